@@ -1,0 +1,33 @@
+/** `npm run check`: everything that can be said about the code without running it. Prints one line a step. */
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+
+const root = join(import.meta.dirname, '..');
+const bin = (name: string): string => join(root, 'node_modules', '.bin', name);
+
+interface Step {
+  readonly name: string;
+  readonly program: string;
+  readonly args: readonly string[];
+}
+
+const steps: readonly Step[] = [
+  { name: 'types', program: bin('tsc'), args: ['-p', 'tsconfig.json'] },
+  { name: 'lint', program: bin('oxlint'), args: ['--type-aware', '--deny-warnings'] },
+  { name: 'format', program: bin('oxfmt'), args: ['--check', '.'] },
+  { name: 'knip', program: bin('knip'), args: ['--no-progress'] },
+];
+
+let failed = 0;
+for (const step of steps) {
+  const startedAt = performance.now();
+  const result = spawnSync(step.program, step.args, { cwd: root, encoding: 'utf8' });
+  const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
+  const isOk = result.status === 0;
+  console.log(`  ${isOk ? '✓' : '✗'} ${step.name.padEnd(8)} ${seconds} s`);
+  if (!isOk) {
+    failed += 1;
+    console.log(`${result.stdout}${result.stderr}`);
+  }
+}
+process.exitCode = failed === 0 ? 0 : 1;
