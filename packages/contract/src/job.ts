@@ -1,0 +1,171 @@
+import { z } from 'zod';
+import { baseShape, byteSizeSchema, durationSchema, nameSchema, timeSchema } from './common.ts';
+
+/** What one replica asks for. `cpu` in cores (0.5 allowed), `gpu` whole devices. */
+export const resourcesSchema = z.strictObject({
+  cpu: z.number().positive().max(4096).default(1),
+  memory: byteSizeSchema.default(1024 ** 3),
+  storage: byteSizeSchema.optional(),
+  gpu: z.number().int().min(0).max(100_000).default(0),
+  gpuModel: z.string().max(100).optional(),
+  gpuMemory: byteSizeSchema.optional(),
+});
+
+export const trainSchema = z.strictObject({
+  recipe: z.literal('language-model'),
+  data: z.array(z.string().min(1).max(4096)).min(1).max(1000),
+  depth: z.number().int().min(1).max(64).default(4),
+  steps: z.number().int().min(1).max(10_000_000).default(600),
+  sequenceLength: z.number().int().min(8).max(65_536).default(128),
+  batchTokens: z.number().int().min(64).max(16_777_216).default(2048),
+  vocabularySize: z.number().int().min(260).max(65_536).default(512),
+  learningRate: z.number().positive().max(1).optional(),
+  warmupSteps: z.number().int().min(0).optional(),
+  weightDecay: z.number().min(0).max(1).optional(),
+  clipNorm: z.number().positive().optional(),
+  seed: z
+    .number()
+    .int()
+    .min(0)
+    .max(2 ** 31)
+    .default(1),
+  validationFraction: z.number().min(0).max(0.5).default(0.1),
+  sampleEvery: z.number().int().min(1).optional(),
+  samplePrompt: z.string().max(2000).optional(),
+  width: z.number().int().min(16).max(16_384).optional(),
+  heads: z.number().int().min(1).max(256).optional(),
+  kvHeads: z.number().int().min(1).max(256).optional(),
+  hidden: z.number().int().min(16).max(65_536).optional(),
+});
+
+export const volumeSchema = z.strictObject({
+  name: nameSchema.optional(),
+  hostPath: z.string().max(4096).optional(),
+  nfs: z.string().max(4096).optional(),
+  s3: z.string().max(4096).optional(),
+  mount: z.string().max(4096),
+  readOnly: z.boolean().default(true),
+});
+
+/** A job file. Everything has a default but the work itself: `train` or `command`. */
+export const jobSpecSchema = z
+  .strictObject({
+    name: nameSchema.optional(),
+    queue: z.string().max(200).default('default'),
+    train: trainSchema.optional(),
+    command: z
+      .union([z.string().min(1).max(65_536), z.array(z.string().max(65_536)).min(1).max(1000)])
+      .optional(),
+    framework: z.enum(['none', 'torch', 'tensorflow', 'jax']).default('none'),
+    backend: z.string().max(50).optional(),
+    image: z.string().max(500).optional(),
+    workdir: z.string().max(4096).optional(),
+    env: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.string().max(65_536)).default({}),
+    secrets: z.array(nameSchema).max(100).default([]),
+    replicas: z.number().int().min(1).max(100_000).optional(),
+    parallel: z.strictObject({ data: z.number().int().min(1).max(1024).default(1) }).optional(),
+    resources: resourcesSchema.prefault({}),
+    priority: z.number().int().min(0).max(1000).default(50),
+    preemptible: z.boolean().default(true),
+    timeLimit: durationSchema.prefault('24h'),
+    retries: z.number().int().min(0).max(100).default(0),
+    topology: z
+      .strictObject({ required: z.string().max(50).optional(), preferred: z.string().max(50).optional() })
+      .optional(),
+    checkpoint: z
+      .strictObject({
+        every: durationSchema.optional(),
+        everySteps: z.number().int().min(1).optional(),
+        keep: z.number().int().min(1).max(1000).default(3),
+      })
+      .prefault({}),
+    register: nameSchema.optional(),
+    volumes: z.array(volumeSchema).max(100).default([]),
+    outputs: z.array(z.string().max(4096)).max(100).default([]),
+    graceSeconds: z.number().int().min(0).max(3600).default(30),
+    waitForCapacity: z.boolean().default(false),
+  })
+  .refine((spec) => (spec.train === undefined) !== (spec.command === undefined), {
+    message: 'a job needs exactly one of "train" and "command"',
+  });
+
+export type JobSpec = z.output<typeof jobSpecSchema>;
+export type JobSpecInput = z.input<typeof jobSpecSchema>;
+
+export const jobStates = [
+  'queued',
+  'starting',
+  'running',
+  'stopping',
+  'succeeded',
+  'failed',
+  'cancelled',
+] as const;
+export type JobState = (typeof jobStates)[number];
+
+export const exitClasses = [
+  'done',
+  'user_error',
+  'out_of_memory',
+  'time_limit',
+  'preempted',
+  'infrastructure',
+  'cancelled',
+] as const;
+export type ExitClass = (typeof exitClasses)[number];
+
+export const progressSchema = z.object({
+  step: z.number().optional(),
+  totalSteps: z.number().optional(),
+  loss: z.number().nullable().optional(),
+  firstLoss: z.number().nullable().optional(),
+  tokensPerSecond: z.number().optional(),
+  etaSeconds: z.number().optional(),
+  learningRate: z.number().optional(),
+  validationLoss: z.number().optional(),
+  sample: z.object({ prompt: z.string(), text: z.string() }).optional(),
+  checkpointStep: z.number().optional(),
+  checkpointPath: z.string().optional(),
+  device: z.string().optional(),
+  at: z.string().optional(),
+});
+
+export const reasonSchema = z.object({ code: z.string(), tier: z.string(), message: z.string() }).loose();
+
+export const attemptSchema = z.object({
+  id: z.string(),
+  epoch: z.number().int(),
+  state: z.enum(['starting', 'running', 'ended']),
+  placement: z.array(z.object({ rank: z.number(), node: z.string(), devices: z.array(z.string()) })),
+  startedAt: timeSchema.optional(),
+  endedAt: timeSchema.optional(),
+  exitClass: z.enum(exitClasses).optional(),
+  exitMessage: z.string().optional(),
+});
+
+export const jobSchema = z.object({
+  ...baseShape,
+  queue: z.string(),
+  user: z.string(),
+  state: z.enum(jobStates),
+  spec: z.unknown(),
+  attempts: z.array(attemptSchema),
+  progress: progressSchema.optional(),
+  waiting: z
+    .object({
+      reasons: z.array(reasonSchema),
+      position: z.number().optional(),
+      ahead: z.array(z.string()).optional(),
+      unblock: z.array(z.string()).optional(),
+    })
+    .optional(),
+  exitClass: z.enum(exitClasses).optional(),
+  exitMessage: z.string().optional(),
+  hint: z.string().optional(),
+  stderrTail: z.array(z.string()).optional(),
+  modelVersion: z.string().optional(),
+  deviceSeconds: z.number().optional(),
+  startedAt: timeSchema.optional(),
+  endedAt: timeSchema.optional(),
+});
+export type Job = z.output<typeof jobSchema>;

@@ -1,0 +1,197 @@
+import { z } from 'zod';
+import { baseShape, byteSizeSchema, nameSchema, timeSchema } from './common.ts';
+import { reasonSchema } from './job.ts';
+
+export const roles = ['viewer', 'member', 'admin', 'operator'] as const;
+export type Role = (typeof roles)[number];
+
+export const tenantSchema = z.object({ ...baseShape, displayName: z.string().optional() });
+export const tenantCreate = z.strictObject({ name: nameSchema, displayName: z.string().max(200).optional() });
+export type Tenant = z.output<typeof tenantSchema>;
+
+export const userSchema = z.object({
+  ...baseShape,
+  kind: z.enum(['user', 'service-account']),
+  role: z.enum(roles),
+  state: z.enum(['invited', 'active', 'disabled']),
+});
+export const userCreate = z.strictObject({
+  name: nameSchema,
+  kind: z.enum(['user', 'service-account']).default('user'),
+  role: z.enum(roles).default('member'),
+});
+export type User = z.output<typeof userSchema>;
+
+export const keySchema = z.object({
+  id: z.string(),
+  tenant: z.string(),
+  user: z.string(),
+  prefix: z.string(),
+  scopes: z.array(z.string()),
+  createdAt: timeSchema,
+  expiresAt: timeSchema.optional(),
+  revokedAt: timeSchema.optional(),
+});
+export const keyCreate = z.strictObject({
+  user: nameSchema.optional(),
+  scopes: z
+    .array(z.enum(['read', 'write', 'infer', 'admin']))
+    .min(1)
+    .default(['read', 'write', 'infer']),
+  expiresInDays: z.number().int().min(1).max(3650).optional(),
+});
+export const keyCreated = keySchema.extend({ secret: z.string() });
+export const whoamiSchema = z.object({
+  tenant: z.string(),
+  user: z.string(),
+  role: z.enum(roles),
+  scopes: z.array(z.string()),
+});
+
+/** A share of each resource; a missing one is unlimited (limit) or nothing promised (deserved). */
+export const shareSchema = z.strictObject({
+  devices: z.number().min(0).optional(),
+  cpu: z.number().min(0).optional(),
+  memory: byteSizeSchema.optional(),
+  storage: byteSizeSchema.optional(),
+});
+export const queueWrite = z.strictObject({
+  parent: z.string().max(200).optional(),
+  deserved: shareSchema.optional(),
+  limit: shareSchema.optional(),
+  weight: z.number().positive().max(1e6).default(1),
+  priority: z.number().int().min(0).max(1000).default(0),
+});
+export const queueCreate = queueWrite.extend({ name: nameSchema });
+export const queueSchema = z.object({
+  ...baseShape,
+  parent: z.string().optional(),
+  deserved: z.record(z.string(), z.number()),
+  limit: z.record(z.string(), z.number()),
+  weight: z.number(),
+  priority: z.number(),
+  used: z.record(z.string(), z.number()),
+  running: z.number(),
+  waiting: z.number(),
+});
+export type Queue = z.output<typeof queueSchema>;
+
+export const deviceSchema = z.object({
+  id: z.string(),
+  kind: z.string(),
+  model: z.string(),
+  memoryBytes: z.number(),
+  island: z.string().optional(),
+  healthy: z.boolean(),
+  facts: z.record(z.string(), z.unknown()).optional(),
+});
+export const nodeStates = ['ready', 'cordoned', 'draining', 'quarantined', 'lost'] as const;
+export const nodeSchema = z.object({
+  ...baseShape,
+  state: z.enum(nodeStates),
+  cpuMilli: z.number(),
+  memoryBytes: z.number(),
+  storageBytes: z.number(),
+  devices: z.array(deviceSchema),
+  labels: z.record(z.string(), z.string()),
+  facts: z.record(z.string(), z.unknown()),
+  used: z.record(z.string(), z.number()),
+});
+export type Node = z.output<typeof nodeSchema>;
+
+export const modelVersionSchema = z.object({
+  id: z.string(),
+  model: z.string(),
+  number: z.number().int(),
+  formats: z.array(z.string()),
+  bytes: z.number(),
+  files: z.array(z.object({ path: z.string(), digest: z.string(), bytes: z.number() })),
+  metrics: z.record(z.string(), z.number()),
+  lineage: z.record(z.string(), z.unknown()),
+  createdAt: timeSchema,
+});
+export type ModelVersion = z.output<typeof modelVersionSchema>;
+export const modelSchema = z.object({
+  ...baseShape,
+  aliases: z.record(z.string(), z.number()),
+  latest: z.number().int().optional(),
+});
+export const modelImport = z.strictObject({
+  name: nameSchema,
+  /** A directory or file on the server's machine; the caller must be operator or the path inside an allowed root. */
+  path: z.string().min(1).max(4096),
+});
+
+export const endpointCreate = z.strictObject({
+  name: nameSchema,
+  model: z.string().min(1).max(200),
+  replicas: z.number().int().min(0).max(1000).default(1),
+  queue: z.string().max(200).default('default'),
+  contextTokens: z.number().int().min(16).max(1_048_576).optional(),
+  slots: z.number().int().min(1).max(256).default(4),
+  resources: z
+    .strictObject({
+      cpu: z.number().positive().max(4096).default(1),
+      memory: byteSizeSchema.default(1024 ** 3),
+      gpu: z.number().int().min(0).default(0),
+    })
+    .prefault({}),
+});
+export const endpointUpdate = z.strictObject({
+  model: z.string().min(1).max(200).optional(),
+  replicas: z.number().int().min(0).max(1000).optional(),
+});
+export const replicaSchema = z.object({
+  id: z.string(),
+  revision: z.string(),
+  state: z.enum(['queued', 'starting', 'ready', 'draining', 'ended']),
+  node: z.string().optional(),
+  restarts: z.number().int(),
+  message: z.string().optional(),
+  waiting: z.array(reasonSchema).optional(),
+});
+export const endpointSchema = z.object({
+  ...baseShape,
+  state: z.enum(['deploying', 'ready', 'degraded', 'stopped']),
+  model: z.string(),
+  revision: z.string(),
+  desiredReplicas: z.number().int(),
+  replicas: z.array(replicaSchema),
+});
+export type Endpoint = z.output<typeof endpointSchema>;
+
+export const eventSchema = z.object({
+  seq: z.number().int(),
+  at: timeSchema,
+  tenant: z.string(),
+  kind: z.string(),
+  resourceId: z.string(),
+  type: z.string(),
+  from: z.string().optional(),
+  to: z.string().optional(),
+  actor: z.string(),
+  reason: z.record(z.string(), z.unknown()).optional(),
+  requestId: z.string().optional(),
+});
+export type Event = z.output<typeof eventSchema>;
+
+export const usageBy = ['tenant', 'user', 'queue', 'job', 'endpoint', 'resource'] as const;
+export const usageRowSchema = z.object({
+  key: z.string(),
+  resource: z.string(),
+  quantity: z.number(),
+  unit: z.string(),
+  cost: z.number(),
+  currency: z.string(),
+});
+
+export const statusSchema = z.object({
+  version: z.string(),
+  tenant: z.string(),
+  uptimeSeconds: z.number(),
+  database: z.string(),
+  dataDir: z.string().optional(),
+  pid: z.number().optional(),
+  node: z.string(),
+  counts: z.record(z.string(), z.number()),
+});
