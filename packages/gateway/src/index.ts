@@ -1,1 +1,15 @@
-export {};
+export { createGateway, type Gateway, type GatewayOptions, type GatewaySnapshot } from './gateway.ts';
+export { type Authenticate } from './key-cache.ts';
+export { unlimited, type Admission, type Estimate, type Limits } from './limits.ts';
+export { type MeterRecord } from './meter-record.ts';
+export { problemCodes, type Problem, type ProblemCode } from './problem.ts';
+export { createLeastWorkRouter, type ReplicaRouter } from './replica-router.ts';
+export {
+  type Origin,
+  type Principal,
+  type Route,
+  type RouteLimits,
+  type RouteReplica,
+  type RouteRevision,
+} from './route.ts';
+export { type Usage } from './usage.ts';

@@ -1,0 +1,31 @@
+import type { Exchange } from './exchange.ts';
+import type { GatewayStats } from './gateway-stats.ts';
+import type { MeterRecord } from './meter-record.ts';
+import type { ReplicaRouter } from './replica-router.ts';
+import type { RetryBudget } from './retry-budget.ts';
+import type { LiveRoute, RouteTable } from './route-table.ts';
+
+export interface RelayOptions {
+  /** How long a request waits for a ready replica before 503. */
+  readonly holdMs: number;
+  readonly maxAttempts: number;
+  readonly maxResponseBytes: number;
+  /** A client that reads nothing for so long is let go. */
+  readonly stalledClientMs: number;
+}
+
+/** What the exchanges of one gateway share. */
+export interface GatewayContext {
+  readonly table: RouteTable;
+  readonly stats: GatewayStats;
+  readonly router: ReplicaRouter;
+  readonly retryBudget: RetryBudget;
+  readonly exchanges: Set<Exchange>;
+  readonly options: RelayOptions;
+  readonly meter: (record: MeterRecord) => void;
+  readonly onHold: (route: LiveRoute) => void;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+}

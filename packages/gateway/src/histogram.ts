@@ -1,0 +1,36 @@
+/** Counts in fixed buckets; `upperBounds` are inclusive and ascending, as Prometheus has them. */
+export class Histogram {
+  readonly upperBounds: readonly number[];
+  readonly counts: number[];
+  sum = 0;
+  count = 0;
+
+  constructor(upperBounds: readonly number[]) {
+    this.upperBounds = upperBounds;
+    this.counts = Array.from({ length: upperBounds.length + 1 }, () => 0);
+  }
+
+  record(value: number): void {
+    let bucket = 0;
+    while (bucket < this.upperBounds.length && value > (this.upperBounds[bucket] ?? 0)) bucket++;
+    this.counts[bucket] = (this.counts[bucket] ?? 0) + 1;
+    this.sum += value;
+    this.count++;
+  }
+
+  /** Upper bound of the bucket that holds the quantile; the last finite bound when it lies beyond. `undefined` when empty. */
+  quantile(fraction: number): number | undefined {
+    if (this.count === 0) return undefined;
+    let seen = 0;
+    for (let bucket = 0; bucket < this.upperBounds.length; bucket++) {
+      seen += this.counts[bucket] ?? 0;
+      if (seen >= fraction * this.count) return this.upperBounds[bucket];
+    }
+    return this.upperBounds.at(-1);
+  }
+}
+
+/** Milliseconds from a quick tensor model to a long prompt on a cold engine. */
+export const latencyBoundsMs = [
+  1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000,
+] as const;

@@ -1,0 +1,131 @@
+/** What the gateway needs to know of an inference request, and the bytes to send on. */
+import type { Problem } from './problem.ts';
+
+export type Operation = 'completions' | 'chat/completions' | 'embeddings' | 'responses' | 'moderations';
+
+export const operationPaths: Readonly<Record<string, Operation>> = {
+  '/v1/completions': 'completions',
+  '/v1/chat/completions': 'chat/completions',
+  '/v1/embeddings': 'embeddings',
+  '/v1/responses': 'responses',
+  '/v1/moderations': 'moderations',
+};
+
+export interface InferenceRequest {
+  readonly operation: Operation;
+  readonly model: string;
+  readonly isStream: boolean;
+  /** The gateway asks for the usage frame that the client did not ask for; it must not reach the client. */
+  readonly stripUsage: boolean;
+  readonly fields: Readonly<Record<string, unknown>>;
+  readonly bytes: Buffer;
+  /** Rough: four bytes a token. For load and reservation until the engine has counted. */
+  readonly promptTokensEstimate: number;
+  readonly maxTokens: number | undefined;
+  /** OpenAI's `user`: sticks a person to an arm of a split. */
+  readonly user: string | undefined;
+}
+
+export type ParseOutcome = { readonly request: InferenceRequest } | { readonly problem: Problem };
+
+const usageAsked = Buffer.from('{"stream_options":{"include_usage":true},');
+
+export function parseRequest(operation: Operation, bytes: Buffer): ParseOutcome {
+  let value: unknown;
+  try {
+    value = JSON.parse(bytes.toString('utf8'));
+  } catch {
+    return { problem: { code: 'invalid_json' } };
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    return { problem: { code: 'invalid_json' } };
+  const fields = value as Record<string, unknown>;
+  const problem = firstProblem(operation, fields);
+  if (problem !== undefined) return { problem };
+
+  const isStream = fields['stream'] === true;
+  const options = fields['stream_options'] as { include_usage?: unknown } | null | undefined;
+  const hasUsageFrames = operation === 'completions' || operation === 'chat/completions';
+  const stripUsage = isStream && hasUsageFrames && options?.include_usage !== true;
+  const maxTokens = fields['max_completion_tokens'] ?? fields['max_tokens'] ?? fields['max_output_tokens'];
+  return {
+    request: {
+      operation,
+      model: fields['model'] as string,
+      isStream,
+      stripUsage,
+      fields,
+      bytes: stripUsage ? askForUsage(fields, bytes) : bytes,
+      promptTokensEstimate: Math.ceil(bytes.length / 4),
+      maxTokens: typeof maxTokens === 'number' ? maxTokens : undefined,
+      user: typeof fields['user'] === 'string' ? fields['user'] : undefined,
+    },
+  };
+}
+
+/** Splices at the first brace where it can: a long prompt is then not written out again. */
+function askForUsage(fields: Record<string, unknown>, bytes: Buffer): Buffer {
+  const brace = bytes.indexOf(0x7b);
+  if (!('stream_options' in fields)) return Buffer.concat([usageAsked, bytes.subarray(brace + 1)]);
+  const options = (fields['stream_options'] ?? {}) as Record<string, unknown>;
+  return Buffer.from(JSON.stringify({ ...fields, stream_options: { ...options, include_usage: true } }));
+}
+
+/** The same request under the name that the engine knows. */
+export function withModel(request: InferenceRequest, model: string): Buffer {
+  return Buffer.from(JSON.stringify({ ...(JSON.parse(request.bytes.toString('utf8')) as object), model }));
+}
+
+type Check = (value: unknown) => string | undefined;
+
+const isText: Check = (value) =>
+  typeof value === 'string' && value !== '' ? undefined : 'must be a non-empty string';
+const isList: Check = (value) =>
+  Array.isArray(value) && value.length > 0 ? undefined : 'must be a non-empty list';
+const isTextOrList: Check = (value) =>
+  typeof value === 'string' || Array.isArray(value) ? undefined : 'must be a string or a list';
+const isFlag: Check = (value) => (typeof value === 'boolean' ? undefined : 'must be true or false');
+const isObject: Check = (value) =>
+  typeof value === 'object' && !Array.isArray(value) ? undefined : 'must be an object';
+const isCount: Check = (value) =>
+  Number.isSafeInteger(value) && (value as number) > 0 ? undefined : 'must be a whole number above zero';
+const isBetween =
+  (low: number, high: number): Check =>
+  (value) =>
+    typeof value === 'number' && value >= low && value <= high
+      ? undefined
+      : `must be a number from ${low} to ${high}`;
+
+const required: Readonly<Record<Operation, Readonly<Record<string, Check>>>> = {
+  completions: { model: isText, prompt: isTextOrList },
+  'chat/completions': { model: isText, messages: isList },
+  embeddings: { model: isText, input: isTextOrList },
+  responses: { model: isText, input: isTextOrList },
+  moderations: { model: isText, input: isTextOrList },
+};
+
+/** What every engine would refuse; the rest is the engine's to judge. `null` means absent, as in OpenAI's own API. */
+const optional: Readonly<Record<string, Check>> = {
+  stream: isFlag,
+  stream_options: isObject,
+  max_tokens: isCount,
+  max_completion_tokens: isCount,
+  max_output_tokens: isCount,
+  n: isBetween(1, 128),
+  temperature: isBetween(0, 2),
+  top_p: isBetween(0, 1),
+};
+
+function firstProblem(operation: Operation, fields: Record<string, unknown>): Problem | undefined {
+  for (const [param, check] of Object.entries(required[operation])) {
+    const wrong = check(fields[param]);
+    if (wrong !== undefined) return { code: 'invalid_request', param, detail: `\`${param}\` ${wrong}.` };
+  }
+  for (const param in optional) {
+    const value = fields[param];
+    if (value === undefined || value === null) continue;
+    const wrong = optional[param]?.(value);
+    if (wrong !== undefined) return { code: 'invalid_request', param, detail: `\`${param}\` ${wrong}.` };
+  }
+  return undefined;
+}

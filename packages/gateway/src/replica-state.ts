@@ -1,0 +1,43 @@
+import type { Pool } from 'undici';
+import type { RouteReplica } from './route.ts';
+
+/**
+ * What this gateway itself sees of a replica. It outlives a change of routes, so a request in flight keeps
+ * its counters true while weights move.
+ */
+export class ReplicaState {
+  readonly replicaId: string;
+  replica: RouteReplica;
+  pool: Pool;
+  inFlight = 0;
+  /** Tokens sent there and not yet seen to be computed (dropped at the first byte of the answer). */
+  pendingTokens = 0;
+  /** Consecutive failures; each doubles the time out. */
+  failures = 0;
+  ejectedUntilMs = 0;
+
+  constructor(replica: RouteReplica, pool: Pool) {
+    this.replicaId = replica.replicaId;
+    this.replica = replica;
+    this.pool = pool;
+  }
+
+  isUsable(nowMs: number): boolean {
+    return this.replica.ready && this.ejectedUntilMs <= nowMs;
+  }
+
+  /**
+   * A refused connection or a crash takes it out for a moment; the control plane's word (`ready`) follows later.
+   * Many requests failing at once are one failure.
+   */
+  noteFailure(nowMs: number): void {
+    if (this.ejectedUntilMs > nowMs) return;
+    this.failures++;
+    this.ejectedUntilMs = nowMs + Math.min(2_000, 50 * 2 ** Math.min(this.failures - 1, 6));
+  }
+
+  noteSuccess(): void {
+    this.failures = 0;
+    this.ejectedUntilMs = 0;
+  }
+}

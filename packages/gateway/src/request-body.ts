@@ -1,0 +1,52 @@
+import type { IncomingMessage } from 'node:http';
+
+export type BodyOutcome =
+  | { readonly kind: 'bytes'; readonly bytes: Buffer }
+  | { readonly kind: 'too-large' }
+  | { readonly kind: 'gone' };
+
+/**
+ * Reads a body of at most `maxBytes` and calls back exactly once. Beyond the limit nothing more is kept, so a
+ * sender of gigabytes costs no memory; a sender who stalls is the HTTP server's `requestTimeout` to end.
+ */
+export function readBody(
+  request: IncomingMessage,
+  maxBytes: number,
+  done: (outcome: BodyOutcome) => void,
+): void {
+  if (Number(request.headers['content-length'] ?? 0) > maxBytes) {
+    done({ kind: 'too-large' });
+    return;
+  }
+  const chunks: Buffer[] = [];
+  let length = 0;
+  let settled = false;
+  const settle = (outcome: BodyOutcome): void => {
+    if (settled) return;
+    settled = true;
+    done(outcome);
+  };
+  request.on('data', (chunk: Buffer) => {
+    if (settled) return;
+    length += chunk.length;
+    if (length > maxBytes) {
+      chunks.length = 0;
+      settle({ kind: 'too-large' });
+      return;
+    }
+    chunks.push(chunk);
+  });
+  request.on('end', () => {
+    const [only] = chunks;
+    settle({
+      kind: 'bytes',
+      bytes: chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks),
+    });
+  });
+  request.on('error', () => {
+    settle({ kind: 'gone' });
+  });
+  request.on('close', () => {
+    settle({ kind: 'gone' });
+  });
+}

@@ -1,0 +1,41 @@
+/** Where a replica listens. A Unix socket on this machine, or a host and port of another. */
+export type Origin = { readonly socketPath: string } | { readonly host: string; readonly port: number };
+
+export interface RouteReplica {
+  readonly replicaId: string;
+  readonly origin: Origin;
+  /** False while loading or draining: it finishes what it has and gets nothing new. */
+  readonly ready: boolean;
+}
+
+export interface RouteRevision {
+  readonly revisionId: string;
+  readonly modelVersion: string;
+  /** Relative share of traffic; 0 takes none (draining, or waiting for its turn). */
+  readonly weight: number;
+  readonly replicas: readonly RouteReplica[];
+  /** The name the engine knows the model by, where that is not the endpoint's. */
+  readonly upstreamModel?: string;
+}
+
+/** What one endpoint name means for one tenant, as the control plane last said it. */
+export interface Route {
+  readonly endpointId: string;
+  readonly endpointName: string;
+  readonly revisions: readonly RouteRevision[];
+  readonly limits?: RouteLimits;
+  /** ISO time or epoch seconds for `/v1/models`; 0 when unknown. */
+  readonly createdAtSeconds?: number;
+}
+
+export interface RouteLimits {
+  readonly requestsPerMinute?: number;
+  readonly tokensPerMinute?: number;
+  readonly concurrentRequests?: number;
+}
+
+export interface Principal {
+  readonly tenantId: string;
+  readonly principalId: string;
+  readonly keyId?: string;
+}
