@@ -1,0 +1,125 @@
+import { appendFileSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openDataset, prepareDataset, readTokens, type PrepareDatasetOptions } from './index.ts';
+
+let cwd: string;
+beforeEach(async () => {
+  cwd = await mkdtemp(join(tmpdir(), 'gantry-data-'));
+});
+afterEach(async () => rm(cwd, { recursive: true, force: true }));
+
+const sentence = 'The scheduler places a gang or none of it, and says why it waits.\n';
+const put = async (files: Readonly<Record<string, string | Uint8Array>>): Promise<void> => {
+  for (const [path, content] of Object.entries(files)) {
+    await mkdir(join(cwd, path, '..'), { recursive: true });
+    await writeFile(join(cwd, path), content);
+  }
+};
+const prepare = (changes: Partial<PrepareDatasetOptions> = {}): ReturnType<typeof prepareDataset> =>
+  prepareDataset({
+    patterns: ['docs/**/*.md'],
+    cwd,
+    outDir: join(cwd, 'out'),
+    vocabularySize: 300,
+    sequenceLength: 16,
+    validationFraction: 0.25,
+    seed: 1,
+    ...changes,
+  });
+
+describe('prepareDataset', () => {
+  it('packs text into shards that decode to the documents, split by file', async () => {
+    await put({
+      'docs/a.md': sentence.repeat(8),
+      'docs/b.md': `b ${sentence.repeat(3)}`,
+      'docs/c/d.md': `d ${sentence.repeat(4)}`,
+    });
+    const data = await prepare();
+    expect(data.files.map(({ path, use }) => [path, use])).toContainEqual(['docs/a.md', 'train']);
+    expect(data.files.filter(({ use }) => use === 'validation')).toHaveLength(1);
+    const tokens = await readTokens(data.train.shards[0] as (typeof data.train.shards)[0]);
+    expect(tokens[0]).toBe(data.eosId);
+    expect(tokens).toHaveLength(data.train.tokens);
+    expect(data.tokenizer.decode([...tokens])).toContain(sentence.repeat(8));
+    expect(data.bigramLoss).toBeGreaterThan(0);
+    expect(data.bigramLoss).toBeLessThan(Math.log(data.vocabularySize));
+  });
+
+  it('gives the same digest for the same files and is opened as it was written', async () => {
+    await put({ 'docs/a.md': sentence.repeat(8), 'docs/b.md': `b${sentence.repeat(8)}` });
+    const once = await prepare();
+    const twice = await prepare({ outDir: join(cwd, 'other') });
+    expect(twice.manifestDigest).toBe(once.manifestDigest);
+    expect((await openDataset(once.directory))?.train).toEqual(once.train);
+    expect(await openDataset(join(cwd, 'nowhere'))).toBeUndefined();
+  });
+
+  it('reads JSON Lines and cuts a single file in two', async () => {
+    const lines = Array.from({ length: 20 }, (_, index) => JSON.stringify({ text: `${index} ${sentence}` }));
+    await put({ 'docs/a.jsonl': lines.join('\n') });
+    const data = await prepare({ patterns: ['docs/a.jsonl'] });
+    expect(data.files).toMatchObject([{ path: 'docs/a.jsonl', use: 'both' }]);
+    expect(data.validation.tokens).toBeGreaterThan(16);
+  });
+
+  it('leaves binary, empty and duplicate files out and says so', async () => {
+    await put({
+      'docs/a.md': sentence.repeat(8),
+      'docs/b.md': `b ${sentence.repeat(8)}`,
+      'docs/copy.md': sentence.repeat(8),
+      'docs/empty.md': ' \n',
+      'docs/image.md': Uint8Array.of(1, 0, 2),
+    });
+    const { files } = await prepare();
+    expect(files.filter(({ use }) => use === 'skipped').map(({ path, reason }) => [path, reason])).toEqual([
+      ['docs/copy.md', 'duplicate'],
+      ['docs/empty.md', 'empty'],
+      ['docs/image.md', 'binary'],
+    ]);
+  });
+
+  it.each([
+    ['data_missing', {}, {}],
+    ['data_empty', { 'docs/a.md': '' }, {}],
+    ['data_binary', { 'docs/a.md': Uint8Array.of(0, 1) }, {}],
+    ['data_invalid', { 'docs/a.jsonl': '{' }, { patterns: ['docs/*.jsonl'] }],
+    ['data_too_short', { 'docs/a.md': 'short', 'docs/b.md': 'shorter' }, {}],
+  ] as const)('refuses with %s', async (code, files, changes) => {
+    await put(files);
+    await expect(prepare(changes)).rejects.toMatchObject({ code, hint: expect.any(String) as string });
+    expect(await openDataset(join(cwd, 'out'))).toBeUndefined();
+  });
+
+  it('names each pattern that matches nothing', async () => {
+    await put({ 'docs/a.md': sentence.repeat(8) });
+    await expect(prepare({ patterns: ['docs/*.md', 'text/*.md'] })).rejects.toMatchObject({
+      code: 'data_missing',
+      message: expect.stringContaining('text/*.md') as string,
+    });
+  });
+
+  it('refuses a file that changes between learning and encoding', async () => {
+    await put({ 'docs/a.md': sentence.repeat(8), 'docs/b.md': `b${sentence.repeat(8)}` });
+    const onPhase = (phase: string): void => {
+      if (phase === 'encode') appendFileSync(join(cwd, 'docs/a.md'), 'one more line');
+    };
+    await expect(prepare({ onPhase })).rejects.toMatchObject({ code: 'data_changed' });
+  });
+
+  it('notices a damaged shard', async () => {
+    await put({ 'docs/a.md': sentence.repeat(8), 'docs/b.md': `b${sentence.repeat(8)}` });
+    const shard = (await prepare()).train.shards[0] as {
+      path: string;
+      dtype: 'u16';
+      tokens: number;
+      digest: string;
+    };
+    const bytes = await readFile(shard.path);
+    bytes[4] = (bytes[4] ?? 0) ^ 1;
+    await writeFile(shard.path, bytes);
+    await expect(readTokens(shard)).rejects.toMatchObject({ code: 'data_corrupt' });
+  });
+});

@@ -1,0 +1,98 @@
+/** `manifest.json` of a prepared data set: written last and by rename, so it exists only when all else does. */
+import { createHash } from 'node:crypto';
+import { readFile, rename, writeFile } from 'node:fs/promises';
+import { isAbsolute, join } from 'node:path';
+import { tokenizerFromJson, type Tokenizer } from '@gantry/training/tokenizer';
+import { DataError } from './data-error.ts';
+import type { TokenShard } from './token-shard.ts';
+
+export interface DatasetFile {
+  readonly path: string;
+  readonly bytes: number;
+  readonly digest: string;
+  readonly use: 'train' | 'validation' | 'both' | 'skipped';
+  /** Why it was left out. */
+  readonly reason?: 'binary' | 'empty' | 'duplicate';
+}
+
+export interface DatasetSplit {
+  readonly tokens: number;
+  readonly shards: readonly TokenShard[];
+}
+
+export interface DatasetManifest {
+  readonly format: 'gantry-tokens/1';
+  readonly vocabularySize: number;
+  readonly eosId: number;
+  readonly sequenceLength: number;
+  readonly seed: number;
+  readonly validationFraction: number;
+  readonly tokenizerDigest: string;
+  /** Nats a token of the bigram baseline on the validation tokens. */
+  readonly bigramLoss: number;
+  readonly train: DatasetSplit;
+  readonly validation: DatasetSplit;
+  readonly files: readonly DatasetFile[];
+}
+
+export interface PreparedDataset extends Omit<DatasetManifest, 'format' | 'tokenizerDigest'> {
+  readonly directory: string;
+  readonly tokenizer: Tokenizer;
+  /** sha256 of the manifest: equal digests mean equal tokens in equal order. */
+  readonly manifestDigest: string;
+}
+
+export const sha256 = (bytes: string | Uint8Array): string =>
+  createHash('sha256').update(bytes).digest('hex');
+
+export async function writeAside(path: string, bytes: string | Uint8Array): Promise<void> {
+  const aside = `${path}.${process.pid}.part`;
+  await writeFile(aside, bytes, { flush: true });
+  await rename(aside, path);
+}
+
+/** Opens what `prepareDataset` wrote; undefined when there is no committed manifest. */
+export async function openDataset(directory: string): Promise<PreparedDataset | undefined> {
+  const text = await readFile(join(directory, 'manifest.json'), 'utf8').catch(() => undefined);
+  if (text === undefined) return undefined;
+  try {
+    const manifest = JSON.parse(text) as DatasetManifest;
+    if (manifest.format !== 'gantry-tokens/1') throw new TypeError('the format is another one');
+    const tokenizerText = await readFile(join(directory, 'tokenizer.json'), 'utf8');
+    if (sha256(tokenizerText) !== manifest.tokenizerDigest)
+      throw new TypeError('the tokenizer is another one');
+    return toPrepared(directory, manifest, tokenizerFromJson(JSON.parse(tokenizerText)), sha256(text));
+  } catch (cause) {
+    throw new DataError(
+      'data_corrupt',
+      `The prepared data in ${directory} is damaged.`,
+      'Remove the folder; it is made again from the text.',
+      cause,
+    );
+  }
+}
+
+export function toPrepared(
+  directory: string,
+  manifest: DatasetManifest,
+  tokenizer: Tokenizer,
+  manifestDigest: string,
+): PreparedDataset {
+  const { format: _format, tokenizerDigest: _digest, ...rest } = manifest;
+  const resolve = (split: DatasetSplit): DatasetSplit => ({
+    ...split,
+    shards: split.shards.map((shard) => {
+      if (isAbsolute(shard.path) || shard.path.includes('..'))
+        throw new TypeError(`shard path ${shard.path}`);
+      return { ...shard, path: join(directory, shard.path) };
+    }),
+  });
+  return {
+    ...rest,
+    train: resolve(manifest.train),
+    validation: resolve(manifest.validation),
+    directory,
+    tokenizer,
+    manifestDigest,
+  };
+}

@@ -1,0 +1,9 @@
+export { DataError, type DataErrorCode } from './data-error.ts';
+export {
+  openDataset,
+  type DatasetFile,
+  type DatasetSplit,
+  type PreparedDataset,
+} from './dataset-manifest.ts';
+export { prepareDataset, type PrepareDatasetOptions } from './prepare-dataset.ts';
+export { readTokens, type TokenShard } from './token-shard.ts';

@@ -1,0 +1,94 @@
+/**
+ * Byte-level BPE: any text is encoded without an unknown token, and decoding gives the same bytes back.
+ * Encoding applies the learnt merges in rank order inside each pre-token (Sennrich et al. 2016, §3.2).
+ */
+import {
+  byteCharacters,
+  bytesOfToken,
+  parseTokenizerJson,
+  toTokenizerJson,
+  type BpeVocabulary,
+} from '@gantry/formats';
+import { preTokenise } from './pre-tokenise.ts';
+
+export const endOfText = '<|endoftext|>';
+
+export interface Tokenizer {
+  /** Plain text: a special token's name in it is text, so data cannot forge an end of document. */
+  encode(text: string): number[];
+  /** Special tokens are left out; bytes that are no UTF-8 become U+FFFD. */
+  decode(ids: readonly number[]): string;
+  readonly vocabularySize: number;
+  /** End of text, also the separator of documents and the first token of a sequence. */
+  readonly eosId: number;
+  readonly vocabulary: BpeVocabulary;
+  /** The Hugging Face `tokenizer.json` as an object. */
+  toJson(): Record<string, unknown>;
+}
+
+/** Encodings of pieces remembered per tokenizer; natural text repeats a few thousand of them. */
+const rememberedPieces = 65_536;
+
+export function createTokenizer(vocabulary: BpeVocabulary): Tokenizer {
+  const idByToken = new Map(vocabulary.tokens.map((token, id) => [token, id]));
+  const specials = new Set(vocabulary.addedTokens.filter(({ special }) => special).map(({ id }) => id));
+  const eos =
+    vocabulary.addedTokens.find(({ content }) => content === endOfText) ?? vocabulary.addedTokens[0];
+  if (eos === undefined) throw new Error('a tokenizer needs an end-of-text token');
+  const byteIds = byteCharacters.map((character) => idByToken.get(character) ?? eos.id);
+  const size = vocabulary.tokens.length;
+  /** left * size + right → rank and merged id; size² stays below 2^53. */
+  const merges = new Map<number, { readonly rank: number; readonly id: number }>();
+  for (const [rank, [left, right]] of vocabulary.merges.entries()) {
+    const key = (idByToken.get(left) ?? 0) * size + (idByToken.get(right) ?? 0);
+    merges.set(key, { rank, id: idByToken.get(left + right) ?? 0 });
+  }
+  const encoder = new TextEncoder();
+  const remembered = new Map<string, readonly number[]>();
+
+  const encodePiece = (piece: string): readonly number[] => {
+    const known = remembered.get(piece);
+    if (known !== undefined) return known;
+    const ids = Array.from(encoder.encode(piece), (byte) => byteIds[byte] as number);
+    for (;;) {
+      let best: { readonly rank: number; readonly id: number } | undefined;
+      let bestLeft = 0;
+      for (let index = 0; index + 1 < ids.length; index += 1) {
+        const merge = merges.get((ids[index] as number) * size + (ids[index + 1] as number));
+        if (merge !== undefined && (best === undefined || merge.rank < best.rank)) {
+          best = merge;
+          bestLeft = index;
+        }
+      }
+      if (best === undefined) break;
+      ids.splice(bestLeft, 2, best.id);
+    }
+    if (remembered.size < rememberedPieces && piece.length <= 64) remembered.set(piece, ids);
+    return ids;
+  };
+
+  return {
+    encode: (text) => {
+      const ids: number[] = [];
+      for (const piece of preTokenise(text)) for (const id of encodePiece(piece)) ids.push(id);
+      return ids;
+    },
+    decode: (ids) => {
+      const bytes: number[] = [];
+      for (const id of ids) {
+        const token = vocabulary.tokens[id];
+        if (token === undefined) throw new RangeError(`token ${id} is not in the vocabulary of ${size}`);
+        if (!specials.has(id)) for (const byte of bytesOfToken(token) ?? []) bytes.push(byte);
+      }
+      return new TextDecoder('utf-8', { ignoreBOM: true }).decode(Uint8Array.from(bytes));
+    },
+    vocabularySize: size,
+    eosId: eos.id,
+    vocabulary,
+    toJson: () => toTokenizerJson(vocabulary),
+  };
+}
+
+export function tokenizerFromJson(json: unknown): Tokenizer {
+  return createTokenizer(parseTokenizerJson(json));
+}

@@ -1,0 +1,3 @@
+export { createTokenizer, endOfText, tokenizerFromJson, type Tokenizer } from './bpe-tokenizer.ts';
+export { preTokenise } from './pre-tokenise.ts';
+export { smallestVocabulary, trainBpe } from './train-bpe.ts';
