@@ -1,2 +1,31 @@
-export { leastWork, type ReplicaLoad } from './routing/least-work.ts';
+export {
+  KvBlocks,
+  type BlockCopy,
+  type BlockId,
+  type KvBlocksOptions,
+  type Sequence,
+} from './cache/kv-blocks.ts';
+export { Budget, type BudgetHold } from './limits/budget.ts';
+export { SlidingWindow } from './limits/sliding-window.ts';
+export { TokenBucket } from './limits/token-bucket.ts';
+export { BettingTest } from './rollout/betting-test.ts';
+export {
+  CanaryJudge,
+  defaultCanaryPolicy,
+  type CanaryMetric,
+  type CanaryPolicy,
+  type CanaryVerdict,
+  type MetricEvidence,
+  type Outcome,
+} from './rollout/canary-judge.ts';
 export { splitByWeight, stickyPoint, type Weighted } from './rollout/traffic-split.ts';
+export { leastWork, type ReplicaLoad } from './routing/least-work.ts';
+export {
+  chooseByAffinity,
+  defaultAffinityPolicy,
+  type AffinityCandidate,
+  type AffinityChoice,
+  type AffinityPolicy,
+} from './routing/prefix-affinity.ts';
+export { PrefixMemory } from './routing/prefix-memory.ts';
+export { promptBlocks } from './routing/prompt-blocks.ts';

@@ -1,0 +1,94 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { KvBlocks } from './kv-blocks.ts';
+
+const prompt = (length: number, first = 0): number[] => Array.from({ length }, (_, i) => first + i);
+
+describe('KvBlocks', () => {
+  it('shares the computed full blocks of a prefix, within a scope only', () => {
+    const kv = new KvBlocks({ blocks: 16, tokensPerBlock: 4 });
+    const first = kv.open(prompt(10), 'acme');
+    expect(first?.cachedTokens).toBe(0);
+    expect(kv.open(prompt(10), 'acme')?.cachedTokens).toBe(0);
+    kv.computed(first?.id ?? 0, 10);
+    const second = kv.open(prompt(10), 'acme');
+    expect(second?.cachedTokens).toBe(8);
+    expect(kv.sequence(second?.id ?? 0)?.blocks.slice(0, 2)).toEqual(
+      kv.sequence(first?.id ?? 0)?.blocks.slice(0, 2),
+    );
+    expect(kv.open(prompt(10), 'zeta')?.cachedTokens).toBe(0);
+  });
+
+  it('always leaves a token to compute', () => {
+    const kv = new KvBlocks({ blocks: 8, tokensPerBlock: 4 });
+    const first = kv.open(prompt(8));
+    kv.computed(first?.id ?? 0, 8);
+    expect(kv.open(prompt(8))?.cachedTokens).toBe(4);
+  });
+
+  it('keeps what a closed sequence computed until the memory is wanted, ends before beginnings', () => {
+    const kv = new KvBlocks({ blocks: 4, tokensPerBlock: 2 });
+    const first = kv.open(prompt(8));
+    kv.computed(first?.id ?? 0, 8);
+    kv.close(first?.id ?? 0);
+    expect(kv.freeBlocks).toBe(4);
+    const other = kv.open(prompt(4, 100));
+    kv.close(other?.id ?? 0);
+    expect(kv.open(prompt(8))?.cachedTokens).toBe(4);
+  });
+
+  it('copies a shared last block before one of the sharers writes', () => {
+    const kv = new KvBlocks({ blocks: 4, tokensPerBlock: 4 });
+    const parent = kv.open(prompt(6))?.id ?? 0;
+    const child = kv.fork(parent);
+    expect(kv.usedBlocks).toBe(2);
+    const shared = kv.sequence(parent)?.blocks[1];
+    const copy = kv.append(child, 50)?.copy;
+    expect(copy).toEqual({ from: shared, to: kv.sequence(child)?.blocks[1] });
+    expect(kv.append(parent, 60)?.copy).toBeUndefined();
+  });
+
+  it('balances: references equal uses, nothing leaks, no written block is ever shared', () => {
+    const step = fc.record({
+      act: fc.constantFrom('open', 'append', 'fork', 'truncate', 'close', 'computed'),
+      pick: fc.nat(1_000),
+      length: fc.nat(20),
+      family: fc.nat(2),
+    });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
+        const kv = new KvBlocks({ blocks: 12, tokensPerBlock: 3 });
+        let open: number[] = [];
+        for (const { act, pick, length, family } of steps) {
+          const id = open[pick % Math.max(1, open.length)];
+          if (act === 'open') {
+            const opened = kv.open(prompt(length + 1, family * 1_000));
+            if (opened !== undefined) open.push(opened.id);
+          } else if (id !== undefined) {
+            if (act === 'append') {
+              const done = kv.append(id, pick);
+              const last = kv.sequence(id)?.blocks.at(-1) ?? -1;
+              if (done !== undefined) expect(kv.referencesOf(last)).toBe(1);
+            } else if (act === 'fork') open.push(kv.fork(id));
+            else if (act === 'truncate') kv.truncate(id, Math.min(length, kv.sequence(id)?.tokens ?? 0));
+            else if (act === 'computed') kv.computed(id, kv.sequence(id)?.tokens ?? 0);
+            else {
+              kv.close(id);
+              open = open.filter((other) => other !== id);
+            }
+          }
+          const uses = new Map<number, number>();
+          for (const each of open)
+            for (const block of kv.sequence(each)?.blocks ?? []) uses.set(block, (uses.get(block) ?? 0) + 1);
+          for (const [block, count] of uses) expect(kv.referencesOf(block)).toBe(count);
+          expect(kv.usedBlocks).toBe(uses.size);
+          for (const each of open) {
+            const { blocks, tokens } = kv.sequence(each) ?? { blocks: [], tokens: 0 };
+            expect(blocks.length).toBe(Math.ceil(tokens / 3));
+          }
+        }
+      }),
+      { seed: 11, numRuns: 150 },
+    );
+  });
+});
