@@ -1,5 +1,36 @@
 export { FormatError, type FormatErrorCode } from './format-error.ts';
-export { parseConfigJson, toConfigJson, type LlamaConfig } from './llama-config/llama-config.ts';
+export {
+  tensorBytes,
+  tensorTypes,
+  type GgufArray,
+  type GgufHeader,
+  type GgufScalar,
+  type GgufTensor,
+  type GgufTensorPlace,
+  type GgufTensorType,
+  type GgufValue,
+} from './gguf/gguf-types.ts';
+export { parseGguf } from './gguf/read-gguf.ts';
+export { layoutGguf, writeGguf, type GgufLayout } from './gguf/write-gguf.ts';
+export { parseConfigJson, toConfigJson, type LlamaConfig } from './llama/llama-config.ts';
+export { llamaGgufMetadata, type LlamaGgufOptions } from './llama/llama-gguf.ts';
+export {
+  llamaTensors,
+  toHalvedRotary,
+  toInterleavedRotary,
+  type LlamaTensor,
+} from './llama/llama-tensors.ts';
+export {
+  layoutSafetensors,
+  parseSafetensors,
+  safetensorTypes,
+  writeSafetensors,
+  type SafetensorInfo,
+  type SafetensorPlace,
+  type SafetensorsHeader,
+  type SafetensorsLayout,
+  type SafetensorType,
+} from './safetensors/safetensors.ts';
 export { byteCharacters, bytesOfToken } from './tokenizer/byte-alphabet.ts';
 export {
   parseTokenizerJson,

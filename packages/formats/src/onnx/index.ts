@@ -1,0 +1,10 @@
+export {
+  encodeOnnxModel,
+  type OnnxAttribute,
+  type OnnxElementType,
+  type OnnxModel,
+  type OnnxNode,
+  type OnnxTensor,
+  type OnnxValueInfo,
+} from './onnx-model.ts';
+export { createProtobufWriter, type ProtobufWriter } from './protobuf-writer.ts';

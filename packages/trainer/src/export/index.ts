@@ -1,0 +1,6 @@
+export {
+  exportModel,
+  type ExportedFile,
+  type ExportModelOptions,
+  type ModelWeights,
+} from './export-model.ts';
