@@ -42,7 +42,7 @@ const weights = new Map(
   ]),
 );
 const floats = (file: Uint8Array, offset: number, bytes: number): Float32Array =>
-  new Float32Array(file.slice(offset, offset + bytes).buffer);
+  new Float32Array(Uint8Array.from(file.subarray(offset, offset + bytes)).buffer);
 
 describe('exportModel', () => {
   let outDir: string;
