@@ -1,0 +1,8 @@
+export {
+  createExecutor,
+  probeOutputPath,
+  type BoundTensor,
+  type Executor,
+  type OutputPath,
+} from './executor.ts';
+export { createLlamaExecutor, type LlamaExecutor, type LlamaExecutorOptions } from './llama-executor.ts';

@@ -1,0 +1,115 @@
+/**
+ * A decoder bound to flat buffers: `gradients` for training, `loss` for validation, `logits` for samples.
+ * All share one parameter buffer, so what the optimiser writes is what the next run reads.
+ */
+import type { LlamaConfig } from '@gantry/formats';
+import { embeddingName, llamaGraph, type LlamaGraph, type ParameterLayout } from '@gantry/training/model';
+import { createExecutor, type BoundTensor, type Executor, type OutputPath } from './executor.ts';
+
+export interface LlamaExecutor extends AsyncDisposable {
+  readonly layout: ParameterLayout;
+  readonly outputPath: OutputPath;
+  /** [sequences × time], filled by the caller before `run`. */
+  readonly tokens: BigInt64Array;
+  readonly targets: BigInt64Array;
+  /** What each token's loss counts; 0 leaves it out. */
+  readonly weights: Float32Array;
+  readonly loss: Float32Array;
+  readonly logits: Float32Array;
+  run(): Promise<void>;
+}
+
+export interface LlamaExecutorOptions {
+  readonly config: LlamaConfig;
+  readonly sequences: number;
+  readonly time: number;
+  readonly kind: 'logits' | 'loss' | 'gradients';
+  /** layout.length each; gradients only for kind `gradients`. */
+  readonly parameters: Float32Array;
+  readonly gradients?: Float32Array;
+  readonly outputPath?: OutputPath;
+  readonly threads?: number;
+}
+
+export async function createLlamaExecutor(options: LlamaExecutorOptions): Promise<LlamaExecutor> {
+  const { config, sequences, time, kind, parameters } = options;
+  const graph = llamaGraph(config, sequences, time, kind);
+  const { layout, rows } = graph;
+  const tokens = new BigInt64Array(rows);
+  const targets = new BigInt64Array(rows);
+  const weights = new Float32Array(rows);
+  const loss = new Float32Array(1);
+  const logits = new Float32Array(kind === 'logits' ? rows * config.vocabularySize : 0);
+  const embedded = new Float32Array(kind === 'gradients' ? rows * config.width : 0);
+
+  const inputs = new Map<string, BoundTensor>([['tokens', { shape: [rows], data: tokens }]]);
+  if (kind !== 'logits') {
+    inputs.set('targets', { shape: [rows], data: targets });
+    inputs.set('weights', { shape: [rows], data: weights });
+  }
+  for (const { name, shape, offset, length } of layout.parameters) {
+    inputs.set(name, { shape, data: parameters.subarray(offset, offset + length) });
+  }
+  const outputs = new Map<string, BoundTensor>();
+  const bind = (name: string | undefined, data: Float32Array): void => {
+    if (name !== undefined) outputs.set(name, { shape: graph.outputs.get(name) ?? [], data });
+  };
+  bind(graph.logits, logits);
+  bind(graph.loss, loss);
+  bind(graph.embeddedGradient, embedded);
+  bindGradients(graph, options.gradients, bind);
+
+  const executor: Executor = await createExecutor({
+    model: (prefixSequence) => graph.model(prefixSequence),
+    inputs,
+    outputs,
+    ...(options.outputPath === undefined ? {} : { outputPath: options.outputPath }),
+    ...(options.threads === undefined ? {} : { threads: options.threads }),
+  });
+  const embedding = layout.find(embeddingName);
+  return {
+    layout,
+    outputPath: executor.outputPath,
+    tokens,
+    targets,
+    weights,
+    loss,
+    logits,
+    run: async () => {
+      await executor.run();
+      if (options.gradients !== undefined && kind === 'gradients') {
+        const target = options.gradients.subarray(embedding.offset, embedding.offset + embedding.length);
+        scatterAddRows(target, config.width, tokens, embedded);
+      }
+    },
+    [Symbol.asyncDispose]: () => executor[Symbol.asyncDispose](),
+  };
+}
+
+function bindGradients(
+  graph: LlamaGraph,
+  gradients: Float32Array | undefined,
+  bind: (name: string | undefined, data: Float32Array) => void,
+): void {
+  if (graph.gradients.size === 0) return;
+  if (gradients === undefined) throw new Error('a gradient graph needs a gradient buffer');
+  for (const { name, offset, length } of graph.layout.parameters) {
+    bind(graph.gradients.get(name), gradients.subarray(offset, offset + length));
+  }
+}
+
+/** The gradient of looking rows up: each row's gradient is added to the row that was read. */
+function scatterAddRows(
+  table: Float32Array,
+  width: number,
+  rows: BigInt64Array,
+  gradients: Float32Array,
+): void {
+  for (let row = 0; row < rows.length; row += 1) {
+    const to = Number(rows[row]) * width;
+    const from = row * width;
+    for (let column = 0; column < width; column += 1) {
+      table[to + column] = (table[to + column] as number) + (gradients[from + column] as number);
+    }
+  }
+}

@@ -1,0 +1,201 @@
+/**
+ * Builds an ONNX graph node by node. Every value knows its static shape, so a wrong product fails here,
+ * with names, and not inside the runtime. Nothing is computed: the result is a model for any executor.
+ */
+import type {
+  OnnxAttribute,
+  OnnxElementType,
+  OnnxModel,
+  OnnxNode,
+  OnnxTensor,
+  OnnxValueInfo,
+} from '@gantry/formats/onnx';
+
+export type Shape = readonly number[];
+
+export interface Value {
+  readonly name: string;
+  readonly shape: Shape;
+  readonly type: OnnxElementType;
+}
+
+export interface NodeOptions {
+  readonly domain?: string;
+  readonly attributes?: Readonly<Record<string, OnnxAttribute>>;
+}
+
+export interface ProductOptions {
+  /** Transpose the last two axes of the left or right operand. */
+  readonly left?: 'transposed';
+  readonly right?: 'transposed';
+  readonly alpha?: number;
+}
+
+export const microsoft = 'com.microsoft';
+
+export function elementsOf(shape: Shape): number {
+  return shape.reduce((product, size) => product * size, 1);
+}
+
+export class GraphBuilder {
+  readonly #nodes: OnnxNode[] = [];
+  readonly #initializers: OnnxTensor[] = [];
+  readonly #constants = new Map<string, Value>();
+  readonly #inputs: OnnxValueInfo[] = [];
+  readonly #transposed = new Map<string, Value>();
+  #next = 0;
+
+  input(name: string, shape: Shape, type: OnnxElementType = 'float32'): Value {
+    const value: Value = { name, shape, type };
+    this.#inputs.push(value);
+    return value;
+  }
+
+  /** The same key gives the same constant: masks and rotation tables are stored once. */
+  constant(key: string, shape: Shape, make: () => Float32Array | BigInt64Array): Value {
+    const known = this.#constants.get(key);
+    if (known !== undefined) return known;
+    const data = make();
+    if (data.length !== elementsOf(shape)) throw new RangeError(`constant ${key} does not fill [${shape}]`);
+    const value: Value = {
+      name: `constant/${key}`,
+      shape,
+      type: data instanceof Float32Array ? 'float32' : 'int64',
+    };
+    this.#initializers.push({ name: value.name, shape, data });
+    this.#constants.set(key, value);
+    return value;
+  }
+
+  scalar(value: number): Value {
+    return this.constant(`f${value}`, [], () => Float32Array.of(value));
+  }
+
+  integers(values: readonly number[]): Value {
+    return this.constant(`i[${values}]`, [values.length], () => BigInt64Array.from(values, BigInt));
+  }
+
+  /** One node, one output, of the shape the caller promises. */
+  node(operator: string, inputs: readonly Value[], shape: Shape, options: NodeOptions = {}): Value {
+    const [output] = this.nodes(operator, inputs, [shape], options);
+    return output as Value;
+  }
+
+  nodes(
+    operator: string,
+    inputs: readonly Value[],
+    shapes: readonly Shape[],
+    options: NodeOptions = {},
+  ): Value[] {
+    const outputs = shapes.map((shape): Value => {
+      this.#next += 1;
+      return { name: `${operator}/${this.#next}`, shape, type: 'float32' };
+    });
+    this.#nodes.push({
+      operator,
+      domain: options.domain ?? '',
+      inputs: inputs.map(({ name }) => name),
+      outputs: outputs.map(({ name }) => name),
+      attributes: options.attributes ?? {},
+    });
+    return outputs;
+  }
+
+  /** Matrix product over the last two axes; leading axes are equal or broadcast. */
+  product(left: Value, right: Value, options: ProductOptions = {}): Value {
+    const leftShape = matrixShape(left, options.left);
+    const rightShape = matrixShape(right, options.right);
+    if (leftShape.columns !== rightShape.rows) {
+      throw new RangeError(
+        `cannot multiply ${left.name} [${left.shape}] by ${right.name} [${right.shape}]: inner sizes differ`,
+      );
+    }
+    const leading = left.shape.length >= right.shape.length ? left.shape : right.shape;
+    const shape = [...leading.slice(0, -2), leftShape.rows, rightShape.columns];
+    return this.node('FusedMatMul', [left, right], shape, {
+      domain: microsoft,
+      attributes: {
+        transA: { int: options.left === 'transposed' ? 1 : 0 },
+        transB: { int: options.right === 'transposed' ? 1 : 0 },
+        alpha: { float: options.alpha ?? 1 },
+      },
+    });
+  }
+
+  add(left: Value, right: Value): Value {
+    return this.node('Add', [left, right], broadcast(left.shape, right.shape));
+  }
+
+  subtract(left: Value, right: Value): Value {
+    return this.node('Sub', [left, right], broadcast(left.shape, right.shape));
+  }
+
+  multiply(left: Value, right: Value): Value {
+    return this.node('Mul', [left, right], broadcast(left.shape, right.shape));
+  }
+
+  /** Sum over the last axis, kept with size 1. */
+  sumLast(value: Value): Value {
+    const { shape } = value;
+    return this.node('ReduceSum', [value, this.integers([shape.length - 1])], [...shape.slice(0, -1), 1], {
+      attributes: { keepdims: { int: 1 } },
+    });
+  }
+
+  reshape(value: Value, shape: Shape): Value {
+    if (elementsOf(shape) !== elementsOf(value.shape)) {
+      throw new RangeError(`cannot view ${value.name} [${value.shape}] as [${shape}]`);
+    }
+    return this.node('Reshape', [value, this.integers(shape)], shape);
+  }
+
+  transpose(value: Value, axes: readonly number[]): Value {
+    const shape = axes.map((axis) => value.shape[axis] as number);
+    return this.node('Transpose', [value], shape, { attributes: { perm: { ints: axes } } });
+  }
+
+  /** A matrix turned once however often it is asked for: q, k and v share the transpose of their input. */
+  transposedOnce(matrix: Value): Value {
+    const known = this.#transposed.get(matrix.name);
+    if (known !== undefined) return known;
+    const turned = this.transpose(matrix, [1, 0]);
+    this.#transposed.set(matrix.name, turned);
+    return turned;
+  }
+
+  /** With `prefixSequence`, output 0 is an empty sequence named `nothing` (see the executor's no-copy path). */
+  model(name: string, outputs: readonly Value[], prefixSequence: boolean): OnnxModel {
+    const nodes = prefixSequence
+      ? [
+          { operator: 'SequenceEmpty', domain: '', inputs: [], outputs: ['nothing'], attributes: {} },
+          ...this.#nodes,
+        ]
+      : this.#nodes;
+    return {
+      name,
+      opsets: { '': 17, [microsoft]: 1 },
+      nodes,
+      initializers: this.#initializers,
+      inputs: this.#inputs,
+      outputs: prefixSequence ? [{ name: 'nothing', type: 'sequence', shape: [] }, ...outputs] : outputs,
+    };
+  }
+}
+
+function matrixShape(value: Value, form: 'transposed' | undefined): { rows: number; columns: number } {
+  const rows = value.shape.at(-2);
+  const columns = value.shape.at(-1);
+  if (rows === undefined || columns === undefined) throw new RangeError(`${value.name} is no matrix`);
+  return form === 'transposed' ? { rows: columns, columns: rows } : { rows, columns };
+}
+
+function broadcast(left: Shape, right: Shape): Shape {
+  const rank = Math.max(left.length, right.length);
+  return Array.from({ length: rank }, (_, axis) => {
+    const one = left[axis - rank + left.length] ?? 1;
+    const other = right[axis - rank + right.length] ?? 1;
+    if (one !== other && one !== 1 && other !== 1)
+      throw new RangeError(`[${left}] does not broadcast with [${right}]`);
+    return Math.max(one, other);
+  });
+}

@@ -1,0 +1,254 @@
+/**
+ * One rule per differentiable operator: forward nodes, and the nodes of its vector-Jacobian product.
+ * The table is typed by all operators, so one without a gradient does not build. N = tokens of the batch.
+ */
+import { causalMask, rotaryTables } from './constants.ts';
+import { elementsOf, microsoft, type GraphBuilder, type Shape, type Value } from './graph.ts';
+
+export interface OperatorAttributes {
+  /** y = xW with W [in, out]. Expanding layers: the narrow x is the one transposed for dW. */
+  linear: Record<never, never>;
+  /** y = xWᵀ with W [out, in]. Contracting layers and the tied head. */
+  linearTransposed: Record<never, never>;
+  rmsNorm: { readonly epsilon: number };
+  add: Record<never, never>;
+  /** (gate, up) → SiLU(gate)·up. SiLU is computed again in the backward pass: less memory, and faster. */
+  swiGlu: Record<never, never>;
+  /** [N, heads·headWidth] ↔ [batch, heads, time, headWidth] */
+  splitHeads: { readonly batch: number; readonly heads: number };
+  mergeHeads: Record<never, never>;
+  /** Rotate-half positions on [batch, heads, time, headWidth] (Su et al. 2021; Hugging Face layout). */
+  rotary: { readonly theta: number };
+  /** Causal; q [batch, heads, time, w], k and v [batch, kvHeads, time, w]; head h reads kv head h / (heads / kvHeads). */
+  attention: Record<never, never>;
+  /** (logits [N, V]; targets int64 [N]; weights [N]) → Σ weightᵢ · −log p(targetᵢ), a scalar. */
+  crossEntropy: Record<never, never>;
+}
+
+export type OperatorName = keyof OperatorAttributes;
+
+export interface BackwardContext<Attributes> {
+  readonly inputs: readonly Value[];
+  readonly output: Value;
+  readonly saved: readonly Value[];
+  readonly attributes: Attributes;
+  readonly gradient: Value;
+}
+
+export interface OperatorRule<Attributes> {
+  forward(
+    graph: GraphBuilder,
+    inputs: readonly Value[],
+    attributes: Attributes,
+  ): { readonly output: Value; readonly saved: readonly Value[] };
+  /** One gradient per input, in order; undefined where the input is not differentiable. */
+  backward(graph: GraphBuilder, context: BackwardContext<Attributes>): readonly (Value | undefined)[];
+}
+
+export const operators: { readonly [Name in OperatorName]: OperatorRule<OperatorAttributes[Name]> } = {
+  linear: {
+    forward: (graph, inputs) => {
+      const [x, w] = take(inputs, 2);
+      return { output: graph.product(x, w), saved: [] };
+    },
+    backward: (graph, { inputs, gradient }) => {
+      const [x, w] = take(inputs, 2);
+      // An explicit transpose: MLAS is slower when it transposes the left operand itself.
+      return [
+        graph.product(gradient, w, { right: 'transposed' }),
+        graph.product(graph.transposedOnce(x), gradient),
+      ];
+    },
+  },
+  linearTransposed: {
+    forward: (graph, inputs) => {
+      const [x, w] = take(inputs, 2);
+      return { output: graph.product(x, w, { right: 'transposed' }), saved: [] };
+    },
+    backward: (graph, { inputs, gradient }) => {
+      const [x, w] = take(inputs, 2);
+      return [graph.product(gradient, w), graph.product(graph.transposedOnce(gradient), x)];
+    },
+  },
+  rmsNorm: {
+    forward: (graph, inputs, { epsilon }) => {
+      const [x, w] = take(inputs, 2);
+      const [output, inverse] = take(
+        graph.nodes('SimplifiedLayerNormalization', [x, w], [x.shape, [...x.shape.slice(0, -1), 1]], {
+          attributes: { axis: { int: -1 }, epsilon: { float: epsilon } },
+        }),
+        2,
+      );
+      return { output, saved: [inverse] };
+    },
+    backward: (graph, { inputs, saved, gradient }) => {
+      const [x, w] = take(inputs, 2);
+      const [inverse] = take(saved, 1);
+      const width = x.shape.at(-1) as number;
+      const normal = graph.multiply(x, inverse);
+      const weighted = graph.multiply(gradient, w);
+      const projected = graph.product(
+        graph.multiply(weighted, normal),
+        graph.constant(`mean${width}`, [width, 1], () => new Float32Array(width).fill(1 / width)),
+      );
+      const dx = graph.multiply(graph.subtract(weighted, graph.multiply(normal, projected)), inverse);
+      const rows = elementsOf(x.shape) / width;
+      const ones = graph.constant(`ones${rows}`, [1, rows], () => new Float32Array(rows).fill(1));
+      const dw = graph.product(ones, graph.multiply(gradient, normal));
+      return [dx, graph.reshape(dw, w.shape)];
+    },
+  },
+  add: {
+    forward: (graph, inputs) => {
+      const [left, right] = take(inputs, 2);
+      return { output: graph.add(left, right), saved: [] };
+    },
+    backward: (_graph, { gradient }) => [gradient, gradient],
+  },
+  swiGlu: {
+    forward: (graph, inputs) => {
+      const [gate, up] = take(inputs, 2);
+      return { output: graph.multiply(silu(graph, gate), up), saved: [] };
+    },
+    backward: (graph, { inputs, gradient }) => {
+      const [gate, up] = take(inputs, 2);
+      const sigmoid = graph.node('Sigmoid', [gate], gate.shape);
+      const activated = graph.multiply(gate, sigmoid);
+      // d SiLU = σ·(1 + gate − SiLU)
+      const slope = graph.multiply(sigmoid, graph.add(graph.subtract(gate, activated), graph.scalar(1)));
+      return [graph.multiply(graph.multiply(gradient, up), slope), graph.multiply(gradient, activated)];
+    },
+  },
+  splitHeads: {
+    forward: (graph, inputs, { batch, heads }) => {
+      const [x] = take(inputs, 1);
+      const [rows, width] = x.shape as readonly [number, number];
+      const apart = graph.reshape(x, [batch, rows / batch, heads, width / heads]);
+      return { output: graph.transpose(apart, [0, 2, 1, 3]), saved: [] };
+    },
+    backward: (graph, { inputs, gradient }) => {
+      const [x] = take(inputs, 1);
+      return [graph.reshape(graph.transpose(gradient, [0, 2, 1, 3]), x.shape)];
+    },
+  },
+  mergeHeads: {
+    forward: (graph, inputs) => {
+      const [x] = take(inputs, 1);
+      const [batch, heads, time, width] = x.shape as readonly [number, number, number, number];
+      return {
+        output: graph.reshape(graph.transpose(x, [0, 2, 1, 3]), [batch * time, heads * width]),
+        saved: [],
+      };
+    },
+    backward: (graph, { inputs, gradient }) => {
+      const [x] = take(inputs, 1);
+      const [batch, heads, time, width] = x.shape as readonly [number, number, number, number];
+      return [graph.transpose(graph.reshape(gradient, [batch, time, heads, width]), [0, 2, 1, 3])];
+    },
+  },
+  rotary: {
+    forward: (graph, inputs, { theta }) => {
+      const [x] = take(inputs, 1);
+      return { output: rotate(graph, x, theta, 1), saved: [] };
+    },
+    // A rotation's transpose is the rotation by the opposite angle.
+    backward: (graph, { attributes, gradient }) => [rotate(graph, gradient, attributes.theta, -1)],
+  },
+  attention: {
+    forward: (graph, inputs) => {
+      const [q, k, v] = take(inputs, 3);
+      const { grouped, stacked, plane } = groupShapes(q, k);
+      const scale = 1 / Math.sqrt(q.shape[3] as number);
+      const scores = graph.product(graph.reshape(q, stacked), k, { right: 'transposed', alpha: scale });
+      const time = q.shape[2] as number;
+      const mask = graph.constant(`causal${time}`, [time, time], () => causalMask(time));
+      const masked = graph.add(graph.reshape(scores, plane), mask);
+      const weights = graph.reshape(
+        graph.node('Softmax', [masked], plane, { attributes: { axis: { int: -1 } } }),
+        grouped,
+      );
+      const mixed = graph.product(weights, v);
+      return { output: graph.reshape(mixed, q.shape), saved: [weights, mixed] };
+    },
+    backward: (graph, { inputs, saved, gradient }) => {
+      const [q, k, v] = take(inputs, 3);
+      const [weights, mixed] = take(saved, 2);
+      const { stacked } = groupShapes(q, k);
+      const scale = 1 / Math.sqrt(q.shape[3] as number);
+      const dMixed = graph.reshape(gradient, stacked);
+      const dv = graph.product(weights, dMixed, { left: 'transposed' });
+      const dWeights = graph.product(dMixed, v, { right: 'transposed' });
+      // rowsum(dP·P) = rowsum(dO·O), over head width instead of time (Dao et al. 2022, §3).
+      const row = graph.sumLast(graph.multiply(dMixed, mixed));
+      const dScores = graph.multiply(weights, graph.subtract(dWeights, row));
+      const dq = graph.product(dScores, k, { alpha: scale });
+      const dk = graph.product(dScores, graph.reshape(q, stacked), { left: 'transposed', alpha: scale });
+      return [graph.reshape(dq, q.shape), dk, dv];
+    },
+  },
+  crossEntropy: {
+    forward: (graph, inputs) => {
+      const [logits, targets, weights] = take(inputs, 3);
+      const [rows] = logits.shape as readonly [number, number];
+      const logs = graph.node('LogSoftmax', [logits], logits.shape, { attributes: { axis: { int: -1 } } });
+      const column: Value = { ...graph.reshape(targets, [rows, 1]), type: 'int64' };
+      const picked = graph.node('GatherElements', [logs, column], [rows, 1], {
+        attributes: { axis: { int: 1 } },
+      });
+      const weighted = graph.multiply(graph.reshape(picked, [rows]), weights);
+      const sum = graph.node('ReduceSum', [weighted], [], { attributes: { keepdims: { int: 0 } } });
+      return { output: graph.node('Neg', [sum], []), saved: [logs] };
+    },
+    backward: (graph, { inputs, saved, gradient }) => {
+      const [logits, targets, weights] = take(inputs, 3);
+      const [logs] = take(saved, 1);
+      const [rows, vocabulary] = logits.shape as readonly [number, number];
+      const choices = graph.constant('offOn', [2], () => Float32Array.of(0, 1));
+      const hot = graph.node('OneHot', [targets, graph.integers([vocabulary]), choices], logits.shape);
+      const distance = graph.subtract(graph.node('Exp', [logs], logits.shape), hot);
+      const scaled = graph.multiply(graph.reshape(weights, [rows, 1]), gradient);
+      return [graph.multiply(distance, scaled), undefined, undefined];
+    },
+  },
+};
+
+function silu(graph: GraphBuilder, gate: Value): Value {
+  return graph.multiply(gate, graph.node('Sigmoid', [gate], gate.shape));
+}
+
+function rotate(graph: GraphBuilder, x: Value, theta: number, direction: 1 | -1): Value {
+  const [, , time, width] = x.shape as readonly [number, number, number, number];
+  const tables = rotaryTables(time, width, theta);
+  const shape = [time, width / 2];
+  const key = `${time}x${width}:${theta}`;
+  const cosines = graph.constant(`cos${key}`, shape, () => tables.cosines);
+  const sines = graph.constant(`sin${direction}:${key}`, shape, () => tables.sines.map((s) => s * direction));
+  const offset = graph.integers([0]);
+  return graph.node('RotaryEmbedding', [x, offset, cosines, sines], x.shape, {
+    domain: microsoft,
+    attributes: { interleaved: { int: 0 } },
+  });
+}
+
+/** The query heads of one kv head are stacked along time, so grouped-query attention needs no copies of k and v. */
+function groupShapes(q: Value, k: Value): { stacked: Shape; grouped: Shape; plane: Shape } {
+  const [batch, heads, time, width] = q.shape as readonly [number, number, number, number];
+  const kvHeads = k.shape[1] as number;
+  const group = heads / kvHeads;
+  return {
+    stacked: [batch, kvHeads, group * time, width],
+    grouped: [batch, kvHeads, group * time, time],
+    plane: [batch, heads, time, time],
+  };
+}
+
+type Tuple<Count extends number> = Count extends 1
+  ? readonly [Value]
+  : Count extends 2
+    ? readonly [Value, Value]
+    : readonly [Value, Value, Value];
+
+function take<Count extends 1 | 2 | 3>(values: readonly Value[], count: Count): Tuple<Count> {
+  if (values.length !== count) throw new RangeError(`expected ${count} values, got ${values.length}`);
+  return values as unknown as Tuple<Count>;
+}

@@ -1,0 +1,123 @@
+/**
+ * The Llama decoder as an ONNX graph: embedding, depth × (RMSNorm, rotary causal attention, RMSNorm, SwiGLU),
+ * RMSNorm, tied head. Inputs: every parameter by its name, `tokens` and, with a loss, `targets` and `weights`.
+ */
+import type { LlamaConfig } from '@gantry/formats';
+import type { OnnxModel } from '@gantry/formats/onnx';
+import { GraphBuilder, Tape, type Value } from '../autodiff/index.ts';
+import {
+  embeddingName,
+  finalNormName,
+  layerName,
+  parameterLayout,
+  type ParameterLayout,
+} from './parameter-layout.ts';
+
+export type GraphKind = 'logits' | 'loss' | 'gradients';
+
+export interface LlamaGraph {
+  readonly layout: ParameterLayout;
+  /** Rows of every token input: sequences × time. */
+  readonly rows: number;
+  /** Output name → shape. */
+  readonly outputs: ReadonlyMap<string, readonly number[]>;
+  /** [rows, vocabulary] for `logits`. */
+  readonly logits: string | undefined;
+  readonly loss: string | undefined;
+  /** Parameter name → output that holds its gradient. The embedding's is only that of the head. */
+  readonly gradients: ReadonlyMap<string, string>;
+  /** Gradient of the embedded rows [rows, width], which the host adds into the embedding's gradient. */
+  readonly embeddedGradient: string | undefined;
+  model(prefixSequence: boolean): OnnxModel;
+}
+
+export function llamaGraph(
+  config: LlamaConfig,
+  sequences: number,
+  time: number,
+  kind: GraphKind,
+): LlamaGraph {
+  const graph = new GraphBuilder();
+  const tape = new Tape(graph);
+  const layout = parameterLayout(config);
+  const rows = sequences * time;
+  const parameters = new Map(layout.parameters.map(({ name, shape }) => [name, graph.input(name, shape)]));
+  const parameter = (name: string): Value => parameters.get(name) as Value;
+  const tokens = graph.input('tokens', [rows], 'int64');
+  const embedded = graph.node('Gather', [parameter(embeddingName), tokens], [rows, config.width]);
+
+  let stream = embedded;
+  for (let layer = 0; layer < config.layers; layer += 1) {
+    const part = (name: string): Value => parameter(layerName(layer, name));
+    const attended = attentionBlock(
+      tape,
+      config,
+      sequences,
+      part,
+      norm(tape, config, stream, part('input_layernorm')),
+    );
+    stream = tape.apply('add', [stream, attended], {});
+    const inner = norm(tape, config, stream, part('post_attention_layernorm'));
+    const gate = tape.apply('linear', [inner, part('mlp.gate_proj')], {});
+    const up = tape.apply('linear', [inner, part('mlp.up_proj')], {});
+    const mixed = tape.apply('swiGlu', [gate, up], {});
+    stream = tape.apply(
+      'add',
+      [stream, tape.apply('linearTransposed', [mixed, part('mlp.down_proj')], {})],
+      {},
+    );
+  }
+  const last = norm(tape, config, stream, parameter(finalNormName));
+  const logits = tape.apply('linearTransposed', [last, parameter(embeddingName)], {});
+
+  const outputs: Value[] = [];
+  const gradients = new Map<string, string>();
+  let loss: Value | undefined;
+  let embeddedGradient: Value | undefined;
+  if (kind === 'logits') {
+    outputs.push(logits);
+  } else {
+    const targets = graph.input('targets', [rows], 'int64');
+    const weights = graph.input('weights', [rows]);
+    loss = tape.apply('crossEntropy', [logits, targets, weights], {});
+    outputs.push(loss);
+  }
+  if (kind === 'gradients' && loss !== undefined) {
+    const [ofEmbedded, ...rest] = tape.gradients(loss, [embedded, ...parameters.values()]);
+    embeddedGradient = ofEmbedded as Value;
+    outputs.push(embeddedGradient, ...rest);
+    for (const [index, { name }] of layout.parameters.entries())
+      gradients.set(name, (rest[index] as Value).name);
+  }
+  return {
+    layout,
+    rows,
+    outputs: new Map(outputs.map(({ name, shape }) => [name, shape])),
+    logits: kind === 'logits' ? logits.name : undefined,
+    loss: loss?.name,
+    gradients,
+    embeddedGradient: embeddedGradient?.name,
+    model: (prefixSequence) => graph.model(`llama-${kind}`, outputs, prefixSequence),
+  };
+}
+
+function norm(tape: Tape, config: LlamaConfig, x: Value, weight: Value): Value {
+  return tape.apply('rmsNorm', [x, weight], { epsilon: config.normEpsilon });
+}
+
+function attentionBlock(
+  tape: Tape,
+  config: LlamaConfig,
+  batch: number,
+  part: (name: string) => Value,
+  x: Value,
+): Value {
+  const project = (name: string, heads: number): Value =>
+    tape.apply('splitHeads', [tape.apply('linear', [x, part(name)], {})], { batch, heads });
+  const rotated = (value: Value): Value => tape.apply('rotary', [value], { theta: config.ropeTheta });
+  const q = rotated(project('self_attn.q_proj', config.heads));
+  const k = rotated(project('self_attn.k_proj', config.kvHeads));
+  const v = project('self_attn.v_proj', config.kvHeads);
+  const merged = tape.apply('mergeHeads', [tape.apply('attention', [q, k, v], {})], {});
+  return tape.apply('linearTransposed', [merged, part('self_attn.o_proj')], {});
+}

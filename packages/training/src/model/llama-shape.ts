@@ -1,0 +1,75 @@
+/** The sizes of a decoder, from one dial. What the user overrides is kept; what cannot work says why. */
+import type { LlamaConfig } from '@gantry/formats';
+
+export interface ShapeRequest {
+  readonly depth: number;
+  readonly vocabularySize: number;
+  readonly sequenceLength: number;
+  readonly width?: number | undefined;
+  readonly heads?: number | undefined;
+  readonly kvHeads?: number | undefined;
+  readonly hidden?: number | undefined;
+  readonly eosId?: number;
+}
+
+export class ShapeError extends Error {
+  readonly hint: string;
+
+  constructor(message: string, hint: string) {
+    super(message);
+    this.name = 'ShapeError';
+    this.hint = hint;
+  }
+}
+
+/** Width grows by 48 a layer; heads are 32 wide in small models and 64 in larger ones; hidden is 8/3 of the width. */
+export function llamaShape(request: ShapeRequest): LlamaConfig {
+  const width = request.width ?? roundUp(48 * request.depth, request.depth > 5 ? 64 : 32);
+  const heads = request.heads ?? Math.max(1, Math.floor(width / (width > 256 ? 64 : 32)));
+  if (width % (heads * 2) !== 0) {
+    throw new ShapeError(
+      `A width of ${width} does not divide into ${heads} heads of even size.`,
+      `Choose a width of ${roundUp(width, heads * 2)}, or ${nearestHeads(width, heads)} heads.`,
+    );
+  }
+  const kvHeads = request.kvHeads ?? heads;
+  if (heads % kvHeads !== 0) {
+    throw new ShapeError(
+      `${heads} heads cannot share ${kvHeads} key-value heads evenly.`,
+      `Choose kvHeads from ${divisors(heads).join(', ')}.`,
+    );
+  }
+  return {
+    vocabularySize: request.vocabularySize,
+    width,
+    hidden: request.hidden ?? roundUp((width * 8) / 3, 32),
+    layers: request.depth,
+    heads,
+    kvHeads,
+    headWidth: width / heads,
+    contextLength: request.sequenceLength,
+    ropeTheta: 10_000,
+    normEpsilon: 1e-5,
+    tiedEmbeddings: true,
+    bosId: request.eosId ?? 0,
+    eosId: request.eosId ?? 0,
+  };
+}
+
+function roundUp(value: number, multiple: number): number {
+  return Math.ceil(value / multiple) * multiple;
+}
+
+function divisors(value: number): number[] {
+  return Array.from({ length: value }, (_, index) => index + 1).filter(
+    (candidate) => value % candidate === 0,
+  );
+}
+
+function nearestHeads(width: number, heads: number): number {
+  const possible = divisors(Math.max(1, Math.floor(width / 2))).filter((count) => width % (count * 2) === 0);
+  return possible.reduce(
+    (best, count) => (Math.abs(count - heads) < Math.abs(best - heads) ? count : best),
+    1,
+  );
+}

@@ -1,0 +1,1 @@
+export { createSequenceSampler, rankPart, type SequenceSampler } from './sequence-sampler.ts';
