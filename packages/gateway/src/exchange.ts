@@ -3,7 +3,7 @@
  * seen nothing, count tokens, settle. Everything is callbacks on purpose: a promise per chunk would cost more
  * than the relay.
  */
-import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { splitByWeight, stickyPoint } from '@gantry/serving';
 import { Attempt, type AttemptListener } from './attempt.ts';
 import type { GatewayContext } from './gateway-context.ts';
@@ -11,6 +11,7 @@ import type { Admission } from './limits.ts';
 import { withModel, type InferenceRequest } from './parse-request.ts';
 import { problemBody, problemStatus, type Problem } from './problem.ts';
 import type { ReplicaState } from './replica-state.ts';
+import type { RouterChoice } from './replica-router.ts';
 import type { LiveRevision, LiveRoute } from './route-table.ts';
 import type { Principal } from './route.ts';
 import { SseFrames } from './sse-frames.ts';
@@ -48,6 +49,7 @@ export class Exchange implements AttemptListener {
   #isSettled = false;
   #firstByteMs: number | undefined;
   #lastFrameMs = 0;
+  #routeReason = '';
   #holdDeadlineMs: number | undefined;
   #stopHolding: (() => void) | undefined;
   #stallTimer: NodeJS.Timeout | undefined;
@@ -75,15 +77,15 @@ export class Exchange implements AttemptListener {
 
   #next(): void {
     if (this.#isSettled) return;
-    const choice = this.#choose();
-    if (choice === undefined) {
+    const chosen = this.#choose();
+    if (chosen === undefined) {
       this.#hold();
       return;
     }
-    this.#send(choice.revision, choice.replica);
+    this.#send(chosen.revision, chosen.choice);
   }
 
-  #choose(): { revision: LiveRevision; replica: ReplicaState } | undefined {
+  #choose(): { revision: LiveRevision; choice: RouterChoice } | undefined {
     const { principal, request } = this.#input;
     const route = this.#context.table.lookup(principal.tenantId, request.model);
     if (route === undefined) return undefined;
@@ -102,12 +104,12 @@ export class Exchange implements AttemptListener {
     const arm = splitByWeight(usable, point);
     if (arm === undefined) return undefined;
     const untried = arm.replicas.filter((state) => !this.#tried.includes(state));
-    const replica = this.#context.router.pick(
+    const choice = this.#context.router.pick(
       untried.length > 0 ? untried : arm.replicas,
       principal.tenantId,
       request,
     );
-    return replica === undefined ? undefined : { revision: arm.revision, replica };
+    return choice === undefined ? undefined : { revision: arm.revision, choice };
   }
 
   /** Waits for a change of routes or for an ejected replica's time to be over; gives up at the deadline. */
@@ -148,15 +150,16 @@ export class Exchange implements AttemptListener {
     return waits.length === 0 ? undefined : Math.max(1, Math.ceil(Math.min(...waits)));
   }
 
-  #send(revision: LiveRevision, replica: ReplicaState): void {
+  #send(revision: LiveRevision, { replica, uncachedTokens, reason }: RouterChoice): void {
     const { request, id } = this.#input;
+    this.#routeReason = reason;
     this.#attempts++;
     this.#tried.push(replica);
     this.#frames = undefined;
     this.#chunks = [];
     this.#buffered = 0;
     const { upstreamModel } = revision.revision;
-    const attempt = new Attempt(this, revision, replica, request.promptTokensEstimate);
+    const attempt = new Attempt(this, revision, replica, uncachedTokens);
     this.#attempt = attempt;
     if (this.#attempts > 1) this.#series(revision).retries++;
     try {
@@ -232,10 +235,9 @@ export class Exchange implements AttemptListener {
     if (!this.#isStreaming) {
       this.#isStreaming = true;
       response.writeHead(200, {
+        ...this.#headers(attempt),
         'content-type': 'text/event-stream; charset=utf-8',
         'cache-control': 'no-cache',
-        'x-request-id': this.#input.id,
-        'x-gantry-revision': attempt.revision.revision.revisionId,
       });
     }
     if (!response.write(out) && !this.#isPaused) this.#pause(attempt);
@@ -274,20 +276,31 @@ export class Exchange implements AttemptListener {
   }
 
   #answer(attempt: Attempt): void {
-    const { response, id } = this.#input;
+    const { response } = this.#input;
     const body =
       this.#chunks.length === 1 && this.#chunks[0] !== undefined
         ? this.#chunks[0]
         : Buffer.concat(this.#chunks);
     if (attempt.status < 500) attempt.replica.noteSuccess();
     response.writeHead(attempt.status, {
+      ...this.#headers(attempt),
       'content-type': this.#head['content-type'] ?? 'application/json',
       'content-length': body.length,
-      'x-request-id': id,
-      'x-gantry-revision': attempt.revision.revision.revisionId,
     });
     response.end(body);
     this.#settle(attempt.status, attempt.status === 200 ? (usageInJson(body) ?? noUsage) : noUsage);
+  }
+
+  #headers(attempt: Attempt): OutgoingHttpHeaders {
+    const headers: OutgoingHttpHeaders = {
+      'x-request-id': this.#input.id,
+      'x-gantry-revision': attempt.revision.revision.revisionId,
+    };
+    if (this.#input.incoming.headers['x-gantry-debug'] !== undefined) {
+      headers['x-gantry-route'] =
+        `${this.#routeReason}; replica=${attempt.replica.replicaId}; attempts=${this.#tried.length}`;
+    }
+    return headers;
   }
 
   onFailure(attempt: Attempt, error: Error): void {

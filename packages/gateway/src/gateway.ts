@@ -12,7 +12,7 @@ import { unlimited, type Limits } from './limits.ts';
 import type { MeterRecord } from './meter-record.ts';
 import { operationPaths, parseRequest, type Operation } from './parse-request.ts';
 import type { Problem } from './problem.ts';
-import { createLeastWorkRouter, type ReplicaRouter } from './replica-router.ts';
+import { createAffinityRouter, type ReplicaRouter } from './replica-router.ts';
 import { readBody } from './request-body.ts';
 import { createRequestIds } from './request-id.ts';
 import { RetryBudget } from './retry-budget.ts';
@@ -113,7 +113,7 @@ class HttpGateway implements Gateway {
     this.#context = {
       table: new RouteTable(this.#upstreams),
       stats: new GatewayStats(),
-      router: options.router ?? createLeastWorkRouter(),
+      router: options.router ?? createAffinityRouter(),
       retryBudget: new RetryBudget(),
       exchanges: new Set(),
       options: settings,
@@ -209,7 +209,8 @@ class HttpGateway implements Gateway {
     }
     const admitted = this.#limits.admit(principal, route.route, {
       promptTokens: request.promptTokensEstimate,
-      maxCompletionTokens: request.maxTokens ?? 0,
+      promptBytes: request.bytes.length,
+      maxCompletionTokens: request.maxTokens,
     });
     if ('problem' in admitted) {
       this.#refuse(response, id, admitted.problem);

@@ -3,7 +3,14 @@ export { type Authenticate } from './key-cache.ts';
 export { unlimited, type Admission, type Estimate, type Limits } from './limits.ts';
 export { type MeterRecord } from './meter-record.ts';
 export { problemCodes, type Problem, type ProblemCode } from './problem.ts';
-export { createLeastWorkRouter, type ReplicaRouter } from './replica-router.ts';
+export {
+  createAffinityRouter,
+  createLeastWorkRouter,
+  type AffinityRouterOptions,
+  type ReplicaRouter,
+  type RouterChoice,
+} from './replica-router.ts';
+export { createMemoryLimits, type MemoryLimits, type MemoryLimitsOptions } from './memory-limits.ts';
 export {
   type Origin,
   type Principal,

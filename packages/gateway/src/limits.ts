@@ -4,8 +4,12 @@ import type { Usage } from './usage.ts';
 
 /** What a request will cost at most, as far as is known before it runs. */
 export interface Estimate {
+  /** A guess. */
   readonly promptTokens: number;
-  readonly maxCompletionTokens: number;
+  /** No prompt has more tokens than bytes: the bound that a budget reserves. */
+  readonly promptBytes: number;
+  /** As the client limited it, for all its choices together; absent: as much as the model likes. */
+  readonly maxCompletionTokens: number | undefined;
 }
 
 /** Held while the request runs; settled exactly once with what it really took. */

@@ -48,6 +48,7 @@ export function parseRequest(operation: Operation, bytes: Buffer): ParseOutcome 
   const hasUsageFrames = operation === 'completions' || operation === 'chat/completions';
   const stripUsage = isStream && hasUsageFrames && options?.include_usage !== true;
   const maxTokens = fields['max_completion_tokens'] ?? fields['max_tokens'] ?? fields['max_output_tokens'];
+  const choices = typeof fields['n'] === 'number' ? fields['n'] : 1;
   return {
     request: {
       operation,
@@ -57,7 +58,7 @@ export function parseRequest(operation: Operation, bytes: Buffer): ParseOutcome 
       fields,
       bytes: stripUsage ? askForUsage(fields, bytes) : bytes,
       promptTokensEstimate: Math.ceil(bytes.length / 4),
-      maxTokens: typeof maxTokens === 'number' ? maxTokens : undefined,
+      maxTokens: typeof maxTokens === 'number' ? maxTokens * choices : undefined,
       user: typeof fields['user'] === 'string' ? fields['user'] : undefined,
     },
   };
