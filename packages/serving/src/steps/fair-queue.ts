@@ -1,0 +1,59 @@
+/**
+ * Who computes next: higher priority first; among equals the scope that has been given the fewest tokens
+ * (virtual token counter, Sheng et al., OSDI '24, Algorithm 2: a scope that comes back after idling is
+ * lifted to the least active counter, so it cannot save up); within a scope the oldest.
+ */
+export interface WaitingSequence {
+  readonly id: string;
+  readonly tokens: readonly number[];
+  readonly priority: number;
+  readonly scope: string;
+}
+
+export class FairQueue {
+  readonly #waiting: WaitingSequence[] = [];
+  readonly #served = new Map<string, number>();
+
+  get size(): number {
+    return this.#waiting.length;
+  }
+
+  push(sequence: WaitingSequence): void {
+    if (!this.#waiting.some(({ scope }) => scope === sequence.scope)) this.#lift(sequence.scope);
+    this.#waiting.push(sequence);
+  }
+
+  take(): WaitingSequence | undefined {
+    let best = 0;
+    for (let index = 1; index < this.#waiting.length; index += 1) {
+      if (this.#isBefore(this.#at(index), this.#at(best))) best = index;
+    }
+    return this.#waiting.splice(best, 1)[0];
+  }
+
+  remove(id: string): boolean {
+    const index = this.#waiting.findIndex((sequence) => sequence.id === id);
+    if (index === -1) return false;
+    this.#waiting.splice(index, 1);
+    return true;
+  }
+
+  charge(scope: string, tokens: number): void {
+    this.#served.set(scope, (this.#served.get(scope) ?? 0) + tokens);
+  }
+
+  #at(index: number): WaitingSequence {
+    return this.#waiting[index] as WaitingSequence;
+  }
+
+  #isBefore(one: WaitingSequence, other: WaitingSequence): boolean {
+    if (one.priority !== other.priority) return one.priority > other.priority;
+    return (this.#served.get(one.scope) ?? 0) < (this.#served.get(other.scope) ?? 0);
+  }
+
+  #lift(scope: string): void {
+    const active = this.#waiting.map((sequence) => this.#served.get(sequence.scope) ?? 0);
+    if (active.length === 0) return;
+    this.#served.set(scope, Math.max(this.#served.get(scope) ?? 0, Math.min(...active)));
+  }
+}

@@ -1,0 +1,8 @@
+export {
+  StepScheduler,
+  type KvCommand,
+  type SequenceStart,
+  type StepEntry,
+  type StepPlan,
+  type StepSchedulerOptions,
+} from './step-scheduler.ts';

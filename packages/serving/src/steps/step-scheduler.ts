@@ -1,0 +1,281 @@
+/**
+ * Decides what one forward pass computes: a token of every running sequence, and pieces of waiting prompts
+ * in what room is left, so that a long prompt stalls no stream (Sarathi-Serve, OSDI '24, §4). It moves
+ * numbers only; a runner executes the plan and says what came out.
+ *
+ * Slots are places in the model's KV memory. A slot that ended keeps its tokens until another sequence
+ * needs it: a later prompt with the same beginning in the same scope continues from them. Running sequences
+ * take the lowest slots, because llama.cpp splits a batch at gaps between sequence ids.
+ */
+import { commonPrefix } from './common-prefix.ts';
+import { FairQueue, type WaitingSequence } from './fair-queue.ts';
+
+export interface StepSchedulerOptions {
+  readonly slots: number;
+  /** Tokens that a slot can hold. */
+  readonly contextTokens: number;
+  /** Most tokens of one forward pass. */
+  readonly stepTokens: number;
+  /** Most prompt tokens of a pass in which other sequences are generating. */
+  readonly prefillTokens: number;
+  /** A prefix in another slot is copied from this length on; below it, computing is as quick. */
+  readonly copyFromTokens?: number;
+}
+
+export type KvCommand =
+  /** The first `tokens` of `from` become the whole content of `to`. */
+  | { readonly kind: 'copy'; readonly from: number; readonly to: number; readonly tokens: number }
+  /** Only the first `tokens` of the slot stay. */
+  | { readonly kind: 'truncate'; readonly slot: number; readonly tokens: number };
+
+export interface StepEntry {
+  readonly id: string;
+  readonly slot: number;
+  readonly firstPosition: number;
+  readonly tokens: readonly number[];
+  /** The last token's logits are wanted: the prompt is complete or the sequence is generating. */
+  readonly isSampled: boolean;
+}
+
+export interface StepPlan {
+  readonly commands: readonly KvCommand[];
+  readonly entries: readonly StepEntry[];
+}
+
+export interface SequenceStart {
+  readonly id: string;
+  /** At least one token, fewer than the context. */
+  readonly tokens: readonly number[];
+  /** Larger first; 0 is ordinary. */
+  readonly priority?: number;
+  /** Whose cached prefixes may be reused and whose turn is counted: a tenant. */
+  readonly scope?: string;
+}
+
+interface Running {
+  readonly id: string;
+  readonly scope: string;
+  slot: number;
+  /** Prompt and generated tokens. */
+  readonly tokens: number[];
+  /** How many of them are in the KV memory. */
+  computed: number;
+  readonly reused: number;
+}
+
+interface Slot {
+  /** What its KV memory holds, in order; the sequence's own while one runs there. */
+  tokens: readonly number[];
+  scope: string;
+  lastUsed: number;
+  owner: Running | undefined;
+}
+
+export class StepScheduler {
+  readonly #options: Required<StepSchedulerOptions>;
+  readonly #slots: Slot[];
+  readonly #queue = new FairQueue();
+  readonly #running = new Map<string, Running>();
+  #step = 0;
+
+  constructor(options: StepSchedulerOptions) {
+    this.#options = { copyFromTokens: 32, ...options };
+    this.#slots = Array.from({ length: options.slots }, () => ({
+      tokens: [],
+      scope: '',
+      lastUsed: 0,
+      owner: undefined,
+    }));
+  }
+
+  get running(): number {
+    return this.#running.size;
+  }
+
+  get queued(): number {
+    return this.#queue.size;
+  }
+
+  /** Tokens of running sequences in the KV memory. */
+  get kvTokensUsed(): number {
+    let used = 0;
+    for (const { computed } of this.#running.values()) used += computed;
+    return used;
+  }
+
+  add(start: SequenceStart): void {
+    if (start.tokens.length === 0 || start.tokens.length >= this.#options.contextTokens) {
+      throw new RangeError(
+        `a prompt of ${start.tokens.length} tokens does not fit ${this.#options.contextTokens}`,
+      );
+    }
+    this.#queue.push({ priority: 0, scope: '', ...start });
+  }
+
+  /** The tokens of this sequence's prompt that need no computing; undefined while it waits. */
+  reusedTokens(id: string): number | undefined {
+    return this.#running.get(id)?.reused;
+  }
+
+  /** What to compute next; undefined when there is nothing. Each plan is committed or failed before the next. */
+  plan(): StepPlan | undefined {
+    this.#step += 1;
+    const commands = [...this.#compact(), ...this.#admit()];
+    const entries: StepEntry[] = [];
+    let room = this.#options.stepTokens;
+    const bySlot = [...this.#running.values()].sort((one, other) => one.slot - other.slot);
+    for (const sequence of bySlot) {
+      if (sequence.tokens.length - sequence.computed !== 1) continue;
+      entries.push(entryOf(sequence, 1));
+      room -= 1;
+    }
+    const prefilling = [...this.#running.values()].filter((one) => one.tokens.length - one.computed > 1);
+    if (entries.length > 0) room = Math.min(room, this.#options.prefillTokens);
+    for (const sequence of prefilling) {
+      if (room <= 0) break;
+      const count = Math.min(room, sequence.tokens.length - sequence.computed);
+      entries.push(entryOf(sequence, count));
+      room -= count;
+    }
+    if (entries.length === 0 && commands.length === 0) return undefined;
+    return { commands, entries: entries.sort((one, other) => one.slot - other.slot) };
+  }
+
+  /** The plan was computed: its tokens are in the KV memory. */
+  commit(plan: StepPlan): void {
+    for (const { id, slot, tokens } of plan.entries) {
+      const sequence = this.#running.get(id);
+      if (sequence?.slot !== slot) continue;
+      sequence.computed += tokens.length;
+      this.#queue.charge(sequence.scope, tokens.length);
+    }
+  }
+
+  /** The next token of a sampled entry. False when the context is full: the sequence has to finish. */
+  append(id: string, token: number): boolean {
+    const sequence = this.#running.get(id);
+    if (sequence === undefined) return false;
+    sequence.tokens.push(token);
+    return sequence.tokens.length < this.#options.contextTokens;
+  }
+
+  /** Ends or cancels; the slot's tokens stay for reuse. Unknown ids are ignored. */
+  finish(id: string): void {
+    if (this.#queue.remove(id)) return;
+    const sequence = this.#running.get(id);
+    if (sequence === undefined) return;
+    this.#running.delete(id);
+    const slot = this.#slotAt(sequence.slot);
+    slot.owner = undefined;
+    slot.tokens = sequence.tokens.slice(0, sequence.computed);
+    slot.scope = sequence.scope;
+    slot.lastUsed = this.#step;
+  }
+
+  /** The runner lost the slot's content (a failed pass): nothing may be reused from it. */
+  forget(slotId: number): void {
+    const slot = this.#slotAt(slotId);
+    if (slot.owner !== undefined) {
+      slot.owner.computed = 0;
+      this.finish(slot.owner.id);
+    }
+    slot.tokens = [];
+  }
+
+  /** Fills holes below the highest running slot by moving that sequence down. */
+  #compact(): KvCommand[] {
+    const commands: KvCommand[] = [];
+    // A waiting sequence fills the hole for free.
+    if (this.#queue.size > 0) return commands;
+    for (;;) {
+      const hole = this.#slots.findIndex(({ owner }) => owner === undefined);
+      const top = this.#slots.findLastIndex(({ owner }) => owner !== undefined);
+      if (hole === -1 || hole > top) return commands;
+      const from = this.#slotAt(top);
+      const moved = from.owner as Running;
+      // Moving copies the KV memory; with few sequences or much memory the gap costs less than the copy.
+      if (this.#running.size < 3 || moved.computed > this.#options.prefillTokens * 4) return commands;
+      const to = this.#slotAt(hole);
+      if (moved.computed > 0) commands.push({ kind: 'copy', from: top, to: hole, tokens: moved.computed });
+      else commands.push({ kind: 'truncate', slot: hole, tokens: 0 });
+      from.owner = undefined;
+      from.tokens = moved.tokens.slice(0, moved.computed);
+      from.scope = moved.scope;
+      from.lastUsed = this.#step;
+      to.owner = moved;
+      moved.slot = hole;
+    }
+  }
+
+  #admit(): KvCommand[] {
+    const commands: KvCommand[] = [];
+    while (this.#running.size < this.#slots.length) {
+      const next = this.#queue.take();
+      if (next === undefined) break;
+      commands.push(...this.#place(next));
+    }
+    return commands;
+  }
+
+  #place(next: WaitingSequence): KvCommand[] {
+    // The last prompt token is always computed: its logits give the first new token.
+    const reusable = (slot: Slot): number => {
+      if (slot.scope !== next.scope) return 0;
+      const held = slot.owner === undefined ? slot.tokens : slot.owner.tokens;
+      const limit = slot.owner === undefined ? held.length : slot.owner.computed;
+      return Math.min(commonPrefix(held, next.tokens), limit, next.tokens.length - 1);
+    };
+    const matches = this.#slots.map(reusable);
+    const free = this.#slots.flatMap(({ owner }, id) => (owner === undefined ? [id] : []));
+    const best = matches.indexOf(Math.max(...matches));
+    const match = matches[best] as number;
+    const copyFrom = this.#options.copyFromTokens;
+    let target = free[0] as number;
+    // The slot that holds the prefix, when it is free and no lower slot is left behind as a hole.
+    if (match > 0 && free.includes(best) && (best === target || this.#running.size < 2)) target = best;
+    else if (match < copyFrom && free.length > 1) target = this.#coldest(free);
+    const own = matches[target] as number;
+    const isCopied = best !== target && match >= copyFrom && match > own;
+    const reused = isCopied ? match : own;
+    const slot = this.#slotAt(target);
+    const sequence: Running = {
+      id: next.id,
+      scope: next.scope,
+      slot: target,
+      tokens: [...next.tokens],
+      computed: reused,
+      reused,
+    };
+    slot.owner = sequence;
+    slot.tokens = [];
+    slot.lastUsed = this.#step;
+    this.#running.set(next.id, sequence);
+    return isCopied
+      ? [{ kind: 'copy', from: best, to: target, tokens: reused }]
+      : [{ kind: 'truncate', slot: target, tokens: reused }];
+  }
+
+  /** Among the slots that keep running ids compact, the one whose cache was used longest ago. */
+  #coldest(free: readonly number[]): number {
+    const compact = free.filter((id) => id <= this.#running.size);
+    const candidates = compact.length > 0 ? compact : free.slice(0, 1);
+    return candidates.reduce((coldest, id) =>
+      this.#slotAt(id).lastUsed < this.#slotAt(coldest).lastUsed ? id : coldest,
+    );
+  }
+
+  #slotAt(id: number): Slot {
+    return this.#slots[id] as Slot;
+  }
+}
+
+function entryOf(sequence: Running, count: number): StepEntry {
+  const end = sequence.computed + count;
+  return {
+    id: sequence.id,
+    slot: sequence.slot,
+    firstPosition: sequence.computed,
+    tokens: sequence.tokens.slice(sequence.computed, end),
+    isSampled: end === sequence.tokens.length,
+  };
+}

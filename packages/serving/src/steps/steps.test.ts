@@ -1,0 +1,133 @@
+import { createRandom } from '@gantry/kit';
+import { describe, expect, it } from 'vitest';
+import { StepScheduler, type StepPlan, type StepSchedulerOptions } from './index.ts';
+
+const options: StepSchedulerOptions = { slots: 4, contextTokens: 64, stepTokens: 32, prefillTokens: 8 };
+const range = (from: number, count: number): number[] =>
+  Array.from({ length: count }, (_, index) => from + index);
+
+/** A KV memory that executes plans and refuses what a model would get wrong. */
+function fakeModel(slots: number): { run(plan: StepPlan): void; held: number[][] } {
+  const held: number[][] = range(0, slots).map(() => []);
+  return {
+    held,
+    run: ({ commands, entries }) => {
+      for (const command of commands) {
+        if (command.kind === 'copy')
+          held[command.to] = (held[command.from] as number[]).slice(0, command.tokens);
+        else held[command.slot] = (held[command.slot] as number[]).slice(0, command.tokens);
+      }
+      for (const { slot, firstPosition, tokens } of entries) {
+        expect(held[slot]).toHaveLength(firstPosition);
+        held[slot]?.push(...tokens);
+      }
+    },
+  };
+}
+
+describe('step scheduler', () => {
+  it('gives a running sequence its token in every pass while a long prompt is fed in pieces', () => {
+    const scheduler = new StepScheduler(options);
+    scheduler.add({ id: 'short', tokens: [1, 2] });
+    scheduler.commit(scheduler.plan() as StepPlan);
+    scheduler.append('short', 3);
+    scheduler.add({ id: 'long', tokens: range(10, 30) });
+    const pieces: number[] = [];
+    for (let step = 0; step < 4; step += 1) {
+      const plan = scheduler.plan() as StepPlan;
+      expect(plan.entries.find(({ id }) => id === 'short')?.isSampled).toBe(true);
+      const long = plan.entries.find(({ id }) => id === 'long');
+      pieces.push(long?.tokens.length ?? 0);
+      expect(long?.isSampled).toBe(step === 3);
+      scheduler.commit(plan);
+      scheduler.append('short', 4 + step);
+    }
+    expect(pieces).toEqual([8, 8, 8, 6]);
+  });
+
+  it('continues from a prefix that an ended sequence left, but only within its scope', () => {
+    const scheduler = new StepScheduler(options);
+    scheduler.add({ id: 'a', tokens: range(0, 20), scope: 'one' });
+    scheduler.commit(scheduler.plan() as StepPlan);
+    scheduler.finish('a');
+    scheduler.add({ id: 'b', tokens: [...range(0, 20), 99], scope: 'one' });
+    expect(scheduler.plan()?.entries[0]).toMatchObject({ firstPosition: 20, tokens: [99] });
+    expect(scheduler.reusedTokens('b')).toBe(20);
+    scheduler.finish('b');
+    scheduler.add({ id: 'c', tokens: range(0, 20), scope: 'two' });
+    scheduler.plan();
+    expect(scheduler.reusedTokens('c')).toBe(0);
+  });
+
+  it('always computes the last token of a prompt, also when all of it is known', () => {
+    const scheduler = new StepScheduler(options);
+    scheduler.add({ id: 'a', tokens: range(0, 20) });
+    scheduler.commit(scheduler.plan() as StepPlan);
+    scheduler.finish('a');
+    scheduler.add({ id: 'b', tokens: range(0, 20) });
+    expect(scheduler.plan()?.entries).toMatchObject([{ firstPosition: 19, tokens: [19], isSampled: true }]);
+  });
+
+  it('copies a long prefix from a sequence that is still running', () => {
+    const scheduler = new StepScheduler({ ...options, stepTokens: 64, copyFromTokens: 16 });
+    scheduler.add({ id: 'a', tokens: range(0, 40) });
+    scheduler.commit(scheduler.plan() as StepPlan);
+    scheduler.append('a', 7);
+    scheduler.add({ id: 'b', tokens: [...range(0, 30), 99] });
+    expect(scheduler.plan()?.commands).toEqual([{ kind: 'copy', from: 0, to: 1, tokens: 30 }]);
+  });
+
+  it('takes turns between tenants by the tokens they were given, and priority before all', () => {
+    const scheduler = new StepScheduler({ ...options, slots: 1 });
+    for (const id of ['a1', 'a2', 'a3']) scheduler.add({ id, tokens: range(0, 20), scope: 'a' });
+    scheduler.add({ id: 'b1', tokens: range(100, 4), scope: 'b' });
+    scheduler.add({ id: 'urgent', tokens: [5], scope: 'a', priority: 1 });
+    const order: string[] = [];
+    for (;;) {
+      const plan = scheduler.plan();
+      if (plan === undefined) break;
+      scheduler.commit(plan);
+      for (const { id } of plan.entries) {
+        order.push(id);
+        scheduler.finish(id);
+      }
+    }
+    expect(order).toEqual(['urgent', 'b1', 'a1', 'a2', 'a3']);
+  });
+
+  it('keeps every slot equal to its sequence through random arrivals, ends and moves', () => {
+    const random = createRandom(5);
+    const scheduler = new StepScheduler({ ...options, slots: 6, copyFromTokens: 4 });
+    const model = fakeModel(6);
+    const wanted = new Map<string, number[]>();
+    const inOneScope = (id: string): string => `scope${Number(id) % 2}`;
+    let done = 0;
+    for (let step = 0; step < 4_000; step += 1) {
+      if (random.next() < 0.4 && wanted.size < 12) {
+        const id = String(step);
+        const tokens = range(0, 1 + random.below(40)).map((token) => (random.next() < 0.02 ? 99 : token));
+        wanted.set(id, tokens);
+        scheduler.add({ id, tokens, scope: inOneScope(id) });
+      }
+      const plan = scheduler.plan();
+      if (plan === undefined) continue;
+      model.run(plan);
+      scheduler.commit(plan);
+      expect(plan.entries.reduce((sum, { tokens }) => sum + tokens.length, 0)).toBeLessThanOrEqual(32);
+      for (const { id, slot, isSampled } of plan.entries) {
+        const tokens = wanted.get(id) as number[];
+        expect(tokens.slice(0, model.held[slot]?.length)).toEqual(model.held[slot]);
+        if (isSampled) tokens.push(1_000 + step);
+        if (isSampled && (!scheduler.append(id, 1_000 + step) || random.next() < 0.15)) {
+          scheduler.finish(id);
+          wanted.delete(id);
+          done += 1;
+        } else if (random.next() < 0.02) {
+          scheduler.finish(id);
+          wanted.delete(id);
+        }
+      }
+    }
+    expect(done).toBeGreaterThan(300);
+  });
+});
