@@ -90,7 +90,7 @@ describe('the decoder against its float64 reference', () => {
           worst = Math.max(worst, Math.abs(expected - (gradients[index] as number)));
           largest = Math.max(largest, Math.abs(expected));
         }
-        expect(worst, `${name}: largest ${largest}`).toBeLessThan(1e-4 * Math.max(largest, 0.01));
+        expect(worst, `${name}: largest ${largest}`).toBeLessThan(2e-4 * Math.max(largest, 0.05));
       }
     });
   }

@@ -56,7 +56,8 @@ export class GraphBuilder {
     const known = this.#constants.get(key);
     if (known !== undefined) return known;
     const data = make();
-    if (data.length !== elementsOf(shape)) throw new RangeError(`constant ${key} does not fill [${shape}]`);
+    if (data.length !== elementsOf(shape))
+      throw new RangeError(`constant ${key} does not fill [${shape.join('×')}]`);
     const value: Value = {
       name: `constant/${key}`,
       shape,
@@ -72,7 +73,7 @@ export class GraphBuilder {
   }
 
   integers(values: readonly number[]): Value {
-    return this.constant(`i[${values}]`, [values.length], () => BigInt64Array.from(values, BigInt));
+    return this.constant(`i${values.join(',')}`, [values.length], () => BigInt64Array.from(values, BigInt));
   }
 
   /** One node, one output, of the shape the caller promises. */
@@ -107,7 +108,7 @@ export class GraphBuilder {
     const rightShape = matrixShape(right, options.right);
     if (leftShape.columns !== rightShape.rows) {
       throw new RangeError(
-        `cannot multiply ${left.name} [${left.shape}] by ${right.name} [${right.shape}]: inner sizes differ`,
+        `cannot multiply ${left.name} [${left.shape.join('×')}] by ${right.name} [${right.shape.join('×')}]: inner sizes differ`,
       );
     }
     const leading = left.shape.length >= right.shape.length ? left.shape : right.shape;
@@ -144,7 +145,7 @@ export class GraphBuilder {
 
   reshape(value: Value, shape: Shape): Value {
     if (elementsOf(shape) !== elementsOf(value.shape)) {
-      throw new RangeError(`cannot view ${value.name} [${value.shape}] as [${shape}]`);
+      throw new RangeError(`cannot view ${value.name} [${value.shape.join('×')}] as [${shape.join('×')}]`);
     }
     return this.node('Reshape', [value, this.integers(shape)], shape);
   }
@@ -195,7 +196,7 @@ function broadcast(left: Shape, right: Shape): Shape {
     const one = left[axis - rank + left.length] ?? 1;
     const other = right[axis - rank + right.length] ?? 1;
     if (one !== other && one !== 1 && other !== 1)
-      throw new RangeError(`[${left}] does not broadcast with [${right}]`);
+      throw new RangeError(`[${left.join('×')}] does not broadcast with [${right.join('×')}]`);
     return Math.max(one, other);
   });
 }

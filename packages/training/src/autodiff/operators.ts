@@ -5,24 +5,26 @@
 import { causalMask, rotaryTables } from './constants.ts';
 import { elementsOf, microsoft, type GraphBuilder, type Shape, type Value } from './graph.ts';
 
+type NoAttributes = Readonly<Record<string, never>>;
+
 export interface OperatorAttributes {
   /** y = xW with W [in, out]. Expanding layers: the narrow x is the one transposed for dW. */
-  linear: Record<never, never>;
+  linear: NoAttributes;
   /** y = xWᵀ with W [out, in]. Contracting layers and the tied head. */
-  linearTransposed: Record<never, never>;
+  linearTransposed: NoAttributes;
   rmsNorm: { readonly epsilon: number };
-  add: Record<never, never>;
+  add: NoAttributes;
   /** (gate, up) → SiLU(gate)·up. SiLU is computed again in the backward pass: less memory, and faster. */
-  swiGlu: Record<never, never>;
+  swiGlu: NoAttributes;
   /** [N, heads·headWidth] ↔ [batch, heads, time, headWidth] */
   splitHeads: { readonly batch: number; readonly heads: number };
-  mergeHeads: Record<never, never>;
+  mergeHeads: NoAttributes;
   /** Rotate-half positions on [batch, heads, time, headWidth] (Su et al. 2021; Hugging Face layout). */
   rotary: { readonly theta: number };
   /** Causal; q [batch, heads, time, w], k and v [batch, kvHeads, time, w]; head h reads kv head h / (heads / kvHeads). */
-  attention: Record<never, never>;
+  attention: NoAttributes;
   /** (logits [N, V]; targets int64 [N]; weights [N]) → Σ weightᵢ · −log p(targetᵢ), a scalar. */
-  crossEntropy: Record<never, never>;
+  crossEntropy: NoAttributes;
 }
 
 export type OperatorName = keyof OperatorAttributes;

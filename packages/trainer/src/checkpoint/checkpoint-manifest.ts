@@ -1,0 +1,56 @@
+/**
+ * `manifest.json` of a checkpoint: written last, with the checksum of every file and of itself. A folder
+ * without a manifest that agrees with its bytes is no checkpoint.
+ */
+import { createHash } from 'node:crypto';
+
+export interface CheckpointFile {
+  readonly path: string;
+  readonly bytes: number;
+  /** sha256, hexadecimal. */
+  readonly digest: string;
+}
+
+export interface CheckpointState {
+  /** Optimiser steps done. */
+  readonly step: number;
+  /** Sequences read since the start of training: with the seed it decides what is read next. */
+  readonly position: number;
+  /** All random choices (start values, order, samples) are functions of the seed and step or position. */
+  readonly seed: number;
+  /** Equal text means an equal model: sizes that give each offset its meaning. */
+  readonly shape: Readonly<Record<string, unknown>>;
+  /** Manifest digest of the prepared data, tokenizer included. */
+  readonly dataDigest: string;
+  readonly loss: number | undefined;
+}
+
+export interface CheckpointManifest extends CheckpointState {
+  readonly format: 'gantry-checkpoint/1';
+  readonly files: readonly CheckpointFile[];
+}
+
+export const sha256 = (bytes: string | Uint8Array): string =>
+  createHash('sha256').update(bytes).digest('hex');
+
+/** The text to write, and its digest. */
+export function sealManifest(manifest: CheckpointManifest): { text: string; digest: string } {
+  const digest = sha256(JSON.stringify(manifest));
+  return { text: `${JSON.stringify({ manifest, digest }, undefined, 2)}\n`, digest };
+}
+
+/** Throws a sentence when the text is not what was sealed. */
+export function openManifest(text: string): { manifest: CheckpointManifest; digest: string } {
+  let sealed: { manifest?: CheckpointManifest; digest?: string };
+  try {
+    sealed = JSON.parse(text) as typeof sealed;
+  } catch {
+    throw new Error('its manifest is not JSON');
+  }
+  const { manifest, digest } = sealed;
+  if (manifest === undefined || digest === undefined || sha256(JSON.stringify(manifest)) !== digest) {
+    throw new Error('its manifest does not agree with its own checksum');
+  }
+  if (manifest.format !== 'gantry-checkpoint/1') throw new Error('its format is another one');
+  return { manifest, digest };
+}
