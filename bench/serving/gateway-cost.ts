@@ -47,7 +47,7 @@ export async function gatewayCost(): Promise<BenchLine[]> {
       headers: {
         authorization: 'Bearer sk-bench',
         'x-portkey-provider': 'openai',
-        'x-portkey-custom-host': `http://127.0.0.1:${tcp.hello['port']}/v1`,
+        'x-portkey-custom-host': `http://127.0.0.1:${Number(tcp.hello['port'])}/v1`,
       },
       body,
     };

@@ -1,7 +1,11 @@
-import { gatewayCost } from './gateway-cost.ts';
 import type { BenchLine } from '../bench-line.ts';
+import { gatewayCost } from './gateway-cost.ts';
+import { mooncakeRouter } from './mooncake-router.ts';
+import { streamRelay } from './stream-relay.ts';
 
 /** `npm run bench -- serving [case]`. */
 export const cases: Readonly<Record<string, () => Promise<BenchLine[]>>> = {
   'gateway-cost': gatewayCost,
+  'stream-relay': streamRelay,
+  'mooncake-router': mooncakeRouter,
 };
