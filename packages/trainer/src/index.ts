@@ -1,1 +1,1 @@
-export {};
+export { exitCodes, runTrainingRank, type TrainingRankOptions } from './rank/run-training-rank.ts';

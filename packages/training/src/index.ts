@@ -1,1 +1,1 @@
-export {};
+export { llamaShape, parameterLayout, type ShapeRequest } from './model/index.ts';

@@ -39,7 +39,7 @@ export class Link {
     this.#onLost = onLost;
     socket.on('data', (bytes) => {
       try {
-        this.#take(bytes as Uint8Array);
+        this.#take(bytes);
       } catch (cause) {
         this.fail(new RankLostError(peer, `Rank ${peer} sent something unreadable: ${String(cause)}`, 70));
       }

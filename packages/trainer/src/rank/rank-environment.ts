@@ -1,0 +1,61 @@
+/** What the platform tells a rank, read once (see docs/training.md). */
+import { UserFault } from './user-fault.ts';
+
+export interface RankEnvironment {
+  readonly rank: number;
+  readonly worldSize: number;
+  readonly job: string;
+  readonly attempt: string;
+  /** Shared by all attempts of the job. */
+  readonly runDirectory: string;
+  readonly reportFile: string | undefined;
+  readonly specFile: string;
+  /** Where the ranks of this attempt find each other. */
+  readonly rendezvousDirectory: string;
+  readonly resumeFrom: string | undefined;
+}
+
+export function readRankEnvironment(env: Readonly<Record<string, string | undefined>>): RankEnvironment {
+  const required = (name: string): string => {
+    const value = env[name];
+    if (value === undefined || value === '') {
+      throw new UserFault(
+        'bad_environment',
+        `${name} is not set.`,
+        'Start training ranks with `gantry train` or a job file.',
+      );
+    }
+    return value;
+  };
+  const whole = (name: string, fallback: number): number => {
+    const value = Number(env[name] ?? fallback);
+    if (!Number.isInteger(value) || value < 0) {
+      throw new UserFault(
+        'bad_environment',
+        `${name} is ${JSON.stringify(env[name])}, not a whole number.`,
+        'The runner sets it.',
+      );
+    }
+    return value;
+  };
+  const worldSize = whole('WORLD_SIZE', 1);
+  const rank = whole('RANK', 0);
+  if (rank >= worldSize) {
+    throw new UserFault(
+      'bad_environment',
+      `RANK ${rank} is outside WORLD_SIZE ${worldSize}.`,
+      'The runner sets both.',
+    );
+  }
+  return {
+    rank,
+    worldSize,
+    job: env['GANTRY_JOB'] ?? 'job',
+    attempt: env['GANTRY_ATTEMPT'] ?? 'attempt',
+    runDirectory: required('GANTRY_RUN_DIR'),
+    reportFile: env['GANTRY_REPORT_FILE'],
+    specFile: required('GANTRY_SPEC_FILE'),
+    rendezvousDirectory: worldSize > 1 ? required('GANTRY_RENDEZVOUS') : (env['GANTRY_RENDEZVOUS'] ?? ''),
+    resumeFrom: env['GANTRY_RESUME_FROM'],
+  };
+}

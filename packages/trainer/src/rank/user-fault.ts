@@ -1,0 +1,12 @@
+/** What the user can put right: reported as a `fault` with code, sentence and hint; the rank exits with 64. */
+export class UserFault extends Error {
+  readonly code: string;
+  readonly hint: string;
+
+  constructor(code: string, message: string, hint: string) {
+    super(message);
+    this.name = 'UserFault';
+    this.code = code;
+    this.hint = hint;
+  }
+}
