@@ -1,4 +1,5 @@
 import type { BenchLine } from '../bench-line.ts';
+import { azureAutoscaler } from './azure-autoscaler.ts';
 import { gatewayCost } from './gateway-cost.ts';
 import { mooncakeRouter } from './mooncake-router.ts';
 import { streamRelay } from './stream-relay.ts';
@@ -8,4 +9,5 @@ export const cases: Readonly<Record<string, () => Promise<BenchLine[]>>> = {
   'gateway-cost': gatewayCost,
   'stream-relay': streamRelay,
   'mooncake-router': mooncakeRouter,
+  'azure-autoscaler': azureAutoscaler,
 };

@@ -29,3 +29,20 @@ export {
 } from './routing/prefix-affinity.ts';
 export { PrefixMemory } from './routing/prefix-memory.ts';
 export { promptBlocks } from './routing/prompt-blocks.ts';
+export { DemandForecast, type ForecastOptions } from './scaling/demand-forecast.ts';
+export { PredictiveScaler, type LoadSample, type PredictiveOptions } from './scaling/predictive-scaler.ts';
+export { ReactiveScaler } from './scaling/reactive-scaler.ts';
+export {
+  clampReplicas,
+  defaultScalingPolicy,
+  type ScalingDecision,
+  type ScalingPolicy,
+} from './scaling/scaling-policy.ts';
+export { defaultBatchPolicy, type BatchPolicy, type QueuePolicy } from './batching/batch-policy.ts';
+export {
+  DynamicBatcher,
+  type Admitted,
+  type BatchDecision,
+  type BatchRequest,
+} from './batching/dynamic-batcher.ts';
+export { LatencyCurve } from './batching/latency-curve.ts';
