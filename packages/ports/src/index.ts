@@ -1,1 +1,3 @@
-export {};
+export * from './blobs.ts';
+export * from './runner.ts';
+export * from './store.ts';

@@ -1,1 +1,1 @@
-export {};
+export { openStore, type StoreLog, type StoreOptions } from './open-store.ts';

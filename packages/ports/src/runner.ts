@@ -1,0 +1,52 @@
+/**
+ * Puts workers onto machines and says what became of them. A worker is one rank of an attempt or one engine;
+ * its id is used once: starting it again is a no-op, so a restarted server may repeat itself.
+ */
+import type { ExitClass, WorkerReport } from '@gantry/contract';
+
+export interface WorkerSpec {
+  readonly workerId: string;
+  readonly attemptId: string;
+  readonly jobId: string;
+  readonly rank: number;
+  readonly command: readonly string[];
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly limits: { readonly cpuMilli: number; readonly memoryBytes: number; readonly pids: number };
+  readonly logLimitBytes: number;
+  readonly timeLimitMs?: number;
+}
+
+export interface WorkerExit {
+  readonly exitClass: ExitClass;
+  readonly code: number | undefined;
+  readonly signal: string | undefined;
+  readonly message: string;
+  readonly stderrTail: readonly string[];
+}
+
+export type WorkerEvent =
+  | { readonly type: 'started'; readonly workerId: string; readonly pid: number }
+  | { readonly type: 'report'; readonly workerId: string; readonly report: WorkerReport }
+  | { readonly type: 'exited'; readonly workerId: string; readonly exit: WorkerExit }
+  /** It cannot be running any more and left no exit status: its shim or machine died. */
+  | { readonly type: 'lost'; readonly workerId: string; readonly message: string };
+
+export interface LogQuery {
+  readonly stream: 'stdout' | 'stderr';
+  readonly sinceBytes: number;
+  readonly follow: boolean;
+  readonly signal: AbortSignal;
+}
+
+export interface Runner extends AsyncDisposable {
+  /** Resolves when the worker's process exists. What was started before is left alone and told again in `events`. */
+  start(spec: WorkerSpec): Promise<void>;
+  /** SIGTERM, then SIGKILL of its whole group after `graceMs`. Resolves when asked, not when ended. */
+  stop(workerId: string, options: { readonly graceMs: number }): Promise<void>;
+  list(): Promise<readonly { readonly workerId: string; readonly state: 'running' | 'exited' | 'lost' }[]>;
+  events(signal: AbortSignal): AsyncIterable<WorkerEvent>;
+  readLog(workerId: string, query: LogQuery): AsyncIterable<Uint8Array>;
+  /** Forgets an ended worker and its files. */
+  remove(workerId: string): Promise<void>;
+}

@@ -1,0 +1,169 @@
+/**
+ * The rows that the rules read and write. One transaction holds a change and its event; every row carries its
+ * tenant, and a scope decides which rows exist for the caller at all (row-level security, docs/store.md).
+ */
+export type Scope = { readonly tenantId: string } | { readonly platform: true };
+
+export interface Row {
+  readonly kind: string;
+  readonly id: string;
+  readonly tenantId: string;
+  readonly name: string;
+  readonly state: string;
+  readonly parentId: string | undefined;
+  readonly spec: unknown;
+  readonly status: unknown;
+  readonly version: number;
+  readonly createdAt: string;
+  readonly updatedAt: string;
+}
+
+export interface NewRow {
+  readonly kind: string;
+  readonly id: string;
+  readonly tenantId: string;
+  readonly name: string;
+  readonly state: string;
+  readonly parentId?: string;
+  readonly spec: unknown;
+  readonly status: unknown;
+}
+
+export interface RowChange {
+  /** The change is refused with `version_conflict` when the row has moved on. */
+  readonly expectedVersion?: number;
+  readonly state?: string;
+  readonly spec?: unknown;
+  readonly status?: unknown;
+}
+
+export interface ListQuery {
+  readonly tenantId?: string;
+  readonly state?: readonly string[];
+  readonly parentId?: string;
+  readonly limit: number;
+  readonly cursor?: string;
+  readonly newestFirst: boolean;
+}
+
+export interface Page<T> {
+  readonly items: readonly T[];
+  readonly nextCursor: string | undefined;
+}
+
+export interface NewEvent {
+  readonly tenantId: string;
+  readonly kind: string;
+  readonly resourceId: string;
+  readonly type: string;
+  readonly actor: string;
+  readonly fromState?: string;
+  readonly toState?: string;
+  readonly reason?: Record<string, unknown>;
+  readonly requestId?: string;
+}
+
+export interface EventRow {
+  readonly seq: number;
+  readonly at: string;
+  readonly tenantId: string;
+  readonly kind: string;
+  readonly resourceId: string;
+  readonly type: string;
+  readonly actor: string;
+  readonly fromState: string | undefined;
+  readonly toState: string | undefined;
+  readonly reason: Record<string, unknown> | undefined;
+  readonly requestId: string | undefined;
+}
+
+export type FeedEvent = EventRow;
+
+/** One line of the ledger. `id` makes it idempotent: written twice, it counts once. */
+export interface UsageRecord {
+  readonly id: string;
+  readonly tenantId: string;
+  readonly at: string;
+  readonly userId?: string;
+  readonly queueId?: string;
+  readonly jobId?: string;
+  readonly endpointId?: string;
+  readonly attemptId?: string;
+  readonly resource: string;
+  readonly quantity: number;
+  readonly unit: string;
+  readonly price: number;
+  readonly currency: string;
+}
+
+export interface UsageQuery {
+  readonly tenantId: string;
+  readonly by: 'tenant' | 'user' | 'queue' | 'job' | 'endpoint' | 'resource';
+  readonly from?: string;
+  readonly to?: string;
+}
+
+export interface UsageRow {
+  readonly key: string;
+  readonly resource: string;
+  readonly quantity: number;
+  readonly unit: string;
+  readonly cost: number;
+  readonly currency: string;
+}
+
+export interface ApiKeyRow {
+  readonly id: string;
+  readonly tenantId: string;
+  readonly hash: string;
+  readonly prefix: string;
+  readonly principalId: string;
+  readonly scopes: readonly string[];
+  readonly createdAt: string;
+  readonly expiresAt?: string;
+  readonly revokedAt?: string;
+}
+
+/** Throws GantryError: `already_exists` (a live row of that kind and name), `version_conflict`, `not_found`. */
+export interface Tx {
+  insert(row: NewRow): Promise<Row>;
+  get(kind: string, id: string): Promise<Row | undefined>;
+  byName(kind: string, tenantId: string, name: string): Promise<Row | undefined>;
+  list(kind: string, query: ListQuery): Promise<Page<Row>>;
+  count(kind: string, tenantId: string): Promise<number>;
+  countByState(kind: string, tenantId?: string): Promise<Record<string, number>>;
+  update(kind: string, id: string, change: RowChange): Promise<Row>;
+  softDelete(kind: string, id: string): Promise<void>;
+  event(event: NewEvent): Promise<void>;
+  listEvents(query: {
+    tenantId: string;
+    resourceId?: string;
+    limit: number;
+    cursor?: string;
+    newestFirst: boolean;
+  }): Promise<Page<EventRow>>;
+  usage(record: UsageRecord): Promise<void>;
+  usageReport(query: UsageQuery): Promise<readonly UsageRow[]>;
+  insertKey(key: ApiKeyRow): Promise<void>;
+  getKey(id: string): Promise<ApiKeyRow | undefined>;
+  listKeys(tenantId: string): Promise<readonly ApiKeyRow[]>;
+  revokeKey(id: string): Promise<void>;
+}
+
+export interface Store extends AsyncDisposable {
+  /** Everything in `fn` commits together or not at all. Rejects with `store_unavailable` while the database is away. */
+  tx<T>(scope: Scope, fn: (tx: Tx) => Promise<T>): Promise<T>;
+  read<T>(scope: Scope, fn: (tx: Tx) => Promise<T>): Promise<T>;
+  /** Events in commit order, woken by NOTIFY: an idle feed issues no query. */
+  feed(signal: AbortSignal, options?: { readonly sinceSeq?: number }): AsyncIterable<FeedEvent>;
+  /** The first answer again for the same key and request; `idempotency_mismatch` for another request under the key. */
+  idempotent<T>(
+    tenantId: string,
+    key: string,
+    route: string,
+    requestHash: string,
+    act: () => Promise<T>,
+  ): Promise<T>;
+  health(): { readonly ok: boolean; readonly reason?: string };
+  readonly facts: { readonly description: string };
+}
