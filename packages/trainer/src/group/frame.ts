@@ -2,7 +2,7 @@
 export const frameHeaderBytes = 16;
 const magic = 0x47414e54;
 
-export const frameKinds = { hello: 1, data: 2, abort: 3 } as const;
+export const frameKinds = { data: 1, abort: 2, farewell: 3 } as const;
 export type FrameKind = keyof typeof frameKinds;
 
 export interface FrameHeader {

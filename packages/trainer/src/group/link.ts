@@ -31,7 +31,9 @@ export class Link {
   #target = new Uint8Array(frameHeaderBytes);
   #filled = 0;
   #lost: RankLostError | undefined;
+  /** This side has ended, or the other has said that it will: silence is no loss any more. */
   #isClosing = false;
+  #hasLeft = false;
 
   constructor(socket: Socket, peer: number, onLost: (error: RankLostError) => void) {
     this.peer = peer;
@@ -44,8 +46,9 @@ export class Link {
         this.fail(new RankLostError(peer, `Rank ${peer} sent something unreadable: ${String(cause)}`, 70));
       }
     });
-    const onGone = (): void =>
-      this.fail(new RankLostError(peer, `Rank ${peer} is gone: its connection closed.`));
+    const onGone = (): void => {
+      if (!this.#hasLeft) this.fail(new RankLostError(peer, `Rank ${peer} is gone: its connection closed.`));
+    };
     socket.on('close', onGone);
     socket.on('error', onGone);
   }
@@ -75,6 +78,7 @@ export class Link {
     if (this.#frames.length < waitingFrames) this.#socket.resume();
     if (frame !== undefined) return frame;
     if (this.#lost !== undefined) throw this.#lost;
+    if (this.#hasLeft) throw this.#left();
     const waiting = createDeferred<Frame>();
     this.#waiting = waiting;
     const timer = setTimeout(() => this.fail(onSilence()), timeoutMs);
@@ -97,6 +101,7 @@ export class Link {
   async close(): Promise<void> {
     this.#isClosing = true;
     if (this.#socket.destroyed) return;
+    this.#socket.write(encodeHeader({ kind: 'farewell', sequence: 0, byteLength: 0 }));
     await new Promise<void>((resolve) => {
       const timer = setTimeout(() => this.#socket.destroy(), 500);
       this.#socket.once('close', () => {
@@ -136,6 +141,11 @@ export class Link {
       this.fail(new RankLostError(notice.rank, notice.message, notice.exitCode));
       return;
     }
+    if (frame.header.kind === 'farewell') {
+      this.#hasLeft = true;
+      if (this.#waiting !== undefined) this.fail(this.#left());
+      return;
+    }
     if (this.#waiting !== undefined) {
       this.#waiting.resolve(frame);
       this.#waiting = undefined;
@@ -143,5 +153,9 @@ export class Link {
     }
     this.#frames.push(frame);
     if (this.#frames.length >= waitingFrames) this.#socket.pause();
+  }
+
+  #left(): RankLostError {
+    return new RankLostError(this.peer, `Rank ${this.peer} has left while others still sum.`);
   }
 }

@@ -86,7 +86,7 @@ async function train(
     afterStep: async (done) => zero?.afterStep(done),
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   });
-  return leave(zero, group, outcome);
+  return await leave(zero, group, outcome);
 }
 
 async function leave(
