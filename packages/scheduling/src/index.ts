@@ -1,1 +1,33 @@
-export {};
+export { canEverRun, type ClusterShape } from './can-ever-run.ts';
+export { lostDeviceSeconds } from './lost-work.ts';
+export { QUEUE_POLICIES } from './order.ts';
+export type {
+  Eviction,
+  EvictionReason,
+  NearestMiss,
+  Placement,
+  Plan,
+  UnblockChange,
+  Waiting,
+} from './plan.ts';
+export { planCycle, type PlanOptions } from './plan-cycle.ts';
+export { describeReason, type Reason, type ReasonTier, type UnsatisfiableDetail } from './reason.ts';
+export { bestFit, createShadowPrice, firstFit, type Scorer, shadowPrice, worstFit } from './scorers.ts';
+export {
+  type AllocationMember,
+  DEFAULT_TOPOLOGY_LEVELS,
+  type DeviceState,
+  type GroupRequest,
+  type NodeState,
+  type QueueNode,
+  RESOURCE_NAMES,
+  type ResourceName,
+  type ResourceVector,
+  type Snapshot,
+  SnapshotError,
+  type Taint,
+  type TaskGroup,
+  type Toleration,
+  type TopologyWish,
+  type Workload,
+} from './snapshot.ts';

@@ -1,0 +1,178 @@
+/**
+ * Could the workload run on this cluster if nothing else did? An empty answer means yes. Cordoned
+ * and unhealthy nodes count: they may come back. Health of the moment is a reason to wait only.
+ */
+import { domainNameOf } from './topology.ts';
+import { gangAmounts } from './placement.ts';
+import { QueueTree, RESOURCES } from './queue-tree.ts';
+import type { Reason, UnsatisfiableDetail } from './reason.ts';
+import {
+  acceptsDevice,
+  acceptsModel,
+  type ClassRequest,
+  matchesSelector,
+  toClassRequest,
+  toleratesAll,
+} from './request-class.ts';
+import {
+  DEFAULT_TOPOLOGY_LEVELS,
+  type NodeState,
+  RESOURCE_NAMES,
+  type Snapshot,
+  type TaskGroup,
+  type Workload,
+} from './snapshot.ts';
+
+export type ClusterShape = Pick<Snapshot, 'nodes' | 'queues' | 'topologyLevels'>;
+
+export function canEverRun(
+  workload: Workload,
+  snapshot: ClusterShape,
+  tree: QueueTree = new QueueTree(snapshot.queues),
+): Reason[] {
+  const queue = tree.indexOf.get(workload.queueId);
+  if (queue === undefined)
+    return [{ code: 'unknown_queue', tier: 'misconfigured', queueId: workload.queueId }];
+  const levels = snapshot.topologyLevels ?? DEFAULT_TOPOLOGY_LEVELS;
+  const wish = workload.topology;
+  if (wish !== undefined && wish.level !== 'host' && !levels.includes(wish.level)) {
+    return [
+      {
+        code: 'unknown_topology_level',
+        tier: 'misconfigured',
+        level: wish.level,
+        known: [...levels, 'host'],
+      },
+    ];
+  }
+  const reasons: Reason[] = limitReasons(workload, tree, queue);
+  for (const group of workload.taskGroups) {
+    const detail = unsatisfiable(group, workload, snapshot, levels);
+    if (detail !== null)
+      reasons.push({ code: 'unsatisfiable_request', tier: 'misconfigured', group: group.name, detail });
+  }
+  return reasons;
+}
+
+function limitReasons(workload: Workload, tree: QueueTree, queue: number): Reason[] {
+  const asked = gangAmounts(workload);
+  for (const ancestor of tree.path[queue]!) {
+    for (let resource = 0; resource < RESOURCES; resource++) {
+      const limit = tree.limit[ancestor * RESOURCES + resource]!;
+      if (asked[resource]! > limit + 1e-9) {
+        return [
+          {
+            code: 'exceeds_queue_limit',
+            tier: 'misconfigured',
+            queueId: tree.queues[ancestor]!.id,
+            resource: RESOURCE_NAMES[resource]!,
+            requested: asked[resource]!,
+            limit,
+          },
+        ];
+      }
+    }
+  }
+  return [];
+}
+
+function unsatisfiable(
+  group: TaskGroup,
+  workload: Workload,
+  snapshot: ClusterShape,
+  levels: readonly string[],
+): UnsatisfiableDetail | null {
+  if (snapshot.nodes.length === 0) return { kind: 'no_nodes' };
+  const request = toClassRequest(group.request, workload);
+  const requiredLevel = workload.topology?.mode === 'required' ? workload.topology.level : null;
+  const roomByDomain = new Map<string, number>();
+  let most = 0;
+  for (const node of snapshot.nodes) {
+    const members = emptyFit(node, request);
+    if (members === 0) continue;
+    const domain = requiredLevel === null ? '' : domainNameOf(node, levels, requiredLevel);
+    if (domain === null) continue;
+    const room = (roomByDomain.get(domain) ?? 0) + members;
+    roomByDomain.set(domain, room);
+    most = Math.max(most, room);
+    if (most >= group.minCount) return null;
+  }
+  if (most > 0)
+    return {
+      kind: 'gang_size',
+      requestedMembers: group.minCount,
+      capacityMembers: most,
+      level: requiredLevel,
+    };
+  return blockingDetail(snapshot.nodes, request);
+}
+
+/** Members the empty node holds side by side. */
+function emptyFit(node: NodeState, request: ClassRequest): number {
+  const { capacity } = node;
+  if (
+    capacity.cpuMilli < request.cpuMilli ||
+    capacity.memoryBytes < request.memoryBytes ||
+    capacity.storageBytes < request.storageBytes
+  )
+    return 0;
+  if (!matchesSelector(node, request.selector) || !toleratesAll(node, request.tolerations)) return 0;
+  let members = Infinity;
+  if (request.cpuMilli > 0) members = Math.min(members, Math.floor(capacity.cpuMilli / request.cpuMilli));
+  if (request.memoryBytes > 0)
+    members = Math.min(members, Math.floor(capacity.memoryBytes / request.memoryBytes));
+  if (request.storageBytes > 0)
+    members = Math.min(members, Math.floor(capacity.storageBytes / request.storageBytes));
+  if (request.devices === 0 && request.milli === 0) return members;
+  const devices = node.devices.filter((device) => acceptsDevice(request, device));
+  if (request.devices > 0) return Math.min(members, Math.floor(devices.length / request.devices));
+  let shares = 0;
+  for (const device of devices) {
+    const byMemory =
+      request.deviceMemoryBytes > 0 ? Math.floor(device.memoryBytes / request.deviceMemoryBytes) : Infinity;
+    shares += Math.min(byMemory, Math.floor(device.milliCapacity / request.milli));
+  }
+  return Math.min(members, shares);
+}
+
+/** The first filter that no node passes, in the order a person would check them. */
+function blockingDetail(nodes: readonly NodeState[], request: ClassRequest): UnsatisfiableDetail {
+  let left = nodes.filter((node) => matchesSelector(node, request.selector));
+  if (left.length === 0) return { kind: 'selector', selector: request.selector };
+  left = left.filter((node) => toleratesAll(node, request.tolerations));
+  if (left.length === 0) return { kind: 'taints' };
+  if (request.devices > 0 || request.milli > 0) {
+    const withModel = left.filter((node) =>
+      node.devices.some((device) => acceptsModel(request.model, device)),
+    );
+    if (withModel.length === 0 && request.model !== null) {
+      return {
+        kind: 'device_model',
+        model: request.model,
+        known: [...new Set(left.flatMap((node) => node.devices.map((device) => device.model)))].sort(),
+      };
+    }
+    const count = request.milli > 0 ? 1 : request.devices;
+    const largest = Math.max(
+      0,
+      ...withModel.flatMap((node) => node.devices.map((device) => device.memoryBytes)),
+    );
+    if (withModel.length > 0 && largest < request.deviceMemoryBytes)
+      return { kind: 'device_memory', requestedBytes: request.deviceMemoryBytes, largestBytes: largest };
+    const most = Math.max(
+      0,
+      ...withModel.map((node) => node.devices.filter((device) => acceptsDevice(request, device)).length),
+    );
+    if (most < count) return { kind: 'resource', resource: 'devices', requested: count, largest: most };
+    left = withModel.filter(
+      (node) => node.devices.filter((device) => acceptsDevice(request, device)).length >= count,
+    );
+  }
+  for (const resource of ['cpuMilli', 'memoryBytes', 'storageBytes'] as const) {
+    const largest = Math.max(0, ...left.map((node) => node.capacity[resource]));
+    if (largest < request[resource])
+      return { kind: 'resource', resource, requested: request[resource], largest };
+    left = left.filter((node) => node.capacity[resource] >= request[resource]);
+  }
+  return { kind: 'gang_size', requestedMembers: 1, capacityMembers: 0, level: null };
+}

@@ -1,0 +1,172 @@
+/**
+ * Turns a failed try into reasons, the nearest miss and the changes that would help. Each change is
+ * tried with the placer on the very state that said no, and rolled back.
+ */
+import type { NearestMiss, UnblockChange } from './plan.ts';
+import type { PlaceFailure } from './placement.ts';
+import type { Planning } from './planning.ts';
+import type { Reason } from './reason.ts';
+import type { RequestClass } from './request-class.ts';
+import type { ResourceName, ResourceVector, TaskGroup, Workload } from './snapshot.ts';
+
+export interface Explanation {
+  reasons: Reason[];
+  nearestMiss: NearestMiss | null;
+  unblock: UnblockChange[];
+}
+
+export function explainFailure(
+  planning: Planning,
+  workload: Workload,
+  failure: PlaceFailure,
+  skip: Uint8Array | null,
+  withChanges: boolean,
+): Explanation {
+  const unblock = withChanges ? changesThatHelp(planning, workload, skip) : [];
+  if (failure.kind === 'topology') {
+    const { level, bestDomain, fittingMembers, requestedMembers } = failure;
+    return {
+      reasons: [
+        {
+          code: 'topology_not_satisfied',
+          tier: 'capacity',
+          level,
+          requestedMembers,
+          bestDomain,
+          fittingMembers,
+        },
+      ],
+      nearestMiss: null,
+      unblock,
+    };
+  }
+  const { group, requestClass } = failure;
+  return {
+    reasons: [capacityReason(planning, group, requestClass)],
+    nearestMiss: nearestMiss(planning, group, requestClass),
+    unblock,
+  };
+}
+
+function capacityReason(planning: Planning, group: TaskGroup, requestClass: RequestClass): Reason {
+  const { state } = planning;
+  const { request } = requestClass;
+  const free: Record<ResourceName, number> = { devices: 0, cpuMilli: 0, memoryBytes: 0, storageBytes: 0 };
+  let fittingMembers = 0;
+  for (let node = 0; node < state.nodes.length; node++) {
+    if (requestClass.eligible[node] === 0) continue;
+    free.devices += request.milli > 0 ? state.freeMilliTotal[node]! / 1000 : requestClass.wholeDevices(node);
+    free.cpuMilli += Math.max(0, state.freeCpu[node]!);
+    free.memoryBytes += Math.max(0, state.freeMemory[node]!);
+    free.storageBytes += Math.max(0, state.freeStorage[node]!);
+    fittingMembers += Math.min(group.minCount, requestClass.fitCount(node));
+  }
+  const one: Record<ResourceName, number> = { ...request, devices: request.devices + request.milli / 1000 };
+  for (const resource of ['devices', 'cpuMilli', 'memoryBytes', 'storageBytes'] as const) {
+    const requested = one[resource] * group.minCount;
+    if (requested > free[resource] + 1e-9)
+      return {
+        code: 'insufficient_capacity',
+        tier: 'capacity',
+        group: group.name,
+        resource,
+        requested,
+        free: free[resource],
+      };
+  }
+  return {
+    code: 'fragmented',
+    tier: 'capacity',
+    group: group.name,
+    requestedMembers: group.minCount,
+    fittingMembers: Math.min(fittingMembers, group.minCount),
+    freeDevices: free.devices,
+  };
+}
+
+function nearestMiss(planning: Planning, group: TaskGroup, requestClass: RequestClass): NearestMiss | null {
+  const { state } = planning;
+  const { request } = requestClass;
+  let best: { node: number; distance: number } | null = null;
+  for (let node = 0; node < state.nodes.length; node++) {
+    if (requestClass.eligible[node] === 0) continue;
+    const lack = missingOn(planning, requestClass, node);
+    const distance =
+      (lack.devices ?? 0) * 10 +
+      (lack.cpuMilli ?? 0) / (request.cpuMilli || 1) +
+      (lack.memoryBytes ?? 0) / (request.memoryBytes || 1) +
+      (lack.storageBytes ?? 0) / (request.storageBytes || 1);
+    if (best === null || distance < best.distance) best = { node, distance };
+  }
+  if (best === null) return null;
+  return {
+    nodeId: state.nodes[best.node]!.id,
+    group: group.name,
+    missing: missingOn(planning, requestClass, best.node),
+  };
+}
+
+function missingOn({ state }: Planning, requestClass: RequestClass, node: number): Partial<ResourceVector> {
+  const { request } = requestClass;
+  const missing: Partial<ResourceVector> = {};
+  let devices = request.devices - (request.devices > 0 ? requestClass.wholeDevices(node) : 0);
+  if (request.milli > 0) {
+    let most = 0;
+    for (let device = state.deviceStart[node]!; device < state.deviceStart[node + 1]!; device++)
+      if (state.deviceOk[device] === 1) most = Math.max(most, state.freeMilli[device]!);
+    devices = (request.milli - most) / 1000;
+  }
+  if (devices > 0) missing.devices = devices;
+  if (request.cpuMilli > state.freeCpu[node]!) missing.cpuMilli = request.cpuMilli - state.freeCpu[node]!;
+  if (request.memoryBytes > state.freeMemory[node]!)
+    missing.memoryBytes = request.memoryBytes - state.freeMemory[node]!;
+  if (request.storageBytes > state.freeStorage[node]!)
+    missing.storageBytes = request.storageBytes - state.freeStorage[node]!;
+  return missing;
+}
+
+function changesThatHelp(planning: Planning, workload: Workload, skip: Uint8Array | null): UnblockChange[] {
+  const changes: UnblockChange[] = [];
+  const starts = (changed: Workload): boolean => {
+    const mark = planning.statement.checkpoint();
+    const { ok } = planning.placer.place(changed, { skip });
+    planning.statement.rollback(mark);
+    return ok;
+  };
+  const { topology, nodeSelector, ...rest } = workload;
+  if (topology?.mode === 'required' && starts(nodeSelector === undefined ? rest : { ...rest, nodeSelector }))
+    changes.push({ kind: 'drop_topology' });
+  if (nodeSelector !== undefined && starts(topology === undefined ? rest : { ...rest, topology }))
+    changes.push({ kind: 'drop_selector' });
+  for (const group of workload.taskGroups) {
+    const withGroup = (changed: TaskGroup): Workload => ({
+      ...workload,
+      taskGroups: workload.taskGroups.map((other) => (other === group ? changed : other)),
+    });
+    const withRequest = (request: TaskGroup['request']): Workload => withGroup({ ...group, request });
+    const count = largest(group.minCount - 1, (fewer) =>
+      starts(withGroup({ ...group, count: fewer, minCount: fewer })),
+    );
+    if (count > 0) changes.push({ kind: 'fewer_members', group: group.name, count });
+    const devices = largest(group.request.devices - 1, (fewer) =>
+      starts(withRequest({ ...group.request, devices: fewer })),
+    );
+    if (devices > 0) changes.push({ kind: 'fewer_devices', group: group.name, devices });
+    const { deviceModel, ...anyModel } = group.request;
+    if (deviceModel !== undefined && starts(withRequest(anyModel)))
+      changes.push({ kind: 'any_device_model', group: group.name });
+  }
+  return changes;
+}
+
+/** The largest value in 1..most that passes, given that smaller is never harder; 0 = none. */
+function largest(most: number, passes: (value: number) => boolean): number {
+  let low = 0;
+  let high = most;
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if (passes(middle)) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}

@@ -1,0 +1,303 @@
+/**
+ * Puts a gang on nodes: all of its minimum or nothing. One member at a time on the best node of
+ * its class; with a topology wish inside the smallest domain that has room, best-fit domain first.
+ */
+import type { ClusterState } from './cluster-state.ts';
+import type { Amounts } from './queue-tree.ts';
+import {
+  classKey,
+  type ClassRequest,
+  RequestClass,
+  shareMemoryBytes,
+  toClassRequest,
+} from './request-class.ts';
+import { fullestDevice, type Scorer } from './scorers.ts';
+import { DEFAULT_TOPOLOGY_LEVELS, type TaskGroup, type Workload } from './snapshot.ts';
+import type { PlacedMember, Statement } from './statement.ts';
+import { type Domain, domainsOf } from './topology.ts';
+
+export type PlaceFailure =
+  | { kind: 'group'; group: TaskGroup; requestClass: RequestClass; placedMembers: number }
+  | {
+      kind: 'topology';
+      level: string;
+      bestDomain: string | null;
+      fittingMembers: number;
+      requestedMembers: number;
+    };
+
+export type PlaceOutcome = { ok: true; members: PlacedMember[] } | { ok: false; failure: PlaceFailure };
+
+export interface PlaceRules {
+  /** Nodes that may not be used (a reservation). */
+  skip?: Uint8Array | null;
+}
+
+export class Placer {
+  readonly state: ClusterState;
+  readonly statement: Statement;
+  readonly #scorer: Scorer;
+  readonly #tieRank: Int32Array | null;
+  readonly #levels: readonly string[];
+  readonly #classes = new Map<string, RequestClass>();
+  readonly #domains = new Map<string, Domain[]>();
+
+  constructor(
+    state: ClusterState,
+    statement: Statement,
+    scorer: Scorer,
+    options: { levels?: readonly string[] | undefined; tieRank?: Int32Array | null } = {},
+  ) {
+    this.state = state;
+    this.statement = statement;
+    this.#scorer = scorer;
+    this.#tieRank = options.tieRank ?? null;
+    this.#levels = options.levels ?? DEFAULT_TOPOLOGY_LEVELS;
+  }
+
+  classOf(group: TaskGroup, workload: Workload): RequestClass {
+    const request = toClassRequest(group.request, workload);
+    const key = classKey(request);
+    let found = this.#classes.get(key);
+    if (found === undefined) {
+      found = new RequestClass(this.state, request, this.#scorer, this.#tieRank);
+      this.#classes.set(key, found);
+    }
+    return found;
+  }
+
+  /** On success the capacity is taken (not yet charged to a queue); on failure nothing changed. */
+  place(
+    workload: Workload,
+    rules: PlaceRules = {},
+    counts: (group: TaskGroup) => number = (group) => group.minCount,
+  ): PlaceOutcome {
+    const wish = workload.topology;
+    if (wish === undefined) return this.#placeWithin(workload, counts, null, rules.skip ?? null);
+    const deepest = wish.mode === 'required' ? wish.level : 'host';
+    const levels = this.#levelsFrom(deepest, wish.mode === 'required' ? wish.level : null);
+    let best: { level: string; domain: string | null; fitting: number } = {
+      level: wish.level,
+      domain: null,
+      fitting: 0,
+    };
+    const needed = workload.taskGroups.reduce((sum, group) => sum + counts(group), 0);
+    for (const level of levels) {
+      const ranked = this.#rankDomains(workload, counts, level, rules.skip ?? null);
+      for (const { domain, fitting, fits } of ranked) {
+        if (fitting > best.fitting) best = { level, domain: domain.name, fitting };
+        if (!fits) continue;
+        const outcome = this.#placeWithin(workload, counts, domain, rules.skip ?? null);
+        if (outcome.ok) return outcome;
+      }
+    }
+    if (wish.mode === 'preferred') return this.#placeWithin(workload, counts, null, rules.skip ?? null);
+    return {
+      ok: false,
+      failure: {
+        kind: 'topology',
+        level: wish.level,
+        bestDomain: best.domain,
+        fittingMembers: best.fitting,
+        requestedMembers: needed,
+      },
+    };
+  }
+
+  /** Narrowest first: a smaller domain inside the wished one is better still. */
+  #levelsFrom(deepest: string, widest: string | null): string[] {
+    const narrowFirst = ['host', ...[...this.#levels].reverse()];
+    const end = widest === null ? narrowFirst.length : narrowFirst.indexOf(widest) + 1;
+    return deepest === 'host' || widest !== null
+      ? narrowFirst.slice(0, end)
+      : narrowFirst.slice(narrowFirst.indexOf(deepest), end);
+  }
+
+  #domainsAt(level: string): Domain[] {
+    let domains = this.#domains.get(level);
+    if (domains === undefined) {
+      domains = domainsOf(this.state, this.#levels, level);
+      this.#domains.set(level, domains);
+    }
+    return domains;
+  }
+
+  /** Domains that could hold the gang, the tightest first; those that cannot keep their count. */
+  #rankDomains(
+    workload: Workload,
+    counts: (group: TaskGroup) => number,
+    level: string,
+    skip: Uint8Array | null,
+  ): { domain: Domain; fitting: number; fits: boolean }[] {
+    const groups = workload.taskGroups.map((group) => ({
+      requestClass: this.classOf(group, workload),
+      count: counts(group),
+    }));
+    const needed = groups.reduce((sum, group) => sum + group.count, 0);
+    const ranked = this.#domainsAt(level).map((domain) => {
+      let fitting = Infinity;
+      let fits = true;
+      let fittingMembers = 0;
+      for (const { requestClass, count } of groups) {
+        let room = 0;
+        for (const node of domain.nodes)
+          if (skip === null || skip[node] === 0) room += Math.min(needed, requestClass.fitCount(node));
+        if (room < count) fits = false;
+        fitting = Math.min(fitting, room);
+        fittingMembers += Math.min(room, count);
+      }
+      return { domain, room: fitting, fitting: fittingMembers, fits };
+    });
+    return ranked.sort((a, b) => (a.fits !== b.fits ? (a.fits ? -1 : 1) : a.room - b.room));
+  }
+
+  #placeWithin(
+    workload: Workload,
+    counts: (group: TaskGroup) => number,
+    domain: Domain | null,
+    skip: Uint8Array | null,
+  ): PlaceOutcome {
+    const mark = this.statement.checkpoint();
+    const members: PlacedMember[] = [];
+    // Large members first: a small one never takes the place a large one needs.
+    const groups =
+      workload.taskGroups.length === 1
+        ? workload.taskGroups
+        : [...workload.taskGroups].sort((a, b) => size(b) - size(a));
+    for (const group of groups) {
+      const requestClass = this.classOf(group, workload);
+      const count = counts(group);
+      const nodes = domain === null ? null : this.#fullestFirst(domain, requestClass, skip);
+      let cursor = 0;
+      for (let index = 0; index < count; index++) {
+        let node: number | null;
+        if (nodes === null) node = requestClass.best(skip);
+        else {
+          while (cursor < nodes.length && !requestClass.fits(nodes[cursor]!)) cursor++;
+          node = nodes[cursor] ?? null;
+        }
+        if (node === null) {
+          this.statement.rollback(mark);
+          return { ok: false, failure: { kind: 'group', group, requestClass, placedMembers: index } };
+        }
+        const member = this.#toMember(requestClass, group.name, index, node);
+        this.statement.take(member);
+        members.push(member);
+      }
+    }
+    return { ok: true, members };
+  }
+
+  /** Takes members beyond the minimum as long as they fit and `mayGrow` agrees. */
+  extend(
+    workload: Workload,
+    members: PlacedMember[],
+    skip: Uint8Array | null,
+    mayGrow: (group: TaskGroup) => boolean,
+  ): void {
+    for (const group of workload.taskGroups) {
+      const requestClass = this.classOf(group, workload);
+      for (let index = group.minCount; index < group.count; index++) {
+        const node = workload.topology?.mode === 'required' ? null : requestClass.best(skip);
+        if (node === null || !mayGrow(group)) break;
+        const member = this.#toMember(requestClass, group.name, index, node);
+        this.statement.take(member);
+        members.push(member);
+      }
+    }
+  }
+
+  #fullestFirst(domain: Domain, requestClass: RequestClass, skip: Uint8Array | null): number[] {
+    const usable = domain.nodes.filter(
+      (node) => (skip === null || skip[node] === 0) && requestClass.fits(node),
+    );
+    const room = new Map(usable.map((node) => [node, requestClass.fitCount(node)]));
+    // Most room first concentrates the gang on few nodes.
+    return usable.sort((a, b) => room.get(b)! - room.get(a)! || a - b);
+  }
+
+  #toMember(requestClass: RequestClass, group: string, index: number, node: number): PlacedMember {
+    const { request } = requestClass;
+    const devices = this.#pickDevices(requestClass, node);
+    return {
+      group,
+      index,
+      node,
+      devices,
+      ...deviceTake(this.state, request, devices[0]),
+      cpuMilli: request.cpuMilli,
+      memoryBytes: request.memoryBytes,
+      storageBytes: request.storageBytes,
+    };
+  }
+
+  #pickDevices(requestClass: RequestClass, node: number): number[] {
+    const { request } = requestClass;
+    if (request.milli > 0)
+      return [(this.#scorer.shareDevice ?? fullestDevice)(this.state, requestClass, node)];
+    if (request.devices === 0) return [];
+    const free: number[] = [];
+    for (let device = this.state.deviceStart[node]!; device < this.state.deviceStart[node + 1]!; device++) {
+      if (requestClass.isWholeFree(node, device)) free.push(device);
+    }
+    return free.length === request.devices ? free : this.#byIsland(node, free, request.devices);
+  }
+
+  /** The tightest link island that holds all; else the largest islands first. */
+  #byIsland(node: number, free: readonly number[], wanted: number): number[] {
+    const start = this.state.deviceStart[node]!;
+    const states = this.state.nodes[node]!.devices;
+    if (states[0]?.island === undefined) return free.slice(0, wanted);
+    const islands = new Map<string, number[]>();
+    for (const device of free) {
+      const island = states[device - start]!.island ?? `#${device}`;
+      const members = islands.get(island);
+      if (members === undefined) islands.set(island, [device]);
+      else members.push(device);
+    }
+    const bySize = [...islands.values()].sort((a, b) => a.length - b.length);
+    const tight = bySize.find((island) => island.length >= wanted);
+    return tight === undefined ? bySize.reverse().flat().slice(0, wanted) : tight.slice(0, wanted);
+  }
+}
+
+function size(group: TaskGroup): number {
+  return group.request.devices * 1000 + group.request.deviceMilli + group.request.cpuMilli / 1e6;
+}
+
+/** What a member takes of each of its devices. Shares without stated memory take their part of it. */
+export function deviceTake(
+  state: ClusterState,
+  request: Pick<ClassRequest, 'milli' | 'deviceMemoryBytes'>,
+  device: number | undefined,
+): { milli: number; deviceMemoryBytes: number } {
+  if (device === undefined) return { milli: 0, deviceMemoryBytes: 0 };
+  if (request.milli === 0)
+    return { milli: state.milliCapacity[device]!, deviceMemoryBytes: state.deviceMemory[device]! };
+  return { milli: request.milli, deviceMemoryBytes: shareMemoryBytes(state, request, device) };
+}
+
+/** Usage of a queue by one member. */
+export function memberAmounts(
+  request: ClassRequest,
+): [devices: number, cpuMilli: number, memoryBytes: number, storageBytes: number] {
+  return [
+    request.devices + request.milli / 1000,
+    request.cpuMilli,
+    request.memoryBytes,
+    request.storageBytes,
+  ];
+}
+
+export function gangAmounts(
+  workload: Workload,
+  counts: (group: TaskGroup) => number = (group) => group.minCount,
+): Amounts {
+  const total = new Float64Array(4);
+  for (const group of workload.taskGroups) {
+    const one = memberAmounts(toClassRequest(group.request, workload));
+    for (let resource = 0; resource < one.length; resource++)
+      total[resource]! += one[resource]! * counts(group);
+  }
+  return total;
+}

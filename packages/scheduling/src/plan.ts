@@ -1,0 +1,55 @@
+/** What the planner answers. The caller carries it out; until it does, nothing has happened. */
+import type { Reason } from './reason.ts';
+import type { AllocationMember, ResourceVector } from './snapshot.ts';
+
+export interface Placement {
+  workloadId: string;
+  /** At least `minCount` of every group; never part of a gang. */
+  members: AllocationMember[];
+}
+
+export interface Eviction {
+  workloadId: string;
+  reason: EvictionReason;
+}
+
+export type EvictionReason =
+  | { code: 'preempted'; forWorkloadId: string; lostDeviceSeconds: number }
+  | { code: 'reclaimed'; forWorkloadId: string; queueId: string; lostDeviceSeconds: number };
+
+/** The node that came closest, and what it lacks for one member. */
+export interface NearestMiss {
+  nodeId: string;
+  group: string;
+  missing: Partial<ResourceVector>;
+}
+
+/** A change that would start the workload now; each one was tried on the same state. */
+export type UnblockChange =
+  | { kind: 'fewer_members'; group: string; count: number }
+  | { kind: 'fewer_devices'; group: string; devices: number }
+  | { kind: 'any_device_model'; group: string }
+  | { kind: 'drop_topology' }
+  | { kind: 'drop_selector' }
+  | { kind: 'raise_queue_limit'; queueId: string; resource: keyof ResourceVector; by: number };
+
+export interface Waiting {
+  workloadId: string;
+  reasons: Reason[];
+  /** 1 = next. Counts every waiting workload, whatever its queue. */
+  position: number;
+  /** The nearest ones ahead, at most `AHEAD_LIMIT`, in order. */
+  ahead: string[];
+  nearestMiss: NearestMiss | null;
+  unblock: UnblockChange[];
+  /** When it should start if the estimates of the running workloads hold; null = unknown. */
+  estimatedStartMs: number | null;
+}
+
+export const AHEAD_LIMIT = 10;
+
+export interface Plan {
+  placements: Placement[];
+  evictions: Eviction[];
+  waiting: Waiting[];
+}

@@ -1,0 +1,248 @@
+/**
+ * The queue tree as arrays: usage, limits and fair shares per resource, kept for a queue and all
+ * its ancestors. Fair share: first what is deserved (as far as it is asked for), then the rest by
+ * weight among those who still ask — level by level, from the roots down.
+ */
+import {
+  RESOURCE_NAMES,
+  type QueueNode,
+  type ResourceName,
+  type ResourceVector,
+  SnapshotError,
+} from './snapshot.ts';
+
+export const RESOURCES = RESOURCE_NAMES.length;
+export type Amounts = Float64Array;
+
+export function toAmounts(vector: Partial<ResourceVector> | undefined, missing: number): Amounts {
+  return Float64Array.from(RESOURCE_NAMES, (name) => vector?.[name] ?? missing);
+}
+
+export interface LimitHit {
+  queue: number;
+  resource: ResourceName;
+  used: number;
+  requested: number;
+  limit: number;
+}
+
+export class QueueTree {
+  readonly queues: readonly QueueNode[];
+  /** Queue index by id. */
+  readonly indexOf: ReadonlyMap<string, number>;
+  /** The queue itself first, its root last. */
+  readonly path: readonly (readonly number[])[];
+  /** usage[queue * RESOURCES + resource] */
+  readonly usage: Float64Array;
+  /** Promised this cycle: + for whom room is being made, - for who leaves. Counts for fairness, not as free. */
+  readonly pledged: Float64Array;
+  readonly fairShare: Float64Array;
+  readonly limit: Float64Array;
+  readonly deserved: Float64Array;
+  readonly #weight: Float64Array;
+  readonly #children: number[][];
+  readonly #roots: number[] = [];
+
+  constructor(queues: readonly QueueNode[]) {
+    this.queues = queues;
+    this.indexOf = indexQueues(queues);
+    const size = queues.length * RESOURCES;
+    this.usage = new Float64Array(size);
+    this.pledged = new Float64Array(size);
+    this.fairShare = new Float64Array(size);
+    this.limit = new Float64Array(size);
+    this.deserved = new Float64Array(size);
+    this.#weight = new Float64Array(size);
+    this.#children = queues.map(() => []);
+    for (const [index, queue] of queues.entries()) {
+      this.limit.set(toAmounts(queue.limit, Infinity), index * RESOURCES);
+      this.deserved.set(toAmounts(queue.deserved, 0), index * RESOURCES);
+      this.#weight.set(toAmounts(queue.weight, 1), index * RESOURCES);
+      checkAmounts(queue, 'limit');
+      checkAmounts(queue, 'deserved');
+      checkAmounts(queue, 'weight');
+      const parent = queue.parentId === null ? undefined : this.indexOf.get(queue.parentId);
+      if (parent === undefined) this.#roots.push(index);
+      else this.#children[parent]!.push(index);
+    }
+    this.path = queues.map((_, index) => pathOf(queues, this.indexOf, index));
+  }
+
+  /** The first limit on the way to the root that `request` would break; null when none. */
+  limitHit(queue: number, request: Amounts): LimitHit | null {
+    for (const ancestor of this.path[queue]!) {
+      for (let resource = 0; resource < RESOURCES; resource++) {
+        const asked = request[resource]!;
+        if (asked === 0) continue;
+        const at = ancestor * RESOURCES + resource;
+        const used = this.usage[at]! + Math.max(0, this.pledged[at]!);
+        const limit = this.limit[at]!;
+        if (used + asked > limit + 1e-9)
+          return { queue: ancestor, resource: RESOURCE_NAMES[resource]!, used, requested: asked, limit };
+      }
+    }
+    return null;
+  }
+
+  addUsage(queue: number, request: Amounts, sign: 1 | -1): void {
+    for (const ancestor of this.path[queue]!) {
+      for (let resource = 0; resource < RESOURCES; resource++) {
+        this.usage[ancestor * RESOURCES + resource]! += sign * request[resource]!;
+      }
+    }
+  }
+
+  pledge(queue: number, request: Amounts, sign: 1 | -1): void {
+    for (const ancestor of this.path[queue]!) {
+      for (let resource = 0; resource < RESOURCES; resource++)
+        this.pledged[ancestor * RESOURCES + resource]! += sign * request[resource]!;
+    }
+  }
+
+  /** `demand` = what each queue itself uses and asks, per resource (own workloads only). */
+  divide(total: Amounts, demand: Float64Array): void {
+    const wanted = new Float64Array(demand.length);
+    for (let queue = 0; queue < this.queues.length; queue++) {
+      for (const ancestor of this.path[queue]!) {
+        for (let resource = 0; resource < RESOURCES; resource++) {
+          wanted[ancestor * RESOURCES + resource]! += demand[queue * RESOURCES + resource]!;
+        }
+      }
+    }
+    for (let resource = 0; resource < RESOURCES; resource++)
+      this.#divideAmong(this.#roots, resource, total[resource]!, wanted);
+  }
+
+  #divideAmong(siblings: readonly number[], resource: number, total: number, wanted: Float64Array): void {
+    let rest = total;
+    const asked = (queue: number): number =>
+      Math.min(wanted[queue * RESOURCES + resource]!, this.limit[queue * RESOURCES + resource]!);
+    for (const queue of siblings) {
+      const at = queue * RESOURCES + resource;
+      this.fairShare[at] = Math.min(asked(queue), this.deserved[at]!);
+      rest -= this.fairShare[at];
+    }
+    let hungry = siblings.filter((queue) => asked(queue) > this.fairShare[queue * RESOURCES + resource]!);
+    // Each round satisfies at least one queue or gives everything away.
+    while (rest > 1e-9 && hungry.length > 0) {
+      const weights = hungry.reduce((sum, queue) => sum + this.#weight[queue * RESOURCES + resource]!, 0);
+      if (weights <= 0) break;
+      const round = rest;
+      for (const queue of hungry) {
+        const at = queue * RESOURCES + resource;
+        const given = Math.min((round * this.#weight[at]!) / weights, asked(queue) - this.fairShare[at]!);
+        this.fairShare[at]! += given;
+        rest -= given;
+      }
+      const left = hungry.filter(
+        (queue) => asked(queue) - this.fairShare[queue * RESOURCES + resource]! > 1e-9,
+      );
+      if (left.length === hungry.length) break;
+      hungry = left;
+    }
+    for (const queue of siblings) {
+      this.#divideAmong(
+        this.#children[queue]!,
+        resource,
+        this.fairShare[queue * RESOURCES + resource]!,
+        wanted,
+      );
+    }
+  }
+
+  /** How much of its fair share a queue uses, for the resource it uses most of (dominant share). */
+  saturation(queue: number): number {
+    let worst = 0;
+    for (let resource = 0; resource < RESOURCES; resource++) {
+      const used = this.usage[queue * RESOURCES + resource]! + this.pledged[queue * RESOURCES + resource]!;
+      if (used <= 1e-9) continue;
+      const share = this.fairShare[queue * RESOURCES + resource]!;
+      worst = Math.max(worst, share > 0 ? used / share : Infinity);
+    }
+    return worst;
+  }
+
+  /** Would the queue and all its ancestors stay within their fair share with `request` added? */
+  staysFair(queue: number, request: Amounts): boolean {
+    for (const ancestor of this.path[queue]!) {
+      for (let resource = 0; resource < RESOURCES; resource++) {
+        if (request[resource] === 0) continue;
+        const at = ancestor * RESOURCES + resource;
+        if (this.usage[at]! + this.pledged[at]! + request[resource]! > this.fairShare[at]! + 1e-6)
+          return false;
+      }
+    }
+    return true;
+  }
+
+  /** Compares two queues where their paths part: the less saturated goes first. */
+  compare(a: number, b: number): number {
+    if (a === b) return 0;
+    const pathA = this.path[a]!;
+    const pathB = this.path[b]!;
+    let depthA = pathA.length - 1;
+    let depthB = pathB.length - 1;
+    while (depthA >= 0 && depthB >= 0 && pathA[depthA] === pathB[depthB]) {
+      depthA--;
+      depthB--;
+    }
+    if (depthA < 0 || depthB < 0) return depthB - depthA;
+    const left = pathA[depthA]!;
+    const right = pathB[depthB]!;
+    const priority = (this.queues[right]!.priority ?? 0) - (this.queues[left]!.priority ?? 0);
+    if (priority !== 0) return priority;
+    const saturationLeft = this.saturation(left);
+    const saturationRight = this.saturation(right);
+    return saturationLeft === saturationRight ? 0 : saturationLeft - saturationRight;
+  }
+}
+
+function indexQueues(queues: readonly QueueNode[]): Map<string, number> {
+  const indexOf = new Map<string, number>();
+  for (const [index, queue] of queues.entries()) {
+    if (indexOf.has(queue.id))
+      throw new SnapshotError(
+        'queue_duplicate',
+        `Queue ${queue.id} appears twice.`,
+        'Give every queue its own id.',
+      );
+    indexOf.set(queue.id, index);
+  }
+  return indexOf;
+}
+
+function pathOf(queues: readonly QueueNode[], indexOf: ReadonlyMap<string, number>, start: number): number[] {
+  const path = [start];
+  for (let parentId = queues[start]!.parentId; parentId !== null;) {
+    const parent = indexOf.get(parentId);
+    if (parent === undefined) {
+      throw new SnapshotError(
+        'queue_parent_unknown',
+        `Queue ${queues[path.at(-1)!]!.id} names the parent ${parentId}, which does not exist.`,
+        'Create the parent first, or move the queue.',
+      );
+    }
+    if (path.includes(parent)) {
+      throw new SnapshotError(
+        'queue_cycle',
+        `Queue ${queues[start]!.id} is its own ancestor.`,
+        'Move one of the queues of the circle to the root.',
+      );
+    }
+    path.push(parent);
+    parentId = queues[parent]!.parentId;
+  }
+  return path;
+}
+
+function checkAmounts(queue: QueueNode, field: 'deserved' | 'limit' | 'weight'): void {
+  for (const [resource, value] of Object.entries(queue[field] ?? {})) {
+    if (!(value >= 0)) {
+      throw new SnapshotError(
+        'queue_amount_invalid',
+        `Queue ${queue.id} has ${field}.${resource} = ${value}.`,
+        'Use a number that is zero or more.',
+      );
+    }
+  }
+}

@@ -1,0 +1,134 @@
+/**
+ * Why a workload waits, as data. Tiers tell who has to act: `misconfigured` will never start as it
+ * stands, `held` waits for a person, `quota` for the queue, `capacity` for the cluster, `order` for
+ * its turn. `describeReason` is the one place that turns a reason into words.
+ */
+import type { ResourceName } from './snapshot.ts';
+
+export type ReasonTier = 'misconfigured' | 'held' | 'quota' | 'capacity' | 'order';
+
+export type Reason =
+  | { code: 'unsatisfiable_request'; tier: 'misconfigured'; group: string; detail: UnsatisfiableDetail }
+  | { code: 'unknown_queue'; tier: 'misconfigured'; queueId: string }
+  | { code: 'unknown_topology_level'; tier: 'misconfigured'; level: string; known: string[] }
+  | {
+      code: 'exceeds_queue_limit';
+      tier: 'misconfigured';
+      queueId: string;
+      resource: ResourceName;
+      requested: number;
+      limit: number;
+    }
+  | { code: 'held'; tier: 'held'; why: string }
+  | {
+      code: 'queue_limit';
+      tier: 'quota';
+      queueId: string;
+      resource: ResourceName;
+      used: number;
+      requested: number;
+      limit: number;
+    }
+  | {
+      code: 'insufficient_capacity';
+      tier: 'capacity';
+      group: string;
+      resource: ResourceName;
+      requested: number;
+      free: number;
+    }
+  | {
+      code: 'fragmented';
+      tier: 'capacity';
+      group: string;
+      requestedMembers: number;
+      fittingMembers: number;
+      freeDevices: number;
+    }
+  | {
+      code: 'topology_not_satisfied';
+      tier: 'capacity';
+      level: string;
+      requestedMembers: number;
+      bestDomain: string | null;
+      fittingMembers: number;
+    }
+  | { code: 'waiting_for_victims'; tier: 'capacity'; victims: string[] }
+  | { code: 'behind_reservation'; tier: 'order'; workloadId: string; untilMs: number | null };
+
+export type UnsatisfiableDetail =
+  | { kind: 'no_nodes' }
+  | { kind: 'resource'; resource: ResourceName; requested: number; largest: number }
+  | { kind: 'device_model'; model: string; known: string[] }
+  | { kind: 'device_memory'; requestedBytes: number; largestBytes: number }
+  | { kind: 'selector'; selector: Record<string, string> }
+  | { kind: 'taints' }
+  | { kind: 'gang_size'; requestedMembers: number; capacityMembers: number; level: string | null };
+
+const RESOURCE_WORDS: Record<ResourceName, { noun: string; format: (value: number) => string }> = {
+  devices: { noun: 'devices', format: (value) => String(Math.round(value * 1000) / 1000) },
+  cpuMilli: { noun: 'CPU', format: (value) => `${Math.round(value) / 1000} cores` },
+  memoryBytes: { noun: 'memory', format: (value) => bytesInWords(value) },
+  storageBytes: { noun: 'storage', format: (value) => bytesInWords(value) },
+};
+
+function bytesInWords(bytes: number): string {
+  const gib = bytes / 2 ** 30;
+  return gib >= 1 ? `${Math.round(gib * 10) / 10} GiB` : `${Math.round((bytes / 2 ** 20) * 10) / 10} MiB`;
+}
+
+function amount(resource: ResourceName, value: number): string {
+  return RESOURCE_WORDS[resource].format(value);
+}
+
+type Describe = { [Code in Reason['code']]: (reason: Extract<Reason, { code: Code }>) => string };
+
+const describe: Describe = {
+  unsatisfiable_request: (reason) =>
+    `No node could ever run group "${reason.group}": ${describeUnsatisfiable(reason.detail)}.`,
+  unknown_queue: (reason) => `Queue ${reason.queueId} does not exist.`,
+  unknown_topology_level: (reason) =>
+    `Topology level "${reason.level}" does not exist here; known levels: ${reason.known.join(', ')}.`,
+  exceeds_queue_limit: (reason) =>
+    `It asks for ${amount(reason.resource, reason.requested)} ${RESOURCE_WORDS[reason.resource].noun}, more than queue ${reason.queueId} may ever use (${amount(reason.resource, reason.limit)}).`,
+  held: (reason) => `It is held: ${reason.why}.`,
+  queue_limit: (reason) =>
+    `Queue ${reason.queueId} is at its limit: ${amount(reason.resource, reason.used)} of ${amount(reason.resource, reason.limit)} ${RESOURCE_WORDS[reason.resource].noun} in use, ${amount(reason.resource, reason.requested)} more asked.`,
+  insufficient_capacity: (reason) =>
+    `Not enough free ${RESOURCE_WORDS[reason.resource].noun} for group "${reason.group}": ${amount(reason.resource, reason.requested)} asked, ${amount(reason.resource, reason.free)} free on nodes it may use.`,
+  fragmented: (reason) =>
+    `Free capacity is scattered: ${reason.fittingMembers} of ${reason.requestedMembers} members of group "${reason.group}" fit, though ${amount('devices', reason.freeDevices)} devices are free.`,
+  topology_not_satisfied: (reason) =>
+    `No ${reason.level} has room for all ${reason.requestedMembers} members; the best${reason.bestDomain === null ? '' : ` (${reason.bestDomain})`} fits ${reason.fittingMembers}.`,
+  waiting_for_victims: (reason) =>
+    `Room is being made: waiting for ${reason.victims.length} workload(s) to leave.`,
+  behind_reservation: (reason) =>
+    `The free capacity is reserved for ${reason.workloadId}, which is ahead${reason.untilMs === null ? '' : ` and should start by ${new Date(reason.untilMs).toISOString()}`}.`,
+};
+
+type DescribeDetail = {
+  [Kind in UnsatisfiableDetail['kind']]: (detail: Extract<UnsatisfiableDetail, { kind: Kind }>) => string;
+};
+
+const details: DescribeDetail = {
+  no_nodes: () => 'the cluster has no nodes',
+  resource: ({ resource, requested, largest }) =>
+    `a member asks for ${amount(resource, requested)} ${RESOURCE_WORDS[resource].noun}, the largest matching node has ${amount(resource, largest)}`,
+  device_model: ({ model, known }) =>
+    `no node has a "${model}" device (known: ${known.join(', ') || 'none'})`,
+  device_memory: ({ requestedBytes, largestBytes }) =>
+    `a device with ${bytesInWords(requestedBytes)} is asked, the largest has ${bytesInWords(largestBytes)}`,
+  selector: ({ selector }) => `no node carries the labels ${JSON.stringify(selector)}`,
+  taints: () => 'every matching node is tainted and the workload tolerates none of them',
+  gang_size: ({ requestedMembers, capacityMembers, level }) =>
+    `${requestedMembers} members are needed together, the empty cluster holds ${capacityMembers}${level === null ? '' : ` within one ${level}`}`,
+};
+
+function describeUnsatisfiable(detail: UnsatisfiableDetail): string {
+  return (details[detail.kind] as (value: UnsatisfiableDetail) => string)(detail);
+}
+
+export function describeReason(reason: Reason): string {
+  // The table is keyed by the same code the reason carries, so the pair always matches.
+  return (describe[reason.code] as (value: Reason) => string)(reason);
+}

@@ -1,0 +1,64 @@
+/**
+ * EASY backfill (Lifka 1995): the first workload that capacity keeps waiting gets a reservation on
+ * the nodes where it will start soonest; others may pass it only beside these nodes, or when they
+ * are done by then. Runtimes are the estimate, else the time limit, else `DEFAULT_RUNTIME_MS`.
+ */
+import type { Planning } from './planning.ts';
+import type { Workload } from './snapshot.ts';
+
+export const DEFAULT_RUNTIME_MS = 24 * 3_600_000;
+/** A workload past its estimate is expected to end this much later. */
+const OVERRUN_MS = 60_000;
+
+export interface Reservation {
+  workloadId: string;
+  startMs: number;
+  nodes: number[];
+}
+
+export function expectedRuntimeMs(workload: Workload): number {
+  return workload.runtimeEstimateMs ?? workload.timeLimitMs ?? DEFAULT_RUNTIME_MS;
+}
+
+export function expectedEndMs(workload: Workload, nowMs: number): number {
+  if (workload.leaving === true) return nowMs;
+  return Math.max(nowMs + OVERRUN_MS, (workload.startedAtMs ?? nowMs) + expectedRuntimeMs(workload));
+}
+
+/** When and where the workload starts if everybody ends as expected; null if not even then. */
+export function reserve(planning: Planning, workload: Workload, skip: Uint8Array | null): Reservation | null {
+  const { nowMs } = planning.snapshot;
+  const ending = [...planning.statement.running.keys()]
+    .map((id) => planning.workloads.get(id)!)
+    .map((running) => ({
+      id: running.id,
+      endMs: running.state === 'running' ? expectedEndMs(running, nowMs) : nowMs + expectedRuntimeMs(running),
+    }))
+    .sort((a, b) => a.endMs - b.endMs || (a.id < b.id ? -1 : 1));
+  const nodesAfter = (count: number): number[] | null => {
+    const mark = planning.statement.checkpoint();
+    for (const { id } of ending.slice(0, count)) planning.statement.evict(id);
+    const outcome = planning.placer.place(workload, { skip });
+    planning.statement.rollback(mark);
+    return outcome.ok ? [...new Set(outcome.members.map((member) => member.node))] : null;
+  };
+  let tooFew = 0;
+  let enough = 0;
+  let nodes: number[] | null = null;
+  for (let count = 1; nodes === null && tooFew < ending.length; count *= 2) {
+    enough = Math.min(count, ending.length);
+    nodes = nodesAfter(enough);
+    if (nodes === null) tooFew = enough;
+  }
+  if (nodes === null) return null;
+  while (enough - tooFew > 1) {
+    const middle = (enough + tooFew) >> 1;
+    const found = nodesAfter(middle);
+    if (found === null) tooFew = middle;
+    else {
+      enough = middle;
+      nodes = found;
+    }
+  }
+  return { workloadId: workload.id, startMs: ending[enough - 1]!.endMs, nodes };
+}

@@ -1,0 +1,154 @@
+/**
+ * What the planner is told: one picture of the cluster, the queue tree and every live workload.
+ * Plain data, no clock (`nowMs` travels inside) and no identifiers of other rooms, so that a
+ * snapshot can be written down and planned again with the same outcome.
+ */
+
+/** The four things a queue can own a share of. `devices` may be a fraction (shared devices). */
+export interface ResourceVector {
+  devices: number;
+  cpuMilli: number;
+  memoryBytes: number;
+  storageBytes: number;
+}
+
+export type ResourceName = keyof ResourceVector;
+export const RESOURCE_NAMES: readonly ResourceName[] = ['devices', 'cpuMilli', 'memoryBytes', 'storageBytes'];
+
+export interface Taint {
+  key: string;
+  value?: string;
+  effect: 'NoSchedule' | 'NoExecute' | 'PreferNoSchedule';
+}
+
+/** A toleration without `value` accepts any value of the key. */
+export interface Toleration {
+  key: string;
+  value?: string;
+}
+
+export interface DeviceState {
+  id: string;
+  model: string;
+  memoryBytes: number;
+  /** 1000 for a whole device. */
+  milliCapacity: number;
+  /** Devices of one node with the same island talk over the fast link. */
+  island?: string;
+  healthy: boolean;
+}
+
+export interface NodeState {
+  id: string;
+  /** Ties between equal nodes go to the smallest name. */
+  name: string;
+  labels: Record<string, string>;
+  taints: Taint[];
+  /** Domains from the widest to the narrowest, parallel to `Snapshot.topologyLevels`. */
+  topologyPath: string[];
+  cordoned: boolean;
+  healthy: boolean;
+  capacity: { cpuMilli: number; memoryBytes: number; storageBytes: number };
+  devices: DeviceState[];
+}
+
+export interface QueueNode {
+  id: string;
+  /** null for a root. */
+  parentId: string | null;
+  name: string;
+  /** What the queue gets back whenever it asks (missing = 0). */
+  deserved?: Partial<ResourceVector>;
+  /** What it may never exceed (missing = no limit). */
+  limit?: Partial<ResourceVector>;
+  /** Its part of what nobody deserves (missing = 1). */
+  weight?: Partial<ResourceVector>;
+  priority?: number;
+  policy?: string;
+  /** A running workload younger than this is not evicted (ms, missing = 0). */
+  minRuntimeMs?: number;
+}
+
+export interface GroupRequest {
+  cpuMilli: number;
+  memoryBytes: number;
+  storageBytes: number;
+  /** Whole devices per member. */
+  devices: number;
+  /** Share of one device, 1..999; 0 when whole devices (or none) are asked. */
+  deviceMilli: number;
+  deviceModel?: string;
+  /** Whole devices: the smallest memory accepted. Shares: the memory taken on the device. */
+  deviceMemoryBytes?: number;
+}
+
+export interface TaskGroup {
+  name: string;
+  count: number;
+  /** The gang starts with at least this many (usually = count). */
+  minCount: number;
+  request: GroupRequest;
+}
+
+export interface TopologyWish {
+  mode: 'required' | 'preferred';
+  /** A name of `Snapshot.topologyLevels`, or `host`. */
+  level: string;
+}
+
+export interface AllocationMember {
+  group: string;
+  index: number;
+  nodeId: string;
+  deviceIds: string[];
+}
+
+export interface Workload {
+  id: string;
+  queueId: string;
+  tenantId: string;
+  priority: number;
+  createdAtMs: number;
+  preemptible: boolean;
+  taskGroups: TaskGroup[];
+  state: 'pending' | 'running';
+  topology?: TopologyWish;
+  nodeSelector?: Record<string, string>;
+  tolerations?: Toleration[];
+  /** Of a running workload: where it is. */
+  allocation?: AllocationMember[];
+  /** Its eviction was ordered; it still holds its place until it is gone. */
+  leaving?: boolean;
+  /** Not to be started now (suspended by its owner, backing off …). */
+  held?: string;
+  runtimeEstimateMs?: number;
+  timeLimitMs?: number;
+  startedAtMs?: number;
+  lastCheckpointAtMs?: number;
+  restartCostMs?: number;
+  /** How often it was evicted so far; often-evicted workloads are spared. */
+  preemptions?: number;
+}
+
+export interface Snapshot {
+  nowMs: number;
+  nodes: NodeState[];
+  queues: QueueNode[];
+  workloads: Workload[];
+  /** Names of the topology levels, widest first. Default: block, rack. */
+  topologyLevels?: string[];
+}
+
+export const DEFAULT_TOPOLOGY_LEVELS: readonly string[] = ['block', 'rack'];
+
+/** A snapshot that contradicts itself: nothing is planned from it. */
+export class SnapshotError extends Error {
+  readonly code: string;
+  readonly hint: string;
+  constructor(code: string, message: string, hint: string) {
+    super(message);
+    this.name = 'SnapshotError';
+    this.code = code;
+    this.hint = hint;
+  }
+}
