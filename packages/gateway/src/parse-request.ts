@@ -1,4 +1,11 @@
 /** What the gateway needs to know of an inference request, and the bytes to send on. */
+import {
+  chatCompletionRequest,
+  completionRequest,
+  embeddingsRequest,
+  moderationRequest,
+  responsesRequest,
+} from '@gantry/contract/foreign/openai';
 import type { Problem } from './problem.ts';
 
 export type Operation = 'completions' | 'chat/completions' | 'embeddings' | 'responses' | 'moderations';
@@ -77,56 +84,19 @@ export function withModel(request: InferenceRequest, model: string): Buffer {
   return Buffer.from(JSON.stringify({ ...(JSON.parse(request.bytes.toString('utf8')) as object), model }));
 }
 
-type Check = (value: unknown) => string | undefined;
+const schemas = {
+  completions: completionRequest,
+  'chat/completions': chatCompletionRequest,
+  embeddings: embeddingsRequest,
+  responses: responsesRequest,
+  moderations: moderationRequest,
+} satisfies Record<Operation, unknown>;
 
-const isText: Check = (value) =>
-  typeof value === 'string' && value !== '' ? undefined : 'must be a non-empty string';
-const isList: Check = (value) =>
-  Array.isArray(value) && value.length > 0 ? undefined : 'must be a non-empty list';
-const isTextOrList: Check = (value) =>
-  typeof value === 'string' || Array.isArray(value) ? undefined : 'must be a string or a list';
-const isFlag: Check = (value) => (typeof value === 'boolean' ? undefined : 'must be true or false');
-const isObject: Check = (value) =>
-  typeof value === 'object' && !Array.isArray(value) ? undefined : 'must be an object';
-const isCount: Check = (value) =>
-  Number.isSafeInteger(value) && (value as number) > 0 ? undefined : 'must be a whole number above zero';
-const isBetween =
-  (low: number, high: number): Check =>
-  (value) =>
-    typeof value === 'number' && value >= low && value <= high
-      ? undefined
-      : `must be a number from ${low} to ${high}`;
-
-const required: Readonly<Record<Operation, Readonly<Record<string, Check>>>> = {
-  completions: { model: isText, prompt: isTextOrList },
-  'chat/completions': { model: isText, messages: isList },
-  embeddings: { model: isText, input: isTextOrList },
-  responses: { model: isText, input: isTextOrList },
-  moderations: { model: isText, input: isTextOrList },
-};
-
-/** What every engine would refuse; the rest is the engine's to judge. `null` means absent, as in OpenAI's own API. */
-const optional: Readonly<Record<string, Check>> = {
-  stream: isFlag,
-  stream_options: isObject,
-  max_tokens: isCount,
-  max_completion_tokens: isCount,
-  max_output_tokens: isCount,
-  n: isBetween(1, 128),
-  temperature: isBetween(0, 2),
-  top_p: isBetween(0, 1),
-};
-
+/** The first thing wrong, named as OpenAI names it: `messages.0.role`. Values are not repeated: they may be private. */
 function firstProblem(operation: Operation, fields: Record<string, unknown>): Problem | undefined {
-  for (const [param, check] of Object.entries(required[operation])) {
-    const wrong = check(fields[param]);
-    if (wrong !== undefined) return { code: 'invalid_request', param, detail: `\`${param}\` ${wrong}.` };
-  }
-  for (const param in optional) {
-    const value = fields[param];
-    if (value === undefined || value === null) continue;
-    const wrong = optional[param]?.(value);
-    if (wrong !== undefined) return { code: 'invalid_request', param, detail: `\`${param}\` ${wrong}.` };
-  }
-  return undefined;
+  const parsed = schemas[operation].safeParse(fields);
+  const issue = parsed.error?.issues[0];
+  if (issue === undefined) return undefined;
+  const param = issue.path.join('.');
+  return { code: 'invalid_request', param, detail: `\`${param}\`: ${issue.message}.` };
 }
