@@ -1,1 +1,13 @@
-export {};
+export { EngineError, type EngineErrorCode } from './engine-error.ts';
+export { serveLlm, type LlmServer, type ServeLlmOptions } from './host/llm-server.ts';
+export { runEngineHost, type EngineHostOptions } from './host/run-engine-host.ts';
+export { createLlamaEngine, type LlamaEngineOptions } from './llamacpp/llama-engine.ts';
+export type {
+  ChatMessage,
+  EngineStats,
+  GenerateEvent,
+  GenerateRequest,
+  LlmEngine,
+  SamplingOptions,
+  TokenLogprob,
+} from './llm-engine.ts';

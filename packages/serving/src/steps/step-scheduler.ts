@@ -203,6 +203,7 @@ export class StepScheduler {
       from.scope = moved.scope;
       from.lastUsed = this.#step;
       to.owner = moved;
+      to.scope = moved.scope;
       moved.slot = hole;
     }
   }
@@ -248,6 +249,7 @@ export class StepScheduler {
     };
     slot.owner = sequence;
     slot.tokens = [];
+    slot.scope = next.scope;
     slot.lastUsed = this.#step;
     this.#running.set(next.id, sequence);
     return isCopied

@@ -68,13 +68,15 @@ describe('step scheduler', () => {
     expect(scheduler.plan()?.entries).toMatchObject([{ firstPosition: 19, tokens: [19], isSampled: true }]);
   });
 
-  it('copies a long prefix from a sequence that is still running', () => {
+  it('copies a long prefix from a sequence that is still running, never from another scope', () => {
     const scheduler = new StepScheduler({ ...options, stepTokens: 64, copyFromTokens: 16 });
-    scheduler.add({ id: 'a', tokens: range(0, 40) });
+    scheduler.add({ id: 'a', tokens: range(0, 40), scope: 'one' });
     scheduler.commit(scheduler.plan() as StepPlan);
     scheduler.append('a', 7);
-    scheduler.add({ id: 'b', tokens: [...range(0, 30), 99] });
+    scheduler.add({ id: 'b', tokens: [...range(0, 30), 99], scope: 'one' });
     expect(scheduler.plan()?.commands).toEqual([{ kind: 'copy', from: 0, to: 1, tokens: 30 }]);
+    scheduler.add({ id: 'c', tokens: [...range(0, 30), 99], scope: 'two' });
+    expect(scheduler.plan()?.commands).toEqual([{ kind: 'truncate', slot: 2, tokens: 0 }]);
   });
 
   it('takes turns between tenants by the tokens they were given, and priority before all', () => {

@@ -1,0 +1,46 @@
+/** The engine as a worker process: where it listens, how it says so, and that SIGTERM drains it. */
+import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { serveLlm, type ServeLlmOptions } from './llm-server.ts';
+
+export interface EngineHostOptions extends Omit<ServeLlmOptions, 'listen'> {
+  /** The worker's own directory: `engine.sock` and `endpoint.json` appear in it. */
+  readonly workerDir: string;
+  readonly listen?: ServeLlmOptions['listen'];
+}
+
+/** Linux allows 107 bytes for the path of a Unix socket, macOS 103. */
+const longestSocketPathBytes = 100;
+
+/**
+ * Serves until `signal` aborts and everything has drained. Rejects when the model cannot be loaded. The
+ * caller binds SIGTERM to the signal and turns the outcome into an exit code.
+ */
+export async function runEngineHost(
+  options: EngineHostOptions & { readonly signal: AbortSignal },
+): Promise<void> {
+  const endpointFile = join(options.workerDir, 'endpoint.json');
+  let temporary: string | undefined;
+  let listen = options.listen;
+  if (listen === undefined) {
+    let socketPath = join(options.workerDir, 'engine.sock');
+    if (Buffer.byteLength(socketPath) > longestSocketPathBytes) {
+      temporary = await mkdtemp(join(tmpdir(), 'gantry-'));
+      socketPath = join(temporary, 'engine.sock');
+    }
+    listen = { socketPath };
+  }
+  try {
+    await using server = await serveLlm({ ...options, listen });
+    const aside = `${endpointFile}.${process.pid}.part`;
+    await writeFile(aside, `${JSON.stringify(server.address)}\n`);
+    await rename(aside, endpointFile);
+    await server.loaded;
+    await server.closed;
+  } finally {
+    await rm(endpointFile, { force: true });
+    if (temporary !== undefined && dirname(temporary) === tmpdir())
+      await rm(temporary, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,193 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createRandom } from '@gantry/kit';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { GenerateEvent, GenerateRequest, LlmEngine } from '../llm-engine.ts';
+import { answerAfter, cycle, writePermutationModel } from '../testing/permutation-model.ts';
+import { createLlamaEngine } from './llama-engine.ts';
+
+let folder: string;
+let modelPath: string;
+let engine: LlmEngine;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'gantry-engine-'));
+  modelPath = join(folder, 'model.gguf');
+  await writePermutationModel(modelPath);
+  engine = await createLlamaEngine({ modelPath, slots: 4, threads: 1, stepTokens: 64, prefillTokens: 16 });
+});
+afterAll(async () => {
+  await engine[Symbol.asyncDispose]();
+  await rm(folder, { recursive: true, force: true });
+});
+
+const greedy = { temperature: 0, topP: 1, seed: 1 };
+const request = (text: string, changes: Partial<GenerateRequest> = {}): GenerateRequest => ({
+  prompt: engine.tokenize(text),
+  maxTokens: 200,
+  sampling: greedy,
+  ...changes,
+});
+interface Answer {
+  readonly text: string;
+  readonly reason: string;
+  readonly cachedTokens: number;
+  readonly logprobs: readonly number[];
+}
+async function collect(events: AsyncIterable<GenerateEvent>): Promise<Answer> {
+  const tokens: number[] = [];
+  const logprobs: number[] = [];
+  for await (const event of events) {
+    if (event.type === 'end') {
+      return {
+        text: engine.detokenize(tokens),
+        reason: event.reason,
+        cachedTokens: event.cachedTokens,
+        logprobs,
+      };
+    }
+    tokens.push(event.token);
+    if (event.logprob !== undefined) logprobs.push(event.logprob);
+  }
+  throw new Error('no end');
+}
+
+describe('llama.cpp engine', () => {
+  it('answers as the permutation says, to the end of text', async () => {
+    for (const last of ['t', 'A', '7']) {
+      expect(await collect(engine.generate(request(`ABC${last}`)))).toMatchObject({
+        text: answerAfter(last),
+        reason: 'stop',
+      });
+    }
+  });
+
+  it('stops at the wanted number of tokens', async () => {
+    const answer = await collect(engine.generate(request('t', { maxTokens: 5 })));
+    expect(answer).toMatchObject({ text: answerAfter('t').slice(0, 5), reason: 'length' });
+  });
+
+  it('gives each of many requests that join and leave its own tokens', async () => {
+    const random = createRandom(3);
+    const answers = Array.from({ length: 40 }, async (_, index) => {
+      const prompt = Array.from({ length: 1 + random.below(90) }, () => random.pick(cycle.split(''))).join(
+        '',
+      );
+      const maxTokens = 1 + random.below(60);
+      for (let turn = random.below(20); turn > 0; turn -= 1) await new Promise(setImmediate);
+      const answer = await collect(
+        engine.generate(request(prompt, { maxTokens, scope: `tenant${index % 3}` })),
+      );
+      expect(answer.text).toBe(answerAfter(prompt.at(-1) ?? '').slice(0, maxTokens));
+    });
+    await Promise.all(answers);
+    expect(engine.stats()).toMatchObject({ running: 0, queued: 0 });
+  });
+
+  it('computes the same probabilities from a reused prefix as from nothing', async () => {
+    const prompt = cycle.repeat(3).slice(0, 120);
+    const ask = (scope: string): Promise<Answer> =>
+      collect(engine.generate(request(prompt, { scope, maxTokens: 6, topLogprobs: 2 })));
+    const cold = await ask('cold');
+    const warm = await ask('cold');
+    expect(cold.cachedTokens).toBe(0);
+    expect(warm.cachedTokens).toBe(119);
+    expect((await ask('other')).cachedTokens).toBe(0);
+    for (const [index, logprob] of cold.logprobs.entries())
+      expect(warm.logprobs[index]).toBeCloseTo(logprob, 3);
+  });
+
+  it('copies a prefix from a stream that is still running, with the same probabilities', async () => {
+    const prompt = cycle.repeat(3).slice(0, 100);
+    const alone = await collect(
+      engine.generate(request(prompt, { scope: 'alone', maxTokens: 6, topLogprobs: 1 })),
+    );
+    const first = engine.generate(request(prompt, { scope: 'shared', maxTokens: 300, ignoreEnd: true }));
+    const events = first[Symbol.asyncIterator]();
+    await events.next();
+    const beside = await collect(
+      engine.generate(request(prompt, { scope: 'shared', maxTokens: 6, topLogprobs: 1 })),
+    );
+    await events.return?.();
+    expect(beside.cachedTokens).toBe(99);
+    for (const [index, logprob] of alone.logprobs.entries())
+      expect(beside.logprobs[index]).toBeCloseTo(logprob, 3);
+  });
+
+  it('stops computing a cancelled request, in its prompt and in its answer', async () => {
+    const whilePrefilling = new AbortController();
+    const long = collect(engine.generate(request('a'.repeat(500), { signal: whilePrefilling.signal })));
+    const stepsBefore = engine.stats().steps;
+    whilePrefilling.abort();
+    expect((await long).reason).toBe('cancelled');
+    expect(engine.stats().steps - stepsBefore).toBeLessThanOrEqual(1);
+    const answering = new AbortController();
+    let count = 0;
+    for await (const event of engine.generate(
+      request('t', { ignoreEnd: true, maxTokens: 400, signal: answering.signal }),
+    )) {
+      if (event.type === 'token' && (count += 1) === 3) answering.abort();
+    }
+    expect(count).toBeLessThanOrEqual(4);
+  });
+
+  it('samples the same answer for the same seed, beside others too', async () => {
+    const sampling = { temperature: 20, topP: 1, seed: 42 };
+    const ask = (seed: number): Promise<Answer> =>
+      collect(
+        engine.generate(
+          request('the q', { sampling: { ...sampling, seed }, maxTokens: 30, ignoreEnd: true }),
+        ),
+      );
+    const alone = await ask(42);
+    const [again, other] = await Promise.all([ask(42), ask(43)]);
+    expect(again.text).toBe(alone.text);
+    expect(other.text).not.toBe(alone.text);
+  });
+
+  it('reports log probabilities that are a distribution, the likeliest first', async () => {
+    for await (const event of engine.generate(request('t', { maxTokens: 1, topLogprobs: 257 }))) {
+      if (event.type !== 'token') continue;
+      expect(event.top?.[0]).toEqual({ token: event.token, logprob: event.logprob });
+      expect(event.top?.reduce((sum, { logprob }) => sum + Math.exp(logprob), 0)).toBeCloseTo(1, 3);
+    }
+  });
+
+  it('answers within a JSON schema', async () => {
+    const schema = { type: 'object', properties: { colour: { enum: ['red', 'blue'] } } } as const;
+    const answer = await collect(engine.generate(request('t', { jsonSchema: schema, maxTokens: 60 })));
+    expect(['red', 'blue']).toContain((JSON.parse(answer.text) as { colour: string }).colour);
+  });
+
+  it('follows logit bias and penalties', async () => {
+    const bias = new Map([[engine.tokenize('Z')[0] as number, 100]]);
+    const biased = await collect(
+      engine.generate(request('t', { sampling: { ...greedy, logitBias: bias }, maxTokens: 3 })),
+    );
+    expect(biased.text).toBe('ZZZ');
+    const penalised = await collect(
+      engine.generate(
+        request('t', { sampling: { ...greedy, logitBias: bias, presencePenalty: 150 }, maxTokens: 2 }),
+      ),
+    );
+    expect(penalised.text).toMatch(/^Z[^Z]$/);
+  });
+
+  it('refuses a prompt beyond the context and ends where the context is full', async () => {
+    await expect(collect(engine.generate(request('a'.repeat(512))))).rejects.toMatchObject({
+      code: 'context_length_exceeded',
+    });
+    const full = await collect(
+      engine.generate(request('a'.repeat(500), { ignoreEnd: true, maxTokens: 100 })),
+    );
+    expect(full.reason).toBe('length');
+  });
+
+  it('says that a file is no model, also when it was cut', async () => {
+    const broken = join(folder, 'broken.gguf');
+    await writeFile(broken, 'GGUF and nothing more');
+    await expect(createLlamaEngine({ modelPath: broken, slots: 1, threads: 1 })).rejects.toMatchObject({
+      code: 'model_invalid',
+    });
+  });
+});

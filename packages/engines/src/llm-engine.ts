@@ -1,0 +1,82 @@
+/**
+ * What a language-model backend promises: requests may join and leave at any time, their tokens come in
+ * order, an aborted request computes nothing after the pass it is in, and `generate` ends with one `end`.
+ */
+export interface SamplingOptions {
+  /** 0 takes the likeliest token. */
+  readonly temperature: number;
+  readonly topP: number;
+  readonly seed: number;
+  readonly presencePenalty?: number;
+  readonly frequencyPenalty?: number;
+  /** Added to the logits of these tokens. */
+  readonly logitBias?: ReadonlyMap<number, number>;
+}
+
+export interface GenerateRequest {
+  readonly prompt: readonly number[];
+  readonly maxTokens: number;
+  readonly sampling: SamplingOptions;
+  /** How many alternatives to report for each token; undefined reports none. */
+  readonly topLogprobs?: number;
+  /** The answer must be JSON of this schema; `true` for any JSON object. */
+  readonly jsonSchema?: Readonly<Record<string, unknown>> | true;
+  readonly ignoreEnd?: boolean;
+  readonly priority?: number;
+  /** Prefixes are shared within a scope only. */
+  readonly scope?: string;
+  readonly signal?: AbortSignal;
+}
+
+export interface TokenLogprob {
+  readonly token: number;
+  readonly logprob: number;
+}
+
+export type GenerateEvent =
+  | {
+      readonly type: 'token';
+      readonly token: number;
+      /** Prompt tokens that were reused; with the first token. */
+      readonly cachedTokens?: number;
+      readonly logprob?: number;
+      readonly top?: readonly TokenLogprob[];
+    }
+  | {
+      readonly type: 'end';
+      readonly reason: 'stop' | 'length' | 'cancelled';
+      readonly cachedTokens: number;
+    };
+
+export interface EngineStats {
+  readonly promptTokens: number;
+  readonly cachedTokens: number;
+  readonly completionTokens: number;
+  readonly requests: number;
+  readonly cancelled: number;
+  readonly steps: number;
+  readonly running: number;
+  readonly queued: number;
+  readonly slots: number;
+  readonly kvTokensUsed: number;
+  readonly kvTokensTotal: number;
+}
+
+export interface LlmEngine extends AsyncDisposable {
+  readonly contextTokens: number;
+  readonly vocabularySize: number;
+  readonly bosToken: number | undefined;
+  readonly chatTemplate: string | undefined;
+  /** `hasSpecials`: names of special tokens in the text become those tokens (templates only, never user text). */
+  tokenize(text: string, hasSpecials?: boolean): number[];
+  detokenize(tokens: readonly number[]): string;
+  renderChat(messages: readonly ChatMessage[]): string;
+  generate(request: GenerateRequest): AsyncIterable<GenerateEvent>;
+  embed(tokens: readonly number[]): Promise<readonly number[]>;
+  stats(): EngineStats;
+}
+
+export interface ChatMessage {
+  readonly role: string;
+  readonly content: string;
+}

@@ -1,0 +1,55 @@
+/** One answer as text: the engine's tokens through the stop matcher, piece by piece. */
+import type { GenerateRequest, LlmEngine, TokenLogprob } from '../llm-engine.ts';
+import { createStopMatcher } from './stop-matcher.ts';
+import { createTextStream } from './text-stream.ts';
+
+export interface TokenReport {
+  readonly token: number;
+  readonly logprob: number;
+  readonly top: readonly TokenLogprob[];
+}
+
+export type GenerationPiece =
+  | { readonly type: 'text'; readonly text: string; readonly logprobs: readonly TokenReport[] }
+  | {
+      readonly type: 'end';
+      readonly reason: 'stop' | 'length' | 'cancelled';
+      readonly completionTokens: number;
+      readonly cachedTokens: number;
+    };
+
+export async function* generateText(
+  engine: LlmEngine,
+  request: GenerateRequest,
+  stops: readonly string[],
+): AsyncGenerator<GenerationPiece, void, undefined> {
+  const text = createTextStream((tokens) => engine.detokenize(tokens));
+  const stop = createStopMatcher(stops);
+  let completionTokens = 0;
+  let cachedTokens = 0;
+  let reports: TokenReport[] = [];
+  // Leaving the loop at a stop string ends the engine's iterator, and with it the computing.
+  for await (const event of engine.generate(request)) {
+    if (event.type === 'end') {
+      const rest = stop.push(text.flush());
+      const last = rest.isStopped ? rest.text : rest.text + stop.flush();
+      if (last !== '' || reports.length > 0) yield { type: 'text', text: last, logprobs: reports };
+      yield { type: 'end', reason: event.reason, completionTokens, cachedTokens: event.cachedTokens };
+      return;
+    }
+    completionTokens += 1;
+    cachedTokens = event.cachedTokens ?? cachedTokens;
+    if (event.logprob !== undefined) {
+      reports.push({ token: event.token, logprob: event.logprob, top: event.top ?? [] });
+    }
+    const { text: safe, isStopped } = stop.push(text.push(event.token));
+    if (safe !== '') {
+      yield { type: 'text', text: safe, logprobs: reports };
+      reports = [];
+    }
+    if (isStopped) {
+      yield { type: 'end', reason: 'stop', completionTokens, cachedTokens };
+      return;
+    }
+  }
+}

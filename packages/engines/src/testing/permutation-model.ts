@@ -1,0 +1,100 @@
+/**
+ * A language model whose greedy answer is known for every prompt: a real Llama-architecture GGUF, made by
+ * our own writer, in which the likeliest token after v is always next(v). The output row of next(v) is the
+ * embedding row of v; the layers add a little, so that probabilities still depend on the whole context.
+ */
+import { writeFile } from 'node:fs/promises';
+import {
+  byteCharacters,
+  llamaGgufMetadata,
+  llamaTensors,
+  writeGguf,
+  type BpeVocabulary,
+  type LlamaConfig,
+} from '@gantry/formats';
+import { createRandom } from '@gantry/kit';
+
+export interface PermutationModelOptions {
+  readonly contextTokens?: number;
+  readonly layers?: number;
+  readonly width?: number;
+  readonly chatTemplate?: string;
+  readonly seed?: number;
+}
+
+/** Every printable character follows another in this cycle; the last of it is followed by the end of text. */
+export const cycle = 'the quick brown fox jumps over a lazy dog'
+  .split('')
+  .filter((character, index, all) => all.indexOf(character) === index)
+  .join('')
+  .concat('ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.');
+
+/** What the model answers to a text that ends in `last`, up to the end of text. */
+export function answerAfter(last: string): string {
+  const at = cycle.indexOf(last);
+  if (at === -1) throw new RangeError(`${JSON.stringify(last)} is not in the cycle`);
+  return cycle.slice(at + 1);
+}
+
+export async function writePermutationModel(
+  path: string,
+  options: PermutationModelOptions = {},
+): Promise<void> {
+  const endOfText = '<|endoftext|>';
+  const tokens = [endOfText, ...[...byteCharacters].sort()];
+  const idOf = (character: string): number =>
+    tokens.indexOf(byteCharacters[character.charCodeAt(0)] as string);
+  const vocabulary: BpeVocabulary = {
+    tokens,
+    merges: [],
+    addedTokens: [{ id: 0, content: endOfText, special: true }],
+  };
+  const width = options.width ?? 64;
+  const config: LlamaConfig = {
+    vocabularySize: tokens.length,
+    width,
+    hidden: width * 2,
+    layers: options.layers ?? 2,
+    heads: 4,
+    kvHeads: 2,
+    headWidth: width / 4,
+    contextLength: options.contextTokens ?? 512,
+    ropeTheta: 10_000,
+    normEpsilon: 1e-5,
+    tiedEmbeddings: false,
+    bosId: 0,
+    eosId: 0,
+  };
+  const next = new Map<number, number>();
+  for (const [index, character] of cycle.split('').entries()) {
+    const follower = cycle[index + 1];
+    next.set(idOf(character), follower === undefined ? 0 : idOf(follower));
+  }
+  const random = createRandom(options.seed ?? 1);
+  const embedding = Float32Array.from({ length: tokens.length * width }, () =>
+    random.next() < 0.5 ? -1 : 1,
+  );
+  const output = new Float32Array(embedding.length);
+  for (const [from, to] of next) {
+    output.set(embedding.subarray(from * width, (from + 1) * width), to * width);
+  }
+  const fill = (name: string, count: number): Float32Array => {
+    if (name === 'token_embd.weight') return embedding;
+    if (name === 'output.weight') return output;
+    if (name.includes('norm')) return new Float32Array(count).fill(1);
+    const scale = name.includes('attn_output') || name.includes('ffn_down') ? 0.05 : 0.3;
+    return Float32Array.from({ length: count }, () => (random.next() - 0.5) * scale);
+  };
+  const tensors = llamaTensors(config).map(({ ggufName, shape }) => {
+    const data = fill(
+      ggufName,
+      shape.reduce((product, size) => product * size, 1),
+    );
+    return { name: ggufName, shape, type: 'F32' as const, data: new Uint8Array(data.buffer) };
+  });
+  const metadata = llamaGgufMetadata(config, vocabulary, {
+    name: 'permutation',
+    ...(options.chatTemplate === undefined ? {} : { chatTemplate: options.chatTemplate }),
+  });
+  await writeFile(path, writeGguf(metadata, tensors));
+}
