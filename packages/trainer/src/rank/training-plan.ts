@@ -67,5 +67,5 @@ export function planTraining(job: TrainingJob, width: number, worldSize: number)
 
 /** Falls with the width, as the best rates of small decoders do (Yang et al. 2022: ∝ 1/width for Adam; gentler here). */
 function defaultLearningRate(width: number): number {
-  return 0.003 * Math.min(1, Math.sqrt(192 / width));
+  return 0.002 * Math.min(1, Math.sqrt(192 / width));
 }

@@ -1,0 +1,1 @@
+export { kinds, type WorkerKind } from './kinds.ts';

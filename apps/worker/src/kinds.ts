@@ -1,0 +1,16 @@
+/** Worker kinds and how each starts. The answer is the exit code (see docs/training.md for a rank's). */
+type Environment = Readonly<Record<string, string | undefined>>;
+type Start = (env: Environment, signal: AbortSignal) => Promise<number>;
+
+export type WorkerKind = 'train' | 'engine';
+
+export const kinds: Readonly<Record<WorkerKind, Start>> = {
+  train: async (env, signal) => {
+    const { runTrainingRank } = await import('@gantry/trainer');
+    return runTrainingRank({ env, signal });
+  },
+  engine: async (env, signal) => {
+    const { runEngine } = await import('./run-engine.ts');
+    return runEngine(env, signal);
+  },
+};

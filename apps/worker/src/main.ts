@@ -1,0 +1,15 @@
+/**
+ * What a placement runs: `main.ts train` is a training rank, `main.ts engine` a model replica. Each kind
+ * loads only its own packages, so a rank never pays for an engine.
+ */
+import { kinds, type WorkerKind } from './kinds.ts';
+
+const kind = process.argv[2] ?? '';
+const stop = new AbortController();
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop.abort(new Error(signal)));
+
+if (kind in kinds) {
+  process.exit(await kinds[kind as WorkerKind](process.env, stop.signal));
+}
+process.stderr.write(`A worker is one of: ${Object.keys(kinds).join(', ')}. Got ${JSON.stringify(kind)}.\n`);
+process.exit(64);

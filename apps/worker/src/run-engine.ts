@@ -1,0 +1,32 @@
+/** A model replica from its spec file to its exit code: it serves until it is told to stop, then drains. */
+import { readFile } from 'node:fs/promises';
+import { runEngineHost } from '@gantry/engines';
+import { parseEngineSpec } from './engine-spec.ts';
+
+const exitCodes = { done: 0, user: 64, internal: 70, stopped: 143 } as const;
+
+export async function runEngine(
+  env: Readonly<Record<string, string | undefined>>,
+  signal: AbortSignal,
+): Promise<number> {
+  const specFile = env['GANTRY_SPEC_FILE'];
+  const workerDir = env['GANTRY_WORKER_DIR'];
+  const spec = specFile === undefined ? undefined : parseEngineSpec(await readText(specFile));
+  if (spec === undefined || workerDir === undefined) {
+    process.stderr.write(
+      'An engine needs GANTRY_WORKER_DIR, and GANTRY_SPEC_FILE with modelPath and modelName.\n',
+    );
+    return exitCodes.user;
+  }
+  try {
+    await runEngineHost({ ...spec, workerDir, signal, onLog: (line) => process.stderr.write(`${line}\n`) });
+    return signal.aborted ? exitCodes.stopped : exitCodes.done;
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    return exitCodes.internal;
+  }
+}
+
+async function readText(path: string): Promise<string> {
+  return readFile(path, 'utf8').catch(() => '');
+}

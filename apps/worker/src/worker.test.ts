@@ -1,0 +1,127 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createRandom } from '@gantry/kit';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { parseEngineSpec } from './engine-spec.ts';
+
+let root: string;
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), 'gantry-worker-'));
+  await mkdir(join(root, 'text'));
+  for (let file = 0; file < 6; file += 1) {
+    const lines = Array.from(
+      { length: 80 },
+      (_, line) => `every ${(line * 7 + file) % 11} steps the loss fell by ${line % 5}`,
+    );
+    await writeFile(join(root, 'text', `${file}.txt`), lines.join('\n'));
+  }
+  await writeFile(
+    join(root, 'spec.json'),
+    JSON.stringify({
+      workdir: root,
+      train: {
+        recipe: 'language-model',
+        data: ['text/*.txt'],
+        depth: 1,
+        width: 32,
+        heads: 2,
+        hidden: 64,
+        steps: 120,
+        sequenceLength: 32,
+        batchTokens: 256,
+        vocabularySize: 280,
+      },
+      checkpoint: { everySteps: 5, keep: 2 },
+    }),
+  );
+});
+afterEach(() => rm(root, { recursive: true, force: true }));
+
+interface Worker {
+  readonly process: ChildProcess;
+  readonly exit: Promise<{ code: number | null; signal: string | null }>;
+}
+
+function start(run: string, rank: number, rendezvous: string): Worker {
+  const child = spawn(process.execPath, [join(import.meta.dirname, 'main.ts'), 'train'], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: {
+      PATH: process.env['PATH'],
+      RANK: String(rank),
+      WORLD_SIZE: '2',
+      GANTRY_RUN_DIR: run,
+      GANTRY_SPEC_FILE: join(root, 'spec.json'),
+      GANTRY_REPORT_FILE: join(run, 'report.jsonl'),
+      GANTRY_RENDEZVOUS: rendezvous,
+    },
+  });
+  const exit = new Promise<{ code: number | null; signal: string | null }>((resolve) => {
+    child.once('exit', (code, signal) => resolve({ code, signal }));
+  });
+  return { process: child, exit };
+}
+
+async function attempt(run: string): Promise<[Worker, Worker]> {
+  await mkdir(run, { recursive: true });
+  const rendezvous = await mkdtemp(join(root, 'rv-'));
+  return [start(run, 0, rendezvous), start(run, 1, rendezvous)];
+}
+
+const reportOf = (run: string): Promise<string> =>
+  readFile(join(run, 'report.jsonl'), 'utf8').catch(() => '');
+
+async function until(run: string, text: string): Promise<void> {
+  while (!(await reportOf(run)).includes(text)) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+describe('two training ranks as processes', () => {
+  it('end at the bits of an unbroken run after kill -9 of either rank, and of both, at any point', async () => {
+    const whole = join(root, 'whole');
+    const unbroken = await Promise.all((await attempt(whole)).map(({ exit }) => exit));
+    expect(unbroken.map(({ code }) => code)).toEqual([0, 0]);
+
+    const random = createRandom(5);
+    const run = join(root, 'broken');
+    let killedAtStep = 0;
+    for (const victims of [[1], [0], [0, 1]]) {
+      const workers = await attempt(run);
+      killedAtStep += 5 * (1 + random.below(4));
+      await until(
+        run,
+        `"type":"checkpoint","path":"${join(run, 'checkpoints', `step-${String(killedAtStep).padStart(8, '0')}`)}"`,
+      );
+      for (const victim of victims) workers[victim as 0 | 1].process.kill('SIGKILL');
+      const [zero, one] = await Promise.all(workers.map(({ exit }) => exit));
+      // By the closed connection: a collective's own time-out is longer than this test may take.
+      for (const [rank, exit] of [zero, one].entries()) {
+        expect(exit).toMatchObject(victims.includes(rank) ? { signal: 'SIGKILL' } : { code: 75 });
+      }
+    }
+    const last = await Promise.all((await attempt(run)).map(({ exit }) => exit));
+    expect(last.map(({ code }) => code)).toEqual([0, 0]);
+    expect(await reportOf(run)).toContain(`"resumedFromStep":`);
+    const final = join('checkpoints', 'step-00000120', 'parameters.f32');
+    expect(await readFile(join(run, final))).toEqual(await readFile(join(whole, final)));
+    expect((await readdir(join(run, 'checkpoints'))).sort()).toEqual(['step-00000115', 'step-00000120']);
+  });
+
+  it('stop on SIGTERM to one of them, with a checkpoint and 143', async () => {
+    const run = join(root, 'stopped');
+    const workers = await attempt(run);
+    await until(run, '"type":"checkpoint"');
+    workers[1].process.kill('SIGTERM');
+    const exits = await Promise.all(workers.map(({ exit }) => exit));
+    expect(exits.map(({ code }) => code)).toEqual([143, 143]);
+  });
+});
+
+describe('an engine spec', () => {
+  it('is read as the server writes it, and anything else is refused', () => {
+    const spec = { modelPath: '/m.gguf', modelName: 'm', slots: 2, threads: 1 };
+    expect(parseEngineSpec(JSON.stringify(spec))).toEqual(spec);
+    expect(parseEngineSpec('{"modelPath": 3}')).toBeUndefined();
+    expect(parseEngineSpec('')).toBeUndefined();
+  });
+});
