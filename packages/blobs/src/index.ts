@@ -1,1 +1,1 @@
-export {};
+export { createBlobStore } from './disk-blobs.ts';

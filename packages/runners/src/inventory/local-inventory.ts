@@ -1,0 +1,68 @@
+/** What this machine is made of. Accelerators come from discoverers; with none found, its devices are its CPUs. */
+import { availableParallelism, cpus, release, totalmem } from 'node:os';
+import { readFileSync, readdirSync } from 'node:fs';
+import { statfs } from 'node:fs/promises';
+import { type Accelerator, discoverNvidia } from './nvidia.ts';
+
+export interface MachineFacts {
+  readonly cpu: { readonly count: number; readonly model: string };
+  readonly memory: { readonly totalBytes: number };
+  readonly numaNodes: number;
+  readonly disks: readonly {
+    readonly path: string;
+    readonly totalBytes: number;
+    readonly freeBytes: number;
+    readonly holdsDataDir: boolean;
+  }[];
+  readonly devices: readonly Accelerator[];
+  readonly facts: Readonly<Record<string, unknown>>;
+}
+
+export interface LocalInventory {
+  look(): Promise<MachineFacts>;
+}
+
+export function createLocalInventory(options: { readonly dataDir: string }): LocalInventory {
+  return {
+    look: async () => {
+      const disk = await statfs(options.dataDir);
+      const nvidia = await discoverNvidia();
+      return {
+        cpu: { count: availableParallelism(), model: cpus()[0]?.model ?? 'unknown' },
+        memory: { totalBytes: memoryLimit() },
+        numaNodes: numaNodes(),
+        disks: [
+          {
+            path: options.dataDir,
+            totalBytes: disk.blocks * disk.bsize,
+            freeBytes: disk.bavail * disk.bsize,
+            holdsDataDir: true,
+          },
+        ],
+        devices: nvidia.devices,
+        facts: { kernel: release(), platform: process.platform, numaNodes: numaNodes(), ...nvidia.facts },
+      };
+    },
+  };
+}
+
+/** The smaller of the machine's memory and the control group's limit. */
+function memoryLimit(): number {
+  for (const file of ['/sys/fs/cgroup/memory.max', '/sys/fs/cgroup/memory/memory.limit_in_bytes']) {
+    try {
+      const value = Number(readFileSync(file, 'utf8').trim());
+      if (Number.isFinite(value) && value > 0) return Math.min(value, totalmem());
+    } catch {
+      // no such control group here
+    }
+  }
+  return totalmem();
+}
+
+function numaNodes(): number {
+  try {
+    return readdirSync('/sys/devices/system/node').filter((name) => /^node\d+$/.test(name)).length || 1;
+  } catch {
+    return 1;
+  }
+}

@@ -1,0 +1,39 @@
+/** How a worker ended → whose failure it was (docs/runners.md). Pure. */
+import type { WorkerExit } from '@gantry/ports';
+import type { ExitRecord } from './worker-files.ts';
+
+export function classifyExit(record: ExitRecord): WorkerExit {
+  const shared = {
+    code: record.code ?? undefined,
+    signal: record.signal ?? undefined,
+    stderrTail: record.stderrTail,
+  };
+  const because = (exitClass: WorkerExit['exitClass'], message: string): WorkerExit => ({
+    ...shared,
+    exitClass,
+    message,
+  });
+  switch (record.cause) {
+    case 'out_of_memory':
+      return because('out_of_memory', 'used more memory than it asked for');
+    case 'time_limit':
+      return because('time_limit', 'reached its time limit');
+    case 'too_many_processes':
+      return because('user_error', 'started more processes than it may');
+    case 'not_started':
+      return because('user_error', record.message ?? 'could not be started');
+    case undefined:
+      break;
+  }
+  if (record.code === 0) return because('done', 'ended well');
+  if (record.isStopRequested) return because('preempted', 'was stopped');
+  if (record.code === 75) return because('infrastructure', 'lost a peer or its machine (exit 75)');
+  if (record.signal === 'SIGKILL' || record.signal === 'SIGBUS')
+    return because('infrastructure', `was killed from outside (${record.signal})`);
+  if (record.code === 143 || record.signal === 'SIGTERM')
+    return because('infrastructure', 'was terminated from outside');
+  return because(
+    'user_error',
+    record.signal === null ? `exited with ${record.code}` : `crashed with ${record.signal}`,
+  );
+}
