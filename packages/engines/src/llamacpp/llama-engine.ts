@@ -2,6 +2,7 @@
  * A GGUF model stepped by our scheduler: each turn plans one forward pass, computes it off the event loop,
  * samples the sequences that are due and hands their tokens out. Requests join and leave between passes.
  */
+import type { GgufHeader } from '@gantry/formats';
 import { createAbortableQueue, createDeferred, type AbortableQueue, type Deferred } from '@gantry/kit';
 import { StepScheduler, type StepPlan } from '@gantry/serving/steps';
 import {
@@ -16,6 +17,7 @@ import {
 } from 'node-llama-cpp';
 import { EngineError } from '../engine-error.ts';
 import type { EngineStats, GenerateEvent, GenerateRequest, LlmEngine } from '../llm-engine.ts';
+import { byteLevelDetokenizer } from './byte-level-detokenizer.ts';
 import { checkModelFile } from './check-model-file.ts';
 import { nativeParts, type NativeContext, type NativeParts, type NativeSampler } from './native.ts';
 import { samplerConfig } from './sampler-config.ts';
@@ -44,7 +46,7 @@ interface Active {
 }
 
 export async function createLlamaEngine(options: LlamaEngineOptions): Promise<LlmEngine> {
-  await checkModelFile(options.modelPath);
+  const header = await checkModelFile(options.modelPath);
   const llama = await getLlama({
     gpu: false,
     build: 'never',
@@ -63,7 +65,7 @@ export async function createLlamaEngine(options: LlamaEngineOptions): Promise<Ll
       batchSize: stepTokens,
       threads: options.threads,
     });
-    return new LlamaEngine({ ...options, contextTokens, stepTokens }, llama, model, context);
+    return new LlamaEngine({ ...options, contextTokens, stepTokens }, header, llama, model, context);
   } catch (cause) {
     await model?.dispose();
     await llama.dispose();
@@ -81,6 +83,7 @@ class LlamaEngine implements LlmEngine {
   readonly vocabularySize: number;
   readonly bosToken: number | undefined;
   readonly chatTemplate: string | undefined;
+  readonly #detokenize: (tokens: readonly number[]) => string;
   readonly #llama: Llama;
   readonly #model: LlamaModel;
   readonly #contextOwner: LlamaContext;
@@ -106,10 +109,13 @@ class LlamaEngine implements LlmEngine {
 
   constructor(
     options: LlamaEngineOptions & { readonly contextTokens: number; readonly stepTokens: number },
+    header: GgufHeader,
     llama: Llama,
     model: LlamaModel,
     context: LlamaContext,
   ) {
+    this.#detokenize =
+      byteLevelDetokenizer(header) ?? ((tokens) => model.detokenize(tokens as readonly Token[]));
     this.#llama = llama;
     this.#model = model;
     this.#contextOwner = context;
@@ -137,7 +143,7 @@ class LlamaEngine implements LlmEngine {
   }
 
   detokenize(tokens: readonly number[]): string {
-    return this.#model.detokenize(tokens as readonly Token[]);
+    return this.#detokenize(tokens);
   }
 
   renderChat(messages: GenerateMessages): string {
