@@ -1,0 +1,28 @@
+import { GantryError } from '@gantry/contract';
+
+/** Guessing keys costs time: after ten failures an address waits, up to a minute. Bounded in memory. */
+export function createAuthThrottle(now: () => number = () => performance.now()): {
+  check(address: string): void;
+  failed(address: string): void;
+} {
+  const failures = new Map<string, { count: number; atMs: number }>();
+  return {
+    check: (address) => {
+      const entry = failures.get(address);
+      if (entry === undefined || entry.count < 10) return;
+      const waitMs = Math.min(60_000, 500 * 2 ** Math.min(entry.count - 10, 7));
+      if (now() - entry.atMs > waitMs) return;
+      throw new GantryError('limit_exceeded', 'too many unknown keys from this address', {
+        hint: 'wait a minute',
+      });
+    },
+    failed: (address) => {
+      const entry = failures.get(address);
+      const isOld = entry === undefined || now() - entry.atMs > 120_000;
+      failures.delete(address);
+      failures.set(address, { count: isOld ? 1 : entry.count + 1, atMs: now() });
+      const oldest = failures.keys().next();
+      if (failures.size > 10_000 && oldest.done !== true) failures.delete(oldest.value);
+    },
+  };
+}

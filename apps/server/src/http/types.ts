@@ -1,0 +1,73 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Role, RouteInput, RouteName, RouteResponse, Routes } from '@gantry/contract';
+import type { Logger } from 'pino';
+
+/** Who asks, as the key says. `tenantId` is already the other tenant's when an operator named one. */
+export interface Principal {
+  readonly tenantId: string;
+  readonly tenantName: string;
+  readonly userId: string;
+  readonly userName: string;
+  readonly role: Role;
+  readonly scopes: readonly string[];
+  readonly keyId: string;
+}
+
+export interface RequestContext {
+  readonly principal: Principal;
+  readonly requestId: string;
+  readonly ifMatchVersion: number | undefined;
+  /** Aborted when the client leaves or the server stops. */
+  readonly signal: AbortSignal;
+  readonly log: Logger;
+}
+
+export type StreamItem =
+  | { readonly event: string; readonly id?: string; readonly data: unknown }
+  | { readonly chunk: string | Uint8Array };
+
+export type JsonHandler<N extends RouteName> = (
+  context: RequestContext,
+  input: RouteInput<N>,
+) => Promise<RouteResponse<N>>;
+export type StreamHandler<N extends RouteName> = (
+  context: RequestContext,
+  input: RouteInput<N>,
+) => AsyncIterable<StreamItem>;
+
+/** One handler a route: a missing one does not compile. */
+export type Handlers = {
+  readonly [N in RouteName]: Routes[N] extends { stream: string } ? StreamHandler<N> : JsonHandler<N>;
+};
+
+export interface HttpServerOptions {
+  readonly handlers: Handlers;
+  authenticate(secret: string): Promise<Principal | undefined>;
+  resolveTenant(name: string): Promise<{ readonly id: string; readonly name: string } | undefined>;
+  readonly idempotency: {
+    run<T>(
+      tenantId: string,
+      key: string,
+      route: string,
+      requestHash: string,
+      act: () => Promise<T>,
+    ): Promise<T>;
+  };
+  /** Path prefix → who takes the request whole, before anything is parsed. */
+  readonly raw: Readonly<Record<string, (request: IncomingMessage, response: ServerResponse) => void>>;
+  readonly health: {
+    live(): Promise<boolean>;
+    ready(): Promise<{ readonly ready: boolean; readonly reasons: readonly string[] }>;
+  };
+  metrics(): Promise<string>;
+  jobMetrics(): Promise<string>;
+  page(): Promise<string>;
+  audit(entry: Readonly<Record<string, unknown>>): void;
+  readonly logger: Logger;
+  readonly bodyLimitBytes: number;
+  readonly tls?: { readonly cert: Buffer; readonly key: Buffer };
+}
+
+export interface HttpServer extends AsyncDisposable {
+  listen(at: { readonly host: string; readonly port: number }): Promise<{ readonly url: string }>;
+}

@@ -1,0 +1,36 @@
+/** `gantry up` spawns this. One JSON line on stdout when ready; logs on stderr; ends on SIGTERM or SIGINT. */
+import { GantryError } from '@gantry/contract';
+import { createDeferred } from '@gantry/kit';
+import { destination, pino } from 'pino';
+import { readOptions } from './options.ts';
+import { serve } from './serve.ts';
+
+const logger = pino(
+  { base: null, redact: ['req.headers.authorization', '*.secret'] },
+  destination({ fd: 2, sync: false }),
+);
+const stopped = createDeferred<NodeJS.Signals>();
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stopped.resolve(signal));
+
+try {
+  await using server = await serve(
+    readOptions(process.argv.slice(2), process.env, process.getuid?.()),
+    logger,
+  );
+  process.stdout.write(`${JSON.stringify({ ready: true, url: server.url, pid: process.pid })}\n`);
+  const signal = await stopped.promise;
+  logger.info({ signal }, 'stopping');
+} catch (error) {
+  const known = error instanceof GantryError ? error : undefined;
+  const message = known?.message ?? (error instanceof Error ? (error.stack ?? error.message) : String(error));
+  const line = {
+    error: {
+      code: known?.code ?? 'internal',
+      message,
+      ...(known?.hint === undefined ? {} : { hint: known.hint }),
+    },
+  };
+  process.stderr.write(`${JSON.stringify(line)}\n`);
+  process.exitCode = 1;
+}
+process.exit();

@@ -1,0 +1,77 @@
+/**
+ * Requests → ledger rows, in batches: a request answers without waiting for the books. A batch that cannot be
+ * written is kept and tried again; the record's id makes a second write harmless.
+ */
+import { type Deps, isoNow, prices } from '@gantry/control';
+import type { MeterRecord } from '@gantry/gateway';
+
+export interface Meter extends AsyncDisposable {
+  add(record: MeterRecord): void;
+  flush(): Promise<void>;
+}
+
+export function createMeter(deps: Deps, delayMs = 200): Meter {
+  let waiting: { record: MeterRecord; at: string }[] = [];
+  let timer: NodeJS.Timeout | undefined;
+  let writing = Promise.resolve();
+
+  const write = async (): Promise<void> => {
+    const batch = waiting.splice(0, 1_000);
+    if (batch.length === 0) return;
+    try {
+      await deps.store.tx({ platform: true }, async (tx) => {
+        for (const { record, at } of batch) {
+          for (const [resource, quantity] of [
+            ['prompt_tokens', record.promptTokens],
+            ['completion_tokens', record.completionTokens],
+          ] as const) {
+            if (quantity === 0) continue;
+            await tx.usage({
+              id: `request:${record.id}:${resource}`,
+              tenantId: record.tenantId,
+              at,
+              userId: record.principalId,
+              endpointId: record.endpointId,
+              resource,
+              quantity,
+              unit: 'tokens',
+              price: prices[resource].perUnit,
+              currency: prices[resource].currency,
+            });
+          }
+        }
+      });
+    } catch (error) {
+      waiting = [...batch, ...waiting];
+      deps.log.warn(
+        { error: String(error), kept: waiting.length },
+        'usage could not be written yet; it is kept',
+      );
+      schedule(5_000);
+      return;
+    }
+    if (waiting.length > 0) await write();
+  };
+  const flush = (): Promise<void> => {
+    writing = writing.then(write, write);
+    return writing;
+  };
+  const schedule = (afterMs: number): void => {
+    timer ??= setTimeout(() => {
+      timer = undefined;
+      void flush();
+    }, afterMs);
+  };
+  return {
+    add: (record) => {
+      waiting.push({ record, at: isoNow(deps.clock) });
+      schedule(delayMs);
+    },
+    flush,
+    [Symbol.asyncDispose]: async () => {
+      clearTimeout(timer);
+      await flush();
+      clearTimeout(timer);
+    },
+  };
+}

@@ -1,0 +1,118 @@
+/** The route table → OpenAPI 3.1. Everything in it is derived; `openapi.json` at the root is its committed copy. */
+import { type RouteDefinition, errorCodes, routes } from '@gantry/contract';
+import { z } from 'zod';
+
+const schemaOf = (schema: z.ZodType, io: 'input' | 'output'): Record<string, unknown> => {
+  const { $schema: _schema, ...rest } = z.toJSONSchema(schema, {
+    io,
+    unrepresentable: 'any',
+    target: 'draft-2020-12',
+  }) as Record<string, unknown>;
+  return rest;
+};
+
+export function toOpenApi(): Record<string, unknown> {
+  const paths: Record<string, Record<string, unknown>> = {};
+  for (const [name, route] of Object.entries(routes) as [string, RouteDefinition][]) {
+    const path = route.path.replaceAll(/:(\w+)/g, '{$1}');
+    const operation = {
+      operationId: name,
+      summary: route.summary,
+      tags: [name.split('.')[0]],
+      'x-permission': route.permission,
+      parameters: [
+        ...[...route.path.matchAll(/:(\w+)/g)].map(([, parameter]) => ({
+          name: parameter,
+          in: 'path',
+          required: true,
+          schema: { type: 'string' },
+        })),
+        ...(route.query === undefined ? [] : queryParameters(route.query)),
+        ...(route.idempotent === true
+          ? [
+              {
+                name: 'Idempotency-Key',
+                in: 'header',
+                required: false,
+                schema: { type: 'string', maxLength: 200 },
+              },
+            ]
+          : []),
+      ],
+      ...(route.body === undefined
+        ? {}
+        : {
+            requestBody: {
+              required: true,
+              content: { 'application/json': { schema: schemaOf(route.body, 'input') } },
+            },
+          }),
+      responses: {
+        [String(route.successStatus ?? 200)]: success(route),
+        default: { $ref: '#/components/responses/Error' },
+      },
+      'x-errors': [...new Set(['unauthenticated', 'forbidden', 'store_unavailable', ...route.errors])],
+    };
+    paths[path] = { ...paths[path], [route.method.toLowerCase()]: operation };
+  }
+  return {
+    openapi: '3.1.0',
+    info: { title: 'Gantry', version: '0.1.0', license: { name: 'Apache-2.0', identifier: 'Apache-2.0' } },
+    security: [{ key: [] }],
+    paths,
+    components: {
+      securitySchemes: { key: { type: 'http', scheme: 'bearer' } },
+      responses: {
+        Error: {
+          description: 'What went wrong: a code to switch on, a sentence, a hint.',
+          content: {
+            'application/json': {
+              schema: {
+                type: 'object',
+                required: ['error'],
+                properties: {
+                  error: {
+                    type: 'object',
+                    required: ['code', 'message', 'requestId'],
+                    properties: {
+                      code: { enum: Object.keys(errorCodes) },
+                      message: { type: 'string' },
+                      hint: { type: 'string' },
+                      problems: { type: 'array', items: { type: 'object' } },
+                      requestId: { type: 'string' },
+                    },
+                  },
+                },
+              },
+            },
+          },
+        },
+      },
+    },
+  };
+}
+
+function success(route: RouteDefinition): Record<string, unknown> {
+  if (route.stream === 'events')
+    return { description: 'Server-sent events', content: { 'text/event-stream': {} } };
+  if (route.stream === 'log') return { description: 'The log', content: { 'text/plain': {} } };
+  return {
+    description: 'OK',
+    content: {
+      'application/json': { schema: route.response === undefined ? {} : schemaOf(route.response, 'output') },
+    },
+  };
+}
+
+function queryParameters(query: z.ZodType): readonly Record<string, unknown>[] {
+  const { properties = {}, required = [] } = schemaOf(query, 'input') as {
+    properties?: Record<string, unknown>;
+    required?: string[];
+  };
+  return Object.entries(properties).map(([name, schema]) => ({
+    name,
+    in: 'query',
+    required: required.includes(name),
+    schema,
+  }));
+}

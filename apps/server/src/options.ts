@@ -1,0 +1,70 @@
+/** The server's options, read once: flags first, then the environment, then what fits this machine. */
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { GantryError } from '@gantry/contract';
+
+export interface ServerOptions {
+  readonly dataDir: string;
+  readonly host: string;
+  readonly port: number;
+  readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined;
+  readonly databaseUrl: string | undefined;
+  readonly isMemory: boolean;
+  readonly bodyLimitBytes: number;
+}
+
+export function defaultDataDir(env: NodeJS.ProcessEnv, uid: number | undefined): string {
+  if (env['GANTRY_DATA_DIR'] !== undefined) return resolve(env['GANTRY_DATA_DIR']);
+  if (uid === 0) return '/var/lib/gantry';
+  return join(env['XDG_DATA_HOME'] ?? join(homedir(), '.local', 'share'), 'gantry');
+}
+
+const loopback = new Set(['127.0.0.1', '::1', 'localhost']);
+
+export function readOptions(
+  argv: readonly string[],
+  env: NodeJS.ProcessEnv,
+  uid: number | undefined,
+): ServerOptions {
+  const { values } = parseArgs({
+    args: [...argv],
+    options: {
+      'data-dir': { type: 'string' },
+      host: { type: 'string', default: '127.0.0.1' },
+      port: { type: 'string', default: '7070' },
+      'tls-cert': { type: 'string' },
+      'tls-key': { type: 'string' },
+      insecure: { type: 'boolean', default: false },
+      'database-url': { type: 'string' },
+      memory: { type: 'boolean', default: false },
+    },
+  });
+  const port = Number(values.port);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535)
+    throw new GantryError('bad_request', `--port ${values.port} is no port`, {
+      hint: 'a number from 0 to 65535; 0 takes a free one',
+    });
+  const [certFile, keyFile] = [values['tls-cert'], values['tls-key']];
+  if ((certFile === undefined) !== (keyFile === undefined))
+    throw new GantryError('bad_request', '--tls-cert and --tls-key go together');
+  const tls = certFile === undefined || keyFile === undefined ? undefined : { certFile, keyFile };
+  if (!loopback.has(values.host) && tls === undefined && !values.insecure) {
+    throw new GantryError(
+      'bad_request',
+      `--host ${values.host} would send keys in clear text over the network`,
+      {
+        hint: 'give --tls-cert and --tls-key, or say --insecure if something in front terminates TLS',
+      },
+    );
+  }
+  return {
+    dataDir: values['data-dir'] === undefined ? defaultDataDir(env, uid) : resolve(values['data-dir']),
+    host: values.host,
+    port,
+    tls,
+    databaseUrl: values['database-url'] ?? env['DATABASE_URL'],
+    isMemory: values.memory,
+    bodyLimitBytes: 8 * 1024 ** 2,
+  };
+}

@@ -1,0 +1,120 @@
+/** The server's folders and the small looks at the world that the rules ask for (control's `Places`). */
+import { createReadStream } from 'node:fs';
+import { mkdir, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { request } from 'node:http';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { basename, join, relative } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { createWriteStream } from 'node:fs';
+import { GantryError } from '@gantry/contract';
+import type { Places } from '@gantry/control';
+import type { BlobStore } from '@gantry/ports';
+
+export function createPlaces(dataDir: string, blobs: BlobStore): Places {
+  const runDir = (jobId: string): string => join(dataDir, 'runs', jobId);
+  const workerDir = (workerId: string): string => join(dataDir, 'workers', workerId);
+  // Sockets live outside a long data directory: a Unix socket's path ends at ~100 bytes.
+  const rendezvousDir = (attemptId: string): string => {
+    const inside = join(dataDir, 'rendezvous', attemptId.slice(-12));
+    return inside.length <= 70 ? inside : join(tmpdir(), `gantry-${attemptId.slice(-12)}`);
+  };
+
+  return {
+    workerDir,
+    runDir,
+    rendezvousDir,
+    prepareAttempt: async ({ jobId, attemptId, spec }) => {
+      const attemptDir = join(runDir(jobId), 'attempts', attemptId);
+      await mkdir(attemptDir, { recursive: true });
+      await mkdir(rendezvousDir(attemptId), { recursive: true, mode: 0o700 });
+      const specFile = join(attemptDir, 'spec.json');
+      await writeFile(`${specFile}.tmp`, JSON.stringify(spec), { mode: 0o600 });
+      await rename(`${specFile}.tmp`, specFile);
+      return { specFile };
+    },
+    newestCheckpoint: async (jobId) => {
+      const folder = join(runDir(jobId), 'checkpoints');
+      const names = await readdir(folder).catch(() => []);
+      const newest = names
+        .filter((name) => /^step-\d+$/.test(name))
+        .sort((one, other) => stepOf(one) - stepOf(other))
+        .at(-1);
+      return newest === undefined ? undefined : join(folder, newest);
+    },
+    removeRun: (jobId) => rm(runDir(jobId), { recursive: true, force: true }),
+    materialise: async (digest, suffix) => {
+      const cache = join(dataDir, 'cache');
+      const file = join(cache, `${digest.replace(/[^a-z0-9]/gi, '-')}${suffix}`);
+      if (
+        await stat(file).then(
+          () => true,
+          () => false,
+        )
+      )
+        return file;
+      await mkdir(cache, { recursive: true });
+      const aside = `${file}.${process.pid}.tmp`;
+      await pipeline(await blobs.get(digest), createWriteStream(aside));
+      await rename(aside, file);
+      return file;
+    },
+    engineOrigin: async (workerId) => {
+      const text = await readFile(join(workerDir(workerId), 'endpoint.json'), 'utf8').catch(() => undefined);
+      if (text === undefined) return undefined;
+      try {
+        const value = JSON.parse(text) as { socketPath?: string; port?: number };
+        if (typeof value.socketPath === 'string') return { socketPath: value.socketPath };
+        return typeof value.port === 'number' ? { port: value.port } : undefined;
+      } catch {
+        return undefined; // half written: the next look sees it whole
+      }
+    },
+    isEngineReady: (origin) =>
+      new Promise((resolve) => {
+        const probe = request({
+          path: '/ready',
+          timeout: 2_000,
+          ...('socketPath' in origin
+            ? { socketPath: origin.socketPath }
+            : { host: '127.0.0.1', port: origin.port }),
+        });
+        probe.on('response', (response) => {
+          response.resume();
+          resolve(response.statusCode === 200);
+        });
+        probe.on('timeout', () => probe.destroy());
+        probe.on('error', () => resolve(false));
+        probe.end();
+      }),
+    filesOf: async (path) => {
+      const info = await stat(path).catch(() => undefined);
+      if (info === undefined) throw new GantryError('data_missing', `there is nothing at ${path}`);
+      const paths = info.isFile()
+        ? [path]
+        : (await readdir(path, { recursive: true, withFileTypes: true }))
+            .filter((entry) => entry.isFile())
+            .map((entry) => join(entry.parentPath, entry.name));
+      if (paths.length > 10_000)
+        throw new GantryError('data_invalid', `${path} holds ${paths.length} files; a model has fewer`);
+      return Promise.all(
+        paths.sort().map(async (file) => ({
+          path: info.isFile() ? basename(file) : relative(path, file),
+          bytes: (await stat(file)).size,
+          open: () => createReadStream(file) as AsyncIterable<Uint8Array>,
+        })),
+      );
+    },
+    freePort: () =>
+      new Promise((resolve, reject) => {
+        const server = createServer();
+        server.on('error', reject);
+        server.listen(0, '127.0.0.1', () => {
+          const address = server.address();
+          server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
+        });
+      }),
+  };
+}
+
+const stepOf = (name: string): number => Number(name.slice('step-'.length));

@@ -1,0 +1,18 @@
+/** The parts of a running platform that route handlers work with. */
+import type { Deps, EndpointRuntime, Hub, JobRuntime, Scheduler } from '@gantry/control';
+import type { FeedEvent } from '@gantry/ports';
+
+export interface Platform {
+  readonly deps: Deps;
+  readonly hub: Hub;
+  readonly jobs: JobRuntime;
+  readonly endpoints: EndpointRuntime;
+  readonly scheduler: Scheduler;
+  readonly startedAtMs: number;
+  readonly dataDir: string;
+  readonly database: string;
+  /** Names of tenants by id; tenants are few and never renamed. */
+  tenantName(id: string): Promise<string>;
+  feed(signal: AbortSignal, sinceSeq?: number): AsyncIterable<FeedEvent>;
+  forgetKeys(): void;
+}

@@ -1,0 +1,159 @@
+import { GantryError, type ModelVersion } from '@gantry/contract';
+import {
+  type EndpointSpecRecord,
+  type ModelStatusRecord,
+  type ModelVersionRecord,
+  allRows,
+  findOr404,
+  registerFiles,
+} from '@gantry/control';
+import type { Row } from '@gantry/ports';
+import type { Handlers } from '../http/index.ts';
+import type { Platform } from '../platform.ts';
+import { base } from './base.ts';
+
+type ModelRoutes = Pick<Handlers, Extract<keyof Handlers, `models.${string}`>>;
+
+const toModel = (row: Row, tenant: string) => {
+  const { aliases, latest } = row.status as ModelStatusRecord;
+  return { ...base(row, tenant), aliases: { ...aliases }, ...(latest === 0 ? {} : { latest }) };
+};
+
+const toVersion = (row: Row): ModelVersion => {
+  const spec = row.spec as ModelVersionRecord;
+  return {
+    id: row.id,
+    createdAt: row.createdAt,
+    ...spec,
+    formats: [...spec.formats],
+    files: spec.files.map((file) => ({ ...file })),
+    metrics: { ...spec.metrics },
+    lineage: { ...spec.lineage },
+  };
+};
+
+const formats: readonly (readonly [RegExp, string])[] = [
+  [/\.safetensors$/, 'safetensors'],
+  [/\.gguf$/, 'gguf'],
+  [/\.onnx$/, 'onnx'],
+];
+
+export function modelRoutes(platform: Platform): ModelRoutes {
+  const { deps } = platform;
+  return {
+    'models.list': async ({ principal }, { query }) => {
+      const page = await deps.store.read({ tenantId: principal.tenantId }, (tx) =>
+        tx.list('model', {
+          tenantId: principal.tenantId,
+          limit: query.limit,
+          newestFirst: true,
+          ...(query.cursor === undefined ? {} : { cursor: query.cursor }),
+        }),
+      );
+      const items = page.items.map((row) => toModel(row, principal.tenantName));
+      return page.nextCursor === undefined ? { items } : { items, nextCursor: page.nextCursor };
+    },
+    'models.get': async ({ principal }, { params }) =>
+      toModel(
+        await deps.store.read({ tenantId: principal.tenantId }, (tx) =>
+          findOr404(tx, 'model', principal.tenantId, params.name),
+        ),
+        principal.tenantName,
+      ),
+    'models.versions': async ({ principal }, { params, query }) =>
+      deps.store.read({ tenantId: principal.tenantId }, async (tx) => {
+        const model = await findOr404(tx, 'model', principal.tenantId, params.name);
+        const page = await tx.list('model-version', {
+          parentId: model.id,
+          limit: query.limit,
+          newestFirst: true,
+          ...(query.cursor === undefined ? {} : { cursor: query.cursor }),
+        });
+        const items = page.items.map(toVersion);
+        return page.nextCursor === undefined ? { items } : { items, nextCursor: page.nextCursor };
+      }),
+    'models.import': async ({ principal }, { body }) => {
+      if (principal.role !== 'operator')
+        throw new GantryError('forbidden', 'only an operator reads files of the server machine', {
+          hint: 'register the output of a job instead: register: NAME',
+        });
+      const files = await deps.places.filesOf(body.path);
+      const found = [
+        ...new Set(
+          files.flatMap(({ path }) =>
+            formats.flatMap(([pattern, format]) => (pattern.test(path) ? [format] : [])),
+          ),
+        ),
+      ];
+      if (files.length === 0)
+        throw new GantryError('data_missing', `${body.path} holds no file`, {
+          hint: 'name a directory or a file on the server machine',
+        });
+      if (found.length === 0)
+        throw new GantryError('data_invalid', `${body.path} holds no safetensors, GGUF or ONNX file`);
+      return deps.store.tx({ tenantId: principal.tenantId }, async (tx) => {
+        const reference = await registerFiles(deps, tx, {
+          tenantId: principal.tenantId,
+          user: principal.userName,
+          modelName: body.name,
+          path: body.path,
+          formats: found,
+          metrics: {},
+          lineage: { importedFrom: body.path, importedBy: principal.userName },
+        });
+        return toVersion(await findOr404(tx, 'model-version', principal.tenantId, reference));
+      });
+    },
+    'models.alias': async ({ principal, requestId }, { params, body }) =>
+      deps.store.tx({ tenantId: principal.tenantId }, async (tx) => {
+        const model = await findOr404(tx, 'model', principal.tenantId, params.name);
+        const status = model.status as ModelStatusRecord;
+        if (!/^[a-z][a-z0-9-]{0,62}$/.test(params.alias))
+          throw new GantryError('validation_failed', `"${params.alias}" is no alias`, {
+            hint: 'lower-case letters, digits and dashes',
+          });
+        if (body.version > status.latest)
+          throw new GantryError('not_found', `model "${model.name}" has no version ${body.version}`);
+        const next = await tx.update('model', model.id, {
+          expectedVersion: model.version,
+          status: { ...status, aliases: { ...status.aliases, [params.alias]: body.version } },
+        });
+        await tx.event({
+          tenantId: principal.tenantId,
+          kind: 'model',
+          resourceId: model.id,
+          type: 'model.alias_set',
+          actor: principal.userName,
+          reason: { alias: params.alias, version: body.version },
+          requestId,
+        });
+        return toModel(next, principal.tenantName);
+      }),
+    'models.delete': async ({ principal, requestId }, { params }) => {
+      await deps.store.tx({ tenantId: principal.tenantId }, async (tx) => {
+        const model = await findOr404(tx, 'model', principal.tenantId, params.name);
+        const endpoints = (await allRows(tx, 'endpoint')).filter(
+          (row) => (row.spec as EndpointSpecRecord).model.split('@')[0] === model.name,
+        );
+        if (endpoints.length > 0)
+          throw new GantryError(
+            'in_use',
+            `model "${model.name}" is served by ${endpoints.map(({ name }) => name).join(', ')}`,
+            { hint: 'delete or roll the endpoint first' },
+          );
+        for (const version of await allRows(tx, 'model-version', undefined, model.id))
+          await tx.softDelete('model-version', version.id);
+        await tx.softDelete('model', model.id);
+        await tx.event({
+          tenantId: principal.tenantId,
+          kind: 'model',
+          resourceId: model.id,
+          type: 'model.deleted',
+          actor: principal.userName,
+          requestId,
+        });
+      });
+      return { ok: true as const };
+    },
+  };
+}

@@ -1,0 +1,248 @@
+/**
+ * Builds the parts and joins them: data directory → database → runner → rules → gateway → HTTP. Disposing
+ * the result undoes it in the opposite order; workers are left running, the next server adopts them.
+ */
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createBlobStore } from '@gantry/blobs';
+import {
+  type AuthenticatedKey,
+  type Deps,
+  authenticateKey,
+  bootstrapAccess,
+  createEndpointRuntime,
+  createHub,
+  createJobRuntime,
+  createScheduler,
+  allRows,
+  reissueOperatorKey,
+} from '@gantry/control';
+import { createGateway } from '@gantry/gateway';
+import { systemClock } from '@gantry/kit';
+import { createLocalRunner } from '@gantry/runners';
+import { openStore } from '@gantry/store';
+import { claimDataDir, writeServerFile } from './data-dir.ts';
+import { createHttpServer } from './http/index.ts';
+import { refreshLocalNode } from './local-node.ts';
+import { createMeter } from './meter.ts';
+import { createMetrics } from './metrics.ts';
+import type { ServerOptions } from './options.ts';
+import { createPage } from './page/index.ts';
+import { createPlaces } from './places.ts';
+import type { Platform } from './platform.ts';
+import { createHandlers } from './routes/index.ts';
+import type { Logger } from 'pino';
+
+export interface Server extends AsyncDisposable {
+  readonly url: string;
+  readonly platform: Platform;
+}
+
+export async function serve(options: ServerOptions, logger: Logger): Promise<Server> {
+  await using stack = new AsyncDisposableStack();
+  const dataDir = stack.use(await claimDataDir(options.dataDir));
+  const store = stack.use(
+    await openStore(
+      options.isMemory
+        ? { kind: 'memory' }
+        : options.databaseUrl === undefined
+          ? { kind: 'embedded', dataDir: dataDir.path }
+          : { kind: 'url', url: options.databaseUrl },
+      logger,
+    ),
+  );
+  const blobs = createBlobStore(join(dataDir.path, 'blobs'));
+  const runner = stack.use(
+    createLocalRunner({ workersDir: join(dataDir.path, 'workers'), nodePath: process.execPath }),
+  );
+  const log = {
+    info: (fields: object, message: string) => logger.info(fields, message),
+    warn: (fields: object, message: string) => logger.warn(fields, message),
+    error: (fields: object, message: string) => logger.error(fields, message),
+  };
+  const deps: Deps = {
+    store,
+    runner,
+    blobs,
+    clock: systemClock,
+    log,
+    places: createPlaces(dataDir.path, blobs),
+    workerCommand: (kind) => [process.execPath, workerEntry(), kind],
+  };
+
+  const access = await bootstrapAccess(deps);
+  await keepOperatorKey(deps, dataDir.path, access.operatorSecret);
+  await refreshLocalNode(deps, access.tenantId, dataDir.path);
+
+  const hub = createHub();
+  const jobs = createJobRuntime(deps, hub);
+  const meter = stack.use(createMeter(deps));
+  const authenticate = (secret: string): Promise<AuthenticatedKey | undefined> =>
+    store.read({ platform: true }, (tx) => authenticateKey(tx, secret, systemClock.nowMs()));
+  const gateway = stack.use(
+    createGateway({
+      authenticate: async (bearer) => {
+        const key = await authenticate(bearer).catch(() => undefined);
+        const mayAsk = key !== undefined && key.scopes.includes('infer');
+        return mayAsk ? { tenantId: key.tenantId, principalId: key.userName, keyId: key.keyId } : undefined;
+      },
+      meter: (record) => meter.add(record),
+      onError: (error, requestId) => logger.error({ error: String(error), requestId }, 'the gateway failed'),
+    }),
+  );
+  const endpoints = stack.use(
+    createEndpointRuntime(deps, hub, (tenantId, routes) =>
+      gateway.setRoutes(
+        tenantId,
+        routes.map((route) => ({
+          endpointId: route.endpointId,
+          endpointName: route.endpointName,
+          revisions: route.revisions.map((revision) => ({
+            ...revision,
+            replicas: revision.replicas.map(({ replicaId, origin, ready }) => ({
+              replicaId,
+              ready,
+              origin: 'socketPath' in origin ? origin : { host: '127.0.0.1', port: origin.port },
+            })),
+          })),
+        })),
+      ),
+    ),
+  );
+  const scheduler = stack.use(
+    createScheduler(deps, hub, { jobs, ensureReplica: (id) => endpoints.ensureReplica(id) }),
+  );
+
+  const tenantNames = new Map<string, string>();
+  const platform: Platform = {
+    deps,
+    hub,
+    jobs,
+    endpoints,
+    scheduler,
+    startedAtMs: systemClock.nowMs(),
+    dataDir: dataDir.path,
+    database: store.facts.description,
+    tenantName: async (id) => {
+      const known = tenantNames.get(id);
+      if (known !== undefined) return known;
+      const name = (await store.read({ platform: true }, (tx) => tx.get('tenant', id)))?.name ?? id;
+      tenantNames.set(id, name);
+      return name;
+    },
+    feed: (signal, sinceSeq) => store.feed(signal, sinceSeq === undefined ? {} : { sinceSeq }),
+    forgetKeys: () => gateway.forgetKeys(),
+  };
+
+  // Another server on the same database, or an operator with psql, wakes us through the feed.
+  const stopping = new AbortController();
+  stack.defer(() => stopping.abort());
+  void follow(platform, stopping.signal, logger);
+  void pumpWorkers(platform, stopping.signal, logger);
+
+  const metrics = createMetrics(platform, gateway);
+  const http = stack.use(
+    await createHttpServer({
+      handlers: createHandlers(platform),
+      authenticate,
+      resolveTenant: async (name) => {
+        const rows = await store.read({ platform: true }, (tx) => allRows(tx, 'tenant'));
+        const row = rows.find((each) => each.name === name || each.id === name);
+        return row === undefined ? undefined : { id: row.id, name: row.name };
+      },
+      idempotency: {
+        run: (tenantId, key, route, requestHash, act) =>
+          store.idempotent(tenantId, key, route, requestHash, act),
+      },
+      raw: { '/v1/': (request, response) => gateway.handle(request, response) },
+      health: {
+        live: async () => true,
+        ready: async () => {
+          const health = store.health();
+          return health.ok
+            ? { ready: true, reasons: [] }
+            : { ready: false, reasons: [health.reason ?? 'the database is away'] };
+        },
+      },
+      metrics: () => metrics.platform(),
+      jobMetrics: () => metrics.jobs(),
+      page: createPage,
+      audit: (entry) => logger.info({ audit: entry }, 'write'),
+      logger,
+      bodyLimitBytes: options.bodyLimitBytes,
+      ...(options.tls === undefined
+        ? {}
+        : { tls: { cert: await readFile(options.tls.certFile), key: await readFile(options.tls.keyFile) } }),
+    }),
+  );
+  const { url } = await http.listen({ host: options.host, port: options.port });
+  await writeServerFile(dataDir.path, url);
+
+  // What was alive when the last server ended is alive now: adopt it before anything new is placed.
+  for (const row of await store.read({ platform: true }, (tx) =>
+    allRows(tx, 'job', ['starting', 'running', 'stopping']),
+  )) {
+    await jobs.ensureStarted(row.id);
+  }
+  await endpoints.reconcileAll();
+  scheduler.poke();
+
+  const owned = stack.move();
+  return { url, platform, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+/** The worker program: beside us when compiled into one package, else the workspace's own. */
+function workerEntry(): string {
+  return (
+    process.env['GANTRY_WORKER_ENTRY'] ??
+    join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'worker', 'src', 'main.ts')
+  );
+}
+
+/** The CLI finds the operator's key in a file only its user can read. A lost file gets a new key, never the old one. */
+async function keepOperatorKey(deps: Deps, dataDir: string, secret: string | undefined): Promise<void> {
+  const file = join(dataDir, 'keys', 'operator.key');
+  const known = await readFile(file, 'utf8').catch(() => undefined);
+  const isKnown =
+    secret === undefined &&
+    known !== undefined &&
+    (await deps.store.read({ platform: true }, (tx) =>
+      authenticateKey(tx, known.trim(), deps.clock.nowMs()),
+    )) !== undefined;
+  if (isKnown) return;
+  const text = secret ?? (await reissueOperatorKey(deps));
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+  await writeFile(file, `${text}\n`, { mode: 0o600 });
+  await chmod(file, 0o600);
+}
+
+async function follow(platform: Platform, signal: AbortSignal, logger: Logger): Promise<void> {
+  try {
+    for await (const event of platform.feed(signal)) {
+      if (event.kind === 'job') platform.hub.changed(`job:${event.resourceId}`);
+      if (event.actor !== 'scheduler') platform.hub.changed('scheduler');
+    }
+  } catch (error) {
+    if (!signal.aborted) logger.error({ error: String(error) }, 'the change feed ended');
+  }
+}
+
+async function pumpWorkers(platform: Platform, signal: AbortSignal, logger: Logger): Promise<void> {
+  for await (const event of platform.deps.runner.events(signal)) {
+    try {
+      const isMine =
+        (await platform.jobs.onWorkerEvent(event)) || (await platform.endpoints.onWorkerEvent(event));
+      if (!isMine)
+        logger.debug(
+          { workerId: event.workerId, type: event.type },
+          'an event of a worker that nobody waits for',
+        );
+    } catch (error) {
+      logger.error(
+        { workerId: event.workerId, error: error instanceof Error ? error.stack : String(error) },
+        'a worker event failed',
+      );
+    }
+  }
+}

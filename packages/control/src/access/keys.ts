@@ -1,0 +1,102 @@
+/**
+ * API keys: `gk_<key id>_<secret>`. Only a SHA-256 of the secret is stored: it has 160 random bits, so a
+ * slow hash would protect nothing. Compared in constant time.
+ */
+import { GantryError, type Role } from '@gantry/contract';
+import { createId } from '@gantry/kit';
+import type { ApiKeyRow, Tx } from '@gantry/ports';
+
+const alphabet = '0123456789abcdefghjkmnpqrstvwxyz';
+
+export function createSecret(): string {
+  let secret = '';
+  for (const byte of crypto.getRandomValues(new Uint8Array(32))) secret += alphabet[byte % 32] ?? '0';
+  return secret;
+}
+
+export async function hashSecret(secret: string): Promise<string> {
+  const bytes = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(secret));
+  return Buffer.from(bytes).toString('hex');
+}
+
+export function parseKey(text: string): { id: string; secret: string } | undefined {
+  const match = /^gk_([0-9a-z]{26})_([0-9a-z]{32})$/.exec(text);
+  return match ? { id: `key_${match[1]}`, secret: match[2] ?? '' } : undefined;
+}
+
+export function isSame(one: string, other: string): boolean {
+  if (one.length !== other.length) return false;
+  let difference = 0;
+  for (let index = 0; index < one.length; index += 1)
+    difference |= one.charCodeAt(index) ^ other.charCodeAt(index);
+  return difference === 0;
+}
+
+export interface IssueKey {
+  readonly tenantId: string;
+  readonly principalId: string;
+  readonly scopes: readonly string[];
+  readonly expiresAt?: string;
+  readonly nowMs: number;
+}
+
+/** Stores the hash and returns the only copy of the secret there will ever be. */
+export async function issueKey(tx: Tx, input: IssueKey): Promise<{ row: ApiKeyRow; secret: string }> {
+  const id = createId('key', input.nowMs);
+  const secret = createSecret();
+  const row: ApiKeyRow = {
+    id,
+    tenantId: input.tenantId,
+    hash: await hashSecret(secret),
+    prefix: `gk_${id.slice(4, 14)}`,
+    principalId: input.principalId,
+    scopes: [...input.scopes],
+    createdAt: new Date(input.nowMs).toISOString(),
+    ...(input.expiresAt === undefined ? {} : { expiresAt: input.expiresAt }),
+  };
+  await tx.insertKey(row);
+  return { row, secret: `gk_${id.slice(4)}_${secret}` };
+}
+
+export interface UserSpecRecord {
+  readonly kind: 'user' | 'service-account';
+  readonly role: Role;
+}
+
+export interface AuthenticatedKey {
+  readonly tenantId: string;
+  readonly tenantName: string;
+  readonly userId: string;
+  readonly userName: string;
+  readonly role: Role;
+  readonly scopes: readonly string[];
+  readonly keyId: string;
+}
+
+/** The principal behind a key, or undefined. An expired key says so, since its holder can do something about it. */
+export async function authenticateKey(
+  tx: Tx,
+  text: string,
+  nowMs: number,
+): Promise<AuthenticatedKey | undefined> {
+  const parsed = parseKey(text);
+  const key = parsed === undefined ? undefined : await tx.getKey(parsed.id);
+  if (parsed === undefined || key === undefined || key.revokedAt !== undefined) return undefined;
+  if (!isSame(await hashSecret(parsed.secret), key.hash)) return undefined;
+  if (key.expiresAt !== undefined && Date.parse(key.expiresAt) <= nowMs) {
+    throw new GantryError('key_expired', `this key expired at ${key.expiresAt}`, {
+      hint: 'ask an admin for a new one: gantry key create',
+    });
+  }
+  const [user, tenant] = [await tx.get('user', key.principalId), await tx.get('tenant', key.tenantId)];
+  if (user === undefined || tenant === undefined || user.state === 'disabled') return undefined;
+  return {
+    tenantId: key.tenantId,
+    tenantName: tenant.name,
+    userId: user.id,
+    userName: user.name,
+    role: (user.spec as UserSpecRecord).role,
+    scopes: key.scopes,
+    keyId: key.id,
+  };
+}

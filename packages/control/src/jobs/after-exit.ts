@@ -1,0 +1,70 @@
+/**
+ * What follows when an attempt has ended: done, again, or failed. Only the user's own failures spend the
+ * user's retries; the platform's are free but bounded so that a broken machine cannot loop for ever.
+ */
+import type { ExitClass, JobSpec, JobState } from '@gantry/contract';
+import type { AttemptRecord, JobStatusRecord } from './job-record.ts';
+
+export const platformRestartLimit = 20;
+
+export interface AfterExit {
+  readonly state: Extract<JobState, 'succeeded' | 'failed' | 'cancelled' | 'queued'>;
+  readonly exitClass: ExitClass;
+  readonly userRetriesUsed: number;
+  readonly platformRestarts: number;
+  readonly hint?: string;
+}
+
+const hints: Readonly<Partial<Record<ExitClass, string>>> = {
+  user_error: 'read the last lines of stderr: gantry job logs NAME --stream stderr',
+  out_of_memory: 'ask for more memory (resources.memory), or make the batch smaller',
+  time_limit: 'raise timeLimit, or resume from the last checkpoint: gantry job retry NAME',
+  infrastructure: 'the platform tried again until its limit; see gantry job events NAME and gantry node list',
+};
+
+/** The worst of the ranks decides; a stop that was asked for explains itself. */
+export function classifyAttempt(
+  exits: readonly ExitClass[],
+  stopReason: AttemptRecord['stopReason'],
+): ExitClass {
+  if (stopReason === 'cancelled') return 'cancelled';
+  if (stopReason === 'preempted' || stopReason === 'node_drained')
+    return exits.every((exit) => exit === 'done') ? 'done' : 'preempted';
+  const bySeverity: readonly ExitClass[] = [
+    'time_limit',
+    'out_of_memory',
+    'user_error',
+    'infrastructure',
+    'preempted',
+    'cancelled',
+  ];
+  return bySeverity.find((exit) => exits.includes(exit)) ?? 'done';
+}
+
+export function afterExit(spec: JobSpec, status: JobStatusRecord, exitClass: ExitClass): AfterExit {
+  const { userRetriesUsed, platformRestarts } = status;
+  const same = { exitClass, userRetriesUsed, platformRestarts };
+  switch (exitClass) {
+    case 'done':
+      return { ...same, state: 'succeeded' };
+    case 'cancelled':
+      return { ...same, state: 'cancelled' };
+    case 'preempted':
+      return { ...same, state: 'queued' };
+    case 'infrastructure':
+      return platformRestarts < platformRestartLimit
+        ? { ...same, state: 'queued', platformRestarts: platformRestarts + 1 }
+        : { ...same, state: 'failed', ...hintOf(exitClass) };
+    case 'user_error':
+    case 'out_of_memory':
+    case 'time_limit':
+      return userRetriesUsed < spec.retries
+        ? { ...same, state: 'queued', userRetriesUsed: userRetriesUsed + 1 }
+        : { ...same, state: 'failed', ...hintOf(exitClass) };
+  }
+}
+
+function hintOf(exitClass: ExitClass): { hint?: string } {
+  const hint = hints[exitClass];
+  return hint === undefined ? {} : { hint };
+}

@@ -1,0 +1,67 @@
+/** How a job lies in the store: its spec as submitted, and a status that only the platform writes. */
+import type { ExitClass, Job, JobSpec } from '@gantry/contract';
+
+export interface AttemptRecord {
+  readonly id: string;
+  readonly epoch: number;
+  readonly state: 'starting' | 'running' | 'ended';
+  readonly placement: readonly {
+    readonly rank: number;
+    readonly node: string;
+    readonly devices: readonly string[];
+  }[];
+  readonly masterPort: number;
+  readonly placedAt: string;
+  readonly startedAt?: string;
+  readonly endedAt?: string;
+  readonly exitClass?: ExitClass;
+  readonly exitMessage?: string;
+  /** Why the platform or the user asked it to stop, if they did. */
+  readonly stopReason?: 'cancelled' | 'preempted' | 'rank_failed' | 'node_drained';
+}
+
+export interface JobSpecRecord {
+  readonly job: JobSpec;
+  readonly user: string;
+  readonly queueId: string;
+  readonly queue: string;
+}
+
+export interface JobStatusRecord {
+  readonly attempts: readonly AttemptRecord[];
+  readonly progress?: Job['progress'];
+  readonly waiting?: Job['waiting'];
+  readonly exitClass?: ExitClass;
+  readonly exitMessage?: string;
+  readonly hint?: string;
+  readonly stderrTail?: readonly string[];
+  readonly modelVersion?: string;
+  readonly artifact?: {
+    readonly path: string;
+    readonly formats: readonly string[];
+    readonly metrics: Record<string, number>;
+    readonly lineage: Record<string, unknown>;
+  };
+  readonly deviceSeconds?: number;
+  readonly userRetriesUsed: number;
+  readonly platformRestarts: number;
+  readonly startedAt?: string;
+  readonly endedAt?: string;
+}
+
+export const emptyJobStatus: JobStatusRecord = { attempts: [], userRetriesUsed: 0, platformRestarts: 0 };
+
+/** Ranks of a job: `replicas`, else the data-parallel degree, else one. */
+export function rankCount(spec: JobSpec): number {
+  return spec.replicas ?? spec.parallel?.data ?? 1;
+}
+
+export function currentAttempt(status: JobStatusRecord): AttemptRecord | undefined {
+  const last = status.attempts.at(-1);
+  return last === undefined || last.state === 'ended' ? undefined : last;
+}
+
+export function withAttempt(status: JobStatusRecord, attempt: AttemptRecord): JobStatusRecord {
+  const others = status.attempts.filter(({ id }) => id !== attempt.id);
+  return { ...status, attempts: [...others, attempt] };
+}

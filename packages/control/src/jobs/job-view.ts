@@ -1,0 +1,52 @@
+import { type Job, type JobState } from '@gantry/contract';
+import type { Row } from '@gantry/ports';
+import type { JobSpecRecord, JobStatusRecord } from './job-record.ts';
+import type { Progress } from './live-progress.ts';
+
+/** A row of the store → the job that people see. `live` is fresher than the row while the job runs. */
+export function jobView(row: Row, tenantName: string, live?: Progress): Job {
+  const { job, user, queue } = row.spec as JobSpecRecord;
+  const status = row.status as JobStatusRecord;
+  const progress = live ?? status.progress;
+  return defined({
+    id: row.id,
+    name: row.name,
+    tenant: tenantName,
+    createdAt: row.createdAt,
+    updatedAt: row.updatedAt,
+    version: row.version,
+    queue,
+    user,
+    state: row.state as JobState,
+    spec: job,
+    attempts: status.attempts.map((attempt) =>
+      defined({
+        id: attempt.id,
+        epoch: attempt.epoch,
+        state: attempt.state,
+        placement: attempt.placement.map((place) => ({ ...place, devices: [...place.devices] })),
+        startedAt: attempt.startedAt,
+        endedAt: attempt.endedAt,
+        exitClass: attempt.exitClass,
+        exitMessage: attempt.exitMessage,
+      }),
+    ),
+    progress,
+    waiting: row.state === 'queued' ? status.waiting : undefined,
+    exitClass: status.exitClass,
+    exitMessage: status.exitMessage,
+    hint: status.hint,
+    stderrTail: status.stderrTail === undefined ? undefined : [...status.stderrTail],
+    modelVersion: status.modelVersion,
+    deviceSeconds: status.deviceSeconds,
+    startedAt: status.startedAt,
+    endedAt: status.endedAt,
+  });
+}
+
+/** The same object without the keys whose value is undefined, as `exactOptionalPropertyTypes` wants it. */
+export function defined<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(value).filter(([, entry]) => entry !== undefined)) as {
+    [K in keyof T]: Exclude<T[K], undefined>;
+  };
+}

@@ -1,0 +1,43 @@
+/**
+ * The newest reports of running jobs, in memory: a loss value a second is no state change and no row. What
+ * must outlive the server (last checkpoint, artifact) is written by the reconciler; the rest is tailed again
+ * from the report files after a restart.
+ */
+import type { Job, WorkerReport } from '@gantry/contract';
+
+export type Progress = NonNullable<Job['progress']>;
+
+export interface MetricPoint {
+  readonly at: string;
+  readonly step: number;
+  readonly loss: number | null;
+}
+
+export function mergeProgress(before: Progress | undefined, report: WorkerReport): Progress {
+  const progress: Progress = { ...before, at: report.at };
+  switch (report.type) {
+    case 'progress': {
+      const { type: _type, epoch: _epoch, ...values } = report;
+      const firstLoss = before?.firstLoss ?? report.loss;
+      return { ...progress, ...values, ...(firstLoss === undefined ? {} : { firstLoss }) };
+    }
+    case 'sample':
+      return { ...progress, sample: { prompt: report.prompt, text: report.text } };
+    case 'checkpoint':
+      return { ...progress, checkpointStep: report.step, checkpointPath: report.path };
+    case 'artifact': {
+      const loss = report.metrics['validationLoss'];
+      return typeof loss === 'number' ? { ...progress, validationLoss: loss } : progress;
+    }
+    case 'facts': {
+      const device = report.values['device'];
+      return typeof device === 'string' ? { ...progress, device } : progress;
+    }
+    case 'metric': {
+      const loss = report.values['validationLoss'];
+      return typeof loss === 'number' ? { ...progress, validationLoss: loss } : progress;
+    }
+    case 'fault':
+      return progress;
+  }
+}

@@ -1,0 +1,89 @@
+import type { Row } from '@gantry/ports';
+import type { NodeSpecRecord } from '../nodes/node-record.ts';
+import type { Deps } from '../deps.ts';
+import type { AttemptRecord, JobSpecRecord } from './job-record.ts';
+import { type RankPlace, workerEnvironment } from './worker-environment.ts';
+import { workerIdOf } from './job-runtime.ts';
+
+/** Starts every rank of an attempt. The runner refuses a worker it has started before, so this may be repeated. */
+export async function startAttempt(deps: Deps, row: Row, attempt: AttemptRecord): Promise<void> {
+  const { job } = row.spec as JobSpecRecord;
+  const { specFile } = await deps.places.prepareAttempt({
+    jobId: row.id,
+    attemptId: attempt.id,
+    spec: { ...job, name: row.name },
+  });
+  const resumeFrom = await deps.places.newestCheckpoint(row.id);
+  const places = await rankPlaces(deps, attempt);
+  const cpuMilli = Math.round(job.resources.cpu * 1_000);
+  for (const place of places) {
+    const workerId = workerIdOf(attempt.id, place.rank);
+    const workerDir = deps.places.workerDir(workerId);
+    const env = workerEnvironment({
+      place,
+      places,
+      masterPort: attempt.masterPort,
+      framework: job.framework,
+      job: { name: row.name, attemptId: attempt.id, epoch: attempt.epoch },
+      files: {
+        workerDir,
+        runDir: deps.places.runDir(row.id),
+        reportFile: `${workerDir}/report.jsonl`,
+        specFile,
+        rendezvousDir: deps.places.rendezvousDir(attempt.id),
+        resumeFrom,
+      },
+      user: job.env,
+      cpuMilli,
+    });
+    await deps.runner.start({
+      workerId,
+      attemptId: attempt.id,
+      jobId: row.id,
+      rank: place.rank,
+      command: commandOf(deps, job),
+      cwd: job.workdir ?? deps.places.runDir(row.id),
+      env,
+      limits: { cpuMilli, memoryBytes: job.resources.memory, pids: 4096 },
+      logLimitBytes: 256 * 1024 ** 2,
+      timeLimitMs: job.timeLimit,
+    });
+  }
+}
+
+function commandOf(deps: Deps, job: JobSpecRecord['job']): readonly string[] {
+  if (job.train !== undefined) return deps.workerCommand('train');
+  const command = job.command ?? [];
+  return typeof command === 'string' ? ['/bin/sh', '-c', `exec ${command}`] : command;
+}
+
+async function rankPlaces(deps: Deps, attempt: AttemptRecord): Promise<readonly RankPlace[]> {
+  const nodeIds = [...new Set(attempt.placement.map(({ node }) => node))];
+  const nodes = await deps.store.read({ platform: true }, async (tx) => {
+    const rows: (Row | undefined)[] = [];
+    for (const id of nodeIds) rows.push(await tx.get('node', id));
+    return rows;
+  });
+  const specs = new Map(
+    nodes.map((node, index) => [nodeIds[index], node?.spec as NodeSpecRecord | undefined]),
+  );
+  const seen = new Map<string, number>();
+  return [...attempt.placement]
+    .sort((one, other) => one.rank - other.rank)
+    .map(({ rank, node, devices }) => {
+      const localRank = seen.get(node) ?? 0;
+      seen.set(node, localRank + 1);
+      const known = specs.get(node)?.devices ?? [];
+      return {
+        rank,
+        nodeIndex: nodeIds.indexOf(node),
+        localRank,
+        localWorldSize: attempt.placement.filter((place) => place.node === node).length,
+        gpuIndices: devices.flatMap((id) => {
+          const index = known.find((device) => device.id === id)?.index;
+          return index === undefined ? [] : [index];
+        }),
+        address: specs.get(node)?.address ?? '127.0.0.1',
+      };
+    });
+}

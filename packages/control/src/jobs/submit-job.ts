@@ -1,0 +1,95 @@
+import { GantryError, type Job, type JobSpec } from '@gantry/contract';
+import { createId } from '@gantry/kit';
+import type { Tx } from '@gantry/ports';
+import { canEverRun, describeReason } from '@gantry/scheduling';
+import type { Caller } from '../caller.ts';
+import { type Deps } from '../deps.ts';
+import { findOr404 } from '../find.ts';
+import type { Hub } from '../hub.ts';
+import { allRows } from '../rows.ts';
+import { buildSnapshot, jobRequest } from '../scheduling/build-snapshot.ts';
+import { type JobSpecRecord, emptyJobStatus } from './job-record.ts';
+import { jobView } from './job-view.ts';
+
+/** Written as `queued` with its event before the answer: what is acknowledged is never lost. */
+export async function submitJob(
+  deps: Deps,
+  hub: Hub,
+  caller: Caller,
+  spec: JobSpec,
+  requestId: string,
+): Promise<Job> {
+  const job = await deps.store.tx({ platform: true }, async (tx) => {
+    const queue = await findOr404(tx, 'queue', caller.tenantId, spec.queue, 'queue');
+    const children = await allRows(tx, 'queue', undefined, queue.id);
+    if (children.length > 0) {
+      throw new GantryError(
+        'validation_failed',
+        `queue "${spec.queue}" has children; only leaves take jobs`,
+        { hint: `one of: ${children.map(({ name }) => name).join(', ')}` },
+      );
+    }
+    const id = createId('job', deps.clock.nowMs());
+    const name =
+      spec.name ?? (await freeName(tx, caller.tenantId, spec.train === undefined ? 'job' : 'train'));
+    const request = jobRequest({
+      id,
+      tenantId: caller.tenantId,
+      queueId: queue.id,
+      createdAtMs: deps.clock.nowMs(),
+      spec,
+    });
+    if (!spec.waitForCapacity) {
+      const [nodes, queues] = [await allRows(tx, 'node'), await allRows(tx, 'queue')];
+      const never = canEverRun(
+        request,
+        buildSnapshot({ nodes, queues, jobs: [], replicas: [], endpoints: [] }, deps.clock.nowMs()),
+      );
+      if (never.length > 0) {
+        throw new GantryError(
+          'unsatisfiable_request',
+          `no machine here could ever run this: ${never.map(describeReason).join('; ')}`,
+          {
+            hint: 'ask for less, or set waitForCapacity: true to queue anyway',
+            problems: never.map((reason) => ({ path: 'resources', message: describeReason(reason) })),
+          },
+        );
+      }
+    }
+    const row = await tx.insert({
+      kind: 'job',
+      id,
+      tenantId: caller.tenantId,
+      name,
+      state: 'queued',
+      parentId: queue.id,
+      spec: {
+        job: spec,
+        user: caller.userName,
+        queueId: queue.id,
+        queue: queue.name,
+      } satisfies JobSpecRecord,
+      status: emptyJobStatus,
+    });
+    await tx.event({
+      tenantId: caller.tenantId,
+      kind: 'job',
+      resourceId: id,
+      type: 'job.submitted',
+      toState: 'queued',
+      actor: caller.userName,
+      requestId,
+    });
+    return jobView(row, caller.tenantName);
+  });
+  hub.changed('scheduler');
+  return job;
+}
+
+/** `train-7`: the first free number after the newest of its family. */
+async function freeName(tx: Tx, tenantId: string, stem: string): Promise<string> {
+  for (let attempt = 0, number = (await tx.count('job', tenantId)) + 1; ; attempt += 1, number += 1) {
+    const name = attempt < 50 ? `${stem}-${number}` : `${stem}-${createId('x').slice(-8)}`;
+    if ((await tx.byName('job', tenantId, name)) === undefined) return name;
+  }
+}

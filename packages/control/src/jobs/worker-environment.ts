@@ -1,0 +1,73 @@
+/**
+ * The environment that lets any framework find its peers: torchrun's static variables, elastic `PET_*`,
+ * `TF_CONFIG`, the visible devices, and Gantry's own files (docs/runners.md).
+ */
+export interface RankPlace {
+  readonly rank: number;
+  readonly nodeIndex: number;
+  readonly localRank: number;
+  readonly localWorldSize: number;
+  /** Indices of accelerators on its node; empty on a machine where devices are CPUs. */
+  readonly gpuIndices: readonly number[];
+  readonly address: string;
+}
+
+export interface EnvironmentInput {
+  readonly place: RankPlace;
+  readonly places: readonly RankPlace[];
+  readonly masterPort: number;
+  readonly framework: 'none' | 'torch' | 'tensorflow' | 'jax';
+  readonly job: { readonly name: string; readonly attemptId: string; readonly epoch: number };
+  readonly files: {
+    readonly workerDir: string;
+    readonly runDir: string;
+    readonly reportFile: string;
+    readonly specFile: string;
+    readonly rendezvousDir: string;
+    readonly resumeFrom: string | undefined;
+  };
+  readonly user: Readonly<Record<string, string>>;
+  readonly cpuMilli: number;
+}
+
+export function workerEnvironment(input: EnvironmentInput): Record<string, string> {
+  const { place, places, files, job } = input;
+  const nodeCount = new Set(places.map(({ nodeIndex }) => nodeIndex)).size;
+  const master = places[0]?.address ?? '127.0.0.1';
+  const threads = String(Math.max(1, Math.floor(input.cpuMilli / 1_000)));
+  return {
+    OMP_NUM_THREADS: threads,
+    ...input.user,
+    RANK: String(place.rank),
+    LOCAL_RANK: String(place.localRank),
+    WORLD_SIZE: String(places.length),
+    LOCAL_WORLD_SIZE: String(place.localWorldSize),
+    NODE_RANK: String(place.nodeIndex),
+    GROUP_RANK: String(place.nodeIndex),
+    MASTER_ADDR: master,
+    MASTER_PORT: String(input.masterPort),
+    PET_NNODES: String(nodeCount),
+    PET_NODE_RANK: String(place.nodeIndex),
+    PET_NPROC_PER_NODE: String(place.localWorldSize),
+    PET_MASTER_ADDR: master,
+    PET_MASTER_PORT: String(input.masterPort),
+    PET_RDZV_BACKEND: 'static',
+    PET_RDZV_ENDPOINT: `${master}:${input.masterPort}`,
+    ...(place.gpuIndices.length > 0 ? { CUDA_VISIBLE_DEVICES: place.gpuIndices.join(',') } : {}),
+    ...(input.framework === 'tensorflow' ? { TF_CONFIG: tensorflowConfig(input) } : {}),
+    GANTRY_JOB: job.name,
+    GANTRY_ATTEMPT: job.attemptId,
+    GANTRY_EPOCH: String(job.epoch),
+    GANTRY_WORKER_DIR: files.workerDir,
+    GANTRY_RUN_DIR: files.runDir,
+    GANTRY_REPORT_FILE: files.reportFile,
+    GANTRY_SPEC_FILE: files.specFile,
+    GANTRY_RENDEZVOUS: files.rendezvousDir,
+    ...(files.resumeFrom === undefined ? {} : { GANTRY_RESUME_FROM: files.resumeFrom }),
+  };
+}
+
+function tensorflowConfig({ places, place, masterPort }: EnvironmentInput): string {
+  const worker = places.map(({ address, rank }) => `${address}:${masterPort + rank}`);
+  return JSON.stringify({ cluster: { worker }, task: { type: 'worker', index: place.rank } });
+}

@@ -1,0 +1,15 @@
+export interface ModelStatusRecord {
+  readonly aliases: Readonly<Record<string, number>>;
+  /** Number of the newest version; 0 before the first. */
+  readonly latest: number;
+}
+
+export interface ModelVersionRecord {
+  readonly model: string;
+  readonly number: number;
+  readonly formats: readonly string[];
+  readonly bytes: number;
+  readonly files: readonly { readonly path: string; readonly digest: string; readonly bytes: number }[];
+  readonly metrics: Readonly<Record<string, number>>;
+  readonly lineage: Readonly<Record<string, unknown>>;
+}

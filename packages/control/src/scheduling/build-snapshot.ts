@@ -1,0 +1,188 @@
+/** Rows of the store → the scheduler's snapshot. Pure: the same rows give the same snapshot. */
+import type { JobSpec } from '@gantry/contract';
+import type { Row } from '@gantry/ports';
+import type { NodeState, QueueNode, Snapshot, Workload } from '@gantry/scheduling';
+import {
+  type EndpointSpecRecord,
+  type ReplicaSpecRecord,
+  type ReplicaStatusRecord,
+} from '../endpoints/endpoint-record.ts';
+import { type JobSpecRecord, type JobStatusRecord, currentAttempt, rankCount } from '../jobs/job-record.ts';
+import type { NodeSpecRecord } from '../nodes/node-record.ts';
+import type { QueueSpecRecord } from '../queues/queue-record.ts';
+
+export interface SnapshotRows {
+  readonly nodes: readonly Row[];
+  readonly queues: readonly Row[];
+  /** queued, starting, running and stopping jobs. */
+  readonly jobs: readonly Row[];
+  /** Every replica that has not ended. */
+  readonly replicas: readonly Row[];
+  readonly endpoints: readonly Row[];
+}
+
+export function buildSnapshot(rows: SnapshotRows, nowMs: number): Snapshot {
+  const endpoints = new Map(rows.endpoints.map((row) => [row.id, row]));
+  return {
+    nowMs,
+    nodes: rows.nodes.map(toNode),
+    queues: rows.queues.map(toQueue),
+    workloads: [
+      ...rows.jobs.map(toJobWorkload),
+      ...rows.replicas.flatMap((row) => {
+        const endpoint = endpoints.get(row.parentId ?? '');
+        return endpoint === undefined ? [] : [toReplicaWorkload(row, endpoint)];
+      }),
+    ],
+  };
+}
+
+function toNode(row: Row): NodeState {
+  const spec = row.spec as NodeSpecRecord;
+  return {
+    id: row.id,
+    name: row.name,
+    labels: { ...spec.labels },
+    taints: [],
+    topologyPath: [],
+    cordoned: row.state === 'cordoned' || row.state === 'draining',
+    healthy: row.state !== 'quarantined' && row.state !== 'lost',
+    capacity: { cpuMilli: spec.cpuMilli, memoryBytes: spec.memoryBytes, storageBytes: spec.storageBytes },
+    devices: spec.devices.map((device) => ({
+      id: device.id,
+      model: device.model,
+      memoryBytes: device.memoryBytes,
+      milliCapacity: 1000,
+      healthy: device.healthy,
+      ...(device.island === undefined ? {} : { island: device.island }),
+    })),
+  };
+}
+
+function toQueue(row: Row): QueueNode {
+  const spec = row.spec as QueueSpecRecord;
+  return {
+    id: row.id,
+    name: row.name,
+    deserved: spec.deserved,
+    limit: spec.limit,
+    weight: {
+      devices: spec.weight,
+      cpuMilli: spec.weight,
+      memoryBytes: spec.weight,
+      storageBytes: spec.weight,
+    },
+    priority: spec.priority,
+    parentId: row.parentId ?? null,
+  };
+}
+
+/** What a job asks of the scheduler; also what "could it ever run?" is asked with at the edge. */
+export function jobRequest(input: {
+  id: string;
+  tenantId: string;
+  queueId: string;
+  createdAtMs: number;
+  spec: JobSpec;
+}): Workload {
+  const { spec } = input;
+  const count = rankCount(spec);
+  const { resources, topology } = spec;
+  return {
+    id: input.id,
+    queueId: input.queueId,
+    tenantId: input.tenantId,
+    priority: spec.priority,
+    createdAtMs: input.createdAtMs,
+    preemptible: spec.preemptible,
+    state: 'pending',
+    timeLimitMs: spec.timeLimit,
+    taskGroups: [
+      {
+        name: 'rank',
+        count,
+        minCount: count,
+        request: {
+          cpuMilli: Math.round(resources.cpu * 1000),
+          memoryBytes: resources.memory,
+          storageBytes: resources.storage ?? 0,
+          devices: resources.gpu,
+          deviceMilli: 0,
+          ...(resources.gpuModel === undefined ? {} : { deviceModel: resources.gpuModel }),
+          ...(resources.gpuMemory === undefined ? {} : { deviceMemoryBytes: resources.gpuMemory }),
+        },
+      },
+    ],
+    ...topologyWish(topology),
+  };
+}
+
+function topologyWish(wish: JobSpec['topology']): Pick<Workload, 'topology'> {
+  if (wish?.required !== undefined) return { topology: { mode: 'required', level: wish.required } };
+  if (wish?.preferred !== undefined) return { topology: { mode: 'preferred', level: wish.preferred } };
+  return {};
+}
+
+function toJobWorkload(row: Row): Workload {
+  const record = row.spec as JobSpecRecord;
+  const status = row.status as JobStatusRecord;
+  const pending = jobRequest({
+    id: row.id,
+    tenantId: row.tenantId,
+    queueId: record.queueId,
+    createdAtMs: Date.parse(row.createdAt),
+    spec: record.job,
+  });
+  const attempt = currentAttempt(status);
+  if (row.state === 'queued' || attempt === undefined) return pending;
+  return {
+    ...pending,
+    state: 'running',
+    startedAtMs: Date.parse(attempt.placedAt),
+    allocation: attempt.placement.map(({ rank, node, devices }) => ({
+      group: 'rank',
+      index: rank,
+      nodeId: node,
+      deviceIds: [...devices],
+    })),
+    // A victim on its way out still holds its place but is not evicted a second time.
+    ...(row.state === 'stopping' ? { leaving: true } : {}),
+  };
+}
+
+function toReplicaWorkload(row: Row, endpoint: Row): Workload {
+  const spec = row.spec as ReplicaSpecRecord;
+  const endpointSpec = endpoint.spec as EndpointSpecRecord;
+  const status = row.status as ReplicaStatusRecord;
+  const isPending = row.state === 'queued';
+  return {
+    id: row.id,
+    queueId: endpointSpec.queueId,
+    tenantId: row.tenantId,
+    priority: 500,
+    createdAtMs: Date.parse(row.createdAt),
+    preemptible: false,
+    state: isPending ? 'pending' : 'running',
+    taskGroups: [
+      {
+        name: 'replica',
+        count: 1,
+        minCount: 1,
+        request: {
+          cpuMilli: Math.round(spec.resources.cpu * 1000),
+          memoryBytes: spec.resources.memory,
+          storageBytes: 0,
+          devices: spec.resources.gpu,
+          deviceMilli: 0,
+        },
+      },
+    ],
+    ...(isPending || status.node === undefined
+      ? {}
+      : {
+          allocation: [
+            { group: 'replica', index: 0, nodeId: status.node, deviceIds: [...(status.devices ?? [])] },
+          ],
+        }),
+  };
+}
