@@ -1,0 +1,136 @@
+import {
+  FormatError,
+  llamaTensors,
+  parseGguf,
+  toConfigJson,
+  writeSafetensors,
+  type LlamaConfig,
+} from '@gantry/formats';
+import { createRandom } from '@gantry/kit';
+import { describe, expect, it } from 'vitest';
+import {
+  accuracyFailures,
+  compareAccuracy,
+  decodeValues,
+  encodeValues,
+  ggufToSafetensors,
+  quantiseGguf,
+  safetensorsToGguf,
+} from './index.ts';
+
+const random = createRandom(21);
+/** Roughly normal: the sum of four uniforms. */
+const values = (length: number): Float32Array =>
+  Float32Array.from({ length }, () => random.next() + random.next() + random.next() + random.next() - 2);
+
+const config: LlamaConfig = {
+  vocabularySize: 4,
+  width: 64,
+  hidden: 96,
+  layers: 1,
+  heads: 2,
+  kvHeads: 1,
+  headWidth: 32,
+  contextLength: 32,
+  ropeTheta: 10_000,
+  normEpsilon: 1e-5,
+  tiedEmbeddings: true,
+  bosId: 0,
+  eosId: 0,
+};
+const tokenizer = {
+  model: { type: 'BPE', vocab: { '<|endoftext|>': 0, a: 1, b: 2, ab: 3 }, merges: ['a b'] },
+};
+const safetensors = writeSafetensors(
+  llamaTensors(config).map(({ huggingFaceName, shape }) => ({
+    name: huggingFaceName,
+    dtype: 'F32',
+    shape,
+    data: encodeValues('F32', values(shape.reduce((product, size) => product * size, 1))),
+  })),
+  { format: 'pt' },
+);
+const gguf = safetensorsToGguf({
+  safetensors: [safetensors],
+  config: toConfigJson(config),
+  tokenizer,
+  name: 'x',
+});
+
+describe('block formats', () => {
+  it.each([
+    ['F32', 0],
+    ['F16', 0.0005],
+    ['BF16', 0.004],
+    ['Q8_0', 0.006],
+    ['Q4_0', 0.11],
+  ] as const)('%s loses no more than its bits', (type, bound) => {
+    const source = values(32 * 400);
+    const restored = decodeValues(type, encodeValues(type, source));
+    const error = Math.hypot(...source.map((value, index) => value - (restored[index] as number)));
+    expect(error / Math.hypot(...source)).toBeLessThanOrEqual(bound);
+  });
+
+  it('writes Q8_0 and Q4_0 as ggml does', () => {
+    const block = Float32Array.from({ length: 32 }, (_, index) => index - 16);
+    const q8 = encodeValues('Q8_0', block);
+    expect(new DataView(q8.buffer).getFloat16(0, true)).toBeCloseTo(16 / 127, 4);
+    expect(new Int8Array(q8.buffer)[2]).toBe(-127);
+    const q4 = encodeValues('Q4_0', block);
+    expect(new DataView(q4.buffer).getFloat16(0, true)).toBe(2);
+    // -16 is step 0 in the low half, 0 is step 8 in the high half.
+    expect(q4[2]).toBe(0x80);
+    expect(
+      [...decodeValues('Q4_0', encodeValues('Q4_0', new Float32Array(32)))].every((zero) => zero === 0),
+    ).toBe(true);
+  });
+});
+
+describe('conversion', () => {
+  it('goes from safetensors to GGUF and back without changing a weight', () => {
+    const back = ggufToSafetensors(gguf);
+    expect(back.config).toEqual(config);
+    expect(back.safetensors).toEqual(safetensors);
+  });
+
+  it('says which weight does not fit the configuration', () => {
+    const other = toConfigJson({ ...config, hidden: 128 });
+    expect(() =>
+      safetensorsToGguf({ safetensors: [safetensors], config: other, tokenizer, name: 'x' }),
+    ).toThrow(FormatError);
+  });
+
+  it('quantises matrices, spares norms and the ends, and reports the error of each', () => {
+    const { file, tensors, bytesBefore, bytesAfter } = quantiseGguf(gguf, 'Q4_0');
+    const types = new Map(parseGguf(file).tensors.map(({ name, type }) => [name, type]));
+    expect(types.get('blk.0.attn_q.weight')).toBe('Q4_0');
+    expect(types.get('token_embd.weight')).toBe('Q8_0');
+    expect(types.get('blk.0.attn_norm.weight')).toBe('F32');
+    expect(bytesAfter).toBeLessThan(bytesBefore / 4);
+    for (const { to, relativeError } of tensors)
+      expect(relativeError).toBeLessThan({ Q4_0: 0.11 }[to as 'Q4_0'] ?? 0.01);
+  });
+});
+
+describe('accuracy gate', () => {
+  const distribution = (...logits: number[]): Float64Array => {
+    const total = Math.log(logits.reduce((sum, logit) => sum + Math.exp(logit), 0));
+    return Float64Array.from(logits, (logit) => logit - total);
+  };
+
+  it('passes a model that predicts the same', () => {
+    const source = distribution(1, 2, 3);
+    const report = compareAccuracy([{ source, candidate: source, actual: 2 }]);
+    expect(report).toMatchObject({ meanKl: 0, topAgreement: 1 });
+    expect(accuracyFailures(report)).toEqual([]);
+  });
+
+  it('fails one that predicts otherwise, and one that predicts nothing', () => {
+    const source = distribution(1, 2, 3);
+    const other = compareAccuracy([{ source, candidate: distribution(3, 2, 1), actual: 2 }]);
+    expect(other.meanKl).toBeGreaterThan(1);
+    expect(accuracyFailures(other)).toHaveLength(3);
+    const broken = compareAccuracy([{ source, candidate: new Float64Array(3).fill(Number.NaN), actual: 2 }]);
+    expect(accuracyFailures(broken).length).toBeGreaterThan(0);
+  });
+});
