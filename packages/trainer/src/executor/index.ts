@@ -6,3 +6,4 @@ export {
   type OutputPath,
 } from './executor.ts';
 export { createLlamaExecutor, type LlamaExecutor, type LlamaExecutorOptions } from './llama-executor.ts';
+export { probeDialect } from './probe-dialect.ts';

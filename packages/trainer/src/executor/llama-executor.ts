@@ -3,12 +3,15 @@
  * All share one parameter buffer, so what the optimiser writes is what the next run reads.
  */
 import type { LlamaConfig } from '@gantry/formats';
+import type { Dialect } from '@gantry/training/autodiff';
 import { embeddingName, llamaGraph, type LlamaGraph, type ParameterLayout } from '@gantry/training/model';
+import { probeDialect } from './probe-dialect.ts';
 import { createExecutor, type BoundTensor, type Executor, type OutputPath } from './executor.ts';
 
 export interface LlamaExecutor extends AsyncDisposable {
   readonly layout: ParameterLayout;
   readonly outputPath: OutputPath;
+  readonly dialect: Dialect;
   /** [sequences × time], filled by the caller before `run`. */
   readonly tokens: BigInt64Array;
   readonly targets: BigInt64Array;
@@ -28,12 +31,15 @@ export interface LlamaExecutorOptions {
   readonly parameters: Float32Array;
   readonly gradients?: Float32Array;
   readonly outputPath?: OutputPath;
+  /** Taken from `probeDialect` unless given. */
+  readonly dialect?: Dialect;
   readonly threads?: number;
 }
 
 export async function createLlamaExecutor(options: LlamaExecutorOptions): Promise<LlamaExecutor> {
   const { config, sequences, time, kind, parameters } = options;
-  const graph = llamaGraph(config, sequences, time, kind);
+  const dialect = options.dialect ?? (await probeDialect());
+  const graph = llamaGraph(config, sequences, time, kind, dialect);
   const { layout, rows } = graph;
   const tokens = new BigInt64Array(rows);
   const targets = new BigInt64Array(rows);
@@ -70,6 +76,7 @@ export async function createLlamaExecutor(options: LlamaExecutorOptions): Promis
   return {
     layout,
     outputPath: executor.outputPath,
+    dialect,
     tokens,
     targets,
     weights,

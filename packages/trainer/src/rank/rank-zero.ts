@@ -171,7 +171,7 @@ export class RankZero implements AsyncDisposable {
       type: 'facts',
       values: {
         device: `CPU (${cpus()[0]?.model.trim() ?? 'unknown'})`,
-        dialect: 'portable',
+        dialect: executor.dialect,
         outputs: executor.outputPath,
         ranks: environment.worldSize,
         parameters: layout.parameters.reduce((sum, { length }) => sum + length, 0),

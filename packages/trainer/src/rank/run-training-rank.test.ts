@@ -105,7 +105,7 @@ describe('a training run', () => {
     expect(progress.at(-1)).toMatchObject({ step: 40, etaSeconds: 0 });
     expect(progress.at(-1)?.loss as number).toBeLessThan(0.6 * (progress[0]?.loss as number));
     expect(ofType(reports, 'sample').length).toBeGreaterThan(0);
-    expect(ofType(reports, 'facts')[0]?.values).toMatchObject({ ranks: 2, dialect: 'portable' });
+    expect(ofType(reports, 'facts')[0]?.values).toMatchObject({ ranks: 2, layers: 1 });
     const [artifact] = ofType(reports, 'artifact');
     expect(artifact).toMatchObject({ kind: 'model', formats: ['safetensors', 'gguf'] });
     expect(artifact?.metrics['validationLoss']).toBeGreaterThan(0);

@@ -17,6 +17,8 @@ export interface Value {
   readonly name: string;
   readonly shape: Shape;
   readonly type: OnnxElementType;
+  /** Lies in the blocked layout (see blocked-layout.ts) while `shape` stays [rows, columns]. */
+  readonly isBlocked?: true;
 }
 
 export interface NodeOptions {
@@ -124,15 +126,36 @@ export class GraphBuilder {
   }
 
   add(left: Value, right: Value): Value {
-    return this.node('Add', [left, right], broadcast(left.shape, right.shape));
+    return this.#elementwise('Add', left, right);
   }
 
   subtract(left: Value, right: Value): Value {
-    return this.node('Sub', [left, right], broadcast(left.shape, right.shape));
+    return this.#elementwise('Sub', left, right);
   }
 
   multiply(left: Value, right: Value): Value {
-    return this.node('Mul', [left, right], broadcast(left.shape, right.shape));
+    return this.#elementwise('Mul', left, right);
+  }
+
+  /** One value in, the same shape and layout out. */
+  map(operator: string, value: Value): Value {
+    return {
+      ...this.node(operator, [value], value.shape),
+      ...(value.isBlocked === true ? { isBlocked: true } : {}),
+    };
+  }
+
+  #elementwise(operator: string, left: Value, right: Value): Value {
+    const output = this.node(operator, [left, right], broadcast(left.shape, right.shape));
+    const isBlocked = left.isBlocked === true || right.isBlocked === true;
+    if (
+      isBlocked &&
+      left.isBlocked !== right.isBlocked &&
+      elementsOf(left.shape) * elementsOf(right.shape) !== elementsOf(output.shape)
+    ) {
+      throw new RangeError(`${operator} of ${left.name} and ${right.name}: one is blocked, one is not`);
+    }
+    return isBlocked ? { ...output, isBlocked: true } : output;
   }
 
   /** Sum over the last axis, kept with size 1. */
@@ -147,6 +170,11 @@ export class GraphBuilder {
     if (elementsOf(shape) !== elementsOf(value.shape)) {
       throw new RangeError(`cannot view ${value.name} [${value.shape.join('×')}] as [${shape.join('×')}]`);
     }
+    return this.node('Reshape', [value, this.integers(shape)], shape);
+  }
+
+  /** A view of the bytes as they lie, whatever `shape` says they mean. */
+  reshapeRaw(value: Value, shape: Shape): Value {
     return this.node('Reshape', [value, this.integers(shape)], shape);
   }
 
@@ -174,7 +202,7 @@ export class GraphBuilder {
       : this.#nodes;
     return {
       name,
-      opsets: { '': 17, [microsoft]: 1 },
+      opsets: { '': 17, [microsoft]: 1, 'com.microsoft.nchwc': 1 },
       nodes,
       initializers: this.#initializers,
       inputs: this.#inputs,

@@ -7,6 +7,13 @@ import { elementsOf, microsoft, type GraphBuilder, type Shape, type Value } from
 
 type NoAttributes = Readonly<Record<string, never>>;
 
+interface HeadAttributes {
+  readonly batch: number;
+  readonly heads: number;
+  /** Several query heads read one kv head. */
+  readonly isGrouped: boolean;
+}
+
 export interface OperatorAttributes {
   /** y = xW with W [in, out]. Expanding layers: the narrow x is the one transposed for dW. */
   linear: NoAttributes;
@@ -17,8 +24,8 @@ export interface OperatorAttributes {
   /** (gate, up) → SiLU(gate)·up. SiLU is computed again in the backward pass: less memory, and faster. */
   swiGlu: NoAttributes;
   /** [N, heads·headWidth] ↔ [batch, heads, time, headWidth] */
-  splitHeads: { readonly batch: number; readonly heads: number };
-  mergeHeads: NoAttributes;
+  splitHeads: HeadAttributes;
+  mergeHeads: HeadAttributes;
   /** Rotate-half positions on [batch, heads, time, headWidth] (Su et al. 2021; Hugging Face layout). */
   rotary: { readonly theta: number };
   /** Causal; q [batch, heads, time, w], k and v [batch, kvHeads, time, w]; head h reads kv head h / (heads / kvHeads). */
@@ -38,6 +45,8 @@ export interface BackwardContext<Attributes> {
 }
 
 export interface OperatorRule<Attributes> {
+  /** It accepts inputs and gradients in the blocked layout; for the others they are brought into rows first. */
+  readonly takesBlocked?: true;
   forward(
     graph: GraphBuilder,
     inputs: readonly Value[],
@@ -47,7 +56,9 @@ export interface OperatorRule<Attributes> {
   backward(graph: GraphBuilder, context: BackwardContext<Attributes>): readonly (Value | undefined)[];
 }
 
-export const operators: { readonly [Name in OperatorName]: OperatorRule<OperatorAttributes[Name]> } = {
+export type OperatorTable = { readonly [Name in OperatorName]: OperatorRule<OperatorAttributes[Name]> };
+
+export const operators: OperatorTable = {
   linear: {
     forward: (graph, inputs) => {
       const [x, w] = take(inputs, 2);
@@ -114,7 +125,7 @@ export const operators: { readonly [Name in OperatorName]: OperatorRule<Operator
     },
     backward: (graph, { inputs, gradient }) => {
       const [gate, up] = take(inputs, 2);
-      const sigmoid = graph.node('Sigmoid', [gate], gate.shape);
+      const sigmoid = graph.map('Sigmoid', gate);
       const activated = graph.multiply(gate, sigmoid);
       // d SiLU = σ·(1 + gate − SiLU)
       const slope = graph.multiply(sigmoid, graph.add(graph.subtract(gate, activated), graph.scalar(1)));
@@ -215,7 +226,7 @@ export const operators: { readonly [Name in OperatorName]: OperatorRule<Operator
 };
 
 function silu(graph: GraphBuilder, gate: Value): Value {
-  return graph.multiply(gate, graph.node('Sigmoid', [gate], gate.shape));
+  return graph.multiply(gate, graph.map('Sigmoid', gate));
 }
 
 function rotate(graph: GraphBuilder, x: Value, theta: number, direction: 1 | -1): Value {

@@ -2,8 +2,18 @@
  * Reverse-mode differentiation: `apply` emits an operator's forward nodes and remembers it; `gradients`
  * walks back and emits each operator's rule. Gradients that meet in one value are added.
  */
+import { blockedOperators } from './blocked-operators.ts';
 import type { GraphBuilder, Value } from './graph.ts';
-import { operators, type OperatorAttributes, type OperatorName, type OperatorRule } from './operators.ts';
+import {
+  operators,
+  type OperatorAttributes,
+  type OperatorName,
+  type OperatorRule,
+  type OperatorTable,
+} from './operators.ts';
+
+/** `portable` runs everywhere; `blocked` needs the executor's probe to have passed. */
+export type Dialect = 'portable' | 'blocked';
 
 interface Recorded {
   readonly output: Value;
@@ -15,8 +25,14 @@ export class Tape {
   readonly graph: GraphBuilder;
   readonly #records: Recorded[] = [];
 
-  constructor(graph: GraphBuilder) {
+  readonly #table: OperatorTable;
+  readonly #rows: (value: Value) => Value;
+
+  constructor(graph: GraphBuilder, dialect: Dialect = 'portable') {
     this.graph = graph;
+    const blocked = dialect === 'blocked' ? blockedOperators(graph) : undefined;
+    this.#table = blocked?.table ?? operators;
+    this.#rows = (value) => blocked?.layouts.rows(value) ?? value;
   }
 
   apply<Name extends OperatorName>(
@@ -24,12 +40,15 @@ export class Tape {
     inputs: readonly Value[],
     attributes: OperatorAttributes[Name],
   ): Value {
-    const rule: OperatorRule<OperatorAttributes[Name]> = operators[name];
-    const { output, saved } = rule.forward(this.graph, inputs, attributes);
+    const rule: OperatorRule<OperatorAttributes[Name]> = this.#table[name];
+    const laid = (value: Value): Value => (rule.takesBlocked === true ? value : this.#rows(value));
+    const given = inputs.map(laid);
+    const { output, saved } = rule.forward(this.graph, given, attributes);
     this.#records.push({
       output,
       inputs,
-      backward: (gradient) => rule.backward(this.graph, { inputs, output, saved, attributes, gradient }),
+      backward: (gradient) =>
+        rule.backward(this.graph, { inputs: given, output, saved, attributes, gradient: laid(gradient) }),
     });
     return output;
   }
@@ -44,13 +63,23 @@ export class Tape {
         const input = record.inputs[index];
         if (input === undefined || part === undefined) continue;
         const known = gradientOf.get(input.name);
-        gradientOf.set(input.name, known === undefined ? part : this.graph.add(known, part));
+        gradientOf.set(input.name, known === undefined ? part : this.#sum(known, part));
       }
     }
     return wanted.map((value) => {
       const gradient = gradientOf.get(value.name);
       if (gradient === undefined) throw new Error(`the loss does not depend on ${value.name}`);
-      return gradient;
+      return this.#rows(gradient);
     });
+  }
+
+  /** The value row by row, as a graph's output must be. */
+  rows(value: Value): Value {
+    return this.#rows(value);
+  }
+
+  #sum(left: Value, right: Value): Value {
+    if (left.isBlocked === right.isBlocked) return this.graph.add(left, right);
+    return this.graph.add(this.#rows(left), this.#rows(right));
   }
 }

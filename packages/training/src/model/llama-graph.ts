@@ -4,7 +4,7 @@
  */
 import type { LlamaConfig } from '@gantry/formats';
 import type { OnnxModel } from '@gantry/formats/onnx';
-import { GraphBuilder, Tape, type Value } from '../autodiff/index.ts';
+import { GraphBuilder, Tape, type Dialect, type Value } from '../autodiff/index.ts';
 import {
   embeddingName,
   finalNormName,
@@ -36,9 +36,10 @@ export function llamaGraph(
   sequences: number,
   time: number,
   kind: GraphKind,
+  dialect: Dialect = 'portable',
 ): LlamaGraph {
   const graph = new GraphBuilder();
-  const tape = new Tape(graph);
+  const tape = new Tape(graph, dialect);
   const layout = parameterLayout(config);
   const rows = sequences * time;
   const parameters = new Map(layout.parameters.map(({ name, shape }) => [name, graph.input(name, shape)]));
@@ -75,7 +76,7 @@ export function llamaGraph(
   let loss: Value | undefined;
   let embeddedGradient: Value | undefined;
   if (kind === 'logits') {
-    outputs.push(logits);
+    outputs.push(tape.rows(logits));
   } else {
     const targets = graph.input('targets', [rows], 'int64');
     const weights = graph.input('weights', [rows]);
@@ -93,7 +94,7 @@ export function llamaGraph(
     layout,
     rows,
     outputs: new Map(outputs.map(({ name, shape }) => [name, shape])),
-    logits: kind === 'logits' ? logits.name : undefined,
+    logits: kind === 'logits' ? outputs[0]?.name : undefined,
     loss: loss?.name,
     gradients,
     embeddedGradient: embeddedGradient?.name,
@@ -112,12 +113,17 @@ function attentionBlock(
   part: (name: string) => Value,
   x: Value,
 ): Value {
+  const isGrouped = config.heads !== config.kvHeads;
   const project = (name: string, heads: number): Value =>
-    tape.apply('splitHeads', [tape.apply('linear', [x, part(name)], {})], { batch, heads });
+    tape.apply('splitHeads', [tape.apply('linear', [x, part(name)], {})], { batch, heads, isGrouped });
   const rotated = (value: Value): Value => tape.apply('rotary', [value], { theta: config.ropeTheta });
   const q = rotated(project('self_attn.q_proj', config.heads));
   const k = rotated(project('self_attn.k_proj', config.kvHeads));
   const v = project('self_attn.v_proj', config.kvHeads);
-  const merged = tape.apply('mergeHeads', [tape.apply('attention', [q, k, v], {})], {});
+  const merged = tape.apply('mergeHeads', [tape.apply('attention', [q, k, v], {})], {
+    batch,
+    heads: config.heads,
+    isGrouped,
+  });
   return tape.apply('linearTransposed', [merged, part('self_attn.o_proj')], {});
 }

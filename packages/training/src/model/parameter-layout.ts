@@ -107,7 +107,7 @@ export function toHuggingFaceWeights(
 ): Map<string, { shape: number[]; data: Float32Array<ArrayBuffer> }> {
   return new Map(
     layout.parameters.map(({ name, shape, offset, length, isTurned }) => {
-      const data = values.slice(offset, offset + length) as Float32Array<ArrayBuffer>;
+      const data = values.slice(offset, offset + length);
       if (!isTurned) return [name, { shape: [...shape], data }];
       const [rows, columns] = shape as readonly [number, number];
       const turned = new Float32Array(length);
