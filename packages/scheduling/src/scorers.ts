@@ -46,7 +46,7 @@ function leftover(state: ClusterState, { request }: RequestClass, node: number):
 }
 
 export interface ShadowPriceOptions {
-  /** CPU that goes with one device in the usual workload (milli). Tuned: 11 cores, on openb default. */
+  /** CPU that goes with one device in the usual workload (milli). Tuned: 10.5 cores, on openb default. */
   cpuMilliPerDevice?: number;
   /** What a partly used device is worth beside a free one. Tuned on openb default only. */
   partialWorth?: number;
@@ -54,6 +54,10 @@ export interface ShadowPriceOptions {
   leftoverPrice?: number;
   /** Price of whole devices left free on the node: packs equal nodes. */
   emptinessPrice?: number;
+  /** How sought after each device model is (see scarcity.ts). */
+  scarcity?: ReadonlyMap<string, number>;
+  /** Price of one device of a model as scarce as its supply. Tuned on openb gpuspec25 only. */
+  scarcityPrice?: number;
 }
 
 /**
@@ -62,10 +66,12 @@ export interface ShadowPriceOptions {
  */
 export function createShadowPrice(options: ShadowPriceOptions = {}): Scorer {
   const {
-    cpuMilliPerDevice = 11_000,
-    partialWorth = 0.6,
+    cpuMilliPerDevice = 10_500,
+    partialWorth = 0.8,
     leftoverPrice = 0.1,
-    emptinessPrice = 0.001,
+    emptinessPrice = 1e-6,
+    scarcity = new Map<string, number>(),
+    scarcityPrice = 0.1,
   } = options;
   const worth = (whole: number, partial: number, cpuMilli: number): number =>
     Math.min(whole + partialWorth * partial, cpuMilli / cpuMilliPerDevice);
@@ -77,8 +83,11 @@ export function createShadowPrice(options: ShadowPriceOptions = {}): Scorer {
       const partial = (state.freeMilliTotal[node]! - wholeMilli(state, node, whole)) / 1000;
       const before = worth(whole, partial, state.freeCpu[node]!);
       const cpuAfter = state.freeCpu[node]! - request.cpuMilli;
-      const emptiness = emptinessPrice * whole;
-      if (request.milli === 0) return worth(whole - request.devices, partial, cpuAfter) - before - emptiness;
+      const model = state.nodes[node]!.devices[0]?.model;
+      const sought =
+        model === undefined ? 0 : (scarcity.get(model) ?? 0) * (request.devices + request.milli / 1000);
+      const price = emptinessPrice * whole + scarcityPrice * sought;
+      if (request.milli === 0) return worth(whole - request.devices, partial, cpuAfter) - before - price;
       const device = fullestDevice(state, requestClass, node);
       const free = state.freeMilli[device]! / 1000;
       const left = free - request.milli / 1000;
@@ -86,7 +95,7 @@ export function createShadowPrice(options: ShadowPriceOptions = {}): Scorer {
       const after = opened
         ? worth(whole - 1, partial + left, cpuAfter)
         : worth(whole, partial - free + left, cpuAfter);
-      return after - before - leftoverPrice * left - emptiness;
+      return after - before - leftoverPrice * left - price;
     },
   };
 }
