@@ -1,0 +1,290 @@
+/**
+ * Replays a list of jobs (arrival, duration, devices) on a cluster of equal nodes, event by event,
+ * with the planner's own placement. A policy sees arrivals and attained service; only `*-oracle`
+ * policies see durations. A preemption costs `RESTART_SECONDS` of the devices when the job resumes.
+ */
+import { Planning } from '../planning.ts';
+import { bestFit } from '../scorers.ts';
+import type { NodeState, Workload } from '../snapshot.ts';
+import type { PlacedMember } from '../statement.ts';
+import { EventQueue } from './event-queue.ts';
+import { type ReplayPolicy, REPLAY_POLICIES } from './replay-policies.ts';
+import { summarise, type ReplayResult } from './replay-result.ts';
+
+export const RESTART_SECONDS = 30;
+
+export interface ReplayJob {
+  id: string;
+  arrivalSeconds: number;
+  durationSeconds: number;
+  devices: number;
+}
+
+/** A job under way. Times in seconds since the first arrival. */
+export interface LiveJob {
+  readonly index: number;
+  readonly job: ReplayJob;
+  remainingSeconds: number;
+  /** Device-seconds used so far. */
+  attained: number;
+  /** Seconds of restart still to be paid before work goes on. */
+  overheadSeconds: number;
+  waitedSeconds: number;
+  /** The moment up to which the numbers above are true. */
+  syncedAt: number;
+  startedAt: number | null;
+  preemptions: number;
+  epoch: number;
+  members: PlacedMember[] | null;
+  finishedAt: number | null;
+}
+
+export interface ReplayCluster {
+  devices: number;
+  devicesPerNode: number;
+}
+
+export function replay(jobs: readonly ReplayJob[], cluster: ReplayCluster, policyName: string): ReplayResult {
+  const policy = REPLAY_POLICIES[policyName];
+  if (policy === undefined) throw new RangeError(`There is no policy "${policyName}"; use one of ${Object.keys(REPLAY_POLICIES).join(', ')}.`);
+  return new Replay(jobs, cluster, policyName, policy).run();
+}
+
+class Replay {
+  readonly #jobs: LiveJob[];
+  readonly #cluster: ReplayCluster;
+  readonly #policyName: string;
+  readonly #policy: ReplayPolicy;
+  readonly #planning: Planning;
+  readonly #residents: Set<LiveJob>[];
+  readonly #events = new EventQueue<{ live: LiveJob; epoch: number; kind: 'end' | 'look' }>();
+  #active: LiveJob[] = [];
+  #freeDevices: number;
+  #now = 0;
+
+  constructor(jobs: readonly ReplayJob[], cluster: ReplayCluster, policyName: string, policy: ReplayPolicy) {
+    this.#cluster = cluster;
+    this.#policyName = policyName;
+    this.#policy = policy;
+    this.#jobs = [...jobs]
+      .sort((a, b) => a.arrivalSeconds - b.arrivalSeconds || (a.id < b.id ? -1 : 1))
+      .filter((job) => job.devices <= cluster.devices && job.devices > 0)
+      .map((job, index) => ({
+        index,
+        job,
+        remainingSeconds: job.durationSeconds,
+        attained: 0,
+        overheadSeconds: 0,
+        waitedSeconds: 0,
+        syncedAt: job.arrivalSeconds,
+        startedAt: null,
+        preemptions: 0,
+        epoch: 0,
+        members: null,
+        finishedAt: null,
+      }));
+    const nodes = Array.from({ length: Math.floor(cluster.devices / cluster.devicesPerNode) }, (_, index) => toNode(index, cluster.devicesPerNode));
+    this.#planning = new Planning({ nowMs: 0, nodes, queues: [{ id: 'replay', parentId: null, name: 'replay' }], workloads: [] }, bestFit);
+    this.#residents = nodes.map(() => new Set());
+    this.#freeDevices = nodes.length * cluster.devicesPerNode;
+  }
+
+  run(): ReplayResult {
+    let next = 0;
+    while (next < this.#jobs.length || this.#events.size > 0) {
+      this.#now = Math.min(this.#jobs[next]?.job.arrivalSeconds ?? Infinity, this.#events.nextTime());
+      for (; next < this.#jobs.length && this.#jobs[next]!.job.arrivalSeconds <= this.#now; next++) {
+        const live = this.#jobs[next]!;
+        this.#active.push(live);
+        if (this.#policy.waitBoundSeconds !== undefined) this.#events.push(this.#now + this.#policy.waitBoundSeconds, { live, epoch: live.epoch, kind: 'look' });
+      }
+      while (this.#events.nextTime() <= this.#now) this.#handle(this.#events.pop());
+      this.#schedule();
+    }
+    return summarise(this.#policyName, this.#jobs);
+  }
+
+  #handle({ live, epoch, kind }: { live: LiveJob; epoch: number; kind: 'end' | 'look' }): void {
+    if (kind === 'look' || live.epoch !== epoch) return;
+    this.#sync(live);
+    this.#release(live);
+    live.finishedAt = this.#now;
+    this.#active = this.#active.filter((other) => other !== live);
+  }
+
+  /** Brings a job's numbers up to now. */
+  #sync(live: LiveJob): void {
+    const elapsed = this.#now - live.syncedAt;
+    live.syncedAt = this.#now;
+    if (live.members === null) {
+      live.waitedSeconds += elapsed;
+      return;
+    }
+    const overhead = Math.min(live.overheadSeconds, elapsed);
+    live.overheadSeconds -= overhead;
+    live.remainingSeconds = Math.max(0, live.remainingSeconds - (elapsed - overhead));
+    live.attained += elapsed * live.job.devices;
+  }
+
+  #schedule(): void {
+    for (const live of this.#active) this.#sync(live);
+    this.#active.sort(this.#policy.compare);
+    if (this.#policy.preemptive) this.#preemptive();
+    else this.#nonPreemptive();
+    this.#planning.statement.commit();
+  }
+
+  #nonPreemptive(): void {
+    const { backfill } = this.#policy;
+    let shadow: { at: number; extra: number } | null = null;
+    for (const live of this.#active) {
+      if (live.members !== null) continue;
+      if (this.#freeDevices === 0) return;
+      if (shadow !== null) {
+        const estimate = backfill === 'oracle' ? live.remainingSeconds : 24 * 3600;
+        const inTime = this.#now + estimate <= shadow.at;
+        if (!inTime && live.job.devices > shadow.extra) continue;
+        if (this.#start(live) && !inTime) shadow.extra -= live.job.devices;
+      } else if (!this.#start(live)) {
+        if (backfill === 'none') return;
+        if (backfill !== 'skip') shadow = this.#shadow(live);
+      }
+    }
+  }
+
+  /** EASY: when enough devices are free for the head, and how many it then leaves over. */
+  #shadow(head: LiveJob): { at: number; extra: number } {
+    const oracle = this.#policy.backfill === 'oracle';
+    const ends = this.#active
+      .filter((live) => live.members !== null)
+      .map((live) => ({ devices: live.job.devices, at: oracle ? this.#now + live.overheadSeconds + live.remainingSeconds : Math.max(this.#now + 60, live.startedAt! + 24 * 3600) }))
+      .sort((a, b) => a.at - b.at);
+    let free = this.#freeDevices;
+    for (const end of ends) {
+      free += end.devices;
+      if (free >= head.job.devices) return { at: end.at, extra: free - head.job.devices };
+    }
+    return { at: Infinity, extra: 0 };
+  }
+
+  /** In order: whoever fits in the devices of the cluster should run; others make room. */
+  #preemptive(): void {
+    let budget = this.#cluster.devices;
+    const wanted: LiveJob[] = [];
+    const rank = new Map<LiveJob, number>();
+    for (const [index, live] of this.#active.entries()) {
+      if (budget === 0) break;
+      if (live.job.devices > budget) continue;
+      budget -= live.job.devices;
+      if (live.members === null) wanted.push(live);
+      rank.set(live, index);
+    }
+    const queue = wanted;
+    for (let at = 0; at < queue.length; at++) {
+      const live = queue[at]!;
+      if (live.members !== null || this.#start(live)) continue;
+      for (const moved of this.#makeRoom(live, rank)) if (rank.has(moved)) insertByRank(queue, at + 1, moved, rank);
+      this.#start(live);
+    }
+    for (const live of this.#active) if (live.members !== null) this.#lookWhenLevelChanges(live);
+  }
+
+  /** Evicts lower-ranked jobs on the nodes where that costs least; nothing if it would not help. */
+  #makeRoom(live: LiveJob, rank: ReadonlyMap<LiveJob, number>): LiveJob[] {
+    const { devicesPerNode } = this.#cluster;
+    const mine = rank.get(live)!;
+    const perNode = Math.min(live.job.devices, devicesPerNode);
+    const nodesNeeded = Math.ceil(live.job.devices / devicesPerNode);
+    const options: { cost: number; victims: LiveJob[] }[] = [];
+    for (const [node, residents] of this.#residents.entries()) {
+      let free = this.#planning.state.wholeFree[node]!;
+      const victims: LiveJob[] = [];
+      let cost = 0;
+      const order = [...residents].filter((other) => (rank.get(other) ?? Infinity) > mine && this.#policy.mayEvict?.(other) !== false).sort((a, b) => (rank.get(b) ?? Infinity) - (rank.get(a) ?? Infinity) || a.job.devices - b.job.devices || b.index - a.index);
+      for (const other of order) {
+        if (free >= perNode) break;
+        free += other.members!.reduce((sum, member) => sum + (member.node === node ? member.devices.length : 0), 0);
+        victims.push(other);
+        // Jobs that should run anyway only move: that costs a restart, not their turn.
+        cost += other.job.devices * (rank.has(other) ? 3 : 1);
+      }
+      if (free >= perNode) options.push({ cost, victims });
+    }
+    if (options.length < nodesNeeded) return [];
+    options.sort((a, b) => a.cost - b.cost);
+    const evicted = [...new Set(options.slice(0, nodesNeeded).flatMap(({ victims }) => victims))];
+    for (const victim of evicted) {
+      this.#release(victim);
+      victim.preemptions++;
+      victim.overheadSeconds = RESTART_SECONDS;
+    }
+    return evicted;
+  }
+
+  #start(live: LiveJob): boolean {
+    if (live.job.devices > this.#freeDevices) return false;
+    const workload = toWorkload(live.job, this.#cluster.devicesPerNode);
+    const outcome = this.#planning.placer.place(workload);
+    if (!outcome.ok) return false;
+    this.#planning.book(workload, outcome.members);
+    live.members = outcome.members;
+    live.startedAt = this.#now;
+    live.epoch++;
+    this.#freeDevices -= live.job.devices;
+    for (const member of outcome.members) this.#residents[member.node]!.add(live);
+    this.#events.push(this.#now + live.overheadSeconds + live.remainingSeconds, { live, epoch: live.epoch, kind: 'end' });
+    return true;
+  }
+
+  #release(live: LiveJob): void {
+    this.#planning.statement.evict(live.job.id);
+    for (const member of live.members!) this.#residents[member.node]!.delete(live);
+    this.#freeDevices += live.job.devices;
+    live.members = null;
+    live.epoch++;
+  }
+
+  readonly #looked = new Map<LiveJob, number>();
+
+  #lookWhenLevelChanges(live: LiveJob): void {
+    const threshold = this.#policy.nextThreshold?.(live);
+    if (threshold === undefined || this.#looked.get(live) === threshold * 1e6 + live.epoch) return;
+    this.#looked.set(live, threshold * 1e6 + live.epoch);
+    this.#events.push(this.#now + (threshold - live.attained) / live.job.devices + 1e-3, { live, epoch: live.epoch, kind: 'look' });
+  }
+}
+
+function insertByRank(queue: LiveJob[], from: number, moved: LiveJob, rank: ReadonlyMap<LiveJob, number>): void {
+  let at = from;
+  while (at < queue.length && rank.get(queue[at]!)! < rank.get(moved)!) at++;
+  queue.splice(at, 0, moved);
+}
+
+function toNode(index: number, devices: number): NodeState {
+  const name = `node-${String(index).padStart(4, '0')}`;
+  return {
+    id: name,
+    name,
+    labels: {},
+    taints: [],
+    topologyPath: [],
+    cordoned: false,
+    healthy: true,
+    capacity: { cpuMilli: 0, memoryBytes: 0, storageBytes: 0 },
+    devices: Array.from({ length: devices }, (_, device) => ({ id: `${name}/${device}`, model: 'gpu', memoryBytes: 0, milliCapacity: 1000, healthy: true })),
+  };
+}
+
+/** Whole nodes as far as they go, the rest on one more. */
+function toWorkload(job: ReplayJob, devicesPerNode: number): Workload {
+  const whole = Math.floor(job.devices / devicesPerNode);
+  const rest = job.devices % devicesPerNode;
+  const group = (name: string, count: number, devices: number): Workload['taskGroups'][number] => ({
+    name,
+    count,
+    minCount: count,
+    request: { cpuMilli: 0, memoryBytes: 0, storageBytes: 0, devices, deviceMilli: 0 },
+  });
+  const taskGroups = [...(whole > 0 ? [group('whole', whole, devicesPerNode)] : []), ...(rest > 0 ? [group('rest', 1, rest)] : [])];
+  return { id: job.id, queueId: 'replay', tenantId: 'replay', priority: 0, createdAtMs: 0, preemptible: true, taskGroups, state: 'pending' };
+}
