@@ -1,5 +1,5 @@
 /** What a caller of an engine did wrong, or what the engine cannot do: rendered in OpenAI's shape at the edge. */
-export interface EngineErrorKind {
+interface EngineErrorKind {
   readonly status: number;
   readonly type: 'invalid_request_error' | 'server_error' | 'not_found_error';
 }

@@ -130,7 +130,7 @@ class LlamaEngine implements LlmEngine {
       slots: options.slots,
       contextTokens: options.contextTokens,
       stepTokens: options.stepTokens,
-      prefillTokens: Math.min(options.prefillTokens ?? 128, options.stepTokens),
+      prefillTokens: Math.min(options.prefillTokens ?? 64, options.stepTokens),
     });
     // Greedy with probabilities: reads the model's own distribution before a request's sampler changes it.
     this.#probe = this.#native.createSampler();

@@ -12,7 +12,7 @@ export interface NativeSampler {
 }
 
 /** `[token, probabilities as token, value, token, value… from the likeliest]`. */
-export type SampledToken = readonly [token: number, probabilities: readonly number[] | undefined];
+type SampledToken = readonly [token: number, probabilities: readonly number[] | undefined];
 
 export interface NativeContext {
   initBatch(size: number): void;
@@ -24,7 +24,7 @@ export interface NativeContext {
   copySequenceStateFromOtherSequence(target: number, source: number): Promise<number>;
 }
 
-export interface NativeChatTemplate {
+interface NativeChatTemplate {
   render(items: Readonly<Record<string, unknown>>): string;
 }
 

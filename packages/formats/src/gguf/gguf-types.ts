@@ -1,6 +1,6 @@
 /** The vocabulary of GGUF v3 (ggml-org/ggml, docs/gguf.md): metadata values and tensor types. */
 
-export type GgufNumberType = 'u8' | 'i8' | 'u16' | 'i16' | 'u32' | 'i32' | 'f32' | 'f64';
+type GgufNumberType = 'u8' | 'i8' | 'u16' | 'i16' | 'u32' | 'i32' | 'f32' | 'f64';
 export type GgufScalarType = GgufNumberType | 'u64' | 'i64' | 'bool' | 'string';
 
 export type GgufScalar =

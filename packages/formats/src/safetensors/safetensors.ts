@@ -44,7 +44,7 @@ export interface SafetensorsHeader {
   readonly dataOffset: number;
 }
 
-export const maximumHeaderBytes = 100_000_000;
+const maximumHeaderBytes = 100_000_000;
 const dataAlignment = 64;
 
 /** `bytes` holds at least the header; `fileBytes` is the size of the whole file when it is larger. */

@@ -9,7 +9,7 @@ export interface FoundFile {
   readonly absolutePath: string;
 }
 
-export const maximumFiles = 1_000_000;
+const maximumFiles = 1_000_000;
 
 export async function findFiles(patterns: readonly string[], cwd: string): Promise<readonly FoundFile[]> {
   const found = new Map<string, FoundFile>();

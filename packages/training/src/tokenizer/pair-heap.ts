@@ -1,5 +1,5 @@
 /** A binary heap of counted pairs: the highest count first, then the smaller key. Entries may be stale. */
-export interface CountedPair {
+interface CountedPair {
   readonly key: number;
   readonly count: number;
 }
