@@ -66,7 +66,7 @@ export function blockedOperators(graph: GraphBuilder): { table: OperatorTable; l
     add: {
       takesBlocked: true,
       forward: (graph, inputs, attributes) => operators.add.forward(graph, alike(inputs), attributes),
-      backward: operators.add.backward,
+      backward: (graph, context) => operators.add.backward(graph, context),
     },
     swiGlu: {
       takesBlocked: true,

@@ -1,0 +1,93 @@
+/**
+ * One training step (forward, backward, AdamW) on one thread: ours in both dialects and torch eager with
+ * SDPA, alternated step by step in one run; ratios are of medians. The peer needs a Python with torch in
+ * GANTRY_BENCH_PYTHON; without it only ours is timed and nothing is judged.
+ */
+import { createLlamaExecutor } from '../../packages/trainer/src/executor/index.ts';
+import {
+  initialiseParameters,
+  llamaShape,
+  parameterLayout,
+} from '../../packages/training/src/model/index.ts';
+import { adamWDefaults, adamWUpdate } from '../../packages/training/src/optimizer/index.ts';
+import type { BenchLine } from '../bench-line.ts';
+import { startTorchPeer } from './torch-peer.ts';
+
+const size = { depth: 6, batch: 8, length: 256, vocabulary: 512, width: 384, heads: 6, hidden: 1024 };
+const rounds = 9;
+/** How many times as fast as torch eager each dialect must be (issue 5). */
+const bars = { blocked: 1.05, portable: 0.8 } as const;
+type Dialect = keyof typeof bars;
+const dialects = Object.keys(bars) as Dialect[];
+
+const config = llamaShape({ ...size, sequenceLength: size.length, vocabularySize: size.vocabulary });
+const layout = parameterLayout(config);
+
+export async function llamaStep(): Promise<BenchLine[]> {
+  const contenders = new Map<string, () => Promise<number>>();
+  for (const dialect of dialects) contenders.set(dialect, await ours(dialect));
+  const { depth, batch, length, vocabulary, width, heads, hidden } = size;
+  const sizes = [depth, batch, length, vocabulary, width, heads, hidden].map(String);
+  const peer = await startTorchPeer('torch_step.py', sizes);
+  if (peer !== undefined) contenders.set('torch', () => peer.measure());
+  const timesMs = new Map([...contenders.keys()].map((name) => [name, [] as number[]]));
+  for (let round = 0; round < rounds; round += 1) {
+    for (const [name, step] of contenders) timesMs.get(name)?.push(await step());
+  }
+  peer?.stop();
+  const peerMs = peer === undefined ? undefined : median(timesMs.get('torch') ?? []);
+  return dialects.map((dialect) => {
+    const all = timesMs.get(dialect) ?? [];
+    const ms = median(all);
+    return {
+      bench: 'training',
+      case: `llama-step-${dialect}`,
+      ours: ms,
+      peer: peerMs,
+      peerName: peer === undefined ? undefined : `torch ${peer.version} eager, 1 thread`,
+      ratio: peerMs === undefined ? undefined : ms / peerMs,
+      bar: `peer / ours >= ${bars[dialect]}`,
+      pass: peerMs === undefined || peerMs / ms >= bars[dialect],
+      unit: 'ms',
+      rounds: all,
+    };
+  });
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
+}
+
+async function ours(dialect: Dialect): Promise<() => Promise<number>> {
+  const buffer = (): Float32Array => new Float32Array(layout.length);
+  const state = { parameters: buffer(), gradients: buffer(), first: buffer(), second: buffer() };
+  initialiseParameters(layout, 1, state.parameters);
+  const executor = await createLlamaExecutor({
+    config,
+    sequences: size.batch,
+    time: size.length,
+    kind: 'gradients',
+    parameters: state.parameters,
+    gradients: state.gradients,
+    dialect,
+  });
+  const rows = size.batch * size.length;
+  for (let row = 0; row < rows; row += 1) {
+    executor.tokens[row] = BigInt((row * 7) % size.vocabulary);
+    executor.targets[row] = BigInt((row * 5) % size.vocabulary);
+    executor.weights[row] = 1 / rows;
+  }
+  let step = 0;
+  const run = async (): Promise<number> => {
+    const started = performance.now();
+    await executor.run();
+    step += 1;
+    for (const { offset, length, decays } of layout.parameters) {
+      const range = { from: offset, to: offset + length, decays };
+      adamWUpdate(state, range, adamWDefaults, { step, learningRate: 1e-4, gradientScale: 1 });
+    }
+    return performance.now() - started;
+  };
+  await run();
+  return run;
+}
