@@ -1,7 +1,16 @@
 import type { BenchLine } from '../bench-line.ts';
+import { itp, philly } from './job-replay.ts';
 import { openbPlacement } from './openb-placement.ts';
+import { event, fill, gang, reclaim, verdict } from './scale.ts';
 
 /** `npm run bench -- scheduling [case]`. */
 export const cases: Readonly<Record<string, () => Promise<BenchLine[]>>> = {
   openb: openbPlacement,
+  philly,
+  itp,
+  fill,
+  gang,
+  verdict,
+  reclaim,
+  event,
 };

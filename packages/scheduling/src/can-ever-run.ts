@@ -110,6 +110,7 @@ function unsatisfiable(
 /** Members the empty node holds side by side. */
 function emptyFit(node: NodeState, request: ClassRequest): number {
   const { capacity } = node;
+  if (node.devices.length < request.devices) return 0;
   if (
     capacity.cpuMilli < request.cpuMilli ||
     capacity.memoryBytes < request.memoryBytes ||
@@ -153,26 +154,28 @@ function blockingDetail(nodes: readonly NodeState[], request: ClassRequest): Uns
       };
     }
     const count = request.milli > 0 ? 1 : request.devices;
-    const largest = Math.max(
-      0,
-      ...withModel.flatMap((node) => node.devices.map((device) => device.memoryBytes)),
-    );
+    let largest = 0;
+    let most = 0;
+    for (const node of withModel) {
+      for (const device of node.devices) largest = Math.max(largest, device.memoryBytes);
+      most = Math.max(most, countAccepted(node, request));
+    }
     if (withModel.length > 0 && largest < request.deviceMemoryBytes)
       return { kind: 'device_memory', requestedBytes: request.deviceMemoryBytes, largestBytes: largest };
-    const most = Math.max(
-      0,
-      ...withModel.map((node) => node.devices.filter((device) => acceptsDevice(request, device)).length),
-    );
     if (most < count) return { kind: 'resource', resource: 'devices', requested: count, largest: most };
-    left = withModel.filter(
-      (node) => node.devices.filter((device) => acceptsDevice(request, device)).length >= count,
-    );
+    left = withModel.filter((node) => countAccepted(node, request) >= count);
   }
   for (const resource of ['cpuMilli', 'memoryBytes', 'storageBytes'] as const) {
-    const largest = Math.max(0, ...left.map((node) => node.capacity[resource]));
+    const largest = left.reduce((most, node) => Math.max(most, node.capacity[resource]), 0);
     if (largest < request[resource])
       return { kind: 'resource', resource, requested: request[resource], largest };
     left = left.filter((node) => node.capacity[resource] >= request[resource]);
   }
   return { kind: 'gang_size', requestedMembers: 1, capacityMembers: 0, level: null };
+}
+
+function countAccepted(node: NodeState, request: ClassRequest): number {
+  let count = 0;
+  for (const device of node.devices) if (acceptsDevice(request, device)) count++;
+  return count;
 }

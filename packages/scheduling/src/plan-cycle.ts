@@ -22,7 +22,7 @@ import { classKey, toClassRequest } from './request-class.ts';
 import { expectedRuntimeMs, reserve } from './reservation.ts';
 import type { Scorer } from './scorers.ts';
 import type { Snapshot, Workload } from './snapshot.ts';
-import { findVictims } from './victims.ts';
+import { findVictims, type Rescue } from './victims.ts';
 
 export interface PlanOptions {
   scorer?: Scorer;
@@ -54,6 +54,10 @@ class Cycle {
   /** Nodes kept for workloads ahead, for whom, and until when. */
   #held: { nodes: Uint8Array; workloadId: string; untilMs: number | null } | null = null;
   #heldEpoch = 0;
+  /** Of the workload being considered. */
+  #signature = '';
+  readonly #victimless = new Set<string>();
+  readonly #withoutHold = new Map<string, boolean>();
   #explained = 0;
   readonly #leaving: string[];
 
@@ -86,6 +90,7 @@ class Cycle {
     if (workload.held !== undefined)
       return this.#wait(workload, [{ code: 'held', tier: 'held', why: workload.held }]);
     const signature = signatureOf(workload);
+    this.#signature = signature;
     const never = this.#neverRuns(workload, signature);
     if (never.length > 0) return this.#wait(workload, never);
     const { tree, statement, placer } = this.#planning;
@@ -180,7 +185,7 @@ class Cycle {
       }
     }
     if (this.#options.preemption === false) return null;
-    const rescue = findVictims(this.#planning, workload, skip);
+    const rescue = this.#findVictims(workload, skip);
     if (rescue === null) return null;
     this.#evictions.push(...rescue.evictions);
     const ids = rescue.evictions.map((eviction) => eviction.workloadId);
@@ -193,6 +198,15 @@ class Cycle {
     this.#planning.tree.pledge(this.#planning.tree.indexOf.get(workload.queueId)!, gangAmounts(workload), 1);
     this.#hold(rescue.nodes, workload.id, null);
     return ids;
+  }
+
+  /** Equal workloads of one queue and priority have the same victims: none once is none for all. */
+  #findVictims(workload: Workload, skip: Uint8Array | null): Rescue | null {
+    const key = `${workload.queueId}|${workload.priority}|${this.#heldEpoch}|${this.#signature}`;
+    if (this.#victimless.has(key)) return null;
+    const rescue = findVictims(this.#planning, workload, skip);
+    if (rescue === null) this.#victimless.add(key);
+    return rescue;
   }
 
   #hold(nodes: readonly number[], workloadId: string, untilMs: number | null): void {
@@ -212,10 +226,15 @@ class Cycle {
   }
 
   #fitsWithoutHold(workload: Workload): boolean {
-    const mark = this.#planning.statement.checkpoint();
-    const { ok } = this.#planning.placer.place(workload);
-    this.#planning.statement.rollback(mark);
-    return ok;
+    const key = `${this.#placements.length}|${this.#signature}`;
+    let fits = this.#withoutHold.get(key);
+    if (fits === undefined) {
+      const mark = this.#planning.statement.checkpoint();
+      fits = this.#planning.placer.place(workload).ok;
+      this.#planning.statement.rollback(mark);
+      this.#withoutHold.set(key, fits);
+    }
+    return fits;
   }
 
   #neverRuns(workload: Workload, signature: string): Reason[] {

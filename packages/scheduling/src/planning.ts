@@ -134,16 +134,16 @@ export class Planning {
 function checkWorkload(workload: Workload): void {
   for (const group of workload.taskGroups) {
     const { request } = group;
-    const numbers = [
-      group.count,
-      group.minCount,
-      request.cpuMilli,
-      request.memoryBytes,
-      request.storageBytes,
-      request.devices,
-      request.deviceMilli,
-    ];
-    if (numbers.some((value) => !(value >= 0)) || group.minCount > group.count) {
+    const { cpuMilli, memoryBytes, storageBytes, devices, deviceMilli } = request;
+    const sound =
+      group.minCount >= 0 &&
+      group.minCount <= group.count &&
+      cpuMilli >= 0 &&
+      memoryBytes >= 0 &&
+      storageBytes >= 0 &&
+      devices >= 0 &&
+      deviceMilli >= 0;
+    if (!sound) {
       throw new SnapshotError(
         'workload_invalid',
         `Workload ${workload.id} asks for impossible numbers in group "${group.name}".`,

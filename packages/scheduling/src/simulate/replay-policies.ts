@@ -19,20 +19,35 @@ export interface ReplayPolicy {
 const HOUR = 3600;
 /** Device-hours at which a job drops to the next level. */
 const LEVELS = [0.5, 2, 8, 32, 128].map((hours) => hours * HOUR);
-const WAIT_BOUND_SECONDS = 20 * HOUR;
+const WAIT_BOUND_SECONDS = 40 * HOUR;
 
 const byArrival = (a: LiveJob, b: LiveJob): number => a.index - b.index;
-const levelOf = (live: LiveJob): number => LEVELS.findIndex((threshold) => live.attained < threshold) + 1 || LEVELS.length + 1;
+const levelOf = (live: LiveJob): number =>
+  LEVELS.findIndex((threshold) => live.attained < threshold) + 1 || LEVELS.length + 1;
 const overdue = (live: LiveJob): boolean => live.waitedSeconds >= WAIT_BOUND_SECONDS - 1e-6;
-const nextThreshold = (live: LiveJob): number | undefined => LEVELS.find((threshold) => live.attained < threshold);
+const nextThreshold = (live: LiveJob): number | undefined =>
+  LEVELS.find((threshold) => live.attained < threshold);
 
 export const REPLAY_POLICIES: Readonly<Record<string, ReplayPolicy>> = {
   fifo: { compare: byArrival, preemptive: false, backfill: 'none' },
   'fifo-backfill': { compare: byArrival, preemptive: false, backfill: 'hidden' },
   'fifo-backfill-oracle': { compare: byArrival, preemptive: false, backfill: 'oracle' },
-  'sjf-oracle': { compare: (a, b) => a.job.durationSeconds - b.job.durationSeconds || byArrival(a, b), preemptive: false, backfill: 'skip' },
-  'srtf-oracle': { compare: (a, b) => a.remainingSeconds - b.remainingSeconds || byArrival(a, b), preemptive: true, backfill: 'skip' },
-  las: { compare: (a, b) => levelOf(a) - levelOf(b) || byArrival(a, b), preemptive: true, backfill: 'skip', nextThreshold },
+  'sjf-oracle': {
+    compare: (a, b) => a.job.durationSeconds - b.job.durationSeconds || byArrival(a, b),
+    preemptive: false,
+    backfill: 'skip',
+  },
+  'srtf-oracle': {
+    compare: (a, b) => a.remainingSeconds - b.remainingSeconds || byArrival(a, b),
+    preemptive: true,
+    backfill: 'skip',
+  },
+  las: {
+    compare: (a, b) => levelOf(a) - levelOf(b) || byArrival(a, b),
+    preemptive: true,
+    backfill: 'skip',
+    nextThreshold,
+  },
   default: {
     compare: (a, b) => Number(overdue(b)) - Number(overdue(a)) || levelOf(a) - levelOf(b) || byArrival(a, b),
     preemptive: true,

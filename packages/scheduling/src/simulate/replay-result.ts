@@ -21,7 +21,9 @@ export function summarise(policy: string, jobs: readonly LiveJob[]): ReplayResul
   const done = jobs.filter((live) => live.finishedAt !== null);
   const completion = done.map((live) => live.finishedAt! - live.job.arrivalSeconds);
   const queue = done.map((live, index) => completion[index]! - live.job.durationSeconds);
-  const slowdown = done.map((live, index) => Math.max(1, completion[index]! / Math.max(live.job.durationSeconds, BOUND_SECONDS)));
+  const slowdown = done.map((live, index) =>
+    Math.max(1, completion[index]! / Math.max(live.job.durationSeconds, BOUND_SECONDS)),
+  );
   return {
     policy,
     averageJctSeconds: mean(completion),
@@ -29,7 +31,9 @@ export function summarise(policy: string, jobs: readonly LiveJob[]): ReplayResul
     averageBoundedSlowdown: mean(slowdown),
     p99BoundedSlowdown: quantile(slowdown, 0.99),
     p99JctSeconds: quantile(completion, 0.99),
-    makespanSeconds: done.reduce((latest, live) => Math.max(latest, live.finishedAt!), 0) - (jobs[0]?.job.arrivalSeconds ?? 0),
+    makespanSeconds:
+      done.reduce((latest, live) => Math.max(latest, live.finishedAt!), 0) -
+      (jobs[0]?.job.arrivalSeconds ?? 0),
     maxWaitSeconds: queue.reduce((longest, wait) => Math.max(longest, wait), 0),
     preemptions: jobs.reduce((sum, live) => sum + live.preemptions, 0),
     unfinished: jobs.length - done.length,

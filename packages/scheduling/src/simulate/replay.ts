@@ -46,7 +46,10 @@ export interface ReplayCluster {
 
 export function replay(jobs: readonly ReplayJob[], cluster: ReplayCluster, policyName: string): ReplayResult {
   const policy = REPLAY_POLICIES[policyName];
-  if (policy === undefined) throw new RangeError(`There is no policy "${policyName}"; use one of ${Object.keys(REPLAY_POLICIES).join(', ')}.`);
+  if (policy === undefined)
+    throw new RangeError(
+      `There is no policy "${policyName}"; use one of ${Object.keys(REPLAY_POLICIES).join(', ')}.`,
+    );
   return new Replay(jobs, cluster, policyName, policy).run();
 }
 
@@ -83,8 +86,13 @@ class Replay {
         members: null,
         finishedAt: null,
       }));
-    const nodes = Array.from({ length: Math.floor(cluster.devices / cluster.devicesPerNode) }, (_, index) => toNode(index, cluster.devicesPerNode));
-    this.#planning = new Planning({ nowMs: 0, nodes, queues: [{ id: 'replay', parentId: null, name: 'replay' }], workloads: [] }, bestFit);
+    const nodes = Array.from({ length: Math.floor(cluster.devices / cluster.devicesPerNode) }, (_, index) =>
+      toNode(index, cluster.devicesPerNode),
+    );
+    this.#planning = new Planning(
+      { nowMs: 0, nodes, queues: [{ id: 'replay', parentId: null, name: 'replay' }], workloads: [] },
+      bestFit,
+    );
     this.#residents = nodes.map(() => new Set());
     this.#freeDevices = nodes.length * cluster.devicesPerNode;
   }
@@ -96,7 +104,12 @@ class Replay {
       for (; next < this.#jobs.length && this.#jobs[next]!.job.arrivalSeconds <= this.#now; next++) {
         const live = this.#jobs[next]!;
         this.#active.push(live);
-        if (this.#policy.waitBoundSeconds !== undefined) this.#events.push(this.#now + this.#policy.waitBoundSeconds, { live, epoch: live.epoch, kind: 'look' });
+        if (this.#policy.waitBoundSeconds !== undefined)
+          this.#events.push(this.#now + this.#policy.waitBoundSeconds, {
+            live,
+            epoch: live.epoch,
+            kind: 'look',
+          });
       }
       while (this.#events.nextTime() <= this.#now) this.#handle(this.#events.pop());
       this.#schedule();
@@ -157,7 +170,12 @@ class Replay {
     const oracle = this.#policy.backfill === 'oracle';
     const ends = this.#active
       .filter((live) => live.members !== null)
-      .map((live) => ({ devices: live.job.devices, at: oracle ? this.#now + live.overheadSeconds + live.remainingSeconds : Math.max(this.#now + 60, live.startedAt! + 24 * 3600) }))
+      .map((live) => ({
+        devices: live.job.devices,
+        at: oracle
+          ? this.#now + live.overheadSeconds + live.remainingSeconds
+          : Math.max(this.#now + 60, live.startedAt! + 24 * 3600),
+      }))
       .sort((a, b) => a.at - b.at);
     let free = this.#freeDevices;
     for (const end of ends) {
@@ -183,13 +201,19 @@ class Replay {
     for (let at = 0; at < queue.length; at++) {
       const live = queue[at]!;
       if (live.members !== null || this.#start(live)) continue;
-      for (const moved of this.#makeRoom(live, rank)) if (rank.has(moved)) insertByRank(queue, at + 1, moved, rank);
+      for (const moved of this.#makeRoom(live, rank))
+        if (rank.has(moved)) insertByRank(queue, at + 1, moved, rank);
       this.#start(live);
+    }
+    // What fragmentation keeps from those it is meant for is lent to the next who fit.
+    for (const live of this.#active) {
+      if (this.#freeDevices === 0) break;
+      if (live.members === null) this.#start(live);
     }
     for (const live of this.#active) if (live.members !== null) this.#lookWhenLevelChanges(live);
   }
 
-  /** Evicts lower-ranked jobs on the nodes where that costs least; nothing if it would not help. */
+  /** Evicts lower-ranked jobs (for whole nodes, also moves single-device ones) on the nodes where that costs least; nothing if it would not help. */
   #makeRoom(live: LiveJob, rank: ReadonlyMap<LiveJob, number>): LiveJob[] {
     const { devicesPerNode } = this.#cluster;
     const mine = rank.get(live)!;
@@ -200,13 +224,29 @@ class Replay {
       let free = this.#planning.state.wholeFree[node]!;
       const victims: LiveJob[] = [];
       let cost = 0;
-      const order = [...residents].filter((other) => (rank.get(other) ?? Infinity) > mine && this.#policy.mayEvict?.(other) !== false).sort((a, b) => (rank.get(b) ?? Infinity) - (rank.get(a) ?? Infinity) || a.job.devices - b.job.devices || b.index - a.index);
+      const order = [...residents]
+        .filter(
+          (other) =>
+            ((rank.get(other) ?? Infinity) > mine ||
+              (live.job.devices >= devicesPerNode && other.job.devices === 1)) &&
+            this.#policy.mayEvict?.(other) !== false,
+        )
+        .sort(
+          (a, b) =>
+            (rank.get(b) ?? Infinity) - (rank.get(a) ?? Infinity) ||
+            a.job.devices - b.job.devices ||
+            b.index - a.index,
+        );
       for (const other of order) {
         if (free >= perNode) break;
-        free += other.members!.reduce((sum, member) => sum + (member.node === node ? member.devices.length : 0), 0);
+        free += other.members!.reduce(
+          (sum, member) => sum + (member.node === node ? member.devices.length : 0),
+          0,
+        );
         victims.push(other);
         // Jobs that should run anyway only move: that costs a restart, not their turn.
-        cost += other.job.devices * (rank.has(other) ? 3 : 1);
+        const turn = rank.get(other);
+        cost += other.job.devices * (turn === undefined ? 1 : turn > mine ? 3 : 6);
       }
       if (free >= perNode) options.push({ cost, victims });
     }
@@ -232,7 +272,11 @@ class Replay {
     live.epoch++;
     this.#freeDevices -= live.job.devices;
     for (const member of outcome.members) this.#residents[member.node]!.add(live);
-    this.#events.push(this.#now + live.overheadSeconds + live.remainingSeconds, { live, epoch: live.epoch, kind: 'end' });
+    this.#events.push(this.#now + live.overheadSeconds + live.remainingSeconds, {
+      live,
+      epoch: live.epoch,
+      kind: 'end',
+    });
     return true;
   }
 
@@ -250,11 +294,20 @@ class Replay {
     const threshold = this.#policy.nextThreshold?.(live);
     if (threshold === undefined || this.#looked.get(live) === threshold * 1e6 + live.epoch) return;
     this.#looked.set(live, threshold * 1e6 + live.epoch);
-    this.#events.push(this.#now + (threshold - live.attained) / live.job.devices + 1e-3, { live, epoch: live.epoch, kind: 'look' });
+    this.#events.push(this.#now + (threshold - live.attained) / live.job.devices + 1e-3, {
+      live,
+      epoch: live.epoch,
+      kind: 'look',
+    });
   }
 }
 
-function insertByRank(queue: LiveJob[], from: number, moved: LiveJob, rank: ReadonlyMap<LiveJob, number>): void {
+function insertByRank(
+  queue: LiveJob[],
+  from: number,
+  moved: LiveJob,
+  rank: ReadonlyMap<LiveJob, number>,
+): void {
   let at = from;
   while (at < queue.length && rank.get(queue[at]!)! < rank.get(moved)!) at++;
   queue.splice(at, 0, moved);
@@ -271,7 +324,13 @@ function toNode(index: number, devices: number): NodeState {
     cordoned: false,
     healthy: true,
     capacity: { cpuMilli: 0, memoryBytes: 0, storageBytes: 0 },
-    devices: Array.from({ length: devices }, (_, device) => ({ id: `${name}/${device}`, model: 'gpu', memoryBytes: 0, milliCapacity: 1000, healthy: true })),
+    devices: Array.from({ length: devices }, (_, device) => ({
+      id: `${name}/${device}`,
+      model: 'gpu',
+      memoryBytes: 0,
+      milliCapacity: 1000,
+      healthy: true,
+    })),
   };
 }
 
@@ -285,6 +344,18 @@ function toWorkload(job: ReplayJob, devicesPerNode: number): Workload {
     minCount: count,
     request: { cpuMilli: 0, memoryBytes: 0, storageBytes: 0, devices, deviceMilli: 0 },
   });
-  const taskGroups = [...(whole > 0 ? [group('whole', whole, devicesPerNode)] : []), ...(rest > 0 ? [group('rest', 1, rest)] : [])];
-  return { id: job.id, queueId: 'replay', tenantId: 'replay', priority: 0, createdAtMs: 0, preemptible: true, taskGroups, state: 'pending' };
+  const taskGroups = [
+    ...(whole > 0 ? [group('whole', whole, devicesPerNode)] : []),
+    ...(rest > 0 ? [group('rest', 1, rest)] : []),
+  ];
+  return {
+    id: job.id,
+    queueId: 'replay',
+    tenantId: 'replay',
+    priority: 0,
+    createdAtMs: 0,
+    preemptible: true,
+    taskGroups,
+    state: 'pending',
+  };
 }
