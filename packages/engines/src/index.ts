@@ -10,4 +10,5 @@ export type {
   LlmEngine,
   SamplingOptions,
   TokenLogprob,
+  TokenScore,
 } from './llm-engine.ts';

@@ -15,6 +15,7 @@ export interface SamplingOptions {
 
 export interface GenerateRequest {
   readonly prompt: readonly number[];
+  /** 0 computes the prompt only. */
   readonly maxTokens: number;
   readonly sampling: SamplingOptions;
   /** How many alternatives to report for each token; undefined reports none. */
@@ -22,6 +23,8 @@ export interface GenerateRequest {
   /** The answer must be JSON of this schema; `true` for any JSON object. */
   readonly jsonSchema?: Readonly<Record<string, unknown>> | true;
   readonly ignoreEnd?: boolean;
+  /** Report the log probability of each prompt token, with `topLogprobs` alternatives. */
+  readonly hasPromptLogprobs?: boolean;
   readonly priority?: number;
   /** Prefixes are shared within a scope only. */
   readonly scope?: string;
@@ -33,7 +36,16 @@ export interface TokenLogprob {
   readonly logprob: number;
 }
 
+export interface TokenScore {
+  readonly token: number;
+  /** Null for the first token of a prompt: nothing stands before it. */
+  readonly logprob: number | null;
+  readonly top: readonly TokenLogprob[];
+}
+
 export type GenerateEvent =
+  /** Once, before the first token, when asked for. */
+  | { readonly type: 'prompt'; readonly scores: readonly TokenScore[] }
   | {
       readonly type: 'token';
       readonly token: number;

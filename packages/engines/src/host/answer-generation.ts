@@ -2,9 +2,9 @@
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { EngineError } from '../engine-error.ts';
-import type { GenerateRequest, LlmEngine } from '../llm-engine.ts';
+import type { GenerateRequest, LlmEngine, TokenScore } from '../llm-engine.ts';
 import { toUsage, type Dialect, type Usage } from '../openai/dialect.ts';
-import { generateText, type TokenReport } from '../openai/generation.ts';
+import { generateText } from '../openai/generation.ts';
 import type { GenerationOptions } from '../openai/parse-request.ts';
 
 export interface Generation {
@@ -39,16 +39,17 @@ async function wholeAnswer(
   const answers = await Promise.all(
     requests.map(async (request, index) => {
       let text = echoes[index] ?? '';
-      const offset = text.length;
-      const reports: TokenReport[] = [];
+      let offset = text.length;
+      const reports: TokenScore[] = [];
       for await (const piece of generateText(engine, request, options.stops)) {
         if (piece.type === 'end') {
           const logprobs =
             options.topLogprobs === undefined ? undefined : dialect.logprobs(engine, reports, offset);
           return { ...piece, choice: dialect.choice(index, text, piece.reason, logprobs) };
         }
-        text += piece.text;
         reports.push(...piece.logprobs);
+        if (piece.type === 'prompt') offset = 0;
+        else text += piece.text;
       }
       throw new EngineError('engine_failed', 'The engine ended without an answer.');
     }),
@@ -97,9 +98,11 @@ async function streamAnswer(
           const opening = dialect.opening(index);
           if (opening !== undefined) await send(choose(opening));
           const echo = echoes[index] ?? '';
-          if (echo !== '') await send(choose(dialect.delta(index, echo, undefined)));
+          const scores = piece.type === 'prompt' ? dialect.logprobs(engine, piece.logprobs, 0) : undefined;
+          if (echo !== '') await send(choose(dialect.delta(index, echo, scores)));
           offset = echo.length;
         }
+        if (piece.type === 'prompt') continue;
         if (piece.type === 'end') {
           if (piece.reason !== 'cancelled') await send(choose(dialect.closing(index, piece.reason)));
           return piece;

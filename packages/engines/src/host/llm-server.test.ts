@@ -123,6 +123,25 @@ describe('engine host, as the openai client sees it', () => {
     expect(chat.choices[0]?.logprobs?.content?.[0]?.top_logprobs).toHaveLength(3);
   });
 
+  it('scores a prompt: echo with log probabilities, and nothing generated', async () => {
+    const prompt = `x${'the quick'.repeat(12)}`;
+    const ask = async (max_tokens: number): Promise<OpenAI.Completions.CompletionChoice.Logprobs | null> => {
+      const body = { ...greedy, prompt, echo: true, logprobs: 1, max_tokens };
+      const choice = (await client.completions.create(body)).choices[0];
+      expect(choice?.text.startsWith(prompt)).toBe(true);
+      return choice?.logprobs ?? null;
+    };
+    const scored = await ask(0);
+    expect(scored?.tokens?.join('')).toBe(prompt);
+    expect(scored?.token_logprobs?.[0]).toBeNull();
+    // "u" surely follows "q"; "t" does not follow "x".
+    expect(scored?.token_logprobs?.[prompt.indexOf('u')]).toBeGreaterThan(-0.1);
+    expect(scored?.token_logprobs?.[1]).toBeLessThan(-5);
+    const longer = await ask(2);
+    expect(longer?.tokens).toHaveLength(prompt.length + 2);
+    expect(longer?.text_offset?.at(-1)).toBe(prompt.length + 1);
+  });
+
   it('answers in the JSON of a schema', async () => {
     const schema = { type: 'object', properties: { ok: { type: 'boolean' } }, required: ['ok'] };
     const answer = await client.chat.completions.create({
@@ -173,6 +192,7 @@ describe('engine host, bad input', () => {
     ['/v1/completions', { prompt: [70_000] }, 400, 'invalid_value'],
     ['/v1/completions', { prompt: 'a', temperature: 'hot' }, 400, 'invalid_value'],
     ['/v1/completions', { prompt: 'a', n: 1_000 }, 400, 'invalid_value'],
+    ['/v1/completions', { prompt: 'a', max_tokens: 0 }, 400, 'invalid_value'],
     ['/v1/completions', { prompt: 'a', suffix: 'b' }, 400, 'unsupported'],
     ['/v1/completions', { prompt: 'a'.repeat(5_000) }, 400, 'context_length_exceeded'],
     ['/v1/completions', { prompt: 'a'.repeat(10_000_001) }, 413, 'body_too_large'],

@@ -293,6 +293,7 @@ class LlmHost implements LlmServer {
     let options: GenerationOptions;
     let prompts: readonly (readonly number[])[];
     let echoed: readonly Prompt[] = [];
+    let hasPromptLogprobs = false;
     if (name === 'chat') {
       const chat = parseChat(body);
       const text =
@@ -306,6 +307,7 @@ class LlmHost implements LlmServer {
       options = completions;
       prompts = completions.prompts.map((prompt) => this.#tokensOf(engine, prompt, 'prompt'));
       if (completions.isEchoed) echoed = completions.prompts;
+      hasPromptLogprobs = completions.isEchoed && completions.topLogprobs !== undefined;
     }
     this.#requireModel(options.model);
     const requests = prompts.flatMap((tokens) => {
@@ -324,6 +326,7 @@ class LlmHost implements LlmServer {
         ...(options.topLogprobs === undefined ? {} : { topLogprobs: options.topLogprobs }),
         ...(options.jsonSchema === undefined ? {} : { jsonSchema: options.jsonSchema }),
         ignoreEnd: options.ignoreEnd,
+        hasPromptLogprobs,
         priority,
         scope,
         signal,

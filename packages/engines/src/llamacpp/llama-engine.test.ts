@@ -46,6 +46,7 @@ async function collect(events: AsyncIterable<GenerateEvent>): Promise<Answer> {
         logprobs,
       };
     }
+    if (event.type === 'prompt') continue;
     tokens.push(event.token);
     if (event.logprob !== undefined) logprobs.push(event.logprob);
   }

@@ -16,7 +16,7 @@ import {
   type Token,
 } from 'node-llama-cpp';
 import { EngineError } from '../engine-error.ts';
-import type { EngineStats, GenerateEvent, GenerateRequest, LlmEngine } from '../llm-engine.ts';
+import type { EngineStats, GenerateEvent, GenerateRequest, LlmEngine, TokenScore } from '../llm-engine.ts';
 import { byteLevelDetokenizer } from './byte-level-detokenizer.ts';
 import { checkModelFile } from './check-model-file.ts';
 import { nativeParts, type NativeContext, type NativeParts, type NativeSampler } from './native.ts';
@@ -41,6 +41,7 @@ interface Active {
   readonly events: AbortableQueue<GenerateEvent>;
   readonly sampler: NativeSampler;
   readonly generated: number[];
+  readonly scores: TokenScore[];
   isCancelled: boolean;
   error: EngineError | undefined;
 }
@@ -183,6 +184,7 @@ class LlamaEngine implements LlmEngine {
       events: createAbortableQueue(),
       sampler,
       generated: [],
+      scores: [{ token: request.prompt[0] as number, logprob: null, top: [] }],
       isCancelled: false,
       error: undefined,
     };
@@ -199,6 +201,7 @@ class LlamaEngine implements LlmEngine {
       tokens: request.prompt,
       priority: request.priority ?? 0,
       scope: request.scope ?? '',
+      isScored: request.hasPromptLogprobs === true,
     });
     this.#wake?.resolve();
     try {
@@ -298,21 +301,46 @@ class LlamaEngine implements LlmEngine {
     if (plan.entries.length === 0) return;
     this.#context.initBatch(plan.entries.reduce((sum, { tokens }) => sum + tokens.length, 0));
     const due: { readonly active: Active; readonly logitIndex: number }[] = [];
-    for (const { id, slot, firstPosition, tokens, isSampled } of plan.entries) {
-      const wanted = isSampled ? Uint32Array.of(tokens.length - 1) : new Uint32Array();
+    const scored: { readonly active: Active; readonly position: number; readonly logitIndex: number }[] = [];
+    for (const { id, slot, firstPosition, tokens, isSampled, isScored } of plan.entries) {
+      const last = isSampled ? Uint32Array.of(tokens.length - 1) : new Uint32Array();
+      const wanted = isScored ? Uint32Array.from(tokens.keys()) : last;
       const logits = this.#context.addToBatch(slot, firstPosition, Uint32Array.from(tokens), wanted);
       const active = this.#active.get(id);
-      if (isSampled && active !== undefined) due.push({ active, logitIndex: logits[0] as number });
+      if (active === undefined) continue;
+      if (isScored) {
+        for (const [index, logitIndex] of logits.entries()) {
+          scored.push({ active, position: firstPosition + index + 1, logitIndex });
+        }
+      }
+      if (isSampled) due.push({ active, logitIndex: logits.at(-1) as number });
     }
     await this.#context.decodeBatch();
     this.#scheduler.commit(plan);
     this.#counts.steps += 1;
+    for (const { active, position, logitIndex } of scored) await this.#score(active, position, logitIndex);
     await Promise.all(due.map(async ({ active, logitIndex }) => this.#sample(active, logitIndex)));
+  }
+
+  /** What the model thought of the prompt token at `position`, from the logits of the one before it. */
+  async #score(active: Active, position: number, logitIndex: number): Promise<void> {
+    const token = active.request.prompt[position];
+    if (token === undefined || active.isCancelled) return;
+    const [, probabilities] = await this.#context.sampleToken(logitIndex, this.#probe, true);
+    const { logprob, top } = toLogprobs(token, probabilities, active.request.topLogprobs ?? 0);
+    active.scores.push({ token, logprob: logprob ?? null, top: top ?? [] });
   }
 
   async #sample(active: Active, logitIndex: number): Promise<void> {
     const { request, generated } = active;
     if (active.isCancelled) return;
+    if (request.hasPromptLogprobs === true && generated.length === 0) {
+      active.events.push({ type: 'prompt', scores: active.scores });
+    }
+    if (request.maxTokens === 0) {
+      this.#end(active, 'length');
+      return;
+    }
     const probabilities =
       request.topLogprobs === undefined
         ? undefined

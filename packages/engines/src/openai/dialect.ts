@@ -1,6 +1,5 @@
 /** The shapes in which completions and chat differ: one row of this table each, one relay for both. */
-import type { LlmEngine } from '../llm-engine.ts';
-import type { TokenReport } from './generation.ts';
+import type { LlmEngine, TokenScore } from '../llm-engine.ts';
 
 export interface Usage {
   readonly promptTokens: number;
@@ -17,10 +16,10 @@ export interface Dialect {
   delta(index: number, text: string, logprobs: unknown): Record<string, unknown>;
   closing(index: number, reason: string): Record<string, unknown>;
   choice(index: number, text: string, reason: string, logprobs: unknown): Record<string, unknown>;
-  logprobs(engine: LlmEngine, reports: readonly TokenReport[], textOffset: number): unknown;
+  logprobs(engine: LlmEngine, reports: readonly TokenScore[], textOffset: number): unknown;
 }
 
-const chatLogprob = (engine: LlmEngine, token: number, logprob: number): Record<string, unknown> => {
+const chatLogprob = (engine: LlmEngine, token: number, logprob: number | null): Record<string, unknown> => {
   const text = engine.detokenize([token]);
   return { token: text, logprob, bytes: [...Buffer.from(text)] };
 };
@@ -44,8 +43,10 @@ export const completionsDialect: Dialect = {
     return {
       tokens,
       token_logprobs: reports.map(({ logprob }) => logprob),
-      top_logprobs: reports.map(({ top }) =>
-        Object.fromEntries(top.map(({ token, logprob }) => [engine.detokenize([token]), logprob])),
+      top_logprobs: reports.map(({ top, logprob }) =>
+        logprob === null
+          ? null
+          : Object.fromEntries(top.map(({ token, logprob }) => [engine.detokenize([token]), logprob])),
       ),
       text_offset: tokens.map((token) => {
         const at = offset;

@@ -1,16 +1,11 @@
 /** One answer as text: the engine's tokens through the stop matcher, piece by piece. */
-import type { GenerateRequest, LlmEngine, TokenLogprob } from '../llm-engine.ts';
+import type { GenerateRequest, LlmEngine, TokenScore } from '../llm-engine.ts';
 import { createStopMatcher } from './stop-matcher.ts';
 import { createTextStream } from './text-stream.ts';
 
-export interface TokenReport {
-  readonly token: number;
-  readonly logprob: number;
-  readonly top: readonly TokenLogprob[];
-}
-
 export type GenerationPiece =
-  | { readonly type: 'text'; readonly text: string; readonly logprobs: readonly TokenReport[] }
+  | { readonly type: 'prompt'; readonly logprobs: readonly TokenScore[] }
+  | { readonly type: 'text'; readonly text: string; readonly logprobs: readonly TokenScore[] }
   | {
       readonly type: 'end';
       readonly reason: 'stop' | 'length' | 'cancelled';
@@ -27,7 +22,7 @@ export async function* generateText(
   const stop = createStopMatcher(stops);
   let completionTokens = 0;
   let cachedTokens = 0;
-  let reports: TokenReport[] = [];
+  let reports: TokenScore[] = [];
   // Leaving the loop at a stop string ends the engine's iterator, and with it the computing.
   for await (const event of engine.generate(request)) {
     if (event.type === 'end') {
@@ -36,6 +31,10 @@ export async function* generateText(
       if (last !== '' || reports.length > 0) yield { type: 'text', text: last, logprobs: reports };
       yield { type: 'end', reason: event.reason, completionTokens, cachedTokens: event.cachedTokens };
       return;
+    }
+    if (event.type === 'prompt') {
+      yield { type: 'prompt', logprobs: event.scores };
+      continue;
     }
     completionTokens += 1;
     cachedTokens = event.cachedTokens ?? cachedTokens;

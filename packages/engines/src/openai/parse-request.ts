@@ -42,10 +42,8 @@ export function parseCompletions(body: unknown): CompletionsCall {
   const prompts = promptsOf(fields['prompt'], 'prompt');
   const topLogprobs = integer(fields, 'logprobs', 0, limits.topLogprobs);
   const isEchoed = flag(fields, 'echo');
-  if (isEchoed && topLogprobs !== undefined) {
-    throw bad('echo', 'echo together with logprobs is not supported.', 'unsupported');
-  }
   const options = generationOptions(fields, topLogprobs);
+  if (options.maxTokens === 0 && !isEchoed) throw bad('max_tokens', 'max_tokens is at least 1 without echo.');
   if (prompts.length * options.choices > limits.choices) {
     throw bad('n', `At most ${limits.choices} answers are computed in one call.`);
   }
@@ -92,7 +90,7 @@ function generationOptions(fields: Body, topLogprobs: number | undefined): Gener
       streamOptions !== null &&
       (streamOptions as Body)['include_usage'] === true,
     maxTokens:
-      integer(fields, 'max_completion_tokens', 1, 2 ** 31) ?? integer(fields, 'max_tokens', 1, 2 ** 31),
+      integer(fields, 'max_completion_tokens', 1, 2 ** 31) ?? integer(fields, 'max_tokens', 0, 2 ** 31),
     choices,
     sampling: {
       temperature: number(fields, 'temperature', 0, 2) ?? 1,

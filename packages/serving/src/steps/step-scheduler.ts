@@ -35,6 +35,8 @@ export interface StepEntry {
   readonly tokens: readonly number[];
   /** The last token's logits are wanted: the prompt is complete or the sequence is generating. */
   readonly isSampled: boolean;
+  /** The logits of every token are wanted. */
+  readonly isScored: boolean;
 }
 
 export interface StepPlan {
@@ -50,6 +52,8 @@ export interface SequenceStart {
   readonly priority?: number;
   /** Whose cached prefixes may be reused and whose turn is counted: a tenant. */
   readonly scope?: string;
+  /** The logits of all prompt tokens are wanted; such a prompt reuses nothing. */
+  readonly isScored?: boolean;
 }
 
 interface Running {
@@ -61,6 +65,8 @@ interface Running {
   /** How many of them are in the KV memory. */
   computed: number;
   readonly reused: number;
+  /** Prompt tokens whose logits are wanted: all or none. */
+  readonly scoredTokens: number;
 }
 
 interface Slot {
@@ -109,7 +115,7 @@ export class StepScheduler {
         `a prompt of ${start.tokens.length} tokens does not fit ${this.#options.contextTokens}`,
       );
     }
-    this.#queue.push({ priority: 0, scope: '', ...start });
+    this.#queue.push({ priority: 0, scope: '', isScored: false, ...start });
   }
 
   /** The tokens of this sequence's prompt that need no computing; undefined while it waits. */
@@ -221,7 +227,7 @@ export class StepScheduler {
   #place(next: WaitingSequence): KvCommand[] {
     // The last prompt token is always computed: its logits give the first new token.
     const reusable = (slot: Slot): number => {
-      if (slot.scope !== next.scope) return 0;
+      if (slot.scope !== next.scope || next.isScored) return 0;
       const held = slot.owner === undefined ? slot.tokens : slot.owner.tokens;
       const limit = slot.owner === undefined ? held.length : slot.owner.computed;
       return Math.min(commonPrefix(held, next.tokens), limit, next.tokens.length - 1);
@@ -246,6 +252,7 @@ export class StepScheduler {
       tokens: [...next.tokens],
       computed: reused,
       reused,
+      scoredTokens: next.isScored ? next.tokens.length : 0,
     };
     slot.owner = sequence;
     slot.tokens = [];
@@ -279,5 +286,6 @@ function entryOf(sequence: Running, count: number): StepEntry {
     firstPosition: sequence.computed,
     tokens: sequence.tokens.slice(sequence.computed, end),
     isSampled: end === sequence.tokens.length,
+    isScored: sequence.computed < sequence.scoredTokens,
   };
 }
