@@ -1,0 +1,197 @@
+/**
+ * What went wrong in other schedulers, as short tables: cluster, queues, arrivals, outcome.
+ * Where a rule can be switched off, `without` shows that the scenario then goes wrong.
+ */
+import { expect, test } from 'vitest';
+import { planCycle, type PlanOptions } from './plan-cycle.ts';
+import { node, queue, running, snapshot, workload } from './scenario.ts';
+import type { NodeState, QueueNode, Workload } from './snapshot.ts';
+
+interface Outcome {
+  starts: string[];
+  evicts: string[];
+  waits: Record<string, string>;
+}
+
+interface Scenario {
+  name: string;
+  nodes: NodeState[];
+  queues?: QueueNode[];
+  workloads: Workload[];
+  expected: Outcome;
+  without?: PlanOptions;
+}
+
+const NOW_MS = 1_000_000;
+const HOUR_MS = 3_600_000;
+
+/** One-device residents on a node from one device to another. */
+function residents(
+  prefix: string,
+  nodeName: string,
+  from: number,
+  to: number,
+  shape: Parameters<typeof running>[2] = {},
+): Workload[] {
+  return Array.from({ length: to - from }, (_, index) =>
+    running(`${prefix}${index}`, [[nodeName, from + index]], shape),
+  );
+}
+
+const scenarios: Scenario[] = [
+  {
+    name: 'Kueue #5243: evicts on one node, not eight devices scattered over two',
+    nodes: [node('n1', 8), node('n2', 8)],
+    workloads: [
+      ...residents('a', 'n1', 0, 8, { startedAtMs: 0 }),
+      ...residents('cheap', 'n2', 0, 4, { startedAtMs: NOW_MS }),
+      ...residents('fixed', 'n2', 4, 8, { preemptible: false }),
+      workload('whole', { devices: 8, priority: 1 }),
+    ],
+    expected: {
+      starts: [],
+      evicts: ['a0', 'a1', 'a2', 'a3', 'a4', 'a5', 'a6', 'a7'],
+      waits: { whole: 'waiting_for_victims' },
+    },
+    without: { preemption: false },
+  },
+  {
+    name: 'Kueue #10131: reclaims no more than is needed',
+    nodes: [node('n1', 8)],
+    queues: [queue('lender', { deserved: { devices: 4 } }), queue('borrower')],
+    workloads: [
+      ...residents('b', 'n1', 0, 8, { queueId: 'borrower' }),
+      workload('mine', { queueId: 'lender', devices: 2 }),
+    ],
+    expected: { starts: [], evicts: ['b0', 'b1'], waits: { mine: 'waiting_for_victims' } },
+    without: { preemption: false },
+  },
+  {
+    name: 'Kueue #477: the victim is the one that has just written a checkpoint',
+    nodes: [node('n1', 2)],
+    workloads: [
+      running('unsaved', [['n1', 0]], { startedAtMs: 0 }),
+      running('saved', [['n1', 1]], { startedAtMs: 0, lastCheckpointAtMs: NOW_MS - 1000 }),
+      workload('urgent', { priority: 1 }),
+    ],
+    expected: { starts: [], evicts: ['saved'], waits: { urgent: 'waiting_for_victims' } },
+    without: { preemption: false },
+  },
+  {
+    name: 'Kueue #13797: nobody else is evicted while the victims are still leaving',
+    nodes: [node('n1', 2)],
+    workloads: [
+      running('leaver', [['n1', 0]], { leaving: true }),
+      running('other', [['n1', 1]]),
+      workload('urgent', { priority: 1 }),
+    ],
+    expected: { starts: [], evicts: [], waits: { urgent: 'waiting_for_victims' } },
+  },
+  {
+    name: 'Volcano #665, #4617: a gang that fragmentation keeps waiting does not block the queue',
+    nodes: [node('n1', 8), node('n2', 8)],
+    workloads: [
+      running('r1', [['n1', 0]], { preemptible: false, runtimeEstimateMs: 2 * HOUR_MS }),
+      running('r2', [['n2', 0]], { preemptible: false, runtimeEstimateMs: 3 * HOUR_MS }),
+      workload('gang', { devices: 8, createdAtMs: 0 }),
+      workload('small', { devices: 4, createdAtMs: 1, runtimeEstimateMs: 10 * HOUR_MS }),
+    ],
+    expected: { starts: ['small'], evicts: [], waits: { gang: 'fragmented' } },
+  },
+  {
+    name: 'KAI #1969: a large job gets a reservation; a long small one may not take its nodes, a short one may',
+    nodes: [node('n1', 8), node('n2', 8)],
+    workloads: [
+      running('r1', [['n1', 0]], { preemptible: false, devices: 4, runtimeEstimateMs: 2 * HOUR_MS }),
+      workload('large', { members: 2, devices: 8, createdAtMs: 0 }),
+      workload('long', { devices: 4, createdAtMs: 1, runtimeEstimateMs: 10 * HOUR_MS }),
+      workload('short', { devices: 4, createdAtMs: 2, runtimeEstimateMs: HOUR_MS }),
+    ],
+    expected: {
+      starts: ['short'],
+      evicts: [],
+      waits: { large: 'insufficient_capacity', long: 'behind_reservation' },
+    },
+    without: { reservation: false },
+  },
+  {
+    name: 'Volcano #5805: a gang is placed whole once its node is back, though others are younger and smaller',
+    nodes: [node('n1', 8), node('n2', 8)],
+    workloads: [
+      workload('gang', { members: 2, devices: 8, createdAtMs: 0 }),
+      workload('small', { createdAtMs: 1 }),
+    ],
+    expected: { starts: ['gang'], evicts: [], waits: { small: 'insufficient_capacity' } },
+  },
+  {
+    name: 'dstack #1994, #4146: what can never run says so instead of waiting',
+    nodes: [node('n1', 8)],
+    workloads: [workload('impossible', { members: 2, devices: 8 }), workload('next', { createdAtMs: 1 })],
+    expected: { starts: ['next'], evicts: [], waits: { impossible: 'unsatisfiable_request' } },
+  },
+  {
+    name: 'dstack #2221: a node too small for the request is not chosen',
+    nodes: [node('a-small', 4), node('b-large', 8)],
+    workloads: [workload('w', { devices: 6 })],
+    expected: { starts: ['w'], evicts: [], waits: {} },
+  },
+  {
+    name: 'SkyPilot #5493: equal jobs start in the order they came',
+    nodes: [node('n1', 2)],
+    workloads: [
+      workload('third', { createdAtMs: 3 }),
+      workload('first', { createdAtMs: 1 }),
+      workload('second', { createdAtMs: 2 }),
+    ],
+    expected: { starts: ['first', 'second'], evicts: [], waits: { third: 'insufficient_capacity' } },
+  },
+  {
+    name: 'minimum runtime: the young ones of the queue are spared',
+    nodes: [node('n1', 1)],
+    queues: [queue('main', { minRuntimeMs: HOUR_MS })],
+    workloads: [
+      running('young', [['n1', 0]], { startedAtMs: NOW_MS - 1000 }),
+      workload('urgent', { priority: 1 }),
+    ],
+    expected: { starts: [], evicts: [], waits: { urgent: 'insufficient_capacity' } },
+  },
+  {
+    name: 'a queue above its own share reclaims nothing',
+    nodes: [node('n1', 4)],
+    queues: [queue('a', { deserved: { devices: 2 } }), queue('b', { deserved: { devices: 2 } })],
+    workloads: [
+      ...residents('a', 'n1', 0, 2, { queueId: 'a' }),
+      ...residents('b', 'n1', 2, 4, { queueId: 'b' }),
+      workload('more', { queueId: 'a' }),
+    ],
+    expected: { starts: [], evicts: [], waits: { more: 'insufficient_capacity' } },
+  },
+];
+
+function outcomeOf({ nodes, queues, workloads }: Scenario, options?: PlanOptions): Outcome {
+  const plan = planCycle(
+    snapshot({ nowMs: NOW_MS, nodes, workloads, ...(queues === undefined ? {} : { queues }) }),
+    options,
+  );
+  return {
+    starts: plan.placements.map(({ workloadId }) => workloadId),
+    evicts: plan.evictions.map(({ workloadId }) => workloadId).sort(),
+    waits: Object.fromEntries(plan.waiting.map(({ workloadId, reasons }) => [workloadId, reasons[0]!.code])),
+  };
+}
+
+test.each(scenarios)('$name', (scenario) => {
+  expect(outcomeOf(scenario)).toEqual(scenario.expected);
+  if (scenario.without !== undefined)
+    expect(outcomeOf(scenario, scenario.without)).not.toEqual(scenario.expected);
+});
+
+test('Kueue #6763: the same victims whatever order the snapshot is written in', () => {
+  const scenario = scenarios[1]!;
+  const reversed = {
+    ...scenario,
+    workloads: [...scenario.workloads].reverse(),
+    nodes: [...scenario.nodes].reverse(),
+  };
+  expect(outcomeOf(reversed)).toEqual(scenario.expected);
+});
