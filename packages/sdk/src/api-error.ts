@@ -8,7 +8,15 @@ export class ApiError extends Error {
   readonly problems: readonly ErrorProblem[];
   readonly requestId: string | undefined;
 
-  constructor(input: { code: string; message: string; status: number; hint?: string; problems?: readonly ErrorProblem[]; requestId?: string; cause?: unknown }) {
+  constructor(input: {
+    code: string;
+    message: string;
+    status: number;
+    hint?: string;
+    problems?: readonly ErrorProblem[];
+    requestId?: string;
+    cause?: unknown;
+  }) {
     super(input.message, input.cause === undefined ? undefined : { cause: input.cause });
     this.name = 'ApiError';
     this.code = input.code;

@@ -1,5 +1,12 @@
 /** A typed client of every route in the contract's table. Runs in Node and in browsers. */
-import { type RouteDefinition, type RouteName, type RouteRequest, type RouteResponse, type Routes, routes } from '@gantry/contract';
+import {
+  type RouteDefinition,
+  type RouteName,
+  type RouteRequest,
+  type RouteResponse,
+  type Routes,
+  routes,
+} from '@gantry/contract';
 import { ApiError } from './api-error.ts';
 import { type ServerEvent, parseServerEvents } from './server-events.ts';
 
@@ -19,15 +26,35 @@ export interface CallOptions {
 
 type NamesOf<Kind> = { [N in RouteName]: Routes[N] extends { stream: Kind } ? N : never }[RouteName];
 type JsonName = Exclude<RouteName, NamesOf<'events'> | NamesOf<'log'>>;
-type PagedName = { [N in JsonName]: RouteResponse<N> extends { items: readonly unknown[]; nextCursor?: string | undefined } ? N : never }[JsonName];
+type PagedName = {
+  [N in JsonName]: RouteResponse<N> extends { items: readonly unknown[]; nextCursor?: string | undefined }
+    ? N
+    : never;
+}[JsonName];
 type ItemOf<N extends PagedName> = RouteResponse<N> extends { items: readonly (infer Item)[] } ? Item : never;
 
 export interface Client {
-  call<N extends JsonName>(name: N, request: RouteRequest<N>, options?: CallOptions): Promise<RouteResponse<N>>;
+  call<N extends JsonName>(
+    name: N,
+    request: RouteRequest<N>,
+    options?: CallOptions,
+  ): Promise<RouteResponse<N>>;
   /** Every item of a list, page after page. */
-  pages<N extends PagedName>(name: N, request: RouteRequest<N>, options?: CallOptions): AsyncIterable<ItemOf<N>>;
-  watch<N extends NamesOf<'events'>>(name: N, request: RouteRequest<N>, options?: CallOptions): AsyncIterable<ServerEvent>;
-  log<N extends NamesOf<'log'>>(name: N, request: RouteRequest<N>, options?: CallOptions): AsyncIterable<Uint8Array>;
+  pages<N extends PagedName>(
+    name: N,
+    request: RouteRequest<N>,
+    options?: CallOptions,
+  ): AsyncIterable<ItemOf<N>>;
+  watch<N extends NamesOf<'events'>>(
+    name: N,
+    request: RouteRequest<N>,
+    options?: CallOptions,
+  ): AsyncIterable<ServerEvent>;
+  log<N extends NamesOf<'log'>>(
+    name: N,
+    request: RouteRequest<N>,
+    options?: CallOptions,
+  ): AsyncIterable<Uint8Array>;
 }
 
 interface Loose {
@@ -42,7 +69,9 @@ export function createClient(options: ClientOptions): Client {
 
   const ask = async (name: RouteName, request: Loose, call: CallOptions = {}): Promise<Response> => {
     const route: RouteDefinition = routes[name];
-    const path = route.path.replaceAll(/:(\w+)/g, (_all, key: string) => encodeURIComponent(request.params?.[key] ?? ''));
+    const path = route.path.replaceAll(/:(\w+)/g, (_all, key: string) =>
+      encodeURIComponent(request.params?.[key] ?? ''),
+    );
     const query = new URLSearchParams();
     for (const [key, value] of Object.entries((request.query ?? {}) as Record<string, unknown>)) {
       if (value !== undefined) query.set(key, String(value));
@@ -63,22 +92,35 @@ export function createClient(options: ClientOptions): Client {
       });
     } catch (error) {
       if (call.signal?.aborted === true) throw error;
-      throw new ApiError({ code: 'unreachable', status: 0, message: `nothing answers at ${base}`, hint: 'is it up? gantry up; another server? gantry login URL', cause: error });
+      throw new ApiError({
+        code: 'unreachable',
+        status: 0,
+        message: `nothing answers at ${base}`,
+        hint: 'is it up? gantry up; another server? gantry login URL',
+        cause: error,
+      });
     }
     if (!response.ok) throw await toApiError(response);
     return response;
   };
 
-  const call: Client['call'] = async (name, request, options) => (await (await ask(name, request as Loose, options)).json()) as RouteResponse<typeof name>;
+  const call: Client['call'] = async (name, request, options) =>
+    (await (await ask(name, request as Loose, options)).json()) as RouteResponse<typeof name>;
 
   return {
     call,
     async *pages(name, request, options) {
       let cursor: string | undefined;
       do {
-        const query = { ...(request as Loose).query as object, ...(cursor === undefined ? {} : { cursor }) };
+        const query = {
+          ...((request as Loose).query as object),
+          ...(cursor === undefined ? {} : { cursor }),
+        };
         const response = await ask(name, { ...(request as Loose), query }, options);
-        const page = (await response.json()) as { items: readonly ItemOf<typeof name>[]; nextCursor?: string };
+        const page = (await response.json()) as {
+          items: readonly ItemOf<typeof name>[];
+          nextCursor?: string;
+        };
         yield* page.items;
         cursor = page.nextCursor;
       } while (cursor !== undefined);
@@ -100,6 +142,11 @@ async function toApiError(response: Response): Promise<ApiError> {
     const { error } = JSON.parse(text) as { error: ConstructorParameters<typeof ApiError>[0] };
     return new ApiError({ ...error, status: response.status });
   } catch {
-    return new ApiError({ code: 'bad_answer', status: response.status, message: `the server answered ${response.status} and no JSON`, hint: 'is this a gantry server?' });
+    return new ApiError({
+      code: 'bad_answer',
+      status: response.status,
+      message: `the server answered ${response.status} and no JSON`,
+      hint: 'is this a gantry server?',
+    });
   }
 }

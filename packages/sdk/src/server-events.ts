@@ -22,8 +22,11 @@ function parseFrame(frame: string): ServerEvent | undefined {
   const fields = new Map<string, string>();
   for (const line of frame.split('\n')) {
     const match = /^(\w+): ?(.*)$/.exec(line);
-    if (match?.[1] !== undefined) fields.set(match[1], `${fields.has(match[1]) ? `${fields.get(match[1])}\n` : ''}${match[2] ?? ''}`);
+    if (match?.[1] !== undefined)
+      fields.set(match[1], `${fields.has(match[1]) ? `${fields.get(match[1])}\n` : ''}${match[2] ?? ''}`);
   }
   const data = fields.get('data');
-  return data === undefined ? undefined : { event: fields.get('event') ?? 'message', id: fields.get('id'), data: JSON.parse(data) as unknown };
+  return data === undefined
+    ? undefined
+    : { event: fields.get('event') ?? 'message', id: fields.get('id'), data: JSON.parse(data) as unknown };
 }

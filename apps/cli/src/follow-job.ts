@@ -1,0 +1,68 @@
+/** Watches a job to its end, as one redrawn line on a terminal and as a line every few seconds elsewhere. */
+import type { Job } from '@gantry/contract';
+import { isTerminal } from '@gantry/contract';
+import type { Client } from '@gantry/sdk';
+import pc from 'picocolors';
+
+const everyMs = 5_000;
+
+export async function followJob(client: Client, name: string, onState?: (job: Job) => void): Promise<Job> {
+  const isLive = process.stdout.isTTY === true;
+  let last: Job | undefined;
+  let lastState = '';
+  let lastLineMs = 0;
+  for (let tries = 0; ; tries += 1) {
+    try {
+      for await (const { event, data } of client.watch('jobs.watch', { params: { name } })) {
+        if (event !== 'job') continue;
+        last = data as Job;
+        if (last.state !== lastState) {
+          if (isLive) process.stdout.write('\r\u001b[2K');
+          onState?.(last);
+          lastState = last.state;
+        }
+        const line = progressLine(last);
+        if (line === undefined) continue;
+        if (isLive) process.stdout.write(`\r\u001b[2K${line}`);
+        else if (Date.now() - lastLineMs >= everyMs) {
+          lastLineMs = Date.now();
+          process.stdout.write(`${line}\n`);
+        }
+      }
+    } catch (error) {
+      if (tries > 20) throw error;
+    }
+    if (last !== undefined && isTerminal(last.state)) break;
+    // The server went away meanwhile: the job goes on without it, so do we.
+    await new Promise((resolve) => setTimeout(resolve, 500));
+  }
+  if (isLive) process.stdout.write('\r\u001b[2K');
+  return last;
+}
+
+function progressLine(job: Job): string | undefined {
+  const { progress } = job;
+  if (job.state !== 'running' || progress?.step === undefined) return undefined;
+  const { step, totalSteps, loss, firstLoss, tokensPerSecond, etaSeconds, sample } = progress;
+  const parts = [
+    totalSteps === undefined ? `step ${step}` : `${bar(step / totalSteps)}  ${step}/${totalSteps}`,
+    typeof loss === 'number'
+      ? `loss ${typeof firstLoss === 'number' ? `${firstLoss.toFixed(2)} → ` : ''}${loss.toFixed(2)}`
+      : '',
+    tokensPerSecond === undefined ? '' : `${Math.round(tokensPerSecond).toLocaleString('en-US')} tok/s`,
+    etaSeconds === undefined
+      ? ''
+      : `${Math.floor(etaSeconds / 60)}:${String(Math.floor(etaSeconds % 60)).padStart(2, '0')} left`,
+    sample === undefined || process.stdout.isTTY !== true
+      ? ''
+      : pc.dim(JSON.stringify(sample.text.slice(0, 40))),
+  ];
+  const width = process.stdout.isTTY === true ? (process.stdout.columns ?? 100) : 200;
+  return `  ▸ training  ${parts.filter((part) => part !== '').join('   ')}`.slice(0, width + 10);
+}
+
+function bar(share: number): string {
+  const width = 24;
+  const full = Math.round(Math.min(1, Math.max(0, share)) * width);
+  return `${'━'.repeat(full)}${pc.dim('─'.repeat(width - full))}`;
+}

@@ -1,0 +1,58 @@
+/** Tables for people, JSON for machines. Colour only for state, and only on a terminal. */
+import pc from 'picocolors';
+import type { Command } from 'commander';
+import type { GlobalOptions } from './connection.ts';
+
+export function isJson(command: Command): boolean {
+  return command.optsWithGlobals<GlobalOptions>().json === true;
+}
+
+export function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+const good = new Set(['succeeded', 'ready', 'running', 'active']);
+const bad = new Set(['failed', 'lost', 'quarantined', 'degraded']);
+
+export function coloured(state: string): string {
+  if (good.has(state)) return pc.green(state);
+  return bad.has(state) ? pc.red(state) : pc.yellow(state);
+}
+
+// eslint-disable-next-line no-control-regex
+const visibleLength = (text: string): number => text.replaceAll(/\u001b\[[0-9;]*m/g, '').length;
+
+export function table(heads: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = heads.map((head, column) =>
+    Math.max(head.length, ...rows.map((row) => visibleLength(row[column] ?? ''))),
+  );
+  const line = (cells: readonly string[]): string =>
+    `  ${cells
+      .map((cell, column) => cell + ' '.repeat(Math.max(0, (widths[column] ?? 0) - visibleLength(cell))))
+      .join('   ')
+      .trimEnd()}`;
+  return [pc.dim(line(heads.map((head) => head.toUpperCase()))), ...rows.map(line)].join('\n');
+}
+
+/** Prints a list either way. */
+export function show<T>(
+  command: Command,
+  items: readonly T[],
+  heads: readonly string[],
+  row: (item: T) => readonly string[],
+  empty: string,
+): void {
+  if (isJson(command)) print(JSON.stringify(items, null, 2));
+  else print(items.length === 0 ? `  ${empty}` : table(heads, items.map(row)));
+}
+
+export function showOne(command: Command, value: unknown, text: () => string): void {
+  print(isJson(command) ? JSON.stringify(value, null, 2) : text());
+}
+
+export function ago(iso: string, nowMs: number = Date.now()): string {
+  const seconds = Math.max(0, Math.round((nowMs - Date.parse(iso)) / 1000));
+  if (seconds < 90) return `${seconds} s ago`;
+  if (seconds < 5_400) return `${Math.round(seconds / 60)} min ago`;
+  return seconds < 129_600 ? `${Math.round(seconds / 3600)} h ago` : `${Math.round(seconds / 86_400)} d ago`;
+}

@@ -1,0 +1,105 @@
+/** Starts and stops the server program; `gantry up`, `down` and the quickstart share it. */
+import { spawn } from 'node:child_process';
+import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { CliError } from './cli-error.ts';
+import { readServer } from './connection.ts';
+import { exitCodes } from './exit-codes.ts';
+
+const serverEntry = (): string =>
+  process.env['GANTRY_SERVER_ENTRY'] ??
+  join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'server', 'src', 'main.ts');
+
+export interface StartOptions {
+  readonly dataDir: string;
+  readonly args: readonly string[];
+}
+
+/** In the foreground: ends when the server ends, with its exit code. */
+export function runServer({ dataDir, args }: StartOptions): Promise<number> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [serverEntry(), '--data-dir', dataDir, ...args], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    child.stdout.on('data', (chunk: Buffer) => {
+      const ready = parseReady(chunk.toString());
+      if (ready !== undefined)
+        process.stdout.write(`  ✓ platform up   ${ready.url}   data ${dataDir}\n  stop it with Ctrl-C\n`);
+    });
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill('SIGTERM'));
+    child.on('exit', (code) => resolve(code ?? 1));
+  });
+}
+
+/** In the background: resolves when it answers, rejects with its own words when it does not start. */
+export function startServer({ dataDir, args }: StartOptions): Promise<{ url: string; pid: number }> {
+  try {
+    mkdirSync(join(dataDir, 'logs'), { recursive: true });
+  } catch (error) {
+    throw new CliError(
+      'data_dir_not_writable',
+      `${dataDir} cannot be written: ${(error as NodeJS.ErrnoException).code ?? ''}`,
+      { hint: 'choose another with --data-dir DIR', exitCode: exitCodes.refused },
+    );
+  }
+  const logFile = join(dataDir, 'logs', 'server.log');
+  const log = openSync(logFile, 'a', 0o600);
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [serverEntry(), '--data-dir', dataDir, ...args], {
+      detached: true,
+      stdio: ['ignore', 'pipe', log],
+    });
+    closeSync(log);
+    child.stdout?.on('data', (chunk: Buffer) => {
+      const ready = parseReady(chunk.toString());
+      if (ready === undefined) return;
+      child.unref();
+      child.stdout?.destroy();
+      resolve(ready);
+    });
+    child.on('exit', (code) => reject(startError(readFileSync(logFile, 'utf8').slice(-4_000), code)));
+  });
+}
+
+function parseReady(text: string): { url: string; pid: number } | undefined {
+  for (const line of text.split('\n')) {
+    if (!line.startsWith('{"ready"')) continue;
+    return JSON.parse(line) as { url: string; pid: number };
+  }
+  return undefined;
+}
+
+function startError(words: string, code: number | null): CliError {
+  for (const line of words.split('\n').reverse()) {
+    if (!line.startsWith('{"error"')) continue;
+    const { error } = JSON.parse(line) as { error: { code: string; message: string; hint?: string } };
+    return new CliError(error.code, error.message, {
+      exitCode: exitCodes.refused,
+      ...(error.hint === undefined ? {} : { hint: error.hint }),
+    });
+  }
+  return new CliError(
+    'internal',
+    `the server ended with ${code} before it was ready: ${words.trim().split('\n').slice(-3).join(' ')}`,
+    { exitCode: exitCodes.internal },
+  );
+}
+
+export async function stopServer(dataDir: string): Promise<boolean> {
+  const server = readServer(dataDir);
+  if (server === undefined) return false;
+  process.kill(server.pid, 'SIGTERM');
+  for (let tries = 0; tries < 300 && readServer(dataDir) !== undefined; tries += 1)
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  return true;
+}
+
+export function isPortFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = createServer();
+    probe.on('error', () => resolve(false));
+    probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)));
+  });
+}
