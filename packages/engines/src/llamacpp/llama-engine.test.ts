@@ -1,10 +1,10 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createRandom } from '@gantry/kit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { GenerateEvent, GenerateRequest, LlmEngine } from '../llm-engine.ts';
 import { answerAfter, cycle, writePermutationModel } from '../testing/permutation-model.ts';
+import { runRandomTraffic } from '../testing/random-traffic.ts';
 import { createLlamaEngine } from './llama-engine.ts';
 
 let folder: string;
@@ -68,21 +68,12 @@ describe('llama.cpp engine', () => {
     expect(answer).toMatchObject({ text: answerAfter('t').slice(0, 5), reason: 'length' });
   });
 
-  it('gives each of many requests that join and leave its own tokens', async () => {
-    const random = createRandom(3);
-    const answers = Array.from({ length: 40 }, async (_, index) => {
-      const prompt = Array.from({ length: 1 + random.below(90) }, () => random.pick(cycle.split(''))).join(
-        '',
-      );
-      const maxTokens = 1 + random.below(60);
-      for (let turn = random.below(20); turn > 0; turn -= 1) await new Promise(setImmediate);
-      const answer = await collect(
-        engine.generate(request(prompt, { maxTokens, scope: `tenant${index % 3}` })),
-      );
-      expect(answer.text).toBe(answerAfter(prompt.at(-1) ?? '').slice(0, maxTokens));
-    });
-    await Promise.all(answers);
-    expect(engine.stats()).toMatchObject({ running: 0, queued: 0 });
+  it('gives each of many requests that join, leave and are cancelled its own tokens', async () => {
+    const result = await runRandomTraffic(engine, { requests: 150, seed: 3, concurrency: 9 });
+    expect(result.wrong).toEqual([]);
+    expect(result.completed + result.cancelled).toBe(150);
+    expect(result.cancelled).toBeGreaterThan(5);
+    expect(engine.stats()).toMatchObject({ queued: 0 });
   });
 
   it('computes the same probabilities from a reused prefix as from nothing', async () => {

@@ -54,6 +54,11 @@ export async function createLlamaEngine(options: LlamaEngineOptions): Promise<Ll
     skipDownload: true,
     logLevel: LlamaLogLevel.warn,
     logger: (_level, message) => options.onLog?.(message.trim()),
+  }).catch((cause: unknown) => {
+    throw new EngineError('engine_failed', 'llama.cpp cannot be started on this machine.', {
+      hint: `Is there a @node-llama-cpp package for ${process.platform}-${process.arch}? Run npm ci without --omit=optional.`,
+      cause,
+    });
   });
   let model: LlamaModel | undefined;
   try {
