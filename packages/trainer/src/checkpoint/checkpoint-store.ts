@@ -48,8 +48,10 @@ export type WriteDurably = (path: string, bytes: Uint8Array) => Promise<void>;
 
 export const writeDurably: WriteDurably = async (path, bytes) => {
   await using file = await open(path, 'w');
-  await file.writeFile(bytes);
-  await file.sync();
+  for (let written = 0; written < bytes.byteLength;) {
+    written += (await file.write(bytes, written)).bytesWritten;
+  }
+  await file.datasync();
 };
 
 export async function saveCheckpoint(
@@ -63,11 +65,14 @@ export async function saveCheckpoint(
   await rm(aside, { recursive: true, force: true });
   try {
     await mkdir(aside, { recursive: true });
-    const files: { path: string; bytes: number; digest: string }[] = [];
-    for (const name of bufferNames) {
+    const pending = bufferNames.map((name) => write(join(aside, name), bytesOf(buffers[bufferFiles[name]])));
+    // Checksums are computed here while the disk writes; nothing is removed under a write that still runs.
+    const files = bufferNames.map((name) => {
       const bytes = bytesOf(buffers[bufferFiles[name]]);
-      await write(join(aside, name), bytes);
-      files.push({ path: name, bytes: bytes.byteLength, digest: sha256(bytes) });
+      return { path: name, bytes: bytes.byteLength, digest: sha256(bytes) };
+    });
+    for (const outcome of await Promise.allSettled(pending)) {
+      if (outcome.status === 'rejected') throw outcome.reason;
     }
     const { text, digest } = sealManifest({ format: 'gantry-checkpoint/1', ...state, files });
     await write(join(aside, 'manifest.json'), new TextEncoder().encode(text));
