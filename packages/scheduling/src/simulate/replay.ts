@@ -197,12 +197,16 @@ class Replay {
       if (live.members === null) wanted.push(live);
       rank.set(live, index);
     }
-    const queue = wanted;
-    for (let at = 0; at < queue.length; at++) {
-      const live = queue[at]!;
+    // Who was moved may only displace those whose turn it is not: so every pass ends.
+    const moved = new Set<LiveJob>();
+    for (let at = 0; at < wanted.length; at++) {
+      const live = wanted[at]!;
       if (live.members !== null || this.#start(live)) continue;
-      for (const moved of this.#makeRoom(live, rank))
-        if (rank.has(moved)) insertByRank(queue, at + 1, moved, rank);
+      for (const evicted of this.#makeRoom(live, rank, moved.has(live))) {
+        if (!rank.has(evicted)) continue;
+        moved.add(evicted);
+        insertByRank(wanted, at + 1, evicted, rank);
+      }
       this.#start(live);
     }
     // What fragmentation keeps from those it is meant for is lent to the next who fit.
@@ -214,7 +218,7 @@ class Replay {
   }
 
   /** Evicts lower-ranked jobs (for whole nodes, also moves single-device ones) on the nodes where that costs least; nothing if it would not help. */
-  #makeRoom(live: LiveJob, rank: ReadonlyMap<LiveJob, number>): LiveJob[] {
+  #makeRoom(live: LiveJob, rank: ReadonlyMap<LiveJob, number>, outOfTurnOnly: boolean): LiveJob[] {
     const { devicesPerNode } = this.#cluster;
     const mine = rank.get(live)!;
     const perNode = Math.min(live.job.devices, devicesPerNode);
@@ -227,8 +231,10 @@ class Replay {
       const order = [...residents]
         .filter(
           (other) =>
-            ((rank.get(other) ?? Infinity) > mine ||
-              (live.job.devices >= devicesPerNode && other.job.devices === 1)) &&
+            (outOfTurnOnly
+              ? !rank.has(other)
+              : (rank.get(other) ?? Infinity) > mine ||
+                (live.job.devices >= devicesPerNode && other.job.devices === 1)) &&
             this.#policy.mayEvict?.(other) !== false,
         )
         .sort(
