@@ -2,6 +2,8 @@
  * What a language-model backend promises: requests may join and leave at any time, their tokens come in
  * order, an aborted request computes nothing after the pass it is in, and `generate` ends with one `end`.
  */
+import type { Quantiles } from './recent-quantiles.ts';
+
 export interface SamplingOptions {
   /** 0 takes the likeliest token. */
   readonly temperature: number;
@@ -72,6 +74,10 @@ export interface EngineStats {
   readonly slots: number;
   readonly kvTokensUsed: number;
   readonly kvTokensTotal: number;
+  /** From the request's arrival to its first token. */
+  readonly timeToFirstTokenMs: Quantiles;
+  /** Between two tokens of one answer. */
+  readonly interTokenMs: Quantiles;
 }
 
 export interface LlmEngine extends AsyncDisposable {

@@ -17,6 +17,7 @@ import {
 } from 'node-llama-cpp';
 import { EngineError } from '../engine-error.ts';
 import type { EngineStats, GenerateEvent, GenerateRequest, LlmEngine, TokenScore } from '../llm-engine.ts';
+import { createRecentQuantiles } from '../recent-quantiles.ts';
 import { byteLevelDetokenizer } from './byte-level-detokenizer.ts';
 import { checkModelFile } from './check-model-file.ts';
 import { nativeParts, type NativeContext, type NativeParts, type NativeSampler } from './native.ts';
@@ -42,6 +43,8 @@ interface Active {
   readonly sampler: NativeSampler;
   readonly generated: number[];
   readonly scores: TokenScore[];
+  /** When it arrived, then when its last token came. */
+  lastAtMs: number;
   isCancelled: boolean;
   error: EngineError | undefined;
 }
@@ -99,6 +102,8 @@ class LlamaEngine implements LlmEngine {
   readonly #active = new Map<string, Active>();
   readonly #probe: NativeSampler;
   readonly #slots: number;
+  readonly #timeToFirstTokenMs = createRecentQuantiles();
+  readonly #interTokenMs = createRecentQuantiles();
   #embedding: Promise<LlamaEmbeddingContext> | undefined;
   #wake: Deferred<void> | undefined;
   #isDisposed = false;
@@ -190,6 +195,7 @@ class LlamaEngine implements LlmEngine {
       sampler,
       generated: [],
       scores: [{ token: request.prompt[0] as number, logprob: null, top: [] }],
+      lastAtMs: performance.now(),
       isCancelled: false,
       error: undefined,
     };
@@ -238,6 +244,8 @@ class LlamaEngine implements LlmEngine {
       slots: this.#slots,
       kvTokensUsed: this.#scheduler.kvTokensUsed,
       kvTokensTotal: this.#slots * this.contextTokens,
+      timeToFirstTokenMs: this.#timeToFirstTokenMs.summary(),
+      interTokenMs: this.#interTokenMs.summary(),
     };
   }
 
@@ -359,6 +367,9 @@ class LlamaEngine implements LlmEngine {
       return;
     }
     const first = generated.length === 0 ? { cachedTokens: this.#countPrompt(active) } : {};
+    const nowMs = performance.now();
+    (generated.length === 0 ? this.#timeToFirstTokenMs : this.#interTokenMs).record(nowMs - active.lastAtMs);
+    active.lastAtMs = nowMs;
     generated.push(token);
     this.#counts.completionTokens += 1;
     active.events.push({
