@@ -89,7 +89,7 @@ export async function saveCheckpoint(
 }
 
 /** Steps of all folders that look like checkpoints, newest first. */
-export async function listSteps(directory: string): Promise<{ step: number; path: string }[]> {
+async function listSteps(directory: string): Promise<{ step: number; path: string }[]> {
   const names = await readdir(directory).catch(() => []);
   return names
     .flatMap((name) => {

@@ -1,6 +1,5 @@
 export type { CheckpointManifest, CheckpointState } from './checkpoint-manifest.ts';
 export {
-  listSteps,
   pruneCheckpoints,
   readCheckpoint,
   readNewest,

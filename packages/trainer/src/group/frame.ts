@@ -2,7 +2,7 @@
 export const frameHeaderBytes = 16;
 const magic = 0x47414e54;
 
-export const frameKinds = { data: 1, abort: 2, farewell: 3 } as const;
+const frameKinds = { data: 1, abort: 2, farewell: 3 } as const;
 export type FrameKind = keyof typeof frameKinds;
 
 export interface FrameHeader {
@@ -12,7 +12,7 @@ export interface FrameHeader {
 }
 
 /** A control message; a data frame is as long as the collective says. */
-export const controlLimitBytes = 4096;
+const controlLimitBytes = 4096;
 
 export function encodeHeader({ kind, sequence, byteLength }: FrameHeader): Uint8Array {
   const view = new DataView(new ArrayBuffer(frameHeaderBytes));

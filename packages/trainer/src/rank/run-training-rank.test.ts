@@ -22,13 +22,14 @@ afterEach(() => rm(root, { recursive: true, force: true }));
 interface RunOptions extends Partial<Omit<TrainingRankOptions, 'env'>> {
   readonly run?: string;
   readonly ranks?: number;
+  readonly resumeFrom?: string;
   readonly train?: Record<string, unknown>;
   readonly checkpoint?: Record<string, unknown>;
 }
 
 /** All ranks of one attempt, in this process; each has its own buffers, sockets and executors. */
 async function attempt(options: RunOptions = {}): Promise<{ codes: number[]; reports: WorkerReport[] }> {
-  const { run = 'run', ranks = 1, train, checkpoint, ...rest } = options;
+  const { run = 'run', ranks = 1, train, checkpoint, resumeFrom, ...rest } = options;
   const runDirectory = join(root, run);
   await mkdir(runDirectory, { recursive: true });
   const rendezvous = await mkdtemp(join(root, 'rv-'));
@@ -69,6 +70,7 @@ async function attempt(options: RunOptions = {}): Promise<{ codes: number[]; rep
           GANTRY_SPEC_FILE: specFile,
           GANTRY_REPORT_FILE: reportFile,
           GANTRY_RENDEZVOUS: rendezvous,
+          GANTRY_RESUME_FROM: resumeFrom,
         },
       }),
     ),
@@ -156,6 +158,19 @@ describe('a training run', () => {
     expect(
       worstDifference(await parametersAt('broken', 12), await parametersAt('unbroken', 12)),
     ).toBeLessThan(2e-4);
+  });
+});
+
+describe('a named checkpoint', () => {
+  it('of another run is where a new run begins; one that cannot be read is a fault', async () => {
+    await attempt({ run: 'unbroken' });
+    const resumeFrom = join(root, 'unbroken', 'checkpoints', 'step-00000008');
+    const { codes, reports } = await attempt({ run: 'next', ranks: 2, resumeFrom });
+    expect(codes).toEqual([0, 0]);
+    expect(ofType(reports, 'facts')[0]?.values).toMatchObject({ resumedFromStep: 8 });
+    const wrong = await attempt({ run: 'wrong', resumeFrom: join(root, 'nowhere') });
+    expect(wrong.codes).toEqual([64]);
+    expect(ofType(wrong.reports, 'fault')).toMatchObject([{ code: 'checkpoint_damaged' }]);
   });
 });
 

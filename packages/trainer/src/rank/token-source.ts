@@ -13,7 +13,7 @@ export interface TokenSource {
   fill(index: number, batch: SequenceTarget, row: number): void;
 }
 
-export function createTokenSource(shards: readonly TokenArray[], time: number): TokenSource {
+function createTokenSource(shards: readonly TokenArray[], time: number): TokenSource {
   /** The last token of a shard is only ever a target. */
   const counts = shards.map((shard) => Math.max(0, Math.floor((shard.length - 1) / time)));
   return {

@@ -27,7 +27,7 @@ export async function readTrainingJob(specFile: string): Promise<TrainingJob> {
 }
 
 /** Takes a spec as a user writes it (`every: 5m`) and as the server stores it (milliseconds). */
-export function parseTrainingJob(json: unknown): TrainingJob {
+function parseTrainingJob(json: unknown): TrainingJob {
   const spec = (typeof json === 'object' && json !== null ? json : {}) as Record<string, unknown>;
   if (spec['train'] === undefined) throw badSpec('The job has no `train` section.');
   const parsed = trainSchema.safeParse(spec['train']);

@@ -2,7 +2,7 @@
  * Everything a rank holds while it trains, from the job's spec to bound executors. Rank 0 prepares the data
  * and chooses the checkpoint; the others wait for its word and read the same files.
  */
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import type { LlamaConfig } from '@gantry/formats';
 import {
   initialiseParameters,
@@ -168,14 +168,30 @@ async function shareCheckpoint(
   if (environment.rank === 0) {
     const { found, damaged } = await readNewest(directory, buffers);
     await group.allReduceSum(toDigits(found === undefined ? 0 : found.step + 1));
-    return { resumed: found, damaged };
+    return { resumed: found ?? (await readNamed(environment, buffers)), damaged };
   }
   const digits = toDigits(0);
   await group.allReduceSum(digits);
   const step = fromDigits(digits) - 1;
-  if (step < 0) return { resumed: undefined, damaged: [] };
+  if (step < 0) return { resumed: await readNamed(environment, buffers), damaged: [] };
   const path = join(directory, `step-${String(step).padStart(8, '0')}`);
   return { resumed: await readCheckpoint(path, buffers), damaged: [] };
+}
+
+/** A run without a checkpoint of its own may begin from one that GANTRY_RESUME_FROM names elsewhere. */
+async function readNamed(
+  { resumeFrom, runDirectory }: RankEnvironment,
+  buffers: TrainingBuffers,
+): Promise<FoundCheckpoint | undefined> {
+  if (resumeFrom === undefined || resumeFrom === '') return undefined;
+  if (dirname(resolve(resumeFrom)) === resolve(checkpointDirectory(runDirectory))) return undefined;
+  return readCheckpoint(resumeFrom, buffers).catch((error: unknown) => {
+    throw new UserFault(
+      'checkpoint_damaged',
+      `The checkpoint ${resumeFrom} cannot be used: ${error instanceof Error ? error.message : String(error)}.`,
+      'Name another checkpoint, or none.',
+    );
+  });
 }
 
 /** A float32 is exact up to 2^24: whole numbers travel in two halves. */
