@@ -27,8 +27,20 @@ export interface WorkerExit {
 
 export type WorkerEvent =
   | { readonly type: 'started'; readonly workerId: string; readonly pid: number }
-  | { readonly type: 'report'; readonly workerId: string; readonly report: WorkerReport }
-  | { readonly type: 'exited'; readonly workerId: string; readonly exit: WorkerExit }
+  /** `endOffsetBytes` counts in the worker's report file: equal offsets are the same report told twice. */
+  | {
+      readonly type: 'report';
+      readonly workerId: string;
+      readonly report: WorkerReport;
+      readonly endOffsetBytes: number;
+    }
+  | {
+      readonly type: 'exited';
+      readonly workerId: string;
+      readonly exit: WorkerExit;
+      /** Lines of the report file that were no report; left out when there were none. */
+      readonly badReportLines?: number;
+    }
   /** It cannot be running any more and left no exit status: its shim or machine died. */
   | { readonly type: 'lost'; readonly workerId: string; readonly message: string };
 
@@ -46,6 +58,11 @@ export interface Runner extends AsyncDisposable {
   stop(workerId: string, options: { readonly graceMs: number }): Promise<void>;
   list(): Promise<readonly { readonly workerId: string; readonly state: 'running' | 'exited' | 'lost' }[]>;
   events(signal: AbortSignal): AsyncIterable<WorkerEvent>;
+  /**
+   * Reports up to this offset need not be told again to a later server. Reports come at least once: what was not
+   * acknowledged is told again after a restart.
+   */
+  acknowledge(workerId: string, offsetBytes: number): Promise<void>;
   readLog(workerId: string, query: LogQuery): AsyncIterable<Uint8Array>;
   /** Forgets an ended worker and its files. */
   remove(workerId: string): Promise<void>;

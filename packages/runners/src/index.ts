@@ -1,1 +1,2 @@
 export { createLocalRunner, type LocalRunnerOptions } from './local/local-runner.ts';
+export { type Isolation, type IsolationFacts, probeIsolation, toIsolationFacts } from './local/isolation.ts';

@@ -28,6 +28,9 @@ const spec = (
   ...change,
 });
 
+/** What a worker of these tests says once it is under way. */
+const factsLine = JSON.stringify({ type: 'facts', at: '2026-01-01T00:00:00Z', values: {} });
+
 async function until(
   from: AsyncIterable<WorkerEvent>,
   workerId: string,
@@ -65,7 +68,7 @@ describe('the local runner', () => {
     );
     const events = await until(runner.events(controller.current.signal), 'w1', 'exited');
     expect(events.map(({ type }) => type)).toEqual(['started', 'report', 'exited']);
-    expect(events.at(-1)).toMatchObject({ exit: { exitClass: 'done' } });
+    expect(events.at(-1)).toMatchObject({ exit: { exitClass: 'done' }, badReportLines: 1 });
     expect(readFileSync(workerFiles(workersDir, 'w1').stdout, 'utf8')).toBe('hello\n');
   });
 
@@ -81,10 +84,15 @@ describe('the local runner', () => {
 
   it('stops the whole group: SIGTERM first, SIGKILL after the grace', async () => {
     await runner.start(
-      spec('w3', ['/bin/sh', '-c', 'trap "" TERM; sleep 60 & while :; do sleep 0.05; done']),
+      spec('w3', [
+        '/bin/sh',
+        '-c',
+        `trap "" TERM; sleep 60 & echo '${factsLine}' >> $GANTRY_REPORT_FILE; while :; do sleep 0.05; done`,
+      ]),
     );
     const events = runner.events(controller.current.signal)[Symbol.asyncIterator]();
     await events.next();
+    expect((await events.next()).value).toMatchObject({ type: 'report' });
     await runner.stop('w3', { graceMs: 100 });
     expect((await events.next()).value).toMatchObject({
       type: 'exited',

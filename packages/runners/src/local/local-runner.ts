@@ -7,6 +7,7 @@ import {
   createReadStream,
   type FSWatcher,
   mkdirSync,
+  readFileSync,
   readdirSync,
   rmSync,
   statSync,
@@ -17,11 +18,15 @@ import { fileURLToPath } from 'node:url';
 import { createAbortableQueue } from '@gantry/kit';
 import type { LogQuery, Runner, WorkerEvent, WorkerSpec } from '@gantry/ports';
 import { classifyExit } from './classify-exit.ts';
+import { cgroupOf } from './cgroup.ts';
+import { type Isolation, probeIsolation } from './isolation.ts';
 import { type ReportTail, createReportTail } from './report-tail.ts';
 import {
   type ExitRecord,
   type ShimRecord,
+  type SpecRecord,
   claim,
+  isOfWorker,
   readJson,
   startTimeOf,
   workerFiles,
@@ -32,6 +37,8 @@ export interface LocalRunnerOptions {
   readonly workersDir: string;
   readonly nodePath: string;
   readonly shimPath?: string;
+  /** Found out by building the walls once when left out. */
+  readonly isolation?: Isolation;
 }
 
 interface Watched {
@@ -49,6 +56,7 @@ const safeId = /^[a-z0-9][a-z0-9_.-]{0,120}$/;
 export function createLocalRunner(options: LocalRunnerOptions): Runner {
   mkdirSync(options.workersDir, { recursive: true });
   const shimPath = options.shimPath ?? fileURLToPath(new URL('./shim.ts', import.meta.url));
+  const isolation = options.isolation ?? probeIsolation();
   const watched = new Map<string, Watched>();
   const queue = createAbortableQueue<WorkerEvent>();
   const at = (workerId: string): ReturnType<typeof workerFiles> => {
@@ -69,9 +77,15 @@ export function createLocalRunner(options: LocalRunnerOptions): Runner {
       entry.isStartedTold = true;
       queue.push({ type: 'started', workerId: entry.workerId, pid: shim.childPid });
     }
-    for (const report of entry.tail.read()) queue.push({ type: 'report', workerId: entry.workerId, report });
+    for (const told of entry.tail.read()) queue.push({ type: 'report', workerId: entry.workerId, ...told });
     if (exit !== undefined) {
-      end(entry, { type: 'exited', workerId: entry.workerId, exit: classifyExit(exit) });
+      const { badLines } = entry.tail;
+      end(entry, {
+        type: 'exited',
+        workerId: entry.workerId,
+        exit: classifyExit(exit),
+        ...(badLines === 0 ? {} : { badReportLines: badLines }),
+      });
     }
   };
 
@@ -93,7 +107,7 @@ export function createLocalRunner(options: LocalRunnerOptions): Runner {
     if (isAlive) return;
     look(entry);
     if (entry.isEnded) return;
-    if (shim !== undefined && startTimeOf(shim.childPid) === shim.childStart) killGroup(shim.childPid);
+    killWorker(entry.workerId, files, shim);
     end(entry, { type: 'lost', workerId: entry.workerId, message: 'its shim died and left no exit status' });
   };
 
@@ -101,7 +115,10 @@ export function createLocalRunner(options: LocalRunnerOptions): Runner {
     const files = at(workerId);
     const entry: Watched = {
       workerId,
-      tail: createReportTail(files.report),
+      tail: createReportTail(
+        files.report,
+        readJson<{ offsetBytes: number }>(files.acknowledged)?.offsetBytes,
+      ),
       watcher: undefined,
       shim,
       isStartedTold: false,
@@ -147,7 +164,7 @@ export function createLocalRunner(options: LocalRunnerOptions): Runner {
       }
       mkdirSync(spec.cwd, { recursive: true });
       writeFileSync(files.report, '', { mode: 0o600 });
-      writeJson(files.spec, { ...spec, env: { ...base, ...spec.env } });
+      writeJson(files.spec, { ...spec, env: { ...base, ...spec.env }, isolation } satisfies SpecRecord);
       const shim = spawn(
         options.nodePath,
         ['--max-old-space-size=64', '--disable-warning=ExperimentalWarning', shimPath, files.spec],
@@ -206,6 +223,10 @@ export function createLocalRunner(options: LocalRunnerOptions): Runner {
         await nextChange(files.dir, query.signal);
       }
     },
+    acknowledge: async (workerId, offsetBytes) => {
+      const files = at(workerId);
+      if (sizeOf(files.report) >= offsetBytes) writeJson(files.acknowledged, { offsetBytes });
+    },
     remove: async (workerId) => {
       watched.get(workerId)?.watcher?.close();
       watched.delete(workerId);
@@ -228,11 +249,40 @@ function mayStillBegin(entry: Watched, files: ReturnType<typeof workerFiles>): b
   return !claim(files.begin) && ageMs < 2 * beginWithinMs;
 }
 
-function killGroup(pid: number): void {
+/** Ends what a dead shim left: by its group's mark, as ids are used again, and by its control group. */
+function killWorker(
+  workerId: string,
+  files: ReturnType<typeof workerFiles>,
+  shim: ShimRecord | undefined,
+): void {
+  const written = Number(readText(files.pid));
+  const leader = shim?.childPid ?? (Number.isInteger(written) && written > 1 ? written : undefined);
+  const isSame =
+    shim === undefined
+      ? leader !== undefined && isOfWorker(leader, workerId)
+      : startTimeOf(shim.childPid) === shim.childStart;
+  if (leader !== undefined && isSame) {
+    try {
+      process.kill(-leader, 'SIGKILL');
+    } catch {
+      // gone already
+    }
+  }
+  const parents = readJson<SpecRecord>(files.spec)?.isolation?.cgroup;
+  if (parents === undefined) return;
+  const group = cgroupOf(parents, files.dir);
+  const bury = (triesLeft: number): void => {
+    group.killAll();
+    if (!group.remove() && triesLeft > 0) setTimeout(bury, 20, triesLeft - 1);
+  };
+  bury(200);
+}
+
+function readText(file: string): string {
   try {
-    process.kill(-pid, 'SIGKILL');
+    return readFileSync(file, 'utf8');
   } catch {
-    // gone already
+    return '';
   }
 }
 

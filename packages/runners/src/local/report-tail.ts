@@ -4,14 +4,19 @@ import { type WorkerReport, workerReportSchema } from '@gantry/contract';
 
 const maxLineBytes = 1024 * 1024;
 
+export interface TailedReport {
+  readonly report: WorkerReport;
+  readonly endOffsetBytes: number;
+}
+
 export interface ReportTail {
-  /** Everything appended since the last call. */
-  read(): readonly WorkerReport[];
+  /** Everything appended since the last call, each with the offset at which the next line begins. */
+  read(): readonly TailedReport[];
   readonly badLines: number;
 }
 
-export function createReportTail(file: string): ReportTail {
-  let offset = 0;
+export function createReportTail(file: string, fromBytes = 0): ReportTail {
+  let offset = fromBytes;
   let rest = Buffer.alloc(0);
   let badLines = 0;
   return {
@@ -19,7 +24,7 @@ export function createReportTail(file: string): ReportTail {
       return badLines;
     },
     read: () => {
-      const reports: WorkerReport[] = [];
+      const reports: TailedReport[] = [];
       let descriptor: number;
       try {
         descriptor = openSync(file, 'r');
@@ -36,7 +41,7 @@ export function createReportTail(file: string): ReportTail {
           for (let end = rest.indexOf(10); end !== -1; end = rest.indexOf(10)) {
             const parsed = parseLine(rest.subarray(0, end).toString('utf8'));
             if (parsed === undefined) badLines += 1;
-            else reports.push(parsed);
+            else reports.push({ report: parsed, endOffsetBytes: offset - rest.length + end + 1 });
             rest = rest.subarray(end + 1);
           }
           if (rest.length > maxLineBytes) {

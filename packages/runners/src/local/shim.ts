@@ -15,29 +15,62 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
-import type { WorkerSpec } from '@gantry/ports';
-import { type ExitRecord, claim, readJson, startTimeOf, workerFiles, writeJson } from './worker-files.ts';
+import { type WorkerCgroup, cgroupOf, createCgroup } from './cgroup.ts';
+import { findProgram } from './find-program.ts';
+import { sandboxCommand, unwrapExit } from './sandbox-command.ts';
+import {
+  type ExitRecord,
+  type SpecRecord,
+  claim,
+  isNamespaced,
+  readJson,
+  startTimeOf,
+  workerFiles,
+  workerMark,
+  writeJson,
+} from './worker-files.ts';
 
+const pause = new Int32Array(new SharedArrayBuffer(4));
 const specFile = process.argv[2] ?? '';
 const files = workerFiles(dirname(dirname(specFile)), dirname(specFile).split('/').at(-1) ?? '');
-const spec = readJson<WorkerSpec>(files.spec);
+const spec = readJson<SpecRecord>(files.spec);
 // A server that came up meanwhile may have given this worker up; then it must not run.
 if (spec === undefined || !claim(files.begin)) process.exit(64);
 
 const out = openSync(files.stdout, 'a+', 0o600);
 const err = openSync(files.stderr, 'a+', 0o600);
-const [program = '', ...args] = spec.command;
 let cause: ExitRecord['cause'];
 let isStopRequested = false;
 
+const { isolation } = spec;
+const cgroup = makeGroup();
+const [wanted = '', ...rest] = spec.command;
+const found = findProgram(wanted, spec.env['PATH'] ?? '', spec.cwd);
+if (found.path === undefined) {
+  finish(
+    null,
+    null,
+    'not_started',
+    `${wanted === '' ? 'an empty command' : wanted} could not be started: ${found.code}`,
+  );
+}
+const hasNamespace = isNamespaced(spec);
+const [program = '', ...args] = sandboxCommand(
+  {
+    namespacePrefix: hasNamespace ? isolation.namespacePrefix : [],
+    procsFiles: cgroup?.procsFiles ?? [],
+    pidFile: files.pid,
+  },
+  [found.path ?? '', ...rest],
+);
 const child = spawn(program, args, {
   cwd: spec.cwd,
-  env: { ...spec.env },
+  env: { ...spec.env, [workerMark]: spec.workerId },
   detached: true,
   stdio: ['ignore', out, err],
 });
 child.on('error', (error: NodeJS.ErrnoException) => {
-  finish(null, null, 'not_started', `${program} could not be started: ${error.code ?? error.message}`);
+  finish(null, null, 'not_started', `${wanted} could not be started: ${error.code ?? error.message}`);
 });
 if (child.pid !== undefined) {
   writeJson(files.shim, {
@@ -47,11 +80,28 @@ if (child.pid !== undefined) {
     childStart: startTimeOf(child.pid),
   });
 }
-child.on('exit', (code, signal) => {
-  // Whatever the command left behind in its group goes with it.
+child.on('exit', (rawCode, rawSignal) => {
+  // Whatever the command left behind goes with it, in its group or out of it.
   signalGroup('SIGKILL');
+  cgroup?.killAll();
+  const { code, signal } = hasNamespace
+    ? unwrapExit(rawCode, rawSignal)
+    : { code: rawCode, signal: rawSignal };
+  if (code !== 0 && cause === undefined && cgroup?.wasOutOfMemory() === true) cause = 'out_of_memory';
   finish(code, signal, cause);
 });
+
+/** Without its group a worker still runs: the watchdog below stands in. */
+function makeGroup(): WorkerCgroup | undefined {
+  const parents = spec?.isolation.cgroup;
+  if (spec === undefined || parents === undefined) return undefined;
+  try {
+    return createCgroup(parents, files.dir, spec.limits);
+  } catch {
+    cgroupOf(parents, files.dir).remove();
+    return undefined;
+  }
+}
 
 // A stop is asked for through a file, then a signal to look at once; SIGTERM to the shim means the same.
 let killTimer: NodeJS.Timeout | undefined;
@@ -78,8 +128,8 @@ if (spec.timeLimitMs !== undefined) {
   );
 }
 
-/** Memory, process count and log size, once a second: the fallback where no cgroup may be written. */
-setInterval(() => {
+/** Memory and process count, once a second: the fallback where no control group may be written. */
+const watchdog = (): void => {
   const use = groupUse(child.pid ?? 0);
   if (use.residentBytes > spec.limits.memoryBytes) {
     cause = 'out_of_memory';
@@ -88,15 +138,23 @@ setInterval(() => {
     cause = 'too_many_processes';
     signalGroup('SIGKILL');
   }
+};
+if (cgroup === undefined) setInterval(watchdog, 1_000);
+
+/** The command writes to the file itself, so nothing blocks it; a log past its limit keeps its newest part. */
+setInterval(() => {
   for (const descriptor of [out, err]) {
-    if (fstatSync(descriptor).size <= spec.logLimitBytes) continue;
+    const { size } = fstatSync(descriptor);
+    if (size <= spec.logLimitBytes) continue;
+    const newest = bytesBefore(descriptor, size, Math.min(64 * 1024, Math.floor(spec.logLimitBytes / 2)));
     ftruncateSync(descriptor, 0);
     writeSync(
       descriptor,
-      `[gantry] the log passed ${spec.logLimitBytes} bytes; what came before was dropped\n`,
+      `[gantry] the log passed ${spec.logLimitBytes} bytes; its older part was dropped\n`,
     );
+    writeSync(descriptor, newest);
   }
-}, 1_000);
+}, 250);
 
 function signalGroup(signal: NodeJS.Signals): void {
   if (child.pid === undefined) return;
@@ -148,14 +206,25 @@ function finish(
   writeJson(files.exit, record);
   closeSync(out);
   closeSync(err);
-  process.exit(0);
+  leave(200);
+}
+
+/** A group can be removed once the kernel has buried what was inside. */
+function leave(triesLeft: number): void {
+  if (cgroup === undefined || cgroup.remove() || triesLeft === 0) process.exit(0);
+  cgroup.killAll();
+  Atomics.wait(pause, 0, 0, 10);
+  leave(triesLeft - 1);
+}
+
+function bytesBefore(descriptor: number, end: number, count: number): Buffer {
+  const buffer = Buffer.alloc(Math.min(end, count));
+  const got = readSync(descriptor, buffer, 0, buffer.length, end - buffer.length);
+  return buffer.subarray(0, got);
 }
 
 function tailOf(descriptor: number): string[] {
-  const { size } = fstatSync(descriptor);
-  const buffer = Buffer.alloc(Math.min(size, 8_192));
-  readSync(descriptor, buffer, 0, buffer.length, size - buffer.length);
-  return buffer
+  return bytesBefore(descriptor, fstatSync(descriptor).size, 8_192)
     .toString('utf8')
     .split('\n')
     .filter((line) => line !== '')

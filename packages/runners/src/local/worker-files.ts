@@ -1,6 +1,8 @@
 /** The files through which server, shim and worker speak; each outlives whoever wrote it. */
 import { closeSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { WorkerSpec } from '@gantry/ports';
+import type { Isolation } from './isolation.ts';
 
 export const workerFiles = (workersDir: string, workerId: string) => {
   const dir = join(workersDir, workerId);
@@ -10,13 +12,40 @@ export const workerFiles = (workersDir: string, workerId: string) => {
     /** Made by whoever decides first: the shim that begins, or a server that gives the worker up. */
     begin: join(dir, 'begin'),
     shim: join(dir, 'shim.json'),
+    /** The command's process group, written by itself before it begins. */
+    pid: join(dir, 'pid'),
     stop: join(dir, 'stop.json'),
+    acknowledged: join(dir, 'acknowledged.json'),
     exit: join(dir, 'exit.json'),
     report: join(dir, 'report.jsonl'),
     stdout: join(dir, 'stdout.log'),
     stderr: join(dir, 'stderr.log'),
   };
 };
+
+export type SpecRecord = WorkerSpec & { readonly isolation: Isolation };
+
+/** In the environment of every process of a worker: tells it from a stranger that got its process id later. */
+export const workerMark = 'GANTRY_WORKER_ID';
+
+/**
+ * Ranks that share GPUs among processes open each other's memory by process id (CUDA IPC), which a PID namespace
+ * each would prevent; their control group holds them instead.
+ */
+export function isNamespaced(spec: SpecRecord): boolean {
+  const hasGpuPeers =
+    (spec.env['CUDA_VISIBLE_DEVICES'] ?? '') !== '' && Number(spec.env['WORLD_SIZE'] ?? 1) > 1;
+  return spec.isolation.namespacePrefix.length > 0 && !hasGpuPeers;
+}
+
+/** True when the process with this id carries the worker's mark. */
+export function isOfWorker(pid: number, workerId: string): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').includes(`${workerMark}=${workerId}`);
+  } catch {
+    return false;
+  }
+}
 
 export interface ShimRecord {
   readonly shimPid: number;
@@ -60,12 +89,19 @@ export function writeJson(file: string, value: unknown): void {
   renameSync(`${file}.tmp`, file);
 }
 
+let bootId: string | undefined;
+/** Start times count from boot: two boots may give two processes the same id and start. */
+function thisBoot(): string {
+  bootId ??= readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  return bootId;
+}
+
 /** A process id may be somebody else's by now; with its start time it is one process for ever. '' when gone. */
 export function startTimeOf(pid: number): string {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
     const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-    return fields[0] === 'Z' ? '' : (fields[19] ?? '');
+    return fields[0] === 'Z' ? '' : `${fields[19]}@${thisBoot()}`;
   } catch {
     try {
       process.kill(pid, 0);
