@@ -161,6 +161,31 @@ describe('a training run', () => {
   });
 });
 
+describe('an unusual run', () => {
+  it('without held-out text has no validation loss and still ends well', async () => {
+    const { codes, reports } = await attempt({ train: { validationFraction: 0, steps: 6 } });
+    expect(codes).toEqual([0]);
+    expect(ofType(reports, 'artifact')[0]?.metrics).not.toHaveProperty('validationLoss');
+  });
+
+  it('with more ranks than sequences, or a share of several micro-batches, reaches the same weights (2e-4)', async () => {
+    await attempt({ run: 'few', train: { batchTokens: 64, sequenceLength: 32, steps: 4 } });
+    const { codes } = await attempt({
+      run: 'many',
+      ranks: 3,
+      train: { batchTokens: 64, sequenceLength: 32, steps: 4 },
+    });
+    expect(codes).toEqual([0, 0, 0]);
+    expect(worstDifference(await parametersAt('many', 4), await parametersAt('few', 4))).toBeLessThan(2e-4);
+    const large = { batchTokens: 4096 + 16 * 5, steps: 2 };
+    await attempt({ run: 'accumulated', train: large, checkpoint: { everySteps: 2 } });
+    await attempt({ run: 'shared', ranks: 2, train: large, checkpoint: { everySteps: 2 } });
+    expect(
+      worstDifference(await parametersAt('accumulated', 2), await parametersAt('shared', 2)),
+    ).toBeLessThan(2e-4);
+  });
+});
+
 describe('a named checkpoint', () => {
   it('of another run is where a new run begins; one that cannot be read is a fault', async () => {
     await attempt({ run: 'unbroken' });
