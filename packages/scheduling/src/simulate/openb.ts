@@ -161,6 +161,7 @@ export function runOpenb(
   const { placer, state, statement } = new Planning(snapshot, create(typical, nodes), tieRank);
   let arrived = 0;
   let allocated = 0;
+  let upTo100 = 0;
   const at100: number[] = [];
   const fragmented: Record<'80' | '90' | '100', number> = { '80': 0, '90': 0, '100': 0 };
   for (const pod of list) {
@@ -168,6 +169,8 @@ export function runOpenb(
     if (placer.place(toWorkload(pod)).ok) allocated += askedMilli(pod);
     statement.commit();
     const percent = Math.round((100 * arrived) / clusterMilli);
+    // Of a small cluster no arrival may round to exactly 100: then the last one before counts.
+    if (percent <= 100) upTo100 = (100 * allocated) / clusterMilli;
     if (percent === 100) at100.push((100 * allocated) / clusterMilli);
     const mark = String(percent);
     if ((mark === '80' || mark === '90' || mark === '100') && fragmented[mark] === 0) {
@@ -178,7 +181,8 @@ export function runOpenb(
     }
   }
   return {
-    allocationPercentAt100: at100.reduce((sum, value) => sum + value, 0) / at100.length,
+    allocationPercentAt100:
+      at100.length === 0 ? upTo100 : at100.reduce((sum, value) => sum + value, 0) / at100.length,
     fragmentedPercentAt: fragmented,
   };
 }
