@@ -19,7 +19,9 @@ export async function generateSample(
   const random = createRandom(options.seed);
   const window = executor.tokens.length;
   const vocabulary = executor.logits.length / window;
-  const ids = [tokenizer.eosId, ...tokenizer.encode(options.prompt)];
+  // As the exported model is prompted: nothing in front, unless there is nothing at all.
+  const prompt = tokenizer.encode(options.prompt);
+  const ids = prompt.length === 0 ? [tokenizer.eosId] : prompt;
   const promptLength = ids.length;
   while (ids.length < promptLength + options.tokens) {
     const visible = ids.slice(-window);
