@@ -2,6 +2,7 @@ import { globSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { blobStoreSuite } from './blob-store.suite.ts';
 import { createBlobStore } from './index.ts';
 
 let dir: string;
@@ -15,6 +16,8 @@ const from = async function* (...texts: string[]): AsyncIterable<Uint8Array> {
 };
 const read = async (blob: AsyncIterable<Uint8Array>): Promise<string> =>
   Buffer.concat(await Array.fromAsync(blob)).toString();
+
+blobStoreSuite('disk', () => createBlobStore(dir));
 
 describe('blobs on disk', () => {
   it('store the same bytes once, under their hash', async () => {
@@ -42,6 +45,7 @@ describe('blobs on disk', () => {
     const { digest } = await blobs.put(from('hello'));
     writeFileSync(join(dir, globSync('sha256/*/*', { cwd: dir })[0] ?? ''), 'hellO');
     await expect(blobs.get(digest).then(read)).rejects.toMatchObject({ code: 'blob_corrupt' });
+    expect(await blobs.verify(digest)).toBe('corrupt');
   });
 
   it.each(['sha256:../../etc/passwd', 'md5:abc', ''])('refuse %j as a digest', async (digest) => {

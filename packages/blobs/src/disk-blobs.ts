@@ -4,10 +4,10 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { GantryError } from '@gantry/contract';
-import type { BlobStore } from '@gantry/ports';
+import type { BlobRange, BlobStore } from '@gantry/ports';
 
 export function createBlobStore(dir: string): BlobStore {
   const pathOf = (digest: string): string => {
@@ -17,6 +17,12 @@ export function createBlobStore(dir: string): BlobStore {
         hint: 'sha256: and 64 hex digits',
       });
     return join(dir, 'sha256', hex.slice(0, 2), hex.slice(2));
+  };
+
+  const found = async (digest: string): Promise<string> => {
+    const path = pathOf(digest);
+    if ((await sizeOf(path)) === undefined) throw new GantryError('not_found', `there is no blob ${digest}`);
+    return path;
   };
 
   return {
@@ -52,15 +58,47 @@ export function createBlobStore(dir: string): BlobStore {
         });
       }
     },
-    get: async (digest) => {
-      const path = pathOf(digest);
-      if (!(await exists(path))) throw new GantryError('not_found', `there is no blob ${digest}`);
-      return verified(path, digest);
+    get: async (digest, range) => {
+      const path = await found(digest);
+      return range === undefined ? verified(path, digest) : part(path, range);
     },
-    has: (digest) => exists(pathOf(digest)),
+    has: async (digest) => (await sizeOf(pathOf(digest))) !== undefined,
+    stat: async (digest) => {
+      const bytes = await sizeOf(pathOf(digest));
+      return bytes === undefined ? undefined : { bytes };
+    },
+    verify: async (digest) => {
+      const hash = createHash('sha256');
+      for await (const chunk of createReadStream(await found(digest))) hash.update(chunk as Uint8Array);
+      return `sha256:${hash.digest('hex')}` === digest ? 'intact' : 'corrupt';
+    },
+    list: async function* () {
+      const root = join(dir, 'sha256');
+      for (const prefix of await namesIn(root)) {
+        for (const rest of await namesIn(join(root, prefix))) {
+          if (/^[0-9a-f]{64}$/.test(prefix + rest)) yield `sha256:${prefix}${rest}`;
+        }
+      }
+    },
     delete: (digest) => rm(pathOf(digest), { force: true }),
   };
 }
+
+function part(path: string, { fromByte, lengthBytes }: BlobRange): AsyncIterable<Uint8Array> {
+  const isWhole = (value: number): boolean => Number.isSafeInteger(value) && value >= 0;
+  if (!isWhole(fromByte) || (lengthBytes !== undefined && !isWhole(lengthBytes))) {
+    throw new GantryError('validation_failed', `${fromByte}+${lengthBytes ?? ''} is no range of bytes`, {
+      hint: 'whole numbers from 0',
+    });
+  }
+  if (lengthBytes === 0) return nothing();
+  return createReadStream(path, {
+    start: fromByte,
+    ...(lengthBytes === undefined ? {} : { end: fromByte + lengthBytes - 1 }),
+  }) as AsyncIterable<Uint8Array>;
+}
+
+async function* nothing(): AsyncIterable<Uint8Array> {}
 
 async function* verified(path: string, digest: string): AsyncIterable<Uint8Array> {
   const hash = createHash('sha256');
@@ -75,11 +113,20 @@ async function* verified(path: string, digest: string): AsyncIterable<Uint8Array
   }
 }
 
-const exists = (path: string): Promise<boolean> =>
+const sizeOf = (path: string): Promise<number | undefined> =>
   stat(path).then(
-    () => true,
-    () => false,
+    ({ size }) => size,
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined;
+      throw error;
+    },
   );
+
+const namesIn = (path: string): Promise<readonly string[]> =>
+  readdir(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw error;
+  });
 
 async function syncDirectory(path: string): Promise<void> {
   const handle = await open(path, 'r');
