@@ -1,2 +1,4 @@
+export type { Accelerator, Discovery, MigSlice } from './accelerator.ts';
+export { parseRocmSmi } from './amd.ts';
 export { createLocalInventory, type LocalInventory, type MachineFacts } from './local-inventory.ts';
-export { parseNvidiaSmi, parseTopology, type Accelerator } from './nvidia.ts';
+export { parseNvidiaSmi, parseTopology, readNvidia } from './nvidia.ts';

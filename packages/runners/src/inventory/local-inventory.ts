@@ -1,8 +1,10 @@
 /** What this machine is made of. Accelerators come from discoverers; with none found, its devices are its CPUs. */
-import { availableParallelism, cpus, release, totalmem } from 'node:os';
+import { availableParallelism, cpus, networkInterfaces, release, totalmem } from 'node:os';
 import { readFileSync, readdirSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
-import { type Accelerator, discoverNvidia } from './nvidia.ts';
+import type { Accelerator, Discovery } from './accelerator.ts';
+import { discoverAmd } from './amd.ts';
+import { discoverNvidia } from './nvidia.ts';
 
 export interface MachineFacts {
   readonly cpu: { readonly count: number; readonly model: string };
@@ -14,6 +16,7 @@ export interface MachineFacts {
     readonly freeBytes: number;
     readonly holdsDataDir: boolean;
   }[];
+  readonly network: readonly { readonly name: string; readonly addresses: readonly string[] }[];
   readonly devices: readonly Accelerator[];
   readonly facts: Readonly<Record<string, unknown>>;
 }
@@ -22,11 +25,15 @@ export interface LocalInventory {
   look(): Promise<MachineFacts>;
 }
 
-export function createLocalInventory(options: { readonly dataDir: string }): LocalInventory {
+export function createLocalInventory(options: {
+  readonly dataDir: string;
+  readonly discoverers?: readonly (() => Promise<Discovery>)[];
+}): LocalInventory {
+  const discoverers = options.discoverers ?? [discoverNvidia, discoverAmd];
   return {
     look: async () => {
       const disk = await statfs(options.dataDir);
-      const nvidia = await discoverNvidia();
+      const found = await Promise.all(discoverers.map((discover) => discover()));
       return {
         cpu: { count: availableParallelism(), model: cpus()[0]?.model ?? 'unknown' },
         memory: { totalBytes: memoryLimit() },
@@ -39,8 +46,14 @@ export function createLocalInventory(options: { readonly dataDir: string }): Loc
             holdsDataDir: true,
           },
         ],
-        devices: nvidia.devices,
-        facts: { kernel: release(), platform: process.platform, numaNodes: numaNodes(), ...nvidia.facts },
+        network: network(),
+        devices: found.flatMap(({ devices }) => devices),
+        facts: {
+          kernel: release(),
+          platform: process.platform,
+          numaNodes: numaNodes(),
+          ...Object.assign({}, ...found.map(({ facts }) => facts)),
+        },
       };
     },
   };
@@ -65,4 +78,11 @@ function numaNodes(): number {
   } catch {
     return 1;
   }
+}
+
+function network(): MachineFacts['network'] {
+  return Object.entries(networkInterfaces()).flatMap(([name, addresses]) => {
+    const outside = (addresses ?? []).filter(({ internal }) => !internal).map(({ address }) => address);
+    return outside.length === 0 ? [] : [{ name, addresses: outside }];
+  });
 }
