@@ -14,13 +14,17 @@ const [command = 'help', ...args] = process.argv.slice(2);
 
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 if (major < 20 || (major === 20 && minor < 19)) {
-  fail(`Gantry needs Node 20.19 or newer to install; this is ${process.version}`, 'install a newer Node, then run the same command again');
+  fail(
+    `Gantry needs Node 20.19 or newer to install; this is ${process.version}`,
+    'install a newer Node, then run the same command again',
+  );
 }
 
 /** What the installed tree was made from: another lock file, platform or Node line means installing again. */
 function wantedStamp() {
   const hash = createHash('sha256');
-  for (const file of ['package-lock.json', 'package.json', '.npmrc']) hash.update(readFileSync(join(root, file)));
+  for (const file of ['package-lock.json', 'package.json', '.npmrc'])
+    hash.update(readFileSync(join(root, file)));
   return `${hash.digest('hex')} ${process.platform}-${process.arch}`;
 }
 
@@ -41,7 +45,8 @@ function withInstallLock(action) {
       const owner = Number(readdirSync(lockDir)[0] ?? 0);
       const isAlive = owner > 0 ? alive(owner) : Date.now() - statSync(lockDir).mtimeMs < 5_000;
       if (!isAlive) rmSync(lockDir, { recursive: true, force: true });
-      else if (Date.now() > deadline) fail('another install has been running for ten minutes', `stop it, or remove ${lockDir}`);
+      else if (Date.now() > deadline)
+        fail('another install has been running for ten minutes', `stop it, or remove ${lockDir}`);
       else Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
     }
   }
@@ -71,7 +76,8 @@ function install() {
     stdio: ['ignore', 'ignore', 'inherit'],
     shell: process.platform === 'win32',
   });
-  if (result.status !== 0) fail('npm ci failed', 'read the lines above; a registry must be reachable for the first install');
+  if (result.status !== 0)
+    fail('npm ci failed', 'read the lines above; a registry must be reachable for the first install');
   writeFileSync(stampFile, wantedStamp());
   process.env.GANTRY_INSTALL_MS = String(Date.now() - startedAt);
 }
@@ -81,7 +87,10 @@ function pinnedNode() {
   const pinned = join(root, 'node_modules', '.bin', process.platform === 'win32' ? 'node.cmd' : 'node');
   if (existsSync(pinned)) return pinned;
   if (major >= 24) return process.execPath;
-  return fail(`no pinned Node for ${process.platform}-${process.arch} and this one is ${process.version}`, 'install Node 24 or newer');
+  return fail(
+    `no pinned Node for ${process.platform}-${process.arch} and this one is ${process.version}`,
+    'install Node 24 or newer',
+  );
 }
 
 function fail(message, hint) {
@@ -93,7 +102,10 @@ if (!isInstalled()) withInstallLock(() => isInstalled() || install());
 
 const node = pinnedNode();
 const bin = join(root, 'node_modules', '.bin');
-const env = { ...process.env, PATH: `${bin}${process.platform === 'win32' ? ';' : ':'}${process.env.PATH ?? ''}` };
+const env = {
+  ...process.env,
+  PATH: `${bin}${process.platform === 'win32' ? ';' : ':'}${process.env.PATH ?? ''}`,
+};
 const script = (file, ...rest) => [node, [join(root, file), ...rest]];
 
 /** command → the program that does it */
@@ -118,5 +130,6 @@ const result = spawnSync(program, programArgs, {
   stdio: 'inherit',
   env,
 });
-if (result.error) fail(`could not start ${program}: ${result.error.message}`, 'run "npm ci" by hand and try again');
+if (result.error)
+  fail(`could not start ${program}: ${result.error.message}`, 'run "npm ci" by hand and try again');
 process.exit(result.status ?? 1);

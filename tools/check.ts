@@ -15,6 +15,7 @@ const steps: readonly Step[] = [
   { name: 'types', program: bin('tsc'), args: ['-p', 'tsconfig.json'] },
   { name: 'lint', program: bin('oxlint'), args: ['--type-aware', '--deny-warnings'] },
   { name: 'format', program: bin('oxfmt'), args: ['--check', '.'] },
+  { name: 'openapi', program: process.execPath, args: [join(root, 'tools', 'openapi.ts'), '--check'] },
   { name: 'knip', program: bin('knip'), args: ['--no-progress'] },
 ];
 

@@ -29,7 +29,6 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   engines: [...zero, 'ports', ...rules],
   control: [...zero, 'ports', ...rules],
   gateway: [...zero, 'ports', ...rules],
-  testkit: [...zero, 'ports', ...rules, ...parts],
   server: [...zero, 'ports', ...rules, ...parts],
   worker: [...zero, 'ports', ...rules, ...parts],
   cli: [...zero, ...rules],
@@ -46,9 +45,15 @@ function importsOf(room: string, folder: string): readonly Import[] {
   return globSync('src/**/*.ts', { cwd: join(root, folder) }).flatMap((file) => {
     const text = readFileSync(join(root, folder, file), 'utf8');
     const isTest = /\.(test|suite|soak)\.ts$/.test(file) || file.includes('/testing/');
-    return [...text.matchAll(/(?:^|\n)\s*(?:import|export)\s[^'"]*?from\s+['"]([^'"]+)['"]|import\(\s*['"]([^'"]+)['"]\s*\)|(?:^|\n)import\s+['"]([^'"]+)['"]/g)].map(
-      (match) => ({ file: `${room}/${file}`, specifier: match[1] ?? match[2] ?? match[3] ?? '', isTest }),
-    );
+    return [
+      ...text.matchAll(
+        /(?:^|\n)\s*(?:import|export)\s[^'"]*?from\s+['"]([^'"]+)['"]|import\(\s*['"]([^'"]+)['"]\s*\)|(?:^|\n)import\s+['"]([^'"]+)['"]/g,
+      ),
+    ].map((match) => ({
+      file: `${room}/${file}`,
+      specifier: match[1] ?? match[2] ?? match[3] ?? '',
+      isTest,
+    }));
   });
 }
 
@@ -64,7 +69,12 @@ describe('layers', () => {
     it(`${room} imports only what lies below it`, () => {
       const breaches = imports.filter(({ specifier, isTest }) => {
         const target = /^@gantry\/([^/]+)/.exec(specifier)?.[1];
-        return target !== undefined && target !== room && !allowed.includes(target) && !(isTest && target === 'testkit');
+        return (
+          target !== undefined &&
+          target !== room &&
+          !allowed.includes(target) &&
+          !(isTest && target === 'testkit')
+        );
       });
       expect(breaches).toEqual([]);
       const declared = Object.keys(manifest.dependencies ?? {}).filter((name) => name.startsWith('@gantry/'));
@@ -74,7 +84,12 @@ describe('layers', () => {
     it(`${room} declares every package it imports`, () => {
       const undeclared = imports.filter(({ specifier, isTest }) => {
         const target = /^@gantry\/([^/]+)/.exec(specifier)?.[0];
-        return !isTest && target !== undefined && target !== `@gantry/${room}` && !(target in (manifest.dependencies ?? {}));
+        return (
+          !isTest &&
+          target !== undefined &&
+          target !== `@gantry/${room}` &&
+          !(target in (manifest.dependencies ?? {}))
+        );
       });
       expect(undeclared).toEqual([]);
     });
@@ -85,7 +100,9 @@ describe('layers', () => {
 
     if (withoutNode.has(room)) {
       it(`${room} stays free of node:*`, () => {
-        expect(imports.filter(({ specifier, isTest }) => !isTest && specifier.startsWith('node:'))).toEqual([]);
+        expect(imports.filter(({ specifier, isTest }) => !isTest && specifier.startsWith('node:'))).toEqual(
+          [],
+        );
       });
     }
   }

@@ -6,7 +6,11 @@ import { join } from 'node:path';
 
 const file = join(import.meta.dirname, '..', 'package-lock.json');
 const lock = JSON.parse(readFileSync(file, 'utf8'));
-const known = new Set(Object.keys(lock.packages).map((path) => path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length)));
+const known = new Set(
+  Object.keys(lock.packages).map((path) =>
+    path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length),
+  ),
+);
 let count = 0;
 for (const entry of Object.values(lock.packages)) {
   for (const name of Object.keys(entry.optionalDependencies ?? {})) {

@@ -11,6 +11,7 @@ export * from './jobs/job-record.ts';
 export * from './jobs/job-runtime.ts';
 export * from './jobs/job-view.ts';
 export * from './jobs/submit-job.ts';
+export * from './jobs/worker-id.ts';
 export * from './keyed-mutex.ts';
 export * from './ledger/prices.ts';
 export * from './models/model-record.ts';

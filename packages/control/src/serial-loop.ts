@@ -16,6 +16,7 @@ export function createSerialLoop(round: () => Promise<void>, onError: (error: un
   const run = async (): Promise<void> => {
     // Pokes of one turn of the event loop share a round.
     await Promise.resolve();
+    // oxlint-disable-next-line no-unmodified-loop-condition -- poke and dispose change them meanwhile
     while (isWanted && !isStopped) {
       isWanted = false;
       try {
@@ -31,6 +32,7 @@ export function createSerialLoop(round: () => Promise<void>, onError: (error: un
     if (!isStopped) running ??= run();
   };
   const idle = async (): Promise<void> => {
+    // oxlint-disable-next-line no-unmodified-loop-condition -- run() clears it
     while (running !== undefined) await running;
   };
   return {

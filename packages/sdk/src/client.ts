@@ -73,7 +73,9 @@ export function createClient(options: ClientOptions): Client {
       encodeURIComponent(request.params?.[key] ?? ''),
     );
     const query = new URLSearchParams();
-    for (const [key, value] of Object.entries((request.query ?? {}) as Record<string, unknown>)) {
+    for (const [key, value] of Object.entries(
+      (request.query ?? {}) as Record<string, string | number | boolean | undefined>,
+    )) {
       if (value !== undefined) query.set(key, String(value));
     }
     let response: Response;
@@ -105,7 +107,7 @@ export function createClient(options: ClientOptions): Client {
   };
 
   const call: Client['call'] = async (name, request, options) =>
-    (await (await ask(name, request as Loose, options)).json()) as RouteResponse<typeof name>;
+    (await (await ask(name, request, options)).json()) as RouteResponse<typeof name>;
 
   return {
     call,
@@ -126,11 +128,11 @@ export function createClient(options: ClientOptions): Client {
       } while (cursor !== undefined);
     },
     async *watch(name, request, options) {
-      const response = await ask(name, request as Loose, options);
+      const response = await ask(name, request, options);
       if (response.body !== null) yield* parseServerEvents(response.body);
     },
     async *log(name, request, options) {
-      const response = await ask(name, request as Loose, options);
+      const response = await ask(name, request, options);
       if (response.body !== null) yield* response.body as unknown as AsyncIterable<Uint8Array>;
     },
   };

@@ -59,7 +59,7 @@ export function jobCommands(program: Command): void {
       ) => {
         const env = Object.fromEntries(
           ['PATH', 'VIRTUAL_ENV', 'CONDA_PREFIX', 'PYTHONPATH', 'HOME'].flatMap((name) =>
-            process.env[name] === undefined ? [] : [[name, process.env[name] as string]],
+            process.env[name] === undefined ? [] : [[name, process.env[name]]],
           ),
         );
         await submit(
@@ -258,7 +258,7 @@ function finish(command: Command, job: Job): void {
 
 export function stateLine(job: Job): string {
   const ranks = job.attempts.at(-1)?.placement.length;
-  const nodes = [...new Set(job.attempts.at(-1)?.placement.map(({ node }) => node) ?? [])].length;
+  const nodes = new Set(job.attempts.at(-1)?.placement.map(({ node }) => node) ?? []).size;
   const why = job.state === 'queued' ? job.waiting?.reasons[0]?.message : undefined;
   return `  ${coloured(job.state).padEnd(9)} ${job.name}${ranks === undefined || job.state === 'queued' ? '' : `   ${ranks} rank${ranks === 1 ? '' : 's'} on ${nodes} machine${nodes === 1 ? '' : 's'}`}${why === undefined ? '' : `   ${why}`}`;
 }

@@ -182,7 +182,7 @@ function modelCommands(model: Command): void {
           each.formats.join(', '),
           formatBytes(each.bytes),
           each.metrics['validationLoss']?.toFixed(3) ?? '–',
-          String(each.lineage['job'] ?? each.lineage['importedFrom'] ?? ''),
+          originOf(each.lineage),
           ago(each.createdAt),
         ],
         'no versions',
@@ -361,4 +361,10 @@ export async function* streamCompletion(input: {
       yield (JSON.parse(data) as { choices: { text: string }[] }).choices[0]?.text ?? '';
     }
   }
+}
+
+/** The job that made a version, or where it was imported from. */
+function originOf(lineage: Readonly<Record<string, unknown>>): string {
+  const origin = lineage['job'] ?? lineage['importedFrom'];
+  return typeof origin === 'string' ? origin : '';
 }

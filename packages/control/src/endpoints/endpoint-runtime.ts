@@ -91,7 +91,7 @@ export function createEndpointRuntime(
         const mine = replicas.filter((row) => (row.spec as ReplicaSpecRecord).revision === revision);
         return {
           revisionId: `${endpoint.name}-${revision}`,
-          modelVersion: (mine[0]?.spec as ReplicaSpecRecord).model,
+          modelVersion: (mine[0]?.spec as ReplicaSpecRecord | undefined)?.model ?? spec.model,
           weight: revision === serving ? 1 : 0,
           replicas: mine.flatMap((row) => {
             const origin = origins.get(row.id);
@@ -111,7 +111,8 @@ export function createEndpointRuntime(
       const desired = loaded.endpoint;
       const decision = decideEndpoint(desired, loaded.replicas);
       await deps.store.tx({ platform: true }, async (tx) => {
-        for (let index = 0; index < decision.create && desired !== undefined; index += 1) {
+        const missing = desired === undefined ? [] : Array.from({ length: decision.create }, () => desired);
+        for (const desired of missing) {
           const spec = desired.spec as EndpointSpecRecord;
           const id = createId('rpl', deps.clock.nowMs());
           await tx.insert({

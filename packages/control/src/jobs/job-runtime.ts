@@ -20,6 +20,7 @@ import {
 } from './job-record.ts';
 import { type Progress, mergeProgress } from './live-progress.ts';
 import { startAttempt } from './start-attempt.ts';
+import { parseWorkerId, workerIdOf } from './worker-id.ts';
 
 export interface RankExit {
   readonly exitClass: ExitClass;
@@ -43,13 +44,6 @@ export interface JobRuntime {
   onWorkerEvent(event: WorkerEvent): Promise<boolean>;
   progressOf(jobId: string): Progress | undefined;
   idle(): Promise<void>;
-}
-
-export const workerIdOf = (attemptId: string, rank: number): string => `${attemptId}-${rank}`;
-
-export function parseWorkerId(workerId: string): { attemptId: string; rank: number } | undefined {
-  const match = /^(att_[0-9a-z]{26})-(\d+)$/.exec(workerId);
-  return match ? { attemptId: match[1] ?? '', rank: Number(match[2]) } : undefined;
 }
 
 export function createJobRuntime(deps: Deps, hub: Hub): JobRuntime {

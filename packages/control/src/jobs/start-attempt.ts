@@ -3,7 +3,7 @@ import type { NodeSpecRecord } from '../nodes/node-record.ts';
 import type { Deps } from '../deps.ts';
 import type { AttemptRecord, JobSpecRecord } from './job-record.ts';
 import { type RankPlace, workerEnvironment } from './worker-environment.ts';
-import { workerIdOf } from './job-runtime.ts';
+import { workerIdOf } from './worker-id.ts';
 
 /** Starts every rank of an attempt. The runner refuses a worker it has started before, so this may be repeated. */
 export async function startAttempt(deps: Deps, row: Row, attempt: AttemptRecord): Promise<void> {
