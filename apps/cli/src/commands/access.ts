@@ -11,7 +11,7 @@ export function accessCommands(program: Command): void {
     .description(
       'Remember a server and a key as a named context; the key is read from GANTRY_KEY or standard input',
     )
-    .option('--name NAME', 'name of the context', 'default')
+    .option('--name <NAME>', 'name of the context', 'default')
     .addHelpText('after', '\nExample:\n  GANTRY_KEY=gk_… gantry login https://gantry.example.org --name team')
     .action(async (url: string, options: { name: string }, command: Command) => {
       const key = (process.env['GANTRY_KEY'] ?? readFileSync(0, 'utf8')).trim();
@@ -59,9 +59,9 @@ export function accessCommands(program: Command): void {
   key
     .command('create')
     .description('Create a key; its secret is shown once')
-    .option('--user NAME')
-    .option('--scopes LIST', 'read,write,infer,admin', 'read,write,infer')
-    .option('--expires-in-days N', '', Number)
+    .option('--user <NAME>')
+    .option('--scopes <LIST>', 'read,write,infer,admin', 'read,write,infer')
+    .option('--expires-in-days <N>', '', Number)
     .addHelpText('after', '\nExample:\n  gantry key create --user ci --scopes infer --expires-in-days 90')
     .action(async (options: { user?: string; scopes: string; expiresInDays?: number }, command: Command) => {
       const created = await connect(command).client.call('keys.create', {
@@ -134,7 +134,7 @@ export function accessCommands(program: Command): void {
   user
     .command('create <name>')
     .description('Add a user or a service account')
-    .option('--role ROLE', 'viewer, member or admin', 'member')
+    .option('--role <ROLE>', 'viewer, member or admin', 'member')
     .option('--service-account')
     .addHelpText(
       'after',

@@ -35,12 +35,12 @@ export function jobCommands(program: Command): void {
   job
     .command('run <command...>')
     .description('Run a command as a job, here, with your own environment')
-    .option('--name NAME')
-    .option('--cpus N', 'cores per replica', Number, 1)
-    .option('--gpus N', 'whole devices per replica', Number, 0)
-    .option('--memory SIZE', 'per replica', '2GiB')
-    .option('--replicas N', 'ranks', Number, 1)
-    .option('--queue NAME', 'queue', 'default')
+    .option('--name <NAME>')
+    .option('--cpus <N>', 'cores per replica', Number, 1)
+    .option('--gpus <N>', 'whole devices per replica', Number, 0)
+    .option('--memory <SIZE>', 'per replica', '2GiB')
+    .option('--replicas <N>', 'ranks', Number, 1)
+    .option('--queue <NAME>', 'queue', 'default')
     .option('--detach', 'submit and return')
     .addHelpText('after', '\nExample:\n  gantry job run --cpus 2 -- python train.py')
     .action(
@@ -82,8 +82,8 @@ export function jobCommands(program: Command): void {
   job
     .command('list')
     .description('Jobs, newest first')
-    .option('--state STATE')
-    .option('--limit N', 'at most this many', Number, 50)
+    .option('--state <STATE>')
+    .option('--limit <N>', 'at most this many', Number, 50)
     .addHelpText('after', '\nExample:\n  gantry job list --state running')
     .action(async (options: { state?: Job['state']; limit: number }, command: Command) => {
       const { items } = await connect(command).client.call('jobs.list', {
@@ -128,8 +128,8 @@ export function jobCommands(program: Command): void {
     },
   );
   named('logs', 'Output of one rank', 'train-1 --rank 1 --follow')
-    .option('--rank N', 'which rank', Number, 0)
-    .option('--stream NAME', 'stdout or stderr', 'stdout')
+    .option('--rank <N>', 'which rank', Number, 0)
+    .option('--stream <NAME>', 'stdout or stderr', 'stdout')
     .option('-f, --follow', 'go on until it ends')
     .action(
       async (
@@ -173,12 +173,12 @@ export function jobCommands(program: Command): void {
   program
     .command('train')
     .description('Train a language model on your own text')
-    .requiredOption('--data GLOB...', 'text files')
-    .option('--depth N', 'layers; sizes everything else', Number, 4)
-    .option('--steps N', 'optimiser steps', Number, 600)
-    .option('--ranks N', 'data-parallel ranks', Number, 1)
-    .option('--name NAME')
-    .option('--register MODEL', 'register the result under this name')
+    .requiredOption('--data <GLOB...>', 'text files')
+    .option('--depth <N>', 'layers; sizes everything else', Number, 4)
+    .option('--steps <N>', 'optimiser steps', Number, 600)
+    .option('--ranks <N>', 'data-parallel ranks', Number, 1)
+    .option('--name <NAME>')
+    .option('--register <MODEL>', 'register the result under this name')
     .option('--detach', 'submit and return')
     .addHelpText('after', '\nExample:\n  gantry train --data "notes/**/*.md" --depth 6 --register notes')
     .action(

@@ -22,8 +22,8 @@ export function quickstartCommand(program: Command): void {
   program
     .command('quickstart')
     .description('Start a platform, train a small language model on this project, serve it and ask it')
-    .option('--port N', 'HTTP port', Number, 7070)
-    .option('--file FILE', 'the job file to run')
+    .option('--port <N>', 'HTTP port', Number, 7070)
+    .option('--file <FILE>', 'the job file to run')
     .addHelpText('after', '\nExample:\n  gantry quickstart')
     .action(async (options: { port: number; file?: string }, command: Command) => {
       await quickstart(

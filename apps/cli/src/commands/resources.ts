@@ -13,7 +13,7 @@ export function resourceCommands(program: Command): void {
   program
     .command('usage')
     .description('What was used and what it costs')
-    .option('--by KEY', 'tenant, user, queue, job, endpoint or resource', 'job')
+    .option('--by <KEY>', 'tenant, user, queue, job, endpoint or resource', 'job')
     .addHelpText('after', '\nExample:\n  gantry usage --by queue')
     .action(async (options: { by: 'job' }, command: Command) => {
       const { items } = await connect(command).client.call('usage.report', { query: { by: options.by } });
@@ -73,11 +73,11 @@ function queueCommands(queue: Command): void {
   queue
     .command('create <name>')
     .description('Create a queue')
-    .option('--parent NAME')
-    .option('--gpus N', 'deserved devices', Number)
-    .option('--gpu-limit N', 'most devices', Number)
-    .option('--cpu-limit N', 'most cores', Number)
-    .option('--weight N', 'part of what nobody deserves', Number, 1)
+    .option('--parent <NAME>')
+    .option('--gpus <N>', 'deserved devices', Number)
+    .option('--gpu-limit <N>', 'most devices', Number)
+    .option('--cpu-limit <N>', 'most cores', Number)
+    .option('--weight <N>', 'part of what nobody deserves', Number, 1)
     .addHelpText('after', '\nExample:\n  gantry queue create nlp --gpus 8 --gpu-limit 16')
     .action(
       async (
@@ -223,8 +223,8 @@ function endpointCommands(endpoint: Command): void {
   endpoint
     .command('create <name>')
     .description('Serve a model under a name')
-    .requiredOption('--model REF', 'name, name@3 or name@alias')
-    .option('--replicas N', 'processes', Number, 1)
+    .requiredOption('--model <REF>', 'name, name@3 or name@alias')
+    .option('--replicas <N>', 'processes', Number, 1)
     .addHelpText('after', '\nExample:\n  gantry endpoint create chat --model quickstart')
     .action(async (name: string, options: { model: string; replicas: number }, command: Command) => {
       const { client } = connect(command);
@@ -276,8 +276,8 @@ function endpointCommands(endpoint: Command): void {
   endpoint
     .command('update <name>')
     .description('Roll to another version, or scale')
-    .option('--model REF')
-    .option('--replicas N', 'processes', Number)
+    .option('--model <REF>')
+    .option('--replicas <N>', 'processes', Number)
     .action(async (name: string, options: { model?: string; replicas?: number }, command: Command) => {
       const found = await connect(command).client.call('endpoints.update', {
         params: { name },
@@ -300,7 +300,7 @@ function endpointCommands(endpoint: Command): void {
   endpoint
     .command('try <name> <prompt>')
     .description('Ask an endpoint and print what streams back')
-    .option('--max-tokens N', 'length of the answer', Number, 60)
+    .option('--max-tokens <N>', 'length of the answer', Number, 60)
     .action(async (name: string, prompt: string, options: { maxTokens: number }, command: Command) => {
       const { url, key } = connect(command);
       for await (const text of streamCompletion({
