@@ -55,12 +55,24 @@ export interface ServerFile {
 export function readServer(dataDir: string): ServerFile | undefined {
   try {
     const server = JSON.parse(readFileSync(join(dataDir, 'server.json'), 'utf8')) as ServerFile;
-    process.kill(server.pid, 0);
-    return server;
+    return isAlive(server.pid) ? server : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-      ? (JSON.parse(readFileSync(join(dataDir, 'server.json'), 'utf8')) as ServerFile)
-      : undefined;
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+  try {
+    // A killed process stays in the table until its parent looks: it is no server any more.
+    const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return text.slice(text.lastIndexOf(')') + 2, text.lastIndexOf(')') + 3) !== 'Z';
+  } catch {
+    return process.platform !== 'linux';
   }
 }
 

@@ -112,9 +112,7 @@ export function createScheduler(
       })),
       position: waiting.position,
       ahead: waiting.ahead.map((id) => jobs.get(id)?.name ?? id),
-      unblock: [...(waiting.unblock ?? [])].map((change) =>
-        typeof change === 'string' ? change : JSON.stringify(change),
-      ),
+      unblock: waiting.unblock.map((change) => describeChange(change)),
     };
     // An event when the reason changes, not when only the position does.
     const codes = (reasons: readonly { code: string }[]): string => reasons.map(({ code }) => code).join();
@@ -151,6 +149,24 @@ export function createScheduler(
       await loop[Symbol.asyncDispose]();
     },
   };
+}
+
+/** The smallest changes that would start it now, in words (each was tried by the planner on the same state). */
+function describeChange(change: Plan['waiting'][number]['unblock'][number]): string {
+  switch (change.kind) {
+    case 'fewer_members':
+      return `${change.count} replicas instead of all of "${change.group}"`;
+    case 'fewer_devices':
+      return `${change.devices} devices per replica of "${change.group}"`;
+    case 'any_device_model':
+      return `any device model for "${change.group}"`;
+    case 'drop_topology':
+      return 'no topology wish';
+    case 'drop_selector':
+      return 'no node selector';
+    case 'raise_queue_limit':
+      return `${change.by} more ${change.resource} in the limit of queue ${change.queueId}`;
+  }
 }
 
 async function loadRows(tx: Tx): Promise<SnapshotRows> {
