@@ -54,7 +54,7 @@ export async function startAttempt(deps: Deps, row: Row, attempt: AttemptRecord)
 function commandOf(deps: Deps, job: JobSpecRecord['job']): readonly string[] {
   if (job.train !== undefined) return deps.workerCommand('train');
   const command = job.command ?? [];
-  return typeof command === 'string' ? ['/bin/sh', '-c', `exec ${command}`] : command;
+  return typeof command === 'string' ? ['/bin/sh', '-c', command] : command;
 }
 
 async function rankPlaces(deps: Deps, attempt: AttemptRecord): Promise<readonly RankPlace[]> {
