@@ -10,6 +10,7 @@ import { allRows } from '../rows.ts';
 import { buildSnapshot, jobRequest } from '../scheduling/build-snapshot.ts';
 import { type JobSpecRecord, emptyJobStatus } from './job-record.ts';
 import { jobView } from './job-view.ts';
+import { unsupportedFields } from './unsupported.ts';
 
 /** Written as `queued` with its event before the answer: what is acknowledged is never lost. */
 export async function submitJob(
@@ -19,6 +20,14 @@ export async function submitJob(
   spec: JobSpec,
   requestId: string,
 ): Promise<Job> {
+  const refused = unsupportedFields(spec);
+  if (refused.length > 0) {
+    throw new GantryError(
+      'validation_failed',
+      `not possible on this server yet: ${refused.map(({ path }) => path).join(', ')}`,
+      { problems: refused },
+    );
+  }
   const job = await deps.store.tx({ platform: true }, async (tx) => {
     const queue = await findOr404(tx, 'queue', caller.tenantId, spec.queue, 'queue');
     const children = await allRows(tx, 'queue', undefined, queue.id);
