@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { pino } from 'pino';
-import { endpointReady, jobEnd } from '../apps/server/src/e2e/follow.ts';
+import { endpointReady, jobEnd } from '../apps/server/src/e2e/testing/follow.ts';
 import { readOptions } from '../apps/server/src/options.ts';
 import { serve } from '../apps/server/src/serve.ts';
 import { createClient } from '../packages/sdk/src/index.ts';

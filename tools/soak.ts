@@ -7,7 +7,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { killRounds, processesOf, until, wrongWith } from '../apps/server/src/e2e/kill-rounds.ts';
+import { killRounds, processesOf, until, wrongWith } from '../apps/server/src/e2e/testing/kill-rounds.ts';
 import { createLlamaEngine } from '../packages/engines/src/llamacpp/llama-engine.ts';
 import { writePermutationModel } from '../packages/engines/src/testing/permutation-model.ts';
 import { runRandomTraffic } from '../packages/engines/src/testing/random-traffic.ts';

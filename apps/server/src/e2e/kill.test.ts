@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { killRounds, processesOf, until, wrongWith } from './kill-rounds.ts';
+import { killRounds, processesOf, until, wrongWith } from './testing/kill-rounds.ts';
 
 test.runIf(process.platform === 'linux')(
   'a job runs exactly once whenever its server is killed, and again when its shim is; nothing stays behind',

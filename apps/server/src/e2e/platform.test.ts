@@ -8,7 +8,7 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readOptions } from '../options.ts';
 import { type Server, serve } from '../serve.ts';
-import { endpointReady, jobEnd, jobWhen } from './follow.ts';
+import { endpointReady, jobEnd, jobWhen } from './testing/follow.ts';
 
 let dataDir: string;
 let texts: string;

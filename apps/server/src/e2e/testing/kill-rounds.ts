@@ -104,7 +104,7 @@ export async function* killRounds(options: {
 }
 
 async function startServer(dataDir: string): Promise<RunningServer> {
-  const main = join(import.meta.dirname, '..', 'main.ts');
+  const main = join(import.meta.dirname, '..', '..', 'main.ts');
   const child = spawn(process.execPath, [main, '--data-dir', dataDir, '--port', '0'], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
