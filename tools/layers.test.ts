@@ -44,7 +44,7 @@ interface Import {
 function importsOf(room: string, folder: string): readonly Import[] {
   return globSync('src/**/*.ts', { cwd: join(root, folder) }).flatMap((file) => {
     const text = readFileSync(join(root, folder, file), 'utf8');
-    const isTest = /\.(test|suite|soak)\.ts$/.test(file) || file.includes('/testing/');
+    const isTest = /\.(test|suite|soak)\.ts$/.test(file) || /\/(testing|e2e)\//.test(file);
     return [
       ...text.matchAll(
         /(?:^|\n)\s*(?:import|export)\s[^'"]*?from\s+['"]([^'"]+)['"]|import\(\s*['"]([^'"]+)['"]\s*\)|(?:^|\n)import\s+['"]([^'"]+)['"]/g,
