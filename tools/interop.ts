@@ -8,8 +8,8 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { pino } from 'pino';
 import { endpointReady, jobEnd } from '../apps/server/src/e2e/testing/follow.ts';
+import { silentLogger } from '../apps/server/src/e2e/testing/silent-logger.ts';
 import { readOptions } from '../apps/server/src/options.ts';
 import { serve } from '../apps/server/src/serve.ts';
 import { createClient } from '../packages/sdk/src/index.ts';
@@ -53,7 +53,7 @@ try {
   await writeFile(join(texts, 'a.txt'), 'The scheduler places every gang whole or not at all.\n'.repeat(400));
   await using server = await serve(
     readOptions(['--data-dir', join(dir, 'd'), '--port', '0'], {}, process.getuid?.()),
-    pino({ level: 'silent' }),
+    silentLogger(),
   );
   const key = (await readFile(join(dir, 'd', 'keys', 'operator.key'), 'utf8')).trim();
   const client = createClient({ baseUrl: server.url, key });

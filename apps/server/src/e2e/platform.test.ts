@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ApiError, type Client, createClient } from '@gantry/sdk';
 import OpenAI from 'openai';
-import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readOptions } from '../options.ts';
 import { type Server, serve } from '../serve.ts';
 import { endpointReady, jobEnd, jobWhen } from './testing/follow.ts';
+import { silentLogger } from './testing/silent-logger.ts';
 
 let dataDir: string;
 let texts: string;
@@ -28,7 +28,7 @@ beforeAll(async () => {
   }
   server = await serve(
     readOptions(['--data-dir', join(dataDir, 'd'), '--port', '0'], {}, process.getuid?.()),
-    pino({ level: 'silent' }),
+    silentLogger(),
   );
   operatorKey = (await readFile(join(dataDir, 'd', 'keys', 'operator.key'), 'utf8')).trim();
   operator = createClient({ baseUrl: server.url, key: operatorKey });
