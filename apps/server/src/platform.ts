@@ -1,6 +1,7 @@
 /** The parts of a running platform that route handlers work with. */
 import type { Deps, EndpointRuntime, Hub, JobRuntime, Scheduler } from '@gantry/control';
 import type { FeedEvent } from '@gantry/ports';
+import type { IsolationFacts } from '@gantry/runners';
 
 export interface Platform {
   readonly deps: Deps;
@@ -11,6 +12,7 @@ export interface Platform {
   readonly startedAtMs: number;
   readonly dataDir: string;
   readonly database: string;
+  readonly isolation: IsolationFacts;
   /** Names of tenants by id; tenants are few and never renamed. */
   tenantName(id: string): Promise<string>;
   feed(signal: AbortSignal, sinceSeq?: number): AsyncIterable<FeedEvent>;

@@ -20,7 +20,7 @@ import {
 } from '@gantry/control';
 import { createGateway } from '@gantry/gateway';
 import { systemClock } from '@gantry/kit';
-import { createLocalRunner } from '@gantry/runners';
+import { createLocalRunner, probeIsolation, toIsolationFacts } from '@gantry/runners';
 import { openStore } from '@gantry/store';
 import { claimDataDir, writeServerFile } from './data-dir.ts';
 import { createHttpServer } from './http/index.ts';
@@ -53,8 +53,13 @@ export async function serve(options: ServerOptions, logger: Logger): Promise<Ser
     ),
   );
   const blobs = createBlobStore(join(dataDir.path, 'blobs'));
+  const isolation = probeIsolation();
   const runner = stack.use(
-    createLocalRunner({ workersDir: join(dataDir.path, 'workers'), nodePath: process.execPath }),
+    createLocalRunner({
+      workersDir: join(dataDir.path, 'workers'),
+      nodePath: process.execPath,
+      isolation,
+    }),
   );
   const log = {
     info: (fields: object, message: string) => logger.info(fields, message),
@@ -124,6 +129,7 @@ export async function serve(options: ServerOptions, logger: Logger): Promise<Ser
     startedAtMs: systemClock.nowMs(),
     dataDir: dataDir.path,
     database: store.facts.description,
+    isolation: toIsolationFacts(isolation),
     tenantName: async (id) => {
       const known = tenantNames.get(id);
       if (known !== undefined) return known;

@@ -194,4 +194,11 @@ export const statusSchema = z.object({
   pid: z.number().optional(),
   node: z.string(),
   counts: z.record(z.string(), z.number()),
+  /** The walls around workers on the server's machine, found out by building them once. */
+  isolation: z.object({
+    limits: z.enum(['cgroup-v2', 'cgroup-v1', 'watchdog']),
+    pidNamespace: z.boolean(),
+    endsWithShim: z.boolean(),
+    notes: z.array(z.string()),
+  }),
 });

@@ -17,6 +17,7 @@ export function statusRoutes(platform: Platform): StatusRoutes {
         database: platform.database,
         node: process.version,
         counts,
+        isolation: { ...platform.isolation, notes: [...platform.isolation.notes] },
         ...(principal.role === 'operator' ? { dataDir: platform.dataDir, pid: process.pid } : {}),
       };
     },
