@@ -116,6 +116,7 @@ const commands = {
   check: () => script('tools/check.ts', ...args),
   bench: () => script('bench/main.ts', ...args),
   soak: () => script('tools/soak.ts', ...args),
+  pack: () => script('tools/pack.ts', ...args),
   interop: () => script('tools/interop.ts', ...args),
   format: () => [join(bin, 'oxfmt'), ['.', ...args]],
 };

@@ -2,15 +2,14 @@
 import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { extname, join } from 'node:path';
 import { CliError } from './cli-error.ts';
 import { readServer } from './connection.ts';
 import { exitCodes } from './exit-codes.ts';
 
 const serverEntry = (): string =>
   process.env['GANTRY_SERVER_ENTRY'] ??
-  join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'server', 'src', 'main.ts');
+  join(import.meta.dirname, '..', '..', 'server', 'src', `main${extname(import.meta.filename)}`);
 
 export interface StartOptions {
   readonly dataDir: string;

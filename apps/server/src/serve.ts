@@ -3,8 +3,7 @@
  * the result undoes it in the opposite order; workers are left running, the next server adopts them.
  */
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { dirname, extname, join } from 'node:path';
 import { createBlobStore } from '@gantry/blobs';
 import {
   type AuthenticatedKey,
@@ -202,7 +201,7 @@ export async function serve(options: ServerOptions, logger: Logger): Promise<Ser
 function workerEntry(): string {
   return (
     process.env['GANTRY_WORKER_ENTRY'] ??
-    join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'worker', 'src', 'main.ts')
+    join(import.meta.dirname, '..', '..', 'worker', 'src', `main${extname(import.meta.filename)}`)
   );
 }
 

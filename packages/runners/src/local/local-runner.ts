@@ -14,7 +14,7 @@ import {
   watch,
   writeFileSync,
 } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { extname, join } from 'node:path';
 import { createAbortableQueue } from '@gantry/kit';
 import type { LogQuery, Runner, WorkerEvent, WorkerSpec } from '@gantry/ports';
 import { classifyExit } from './classify-exit.ts';
@@ -55,7 +55,7 @@ const safeId = /^[a-z0-9][a-z0-9_.-]{0,120}$/;
 
 export function createLocalRunner(options: LocalRunnerOptions): Runner {
   mkdirSync(options.workersDir, { recursive: true });
-  const shimPath = options.shimPath ?? fileURLToPath(new URL('./shim.ts', import.meta.url));
+  const shimPath = options.shimPath ?? join(import.meta.dirname, `shim${extname(import.meta.filename)}`);
   const isolation = options.isolation ?? probeIsolation();
   const watched = new Map<string, Watched>();
   const queue = createAbortableQueue<WorkerEvent>();
