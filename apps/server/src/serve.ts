@@ -160,7 +160,10 @@ export async function serve(options: ServerOptions, logger: Logger): Promise<Ser
         run: (tenantId, key, route, requestHash, act) =>
           store.idempotent(tenantId, key, route, requestHash, act),
       },
-      raw: { '/v1/': (request, response) => gateway.handle(request, response) },
+      raw: {
+        '/v1/': (request, response) => gateway.handle(request, response),
+        '/v2': (request, response) => gateway.handle(request, response),
+      },
       health: {
         live: async () => true,
         ready: async () => {

@@ -4,12 +4,13 @@
  * than the relay.
  */
 import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import { binaryHeader } from '@gantry/contract/foreign/oip';
 import { splitByWeight, stickyPoint } from '@gantry/serving';
 import { Attempt, type AttemptListener } from './attempt.ts';
 import type { GatewayContext } from './gateway-context.ts';
 import type { Admission } from './limits.ts';
-import { withModel, type InferenceRequest } from './parse-request.ts';
-import { problemBody, problemStatus, type Problem } from './problem.ts';
+import type { InferenceRequest } from './inference-request.ts';
+import { dialectOf, problemBody, problemStatus, type Problem } from './problem.ts';
 import type { ReplicaState } from './replica-state.ts';
 import type { RouterChoice } from './replica-router.ts';
 import type { LiveRevision, LiveRoute } from './route-table.ts';
@@ -49,14 +50,18 @@ export class Exchange implements AttemptListener {
   #isSettled = false;
   #firstByteMs: number | undefined;
   #lastFrameMs = 0;
+  readonly #pin: string | undefined;
   #routeReason = '';
   #holdDeadlineMs: number | undefined;
   #stopHolding: (() => void) | undefined;
   #stallTimer: NodeJS.Timeout | undefined;
+  #remember: ((answer: Buffer) => void) | undefined;
 
   constructor(context: GatewayContext, input: ExchangeInput) {
     this.#context = context;
     this.#input = input;
+    const header = input.incoming.headers['x-gantry-revision'];
+    this.#pin = input.request.modelVersion ?? (typeof header === 'string' ? header : undefined);
   }
 
   start(): void {
@@ -65,7 +70,39 @@ export class Exchange implements AttemptListener {
     this.#input.response.on('close', () => {
       if (!this.#isSettled) this.#leave();
     });
-    this.#next();
+    if (!this.#answerFromCache()) this.#next();
+  }
+
+  /** An endpoint that allows it answers an equal request of the same tenant from memory, and counts no tokens. */
+  #answerFromCache(): boolean {
+    const { route, request, response, principal } = this.#input;
+    const cacheMs = route.route.cacheMs ?? 0;
+    if (cacheMs <= 0 || !request.isDeterministic || this.#pin !== undefined) return false;
+    const versions = route.revisions
+      .filter(({ weight }) => weight > 0)
+      .map(({ revision }) => revision.revisionId);
+    const { cache } = this.#context;
+    const key = cache.keyFor(
+      [principal.tenantId, route.route.endpointId, ...versions],
+      this.#input.incoming.url ?? '',
+      request.bytes,
+    );
+    const body = cache.get(key, this.#context.now());
+    if (body === undefined) {
+      this.#remember = (answer) => {
+        cache.set(key, answer, this.#context.now() + cacheMs);
+      };
+      return false;
+    }
+    response.writeHead(200, {
+      'content-type': 'application/json',
+      'content-length': body.length,
+      'x-request-id': this.#input.id,
+      'x-gantry-cache': 'hit',
+    });
+    response.end(body);
+    this.#settle(200, noUsage);
+    return true;
   }
 
   /** The gateway stops: what is still open is told so, and its work cancelled. */
@@ -90,18 +127,17 @@ export class Exchange implements AttemptListener {
     const route = this.#context.table.lookup(principal.tenantId, request.model);
     if (route === undefined) return undefined;
     const now = this.#context.now();
-    const usable = route.revisions
-      .map((revision) => ({
-        revision,
-        weight: revision.weight,
-        replicas: revision.replicas.filter((state) => state.isUsable(now)),
-      }))
-      .filter(({ replicas }) => replicas.length > 0);
+    const arms = this.#pinned(route.revisions).map((revision) => ({
+      revision,
+      weight: revision.weight,
+      replicas: preferred(revision.replicas, now),
+    }));
+    const usable = arms.filter(({ replicas }) => replicas.length > 0);
     const point =
       request.user === undefined
         ? this.#context.random()
         : stickyPoint(`${route.route.endpointId}:${request.user}`);
-    const arm = splitByWeight(usable, point);
+    const arm = splitByWeight(usable, point) ?? (this.#pin === undefined ? undefined : usable[0]);
     if (arm === undefined) return undefined;
     const untried = arm.replicas.filter((state) => !this.#tried.includes(state));
     const choice = this.#context.router.pick(
@@ -112,12 +148,29 @@ export class Exchange implements AttemptListener {
     return choice === undefined ? undefined : { revision: arm.revision, choice };
   }
 
+  /** A version or revision asked for by name takes the request whatever its weight: how a canary is tried by hand. */
+  #pinned(revisions: readonly LiveRevision[]): readonly LiveRevision[] {
+    if (this.#pin === undefined) return revisions;
+    return revisions.filter(
+      ({ revision }) => revision.revisionId === this.#pin || revision.modelVersion === this.#pin,
+    );
+  }
+
   /** Waits for a change of routes or for an ejected replica's time to be over; gives up at the deadline. */
   #hold(): void {
     const context = this.#context;
     const now = context.now();
     this.#holdDeadlineMs ??= now + context.options.holdMs;
     const leftMs = this.#holdDeadlineMs - now;
+    const live = context.table.lookup(this.#input.principal.tenantId, this.#input.request.model);
+    if (live === undefined || this.#pinned(live.revisions).length < Math.min(1, live.revisions.length)) {
+      this.#fail({ code: 'model_not_found', param: 'model' });
+      return;
+    }
+    if (context.stats.holding >= context.options.maxHolding) {
+      this.#fail({ code: 'overloaded', retryAfterMs: 1_000 });
+      return;
+    }
     if (leftMs <= 0) {
       this.#fail({ code: 'no_ready_replica', retryAfterMs: 1_000 });
       return;
@@ -151,34 +204,22 @@ export class Exchange implements AttemptListener {
   }
 
   #send(revision: LiveRevision, { replica, uncachedTokens, reason }: RouterChoice): void {
-    const { request, id } = this.#input;
+    const { request, id, principal } = this.#input;
     this.#routeReason = reason;
     this.#attempts++;
     this.#tried.push(replica);
     this.#frames = undefined;
     this.#chunks = [];
     this.#buffered = 0;
-    const { upstreamModel } = revision.revision;
     const attempt = new Attempt(this, revision, replica, uncachedTokens);
     this.#attempt = attempt;
     if (this.#attempts > 1) this.#series(revision).retries++;
     try {
-      replica.pool.dispatch(
-        {
-          path: `/v1/${request.operation}`,
-          method: 'POST',
-          headers: {
-            'content-type': 'application/json',
-            accept: request.isStream ? 'text/event-stream' : 'application/json',
-            'x-request-id': id,
-          },
-          body:
-            upstreamModel === undefined || upstreamModel === request.model
-              ? request.bytes
-              : withModel(request, upstreamModel),
-        },
-        attempt,
-      );
+      const call = request.toUpstream(revision.revision.upstreamModel ?? request.model);
+      call.headers['x-request-id'] = id;
+      // Prefixes are reused within a tenant only: time to the first token must not tell of another's prompts.
+      call.headers['x-gantry-cache-scope'] = principal.tenantId;
+      replica.pool.dispatch(call, attempt);
     } catch (error) {
       // The pool was closed between choosing and sending.
       attempt.onResponseError(undefined as never, error as Error);
@@ -263,7 +304,7 @@ export class Exchange implements AttemptListener {
       this.#answer(attempt);
       return;
     }
-    if (!this.#frames.isDone && this.#input.request.operation !== 'responses') {
+    if (!this.#frames.isDone && this.#input.request.endsWithDone) {
       // Ended without [DONE]: the engine broke off, whatever its socket says.
       attempt.replica.noteFailure(this.#context.now());
       if (!this.#isStreaming && this.#mayRetry()) this.#next();
@@ -282,13 +323,23 @@ export class Exchange implements AttemptListener {
         ? this.#chunks[0]
         : Buffer.concat(this.#chunks);
     if (attempt.status < 500) attempt.replica.noteSuccess();
+    else attempt.replica.noteServerError(this.#context.now());
     response.writeHead(attempt.status, {
       ...this.#headers(attempt),
-      'content-type': this.#head['content-type'] ?? 'application/json',
+      ...this.#contentHeaders(),
       'content-length': body.length,
     });
     response.end(body);
+    if (attempt.status === 200) this.#remember?.(body);
     this.#settle(attempt.status, attempt.status === 200 ? (usageInJson(body) ?? noUsage) : noUsage);
+  }
+
+  #contentHeaders(): OutgoingHttpHeaders {
+    const binaryLength = this.#head[binaryHeader];
+    return {
+      'content-type': this.#head['content-type'] ?? 'application/json',
+      ...(binaryLength === undefined ? {} : { [binaryHeader]: binaryLength }),
+    };
   }
 
   #headers(attempt: Attempt): OutgoingHttpHeaders {
@@ -338,7 +389,7 @@ export class Exchange implements AttemptListener {
     if (this.#isStreaming) {
       response.end(`data: ${problemBody(problem)}\n\n`);
     } else {
-      writeProblem(response, problem, this.#input.id);
+      writeProblem(response, problem, this.#input.id, dialectOf(this.#input.incoming.url));
     }
     this.#settle(problemStatus(problem));
   }
@@ -389,6 +440,13 @@ export class Exchange implements AttemptListener {
       revision?.revision.revisionId ?? 'none',
     );
   }
+}
+
+/** Without those that keep answering with server errors, unless no other is left (Envoy's panic rule). */
+function preferred(replicas: readonly ReplicaState[], now: number): readonly ReplicaState[] {
+  const usable = replicas.filter((state) => state.isUsable(now));
+  const healthy = usable.filter((state) => !state.isOutlier(now));
+  return healthy.length > 0 ? healthy : usable;
 }
 
 const codeOf = (error: Error): string =>

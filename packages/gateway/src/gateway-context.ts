@@ -2,6 +2,7 @@ import type { Exchange } from './exchange.ts';
 import type { GatewayStats } from './gateway-stats.ts';
 import type { MeterRecord } from './meter-record.ts';
 import type { ReplicaRouter } from './replica-router.ts';
+import type { ResponseCache } from './response-cache.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import type { LiveRoute, RouteTable } from './route-table.ts';
 
@@ -9,6 +10,8 @@ export interface RelayOptions {
   /** How long a request waits for a ready replica before 503. */
   readonly holdMs: number;
   readonly maxAttempts: number;
+  /** Held requests beyond this are refused: a queue without end only moves the failure. */
+  readonly maxHolding: number;
   readonly maxResponseBytes: number;
   /** A client that reads nothing for so long is let go. */
   readonly stalledClientMs: number;
@@ -20,6 +23,7 @@ export interface GatewayContext {
   readonly stats: GatewayStats;
   readonly router: ReplicaRouter;
   readonly retryBudget: RetryBudget;
+  readonly cache: ResponseCache;
   readonly exchanges: Set<Exchange>;
   readonly options: RelayOptions;
   readonly meter: (record: MeterRecord) => void;

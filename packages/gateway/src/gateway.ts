@@ -10,11 +10,15 @@ import { GatewayStats, type Series } from './gateway-stats.ts';
 import { KeyCache, type Authenticate } from './key-cache.ts';
 import { unlimited, type Limits } from './limits.ts';
 import type { MeterRecord } from './meter-record.ts';
-import { operationPaths, parseRequest, type Operation } from './parse-request.ts';
-import type { Problem } from './problem.ts';
+import { listModels, modelReadiness, serverFacts, type Listing } from './listings.ts';
+import { parseOipPath, toOipRequest } from './parse-oip.ts';
+import { operationPaths, parseRequest, type ParseOutcome } from './parse-request.ts';
+import { dialectOf, type Problem } from './problem.ts';
 import { createAffinityRouter, type ReplicaRouter } from './replica-router.ts';
 import { readBody } from './request-body.ts';
 import { createRequestIds } from './request-id.ts';
+import { bearerOf, pathOf } from './request-line.ts';
+import { ResponseCache } from './response-cache.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { RouteTable } from './route-table.ts';
 import type { Principal, Route } from './route.ts';
@@ -35,6 +39,9 @@ export interface GatewayOptions {
   readonly maxResponseBytes?: number;
   readonly holdMs?: number;
   readonly maxAttempts?: number;
+  readonly maxHolding?: number;
+  /** Memory of the response cache, all tenants together. */
+  readonly cacheBytes?: number;
   readonly stalledClientMs?: number;
   readonly connectionsPerReplica?: number;
   readonly connectTimeoutMs?: number;
@@ -61,7 +68,7 @@ export interface GatewaySnapshot {
 }
 
 export interface Gateway extends AsyncDisposable {
-  /** Takes over the request: it will be answered, or its socket closed. For `/v1/*`. */
+  /** Takes over the request: it will be answered, or its socket closed. For `/v1/*` and `/v2*`. */
   handle(request: IncomingMessage, response: ServerResponse): void;
   /** Replaces every route of a tenant at once. Requests in flight finish where they are. */
   setRoutes(tenantId: string, routes: readonly Route[]): void;
@@ -77,6 +84,8 @@ const defaults = {
   maxResponseBytes: 64 * 1024 * 1024,
   holdMs: 30_000,
   maxAttempts: 3,
+  maxHolding: 10_000,
+  cacheBytes: 64 * 1024 * 1024,
   stalledClientMs: 60_000,
   connectionsPerReplica: 512,
   connectTimeoutMs: 2_000,
@@ -86,6 +95,15 @@ const defaults = {
 
 export function createGateway(options: GatewayOptions): Gateway {
   return new HttpGateway(options);
+}
+
+/** One call of a known caller, on its way to a route. */
+interface Call {
+  readonly principal: Principal;
+  readonly incoming: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly id: string;
+  readonly startedMs: number;
 }
 
 class HttpGateway implements Gateway {
@@ -115,6 +133,7 @@ class HttpGateway implements Gateway {
       stats: new GatewayStats(),
       router: options.router ?? createAffinityRouter(),
       retryBudget: new RetryBudget(),
+      cache: new ResponseCache(settings.cacheBytes),
       exchanges: new Set(),
       options: settings,
       meter: options.meter ?? (() => undefined),
@@ -127,84 +146,100 @@ class HttpGateway implements Gateway {
   handle(request: IncomingMessage, response: ServerResponse): void {
     const id = this.#nextId();
     const startedMs = this.#context.now();
+    const path = pathOf(request.url ?? '/');
     if (this.#isStopping) {
-      this.#refuse(response, id, { code: 'shutting_down', retryAfterMs: 1_000 });
+      this.#refuse(request, response, id, { code: 'shutting_down', retryAfterMs: 1_000 });
+      return;
+    }
+    const facts = serverFacts(path);
+    if (facts !== undefined) {
+      this.#json(response, id, facts);
       return;
     }
     const bearer = bearerOf(request.headers.authorization);
     if (bearer === undefined) {
-      this.#refuse(response, id, { code: 'invalid_api_key' });
+      this.#refuse(request, response, id, { code: 'invalid_api_key' });
       return;
     }
     const known = this.#keys.lookup(bearer);
     if (!(known instanceof Promise)) {
-      this.#withPrincipal(known, request, response, id, startedMs);
+      this.#withPrincipal(known, request, response, id, path, startedMs);
       return;
     }
     known.then(
       (principal) => {
-        this.#withPrincipal(principal, request, response, id, startedMs);
+        this.#withPrincipal(principal, request, response, id, path, startedMs);
       },
       (error: unknown) => {
         this.#onError(error, id);
-        this.#refuse(response, id, { code: 'internal' });
+        this.#refuse(request, response, id, { code: 'internal' });
       },
     );
   }
 
   #withPrincipal(
     principal: Principal | undefined,
-    request: IncomingMessage,
+    incoming: IncomingMessage,
     response: ServerResponse,
     id: string,
+    path: string,
     startedMs: number,
   ): void {
     if (response.destroyed) return;
     if (principal === undefined) {
-      this.#refuse(response, id, { code: 'invalid_api_key' });
+      this.#refuse(incoming, response, id, { code: 'invalid_api_key' });
       return;
     }
-    const path = pathOf(request.url ?? '/');
+    const call: Call = { principal, incoming, response, id, startedMs };
     const operation = operationPaths[path];
-    if (operation === undefined) {
-      this.#serveModels(principal, request, response, id, path);
+    if (operation !== undefined) {
+      this.#read(call, 'POST', (bytes) => parseRequest(operation, bytes));
       return;
     }
-    if (request.method !== 'POST') {
-      this.#refuse(response, id, { code: 'method_not_allowed', detail: 'Use POST.' });
+    const oip = parseOipPath(path);
+    if (oip === undefined) {
+      this.#list(call, listModels(this.#context.table, principal.tenantId, path));
       return;
     }
-    readBody(request, this.#maxBodyBytes, (body) => {
+    if (oip.verb === 'ready')
+      this.#list(
+        call,
+        modelReadiness(this.#context.table, principal.tenantId, oip.model, oip.version, this.#context.now()),
+      );
+    else
+      this.#read(call, oip.verb === 'infer' ? 'POST' : 'GET', (bytes) => ({
+        request: toOipRequest(oip, bytes, incoming.headers),
+      }));
+  }
+
+  #read(call: Call, method: 'GET' | 'POST', parse: (bytes: Buffer) => ParseOutcome): void {
+    const { incoming, response, id } = call;
+    if (incoming.method !== method) {
+      this.#refuse(incoming, response, id, { code: 'method_not_allowed', detail: `Use ${method}.` });
+      return;
+    }
+    readBody(incoming, this.#maxBodyBytes, (body) => {
       try {
-        if (body.kind === 'bytes')
-          this.#infer(principal, operation, body.bytes, request, response, id, startedMs);
-        else if (body.kind === 'too-large') this.#refuseTooLarge(request, response, id);
+        if (body.kind === 'bytes') this.#infer(call, parse(body.bytes));
+        else if (body.kind === 'too-large') this.#refuseTooLarge(incoming, response, id);
       } catch (error) {
         this.#onError(error, id);
-        if (!response.headersSent) this.#refuse(response, id, { code: 'internal' });
+        if (!response.headersSent) this.#refuse(incoming, response, id, { code: 'internal' });
         else response.destroy();
       }
     });
   }
 
-  #infer(
-    principal: Principal,
-    operation: Operation,
-    bytes: Buffer,
-    incoming: IncomingMessage,
-    response: ServerResponse,
-    id: string,
-    startedMs: number,
-  ): void {
-    const parsed = parseRequest(operation, bytes);
+  #infer(call: Call, parsed: ParseOutcome): void {
+    const { principal, incoming, response, id } = call;
     if ('problem' in parsed) {
-      this.#refuse(response, id, parsed.problem);
+      this.#refuse(incoming, response, id, parsed.problem);
       return;
     }
     const { request } = parsed;
     const route = this.#context.table.lookup(principal.tenantId, request.model);
     if (route === undefined) {
-      this.#refuse(response, id, { code: 'model_not_found', param: 'model' });
+      this.#refuse(incoming, response, id, { code: 'model_not_found', param: 'model' });
       return;
     }
     const admitted = this.#limits.admit(principal, route.route, {
@@ -213,48 +248,19 @@ class HttpGateway implements Gateway {
       maxCompletionTokens: request.maxTokens,
     });
     if ('problem' in admitted) {
-      this.#refuse(response, id, admitted.problem);
+      this.#refuse(incoming, response, id, admitted.problem);
       return;
     }
     this.#context.retryBudget.noteRequest();
-    new Exchange(this.#context, {
-      id,
-      principal,
-      route,
-      request,
-      admission: admitted.admission,
-      startedMs,
-      incoming,
-      response,
-    }).start();
+    new Exchange(this.#context, { ...call, route, request, admission: admitted.admission }).start();
   }
 
-  #serveModels(
-    principal: Principal,
-    request: IncomingMessage,
-    response: ServerResponse,
-    id: string,
-    path: string,
-  ): void {
-    const single = /^\/v1\/models\/(.+)$/.exec(path)?.[1];
-    if (path !== '/v1/models' && single === undefined) {
-      this.#refuse(response, id, { code: 'unknown_path' });
-      return;
-    }
-    if (request.method !== 'GET') {
-      this.#refuse(response, id, { code: 'method_not_allowed', detail: 'Use GET.' });
-      return;
-    }
-    if (single === undefined) {
-      this.#json(response, id, {
-        object: 'list',
-        data: this.#context.table.list(principal.tenantId).map(toModel),
-      });
-      return;
-    }
-    const live = this.#context.table.lookup(principal.tenantId, decode(single));
-    if (live === undefined) this.#refuse(response, id, { code: 'model_not_found', param: 'model' });
-    else this.#json(response, id, toModel(live.route));
+  #list({ incoming, response, id }: Call, listing: Listing | undefined): void {
+    if (listing === undefined) this.#refuse(incoming, response, id, { code: 'unknown_path' });
+    else if (incoming.method !== 'GET')
+      this.#refuse(incoming, response, id, { code: 'method_not_allowed', detail: 'Use GET.' });
+    else if ('problem' in listing) this.#refuse(incoming, response, id, listing.problem);
+    else this.#json(response, id, listing.json);
   }
 
   #json(response: ServerResponse, id: string, value: unknown): void {
@@ -269,7 +275,7 @@ class HttpGateway implements Gateway {
 
   #refuseTooLarge(request: IncomingMessage, response: ServerResponse, id: string): void {
     response.setHeader('connection', 'close');
-    this.#refuse(response, id, {
+    this.#refuse(request, response, id, {
       code: 'request_too_large',
       detail: `The limit is ${this.#maxBodyBytes} bytes.`,
     });
@@ -282,9 +288,9 @@ class HttpGateway implements Gateway {
     });
   }
 
-  #refuse(response: ServerResponse, id: string, problem: Problem): void {
+  #refuse(incoming: IncomingMessage, response: ServerResponse, id: string, problem: Problem): void {
     this.#context.stats.refuse(problem.code);
-    writeProblem(response, problem, id);
+    writeProblem(response, problem, id, dialectOf(incoming.url));
   }
 
   setRoutes(tenantId: string, routes: readonly Route[]): void {
@@ -323,32 +329,4 @@ class HttpGateway implements Gateway {
     for (const exchange of this.#context.exchanges) exchange.stop();
     await this.#upstreams[Symbol.asyncDispose]();
   }
-}
-
-function toModel(route: Route): Record<string, unknown> {
-  return {
-    id: route.endpointName,
-    object: 'model',
-    created: route.createdAtSeconds ?? 0,
-    owned_by: 'gantry',
-  };
-}
-
-function pathOf(url: string): string {
-  const query = url.indexOf('?');
-  return query < 0 ? url : url.slice(0, query);
-}
-
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
-}
-
-function bearerOf(authorization: string | undefined): string | undefined {
-  if (authorization === undefined || authorization.length > 4_096) return undefined;
-  const [scheme, token] = authorization.split(' ');
-  return scheme?.toLowerCase() === 'bearer' && token !== undefined && token !== '' ? token : undefined;
 }

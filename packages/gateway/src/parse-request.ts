@@ -6,6 +6,7 @@ import {
   moderationRequest,
   responsesRequest,
 } from '@gantry/contract/foreign/openai';
+import type { InferenceRequest } from './inference-request.ts';
 import type { Problem } from './problem.ts';
 
 export type Operation = 'completions' | 'chat/completions' | 'embeddings' | 'responses' | 'moderations';
@@ -17,21 +18,6 @@ export const operationPaths: Readonly<Record<string, Operation>> = {
   '/v1/responses': 'responses',
   '/v1/moderations': 'moderations',
 };
-
-export interface InferenceRequest {
-  readonly operation: Operation;
-  readonly model: string;
-  readonly isStream: boolean;
-  /** The gateway asks for the usage frame that the client did not ask for; it must not reach the client. */
-  readonly stripUsage: boolean;
-  readonly fields: Readonly<Record<string, unknown>>;
-  readonly bytes: Buffer;
-  /** Rough: four bytes a token. For load and reservation until the engine has counted. */
-  readonly promptTokensEstimate: number;
-  readonly maxTokens: number | undefined;
-  /** OpenAI's `user`: sticks a person to an arm of a split. */
-  readonly user: string | undefined;
-}
 
 export type ParseOutcome = { readonly request: InferenceRequest } | { readonly problem: Problem };
 
@@ -56,17 +42,31 @@ export function parseRequest(operation: Operation, bytes: Buffer): ParseOutcome 
   const stripUsage = isStream && hasUsageFrames && options?.include_usage !== true;
   const maxTokens = fields['max_completion_tokens'] ?? fields['max_tokens'] ?? fields['max_output_tokens'];
   const choices = typeof fields['n'] === 'number' ? fields['n'] : 1;
+  const model = fields['model'] as string;
+  const sent = stripUsage ? askForUsage(fields, bytes) : bytes;
+  const isFixed = operation === 'embeddings' || operation === 'moderations';
   return {
     request: {
-      operation,
-      model: fields['model'] as string,
+      model,
+      modelVersion: undefined,
       isStream,
       stripUsage,
+      endsWithDone: hasUsageFrames,
+      isDeterministic: !isStream && (isFixed || (operation !== 'responses' && fields['temperature'] === 0)),
       fields,
-      bytes: stripUsage ? askForUsage(fields, bytes) : bytes,
+      bytes: sent,
       promptTokensEstimate: Math.ceil(bytes.length / 4),
       maxTokens: typeof maxTokens === 'number' ? maxTokens * choices : undefined,
       user: typeof fields['user'] === 'string' ? fields['user'] : undefined,
+      toUpstream: (upstreamModel) => ({
+        method: 'POST',
+        path: `/v1/${operation}`,
+        headers: {
+          'content-type': 'application/json',
+          accept: isStream ? 'text/event-stream' : 'application/json',
+        },
+        body: upstreamModel === model ? sent : withModel(sent, upstreamModel),
+      }),
     },
   };
 }
@@ -80,8 +80,8 @@ function askForUsage(fields: Record<string, unknown>, bytes: Buffer): Buffer {
 }
 
 /** The same request under the name that the engine knows. */
-export function withModel(request: InferenceRequest, model: string): Buffer {
-  return Buffer.from(JSON.stringify({ ...(JSON.parse(request.bytes.toString('utf8')) as object), model }));
+function withModel(bytes: Buffer, model: string): Buffer {
+  return Buffer.from(JSON.stringify({ ...(JSON.parse(bytes.toString('utf8')) as object), model }));
 }
 
 const schemas = {

@@ -96,12 +96,21 @@ export function problemStatus(problem: Problem): number {
   return catalogue[problem.code].status;
 }
 
+/** Who asks: clients of the two dialects parse errors of different shape. */
+export type Dialect = 'openai' | 'oip';
+
+export function dialectOf(url: string | undefined): Dialect {
+  return url?.startsWith('/v2') === true ? 'oip' : 'openai';
+}
+
 /** The JSON of a problem, as a response body or as the data of an error frame inside a stream. */
-export function problemBody(problem: Problem): string {
+export function problemBody(problem: Problem, dialect: Dialect = 'openai'): string {
   const { message, type } = catalogue[problem.code];
+  const text = problem.detail === undefined ? message : `${problem.detail} ${message}`;
+  if (dialect === 'oip') return JSON.stringify({ error: text });
   return JSON.stringify({
     error: {
-      message: problem.detail === undefined ? message : `${problem.detail} ${message}`,
+      message: text,
       type,
       param: problem.param ?? null,
       code: problem.code,

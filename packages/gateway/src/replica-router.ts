@@ -10,7 +10,7 @@ import {
   promptBlocks,
   type AffinityPolicy,
 } from '@gantry/serving';
-import type { InferenceRequest } from './parse-request.ts';
+import type { InferenceRequest } from './inference-request.ts';
 import { promptText } from './prompt-text.ts';
 import type { ReplicaState } from './replica-state.ts';
 

@@ -15,6 +15,9 @@ export class ReplicaState {
   /** Consecutive failures; each doubles the time out. */
   failures = 0;
   ejectedUntilMs = 0;
+  #errorsInARow = 0;
+  #outlierRounds = 0;
+  #outlierUntilMs = 0;
 
   constructor(replica: RouteReplica, pool: Pool) {
     this.replicaId = replica.replicaId;
@@ -36,7 +39,23 @@ export class ReplicaState {
     this.ejectedUntilMs = nowMs + Math.min(2_000, 50 * 2 ** Math.min(this.failures - 1, 6));
   }
 
+  /** It works as a server but keeps failing at requests: five in a row take it out, each further round for longer. */
+  noteServerError(nowMs: number): void {
+    this.#errorsInARow++;
+    if (this.#errorsInARow < 5) return;
+    this.#errorsInARow = 0;
+    this.#outlierRounds++;
+    this.#outlierUntilMs = nowMs + Math.min(60_000, 2_000 * 2 ** Math.min(this.#outlierRounds - 1, 5));
+  }
+
+  isOutlier(nowMs: number): boolean {
+    return this.#outlierUntilMs > nowMs;
+  }
+
   noteSuccess(): void {
+    this.#errorsInARow = 0;
+    if (this.#outlierUntilMs === 0) this.#outlierRounds = 0;
+    this.#outlierUntilMs = 0;
     this.failures = 0;
     this.ejectedUntilMs = 0;
   }

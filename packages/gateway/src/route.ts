@@ -24,7 +24,9 @@ export interface Route {
   readonly endpointName: string;
   readonly revisions: readonly RouteRevision[];
   readonly limits?: RouteLimits;
-  /** ISO time or epoch seconds for `/v1/models`; 0 when unknown. */
+  /** How long equal deterministic requests may be answered from memory; absent: never. */
+  readonly cacheMs?: number;
+  /** Epoch seconds for `/v1/models`; 0 when unknown. */
   readonly createdAtSeconds?: number;
 }
 

@@ -1,10 +1,15 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
-import { problemBody, problemStatus, type Problem } from './problem.ts';
+import { problemBody, problemStatus, type Dialect, type Problem } from './problem.ts';
 
 /** Answers with a problem. The response must not have begun; a destroyed one is left alone. */
-export function writeProblem(response: ServerResponse, problem: Problem, requestId: string): void {
+export function writeProblem(
+  response: ServerResponse,
+  problem: Problem,
+  requestId: string,
+  dialect: Dialect = 'openai',
+): void {
   if (response.destroyed) return;
-  const body = problemBody(problem);
+  const body = problemBody(problem, dialect);
   const headers: OutgoingHttpHeaders = {
     'content-type': 'application/json',
     'content-length': Buffer.byteLength(body),

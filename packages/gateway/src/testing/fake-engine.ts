@@ -8,6 +8,7 @@ export interface Received {
   readonly path: string;
   readonly headers: IncomingMessage['headers'];
   readonly body: Record<string, unknown>;
+  readonly bytes: Buffer;
 }
 
 export type Answer = (received: Received, response: ServerResponse) => void;
@@ -37,8 +38,13 @@ export async function createFakeEngine(
       const chunks: Buffer[] = [];
       request.on('data', (chunk: Buffer) => chunks.push(chunk));
       request.on('end', () => {
-        const body = JSON.parse(Buffer.concat(chunks).toString() || '{}') as Record<string, unknown>;
-        const one: Received = { path: request.url ?? '', headers: request.headers, body };
+        const bytes = Buffer.concat(chunks);
+        const one: Received = {
+          path: request.url ?? '',
+          headers: request.headers,
+          body: request.headers['content-type'] === 'application/json' ? parse(bytes) : {},
+          bytes,
+        };
         received.push(one);
         response.on('close', () => {
           if (!response.writableFinished) cancelled++;
@@ -71,6 +77,9 @@ export async function createFakeEngine(
   await listen();
   return engine;
 }
+
+const parse = (bytes: Buffer): Record<string, unknown> =>
+  JSON.parse(bytes.toString() || '{}') as Record<string, unknown>;
 
 const usage = (completionTokens: number) => ({
   prompt_tokens: 5,
@@ -143,7 +152,7 @@ export function frame(value: unknown): string {
   return `data: ${JSON.stringify(value)}\n\n`;
 }
 
-function sendJson(response: ServerResponse, value: unknown): void {
+export function sendJson(response: ServerResponse, value: unknown): void {
   response.writeHead(200, { 'content-type': 'application/json' });
   response.end(JSON.stringify(value));
 }

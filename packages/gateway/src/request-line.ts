@@ -1,0 +1,21 @@
+/** Small readings of a request's first line and headers. */
+
+export function pathOf(url: string): string {
+  const query = url.indexOf('?');
+  return query < 0 ? url : url.slice(0, query);
+}
+
+export function bearerOf(authorization: string | undefined): string | undefined {
+  if (authorization === undefined || authorization.length > 4_096) return undefined;
+  const [scheme, token] = authorization.split(' ');
+  return scheme?.toLowerCase() === 'bearer' && token !== undefined && token !== '' ? token : undefined;
+}
+
+/** A path segment as it was meant; one that is not well encoded stays as it is and is then not found. */
+export function decodeSegment(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
