@@ -38,6 +38,20 @@ export const trainSchema = z.strictObject({
   hidden: z.number().int().min(16).max(65_536).optional(),
 });
 
+/** How a training job is spread over its ranks: data × tensor × pipeline of them. */
+export const parallelSchema = z.strictObject({
+  data: z.number().int().min(1).max(1024).default(1),
+  tensor: z.number().int().min(1).max(64).default(1),
+  pipeline: z.number().int().min(1).max(64).default(1),
+  /** ZeRO stage over the data-parallel ranks: 1 optimiser state, 2 gradients, 3 parameters. */
+  zero: z.number().int().min(0).max(3).default(0),
+  /** Micro-batches a rank and step; undefined lets the trainer choose. */
+  microBatches: z.number().int().min(1).max(4096).optional(),
+  schedule: z.enum(['naive', 'gpipe', '1f1b']).default('1f1b'),
+  /** `layer`: activations inside a layer are computed again in the backward pass. */
+  recompute: z.enum(['none', 'layer']).default('none'),
+});
+
 export const volumeSchema = z.strictObject({
   name: nameSchema.optional(),
   hostPath: z.string().max(4096).optional(),
@@ -63,7 +77,7 @@ export const jobSpecSchema = z
     env: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.string().max(65_536)).default({}),
     secrets: z.array(nameSchema).max(100).default([]),
     replicas: z.number().int().min(1).max(100_000).optional(),
-    parallel: z.strictObject({ data: z.number().int().min(1).max(1024).default(1) }).optional(),
+    parallel: parallelSchema.optional(),
     resources: resourcesSchema.prefault({}),
     priority: z.number().int().min(0).max(1000).default(50),
     preemptible: z.boolean().default(true),

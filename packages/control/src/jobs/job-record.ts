@@ -51,9 +51,9 @@ export interface JobStatusRecord {
 
 export const emptyJobStatus: JobStatusRecord = { attempts: [], userRetriesUsed: 0, platformRestarts: 0 };
 
-/** Ranks of a job: `replicas`, else the data-parallel degree, else one. */
-export function rankCount(spec: JobSpec): number {
-  return spec.replicas ?? spec.parallel?.data ?? 1;
+/** Ranks of a job: `replicas`, else data × tensor × pipeline, else one. */
+export function rankCount({ replicas, parallel }: JobSpec): number {
+  return replicas ?? (parallel === undefined ? 1 : parallel.data * parallel.tensor * parallel.pipeline);
 }
 
 export function currentAttempt(status: JobStatusRecord): AttemptRecord | undefined {

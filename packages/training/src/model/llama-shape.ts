@@ -60,7 +60,7 @@ function roundUp(value: number, multiple: number): number {
   return Math.ceil(value / multiple) * multiple;
 }
 
-function divisors(value: number): number[] {
+export function divisors(value: number): number[] {
   return Array.from({ length: value }, (_, index) => index + 1).filter(
     (candidate) => value % candidate === 0,
   );

@@ -1,0 +1,24 @@
+export {
+  checkParallelSizes,
+  gridAt,
+  groupsOf,
+  pipelineSchedules,
+  rankAt,
+  worldSizeOf,
+  type GridGroups,
+  type ParallelGrid,
+  type ParallelSizes,
+  type PipelineSchedule,
+  type ZeroStage,
+} from './parallel-grid.ts';
+export { microBatchesInFlight, pipelineActions, type PipelineAction } from './pipeline-schedule.ts';
+export {
+  ownedPart,
+  ownedSpans,
+  stageLayout,
+  type OwnedSpan,
+  type StageLayout,
+  type StageParameter,
+  type StagePlace,
+  type StageUnit,
+} from './stage-layout.ts';

@@ -1,0 +1,98 @@
+/**
+ * Ranks as a grid of data × pipeline × tensor. The tensor index runs fastest (its ranks talk most, so they
+ * are neighbours), then data, then pipeline, as Megatron-LM orders them (Narayanan et al. 2021, §2.3).
+ */
+import type { LlamaConfig } from '@gantry/formats';
+import { divisors, ShapeError } from '../model/llama-shape.ts';
+
+export const pipelineSchedules = ['naive', 'gpipe', '1f1b'] as const;
+export type PipelineSchedule = (typeof pipelineSchedules)[number];
+export type ZeroStage = 0 | 1 | 2 | 3;
+
+export interface ParallelSizes {
+  readonly data: number;
+  readonly tensor: number;
+  readonly pipeline: number;
+}
+
+export interface ParallelGrid extends ParallelSizes {
+  readonly rank: number;
+  readonly dataIndex: number;
+  readonly tensorIndex: number;
+  readonly pipelineIndex: number;
+}
+
+export function worldSizeOf({ data, tensor, pipeline }: ParallelSizes): number {
+  return data * tensor * pipeline;
+}
+
+export function gridAt(sizes: ParallelSizes, rank: number): ParallelGrid {
+  const { data, tensor } = sizes;
+  return {
+    ...sizes,
+    rank,
+    tensorIndex: rank % tensor,
+    dataIndex: Math.floor(rank / tensor) % data,
+    pipelineIndex: Math.floor(rank / (tensor * data)),
+  };
+}
+
+export function rankAt(
+  { data, tensor }: ParallelSizes,
+  at: { readonly data: number; readonly tensor: number; readonly pipeline: number },
+): number {
+  return (at.pipeline * data + at.data) * tensor + at.tensor;
+}
+
+export interface GridGroups {
+  /** Same weights, other sequences. */
+  readonly data: readonly number[];
+  /** Same layers, other columns. */
+  readonly tensor: readonly number[];
+  /** Same columns, other layers; in order of the stages. */
+  readonly pipeline: readonly number[];
+  /** First and last stage, which both hold the tied embedding; empty elsewhere. */
+  readonly embedding: readonly number[];
+}
+
+/** The ranks this one works with, itself included. */
+export function groupsOf(grid: ParallelGrid): GridGroups {
+  const self = { data: grid.dataIndex, tensor: grid.tensorIndex, pipeline: grid.pipelineIndex };
+  const along = (axis: keyof typeof self, count: number): number[] =>
+    Array.from({ length: count }, (_, index) => rankAt(grid, { ...self, [axis]: index }));
+  const pipeline = along('pipeline', grid.pipeline);
+  const isAtAnEnd = grid.pipelineIndex === 0 || grid.pipelineIndex === grid.pipeline - 1;
+  return {
+    data: along('data', grid.data),
+    tensor: along('tensor', grid.tensor),
+    pipeline,
+    embedding: grid.pipeline > 1 && isAtAnEnd ? [pipeline[0] as number, pipeline.at(-1) as number] : [],
+  };
+}
+
+/** Throws a ShapeError that names the size that does not fit and the nearest that would. */
+export function checkParallelSizes(sizes: ParallelSizes, config: LlamaConfig, worldSize: number): void {
+  const { tensor, pipeline } = sizes;
+  if (worldSizeOf(sizes) !== worldSize) {
+    throw new ShapeError(
+      `A layout of data ${sizes.data} × tensor ${tensor} × pipeline ${pipeline} needs ${worldSizeOf(sizes)} ranks, and there are ${worldSize}.`,
+      `Set parallel.data to ${Math.max(1, Math.floor(worldSize / (tensor * pipeline)))}, or leave replicas out.`,
+    );
+  }
+  if (pipeline > config.layers) {
+    throw new ShapeError(
+      `${pipeline} pipeline stages are more than the ${config.layers} layers of the model.`,
+      `Set parallel.pipeline to ${config.layers} or less, or train.depth to ${pipeline}.`,
+    );
+  }
+  const common = divisors(config.heads).filter(
+    (count) => config.kvHeads % count === 0 && config.hidden % count === 0,
+  );
+  if (!common.includes(tensor)) {
+    const wrong = (['heads', 'kvHeads', 'hidden'] as const).find((name) => config[name] % tensor !== 0);
+    throw new ShapeError(
+      `${wrong} ${wrong === undefined ? '' : config[wrong]} does not divide among ${tensor} tensor-parallel ranks.`,
+      `Set parallel.tensor to one of ${common.join(', ')}, or ${wrong} to a multiple of ${tensor}.`,
+    );
+  }
+}

@@ -1,0 +1,170 @@
+/**
+ * The parameters one rank works with: the layers of its pipeline stage, the columns of its tensor index, in
+ * one flat buffer of units (embedding, each layer, final norm). Of every unit each data-parallel rank owns an
+ * equal part: what it keeps under ZeRO, and what it writes into a checkpoint.
+ */
+import type { LlamaConfig } from '@gantry/formats';
+import {
+  embeddingName,
+  finalNormName,
+  parameterLayout,
+  type Parameter,
+  type ParameterLayout,
+} from '../model/parameter-layout.ts';
+
+export interface StageParameter {
+  /** The whole parameter, with its place in the model's flat buffer. */
+  readonly global: Parameter;
+  readonly name: string;
+  readonly shape: readonly number[];
+  /** Elements in the stage's flat buffer. */
+  readonly offset: number;
+  readonly length: number;
+  /** Columns [from, to) of the whole; undefined when this rank has all of it. */
+  readonly columns: { readonly from: number; readonly to: number } | undefined;
+  /** Every tensor rank has all of it, but sees only its part of the gradient. */
+  readonly isSummedOverTensor: boolean;
+}
+
+export interface StageUnit {
+  readonly kind: 'embedding' | 'layer' | 'final';
+  /** Number of the layer in the whole model. */
+  readonly layer: number | undefined;
+  /** Elements [from, to) of the stage's flat buffer. */
+  readonly from: number;
+  readonly to: number;
+  readonly parameters: readonly StageParameter[];
+}
+
+export interface StageLayout {
+  readonly units: readonly StageUnit[];
+  readonly parameters: readonly StageParameter[];
+  readonly length: number;
+  readonly isFirst: boolean;
+  readonly isLast: boolean;
+  find(name: string): StageParameter;
+}
+
+export interface StagePlace {
+  readonly tensor: number;
+  readonly tensorIndex: number;
+  readonly pipeline: number;
+  readonly pipelineIndex: number;
+}
+
+/** q, k, v, gate and up by output column; o and down by input column: all lie as columns in memory. */
+const splitParts = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'];
+
+export function layersOfStage(layers: number, stage: number, stages: number): { from: number; to: number } {
+  return {
+    from: Math.floor((layers * stage) / stages),
+    to: Math.floor((layers * (stage + 1)) / stages),
+  };
+}
+
+export function stageLayout(
+  config: LlamaConfig,
+  place: StagePlace,
+  whole: ParameterLayout = parameterLayout(config),
+): StageLayout {
+  const { tensor, tensorIndex, pipeline, pipelineIndex } = place;
+  const isFirst = pipelineIndex === 0;
+  const isLast = pipelineIndex === pipeline - 1;
+  const units: StageUnit[] = [];
+  let length = 0;
+  const addUnit = (
+    kind: StageUnit['kind'],
+    layer: number | undefined,
+    members: readonly Parameter[],
+  ): void => {
+    const from = length;
+    const parameters = members.map((parameter): StageParameter => {
+      const isSplit = tensor > 1 && splitParts.some((part) => parameter.name.endsWith(`${part}.weight`));
+      const columns = parameter.shape[1] ?? 0;
+      const slice = isSplit
+        ? { from: (columns * tensorIndex) / tensor, to: (columns * (tensorIndex + 1)) / tensor }
+        : undefined;
+      const shape =
+        slice === undefined ? parameter.shape : [parameter.shape[0] as number, slice.to - slice.from];
+      const size = shape.reduce((product, axis) => product * axis, 1);
+      const placed: StageParameter = {
+        global: parameter,
+        name: parameter.name,
+        shape,
+        offset: length,
+        length: size,
+        columns: slice,
+        isSummedOverTensor: tensor > 1 && kind === 'layer' && slice === undefined,
+      };
+      length += aligned(size);
+      return placed;
+    });
+    units.push({ kind, layer, from, to: length, parameters });
+  };
+  if (isFirst || isLast) addUnit('embedding', undefined, [whole.find(embeddingName)]);
+  const { from, to } = layersOfStage(config.layers, pipelineIndex, pipeline);
+  for (let layer = from; layer < to; layer += 1) {
+    const prefix = `model.layers.${layer}.`;
+    addUnit(
+      'layer',
+      layer,
+      whole.parameters.filter(({ name }) => name.startsWith(prefix)),
+    );
+  }
+  if (isLast) addUnit('final', undefined, [whole.find(finalNormName)]);
+  const parameters = units.flatMap((unit) => unit.parameters);
+  const byName = new Map(parameters.map((parameter) => [parameter.name, parameter]));
+  return {
+    units,
+    parameters,
+    length,
+    isFirst,
+    isLast,
+    find: (name) => {
+      const parameter = byName.get(name);
+      if (parameter === undefined) throw new RangeError(`this stage has no parameter ${name}`);
+      return parameter;
+    },
+  };
+}
+
+/** 64-byte steps, as in the whole layout. */
+function aligned(elements: number): number {
+  return Math.ceil(elements / 16) * 16;
+}
+
+/** Elements [from, to) of the flat buffer that data-parallel rank `index` of `count` owns in a unit. */
+export function ownedPart(
+  unit: { readonly from: number; readonly to: number },
+  index: number,
+  count: number,
+): { from: number; to: number } {
+  const part = aligned(Math.ceil((unit.to - unit.from) / count));
+  const from = Math.min(unit.to, unit.from + part * index);
+  return { from, to: Math.min(unit.to, from + part) };
+}
+
+export interface OwnedSpan {
+  readonly unit: StageUnit;
+  /** Of the stage's flat buffer. */
+  readonly from: number;
+  readonly to: number;
+  /** Where it lies in the owner's own buffer, all its spans in a row. */
+  readonly at: number;
+}
+
+/** All that one data-parallel rank owns, and how many elements that is. */
+export function ownedSpans(
+  layout: StageLayout,
+  index: number,
+  count: number,
+): { readonly spans: readonly OwnedSpan[]; readonly length: number } {
+  let at = 0;
+  const spans = layout.units.map((unit): OwnedSpan => {
+    const { from, to } = ownedPart(unit, index, count);
+    const span = { unit, from, to, at };
+    at += to - from;
+    return span;
+  });
+  return { spans, length: at };
+}
