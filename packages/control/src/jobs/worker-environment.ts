@@ -53,7 +53,10 @@ export function workerEnvironment(input: EnvironmentInput): Record<string, strin
     PET_MASTER_PORT: String(input.masterPort),
     PET_RDZV_BACKEND: 'static',
     PET_RDZV_ENDPOINT: `${master}:${input.masterPort}`,
-    ...(place.gpuIndices.length > 0 ? { CUDA_VISIBLE_DEVICES: place.gpuIndices.join(',') } : {}),
+    // Indices are positions in bus order (docs/runners.md); CUDA would count by speed otherwise.
+    ...(place.gpuIndices.length > 0
+      ? { CUDA_DEVICE_ORDER: 'PCI_BUS_ID', CUDA_VISIBLE_DEVICES: place.gpuIndices.join(',') }
+      : {}),
     ...(input.framework === 'tensorflow' ? { TF_CONFIG: tensorflowConfig(input) } : {}),
     GANTRY_JOB: job.name,
     GANTRY_ATTEMPT: job.attemptId,

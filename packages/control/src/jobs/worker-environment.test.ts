@@ -1,0 +1,82 @@
+import { describe, expect, it } from 'vitest';
+import { type EnvironmentInput, type RankPlace, workerEnvironment } from './worker-environment.ts';
+
+const place = (rank: number, nodeIndex: number, localRank: number, gpus: number[] = []): RankPlace => ({
+  rank,
+  nodeIndex,
+  localRank,
+  localWorldSize: 2,
+  gpuIndices: gpus,
+  address: `10.0.0.${nodeIndex + 1}`,
+});
+const places = [place(0, 0, 0), place(1, 0, 1), place(2, 1, 0), place(3, 1, 1)];
+
+const filesOf = (): EnvironmentInput['files'] => ({
+  workerDir: '/w',
+  runDir: '/r',
+  reportFile: '/w/report.jsonl',
+  specFile: '/r/spec.json',
+  rendezvousDir: '/s',
+  resumeFrom: undefined,
+});
+
+const environment = (change: Partial<EnvironmentInput> = {}): Record<string, string> =>
+  workerEnvironment({
+    place: places[2] as RankPlace,
+    places,
+    masterPort: 29_500,
+    framework: 'torch',
+    job: { name: 'bert', attemptId: 'att_1', epoch: 2 },
+    files: filesOf(),
+    user: {},
+    cpuMilli: 2_500,
+    ...change,
+  });
+
+describe('the environment of a rank', () => {
+  it('says to torchrun’s static rendezvous who it is and where rank 0 listens', () => {
+    expect(environment()).toMatchObject({
+      RANK: '2',
+      LOCAL_RANK: '0',
+      WORLD_SIZE: '4',
+      LOCAL_WORLD_SIZE: '2',
+      NODE_RANK: '1',
+      GROUP_RANK: '1',
+      MASTER_ADDR: '10.0.0.1',
+      MASTER_PORT: '29500',
+      PET_NNODES: '2',
+      PET_NPROC_PER_NODE: '2',
+      PET_RDZV_ENDPOINT: '10.0.0.1:29500',
+    });
+  });
+
+  it('shows only the devices it was given, in the order inventory counts them', () => {
+    const env = environment({ place: place(2, 1, 0, [4, 5]) });
+    expect(env).toMatchObject({ CUDA_VISIBLE_DEVICES: '4,5', CUDA_DEVICE_ORDER: 'PCI_BUS_ID' });
+  });
+
+  it('says nothing of CUDA where devices are CPUs', () => {
+    expect(Object.keys(environment()).filter((name) => name.startsWith('CUDA'))).toEqual([]);
+  });
+
+  it('lets the user set threads but never who the rank is', () => {
+    const env = environment({ user: { OMP_NUM_THREADS: '7', RANK: '0', GANTRY_RUN_DIR: '/etc' } });
+    expect(env).toMatchObject({ OMP_NUM_THREADS: '7', RANK: '2', GANTRY_RUN_DIR: '/r' });
+    expect(environment()['OMP_NUM_THREADS']).toBe('2');
+  });
+
+  it('tells TensorFlow every worker and the index of this one', () => {
+    const config: unknown = JSON.parse(environment({ framework: 'tensorflow' })['TF_CONFIG'] ?? '');
+    expect(config).toEqual({
+      cluster: { worker: ['10.0.0.1:29500', '10.0.0.1:29501', '10.0.0.2:29502', '10.0.0.2:29503'] },
+      task: { type: 'worker', index: 2 },
+    });
+    expect(environment()['TF_CONFIG']).toBeUndefined();
+  });
+
+  it('names a checkpoint to resume from only when there is one', () => {
+    expect(environment()['GANTRY_RESUME_FROM']).toBeUndefined();
+    const files = { ...filesOf(), resumeFrom: '/r/checkpoints/step-5' };
+    expect(environment({ files })['GANTRY_RESUME_FROM']).toBe('/r/checkpoints/step-5');
+  });
+});
