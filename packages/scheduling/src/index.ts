@@ -1,6 +1,6 @@
 export { canEverRun, type ClusterShape } from './can-ever-run.ts';
+export { Engine } from './engine.ts';
 export { lostDeviceSeconds } from './lost-work.ts';
-export { QUEUE_POLICIES } from './order.ts';
 export type {
   Eviction,
   EvictionReason,
@@ -11,6 +11,7 @@ export type {
   Waiting,
 } from './plan.ts';
 export { planCycle, type PlanOptions } from './plan-cycle.ts';
+export { QUEUE_POLICIES } from './policies.ts';
 export { describeReason, type Reason, type ReasonTier, type UnsatisfiableDetail } from './reason.ts';
 export { bestFit, createShadowPrice, firstFit, type Scorer, shadowPrice, worstFit } from './scorers.ts';
 export {

@@ -2,81 +2,84 @@
  * Who goes first. Inside a queue its policy decides (default: priority, then age); among queues
  * the head with the highest priority, then the least saturated queue, then the oldest workload.
  */
+import { type Comparator, policyOf } from './policies.ts';
 import type { QueueTree } from './queue-tree.ts';
-import { SnapshotError, type Workload } from './snapshot.ts';
-
-export type Comparator = (a: Workload, b: Workload) => number;
-
-const byAge: Comparator = (a, b) => a.createdAtMs - b.createdAtMs || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
-const byPriority: Comparator = (a, b) => b.priority - a.priority;
-const byRuntime: Comparator = (a, b) => {
-  const runtimeA = a.runtimeEstimateMs ?? a.timeLimitMs ?? Infinity;
-  const runtimeB = b.runtimeEstimateMs ?? b.timeLimitMs ?? Infinity;
-  return runtimeA === runtimeB ? 0 : runtimeA - runtimeB;
-};
-
-export const QUEUE_POLICIES = {
-  default: (a, b) => byPriority(a, b) || byAge(a, b),
-  priority: (a, b) => byPriority(a, b) || byAge(a, b),
-  'fair-share': (a, b) => byPriority(a, b) || byAge(a, b),
-  fifo: byAge,
-  'fifo-backfill': byAge,
-  sjf: (a, b) => byRuntime(a, b) || byAge(a, b),
-} as const satisfies Record<string, Comparator>;
-
-export function policyOf(name: string | undefined): Comparator {
-  if (name === undefined) return QUEUE_POLICIES.default;
-  if (Object.hasOwn(QUEUE_POLICIES, name)) return QUEUE_POLICIES[name as keyof typeof QUEUE_POLICIES];
-  throw new SnapshotError(
-    'queue_policy_unknown',
-    `There is no queue policy "${name}".`,
-    `Use one of: ${Object.keys(QUEUE_POLICIES).join(', ')}.`,
-  );
-}
+import type { Asked } from './shape.ts';
+import type { Workload } from './snapshot.ts';
 
 interface Lane {
-  queue: number;
-  workloads: Workload[];
-  next: number;
+  readonly queue: number;
+  readonly queueId: string;
+  entries: Asked[];
+  isDirty: boolean;
+}
+
+/** Pending workloads by queue, kept from cycle to cycle: nearly sorted, so putting them in order is cheap. */
+export class Lanes {
+  readonly #lanes = new Map<number, Lane>();
+
+  add(queue: number, queueId: string, asked: Asked): void {
+    const lane = this.#lanes.get(queue);
+    if (lane === undefined) this.#lanes.set(queue, { queue, queueId, entries: [asked], isDirty: false });
+    else lane.entries.push(asked);
+  }
+
+  /** The entry was marked as gone. */
+  drop(queue: number): void {
+    const lane = this.#lanes.get(queue);
+    if (lane !== undefined) lane.isDirty = true;
+  }
+
+  *shapes(): Iterable<Asked['shape']> {
+    for (const lane of this.#lanes.values()) for (const { shape } of lane.entries) yield shape;
+  }
+
+  /** In a fixed order: which lane is met first must not depend on how the snapshot was written. */
+  inOrder(tree: QueueTree, nowMs: number): Lane[] {
+    const lanes: Lane[] = [];
+    for (const lane of this.#lanes.values()) {
+      if (lane.isDirty) lane.entries = lane.entries.filter((asked) => !asked.gone);
+      lane.isDirty = false;
+      if (lane.entries.length === 0) this.#lanes.delete(lane.queue);
+      else lanes.push(lane);
+    }
+    lanes.sort((a, b) => (a.queueId < b.queueId ? -1 : 1));
+    for (const lane of lanes) {
+      const compare: Comparator = policyOf(tree.queues[lane.queue]!.policy).order(nowMs);
+      lane.entries.sort((a, b) => compare(a.workload, b.workload));
+    }
+    return lanes;
+  }
 }
 
 /** Hands out pending workloads one at a time, in the order that the usage of the moment asks for. */
 export class PendingOrder {
   readonly #tree: QueueTree;
-  readonly #lanes: Lane[];
+  readonly #lanes: { lane: Lane; next: number }[];
 
-  constructor(tree: QueueTree, pending: readonly Workload[]) {
+  constructor(tree: QueueTree, lanes: Lanes, nowMs: number) {
     this.#tree = tree;
-    const byQueue = new Map<number, Workload[]>();
-    for (const workload of pending) {
-      const queue = tree.indexOf.get(workload.queueId);
-      if (queue === undefined) continue;
-      const lane = byQueue.get(queue);
-      if (lane === undefined) byQueue.set(queue, [workload]);
-      else lane.push(workload);
-    }
-    // In a fixed order: which lane is met first must not depend on how the snapshot was written.
-    this.#lanes = [...byQueue]
-      .sort(([a], [b]) => (tree.queues[a]!.id < tree.queues[b]!.id ? -1 : 1))
-      .map(([queue, workloads]) => ({
-        queue,
-        workloads: workloads.sort(policyOf(tree.queues[queue]!.policy)),
-        next: 0,
-      }));
+    this.#lanes = lanes.inOrder(tree, nowMs).map((lane) => ({ lane, next: 0 }));
   }
 
-  take(): Workload | null {
-    let best: Lane | null = null;
-    for (const lane of this.#lanes) {
-      if (lane.next >= lane.workloads.length) continue;
-      if (best === null || this.#compare(lane, best) < 0) best = lane;
+  take(): Asked | null {
+    let best: { lane: Lane; next: number } | null = null;
+    for (const cursor of this.#lanes) {
+      if (cursor.next >= cursor.lane.entries.length) continue;
+      if (best === null || this.#compare(cursor, best) < 0) best = cursor;
     }
-    return best === null ? null : best.workloads[best.next++]!;
+    return best === null ? null : best.lane.entries[best.next++]!;
   }
 
-  #compare(a: Lane, b: Lane): number {
-    const headA = a.workloads[a.next]!;
-    const headB = b.workloads[b.next]!;
-    return byPriority(headA, headB) || this.#tree.compare(a.queue, b.queue) || byAge(headA, headB);
+  #compare(a: { lane: Lane; next: number }, b: { lane: Lane; next: number }): number {
+    const headA = a.lane.entries[a.next]!.workload;
+    const headB = b.lane.entries[b.next]!.workload;
+    return (
+      headB.priority - headA.priority || this.#tree.compare(a.lane.queue, b.lane.queue) || byAge(headA, headB)
+    );
   }
+}
+
+function byAge(a: Workload, b: Workload): number {
+  return a.createdAtMs - b.createdAtMs || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
 }

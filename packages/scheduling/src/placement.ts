@@ -66,6 +66,11 @@ export class Placer {
     return found;
   }
 
+  /** Once there are more than so many classes all are dropped; those still needed are made again. */
+  forgetClasses(limit: number): void {
+    if (this.#classes.size > limit) this.#classes.clear();
+  }
+
   /** On success the capacity is taken (not yet charged to a queue); on failure nothing changed. */
   place(
     workload: Workload,

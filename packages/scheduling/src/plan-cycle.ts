@@ -5,6 +5,7 @@
  */
 import { canEverRun } from './can-ever-run.ts';
 import { explainFailure, type Explanation } from './explain.ts';
+import { HeldNodes } from './held-nodes.ts';
 import { PendingOrder } from './order.ts';
 import {
   AHEAD_LIMIT,
@@ -14,13 +15,13 @@ import {
   type UnblockChange,
   type Waiting,
 } from './plan.ts';
-import { gangAmounts, type PlaceFailure } from './placement.ts';
+import { gangAmounts } from './placement.ts';
 import { Planning } from './planning.ts';
-import type { LimitHit } from './queue-tree.ts';
+import { type LimitHit } from './queue-tree.ts';
 import type { Reason } from './reason.ts';
-import { classKey, toClassRequest } from './request-class.ts';
 import { expectedRuntimeMs, reserve } from './reservation.ts';
 import type { Scorer } from './scorers.ts';
+import type { Asked, Shape } from './shape.ts';
 import type { Snapshot, Workload } from './snapshot.ts';
 import { findVictims, type Rescue } from './victims.ts';
 
@@ -34,39 +35,47 @@ export interface PlanOptions {
   explainLimit?: number;
 }
 
-interface Verdict {
-  failure: PlaceFailure;
-  explanation: Explanation;
+/** What this cycle has found out about a shape. */
+interface Findings {
+  /** Why it does not fit: on all nodes, and beside the held ones of an epoch. */
+  anywhere: Explanation | null;
+  beside: { epoch: number; explanation: Explanation } | null;
+  /** Fits when nothing is held, known since so many placements. */
+  withoutHold: { placements: number; fits: boolean } | null;
+  /** Nobody can be evicted for it: `queue priority epoch`. */
+  readonly victimless: Set<string>;
+  /** Not even with everybody gone is there room beside the held nodes. */
+  hopeless: boolean;
 }
 
 export function planCycle(snapshot: Snapshot, options: PlanOptions = {}): Plan {
-  return new Cycle(new Planning(snapshot, options.scorer), options).run();
+  const planning = new Planning(snapshot, options.scorer);
+  planning.begin(snapshot.nowMs);
+  return new Cycle(planning, options, 'keep').run();
 }
 
-class Cycle {
+export class Cycle {
   readonly #planning: Planning;
   readonly #options: PlanOptions;
+  /** Placements are kept for good as they are made, or all undone by the caller afterwards. */
+  readonly #afterwards: 'keep' | 'undo';
   readonly #placements: Placement[] = [];
   readonly #evictions: Eviction[] = [];
   readonly #waiting: Waiting[] = [];
-  readonly #never = new Map<string, Reason[]>();
-  readonly #verdicts = new Map<string, Verdict>();
-  /** Nodes kept for workloads ahead, for whom, and until when. */
-  #held: { nodes: Uint8Array; workloadId: string; untilMs: number | null } | null = null;
-  #heldEpoch = 0;
-  /** Of the workload being considered. */
-  #signature = '';
-  readonly #victimless = new Set<string>();
-  readonly #withoutHold = new Map<string, boolean>();
-  #explained = 0;
+  readonly #waitingIds: string[] = [];
+  readonly #findings = new Map<Shape, Findings>();
+  readonly #held: HeldNodes;
   readonly #leaving: string[];
+  #explained = 0;
+  /** The lowest priority that could be displaced, by queue. */
+  #lowest: Map<string, number> | null = null;
 
-  constructor(planning: Planning, options: PlanOptions) {
+  constructor(planning: Planning, options: PlanOptions, afterwards: 'keep' | 'undo') {
     this.#planning = planning;
     this.#options = options;
-    this.#leaving = planning.snapshot.workloads
-      .filter((workload) => workload.leaving === true && workload.state === 'running')
-      .map(({ id }) => id);
+    this.#afterwards = afterwards;
+    this.#held = new HeldNodes(planning.state.nodes.length);
+    this.#leaving = planning.leaving();
     for (const id of this.#leaving) this.#pledgeLeaving(id);
   }
 
@@ -76,173 +85,174 @@ class Cycle {
   }
 
   run(): Plan {
-    const pending = this.#planning.snapshot.workloads.filter((workload) => workload.state === 'pending');
-    const order = new PendingOrder(this.#planning.tree, pending);
-    for (let workload = order.take(); workload !== null; workload = order.take()) this.#consider(workload);
-    for (const workload of pending) {
-      if (!this.#planning.tree.indexOf.has(workload.queueId))
-        this.#wait(workload, [{ code: 'unknown_queue', tier: 'misconfigured', queueId: workload.queueId }]);
-    }
+    const { tree, lanes, nowMs, strays } = this.#planning;
+    const order = new PendingOrder(tree, lanes, nowMs);
+    for (let asked = order.take(); asked !== null; asked = order.take()) this.#consider(asked);
+    for (const { id, queueId } of [...strays.values()].sort((a, b) => (a.id < b.id ? -1 : 1)))
+      this.#wait(id, [{ code: 'unknown_queue', tier: 'misconfigured', queueId }]);
     return { placements: this.#placements, evictions: this.#evictions, waiting: this.#waiting };
   }
 
-  #consider(workload: Workload): void {
+  #consider({ workload, shape }: Asked): void {
     if (workload.held !== undefined)
-      return this.#wait(workload, [{ code: 'held', tier: 'held', why: workload.held }]);
-    const signature = signatureOf(workload);
-    this.#signature = signature;
-    const never = this.#neverRuns(workload, signature);
-    if (never.length > 0) return this.#wait(workload, never);
-    const { tree, statement, placer } = this.#planning;
+      return this.#wait(workload.id, [{ code: 'held', tier: 'held', why: workload.held }]);
+    const { tree } = this.#planning;
     const queue = tree.indexOf.get(workload.queueId)!;
-    const hit = tree.limitHit(queue, gangAmounts(workload));
+    const never = this.#neverRuns(workload, shape, queue);
+    if (never.length > 0) return this.#wait(workload.id, never);
+    const findings = this.#findingsOn(shape);
+    const hit = tree.limitHit(queue, shape.amounts);
     if (hit !== null && !this.#mayPreemptWithin(workload))
-      return this.#wait(workload, [this.#limitReason(hit)], this.#limitChanges(workload, hit));
-    const skip = this.#skipFor(workload);
-    const key = skip === null ? signature : `${signature}#${this.#heldEpoch}`;
-    const known = this.#verdicts.get(key);
-    if (hit === null && known === undefined) {
-      const outcome = placer.place(workload, { skip });
-      if (outcome.ok) {
-        placer.extend(workload, outcome.members, skip, (group) =>
-          this.#mayGrow(workload, outcome.members.length, group.request),
-        );
-        this.#planning.book(workload, outcome.members);
-        this.#placements.push({
-          workloadId: workload.id,
-          members: this.#planning.toAllocation(outcome.members),
-        });
-        statement.commit();
-        return;
-      }
+      return this.#wait(
+        workload.id,
+        [limitReason(tree.queues[hit.queue]!.id, hit)],
+        this.#limitChanges(workload, findings, hit),
+      );
+    const skip = this.#held.forbiddenTo(this.#planning.nowMs + expectedRuntimeMs(workload));
+    if (hit === null && this.#known(findings, skip) === null) {
+      const outcome = this.#planning.placer.place(workload, { skip });
+      if (outcome.ok) return this.#start(workload, outcome.members, skip);
       const withChanges = this.#explained++ < (this.#options.explainLimit ?? 20);
-      this.#verdicts.set(key, {
-        failure: outcome.failure,
-        explanation: explainFailure(this.#planning, workload, outcome.failure, skip, withChanges),
-      });
+      const explanation = explainFailure(this.#planning, workload, outcome.failure, skip, withChanges);
+      if (skip === null) findings.anywhere = explanation;
+      else findings.beside = { epoch: this.#held.epoch, explanation };
     }
-    this.#blocked(workload, hit, key, skip);
+    this.#blocked(workload, shape, queue, findings, hit, skip);
   }
 
-  #blocked(workload: Workload, hit: LimitHit | null, key: string, skip: Uint8Array | null): void {
-    const victims = this.#makeRoom(workload, skip);
-    if (victims !== null)
-      return this.#wait(
-        workload,
-        [{ code: 'waiting_for_victims', tier: 'capacity', victims }],
-        [],
-        null,
-        this.#planning.snapshot.nowMs,
-      );
+  #findingsOn(shape: Shape): Findings {
+    let findings = this.#findings.get(shape);
+    if (findings === undefined) {
+      findings = { anywhere: null, beside: null, withoutHold: null, victimless: new Set(), hopeless: false };
+      this.#findings.set(shape, findings);
+    }
+    return findings;
+  }
+
+  /** Free capacity only shrinks within a cycle, so what did not fit once does not fit later. */
+  #known(findings: Findings, skip: Uint8Array | null): Explanation | null {
+    if (skip === null) return findings.anywhere;
+    return findings.beside?.epoch === this.#held.epoch ? findings.beside.explanation : null;
+  }
+
+  #start(workload: Workload, members: Parameters<Planning['book']>[1], skip: Uint8Array | null): void {
+    const { placer, statement } = this.#planning;
+    placer.extend(workload, members, skip, (group) => this.#mayGrow(workload, members.length, group.request));
+    this.#planning.book(workload, members);
+    this.#placements.push({ workloadId: workload.id, members: this.#planning.toAllocation(members) });
+    if (this.#afterwards === 'keep') statement.commit();
+  }
+
+  #blocked(
+    workload: Workload,
+    shape: Shape,
+    queue: number,
+    findings: Findings,
+    hit: LimitHit | null,
+    skip: Uint8Array | null,
+  ): void {
+    const victims = this.#makeRoom(workload, shape, queue, findings, skip);
+    if (victims !== null) {
+      const reasons: Reason[] = [{ code: 'waiting_for_victims', tier: 'capacity', victims }];
+      return this.#wait(workload.id, reasons, [], null, this.#planning.nowMs);
+    }
     if (hit !== null)
-      return this.#wait(workload, [this.#limitReason(hit)], this.#limitChanges(workload, hit));
-    const { explanation } = this.#verdicts.get(key)!;
-    if (skip !== null && this.#held !== null && this.#fitsWithoutHold(workload)) {
-      const { workloadId, untilMs } = this.#held;
       return this.#wait(
-        workload,
-        [{ code: 'behind_reservation', tier: 'order', workloadId, untilMs }, ...explanation.reasons],
+        workload.id,
+        [limitReason(this.#planning.tree.queues[hit.queue]!.id, hit)],
+        this.#limitChanges(workload, findings, hit),
+      );
+    const explanation = this.#known(findings, skip)!;
+    const { holder } = this.#held;
+    if (skip !== null && holder !== null && this.#fitsWithoutHold(workload, findings)) {
+      return this.#wait(
+        workload.id,
+        [{ code: 'behind_reservation', tier: 'order', ...holder }, ...explanation.reasons],
         explanation.unblock,
       );
     }
     let startMs: number | null = null;
-    if (this.#held === null && this.#options.reservation !== false) {
+    if (holder === null && this.#options.reservation !== false && !findings.hopeless) {
       const reservation = reserve(this.#planning, workload, skip);
-      if (reservation !== null) {
+      if (reservation === null) findings.hopeless = true;
+      else {
         startMs = reservation.startMs;
-        this.#hold(reservation.nodes, workload.id, startMs);
+        this.#held.hold(reservation.nodes, workload.id, startMs);
       }
     }
-    this.#wait(workload, explanation.reasons, explanation.unblock, explanation.nearestMiss, startMs);
+    this.#wait(workload.id, explanation.reasons, explanation.unblock, explanation.nearestMiss, startMs);
   }
 
   /** Ids of the workloads that leave for this one; null when nothing can be done for it. */
-  #makeRoom(workload: Workload, skip: Uint8Array | null): string[] | null {
-    const { placer, statement } = this.#planning;
+  #makeRoom(
+    workload: Workload,
+    shape: Shape,
+    queue: number,
+    findings: Findings,
+    skip: Uint8Array | null,
+  ): string[] | null {
+    const { tree } = this.#planning;
     if (this.#leaving.length > 0) {
       // First see whether those who leave already make enough room: never evict twice for one.
-      const mark = statement.checkpoint();
-      for (const id of this.#leaving) statement.evict(id);
-      const limited =
-        this.#planning.tree.limitHit(
-          this.#planning.tree.indexOf.get(workload.queueId)!,
-          gangAmounts(workload),
-        ) !== null;
-      const outcome = limited ? null : placer.place(workload, { skip });
-      statement.rollback(mark);
-      if (outcome?.ok === true) {
-        this.#hold(
-          outcome.members.map((member) => member.node),
-          workload.id,
-          null,
-        );
-        this.#planning.tree.pledge(
-          this.#planning.tree.indexOf.get(workload.queueId)!,
-          gangAmounts(workload),
-          1,
-        );
+      const nodes = this.#roomOfLeavers(workload, shape, queue, skip);
+      if (nodes !== null) {
+        this.#held.hold(nodes, workload.id, null);
+        tree.pledge(queue, shape.amounts, 1);
         return this.#leaving;
       }
     }
     if (this.#options.preemption === false) return null;
-    const rescue = this.#findVictims(workload, skip);
+    const rescue = this.#findVictims(workload, findings, skip);
     if (rescue === null) return null;
     this.#evictions.push(...rescue.evictions);
     const ids = rescue.evictions.map((eviction) => eviction.workloadId);
     for (const id of ids) {
-      const victim = this.#planning.workloads.get(id)!;
       // Leaving from now on, so that nobody counts on it again in this cycle.
-      this.#planning.workloads.set(id, { ...victim, leaving: true });
+      this.#planning.doom(id);
       this.#pledgeLeaving(id);
     }
-    this.#planning.tree.pledge(this.#planning.tree.indexOf.get(workload.queueId)!, gangAmounts(workload), 1);
-    this.#hold(rescue.nodes, workload.id, null);
+    tree.pledge(queue, shape.amounts, 1);
+    this.#held.hold(rescue.nodes, workload.id, null);
     return ids;
   }
 
+  /** Where it would start once those already leaving are gone. */
+  #roomOfLeavers(workload: Workload, shape: Shape, queue: number, skip: Uint8Array | null): number[] | null {
+    const { placer, statement, tree } = this.#planning;
+    const mark = statement.checkpoint();
+    for (const id of this.#leaving) statement.evict(id);
+    const isLimited = tree.limitHit(queue, shape.amounts) !== null;
+    const outcome = isLimited ? null : placer.place(workload, { skip });
+    statement.rollback(mark);
+    return outcome?.ok === true ? outcome.members.map((member) => member.node) : null;
+  }
+
   /** Equal workloads of one queue and priority have the same victims: none once is none for all. */
-  #findVictims(workload: Workload, skip: Uint8Array | null): Rescue | null {
-    const key = `${workload.queueId}|${workload.priority}|${this.#heldEpoch}|${this.#signature}`;
-    if (this.#victimless.has(key)) return null;
+  #findVictims(workload: Workload, findings: Findings, skip: Uint8Array | null): Rescue | null {
+    const key = `${workload.queueId} ${workload.priority} ${this.#held.epoch}`;
+    if (findings.victimless.has(key)) return null;
     const rescue = findVictims(this.#planning, workload, skip);
-    if (rescue === null) this.#victimless.add(key);
+    if (rescue === null) findings.victimless.add(key);
     return rescue;
   }
 
-  #hold(nodes: readonly number[], workloadId: string, untilMs: number | null): void {
-    this.#held ??= { nodes: new Uint8Array(this.#planning.state.nodes.length), workloadId, untilMs };
-    for (const node of nodes) this.#held.nodes[node] = 1;
-    if (untilMs === null) this.#held.untilMs = null;
-    this.#heldEpoch++;
-  }
-
-  /** Nodes this workload has to leave alone; null when it is done before they are needed. */
-  #skipFor(workload: Workload): Uint8Array | null {
-    if (this.#held === null) return null;
-    const { untilMs, nodes } = this.#held;
-    return untilMs !== null && this.#planning.snapshot.nowMs + expectedRuntimeMs(workload) <= untilMs
-      ? null
-      : nodes;
-  }
-
-  #fitsWithoutHold(workload: Workload): boolean {
-    const key = `${this.#placements.length}|${this.#signature}`;
-    let fits = this.#withoutHold.get(key);
-    if (fits === undefined) {
-      const mark = this.#planning.statement.checkpoint();
-      fits = this.#planning.placer.place(workload).ok;
-      this.#planning.statement.rollback(mark);
-      this.#withoutHold.set(key, fits);
+  #fitsWithoutHold(workload: Workload, findings: Findings): boolean {
+    const placements = this.#placements.length;
+    if (findings.withoutHold?.placements !== placements) {
+      const { placer, statement } = this.#planning;
+      const mark = statement.checkpoint();
+      const fits = placer.place(workload).ok;
+      statement.rollback(mark);
+      findings.withoutHold = { placements, fits };
     }
-    return fits;
+    return findings.withoutHold.fits;
   }
 
-  #neverRuns(workload: Workload, signature: string): Reason[] {
-    const key = `${workload.queueId}\n${signature}`;
-    let never = this.#never.get(key);
+  #neverRuns(workload: Workload, shape: Shape, queue: number): Reason[] {
+    let never = shape.never.get(queue);
     if (never === undefined) {
-      never = canEverRun(workload, this.#planning.snapshot, this.#planning.tree);
-      this.#never.set(key, never);
+      never = canEverRun(workload, this.#planning.shape, this.#planning.tree);
+      shape.never.set(queue, never);
     }
     return never;
   }
@@ -250,13 +260,18 @@ class Cycle {
   /** Over the limit, a workload can still displace lower priorities of its own queue. */
   #mayPreemptWithin(workload: Workload): boolean {
     if (this.#options.preemption === false) return false;
-    return this.#planning.snapshot.workloads.some(
-      (other) =>
-        other.state === 'running' &&
-        other.queueId === workload.queueId &&
-        other.priority < workload.priority &&
-        (other.preemptible || other.leaving === true),
-    );
+    if (this.#lowest === null) {
+      this.#lowest = new Map();
+      for (const id of this.#planning.statement.running.keys()) {
+        const other = this.#planning.workloads.get(id)!;
+        if (other.state !== 'running' || (!other.preemptible && other.leaving !== true)) continue;
+        this.#lowest.set(
+          other.queueId,
+          Math.min(this.#lowest.get(other.queueId) ?? Infinity, other.priority),
+        );
+      }
+    }
+    return (this.#lowest.get(workload.queueId) ?? Infinity) < workload.priority;
   }
 
   #mayGrow(
@@ -277,55 +292,34 @@ class Cycle {
     );
   }
 
-  #limitReason(hit: LimitHit): Reason {
-    return {
-      code: 'queue_limit',
-      tier: 'quota',
-      queueId: this.#planning.tree.queues[hit.queue]!.id,
-      resource: hit.resource,
-      used: hit.used,
-      requested: hit.requested,
-      limit: hit.limit,
-    };
-  }
-
-  #limitChanges(workload: Workload, hit: LimitHit): UnblockChange[] {
-    if (!this.#fitsWithoutHold(workload)) return [];
-    return [
-      {
-        kind: 'raise_queue_limit',
-        queueId: this.#planning.tree.queues[hit.queue]!.id,
-        resource: hit.resource,
-        by: hit.used + hit.requested - hit.limit,
-      },
-    ];
+  #limitChanges(workload: Workload, findings: Findings, hit: LimitHit): UnblockChange[] {
+    if (!this.#fitsWithoutHold(workload, findings)) return [];
+    const { id } = this.#planning.tree.queues[hit.queue]!;
+    const by = hit.used + hit.requested - hit.limit;
+    return [{ kind: 'raise_queue_limit', queueId: id, resource: hit.resource, by }];
   }
 
   #wait(
-    workload: Workload,
+    workloadId: string,
     reasons: Reason[],
     unblock: UnblockChange[] = [],
     nearestMiss: Waiting['nearestMiss'] = null,
     estimatedStartMs: number | null = null,
   ): void {
-    const position = this.#waiting.length + 1;
-    const ahead = this.#waiting.slice(-AHEAD_LIMIT).map((other) => other.workloadId);
+    const before = this.#waitingIds.length;
     this.#waiting.push({
-      workloadId: workload.id,
+      workloadId,
       reasons,
-      position,
-      ahead,
+      position: before + 1,
+      ahead: this.#waitingIds.slice(Math.max(0, before - AHEAD_LIMIT), before),
       nearestMiss,
       unblock,
       estimatedStartMs,
     });
+    this.#waitingIds.push(workloadId);
   }
 }
 
-/** Equal signatures ask for the same gang in the same place: one verdict serves all. */
-function signatureOf(workload: Workload): string {
-  const groups = workload.taskGroups.map(
-    (group) => `${group.minCount}*${classKey(toClassRequest(group.request, workload))}`,
-  );
-  return `${groups.join('+')}@${workload.topology === undefined ? '' : `${workload.topology.mode}:${workload.topology.level}`}`;
+function limitReason(queueId: string, { resource, used, requested, limit }: LimitHit): Reason {
+  return { code: 'queue_limit', tier: 'quota', queueId, resource, used, requested, limit };
 }

@@ -1,22 +1,47 @@
-/** A snapshot brought into working form: columns of free capacity, the queue tree, who holds what. */
+/**
+ * The working form of a cluster: columns of free capacity, the queue tree, who holds what and who
+ * waits. It is brought up to date workload by workload, so that a cycle after one event starts
+ * from what the cycle before left behind.
+ */
+import type { ClusterShape } from './can-ever-run.ts';
+import { checkWorkload } from './check-workload.ts';
 import { ClusterState } from './cluster-state.ts';
-import { deviceTake, gangAmounts, memberAmounts, Placer } from './placement.ts';
-import { QueueTree, RESOURCES } from './queue-tree.ts';
+import { Lanes } from './order.ts';
+import { deviceTake, memberAmounts, Placer } from './placement.ts';
+import { type Amounts, exact, QueueTree, RESOURCES } from './queue-tree.ts';
 import { toClassRequest } from './request-class.ts';
 import { createShadowPrice, type Scorer } from './scorers.ts';
-import { RESOURCE_NAMES, type Snapshot, SnapshotError, type Workload } from './snapshot.ts';
+import { type Asked, ShapeTable } from './shape.ts';
+import type { Snapshot, Workload } from './snapshot.ts';
 import { type Placed, type PlacedMember, Statement } from './statement.ts';
 
+/** So many shapes and request classes are kept for later cycles, used or not. */
+const KEPT_SHAPES = 4096;
+const KEPT_CLASSES = 256;
+
 export class Planning {
-  readonly snapshot: Snapshot;
+  nowMs: number;
+  readonly shape: ClusterShape;
   readonly state: ClusterState;
   readonly tree: QueueTree;
   readonly statement: Statement;
   readonly placer: Placer;
-  readonly workloads: Map<string, Workload>;
+  readonly workloads = new Map<string, Workload>();
+  readonly lanes = new Lanes();
+  /** Pending workloads that name no queue there is. */
+  readonly strays = new Map<string, Workload>();
+  readonly #asked = new Map<string, Asked>();
+  readonly #shapes = new ShapeTable();
+  readonly #leaving = new Set<string>();
+  /** Evicted by the plan in the making. */
+  readonly #doomed = new Set<string>();
+  readonly #total: Amounts;
+  /** What each queue itself uses and asks, per resource. */
+  readonly #demand: Float64Array;
 
   constructor(snapshot: Snapshot, scorer: Scorer = createShadowPrice(), tieRank: Int32Array | null = null) {
-    this.snapshot = snapshot;
+    this.nowMs = snapshot.nowMs;
+    this.shape = snapshot;
     this.state = new ClusterState(snapshot.nodes);
     this.tree = new QueueTree(snapshot.queues);
     this.statement = new Statement(this.state, this.tree);
@@ -24,17 +49,75 @@ export class Planning {
       levels: snapshot.topologyLevels,
       tieRank,
     });
-    this.workloads = new Map(snapshot.workloads.map((workload) => [workload.id, workload]));
-    for (const workload of snapshot.workloads) {
-      checkWorkload(workload);
-      if (workload.state === 'running') this.#load(workload);
-    }
+    this.#total = totalOf(this.state);
+    this.#demand = new Float64Array(this.tree.queues.length * RESOURCES);
+    for (const workload of snapshot.workloads) this.upsert(workload);
+  }
+
+  /** Brings one workload up to date. Throws before anything has changed when it contradicts itself. */
+  upsert(workload: Workload): void {
+    checkWorkload(workload);
+    this.remove(workload.id);
+    this.workloads.set(workload.id, workload);
+    if (workload.state === 'running') this.#load(workload);
+    else this.#ask(workload);
     this.statement.commit();
-    this.#divideShares();
+  }
+
+  remove(id: string): void {
+    if (!this.workloads.delete(id)) return;
+    this.#leaving.delete(id);
+    this.strays.delete(id);
+    const placed = this.statement.evict(id);
+    this.statement.commit();
+    if (placed !== null) this.#addDemand(placed.queue, placed.amounts, -1);
+    const asked = this.#asked.get(id);
+    if (asked === undefined) return;
+    asked.gone = true;
+    this.#asked.delete(id);
+    const queue = this.tree.indexOf.get(asked.workload.queueId)!;
+    this.lanes.drop(queue);
+    if (asked.workload.held === undefined) this.#addDemand(queue, asked.shape.amounts, -1);
+  }
+
+  /** Made ready for a cycle at this time: nothing is promised, everyone's fair share is known. */
+  begin(nowMs: number): void {
+    this.nowMs = nowMs;
+    this.#doomed.clear();
+    this.tree.clearPledges();
+    this.tree.divide(this.#total, this.#demand);
+    this.#shapes.prune(() => this.lanes.shapes(), KEPT_SHAPES);
+    this.placer.forgetClasses(KEPT_CLASSES);
+  }
+
+  isLeaving(workload: Workload): boolean {
+    return workload.leaving === true || this.#doomed.has(workload.id);
+  }
+
+  doom(id: string): void {
+    this.#doomed.add(id);
+  }
+
+  /** Those whose eviction was ordered before this cycle, in a fixed order. */
+  leaving(): string[] {
+    return [...this.#leaving].sort();
+  }
+
+  #ask(workload: Workload): void {
+    const queue = this.tree.indexOf.get(workload.queueId);
+    if (queue === undefined) {
+      this.strays.set(workload.id, workload);
+      return;
+    }
+    const asked: Asked = { workload, shape: this.#shapes.of(workload), gone: false };
+    this.#asked.set(workload.id, asked);
+    this.lanes.add(queue, workload.queueId, asked);
+    if (workload.held === undefined) this.#addDemand(queue, asked.shape.amounts, 1);
   }
 
   /** Charges a running workload. Members on nodes that are gone hold nothing. */
   #load(workload: Workload): void {
+    if (workload.leaving === true) this.#leaving.add(workload.id);
     const queue = this.tree.indexOf.get(workload.queueId);
     if (queue === undefined) return;
     const amounts = new Float64Array(RESOURCES);
@@ -66,32 +149,14 @@ export class Planning {
       for (let resource = 0; resource < RESOURCES; resource++) amounts[resource]! += one[resource]!;
     }
     this.statement.place({ workloadId: workload.id, queue, amounts, members });
+    this.#addDemand(queue, amounts, 1);
   }
 
-  #divideShares(): void {
-    const total = new Float64Array(RESOURCES);
-    for (const [index, node] of this.state.nodes.entries()) {
-      if (this.state.schedulable[index] === 0) continue;
-      total[0]! += node.devices.reduce(
-        (sum, device) => sum + (device.healthy ? device.milliCapacity / 1000 : 0),
-        0,
-      );
-      total[1]! += node.capacity.cpuMilli;
-      total[2]! += node.capacity.memoryBytes;
-      total[3]! += node.capacity.storageBytes;
+  #addDemand(queue: number, amounts: Amounts, sign: 1 | -1): void {
+    for (let resource = 0; resource < RESOURCES; resource++) {
+      const at = queue * RESOURCES + resource;
+      this.#demand[at] = exact(resource, this.#demand[at]! + sign * amounts[resource]!);
     }
-    const demand = new Float64Array(this.tree.queues.length * RESOURCES);
-    const add = (queue: number, amounts: Float64Array): void => {
-      for (let resource = 0; resource < RESOURCES; resource++)
-        demand[queue * RESOURCES + resource]! += amounts[resource]!;
-    };
-    for (const placed of this.statement.running.values()) add(placed.queue, placed.amounts);
-    for (const workload of this.snapshot.workloads) {
-      const queue = this.tree.indexOf.get(workload.queueId);
-      if (workload.state === 'pending' && workload.held === undefined && queue !== undefined)
-        add(queue, gangAmounts(workload));
-    }
-    this.tree.divide(total, demand);
   }
 
   /** Books members already taken by the placer. */
@@ -131,24 +196,17 @@ export class Planning {
   }
 }
 
-function checkWorkload(workload: Workload): void {
-  for (const group of workload.taskGroups) {
-    const { request } = group;
-    const { cpuMilli, memoryBytes, storageBytes, devices, deviceMilli } = request;
-    const sound =
-      group.minCount >= 0 &&
-      group.minCount <= group.count &&
-      cpuMilli >= 0 &&
-      memoryBytes >= 0 &&
-      storageBytes >= 0 &&
-      devices >= 0 &&
-      deviceMilli >= 0;
-    if (!sound) {
-      throw new SnapshotError(
-        'workload_invalid',
-        `Workload ${workload.id} asks for impossible numbers in group "${group.name}".`,
-        `Counts and ${RESOURCE_NAMES.join(', ')} must be zero or more, and minCount at most count.`,
-      );
-    }
+function totalOf(state: ClusterState): Amounts {
+  const total = new Float64Array(RESOURCES);
+  for (const [index, node] of state.nodes.entries()) {
+    if (state.schedulable[index] === 0) continue;
+    total[0]! += node.devices.reduce(
+      (sum, device) => sum + (device.healthy ? device.milliCapacity / 1000 : 0),
+      0,
+    );
+    total[1]! += node.capacity.cpuMilli;
+    total[2]! += node.capacity.memoryBytes;
+    total[3]! += node.capacity.storageBytes;
   }
+  return total;
 }

@@ -18,6 +18,14 @@ export function toAmounts(vector: Partial<ResourceVector> | undefined, missing: 
   return Float64Array.from(RESOURCE_NAMES, (name) => vector?.[name] ?? missing);
 }
 
+/**
+ * Sums of shares of devices (multiples of 1/1000) without a trace of the order they were added in:
+ * a queue that gave everything back has used exactly nothing.
+ */
+export function exact(resource: number, amount: number): number {
+  return resource === 0 ? Math.round(amount * 1000) / 1000 : amount;
+}
+
 export interface LimitHit {
   queue: number;
   resource: ResourceName;
@@ -87,20 +95,28 @@ export class QueueTree {
   addUsage(queue: number, request: Amounts, sign: 1 | -1): void {
     for (const ancestor of this.path[queue]!) {
       for (let resource = 0; resource < RESOURCES; resource++) {
-        this.usage[ancestor * RESOURCES + resource]! += sign * request[resource]!;
+        const at = ancestor * RESOURCES + resource;
+        this.usage[at] = exact(resource, this.usage[at]! + sign * request[resource]!);
       }
     }
   }
 
   pledge(queue: number, request: Amounts, sign: 1 | -1): void {
     for (const ancestor of this.path[queue]!) {
-      for (let resource = 0; resource < RESOURCES; resource++)
-        this.pledged[ancestor * RESOURCES + resource]! += sign * request[resource]!;
+      for (let resource = 0; resource < RESOURCES; resource++) {
+        const at = ancestor * RESOURCES + resource;
+        this.pledged[at] = exact(resource, this.pledged[at]! + sign * request[resource]!);
+      }
     }
+  }
+
+  clearPledges(): void {
+    this.pledged.fill(0);
   }
 
   /** `demand` = what each queue itself uses and asks, per resource (own workloads only). */
   divide(total: Amounts, demand: Float64Array): void {
+    this.fairShare.fill(0);
     const wanted = new Float64Array(demand.length);
     for (let queue = 0; queue < this.queues.length; queue++) {
       for (const ancestor of this.path[queue]!) {

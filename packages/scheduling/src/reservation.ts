@@ -21,18 +21,21 @@ export function expectedRuntimeMs(workload: Workload): number {
 }
 
 export function expectedEndMs(workload: Workload, nowMs: number): number {
-  if (workload.leaving === true) return nowMs;
   return Math.max(nowMs + OVERRUN_MS, (workload.startedAtMs ?? nowMs) + expectedRuntimeMs(workload));
 }
 
 /** When and where the workload starts if everybody ends as expected; null if not even then. */
 export function reserve(planning: Planning, workload: Workload, skip: Uint8Array | null): Reservation | null {
-  const { nowMs } = planning.snapshot;
+  const { nowMs } = planning;
   const ending = [...planning.statement.running.keys()]
     .map((id) => planning.workloads.get(id)!)
     .map((running) => ({
       id: running.id,
-      endMs: running.state === 'running' ? expectedEndMs(running, nowMs) : nowMs + expectedRuntimeMs(running),
+      endMs: planning.isLeaving(running)
+        ? nowMs
+        : running.state === 'running'
+          ? expectedEndMs(running, nowMs)
+          : nowMs + expectedRuntimeMs(running),
     }))
     .sort((a, b) => a.endMs - b.endMs || (a.id < b.id ? -1 : 1));
   const nodesAfter = (count: number): number[] | null => {

@@ -126,6 +126,11 @@ export interface Workload {
   startedAtMs?: number;
   lastCheckpointAtMs?: number;
   restartCostMs?: number;
+  /** How long it ran in earlier attempts, and what it used of devices then. */
+  ranForMs?: number;
+  attainedDeviceSeconds?: number;
+  /** When it should be done (the `deadline` policy). */
+  deadlineMs?: number;
   /** How often it was evicted so far; often-evicted workloads are spared. */
   preemptions?: number;
 }

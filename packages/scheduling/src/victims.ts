@@ -1,6 +1,6 @@
 /**
  * Preemption and reclaim. The whole preemptor is simulated; nobody is evicted unless it starts.
- * Preempted: lower priority in the same queue. Reclaimed: queues above their fair share, for a
+ * Preempted: lower priority in the same queue, or whom the queue's policy ranks behind (las, srtf). Reclaimed: queues above their fair share, for a
  * queue that stays within its own — so no two workloads can evict each other in turn.
  * Among the ways found, the one that loses least work wins; who turns out not to be in the way stays.
  */
@@ -8,6 +8,7 @@ import { lostDeviceSeconds, victimCost } from './lost-work.ts';
 import type { Eviction } from './plan.ts';
 import { gangAmounts } from './placement.ts';
 import type { Planning } from './planning.ts';
+import { policyOf, type QueuePolicy } from './policies.ts';
 import type { Workload } from './snapshot.ts';
 import type { Placed, PlacedMember } from './statement.ts';
 
@@ -34,7 +35,7 @@ export function findVictims(planning: Planning, workload: Workload, skip: Uint8A
   let best: { victims: Candidate[]; nodes: number[]; cost: number } | null = null;
   for (const found of attempts) if (found !== null && (best === null || found.cost < best.cost)) best = found;
   if (best === null) return null;
-  const { nowMs } = planning.snapshot;
+  const { nowMs } = planning;
   const evictions = best.victims.map((victim): Eviction => {
     const lost = lostDeviceSeconds(victim.workload, nowMs);
     const reason =
@@ -58,31 +59,35 @@ function byCost(a: Candidate, b: Candidate): number {
 }
 
 function candidatesFor(planning: Planning, workload: Workload): Candidate[] {
-  const { snapshot, statement, tree } = planning;
+  const { nowMs, statement, tree } = planning;
   const queue = tree.indexOf.get(workload.queueId)!;
   const mayReclaim = tree.staysFair(queue, gangAmounts(workload));
+  const policy: QueuePolicy = policyOf(tree.queues[queue]!.policy);
   const candidates: Candidate[] = [];
   for (const placed of statement.running.values()) {
     const other = planning.workloads.get(placed.workloadId);
-    if (other === undefined || other.state !== 'running' || other.leaving === true || !other.preemptible)
+    if (other === undefined || other.state !== 'running' || planning.isLeaving(other) || !other.preemptible)
       continue;
     const minRuntimeMs = Math.max(
       ...tree.path[placed.queue]!.map((ancestor) => tree.queues[ancestor]!.minRuntimeMs ?? 0),
     );
-    if (minRuntimeMs > 0 && snapshot.nowMs - (other.startedAtMs ?? snapshot.nowMs) < minRuntimeMs) continue;
+    if (minRuntimeMs > 0 && nowMs - (other.startedAtMs ?? nowMs) < minRuntimeMs) continue;
     if (placed.queue === queue) {
-      if (other.priority >= workload.priority) continue;
+      const displaced =
+        other.priority < workload.priority ||
+        (other.priority === workload.priority && policy.displaces?.(workload, other, nowMs) === true);
+      if (!displaced) continue;
       candidates.push({
         workload: other,
         placed,
-        cost: victimCost(other, snapshot.nowMs),
+        cost: victimCost(other, nowMs),
         kind: 'preempted',
       });
     } else if (mayReclaim && isOverFairShare(planning, placed)) {
       candidates.push({
         workload: other,
         placed,
-        cost: victimCost(other, snapshot.nowMs),
+        cost: victimCost(other, nowMs),
         kind: 'reclaimed',
       });
     }
