@@ -18,6 +18,11 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 
+interface Needs {
+  readonly dependencies: Record<string, string>;
+  readonly optionalDependencies: Record<string, string>;
+}
+
 interface Manifest {
   readonly name: string;
   readonly version: string;
@@ -51,12 +56,12 @@ export function stagePackage(root: string, stage: string): void {
   copyAssets(root, stage);
   const ours = moveOurPackages(root, stage);
   const foreign = Object.keys(bundledForeign);
-  for (const name of foreign) bundleForeign(root, stage, name);
+  const needs = foreign.map((name) => bundleForeign(root, stage, name));
   copyTexts(root, stage);
   mkdirSync(join(stage, 'bin'));
   cpSync(join(root, 'tools', 'pack', 'gantry.mjs'), join(stage, 'bin', 'gantry.mjs'));
   chmodSync(join(stage, 'bin', 'gantry.mjs'), 0o755);
-  writeManifest(stage, topManifest(root, [...ours, ...foreign]));
+  writeManifest(stage, topManifest(root, [...ours, ...foreign], needs));
 }
 
 function compile(root: string, stage: string): void {
@@ -94,7 +99,11 @@ function moveOurPackages(root: string, stage: string): string[] {
   return names;
 }
 
-function bundleForeign(root: string, stage: string, name: string): void {
+/**
+ * Answers what it needs: npm takes the dependencies of a bundled package for bundled too and does not fetch them,
+ * so its manifest names none and the top one names them all.
+ */
+function bundleForeign(root: string, stage: string, name: string): Needs {
   const from = join(root, 'node_modules', name);
   const to = join(stage, 'node_modules', name);
   cpSync(from, to, {
@@ -102,16 +111,22 @@ function bundleForeign(root: string, stage: string, name: string): void {
     filter: (path) =>
       !isForeignBinary.test(path) && !(basename(path) === 'node_modules' && dirname(path) === from),
   });
-  const manifest = readManifest(from);
-  const keep = (record: Record<string, string> = {}, isKept: (key: string) => boolean): object =>
-    Object.fromEntries(Object.entries(record).filter(([key]) => isKept(key)));
-  writeManifest(to, {
-    ...manifest,
-    scripts: undefined,
-    devDependencies: undefined,
-    dependencies: keep(manifest.dependencies, (key) => !scriptOnly.has(key)),
-    optionalDependencies: keep(manifest.optionalDependencies, (key) => bundledForeign[name]!.test(key)),
-  });
+  const { dependencies, optionalDependencies, ...manifest } = readManifest(from);
+  writeManifest(to, { ...manifest, scripts: undefined, devDependencies: undefined });
+  const pin = (names: readonly string[]): Record<string, string> =>
+    Object.fromEntries(names.map((each) => [each, installedVersion(root, name, each)]));
+  return {
+    dependencies: pin(Object.keys(dependencies ?? {}).filter((each) => !scriptOnly.has(each))),
+    optionalDependencies: Object.fromEntries(
+      Object.entries(optionalDependencies ?? {}).filter(([each]) => bundledForeign[name]!.test(each)),
+    ),
+  };
+}
+
+/** The version that `owner` sees: its own nested copy, else the one at the top. */
+function installedVersion(root: string, owner: string, name: string): string {
+  const nested = join(root, 'node_modules', owner, 'node_modules', name);
+  return readManifest(existsSync(nested) ? nested : join(root, 'node_modules', name)).version;
 }
 
 function copyTexts(root: string, stage: string): void {
@@ -123,9 +138,9 @@ function copyTexts(root: string, stage: string): void {
 }
 
 /** Every foreign dependency of every room, at exactly the version that the tests ran with. */
-function topManifest(root: string, bundled: readonly string[]): object {
+function topManifest(root: string, bundled: readonly string[], needs: readonly Needs[]): object {
   const workspace = readManifest(root);
-  const dependencies: Record<string, string> = {};
+  const dependencies: Record<string, string> = Object.assign({}, ...needs.map((each) => each.dependencies));
   for (const folder of globSync('{packages,apps}/*/package.json', { cwd: root }).map(dirname)) {
     for (const name of Object.keys(readManifest(join(root, folder)).dependencies ?? {}))
       dependencies[name] = readManifest(join(root, 'node_modules', name)).version;
@@ -138,8 +153,12 @@ function topManifest(root: string, bundled: readonly string[]): object {
     type: 'module',
     bin: { gantry: 'bin/gantry.mjs' },
     engines: { node: '>=20.19' },
-    dependencies: Object.fromEntries(Object.entries(dependencies).sort()),
-    optionalDependencies: workspace.optionalDependencies,
+    dependencies: Object.fromEntries(Object.entries(dependencies).toSorted(([a], [b]) => a.localeCompare(b))),
+    optionalDependencies: Object.assign(
+      {},
+      workspace.optionalDependencies,
+      ...needs.map((each) => each.optionalDependencies),
+    ),
     bundleDependencies: bundled,
   };
 }
