@@ -1,0 +1,52 @@
+/**
+ * The Python that the peers live in: made once from requirements.txt in the user's cache folder, used by every
+ * later run with the same requirements. PyPI's torch for Linux carries its CUDA libraries and does not load
+ * without them, so this takes some 5 GB; GANTRY_INTEROP_PYTHON names a ready Python instead.
+ */
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+
+const requirements = join(import.meta.dirname, 'requirements.txt');
+
+/** The path of a Python with everything in requirements.txt. */
+export async function pythonEnvironment(say: (line: string) => void): Promise<string> {
+  const given = process.env['GANTRY_INTEROP_PYTHON'];
+  if (given !== undefined) return given;
+  const key = createHash('sha256')
+    .update(await readFile(requirements))
+    .digest('hex')
+    .slice(0, 12);
+  const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'gantry', 'interop');
+  const dir = join(cache, key);
+  const python = join(dir, 'bin', 'python');
+  const isWhole = join(dir, 'whole');
+  if (await exists(isWhole)) return python;
+  await rm(dir, { recursive: true, force: true });
+  await mkdir(cache, { recursive: true });
+  say(`making ${dir} (once; about 5 GB from PyPI) …`);
+  await command('python3', ['-m', 'venv', dir]);
+  await command(python, ['-m', 'pip', 'install', '-q', '--no-compile', '-r', requirements]);
+  // Written last and under its own name: an environment that was cut short is made again.
+  await mkdir(`${isWhole}.part`);
+  await rename(`${isWhole}.part`, isWhole);
+  return python;
+}
+
+async function command(program: string, args: readonly string[]): Promise<void> {
+  const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'inherit'] });
+  const [code] = (await once(child, 'exit')) as [number | null];
+  if (code !== 0)
+    throw new Error(
+      `${program} ${args.join(' ')} ended with ${code}; Python 3.10 with venv and PyPI are needed`,
+    );
+}
+
+const exists = (path: string): Promise<boolean> =>
+  stat(path).then(
+    () => true,
+    () => false,
+  );
