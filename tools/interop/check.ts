@@ -31,8 +31,7 @@ export async function askPeer(
     return stdout.trim().split('\n').at(-1) ?? '';
   } catch (error) {
     const { stderr = '', message } = error as { stderr?: string; message: string };
-    throw new Error(`${script}: ${stderr.trim().split('\n').slice(-6).join('\n')}` || message, {
-      cause: error,
-    });
+    const said = stderr.trim().split('\n').slice(-6).join('\n');
+    throw new Error(`${script}: ${said === '' ? message : said}`, { cause: error });
   }
 }
