@@ -21,6 +21,8 @@ export const errorCodes = {
   data_invalid: caller(422),
   unauthenticated: caller(401),
   key_expired: caller(401),
+  invitation_invalid: caller(401),
+  invitation_expired: caller(401),
   forbidden: caller(403),
   not_found: caller(404),
   method_not_allowed: caller(405),

@@ -1,5 +1,7 @@
+export * from './access.ts';
 export * from './common.ts';
 export * from './errors.ts';
+export * from './job-file-schema.ts';
 export * from './job.ts';
 export * from './resources.ts';
 export * from './routes.ts';

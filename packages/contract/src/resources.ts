@@ -2,52 +2,6 @@ import { z } from 'zod';
 import { baseShape, byteSizeSchema, nameSchema, timeSchema } from './common.ts';
 import { reasonSchema } from './job.ts';
 
-export const roles = ['viewer', 'member', 'admin', 'operator'] as const;
-export type Role = (typeof roles)[number];
-
-export const tenantSchema = z.object({ ...baseShape, displayName: z.string().optional() });
-export const tenantCreate = z.strictObject({ name: nameSchema, displayName: z.string().max(200).optional() });
-export type Tenant = z.output<typeof tenantSchema>;
-
-export const userSchema = z.object({
-  ...baseShape,
-  kind: z.enum(['user', 'service-account']),
-  role: z.enum(roles),
-  state: z.enum(['invited', 'active', 'disabled']),
-});
-export const userCreate = z.strictObject({
-  name: nameSchema,
-  kind: z.enum(['user', 'service-account']).default('user'),
-  role: z.enum(roles).default('member'),
-});
-export type User = z.output<typeof userSchema>;
-
-export const keySchema = z.object({
-  id: z.string(),
-  tenant: z.string(),
-  user: z.string(),
-  prefix: z.string(),
-  scopes: z.array(z.string()),
-  createdAt: timeSchema,
-  expiresAt: timeSchema.optional(),
-  revokedAt: timeSchema.optional(),
-});
-export const keyCreate = z.strictObject({
-  user: nameSchema.optional(),
-  scopes: z
-    .array(z.enum(['read', 'write', 'infer', 'admin']))
-    .min(1)
-    .default(['read', 'write', 'infer']),
-  expiresInDays: z.number().int().min(1).max(3650).optional(),
-});
-export const keyCreated = keySchema.extend({ secret: z.string() });
-export const whoamiSchema = z.object({
-  tenant: z.string(),
-  user: z.string(),
-  role: z.enum(roles),
-  scopes: z.array(z.string()),
-});
-
 /** A share of each resource; a missing one is unlimited (limit) or nothing promised (deserved). */
 export const shareSchema = z.strictObject({
   devices: z.number().min(0).optional(),

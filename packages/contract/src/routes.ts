@@ -3,6 +3,22 @@
  * Responses name their schema; `permission` is what a key's principal needs in the tenant the request is for.
  */
 import { z } from 'zod';
+import {
+  invitationAccept,
+  invitationCreate,
+  invitationCreated,
+  invitationSchema,
+  keyCreate,
+  keyCreated,
+  keyRotate,
+  keySchema,
+  tenantCreate,
+  tenantSchema,
+  userCreate,
+  userSchema,
+  userUpdate,
+  whoamiSchema,
+} from './access.ts';
 import { pageOf, pageQuery } from './common.ts';
 import type { ErrorCode } from './errors.ts';
 import { jobSchema, jobSpecSchema, jobStates } from './job.ts';
@@ -11,9 +27,6 @@ import {
   endpointSchema,
   endpointUpdate,
   eventSchema,
-  keyCreate,
-  keyCreated,
-  keySchema,
   modelImport,
   modelSchema,
   modelVersionSchema,
@@ -22,13 +35,8 @@ import {
   queueSchema,
   queueWrite,
   statusSchema,
-  tenantCreate,
-  tenantSchema,
   usageBy,
   usageRowSchema,
-  userCreate,
-  userSchema,
-  whoamiSchema,
 } from './resources.ts';
 
 export const permissions = ['public', 'read', 'write', 'admin', 'operator'] as const;
@@ -47,6 +55,8 @@ export interface RouteDefinition {
   readonly stream?: 'events' | 'log';
   /** Takes an `Idempotency-Key`: the same key and body give the first answer again. */
   readonly idempotent?: true;
+  /** Takes `If-Match` with the ETag last read: refused with `version_conflict` when the resource has moved on. */
+  readonly conditional?: true;
   readonly successStatus?: number;
 }
 
@@ -113,6 +123,24 @@ export const routes = {
     query: pageQuery,
     response: pageOf(userSchema),
   }),
+  'users.get': route({
+    method: 'GET',
+    path: '/api/v1/users/:name',
+    summary: 'One user or service account',
+    permission: 'read',
+    errors: named,
+    response: userSchema,
+  }),
+  'users.update': route({
+    method: 'PATCH',
+    path: '/api/v1/users/:name',
+    summary: 'Change the role, disable or enable',
+    permission: 'admin',
+    errors: ['not_found', 'validation_failed', 'forbidden', 'invalid_transition', 'version_conflict'],
+    body: userUpdate,
+    response: userSchema,
+    conditional: true,
+  }),
   'users.delete': route({
     method: 'DELETE',
     path: '/api/v1/users/:name',
@@ -120,7 +148,46 @@ export const routes = {
     permission: 'admin',
     errors: named,
     response: ok,
+    conditional: true,
   }),
+  'invitations.create': route({
+    method: 'POST',
+    path: '/api/v1/invitations',
+    summary: 'Invite a user; the token is shown once and accepted once',
+    permission: 'admin',
+    errors: ['validation_failed', 'unknown_field', 'already_exists', 'forbidden'],
+    body: invitationCreate,
+    response: invitationCreated,
+    successStatus: 201,
+  }),
+  'invitations.list': route({
+    method: 'GET',
+    path: '/api/v1/invitations',
+    summary: 'Invitations nobody accepted yet',
+    permission: 'admin',
+    errors: [],
+    query: pageQuery,
+    response: pageOf(invitationSchema),
+  }),
+  'invitations.revoke': route({
+    method: 'DELETE',
+    path: '/api/v1/invitations/:name',
+    summary: 'Take an invitation back',
+    permission: 'admin',
+    errors: named,
+    response: ok,
+  }),
+  'invitations.accept': route({
+    method: 'POST',
+    path: '/api/v1/invitations/accept',
+    summary: 'Become the invited user: a token for a key',
+    permission: 'public',
+    errors: ['validation_failed', 'invitation_invalid', 'invitation_expired', 'limit_exceeded'],
+    body: invitationAccept,
+    response: keyCreated,
+    successStatus: 201,
+  }),
+
   'keys.create': route({
     method: 'POST',
     path: '/api/v1/keys',
@@ -144,15 +211,16 @@ export const routes = {
     method: 'POST',
     path: '/api/v1/keys/:id/rotate',
     summary: 'Replace a key by a new one with the same rights',
-    permission: 'write',
+    permission: 'read',
     errors: named,
+    body: keyRotate,
     response: keyCreated,
   }),
   'keys.revoke': route({
     method: 'DELETE',
     path: '/api/v1/keys/:id',
     summary: 'Revoke a key',
-    permission: 'write',
+    permission: 'read',
     errors: named,
     response: ok,
   }),
@@ -193,6 +261,7 @@ export const routes = {
     errors: ['not_found', 'validation_failed', 'version_conflict'],
     body: queueWrite,
     response: queueSchema,
+    conditional: true,
   }),
   'queues.delete': route({
     method: 'DELETE',
@@ -201,6 +270,7 @@ export const routes = {
     permission: 'admin',
     errors: ['not_found', 'in_use'],
     response: ok,
+    conditional: true,
   }),
 
   'nodes.list': route({
@@ -227,6 +297,7 @@ export const routes = {
     permission: 'operator',
     errors: ['not_found', 'invalid_transition', 'bad_request'],
     response: nodeSchema,
+    conditional: true,
   }),
 
   'jobs.submit': route({
@@ -280,6 +351,7 @@ export const routes = {
     permission: 'write',
     errors: ['not_found', 'invalid_transition'],
     response: ok,
+    conditional: true,
   }),
   'jobs.events': route({
     method: 'GET',
@@ -357,6 +429,7 @@ export const routes = {
     errors: ['not_found', 'validation_failed'],
     body: z.strictObject({ version: z.number().int().positive() }),
     response: modelSchema,
+    conditional: true,
   }),
   'models.delete': route({
     method: 'DELETE',
@@ -365,6 +438,7 @@ export const routes = {
     permission: 'write',
     errors: ['not_found', 'in_use'],
     response: ok,
+    conditional: true,
   }),
 
   'endpoints.create': route({
@@ -403,6 +477,7 @@ export const routes = {
     errors: ['not_found', 'validation_failed', 'version_conflict'],
     body: endpointUpdate,
     response: endpointSchema,
+    conditional: true,
   }),
   'endpoints.delete': route({
     method: 'DELETE',
@@ -411,6 +486,7 @@ export const routes = {
     permission: 'write',
     errors: named,
     response: ok,
+    conditional: true,
   }),
 
   'usage.report': route({
@@ -470,7 +546,9 @@ export type RouteRequest<N extends RouteName> = ([PathParams<Routes[N]['path']>]
     ? { readonly query?: z.input<Q> }
     : { readonly query?: undefined }) &
   (Routes[N] extends { body: infer B extends z.ZodType }
-    ? { readonly body: z.input<B> }
+    ? Partial<z.input<B>> extends z.input<B>
+      ? { readonly body?: z.input<B> }
+      : { readonly body: z.input<B> }
     : { readonly body?: undefined });
 
 export type RouteResponse<N extends RouteName> = Routes[N] extends { response: infer R extends z.ZodType }

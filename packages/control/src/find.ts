@@ -18,3 +18,11 @@ export async function findOr404(
   }
   return row;
 }
+
+/** The caller's `If-Match`: what they read is what they change. */
+export function checkVersion(row: Pick<Row, 'kind' | 'version'>, ifMatchVersion: number | undefined): void {
+  if (ifMatchVersion !== undefined && ifMatchVersion !== row.version)
+    throw new GantryError('version_conflict', `the ${row.kind} was changed meanwhile`, {
+      hint: 'read it again and repeat the change',
+    });
+}

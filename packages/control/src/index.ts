@@ -1,5 +1,10 @@
 export * from './access/bootstrap.ts';
+export * from './access/invitations.ts';
 export * from './access/keys.ts';
+export * from './access/manage-keys.ts';
+export * from './access/rights.ts';
+export * from './access/tenants.ts';
+export * from './access/users.ts';
 export type { Caller } from './caller.ts';
 export * from './deps.ts';
 export * from './endpoints/decide-endpoint.ts';

@@ -147,7 +147,8 @@ export interface Tx {
   insertKey(key: ApiKeyRow): Promise<void>;
   getKey(id: string): Promise<ApiKeyRow | undefined>;
   listKeys(tenantId: string): Promise<readonly ApiKeyRow[]>;
-  revokeKey(id: string): Promise<void>;
+  /** Works until `at`, now when left out; an earlier end stays. */
+  revokeKey(id: string, at?: string): Promise<void>;
 }
 
 export interface Store extends AsyncDisposable {

@@ -12,7 +12,8 @@ import { type ServerEvent, parseServerEvents } from './server-events.ts';
 
 export interface ClientOptions {
   readonly baseUrl: string;
-  readonly key: string;
+  /** Left out: only what needs no key, such as accepting an invitation. */
+  readonly key?: string;
   /** For operators: act in this tenant. */
   readonly tenant?: string;
   readonly fetch?: typeof globalThis.fetch;
@@ -83,7 +84,7 @@ export function createClient(options: ClientOptions): Client {
       response = await send(`${base}${path}${query.size > 0 ? `?${query.toString()}` : ''}`, {
         method: route.method,
         headers: {
-          authorization: `Bearer ${options.key}`,
+          ...(options.key === undefined ? {} : { authorization: `Bearer ${options.key}` }),
           ...(options.tenant === undefined ? {} : { 'gantry-tenant': options.tenant }),
           ...(request.body === undefined ? {} : { 'content-type': 'application/json' }),
           ...(call.idempotencyKey === undefined ? {} : { 'idempotency-key': call.idempotencyKey }),

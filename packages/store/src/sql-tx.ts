@@ -293,10 +293,10 @@ export class SqlTx implements Tx {
     return rows.map(toKeyRow);
   }
 
-  async revokeKey(id: string): Promise<void> {
+  async revokeKey(id: string, at?: string): Promise<void> {
     await this.#connection.query(
-      'update api_key set revoked_at = coalesce(revoked_at, clock_timestamp()) where id = $1',
-      [id],
+      'update api_key set revoked_at = least(revoked_at, coalesce($2::timestamptz, clock_timestamp())) where id = $1',
+      [id, at ?? null],
     );
   }
 

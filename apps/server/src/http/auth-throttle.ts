@@ -1,10 +1,12 @@
 import { GantryError } from '@gantry/contract';
 
-/** Guessing keys costs time: after ten failures an address waits, up to a minute. Bounded in memory. */
-export function createAuthThrottle(now: () => number = () => performance.now()): {
+export interface AuthThrottle {
   check(address: string): void;
   failed(address: string): void;
-} {
+}
+
+/** Guessing keys costs time: after ten failures an address waits, up to a minute. Bounded in memory. */
+export function createAuthThrottle(now: () => number = () => performance.now()): AuthThrottle {
   const failures = new Map<string, { count: number; atMs: number }>();
   return {
     check: (address) => {

@@ -1,16 +1,23 @@
 /** An async iterable → server-sent events or a plain log, no faster than the client reads. */
 import type { ServerResponse } from 'node:http';
+import type { Logger } from 'pino';
+import { toErrorReply } from './error-reply.ts';
 import type { StreamItem } from './types.ts';
 
 const heartbeatMs = 15_000;
+
+export interface StreamReplyOptions {
+  readonly kind: 'events' | 'log';
+  readonly headers: Readonly<Record<string, string>>;
+  readonly signal: AbortSignal;
+  readonly log: Pick<Logger, 'warn'>;
+}
 
 /** Headers go out with the first item, so that a failure before it is an ordinary error answer. */
 export async function streamReply(
   response: ServerResponse,
   items: AsyncIterable<StreamItem>,
-  kind: 'events' | 'log',
-  headers: Readonly<Record<string, string>>,
-  signal: AbortSignal,
+  { kind, headers, signal, log }: StreamReplyOptions,
 ): Promise<void> {
   const iterator = items[Symbol.asyncIterator]();
   const type = kind === 'events' ? 'text/event-stream; charset=utf-8' : 'text/plain; charset=utf-8';
@@ -30,7 +37,8 @@ export async function streamReply(
   const opening = setTimeout(open, 50);
   const heartbeat = setInterval(() => {
     open();
-    if (kind === 'events') response.write(': still here\n\n');
+    // A client that does not read gets nothing more to hold in memory.
+    if (kind === 'events' && !response.writableNeedDrain) response.write(': still here\n\n');
   }, heartbeatMs);
   try {
     for (;;) {
@@ -38,23 +46,26 @@ export async function streamReply(
       clearTimeout(opening);
       open();
       if (done === true || signal.aborted) break;
-      const text =
-        'chunk' in value
-          ? value.chunk
-          : `${value.id === undefined ? '' : `id: ${value.id}\n`}event: ${value.event}\ndata: ${JSON.stringify(value.data)}\n\n`;
-      if (!response.write(text)) await drained(response, signal);
+      if (!response.write('chunk' in value ? value.chunk : toFrame(value))) await drained(response, signal);
       next = iterator.next();
     }
     response.end();
   } catch (error) {
     if (!response.headersSent) throw error;
-    if (kind === 'events') response.write('event: error\ndata: {"code":"internal"}\n\n');
+    const { body } = toErrorReply(error, headers['x-request-id'] ?? '');
+    if (!signal.aborted) log.warn({ error: String(error) }, 'a stream ended early');
+    if (kind === 'events') response.write(toFrame({ event: 'error', data: body.error }));
     response.end();
   } finally {
     clearTimeout(opening);
     clearInterval(heartbeat);
     await iterator.return?.();
   }
+}
+
+/** HTML standard §9.2.6; JSON has no raw line breaks, so one data line is enough. */
+function toFrame({ event, id, data }: Exclude<StreamItem, { readonly chunk: unknown }>): string {
+  return `${id === undefined ? '' : `id: ${id}\n`}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
 }
 
 function drained(response: ServerResponse, signal: AbortSignal): Promise<void> {

@@ -13,8 +13,8 @@ export interface Principal {
   readonly keyId: string;
 }
 
-export interface RequestContext {
-  readonly principal: Principal;
+/** A public route knows nobody. */
+export interface PublicContext {
   readonly requestId: string;
   readonly ifMatchVersion: number | undefined;
   /** Aborted when the client leaves or the server stops. */
@@ -22,12 +22,20 @@ export interface RequestContext {
   readonly log: Logger;
 }
 
+export interface RequestContext extends PublicContext {
+  readonly principal: Principal;
+}
+
 export type StreamItem =
   | { readonly event: string; readonly id?: string; readonly data: unknown }
   | { readonly chunk: string | Uint8Array };
 
+type ContextOf<N extends RouteName> = Routes[N]['permission'] extends 'public'
+  ? PublicContext
+  : RequestContext;
+
 export type JsonHandler<N extends RouteName> = (
-  context: RequestContext,
+  context: ContextOf<N>,
   input: RouteInput<N>,
 ) => Promise<RouteResponse<N>>;
 export type StreamHandler<N extends RouteName> = (

@@ -20,6 +20,7 @@ export function toOpenApi(): Record<string, unknown> {
       summary: route.summary,
       tags: [name.split('.')[0]],
       'x-permission': route.permission,
+      ...(route.permission === 'public' ? { security: [] } : {}),
       parameters: [
         ...[...route.path.matchAll(/:(\w+)/g)].map(([, parameter]) => ({
           name: parameter,
@@ -28,16 +29,7 @@ export function toOpenApi(): Record<string, unknown> {
           schema: { type: 'string' },
         })),
         ...(route.query === undefined ? [] : queryParameters(route.query)),
-        ...(route.idempotent === true
-          ? [
-              {
-                name: 'Idempotency-Key',
-                in: 'header',
-                required: false,
-                schema: { type: 'string', maxLength: 200 },
-              },
-            ]
-          : []),
+        ...headerParameters(route),
       ],
       ...(route.body === undefined
         ? {}
@@ -51,7 +43,7 @@ export function toOpenApi(): Record<string, unknown> {
         [String(route.successStatus ?? 200)]: success(route),
         default: { $ref: '#/components/responses/Error' },
       },
-      'x-errors': [...new Set(['unauthenticated', 'forbidden', 'store_unavailable', ...route.errors])],
+      'x-errors': errorsOf(route),
     };
     paths[path] = { ...paths[path], [route.method.toLowerCase()]: operation };
   }
@@ -90,6 +82,31 @@ export function toOpenApi(): Record<string, unknown> {
       },
     },
   };
+}
+
+function errorsOf(route: RouteDefinition): readonly string[] {
+  return [
+    ...new Set([
+      ...(route.permission === 'public' ? [] : ['unauthenticated', 'forbidden']),
+      'store_unavailable',
+      ...route.errors,
+      ...(route.conditional === true ? ['version_conflict'] : []),
+    ]),
+  ];
+}
+
+function headerParameters(route: RouteDefinition): readonly Record<string, unknown>[] {
+  const header = (name: string, maxLength: number): Record<string, unknown> => ({
+    name,
+    in: 'header',
+    required: false,
+    schema: { type: 'string', maxLength },
+  });
+  return [
+    ...(route.idempotent === true ? [header('Idempotency-Key', 200)] : []),
+    ...(route.conditional === true ? [header('If-Match', 80)] : []),
+    ...(route.method === 'GET' && route.stream === undefined ? [header('If-None-Match', 1_000)] : []),
+  ];
 }
 
 function success(route: RouteDefinition): Record<string, unknown> {

@@ -6,6 +6,7 @@ import {
   type ReplicaSpecRecord,
   type ReplicaStatusRecord,
   allRows,
+  checkVersion,
   findOr404,
 } from '@gantry/control';
 import { createId } from '@gantry/kit';
@@ -152,9 +153,10 @@ export function endpointRoutes(platform: Platform): EndpointRoutes {
       await platform.endpoints.reconcile(id);
       return show(principal, id);
     },
-    'endpoints.delete': async ({ principal, requestId }, { params }) => {
+    'endpoints.delete': async ({ principal, ifMatchVersion, requestId }, { params }) => {
       const id = await deps.store.tx({ tenantId: principal.tenantId }, async (tx) => {
         const row = await findOr404(tx, 'endpoint', principal.tenantId, params.name);
+        checkVersion(row, ifMatchVersion);
         await tx.softDelete('endpoint', row.id);
         await tx.event({
           tenantId: principal.tenantId,

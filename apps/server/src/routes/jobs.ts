@@ -1,5 +1,5 @@
 import { GantryError, type Job, type JobState, isTerminal, jobTransition } from '@gantry/contract';
-import { findOr404, jobView, requestStop, submitJob, workerIdOf } from '@gantry/control';
+import { checkVersion, findOr404, jobView, requestStop, submitJob, workerIdOf } from '@gantry/control';
 import type { JobStatusRecord } from '@gantry/control';
 import type { Handlers, Principal, StreamItem } from '../http/index.ts';
 import type { Platform } from '../platform.ts';
@@ -97,8 +97,9 @@ export function jobRoutes(platform: Platform): JobRoutes {
       hub.changed('scheduler');
       return load(principal, params.name);
     },
-    'jobs.delete': async ({ principal, requestId }, { params }) => {
+    'jobs.delete': async ({ principal, ifMatchVersion, requestId }, { params }) => {
       const job = await load(principal, params.name);
+      checkVersion({ kind: 'job', version: job.version }, ifMatchVersion);
       if (!isTerminal(job.state))
         throw new GantryError('invalid_transition', `job "${job.name}" is ${job.state}; cancel it first`, {
           hint: `gantry job cancel ${job.name}`,

@@ -4,6 +4,7 @@ import {
   type ModelStatusRecord,
   type ModelVersionRecord,
   allRows,
+  checkVersion,
   findOr404,
   registerFiles,
 } from '@gantry/control';
@@ -104,9 +105,10 @@ export function modelRoutes(platform: Platform): ModelRoutes {
         return toVersion(await findOr404(tx, 'model-version', principal.tenantId, reference));
       });
     },
-    'models.alias': async ({ principal, requestId }, { params, body }) =>
+    'models.alias': async ({ principal, ifMatchVersion, requestId }, { params, body }) =>
       deps.store.tx({ tenantId: principal.tenantId }, async (tx) => {
         const model = await findOr404(tx, 'model', principal.tenantId, params.name);
+        checkVersion(model, ifMatchVersion);
         const status = model.status as ModelStatusRecord;
         if (!/^[a-z][a-z0-9-]{0,62}$/.test(params.alias))
           throw new GantryError('validation_failed', `"${params.alias}" is no alias`, {
@@ -129,9 +131,10 @@ export function modelRoutes(platform: Platform): ModelRoutes {
         });
         return toModel(next, principal.tenantName);
       }),
-    'models.delete': async ({ principal, requestId }, { params }) => {
+    'models.delete': async ({ principal, ifMatchVersion, requestId }, { params }) => {
       await deps.store.tx({ tenantId: principal.tenantId }, async (tx) => {
         const model = await findOr404(tx, 'model', principal.tenantId, params.name);
+        checkVersion(model, ifMatchVersion);
         const endpoints = (await allRows(tx, 'endpoint')).filter(
           (row) => (row.spec as EndpointSpecRecord).model.split('@')[0] === model.name,
         );

@@ -4,6 +4,7 @@ import {
   type JobStatusRecord,
   type NodeSpecRecord,
   allRows,
+  checkVersion,
   currentAttempt,
   requestStop,
 } from '@gantry/control';
@@ -11,6 +12,7 @@ import type { Row, Tx } from '@gantry/ports';
 import type { Handlers } from '../http/index.ts';
 import type { Platform } from '../platform.ts';
 import { base } from './base.ts';
+import { toPage, toPageRequest } from './page.ts';
 
 type NodeRoutes = Pick<Handlers, Extract<keyof Handlers, `nodes.${string}`>>;
 
@@ -69,15 +71,16 @@ export function nodeRoutes(platform: Platform): NodeRoutes {
   };
 
   return {
-    'nodes.list': async () =>
+    'nodes.list': async (_context, { query }) =>
       deps.store.read({ platform: true }, async (tx) => {
+        const page = await tx.list('node', { ...toPageRequest(query), newestFirst: false });
         const items: Node[] = [];
-        for (const row of await allRows(tx, 'node')) items.push(await view(tx, row));
-        return { items };
+        for (const row of page.items) items.push(await view(tx, row));
+        return toPage({ ...page, items }, (node) => node);
       }),
     'nodes.get': async (_context, { params }) =>
       deps.store.read({ platform: true }, async (tx) => view(tx, await find(tx, params.name))),
-    'nodes.act': async ({ principal, requestId }, { params }) => {
+    'nodes.act': async ({ principal, ifMatchVersion, requestId }, { params }) => {
       const action = actions[params.action];
       if (action === undefined)
         throw new GantryError('bad_request', `"${params.action}" is no action on a node`, {
@@ -85,6 +88,7 @@ export function nodeRoutes(platform: Platform): NodeRoutes {
         });
       const { node, evicted } = await deps.store.tx({ platform: true }, async (tx) => {
         const row = await find(tx, params.name);
+        checkVersion(row, ifMatchVersion);
         if (!action.from.includes(row.state))
           throw new GantryError(
             'invalid_transition',

@@ -1,10 +1,18 @@
 import { GantryError, type JobSpec, type Queue } from '@gantry/contract';
-import { type JobSpecRecord, type QueueSpecRecord, allRows, findOr404, rankCount } from '@gantry/control';
+import {
+  type JobSpecRecord,
+  type QueueSpecRecord,
+  allRows,
+  checkVersion,
+  findOr404,
+  rankCount,
+} from '@gantry/control';
 import { createId } from '@gantry/kit';
 import type { Row, Tx } from '@gantry/ports';
 import type { Handlers } from '../http/index.ts';
 import type { Platform } from '../platform.ts';
 import { base } from './base.ts';
+import { slicePage } from './page.ts';
 
 type QueueRoutes = Pick<Handlers, Extract<keyof Handlers, `queues.${string}`>>;
 interface ShareBody {
@@ -134,13 +142,13 @@ export function queueRoutes(platform: Platform): QueueRoutes {
       hub.changed('scheduler');
       return view(principal.tenantId, principal.tenantName, body.name);
     },
-    'queues.list': async ({ principal }) => ({
-      items: [
-        ...(await deps.store.read({ tenantId: principal.tenantId }, (tx) =>
+    'queues.list': async ({ principal }, { query }) =>
+      slicePage(
+        await deps.store.read({ tenantId: principal.tenantId }, (tx) =>
           views(tx, principal.tenantId, principal.tenantName),
-        )),
-      ],
-    }),
+        ),
+        query,
+      ),
     'queues.get': ({ principal }, { params }) => view(principal.tenantId, principal.tenantName, params.name),
     'queues.update': async ({ principal, ifMatchVersion, requestId }, { params, body }) => {
       await deps.store.tx({ tenantId: principal.tenantId }, async (tx) => {
@@ -166,9 +174,10 @@ export function queueRoutes(platform: Platform): QueueRoutes {
       hub.changed('scheduler');
       return view(principal.tenantId, principal.tenantName, params.name);
     },
-    'queues.delete': async ({ principal, requestId }, { params }) => {
+    'queues.delete': async ({ principal, ifMatchVersion, requestId }, { params }) => {
       await deps.store.tx({ tenantId: principal.tenantId }, async (tx) => {
         const row = await findOr404(tx, 'queue', principal.tenantId, params.name);
+        checkVersion(row, ifMatchVersion);
         const children = await allRows(tx, 'queue', undefined, row.id);
         const jobs = await allRows(tx, 'job', ['queued', 'starting', 'running', 'stopping'], row.id);
         if (row.parentId === undefined || children.length > 0 || jobs.length > 0) {

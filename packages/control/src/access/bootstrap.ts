@@ -1,51 +1,9 @@
 /** What every platform has before anybody asks: a default tenant with a queue, and an operator with a key. */
 import { createId } from '@gantry/kit';
-import type { Row, Tx } from '@gantry/ports';
 import type { Deps } from '../deps.ts';
-import type { QueueSpecRecord } from '../queues/queue-record.ts';
-import { type UserSpecRecord, issueKey } from './keys.ts';
-
-export const defaultQueueSpec: QueueSpecRecord = { deserved: {}, limit: {}, weight: 1, priority: 0 };
-
-export async function createTenant(
-  deps: Deps,
-  tx: Tx,
-  name: string,
-  displayName: string | undefined,
-  actor: string,
-): Promise<Row> {
-  const id = createId('ten', deps.clock.nowMs());
-  const tenant = await tx.insert({
-    kind: 'tenant',
-    id,
-    tenantId: id,
-    name,
-    state: 'active',
-    spec: displayName === undefined ? {} : { displayName },
-    status: {},
-  });
-  const root = await tx.insert({
-    kind: 'queue',
-    id: createId('que', deps.clock.nowMs()),
-    tenantId: id,
-    name: 'root',
-    state: 'open',
-    spec: defaultQueueSpec,
-    status: {},
-  });
-  await tx.insert({
-    kind: 'queue',
-    id: createId('que', deps.clock.nowMs()),
-    tenantId: id,
-    name: 'default',
-    state: 'open',
-    parentId: root.id,
-    spec: defaultQueueSpec,
-    status: {},
-  });
-  await tx.event({ tenantId: id, kind: 'tenant', resourceId: id, type: 'tenant.created', actor });
-  return tenant;
-}
+import { issueKey } from './keys.ts';
+import { createTenant } from './tenants.ts';
+import type { UserSpecRecord } from './users.ts';
 
 /** Returns the operator's secret on the first start only. */
 export async function bootstrapAccess(
@@ -54,7 +12,7 @@ export async function bootstrapAccess(
   return deps.store.tx({ platform: true }, async (tx) => {
     const existing = (await tx.list('tenant', { limit: 1, newestFirst: false })).items[0];
     if (existing !== undefined) return { tenantId: existing.id, operatorSecret: undefined };
-    const tenant = await createTenant(deps, tx, 'default', undefined, 'bootstrap');
+    const tenant = await createTenant(deps, tx, { name: 'default' }, 'bootstrap');
     const operator = await tx.insert({
       kind: 'user',
       id: createId('usr', deps.clock.nowMs()),

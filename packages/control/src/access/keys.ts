@@ -1,35 +1,13 @@
-/**
- * API keys: `gk_<key id>_<secret>`. Only a SHA-256 of the secret is stored: it has 160 random bits, so a
- * slow hash would protect nothing. Compared in constant time.
- */
+/** API keys: `gk_<key id>_<secret>`; only the secret's hash is stored. */
 import { GantryError, type Role } from '@gantry/contract';
 import { createId } from '@gantry/kit';
 import type { ApiKeyRow, Tx } from '@gantry/ports';
-
-const alphabet = '0123456789abcdefghjkmnpqrstvwxyz';
-
-export function createSecret(): string {
-  let secret = '';
-  for (const byte of crypto.getRandomValues(new Uint8Array(32))) secret += alphabet[byte % 32] ?? '0';
-  return secret;
-}
-
-export async function hashSecret(secret: string): Promise<string> {
-  const bytes = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(secret));
-  return Buffer.from(bytes).toString('hex');
-}
+import { createSecret, hashSecret, isSame } from './secrets.ts';
+import type { UserSpecRecord } from './users.ts';
 
 export function parseKey(text: string): { id: string; secret: string } | undefined {
   const match = /^gk_([0-9a-z]{26})_([0-9a-z]{32})$/.exec(text);
   return match ? { id: `key_${match[1]}`, secret: match[2] ?? '' } : undefined;
-}
-
-export function isSame(one: string, other: string): boolean {
-  if (one.length !== other.length) return false;
-  let difference = 0;
-  for (let index = 0; index < one.length; index += 1)
-    difference |= one.charCodeAt(index) ^ other.charCodeAt(index);
-  return difference === 0;
 }
 
 export interface IssueKey {
@@ -58,11 +36,6 @@ export async function issueKey(tx: Tx, input: IssueKey): Promise<{ row: ApiKeyRo
   return { row, secret: `gk_${id.slice(4)}_${secret}` };
 }
 
-export interface UserSpecRecord {
-  readonly kind: 'user' | 'service-account';
-  readonly role: Role;
-}
-
 export interface AuthenticatedKey {
   readonly tenantId: string;
   readonly tenantName: string;
@@ -81,7 +54,8 @@ export async function authenticateKey(
 ): Promise<AuthenticatedKey | undefined> {
   const parsed = parseKey(text);
   const key = parsed === undefined ? undefined : await tx.getKey(parsed.id);
-  if (parsed === undefined || key === undefined || key.revokedAt !== undefined) return undefined;
+  if (parsed === undefined || key === undefined) return undefined;
+  if (key.revokedAt !== undefined && Date.parse(key.revokedAt) <= nowMs) return undefined;
   if (!isSame(await hashSecret(parsed.secret), key.hash)) return undefined;
   if (key.expiresAt !== undefined && Date.parse(key.expiresAt) <= nowMs) {
     throw new GantryError('key_expired', `this key expired at ${key.expiresAt}`, {
@@ -89,7 +63,7 @@ export async function authenticateKey(
     });
   }
   const [user, tenant] = [await tx.get('user', key.principalId), await tx.get('tenant', key.tenantId)];
-  if (user === undefined || tenant === undefined || user.state === 'disabled') return undefined;
+  if (user?.state !== 'active' || tenant === undefined) return undefined;
   return {
     tenantId: key.tenantId,
     tenantName: tenant.name,

@@ -1,0 +1,87 @@
+/** The real server on a database in memory, its people, and a plain HTTP client that shows every header. */
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Role } from '@gantry/contract';
+import { type Client, createClient } from '@gantry/sdk';
+import { pino } from 'pino';
+import { readOptions } from '../options.ts';
+import { type Server, serve } from '../serve.ts';
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+  /** The JSON of the body, or undefined. */
+  // oxlint-disable-next-line no-explicit-any -- tests look into answers of every shape
+  readonly body: any;
+}
+
+export interface MemoryServer extends AsyncDisposable {
+  readonly server: Server;
+  readonly operatorKey: string;
+  readonly operator: Client;
+  ask(method: string, path: string, options?: AskOptions): Promise<Answer>;
+  /** A new user of a tenant with a key. */
+  keyOf(tenant: string, name: string, role: Role, scopes?: readonly KeyScope[]): Promise<string>;
+}
+
+type KeyScope = 'read' | 'write' | 'infer' | 'admin';
+
+export interface AskOptions {
+  readonly key?: string;
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal;
+}
+
+export async function startMemoryServer(args: readonly string[] = ['--memory']): Promise<MemoryServer> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'gantry-http-'));
+  const server = await serve(
+    readOptions(['--data-dir', dataDir, '--port', '0', ...args], {}, process.getuid?.()),
+    pino({ level: 'silent' }),
+  );
+  const operatorKey = (await readFile(join(dataDir, 'keys', 'operator.key'), 'utf8')).trim();
+  const operator = createClient({ baseUrl: server.url, key: operatorKey });
+  return {
+    server,
+    operatorKey,
+    operator,
+    ask: async (method, path, { key, body, headers, signal } = {}) => {
+      const response = await fetch(`${server.url}${path}`, {
+        method,
+        headers: {
+          ...(key === undefined ? {} : { authorization: `Bearer ${key}` }),
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+          ...headers,
+        },
+        ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+        ...(signal === undefined ? {} : { signal }),
+      });
+      const isStream = response.headers.get('content-type')?.startsWith('text/event-stream') === true;
+      if (isStream) await response.body?.cancel();
+      const text = isStream ? '' : await response.text();
+      return { status: response.status, headers: response.headers, text, body: jsonOf(text) };
+    },
+    keyOf: async (tenant, name, role, scopes) => {
+      const inTenant = createClient({ baseUrl: server.url, key: operatorKey, tenant });
+      await inTenant.call('users.create', { body: { name, role } });
+      const all: KeyScope[] = ['read', 'write', 'infer', 'admin'];
+      return (
+        await inTenant.call('keys.create', { body: { user: name, scopes: scopes ? [...scopes] : all } })
+      ).secret;
+    },
+    [Symbol.asyncDispose]: async () => {
+      await server[Symbol.asyncDispose]();
+      await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}
