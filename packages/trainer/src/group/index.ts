@@ -1,2 +1,4 @@
-export { joinGroup, type GroupOptions, type ProcessGroup } from './process-group.ts';
+export { type AllReduceAlgorithm, type Part } from './collectives.ts';
+export { joinWorld, type GroupOptions, type ProcessGroup, type World } from './process-group.ts';
 export { RankLostError } from './rank-lost-error.ts';
+export type { Transport } from './transport.ts';

@@ -1,217 +1,169 @@
-/**
- * Ranks in separate processes, joined to a ring by Unix sockets: each listens under its own number and
- * connects to the next. A sum is a reduce-scatter and an all-gather around the ring (2(n−1)/n of the bytes
- * per rank); every element is added up by one rank and handed on, so all ranks hold the same bits.
- */
-import { rm } from 'node:fs/promises';
-import { connect, createServer, type Server, type Socket } from 'node:net';
-import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { Link, type AbortNotice } from './link.ts';
+/** Some ranks of a mesh and their collectives. All members call the same ones, with the same lengths, in the same order. */
+import {
+  allReduceAlgorithms,
+  chooseAllReduce,
+  directAllToAll,
+  ringAllGather,
+  ringBroadcast,
+  ringReduceScatter,
+  type AllReduceAlgorithm,
+  type Part,
+  type Wire,
+} from './collectives.ts';
+import { Mesh } from './mesh.ts';
 import { RankLostError } from './rank-lost-error.ts';
-import { ringChunk } from './ring-chunks.ts';
+import type { Transport } from './transport.ts';
 
 export interface GroupOptions {
   readonly rank: number;
   readonly worldSize: number;
-  /** Shared by the ranks of one attempt; short, for socket paths end at 107 bytes. */
-  readonly directory: string;
+  readonly transport: Transport;
   /** How long a peer may take to appear. */
   readonly joinTimeoutMs?: number;
   /** How long a peer may stay silent inside a collective. */
   readonly timeoutMs?: number;
 }
 
-export interface ProcessGroup extends AsyncDisposable {
-  readonly rank: number;
-  readonly worldSize: number;
-  /** Adds up `values` over all ranks, in place. All ranks call it with the same length, in the same order. */
-  allReduceSum(values: Float32Array, timeoutMs?: number): Promise<void>;
+export interface CallOptions {
+  readonly timeoutMs?: number;
+  /** Chosen by size unless given. */
+  readonly algorithm?: AllReduceAlgorithm;
+}
+
+export interface ProcessGroup {
+  /** Place in the group and number of members. */
+  readonly index: number;
+  readonly size: number;
+  /** Elements sent so far, for formulas to be held against. */
+  readonly sentElements: number;
+  /** Adds up `values` over all members, in place. */
+  allReduceSum(values: Float32Array, options?: CallOptions): Promise<void>;
+  /** `parts[i]` ends, summed, at member i; the rest of `values` holds partial sums afterwards. */
+  reduceScatterSum(values: Float32Array, parts: readonly Part[]): Promise<void>;
+  /** Member i has `parts[i]`; afterwards all have all. */
+  allGather(values: Float32Array, parts: readonly Part[]): Promise<void>;
+  broadcast(values: Float32Array, root: number): Promise<void>;
+  allToAll(out: readonly Float32Array[], into: readonly Float32Array[]): Promise<void>;
+  /** Resolves when the values have left and may be changed. */
+  send(to: number, values: Float32Array): Promise<void>;
+  receive(from: number, into: Float32Array): Promise<void>;
   /** Nobody passes before all have come. */
   barrier(timeoutMs?: number): Promise<void>;
+}
+
+export interface World extends ProcessGroup, AsyncDisposable {
+  /** The members' ranks in order; `channel` is theirs alone. A rank that is no member may ask too. */
+  subgroup(members: readonly number[], channel: number): ProcessGroup;
   /** Tells the others why this rank leaves, so that they name it and exit alike. */
   abort(exitCode: number, message: string): Promise<void>;
 }
 
-const socketPathLimitBytes = 107;
-
-export async function joinGroup(options: GroupOptions): Promise<ProcessGroup> {
-  const { rank, worldSize } = options;
-  if (worldSize === 1) return loneGroup;
-  const pathOf = (of: number): string => join(options.directory, `rank-${of}.sock`);
-  if (Buffer.byteLength(pathOf(worldSize - 1)) > socketPathLimitBytes) {
-    throw new Error(`the rendezvous directory ${options.directory} is too long for a Unix socket`);
-  }
-  const joinTimeoutMs = options.joinTimeoutMs ?? 60_000;
-  const next = (rank + 1) % worldSize;
-  const previous = (rank + worldSize - 1) % worldSize;
-  const arrival = Promise.withResolvers<Socket>();
-  await rm(pathOf(rank), { force: true });
-  const server = createServer(arrival.resolve);
-  await listening(server, pathOf(rank));
-  const deadline = Date.now() + joinTimeoutMs;
-  try {
-    const [outgoing, incoming] = await Promise.all([
-      connectTo(pathOf(next), deadline, next),
-      within(arrival.promise, deadline, previous),
-    ]);
-    return new Ring(options, outgoing, incoming, next, previous);
-  } finally {
-    server.close();
-    await rm(pathOf(rank), { force: true });
-  }
-}
-
-const loneGroup: ProcessGroup = {
-  rank: 0,
-  worldSize: 1,
-  allReduceSum: () => Promise.resolve(),
-  barrier: () => Promise.resolve(),
-  abort: () => Promise.resolve(),
-  [Symbol.asyncDispose]: () => Promise.resolve(),
-};
-
-class Ring implements ProcessGroup {
-  readonly rank: number;
-  readonly worldSize: number;
-  readonly #timeoutMs: number;
-  readonly #toNext: Link;
-  readonly #fromPrevious: Link;
-  #sequence = 0;
-
-  constructor(options: GroupOptions, outgoing: Socket, incoming: Socket, next: number, previous: number) {
-    this.rank = options.rank;
-    this.worldSize = options.worldSize;
-    this.#timeoutMs = options.timeoutMs ?? 60_000;
-    // What one link learns, the other passes on: the far side of the ring hears the true cause.
-    const pass = (link: () => Link) => (error: RankLostError) => {
-      const notice: AbortNotice = { rank: error.rank, exitCode: error.exitCode, message: error.message };
-      void sendAbort(link(), notice).then(() => link().fail(error));
-    };
-    this.#toNext = new Link(
-      outgoing,
-      next,
-      pass(() => this.#fromPrevious),
-    );
-    this.#fromPrevious = new Link(
-      incoming,
-      previous,
-      pass(() => this.#toNext),
-    );
-  }
-
-  async allReduceSum(values: Float32Array, timeoutMs = this.#timeoutMs): Promise<void> {
-    const { rank, worldSize } = this;
-    const steps = worldSize - 1;
-    for (let step = 0; step < steps * 2; step += 1) {
-      const isReducing = step < steps;
-      const shift = isReducing ? -step : 1 - (step - steps);
-      const out = ringChunk(values.length, rank + shift, worldSize);
-      const into = ringChunk(values.length, rank + shift - 1, worldSize);
-      const received = await this.#exchange(values.subarray(out.from, out.to), step, timeoutMs);
-      const part = new Float32Array(received.buffer, received.byteOffset, received.byteLength / 4);
-      if (part.length !== into.to - into.from) {
-        throw new RankLostError(
-          this.#fromPrevious.peer,
-          `Rank ${this.#fromPrevious.peer} sums a buffer of another length.`,
-          70,
-        );
-      }
-      if (isReducing) {
-        for (let index = 0; index < part.length; index += 1) {
-          values[into.from + index] = (values[into.from + index] as number) + (part[index] as number);
-        }
-      } else {
-        values.set(part, into.from);
-      }
-    }
-  }
-
-  async barrier(timeoutMs?: number): Promise<void> {
-    await this.allReduceSum(new Float32Array(this.worldSize), timeoutMs);
-  }
-
-  async abort(exitCode: number, message: string): Promise<void> {
-    const notice: AbortNotice = { rank: this.rank, exitCode, message };
-    await Promise.all([sendAbort(this.#toNext, notice), sendAbort(this.#fromPrevious, notice)]);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([this.#toNext.close(), this.#fromPrevious.close()]);
-  }
-
-  async #exchange(part: Float32Array, step: number, timeoutMs: number): Promise<Uint8Array> {
-    const sequence = this.#sequence;
-    this.#sequence += 1;
-    const bytes = new Uint8Array(part.buffer, part.byteOffset, part.byteLength);
-    const sent = this.#toNext.send('data', sequence, bytes);
-    // The link reports the loss too; without this a rejection between the two awaits has no owner.
-    sent.catch(() => undefined);
-    const { header, payload } = await this.#fromPrevious.receive(timeoutMs, () =>
-      this.#silent(step, timeoutMs),
-    );
-    if (header.kind !== 'data' || header.sequence !== sequence) {
-      throw new RankLostError(
-        this.#fromPrevious.peer,
-        `Rank ${this.#fromPrevious.peer} is at message ${header.sequence}, this rank at ${sequence}.`,
-        70,
-      );
-    }
-    await sent;
-    return payload;
-  }
-
-  /** What is missing at step s has come s hops already: the rank that holds it up is s + 1 back. */
-  #silent(step: number, timeoutMs: number): RankLostError {
-    const { rank, worldSize } = this;
-    const missing = (((rank - 1 - (step % (worldSize - 1))) % worldSize) + worldSize) % worldSize;
-    return new RankLostError(missing, `Rank ${missing} has been silent for ${timeoutMs / 1000} s.`);
-  }
-}
-
-async function sendAbort(link: Link, notice: AbortNotice): Promise<void> {
-  try {
-    await link.send('abort', 0, new TextEncoder().encode(JSON.stringify(notice)));
-  } catch {
-    // The other side is gone too: nobody is left to tell.
-  }
-}
-
-async function listening(server: Server, path: string): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(path, resolve);
+export async function joinWorld(options: GroupOptions): Promise<World> {
+  const mesh = await Mesh.join(options);
+  const { rank, worldSize, timeoutMs = 60_000 } = options;
+  const everybody = Array.from({ length: worldSize }, (_, member) => member);
+  const group = new MeshGroup(mesh, everybody, 0, timeoutMs);
+  return Object.assign(group, {
+    subgroup: (members: readonly number[], channel: number) =>
+      new MeshGroup(mesh, members, channel, timeoutMs),
+    abort: (exitCode: number, message: string) => mesh.abort({ rank, exitCode, message }),
+    [Symbol.asyncDispose]: () => mesh[Symbol.asyncDispose](),
   });
 }
 
-/** The next rank may start later than this one: try until the deadline. */
-async function connectTo(path: string, deadline: number, rank: number): Promise<Socket> {
-  for (;;) {
-    const socket = connect(path);
-    try {
-      await new Promise<void>((resolve, reject) => {
-        socket.once('connect', resolve);
-        socket.once('error', reject);
-      });
-      socket.removeAllListeners();
-      return socket;
-    } catch {
-      socket.destroy();
-      if (Date.now() > deadline) throw new RankLostError(rank, `Rank ${rank} never came to the rendezvous.`);
-      await sleep(20);
-    }
-  }
-}
+class MeshGroup implements ProcessGroup {
+  readonly index: number;
+  readonly size: number;
+  sentElements = 0;
+  readonly #mesh: Mesh;
+  readonly #members: readonly number[];
+  readonly #channel: number;
+  readonly #timeoutMs: number;
+  readonly #sent: number[];
+  readonly #received: number[];
 
-async function within<T>(promise: Promise<T>, deadline: number, rank: number): Promise<T> {
-  const timer = Promise.withResolvers<never>();
-  const handle = setTimeout(
-    () => timer.reject(new RankLostError(rank, `Rank ${rank} never came to the rendezvous.`)),
-    Math.max(0, deadline - Date.now()),
-  );
-  try {
-    return await Promise.race([promise, timer.promise]);
-  } finally {
-    clearTimeout(handle);
+  constructor(mesh: Mesh, members: readonly number[], channel: number, timeoutMs: number) {
+    this.#mesh = mesh;
+    this.#members = members;
+    this.#channel = channel;
+    this.#timeoutMs = timeoutMs;
+    this.index = Math.max(0, members.indexOf(mesh.rank));
+    this.size = Math.max(1, members.length);
+    this.#sent = members.map(() => 0);
+    this.#received = members.map(() => 0);
+  }
+
+  async allReduceSum(values: Float32Array, options: CallOptions = {}): Promise<void> {
+    if (this.size === 1) return;
+    const algorithm = options.algorithm ?? chooseAllReduce(values.length, this.size);
+    await allReduceAlgorithms[algorithm](this.#enter(options.timeoutMs), values);
+  }
+
+  async reduceScatterSum(values: Float32Array, parts: readonly Part[]): Promise<void> {
+    if (this.size > 1) await ringReduceScatter(this.#enter(), values, parts);
+  }
+
+  async allGather(values: Float32Array, parts: readonly Part[]): Promise<void> {
+    if (this.size > 1) await ringAllGather(this.#enter(), values, parts);
+  }
+
+  async broadcast(values: Float32Array, root: number): Promise<void> {
+    if (this.size > 1) await ringBroadcast(this.#enter(), values, root);
+  }
+
+  async allToAll(out: readonly Float32Array[], into: readonly Float32Array[]): Promise<void> {
+    await directAllToAll(this.#enter(), out, into);
+  }
+
+  async send(to: number, values: Float32Array): Promise<void> {
+    await this.#wire(this.#timeoutMs).send(to, values);
+  }
+
+  async receive(from: number, into: Float32Array): Promise<void> {
+    const wire = this.#wire(this.#timeoutMs);
+    const received = await wire.receive(from, into.length);
+    into.set(received);
+    wire.recycle(from, received);
+  }
+
+  async barrier(timeoutMs = this.#timeoutMs): Promise<void> {
+    await this.allReduceSum(new Float32Array(1), { timeoutMs });
+  }
+
+  #enter(timeoutMs = this.#timeoutMs): Wire {
+    this.#mesh.enter(this.#channel);
+    return this.#wire(timeoutMs);
+  }
+
+  #wire(timeoutMs: number): Wire {
+    const linkTo = (place: number) => this.#mesh.link(this.#members[place] as number);
+    return {
+      index: this.index,
+      size: this.size,
+      send: (to, values) => {
+        const number = this.#sent[to] as number;
+        this.#sent[to] = number + 1;
+        this.sentElements += values.length;
+        const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+        return linkTo(to).send('data', this.#channel, number, bytes);
+      },
+      receive: async (from, length) => {
+        const link = linkTo(from);
+        const number = this.#received[from] as number;
+        this.#received[from] = number + 1;
+        const { header, payload } = await link.receive(this.#channel, timeoutMs, () =>
+          this.#mesh.findMissing(this.#channel, this.#members, link.peer, timeoutMs),
+        );
+        if (header.number !== number || payload.byteLength !== length * 4) {
+          const what =
+            header.number === number
+              ? `sent ${payload.byteLength} bytes where ${length * 4} belong`
+              : `is at message ${header.number}, this rank at ${number}`;
+          throw new RankLostError(link.peer, `Rank ${link.peer} ${what}.`, 70);
+        }
+        return new Float32Array(payload.buffer, payload.byteOffset, length);
+      },
+      recycle: (from, received) => linkTo(from).recycle(new Uint8Array(received.buffer)),
+    };
   }
 }

@@ -12,3 +12,14 @@ export class RankLostError extends Error {
     this.exitCode = exitCode;
   }
 }
+
+/** `verb` is for one rank and for several: ['has', 'have']. */
+export function ranksMissing(
+  ranks: readonly number[],
+  verb: readonly [string, string],
+  rest: string,
+): RankLostError {
+  const isOne = ranks.length === 1;
+  const names = `${isOne ? 'Rank' : 'Ranks'} ${ranks.join(', ')}`;
+  return new RankLostError(ranks[0] ?? 0, `${names} ${isOne ? verb[0] : verb[1]} ${rest}`);
+}

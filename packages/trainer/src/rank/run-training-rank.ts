@@ -3,7 +3,7 @@
  * 70 a bug, 75 a peer or the machine failed (repeat for free), 143 stopped after a checkpoint.
  */
 import type { WriteDurably } from '../checkpoint/index.ts';
-import { joinGroup, RankLostError, type ProcessGroup } from '../group/index.ts';
+import { joinWorld, RankLostError, type World } from '../group/index.ts';
 import { runGradientBatch } from './gradient-batch.ts';
 import { readRankEnvironment, type RankEnvironment } from './rank-environment.ts';
 import { RankZero } from './rank-zero.ts';
@@ -29,10 +29,10 @@ export async function runTrainingRank(options: TrainingRankOptions): Promise<num
   try {
     const environment = readRankEnvironment(options.env);
     if (environment.rank > 0) reports = createReportWriter(undefined);
-    await using group = await joinGroup({
+    await using group = await joinWorld({
       rank: environment.rank,
       worldSize: environment.worldSize,
-      directory: environment.rendezvousDirectory,
+      transport: { kind: 'unix', directory: environment.rendezvousDirectory },
     });
     try {
       return await train(environment, group, reports, options);
@@ -49,7 +49,7 @@ export async function runTrainingRank(options: TrainingRankOptions): Promise<num
 
 async function train(
   environment: RankEnvironment,
-  group: ProcessGroup,
+  group: World,
   reports: ReportWriter,
   options: TrainingRankOptions,
 ): Promise<number> {
@@ -91,7 +91,7 @@ async function train(
 
 async function leave(
   zero: RankZero | undefined,
-  group: ProcessGroup,
+  group: World,
   { step, isStopped }: { step: number; isStopped: boolean },
 ): Promise<number> {
   if (isStopped) await zero?.checkpoint(step);

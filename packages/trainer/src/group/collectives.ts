@@ -1,0 +1,227 @@
+/**
+ * Collectives over point-to-point messages. The ring moves 2(n−1)/n of the bytes a rank and forwards each
+ * piece as soon as it is added; halving-doubling (Thakur et al. 2005, §4.4) needs 2·log₂ n messages; direct
+ * needs one round. In all of them every element is added up by one rank or in one order, so all ranks hold
+ * the same bits.
+ */
+export interface Wire {
+  /** Place in the group, not in the world. */
+  readonly index: number;
+  readonly size: number;
+  send(to: number, values: Float32Array): Promise<void>;
+  /** What `to` sent, in order; give it back with `recycle`. */
+  receive(from: number, length: number): Promise<Float32Array>;
+  recycle(from: number, received: Float32Array): void;
+}
+
+export interface Part {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Parts of `length` among `count` ranks: contiguous, complete, sizes differ by at most one. */
+export function evenParts(length: number, count: number): Part[] {
+  return Array.from({ length: count }, (_, index) => ({
+    from: Math.floor((length * index) / count),
+    to: Math.floor((length * (index + 1)) / count),
+  }));
+}
+
+/** 1 MiB: small enough to stay in the cache between socket and sum. */
+const pieceElements = 1 << 18;
+
+function piecesOf({ from, to }: Part): Part[] {
+  const pieces: Part[] = [];
+  for (let at = from; at < to; at += pieceElements)
+    pieces.push({ from: at, to: Math.min(to, at + pieceElements) });
+  return pieces;
+}
+
+export function addInto(target: Float32Array, source: Float32Array, at: number): void {
+  const { length } = source;
+  for (let index = 0; index < length; index += 1) {
+    target[at + index] = (target[at + index] as number) + (source[index] as number);
+  }
+}
+
+interface RingVisit {
+  readonly part: number;
+  readonly isAdded: boolean;
+}
+
+/** Sends part `first` to the next rank, then takes `visits` from the one before, handing each on but the last. */
+async function ring(
+  wire: Wire,
+  values: Float32Array,
+  parts: readonly Part[],
+  first: number,
+  visits: readonly RingVisit[],
+): Promise<void> {
+  const { index, size } = wire;
+  const next = (index + 1) % size;
+  const previous = (index + size - 1) % size;
+  const partOf = (part: number): Part => parts[((part % size) + size) % size] as Part;
+  const sends: Promise<void>[] = [];
+  const send = ({ from, to }: Part): void => {
+    const sent = wire.send(next, values.subarray(from, to));
+    // The link reports the loss too; until the end of the ring this rejection has no other owner.
+    sent.catch(() => undefined);
+    sends.push(sent);
+  };
+  for (const piece of piecesOf(partOf(first))) send(piece);
+  for (const [step, { part, isAdded }] of visits.entries()) {
+    for (const piece of piecesOf(partOf(part))) {
+      const received = await wire.receive(previous, piece.to - piece.from);
+      if (isAdded) addInto(values, received, piece.from);
+      else values.set(received, piece.from);
+      wire.recycle(previous, received);
+      if (step < visits.length - 1) send(piece);
+    }
+  }
+  await Promise.all(sends);
+}
+
+const reducing = ({ index, size }: Wire): RingVisit[] =>
+  Array.from({ length: size - 1 }, (_, step) => ({ part: index - 2 - step, isAdded: true }));
+const gathering = ({ index, size }: Wire): RingVisit[] =>
+  Array.from({ length: size - 1 }, (_, step) => ({ part: index - 1 - step, isAdded: false }));
+
+/** Afterwards `parts[index]` holds the sum; the other parts hold partial sums. */
+export async function ringReduceScatter(
+  wire: Wire,
+  values: Float32Array,
+  parts: readonly Part[],
+): Promise<void> {
+  await ring(wire, values, parts, wire.index - 1, reducing(wire));
+}
+
+/** Every rank has `parts[index]`; afterwards all have all. */
+export async function ringAllGather(wire: Wire, values: Float32Array, parts: readonly Part[]): Promise<void> {
+  await ring(wire, values, parts, wire.index, gathering(wire));
+}
+
+async function ringAllReduce(wire: Wire, values: Float32Array): Promise<void> {
+  const parts = evenParts(values.length, wire.size);
+  await ring(wire, values, parts, wire.index - 1, [...reducing(wire), ...gathering(wire)]);
+}
+
+/** Everybody sends all to everybody and adds in the order of the ranks. */
+async function directAllReduce(wire: Wire, values: Float32Array): Promise<void> {
+  const { index, size } = wire;
+  const own = values.slice();
+  const sends: Promise<void>[] = [];
+  for (let to = 0; to < size; to += 1) if (to !== index) sends.push(wire.send(to, own));
+  for (const sent of sends) sent.catch(() => undefined);
+  values.fill(0);
+  for (let from = 0; from < size; from += 1) {
+    if (from === index) {
+      addInto(values, own, 0);
+      continue;
+    }
+    const received = await wire.receive(from, values.length);
+    addInto(values, received, 0);
+    wire.recycle(from, received);
+  }
+  await Promise.all(sends);
+}
+
+/** For powers of two: halves are exchanged with ever nearer partners, then gathered back the same way. */
+async function halvingDoublingAllReduce(wire: Wire, values: Float32Array): Promise<void> {
+  const { index, size } = wire;
+  let held: Part = { from: 0, to: values.length };
+  const path: { readonly partner: number; readonly kept: Part; readonly given: Part }[] = [];
+  for (let distance = size / 2; distance >= 1; distance /= 2) {
+    const partner = index ^ distance;
+    const middle = held.from + Math.floor((held.to - held.from) / 2);
+    const halves = [
+      { from: held.from, to: middle },
+      { from: middle, to: held.to },
+    ] as const;
+    const [kept, given] = index < partner ? halves : ([halves[1], halves[0]] as const);
+    await exchange(wire, partner, values.subarray(given.from, given.to), kept, (received) => {
+      addInto(values, received, kept.from);
+    });
+    path.push({ partner, kept, given });
+    held = kept;
+  }
+  for (const { partner, kept, given } of path.toReversed()) {
+    await exchange(wire, partner, values.subarray(kept.from, kept.to), given, (received) => {
+      values.set(received, given.from);
+    });
+  }
+}
+
+async function exchange(
+  wire: Wire,
+  partner: number,
+  out: Float32Array,
+  into: Part,
+  take: (received: Float32Array) => void,
+): Promise<void> {
+  const sent = wire.send(partner, out);
+  sent.catch(() => undefined);
+  const received = await wire.receive(partner, into.to - into.from);
+  take(received);
+  wire.recycle(partner, received);
+  await sent;
+}
+
+export const allReduceAlgorithms = {
+  ring: ringAllReduce,
+  direct: directAllReduce,
+  'halving-doubling': halvingDoublingAllReduce,
+} as const;
+export type AllReduceAlgorithm = keyof typeof allReduceAlgorithms;
+
+/** Crossovers measured on Unix sockets (`npm run bench -- training all-reduce`). */
+export function chooseAllReduce(elements: number, size: number): AllReduceAlgorithm {
+  const isPowerOfTwo = (size & (size - 1)) === 0;
+  if (elements <= 4096) return 'direct';
+  if (elements <= 65_536 && isPowerOfTwo && size > 2) return 'halving-doubling';
+  return 'ring';
+}
+
+/** From `root` along the ring, piece by piece. */
+export async function ringBroadcast(wire: Wire, values: Float32Array, root: number): Promise<void> {
+  const { index, size } = wire;
+  const next = (index + 1) % size;
+  const previous = (index + size - 1) % size;
+  const sends: Promise<void>[] = [];
+  for (const { from, to } of piecesOf({ from: 0, to: values.length })) {
+    if (index !== root) {
+      const received = await wire.receive(previous, to - from);
+      values.set(received, from);
+      wire.recycle(previous, received);
+    }
+    if (next === root) continue;
+    const sent = wire.send(next, values.subarray(from, to));
+    sent.catch(() => undefined);
+    sends.push(sent);
+  }
+  await Promise.all(sends);
+}
+
+/** `out[i]` goes to rank i; `into[i]` comes from it. Lengths may differ, also by pair. */
+export async function directAllToAll(
+  wire: Wire,
+  out: readonly Float32Array[],
+  into: readonly Float32Array[],
+): Promise<void> {
+  const { index, size } = wire;
+  const sends: Promise<void>[] = [];
+  for (let shift = 1; shift < size; shift += 1) {
+    const to = (index + shift) % size;
+    const sent = wire.send(to, out[to] as Float32Array);
+    sent.catch(() => undefined);
+    sends.push(sent);
+  }
+  into[index]?.set(out[index] as Float32Array);
+  for (let shift = 1; shift < size; shift += 1) {
+    const from = (index + size - shift) % size;
+    const target = into[from] as Float32Array;
+    const received = await wire.receive(from, target.length);
+    target.set(received);
+    wire.recycle(from, received);
+  }
+  await Promise.all(sends);
+}
