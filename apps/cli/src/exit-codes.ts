@@ -7,5 +7,19 @@ export const exitCodes = {
   not_found: 4,
   denied: 5,
   unreachable: 6,
+  timeout: 7,
   internal: 70,
 } as const;
+
+/** The table of the help and of docs/cli.md. */
+export const exitCodeMeanings: Readonly<Record<keyof typeof exitCodes, string>> = {
+  ok: 'it worked; a job that was followed succeeded',
+  job_failed: 'the job that was followed failed or was cancelled',
+  usage: 'the command line or a file is wrong; nothing was done',
+  refused: 'the server or this machine said no',
+  not_found: 'there is no such thing, or it is not yours to see',
+  denied: 'no key, an expired one, or one without the right',
+  unreachable: 'no server answers',
+  timeout: 'what was waited for did not happen in time',
+  internal: 'a bug of gantry; please report it',
+};

@@ -3,8 +3,10 @@ import type { Job } from '@gantry/contract';
 import { isTerminal } from '@gantry/contract';
 import type { Client } from '@gantry/sdk';
 import pc from 'picocolors';
+import { bar } from './output.ts';
 
 const everyMs = 5_000;
+const barWidth = 24;
 
 export async function followJob(client: Client, name: string, onState?: (job: Job) => void): Promise<Job> {
   const isLive = process.stdout.isTTY === true;
@@ -45,7 +47,7 @@ function progressLine(job: Job): string | undefined {
   if (job.state !== 'running' || progress?.step === undefined) return undefined;
   const { step, totalSteps, loss, firstLoss, tokensPerSecond, etaSeconds, sample } = progress;
   const parts = [
-    totalSteps === undefined ? `step ${step}` : `${bar(step / totalSteps)}  ${step}/${totalSteps}`,
+    totalSteps === undefined ? `step ${step}` : `${bar(step / totalSteps, barWidth)}  ${step}/${totalSteps}`,
     typeof loss === 'number'
       ? `loss ${typeof firstLoss === 'number' ? `${firstLoss.toFixed(2)} → ` : ''}${loss.toFixed(2)}`
       : '',
@@ -59,10 +61,4 @@ function progressLine(job: Job): string | undefined {
   ];
   const width = process.stdout.isTTY === true ? (process.stdout.columns ?? 100) : 200;
   return `  ▸ training  ${parts.filter((part) => part !== '').join('   ')}`.slice(0, width + 10);
-}
-
-function bar(share: number): string {
-  const width = 24;
-  const full = Math.round(Math.min(1, Math.max(0, share)) * width);
-  return `${'━'.repeat(full)}${pc.dim('─'.repeat(width - full))}`;
 }

@@ -34,20 +34,14 @@ export function table(heads: readonly string[], rows: readonly (readonly string[
   return [pc.dim(line(heads.map((head) => head.toUpperCase()))), ...rows.map(line)].join('\n');
 }
 
-/** Prints a list either way. */
-export function show<T>(
-  command: Command,
-  items: readonly T[],
-  heads: readonly string[],
-  row: (item: T) => readonly string[],
-  empty: string,
-): void {
-  if (isJson(command)) print(JSON.stringify(items, null, 2));
-  else print(items.length === 0 ? `  ${empty}` : table(heads, items.map(row)));
-}
-
 export function showOne(command: Command, value: unknown, text: () => string): void {
   print(isJson(command) ? JSON.stringify(value, null, 2) : text());
+}
+
+/** A share of a whole, `width` characters wide. */
+export function bar(share: number, width: number): string {
+  const full = Math.round(Math.min(1, Math.max(0, share)) * width);
+  return `${'━'.repeat(full)}${pc.dim('─'.repeat(width - full))}`;
 }
 
 export function ago(iso: string, nowMs: number = Date.now()): string {

@@ -13,7 +13,8 @@ import { followJob } from '../follow-job.ts';
 import { readJobFile } from '../job-file.ts';
 import { print } from '../output.ts';
 import { isPortFree, startServer } from '../server-process.ts';
-import { streamCompletion, waitForEndpoint } from './resources.ts';
+import { streamCompletion } from '../stream-completion.ts';
+import { waitForEndpoint } from '../wait-for-endpoint.ts';
 
 const step = (what: string, took: string, text: string): void =>
   print(`  ✓ ${what.padEnd(24)} ${took.padStart(8)}   ${text}`);

@@ -1,0 +1,32 @@
+import type { Event } from '@gantry/contract';
+import type { Command } from 'commander';
+import { example, numberOption } from '../command-group.ts';
+import { connect } from '../connection.ts';
+import { isJson, print, showOne } from '../output.ts';
+import { eventRow, eventTable } from '../views/job.ts';
+
+export function eventsCommand(program: Command): void {
+  example(
+    program
+      .command('events')
+      .description('What happened, newest first; --follow streams')
+      .option('--limit <N>', 'at most this many', numberOption, 100)
+      .option('-f, --follow', 'go on with what happens'),
+    'gantry events --follow --json',
+  ).action(async (options: { limit: number; follow?: boolean }, command: Command) => {
+    const { client } = connect(command);
+    if (options.follow !== true) {
+      const { items } = await client.call('events.list', { query: { limit: options.limit } });
+      showOne(command, items, () => eventTable(items));
+      return;
+    }
+    for await (const { event, data } of client.watch('events.watch', { query: {} })) {
+      if (isJson(command)) print(JSON.stringify(data));
+      else if (isEvent(data)) print(`  ${eventRow(data).join('   ')}`);
+      else print(`  ${event}`);
+    }
+  });
+}
+
+const isEvent = (data: unknown): data is Event =>
+  typeof data === 'object' && data !== null && 'seq' in data && 'type' in data && 'at' in data;

@@ -1,0 +1,63 @@
+import type { Node } from '@gantry/contract';
+import { formatBytes } from '@gantry/kit';
+import type { Command } from 'commander';
+import { example, group } from '../command-group.ts';
+import { connect } from '../connection.ts';
+import { coloured, showOne } from '../output.ts';
+import { view, viewList, watchable } from '../view.ts';
+import { describeNode } from '../views/node.ts';
+
+const actions = {
+  cordon: 'Place nothing new on a machine',
+  drain: 'Move everything off a machine',
+  quarantine: 'Take a sick machine out',
+  return: 'Use a machine again',
+} as const;
+
+export function nodeCommands(program: Command): void {
+  const node = example(group(program, 'node', 'Machines'), 'gantry node list');
+
+  example(
+    watchable(node.command('list').description('Machines and what is used')),
+    'gantry node list',
+  ).action(async (_options: unknown, command: Command) => {
+    const { client } = connect(command);
+    await viewList(command, {
+      load: async () => (await client.call('nodes.list', { query: { limit: 500 } })).items,
+      heads: ['node', 'state', 'devices', 'cpus used', 'memory used'],
+      row: nodeRow,
+      empty: 'no machines',
+    });
+  });
+
+  example(
+    watchable(node.command('show <name>').description('One machine with its devices and facts')),
+    'gantry node show this-machine',
+  ).action(async (name: string, _options: unknown, command: Command) => {
+    const { client } = connect(command);
+    await view(command, {
+      load: () => client.call('nodes.get', { params: { name } }),
+      text: describeNode,
+    });
+  });
+
+  for (const [action, description] of Object.entries(actions)) {
+    example(
+      node.command(`${action} <name>`).description(description),
+      `gantry node ${action} this-machine`,
+    ).action(async (name: string, _options: unknown, command: Command) => {
+      const found = await connect(command).client.call('nodes.act', { params: { name, action } });
+      showOne(command, found, () => `  ${found.name} is ${coloured(found.state)}`);
+    });
+  }
+}
+
+function nodeRow(node: Node): readonly string[] {
+  return [
+    node.name,
+    coloured(node.state),
+    node.devices.length === 0 ? 'CPUs only' : `${node.devices.length} × ${node.devices[0]?.model}`,
+    `${node.used['cpu'] ?? 0} / ${node.cpuMilli / 1000}`,
+    `${formatBytes(node.used['memory'] ?? 0)} / ${formatBytes(node.memoryBytes)}`,
+  ];
+}

@@ -1,0 +1,104 @@
+import type { Queue } from '@gantry/contract';
+import type { Command } from 'commander';
+import { example, group, numberOption } from '../command-group.ts';
+import { connect } from '../connection.ts';
+import { showOne } from '../output.ts';
+import { viewList, watchable } from '../view.ts';
+import { inTreeOrder } from '../views/queue-tree.ts';
+
+interface CreateOptions {
+  readonly parent?: string;
+  readonly gpus?: number;
+  readonly gpuLimit?: number;
+  readonly cpuLimit?: number;
+  readonly weight: number;
+}
+
+export function queueCommands(program: Command): void {
+  const queue = example(group(program, 'queue', 'Queues and their shares'), 'gantry queue tree');
+
+  example(
+    watchable(queue.command('list').alias('tree').description('The queue tree with what it holds')),
+    'gantry queue list --watch',
+    'gantry queue tree',
+  ).action(async (_options: unknown, command: Command) => {
+    const { client } = connect(command);
+    await viewList(command, {
+      load: async () => inTreeOrder((await client.call('queues.list', { query: { limit: 500 } })).items),
+      heads: ['queue', 'gpus used / deserved / limit', 'cpus', 'borrowed', 'running', 'waiting', 'weight'],
+      row: ({ label, queue: each }) => [
+        label,
+        `${amount(each.used, 'devices')} / ${amount(each.deserved, 'devices')} / ${amount(each.limit, 'devices')}`,
+        amount(each.used, 'cpu'),
+        borrowed(each),
+        String(each.running),
+        String(each.waiting),
+        String(each.weight),
+      ],
+      empty: 'no queues',
+    });
+  });
+
+  example(
+    watchable(queue.command('show <name>').description('One queue')),
+    'gantry queue show default',
+  ).action(async (name: string, _options: unknown, command: Command) => {
+    const { client } = connect(command);
+    await viewList(command, {
+      load: async () => [await client.call('queues.get', { params: { name } })],
+      heads: ['queue', 'parent', 'resource', 'used / deserved / limit', 'running', 'waiting', 'weight'],
+      row: (each) => [
+        each.name,
+        each.parent ?? '–',
+        'devices',
+        `${amount(each.used, 'devices')} / ${amount(each.deserved, 'devices')} / ${amount(each.limit, 'devices')}`,
+        String(each.running),
+        String(each.waiting),
+        String(each.weight),
+      ],
+      empty: 'no queue',
+    });
+  });
+
+  example(
+    queue
+      .command('create <name>')
+      .description('Create a queue')
+      .option('--parent <NAME>', 'the queue above it')
+      .option('--gpus <N>', 'deserved devices', numberOption)
+      .option('--gpu-limit <N>', 'most devices', numberOption)
+      .option('--cpu-limit <N>', 'most cores', numberOption)
+      .option('--weight <N>', 'part of what nobody deserves', numberOption, 1),
+    'gantry queue create nlp --gpus 8 --gpu-limit 16',
+  ).action(async (name: string, options: CreateOptions, command: Command) => {
+    const created = await connect(command).client.call('queues.create', {
+      body: {
+        name,
+        weight: options.weight,
+        ...(options.parent === undefined ? {} : { parent: options.parent }),
+        ...(options.gpus === undefined ? {} : { deserved: { devices: options.gpus } }),
+        limit: {
+          ...(options.gpuLimit === undefined ? {} : { devices: options.gpuLimit }),
+          ...(options.cpuLimit === undefined ? {} : { cpu: options.cpuLimit }),
+        },
+      },
+    });
+    showOne(command, created, () => `  ✓ queue ${created.name} under ${created.parent ?? '–'}`);
+  });
+
+  example(
+    queue.command('delete <name>').description('Delete an empty queue'),
+    'gantry queue delete nlp',
+  ).action(async (name: string, _options: unknown, command: Command) => {
+    await connect(command).client.call('queues.delete', { params: { name } });
+    showOne(command, { ok: true }, () => `  queue ${name} deleted`);
+  });
+}
+
+const amount = (share: Readonly<Record<string, number>>, key: string): string => String(share[key] ?? '–');
+
+/** Devices in use beyond what the queue deserves. */
+function borrowed({ used, deserved }: Queue): string {
+  const over = (used['devices'] ?? 0) - (deserved['devices'] ?? 0);
+  return over > 0 ? `+${over}` : '–';
+}

@@ -1,0 +1,61 @@
+import { resolve } from 'node:path';
+import { formatDuration } from '@gantry/kit';
+import type { Command } from 'commander';
+import { CliError } from '../cli-error.ts';
+import { example } from '../command-group.ts';
+import { type GlobalOptions, defaultDataDir, readServer } from '../connection.ts';
+import { exitCodes } from '../exit-codes.ts';
+import { showOne } from '../output.ts';
+import { runServer, startServer } from '../server-process.ts';
+
+const passed = ['port', 'host', 'tlsCert', 'tlsKey', 'databaseUrl', 'insecure', 'memory'] as const;
+
+export function upCommand(program: Command): void {
+  example(
+    program
+      .command('up')
+      .description('Start the platform on this machine')
+      .option('--detach', 'in the background')
+      .option('--port <N>', 'HTTP port', '7070')
+      .option('--host <ADDRESS>', 'address to listen on', '127.0.0.1')
+      .option('--tls-cert <FILE>', 'certificate, PEM')
+      .option('--tls-key <FILE>', 'its key, PEM')
+      .option('--insecure', 'listen beyond this machine without TLS')
+      .option('--database-url <URL>', 'a Postgres of your own')
+      .option('--memory', 'keep everything in memory; nothing survives'),
+    'gantry up --detach',
+    'gantry up --host 0.0.0.0 --tls-cert cert.pem --tls-key key.pem',
+  ).action(async (options: Record<string, string | boolean | undefined>, command: Command) => {
+    const dataDir = resolve(command.optsWithGlobals<GlobalOptions>().dataDir ?? defaultDataDir());
+    const running = readServer(dataDir);
+    if (running !== undefined)
+      throw new CliError(
+        'data_dir_held',
+        `a gantry is running already (pid ${running.pid}, ${running.url}, data ${dataDir})`,
+        {
+          hint: 'use it: gantry status; or another: gantry up --port 7071 --data-dir DIR',
+          exitCode: exitCodes.refused,
+        },
+      );
+    const args = passed.flatMap((flag) => serverFlag(flag, options[flag]));
+    if (options['detach'] !== true) {
+      process.exitCode = await runServer({ dataDir, args });
+      return;
+    }
+    const startedMs = Date.now();
+    const server = await startServer({ dataDir, args });
+    showOne(
+      command,
+      { ...server, dataDir },
+      () =>
+        `  ✓ platform up   ${formatDuration(Date.now() - startedMs)}   ${server.url} · data ${dataDir}\n  look: gantry status    stop: gantry down`,
+    );
+  });
+}
+
+/** `tlsCert`, `x` → `--tls-cert x`. */
+function serverFlag(flag: string, value: string | boolean | undefined): readonly string[] {
+  const name = `--${flag.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  if (value === undefined || value === false) return [];
+  return value === true ? [name] : [name, value];
+}

@@ -1,0 +1,81 @@
+/** Every command, registered once. A new group is one file in `commands/` and one line here. */
+import { Command } from 'commander';
+import { backupCommands } from './commands/backup.ts';
+import { doctorCommand } from './commands/doctor.ts';
+import { downCommand } from './commands/down.ts';
+import { endpointCommands } from './commands/endpoint.ts';
+import { eventsCommand } from './commands/events.ts';
+import { jobCommands } from './commands/job.ts';
+import { keyCommands } from './commands/key.ts';
+import { loginCommand } from './commands/login.ts';
+import { modelCommands } from './commands/model.ts';
+import { nodeCommands } from './commands/node.ts';
+import { queueCommands } from './commands/queue.ts';
+import { quickstartCommand } from './commands/quickstart.ts';
+import { statusCommand } from './commands/status.ts';
+import { tenantCommands } from './commands/tenant.ts';
+import { topCommand } from './commands/top.ts';
+import { trainCommand } from './commands/train.ts';
+import { upCommand } from './commands/up.ts';
+import { usageCommand } from './commands/usage.ts';
+import { userCommands } from './commands/user.ts';
+import { exitCodeMeanings, exitCodes } from './exit-codes.ts';
+
+const register: readonly ((program: Command) => void)[] = [
+  // The platform of this machine.
+  upCommand,
+  downCommand,
+  statusCommand,
+  topCommand,
+  doctorCommand,
+  quickstartCommand,
+  // Work.
+  trainCommand,
+  jobCommands,
+  modelCommands,
+  endpointCommands,
+  // Sharing.
+  queueCommands,
+  nodeCommands,
+  usageCommand,
+  eventsCommand,
+  // Access.
+  loginCommand,
+  tenantCommands,
+  userCommands,
+  keyCommands,
+  // Operating.
+  backupCommands,
+];
+
+export function createProgram(): Command {
+  const program = new Command('gantry')
+    .description('The AI platform in one process that grows into a cluster')
+    .version('0.1.0')
+    .helpCommand(false)
+    .option('--url <URL>', 'server to talk to (default: the one on this machine, or GANTRY_URL)')
+    .option('--context <NAME>', 'a context made by "gantry login"')
+    .option('--tenant <NAME>', 'act in this tenant (operators)')
+    .option('--data-dir <DIR>', 'data directory of the server on this machine')
+    .option('--json', 'print JSON instead of tables')
+    .showHelpAfterError('(gantry --help lists the commands)')
+    .addHelpText('after', `\nExit codes:\n${exitCodeTable()}\n\nFirst steps:\n${firstSteps}`)
+    .exitOverride();
+  for (const add of register) add(program);
+  return program;
+}
+
+const firstSteps = [
+  'gantry up --detach',
+  'gantry train --data "docs/**/*.md" --register notes',
+  'gantry endpoint create chat --model notes',
+]
+  .map((line) => `  ${line}`)
+  .join('\n');
+
+const exitCodeTable = (): string =>
+  Object.entries(exitCodes)
+    .map(
+      ([name, code]) => `  ${String(code).padStart(2)}  ${exitCodeMeanings[name as keyof typeof exitCodes]}`,
+    )
+    .join('\n');

@@ -1,0 +1,46 @@
+import { ApiError } from '@gantry/sdk';
+import { CommanderError } from 'commander';
+import { describe, expect, test } from 'vitest';
+import { CliError } from './cli-error.ts';
+import { exitCodes } from './exit-codes.ts';
+import { reportError } from './report-error.ts';
+
+const api = (code: string, status: number): ApiError =>
+  new ApiError({ code, status, message: 'no', hint: 'do this instead' });
+
+describe('a script can tell from the exit code what went wrong', () => {
+  test.each([
+    ['a job that failed', new CliError('job_failed', 'x', { exitCode: 1 }), exitCodes.job_failed],
+    ['a wrong file', new CliError('validation_failed', 'x'), exitCodes.usage],
+    ['a wrong option', new CommanderError(1, 'commander.unknownOption', 'x'), exitCodes.usage],
+    ['help', new CommanderError(0, 'commander.helpDisplayed', ''), exitCodes.ok],
+    ['a refusal', api('invalid_transition', 409), exitCodes.refused],
+    ['something unknown', api('not_found', 404), exitCodes.not_found],
+    ['a missing key', api('unauthenticated', 401), exitCodes.denied],
+    ['a missing right', api('forbidden', 403), exitCodes.denied],
+    ['no server', api('unreachable', 0), exitCodes.unreachable],
+    ['a bug', new TypeError('x is not a function'), exitCodes.internal],
+  ])('%s', (_name, error, exitCode) => {
+    expect(reportError(error, false).exitCode).toBe(exitCode);
+  });
+});
+
+test('people read the sentence, the code and the way on', () => {
+  expect(reportError(api('in_use', 409), false).text).toBe('  no   [in_use]\n  do this instead');
+});
+
+test('problems come first, each with its place', () => {
+  const error = new CliError('validation_failed', 'nothing was submitted', {
+    problems: [{ path: 'a.yaml:2:3', message: 'unknown key "x"', hint: 'remove it' }],
+  });
+  expect(reportError(error, false).text?.split('\n')).toEqual([
+    '  a.yaml:2:3  unknown key "x" — remove it',
+    '  nothing was submitted   [validation_failed]',
+  ]);
+});
+
+test('machines read JSON', () => {
+  expect(JSON.parse(reportError(api('in_use', 409), true).text ?? '')).toEqual({
+    error: { code: 'in_use', message: 'no', hint: 'do this instead', problems: [] },
+  });
+});

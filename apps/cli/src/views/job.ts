@@ -1,0 +1,118 @@
+/** A job in words. */
+import { type Event, type Job, type JobSpec, isTerminal } from '@gantry/contract';
+import { formatBytes, formatDuration } from '@gantry/kit';
+import { ago, coloured, table } from '../output.ts';
+
+export function stateLine(job: Job): string {
+  const placement = job.state === 'queued' ? undefined : job.attempts.at(-1)?.placement;
+  const machines = new Set(placement?.map(({ node }) => node)).size;
+  const where =
+    placement === undefined
+      ? ''
+      : `   ${count(placement.length, 'rank')} on ${machines === 1 ? placement[0]?.node : count(machines, 'machine')}`;
+  const why = job.state === 'queued' ? job.waiting?.reasons[0]?.message : undefined;
+  return `  ${coloured(job.state).padEnd(9)} ${job.name}${where}${why === undefined ? '' : `   ${why}`}`;
+}
+
+export function progressOf({ progress }: Job): string {
+  if (progress?.step === undefined) return '';
+  const of = progress.totalSteps === undefined ? '' : `/${progress.totalSteps}`;
+  const loss = typeof progress.loss === 'number' ? `  loss ${progress.loss.toFixed(2)}` : '';
+  return `${progress.step}${of}${loss}`;
+}
+
+export function describeJob(job: Job): string {
+  const { progress } = job;
+  const facts: Readonly<Record<string, string | undefined>> = {
+    state: coloured(job.state),
+    queue: `${job.queue}, submitted by ${job.user} ${ago(job.createdAt)}`,
+    progress: progressOf(job) || undefined,
+    checkpoint: progress?.checkpointStep === undefined ? undefined : `step ${progress.checkpointStep}`,
+    device: progress?.device,
+    attempts:
+      job.attempts.length === 0
+        ? undefined
+        : job.attempts
+            .map(
+              (attempt) =>
+                `${attempt.epoch}: ${count(attempt.placement.length, 'rank')}, ${attempt.exitClass ?? attempt.state}`,
+            )
+            .join(' · '),
+    took:
+      job.startedAt === undefined || job.endedAt === undefined
+        ? undefined
+        : formatDuration(Date.parse(job.endedAt) - Date.parse(job.startedAt)),
+    used: job.deviceSeconds === undefined ? undefined : `${Math.round(job.deviceSeconds)} device-seconds`,
+    model: job.modelVersion,
+    waits: job.waiting?.reasons.map(({ message }) => message).join(' '),
+    ended:
+      job.exitClass === undefined
+        ? undefined
+        : `${job.exitClass}${job.exitMessage === undefined ? '' : `: ${job.exitMessage}`}`,
+    next: job.hint ?? (job.state === 'queued' ? `gantry job why ${job.name}` : undefined),
+  };
+  const lines = [
+    `  ${job.name}`,
+    ...Object.entries(facts).flatMap(([name, value]) =>
+      value === undefined ? [] : [`  ${name.padEnd(11)}${value}`],
+    ),
+  ];
+  if (job.state === 'failed' && job.stderrTail !== undefined && job.stderrTail.length > 0)
+    lines.push('', '  last lines of stderr', ...job.stderrTail.map((line) => `    ${line}`));
+  return lines.join('\n');
+}
+
+/** What a tier of reasons means to who waits: "never" will not pass by itself. */
+const tierWords: Readonly<Record<string, string>> = { misconfigured: 'never', capacity: 'blocked' };
+
+/** Why it waits, what is ahead of it, and the smallest changes that would start it. */
+export function describeWaiting(job: Job, nowMs: number = Date.now()): string {
+  if (isTerminal(job.state)) return `  ${job.name} has ${coloured(job.state)}; it waits for nothing`;
+  if (job.state !== 'queued') return `  ${job.name} is ${coloured(job.state)}; it waits for nothing`;
+  const { waiting } = job;
+  if (waiting === undefined) return `  ${job.name} is about to be looked at`;
+  const position = waiting.position === undefined ? '' : ` · position ${waiting.position}`;
+  const ahead =
+    waiting.ahead === undefined || waiting.ahead.length === 0 ? '' : ` · behind ${waiting.ahead.join(', ')}`;
+  const unblock = waiting.unblock ?? [];
+  return [
+    `  waiting ${ago(job.createdAt, nowMs).replace(' ago', '')} in ${job.queue}${position}${ahead}`,
+    '',
+    `  ${'needs'.padEnd(9)}${needsOf(job.spec)}`,
+    ...waiting.reasons.map(({ tier, message }) => `  ${(tierWords[tier] ?? tier).padEnd(9)}${message}`),
+    ...(unblock.length === 0
+      ? []
+      : ['', '  would start now with', ...unblock.map((change) => `    ${change}`)]),
+  ].join('\n');
+}
+
+/** The request in one line, as far as the spec says it. */
+function needsOf(spec: unknown): string {
+  const { replicas, parallel, resources } = spec as Pick<JobSpec, 'replicas' | 'parallel' | 'resources'>;
+  const ranks = replicas ?? parallel?.data ?? 1;
+  return [
+    ...(ranks > 1 ? [`${ranks} ranks, each`] : []),
+    ...(resources.gpu > 0 ? [`${resources.gpu} × ${resources.gpuModel ?? 'GPU'}`] : []),
+    count(resources.cpu, 'CPU'),
+    formatBytes(resources.memory),
+  ]
+    .join(' · ')
+    .replace('each · ', 'each ');
+}
+
+export function eventTable(events: readonly Event[]): string {
+  if (events.length === 0) return '  nothing happened yet';
+  return table(['at', 'type', 'change', 'by', ''], events.map(eventRow));
+}
+
+export function eventRow(event: Event): readonly string[] {
+  return [
+    event.at.slice(0, 19).replace('T', ' '),
+    event.type,
+    event.to === undefined ? '' : `${event.from === undefined ? '' : `${event.from} → `}${event.to}`,
+    event.actor,
+    event.reason === undefined ? '' : JSON.stringify(event.reason),
+  ];
+}
+
+const count = (amount: number, noun: string): string => `${amount} ${noun}${amount === 1 ? '' : 's'}`;

@@ -1,0 +1,41 @@
+/** A machine in words. */
+import type { Node } from '@gantry/contract';
+import { formatBytes } from '@gantry/kit';
+import { coloured, table } from '../output.ts';
+
+export function describeNode(node: Node): string {
+  const facts: Readonly<Record<string, string>> = {
+    state: coloured(node.state),
+    cpus: `${node.used['cpu'] ?? 0} of ${node.cpuMilli / 1000} used`,
+    memory: `${formatBytes(node.used['memory'] ?? 0)} of ${formatBytes(node.memoryBytes)} used`,
+    storage: `${formatBytes(node.storageBytes)} free when it joined`,
+    labels: Object.entries(node.labels)
+      .map(([key, value]) => `${key}=${value}`)
+      .join(' '),
+    ...Object.fromEntries(Object.entries(node.facts).map(([key, value]) => [key, factText(value)])),
+  };
+  const width = Math.max(...Object.keys(facts).map((key) => key.length)) + 2;
+  const lines = [
+    `  ${node.name}`,
+    ...Object.entries(facts)
+      .filter(([, value]) => value !== '')
+      .map(([key, value]) => `  ${key.padEnd(width)}${value}`),
+  ];
+  if (node.devices.length > 0)
+    lines.push(
+      '',
+      table(
+        ['device', 'model', 'memory', 'island', 'health'],
+        node.devices.map((device) => [
+          device.id,
+          device.model,
+          formatBytes(device.memoryBytes),
+          device.island ?? '–',
+          coloured(device.healthy ? 'ready' : 'quarantined'),
+        ]),
+      ),
+    );
+  return lines.join('\n');
+}
+
+const factText = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value));
