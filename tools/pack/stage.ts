@@ -135,6 +135,11 @@ function copyTexts(root: string, stage: string): void {
       recursive: true,
       filter: (path) => !/\.test\.ts$|__pycache__|node_modules/.test(path),
     });
+  // The sources travel as text: to read, and because the quickstart trains on them.
+  for (const file of globSync('{packages,apps}/*/src/**/*.ts', { cwd: root })) {
+    mkdirSync(dirname(join(stage, file)), { recursive: true });
+    cpSync(join(root, file), join(stage, file));
+  }
 }
 
 /** Every foreign dependency of every room, at exactly the version that the tests ran with. */
