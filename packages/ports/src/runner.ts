@@ -4,6 +4,13 @@
  */
 import type { ExitClass, WorkerReport } from '@gantry/contract';
 
+/** A folder or file of the machine that the worker, and nobody else, sees at another place. Paths are absolute. */
+export interface WorkerMount {
+  readonly source: string;
+  readonly target: string;
+  readonly readOnly: boolean;
+}
+
 export interface WorkerSpec {
   readonly workerId: string;
   readonly attemptId: string;
@@ -12,6 +19,10 @@ export interface WorkerSpec {
   readonly command: readonly string[];
   readonly cwd: string;
   readonly env: Readonly<Record<string, string>>;
+  /** Like `env`, but never written to disk, and masked in what is kept of stderr. */
+  readonly secretEnv?: Readonly<Record<string, string>>;
+  /** Refused by a runner whose `facts.mounts` is false. */
+  readonly mounts?: readonly WorkerMount[];
   readonly limits: { readonly cpuMilli: number; readonly memoryBytes: number; readonly pids: number };
   readonly logLimitBytes: number;
   readonly timeLimitMs?: number;
@@ -23,6 +34,17 @@ export interface WorkerExit {
   readonly signal: string | undefined;
   readonly message: string;
   readonly stderrTail: readonly string[];
+  /** How long the command ran, by a clock that nobody can set. */
+  readonly ranMs?: number;
+}
+
+export interface ListedWorker {
+  readonly workerId: string;
+  readonly state: 'running' | 'exited' | 'lost';
+  /** When it ended, as far as files tell; undefined while it runs. */
+  readonly endedAtMs?: number;
+  /** Its end was acknowledged. */
+  readonly isAcknowledged: boolean;
 }
 
 export type WorkerEvent =
@@ -47,6 +69,8 @@ export type WorkerEvent =
 export interface LogQuery {
   readonly stream: 'stdout' | 'stderr';
   readonly sinceBytes: number;
+  /** At most this much; left out: to the end. */
+  readonly limitBytes?: number;
   readonly follow: boolean;
   readonly signal: AbortSignal;
 }
@@ -56,14 +80,18 @@ export interface Runner extends AsyncDisposable {
   start(spec: WorkerSpec): Promise<void>;
   /** SIGTERM, then SIGKILL of its whole group after `graceMs`. Resolves when asked, not when ended. */
   stop(workerId: string, options: { readonly graceMs: number }): Promise<void>;
-  list(): Promise<readonly { readonly workerId: string; readonly state: 'running' | 'exited' | 'lost' }[]>;
+  list(): Promise<readonly ListedWorker[]>;
   events(signal: AbortSignal): AsyncIterable<WorkerEvent>;
   /**
-   * Reports up to this offset need not be told again to a later server. Reports come at least once: what was not
-   * acknowledged is told again after a restart.
+   * Reports up to this offset need not be told again to a later server; `'end'` says that its end is written down
+   * too, so nothing of it is. What was not acknowledged is told again after a restart.
    */
-  acknowledge(workerId: string, offsetBytes: number): Promise<void>;
+  acknowledge(workerId: string, upTo: number | 'end'): Promise<void>;
   readLog(workerId: string, query: LogQuery): AsyncIterable<Uint8Array>;
-  /** Forgets an ended worker and its files. */
-  remove(workerId: string): Promise<void>;
+  /** Forgets an ended worker and its files; with `keepLogs` what it printed stays readable. */
+  remove(workerId: string, options?: { readonly keepLogs?: boolean }): Promise<void>;
+  readonly facts: {
+    /** Whether workers can see folders at other places than they lie. */
+    readonly mounts: boolean;
+  };
 }

@@ -7,6 +7,7 @@ export function classifyExit(record: ExitRecord): WorkerExit {
     code: record.code ?? undefined,
     signal: record.signal ?? undefined,
     stderrTail: record.stderrTail,
+    ...(record.ranMs === undefined ? {} : { ranMs: record.ranMs }),
   };
   const because = (exitClass: WorkerExit['exitClass'], message: string): WorkerExit => ({
     ...shared,

@@ -1,6 +1,6 @@
 /** Which walls this machine lets us build, found out by building them once. `gantry doctor` tells the answer. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type CgroupParents, cgroupCandidates, createCgroup } from './cgroup.ts';
@@ -11,7 +11,16 @@ export interface Isolation {
   readonly cgroup?: CgroupParents;
   /** The kernel ends the worker when its shim dies, also while no server runs. */
   readonly endsWithShim: boolean;
+  /** How a worker gets a file system view of its own; left out where it cannot. */
+  readonly mounts?: MountWalls;
   readonly notes: readonly string[];
+}
+
+export interface MountWalls {
+  /** Namespaces for processes and mounts, and for mounts alone. */
+  readonly namespacePrefix: readonly string[];
+  readonly barePrefix: readonly string[];
+  readonly inner: readonly string[];
 }
 
 /** Facts for people. */
@@ -19,6 +28,8 @@ export interface IsolationFacts {
   readonly limits: 'cgroup-v2' | 'cgroup-v1' | 'watchdog';
   readonly pidNamespace: boolean;
   readonly endsWithShim: boolean;
+  /** Volumes of jobs can be shown where they ask for them. */
+  readonly mounts: boolean;
   readonly notes: readonly string[];
 }
 
@@ -42,10 +53,14 @@ export function probeIsolation(): Isolation {
     notes.push(
       'no PID namespace may be made: a daemon that leaves its process group is only caught by a control group',
     );
+  const mounts = mountWalls(namespacePrefix);
+  const canMount = namespacePrefix.length > 0 && isMounting(mounts);
+  if (!canMount) notes.push('no mount namespace may be made: jobs with volumes are refused');
   return {
     namespacePrefix,
     endsWithShim: namespacePrefix[0] === 'setpriv',
     notes,
+    ...(canMount ? { mounts } : {}),
     ...(cgroup === undefined ? {} : { cgroup }),
   };
 }
@@ -55,6 +70,7 @@ export function toIsolationFacts(isolation: Isolation): IsolationFacts {
     limits: isolation.cgroup === undefined ? 'watchdog' : `cgroup-v${isolation.cgroup.version}`,
     pidNamespace: isolation.namespacePrefix.length > 0,
     endsWithShim: isolation.endsWithShim,
+    mounts: isolation.mounts !== undefined,
     notes: isolation.notes,
   };
 }
@@ -66,6 +82,42 @@ function namespacePrefixes(): readonly (readonly string[])[] {
     ['setpriv', '--pdeathsig', 'KILL', 'unshare', ...flags],
     ['unshare', ...flags],
   ];
+}
+
+/** Who is not root mounts as the root of a namespace, and is itself again before the command begins. */
+function mountWalls(namespacePrefix: readonly string[]): MountWalls {
+  const [uid, gid] = [process.getuid?.() ?? 0, process.getgid?.() ?? 0];
+  if (uid === 0) return { namespacePrefix, barePrefix: ['unshare', '--mount', '--'], inner: [] };
+  const asRoot = namespacePrefix.map((word) => (word === '--map-current-user' ? '--map-root-user' : word));
+  return {
+    namespacePrefix: asRoot,
+    barePrefix: ['unshare', '--user', '--map-root-user', '--mount', '--'],
+    inner: ['unshare', '--user', `--map-user=${uid}`, `--map-group=${gid}`, '--'],
+  };
+}
+
+/** A file must be seen at another place, and must not be writable there. */
+function isMounting(walls: MountWalls): boolean {
+  const dir = mkdtempSync(join(tmpdir(), 'gantry-probe-'));
+  try {
+    const at = (name: string): string => join(dir, name);
+    for (const name of ['source', 'target', 'stage']) mkdirSync(at(name));
+    writeFileSync(at('source/seen'), '');
+    return [walls.namespacePrefix, []].every((namespacePrefix) => {
+      const list = [{ source: at('source'), target: at('target'), readOnly: true }];
+      const mounts = { list, stage: at('stage'), cwd: dir, prefix: walls.barePrefix, inner: walls.inner };
+      const [program = '', ...args] = sandboxCommand({ namespacePrefix, procsFiles: [], mounts }, [
+        '/bin/sh',
+        '-c',
+        'test -e target/seen && ! touch target/new && exit 7',
+      ]);
+      return spawnSync(program, args, { stdio: 'ignore', timeout: 5_000 }).status === 7;
+    });
+  } catch {
+    return false;
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
 }
 
 /** The command must get a SIGTERM sent to the group, and `unshare` (old ones do not) must live through it. */

@@ -4,29 +4,29 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import {
-  createReadStream,
+  existsSync,
   type FSWatcher,
   mkdirSync,
-  readFileSync,
   readdirSync,
   rmSync,
   statSync,
   watch,
   writeFileSync,
 } from 'node:fs';
-import { extname, join } from 'node:path';
+import { dirname, extname, join } from 'node:path';
 import { createAbortableQueue } from '@gantry/kit';
-import type { LogQuery, Runner, WorkerEvent, WorkerSpec } from '@gantry/ports';
+import type { Runner, WorkerEvent, WorkerSpec } from '@gantry/ports';
 import { classifyExit } from './classify-exit.ts';
-import { cgroupOf } from './cgroup.ts';
 import { type Isolation, probeIsolation } from './isolation.ts';
+import { killWorker } from './kill-worker.ts';
+import { readWorkerLog } from './read-worker-log.ts';
 import { type ReportTail, createReportTail } from './report-tail.ts';
 import {
+  type AcknowledgedRecord,
   type ExitRecord,
   type ShimRecord,
   type SpecRecord,
   claim,
-  isOfWorker,
   readJson,
   startTimeOf,
   workerFiles,
@@ -115,10 +115,7 @@ export function createLocalRunner(options: LocalRunnerOptions): Runner {
     const files = at(workerId);
     const entry: Watched = {
       workerId,
-      tail: createReportTail(
-        files.report,
-        readJson<{ offsetBytes: number }>(files.acknowledged)?.offsetBytes,
-      ),
+      tail: createReportTail(files.report, readJson<AcknowledgedRecord>(files.acknowledged)?.offsetBytes),
       watcher: undefined,
       shim,
       isStartedTold: false,
@@ -140,8 +137,12 @@ export function createLocalRunner(options: LocalRunnerOptions): Runner {
   }, 1_000);
   patrol.unref();
 
-  for (const name of readdirSync(options.workersDir)) {
-    if (safeId.test(name) && readJson(at(name).spec) !== undefined) follow(name);
+  const known = (): readonly string[] =>
+    readdirSync(options.workersDir).filter((name) => safeId.test(name) && existsSync(at(name).spec));
+
+  for (const name of known()) {
+    // What is written down for good need not be told to every later server.
+    if (readJson<AcknowledgedRecord>(at(name).acknowledged)?.isEndKnown !== true) follow(name);
   }
 
   return {
@@ -163,17 +164,27 @@ export function createLocalRunner(options: LocalRunnerOptions): Runner {
         if (value !== undefined) base[name] = value;
       }
       mkdirSync(spec.cwd, { recursive: true });
+      for (const { source, target } of spec.mounts ?? []) makeMountPoint(spec.cwd, source, target);
       writeFileSync(files.report, '', { mode: 0o600 });
-      writeJson(files.spec, { ...spec, env: { ...base, ...spec.env }, isolation } satisfies SpecRecord);
+      const { secretEnv, ...kept } = spec;
+      const hasSecrets = secretEnv !== undefined && Object.keys(secretEnv).length > 0;
+      writeJson(files.spec, {
+        ...kept,
+        env: { ...base, ...spec.env },
+        isolation,
+        ...(hasSecrets ? { hasSecrets } : {}),
+      } satisfies SpecRecord);
       const shim = spawn(
         options.nodePath,
         ['--max-old-space-size=64', '--disable-warning=ExperimentalWarning', shimPath, files.spec],
         {
           detached: true,
-          stdio: 'ignore',
+          stdio: [hasSecrets ? 'pipe' : 'ignore', 'ignore', 'ignore'],
           env: { PATH: process.env['PATH'] ?? '' },
         },
       );
+      shim.stdin?.on('error', () => undefined);
+      shim.stdin?.end(JSON.stringify(secretEnv));
       shim.unref();
       shim.on('error', () => undefined);
       follow(spec.workerId, shim);
@@ -192,52 +203,68 @@ export function createLocalRunner(options: LocalRunnerOptions): Runner {
       }
     },
     list: async () =>
-      readdirSync(options.workersDir)
-        .filter((name) => safeId.test(name) && readJson(at(name).spec) !== undefined)
-        .map((workerId) => {
-          const files = at(workerId);
-          if (readJson(files.exit) !== undefined) return { workerId, state: 'exited' as const };
-          const shim = readJson<ShimRecord>(files.shim);
-          const isAlive =
-            shim === undefined ? watched.has(workerId) : startTimeOf(shim.shimPid) === shim.shimStart;
-          return { workerId, state: isAlive ? ('running' as const) : ('lost' as const) };
-        }),
+      known().map((workerId) => {
+        const files = at(workerId);
+        const isAcknowledged = readJson<AcknowledgedRecord>(files.acknowledged)?.isEndKnown === true;
+        const endedAtMs = statSync(files.exit, { throwIfNoEntry: false })?.mtimeMs;
+        if (endedAtMs !== undefined) return { workerId, state: 'exited', endedAtMs, isAcknowledged };
+        const shim = readJson<ShimRecord>(files.shim);
+        const isAlive =
+          shim === undefined ? watched.has(workerId) : startTimeOf(shim.shimPid) === shim.shimStart;
+        return isAlive
+          ? { workerId, state: 'running', isAcknowledged }
+          : { workerId, state: 'lost', endedAtMs: statSync(files.spec).mtimeMs, isAcknowledged };
+      }),
     async *events(signal) {
       signal.addEventListener('abort', () => queue.close(), { once: true });
       yield* queue;
     },
-    async *readLog(workerId: string, query: LogQuery) {
+    readLog: (workerId, query) => readWorkerLog(at(workerId), query),
+    acknowledge: async (workerId, upTo) => {
       const files = at(workerId);
-      let offset = query.sinceBytes;
-      for (;;) {
-        const isOver = readJson(files.exit) !== undefined;
-        const size = sizeOf(files[query.stream]);
-        if (size < offset) offset = 0;
-        if (size > offset) {
-          for await (const chunk of createReadStream(files[query.stream], { start: offset, end: size - 1 })) {
-            yield chunk as Uint8Array;
-          }
-          offset = size;
-        }
-        if (!query.follow || isOver || query.signal.aborted) return;
-        await nextChange(files.dir, query.signal);
-      }
+      if (!existsSync(files.dir)) return;
+      const size = sizeOf(files.report);
+      if (upTo === 'end') writeJson(files.acknowledged, { offsetBytes: size, isEndKnown: true });
+      else if (size >= upTo) writeJson(files.acknowledged, { offsetBytes: upTo });
     },
-    acknowledge: async (workerId, offsetBytes) => {
-      const files = at(workerId);
-      if (sizeOf(files.report) >= offsetBytes) writeJson(files.acknowledged, { offsetBytes });
-    },
-    remove: async (workerId) => {
+    remove: async (workerId, removal = {}) => {
       watched.get(workerId)?.watcher?.close();
       watched.delete(workerId);
-      rmSync(at(workerId).dir, { recursive: true, force: true });
+      const files = at(workerId);
+      if (removal.keepLogs !== true) {
+        rmSync(files.dir, { recursive: true, force: true });
+        return;
+      }
+      // The claim and the end stay: an id that was used can never begin again.
+      const kept = [
+        files.spec,
+        `${files.spec}.claim`,
+        files.exit,
+        files.acknowledged,
+        files.stdout,
+        files.stderr,
+      ];
+      for (const name of existsSync(files.dir) ? readdirSync(files.dir) : []) {
+        const path = join(files.dir, name);
+        if (!kept.includes(path)) rmSync(path, { recursive: true, force: true });
+      }
     },
+    facts: { mounts: isolation.mounts !== undefined },
     [Symbol.asyncDispose]: async () => {
       clearInterval(patrol);
       for (const entry of watched.values()) entry.watcher?.close();
       queue.close();
     },
   };
+}
+
+/** In the worker's own folder a mount point is made; elsewhere the machine is not ours to change. */
+function makeMountPoint(cwd: string, source: string, target: string): void {
+  if (!target.startsWith(`${cwd}/`) || existsSync(target)) return;
+  if (statSync(source, { throwIfNoEntry: false })?.isFile() === true) {
+    mkdirSync(dirname(target), { recursive: true });
+    writeFileSync(target, '');
+  } else mkdirSync(target, { recursive: true });
 }
 
 /** Between the spawn of a shim and its first word lies a moment in which its server may die and another look. */
@@ -249,59 +276,6 @@ function mayStillBegin(entry: Watched, files: ReturnType<typeof workerFiles>): b
   return !claim(files.begin) && ageMs < 2 * beginWithinMs;
 }
 
-/** Ends what a dead shim left: by its group's mark, as ids are used again, and by its control group. */
-function killWorker(
-  workerId: string,
-  files: ReturnType<typeof workerFiles>,
-  shim: ShimRecord | undefined,
-): void {
-  const written = Number(readText(files.pid));
-  const leader = shim?.childPid ?? (Number.isInteger(written) && written > 1 ? written : undefined);
-  const isSame =
-    shim === undefined
-      ? leader !== undefined && isOfWorker(leader, workerId)
-      : startTimeOf(shim.childPid) === shim.childStart;
-  if (leader !== undefined && isSame) {
-    try {
-      process.kill(-leader, 'SIGKILL');
-    } catch {
-      // gone already
-    }
-  }
-  const parents = readJson<SpecRecord>(files.spec)?.isolation?.cgroup;
-  if (parents === undefined) return;
-  const group = cgroupOf(parents, files.dir);
-  const bury = (triesLeft: number): void => {
-    group.killAll();
-    if (!group.remove() && triesLeft > 0) setTimeout(bury, 20, triesLeft - 1);
-  };
-  bury(200);
-}
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return '';
-  }
-}
-
 function sizeOf(file: string): number {
   return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
-}
-
-/** Resolves at the next change in a folder, after a second at the latest (some file systems do not tell). */
-function nextChange(dir: string, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const watcher = watch(dir, { persistent: false }, () => finish());
-    const timer = setTimeout(() => finish(), 1_000);
-    const finish = (): void => {
-      clearTimeout(timer);
-      watcher.close();
-      signal.removeEventListener('abort', finish);
-      resolve();
-    };
-    watcher.on('error', finish);
-    signal.addEventListener('abort', finish, { once: true });
-  });
 }

@@ -1,4 +1,6 @@
 /** The command line that puts a command behind its walls. Pure; what is possible here is the probe's to say. */
+import type { WorkerMount } from '@gantry/ports';
+import { mountCommand } from './mount-script.ts';
 
 export interface Walls {
   /** Program and arguments that end in a new PID namespace; empty where none may be made. */
@@ -7,6 +9,16 @@ export interface Walls {
   readonly procsFiles: readonly string[];
   /** Gets the process id of the group's leader before the command begins, so a killed shim leaves a trace. */
   readonly pidFile?: string;
+  readonly mounts?: {
+    readonly list: readonly WorkerMount[];
+    /** An empty folder outside of every mount. */
+    readonly stage: string;
+    readonly cwd: string;
+    /** Makes the namespace where `namespacePrefix` is empty. */
+    readonly prefix: readonly string[];
+    /** Back to being the user that we are. */
+    readonly inner: readonly string[];
+  };
 }
 
 /** $1 = pid file or '', then the groups, then --, then the command. */
@@ -20,10 +32,13 @@ const enter =
 const init = 'exec 3>&2 2>/dev/null; (exec "$@" 2>&3 3>&-); exit $?';
 
 export function sandboxCommand(walls: Walls, command: readonly string[]): readonly string[] {
+  const { mounts, namespacePrefix } = walls;
+  const mounted =
+    mounts === undefined ? command : mountCommand(mounts.list, mounts, [...mounts.inner, ...command]);
   const inside =
-    walls.namespacePrefix.length === 0
-      ? command
-      : [...walls.namespacePrefix, '/bin/sh', '-c', init, 'gantry-init', ...command];
+    namespacePrefix.length === 0
+      ? [...(mounts?.prefix ?? []), ...mounted]
+      : [...namespacePrefix, '/bin/sh', '-c', init, 'gantry-init', ...mounted];
   return ['/bin/sh', '-c', enter, 'gantry-enter', walls.pidFile ?? '', ...walls.procsFiles, '--', ...inside];
 }
 

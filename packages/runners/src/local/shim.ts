@@ -8,6 +8,7 @@ import {
   closeSync,
   fstatSync,
   ftruncateSync,
+  mkdirSync,
   openSync,
   readFileSync,
   readSync,
@@ -17,7 +18,8 @@ import {
 import { dirname } from 'node:path';
 import { type WorkerCgroup, cgroupOf, createCgroup } from './cgroup.ts';
 import { findProgram } from './find-program.ts';
-import { sandboxCommand, unwrapExit } from './sandbox-command.ts';
+import { createMask } from './mask.ts';
+import { type Walls, sandboxCommand, unwrapExit } from './sandbox-command.ts';
 import {
   type ExitRecord,
   type SpecRecord,
@@ -35,8 +37,13 @@ const specFile = process.argv[2] ?? '';
 const files = workerFiles(dirname(dirname(specFile)), dirname(specFile).split('/').at(-1) ?? '');
 const spec = readJson<SpecRecord>(files.spec);
 // A server that came up meanwhile may have given this worker up; then it must not run.
-if (spec === undefined || !claim(files.begin)) process.exit(64);
+if (spec === undefined) process.exit(64);
+/** What may not lie on a disk comes through standard input; half of it is none of it. */
+const secretEnv = spec.hasSecrets ? readSecrets() : {};
+if (secretEnv === undefined || !claim(files.begin)) process.exit(64);
+const masked = createMask(Object.values(secretEnv));
 
+const startedMs = performance.now();
 const out = openSync(files.stdout, 'a+', 0o600);
 const err = openSync(files.stderr, 'a+', 0o600);
 let cause: ExitRecord['cause'];
@@ -46,7 +53,10 @@ const { isolation } = spec;
 const cgroup = makeGroup();
 const [wanted = '', ...rest] = spec.command;
 const found = findProgram(wanted, spec.env['PATH'] ?? '', spec.cwd);
-if (found.path === undefined) {
+const mounts = mountsOf();
+// A program that lies in a volume is there only once the volume is.
+const isMounted = mounts?.list.some(({ target }) => wanted.startsWith(`${target}/`)) ?? false;
+if (found.path === undefined && !isMounted) {
   finish(
     null,
     null,
@@ -57,15 +67,18 @@ if (found.path === undefined) {
 const hasNamespace = isNamespaced(spec);
 const [program = '', ...args] = sandboxCommand(
   {
-    namespacePrefix: hasNamespace ? isolation.namespacePrefix : [],
+    namespacePrefix: hasNamespace
+      ? ((mounts && isolation.mounts?.namespacePrefix) ?? isolation.namespacePrefix)
+      : [],
     procsFiles: cgroup?.procsFiles ?? [],
     pidFile: files.pid,
+    ...(mounts === undefined ? {} : { mounts }),
   },
-  [found.path ?? '', ...rest],
+  [found.path ?? wanted, ...rest],
 );
 const child = spawn(program, args, {
   cwd: spec.cwd,
-  env: { ...spec.env, [workerMark]: spec.workerId },
+  env: { ...spec.env, ...secretEnv, [workerMark]: spec.workerId },
   detached: true,
   stdio: ['ignore', out, err],
 });
@@ -99,6 +112,22 @@ function makeGroup(): WorkerCgroup | undefined {
     return createCgroup(parents, files.dir, spec.limits);
   } catch {
     cgroupOf(parents, files.dir).remove();
+    return undefined;
+  }
+}
+
+function mountsOf(): Walls['mounts'] {
+  const list = spec?.mounts ?? [];
+  if (spec === undefined || spec.isolation.mounts === undefined || list.length === 0) return undefined;
+  const { barePrefix: prefix, inner } = spec.isolation.mounts;
+  mkdirSync(files.stage, { recursive: true });
+  return { list, stage: files.stage, cwd: spec.cwd, prefix, inner };
+}
+
+function readSecrets(): Readonly<Record<string, string>> | undefined {
+  try {
+    return JSON.parse(readFileSync(0, 'utf8')) as Record<string, string>;
+  } catch {
     return undefined;
   }
 }
@@ -141,18 +170,26 @@ const watchdog = (): void => {
 };
 if (cgroup === undefined) setInterval(watchdog, 1_000);
 
-/** The command writes to the file itself, so nothing blocks it; a log past its limit keeps its newest part. */
+/**
+ * The command writes to the file itself, so nothing blocks it. A log past its limit keeps its first quarter and its
+ * newest quarter, with a line between them that says how much is gone.
+ */
+const droppedBytes = new Map<number, number>();
 setInterval(() => {
   for (const descriptor of [out, err]) {
     const { size } = fstatSync(descriptor);
     if (size <= spec.logLimitBytes) continue;
-    const newest = bytesBefore(descriptor, size, Math.min(64 * 1024, Math.floor(spec.logLimitBytes / 2)));
-    ftruncateSync(descriptor, 0);
+    const quarter = Math.floor(spec.logLimitBytes / 4);
+    const newest = bytesBefore(descriptor, size, Math.min(quarter, 64 * 1024 ** 2));
+    const before = droppedBytes.get(descriptor);
+    const gone = (before ?? 0) + Math.max(0, size - quarter - newest.length);
+    ftruncateSync(descriptor, quarter);
     writeSync(
       descriptor,
-      `[gantry] the log passed ${spec.logLimitBytes} bytes; its older part was dropped\n`,
+      `\n[gantry] the log passed ${spec.logLimitBytes} bytes; about ${gone} bytes from its middle were dropped\n`,
     );
     writeSync(descriptor, newest);
+    droppedBytes.set(descriptor, gone);
   }
 }, 250);
 
@@ -199,6 +236,7 @@ function finish(
     signal,
     isStopRequested,
     stderrTail: tailOf(err),
+    ranMs: Math.round(performance.now() - startedMs),
     at: new Date().toISOString(),
     ...(why === undefined ? {} : { cause: why }),
     ...(message === undefined ? {} : { message }),
@@ -224,8 +262,11 @@ function bytesBefore(descriptor: number, end: number, count: number): Buffer {
 }
 
 function tailOf(descriptor: number): string[] {
-  return bytesBefore(descriptor, fstatSync(descriptor).size, 8_192)
+  // Masked before it is cut: half a secret at the edge is a secret too.
+  const longest = Math.max(0, ...Object.values(secretEnv ?? {}).map((value) => Buffer.byteLength(value)));
+  return masked(bytesBefore(descriptor, fstatSync(descriptor).size, 8_192 + longest))
     .toString('utf8')
+    .slice(-8_192)
     .split('\n')
     .filter((line) => line !== '')
     .slice(-20);

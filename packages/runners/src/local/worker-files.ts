@@ -15,6 +15,8 @@ export const workerFiles = (workersDir: string, workerId: string) => {
     /** The command's process group, written by itself before it begins. */
     pid: join(dir, 'pid'),
     stop: join(dir, 'stop.json'),
+    /** Empty; a file system of the worker's own is built here. */
+    stage: join(dir, 'stage'),
     acknowledged: join(dir, 'acknowledged.json'),
     exit: join(dir, 'exit.json'),
     report: join(dir, 'report.jsonl'),
@@ -23,7 +25,16 @@ export const workerFiles = (workersDir: string, workerId: string) => {
   };
 };
 
-export type SpecRecord = WorkerSpec & { readonly isolation: Isolation };
+/** What lies on the disk of a worker: never its secrets, only that there are some. */
+export type SpecRecord = Omit<WorkerSpec, 'secretEnv'> & {
+  readonly isolation: Isolation;
+  readonly hasSecrets?: boolean;
+};
+
+export interface AcknowledgedRecord {
+  readonly offsetBytes: number;
+  readonly isEndKnown?: boolean;
+}
 
 /** In the environment of every process of a worker: tells it from a stranger that got its process id later. */
 export const workerMark = 'GANTRY_WORKER_ID';
@@ -61,6 +72,7 @@ export interface ExitRecord {
   readonly message?: string;
   readonly isStopRequested: boolean;
   readonly stderrTail: readonly string[];
+  readonly ranMs?: number;
   readonly at: string;
 }
 

@@ -1,0 +1,74 @@
+/**
+ * Shows a worker folders at other places than they lie: a small program for /bin/sh, run inside the worker's own
+ * mount namespace before the command, so nobody else ever sees the mounts and the kernel drops them at its end.
+ *
+ * A mount point below `/` that does not exist is made for this worker alone: `/` is built anew from binds of what
+ * is there (pivot_root(8), "pivot_root . ."). Deeper ones must exist, or lie in the worker's own folder.
+ */
+import type { WorkerMount } from '@gantry/ports';
+
+/** $1 = a folder to build in, $2 = the working folder, then source, target, ro|rw for each mount, then --. */
+const script = `
+fail() { echo "[gantry] $1" >&2; exit 126; }
+stage=$1; cwd=$2; shift 2
+isBuilt=
+build() {
+  [ -n "$isBuilt" ] && return
+  mount -t tmpfs -o mode=755 gantry "$stage" || fail "the file system could not be built"
+  for entry in /* /.[!.]*; do
+    at="$stage/\${entry##*/}"
+    if [ -L "$entry" ]; then cp -P "$entry" "$at"
+    elif [ -d "$entry" ]; then mkdir "$at" && mount --rbind "$entry" "$at"
+    elif [ -e "$entry" ]; then : > "$at" && mount --bind "$entry" "$at"
+    fi || fail "$entry could not be taken along"
+  done
+  isBuilt=yes
+}
+expected=source
+for word; do
+  case $word,$expected in
+    --,source) break;;
+    *,source) source=$word; expected=target;;
+    *,target)
+      expected=mode
+      [ -e "$word" ] && continue
+      case $word in /*/*) fail "there is no $word to mount at"; esac
+      build
+      if [ -d "$source" ]; then mkdir "$stage$word"; else : > "$stage$word"; fi;;
+    *,mode) expected=source;;
+  esac
+done
+if [ -n "$isBuilt" ]; then
+  cd "$stage" && pivot_root . . && umount -l . && cd / || fail "the file system could not be changed"
+fi
+while [ "$1" != -- ]; do
+  mount --bind "$1" "$2" || fail "$1 could not be mounted at $2"
+  if [ "$3" = ro ]; then
+    flags=$(findmnt -n -o VFS-OPTIONS -M "$2")
+    mount -o "remount,bind,ro\${flags#r?}" "$2" || fail "$2 could not be made read-only"
+  fi
+  shift 3
+done
+shift
+cd "$cwd" || fail "there is no $cwd"
+`;
+
+/** The command that mounts, then becomes `command`. */
+export function mountCommand(
+  mounts: readonly WorkerMount[],
+  places: { readonly stage: string; readonly cwd: string },
+  command: readonly string[],
+): readonly string[] {
+  const triples = mounts.flatMap(({ source, target, readOnly }) => [source, target, readOnly ? 'ro' : 'rw']);
+  return [
+    '/bin/sh',
+    '-c',
+    `${script}exec "$@"`,
+    'gantry-mount',
+    places.stage,
+    places.cwd,
+    ...triples,
+    '--',
+    ...command,
+  ];
+}

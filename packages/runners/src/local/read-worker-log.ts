@@ -1,0 +1,47 @@
+/** A worker's log as a stream, as far as it goes or as long as the worker lives. */
+import { createReadStream, statSync, watch } from 'node:fs';
+import type { LogQuery } from '@gantry/ports';
+import { type SpecRecord, readJson, type workerFiles } from './worker-files.ts';
+
+export async function* readWorkerLog(
+  files: ReturnType<typeof workerFiles>,
+  query: LogQuery,
+): AsyncIterable<Uint8Array> {
+  const spec = readJson<SpecRecord>(files.spec);
+  let offset = query.sinceBytes;
+  let left = query.limitBytes ?? Infinity;
+  for (;;) {
+    const isOver = readJson(files.exit) !== undefined;
+    const size = sizeOf(files[query.stream]);
+    // Its middle was dropped while we followed: what was kept of its end is told (again) from there.
+    if (size < offset && query.follow) offset = Math.min(size, Math.floor((spec?.logLimitBytes ?? 0) / 4));
+    const end = Math.min(size, offset + left);
+    if (end > offset) {
+      for await (const chunk of createReadStream(files[query.stream], { start: offset, end: end - 1 })) {
+        yield chunk as Uint8Array;
+      }
+      left -= end - offset;
+      offset = end;
+    }
+    if (!query.follow || isOver || left <= 0 || query.signal.aborted) return;
+    await nextChange(files.dir, query.signal);
+  }
+}
+
+const sizeOf = (file: string): number => statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+
+/** Resolves at the next change in a folder, after a second at the latest (some file systems do not tell). */
+function nextChange(dir: string, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const watcher = watch(dir, { persistent: false }, () => finish());
+    const timer = setTimeout(() => finish(), 1_000);
+    const finish = (): void => {
+      clearTimeout(timer);
+      watcher.close();
+      signal.removeEventListener('abort', finish);
+      resolve();
+    };
+    watcher.on('error', finish);
+    signal.addEventListener('abort', finish, { once: true });
+  });
+}
