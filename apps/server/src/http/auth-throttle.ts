@@ -1,20 +1,26 @@
 import { GantryError } from '@gantry/contract';
 
 export interface AuthThrottle {
+  /** Throws `limit_exceeded` for an address that guessed too often. */
   check(address: string): void;
   failed(address: string): void;
 }
 
-/** Guessing keys costs time: after ten failures an address waits, up to a minute. Bounded in memory. */
-export function createAuthThrottle(now: () => number = () => performance.now()): AuthThrottle {
+const freeFailures = 20;
+
+/** Guessing secrets costs time: after twenty an address waits, longer each time, up to a minute. Bounded in memory. */
+export function createAuthThrottle(
+  what: 'keys' | 'tokens',
+  now: () => number = () => performance.now(),
+): AuthThrottle {
   const failures = new Map<string, { count: number; atMs: number }>();
   return {
     check: (address) => {
       const entry = failures.get(address);
-      if (entry === undefined || entry.count < 10) return;
-      const waitMs = Math.min(60_000, 500 * 2 ** Math.min(entry.count - 10, 7));
-      if (now() - entry.atMs > waitMs) return;
-      throw new GantryError('limit_exceeded', 'too many unknown keys from this address', {
+      if (entry === undefined || entry.count < freeFailures) return;
+      const waitMs = Math.min(60_000, 500 * 2 ** Math.min(entry.count - freeFailures, 7));
+      if (now() - entry.atMs >= waitMs) return;
+      throw new GantryError('limit_exceeded', `too many unknown ${what} from this address`, {
         hint: 'wait a minute',
       });
     },

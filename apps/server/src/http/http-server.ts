@@ -13,7 +13,6 @@ import type { HttpServer, HttpServerOptions } from './types.ts';
 
 export async function createHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const stopping = new AbortController();
-  const throttle = createAuthThrottle();
   const app: FastifyInstance = fastify({
     bodyLimit: options.bodyLimitBytes,
     logger: false,
@@ -42,7 +41,8 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   });
   answerProblems(app, options);
 
-  const authenticate = createAuthenticate(options, throttle);
+  const authenticate = createAuthenticate(options, createAuthThrottle('keys'));
+  const throttle = createAuthThrottle('tokens');
   for (const [name, route] of Object.entries(routes) as [RouteName, RouteDefinition][]) {
     app.route({
       method: route.method,

@@ -12,6 +12,7 @@ import type { HttpServerOptions, Principal, PublicContext, StreamItem } from './
 
 interface Parts {
   readonly options: HttpServerOptions;
+  /** Of the tokens that public routes take. */
   readonly throttle: AuthThrottle;
   /** Aborted when the server stops. */
   readonly stopping: AbortSignal;

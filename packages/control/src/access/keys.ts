@@ -46,7 +46,10 @@ export interface AuthenticatedKey {
   readonly keyId: string;
 }
 
-/** The principal behind a key, or undefined. An expired key says so, since its holder can do something about it. */
+/**
+ * The principal behind a key, or undefined for a guess. A genuine key that works no more says why: its holder
+ * can do something about it.
+ */
 export async function authenticateKey(
   tx: Tx,
   text: string,
@@ -55,15 +58,23 @@ export async function authenticateKey(
   const parsed = parseKey(text);
   const key = parsed === undefined ? undefined : await tx.getKey(parsed.id);
   if (parsed === undefined || key === undefined) return undefined;
-  if (key.revokedAt !== undefined && Date.parse(key.revokedAt) <= nowMs) return undefined;
   if (!isSame(await hashSecret(parsed.secret), key.hash)) return undefined;
+  if (key.revokedAt !== undefined && Date.parse(key.revokedAt) <= nowMs) {
+    throw new GantryError('unauthenticated', `this key was revoked at ${key.revokedAt}`, {
+      hint: 'ask an admin for a new one: gantry key create',
+    });
+  }
   if (key.expiresAt !== undefined && Date.parse(key.expiresAt) <= nowMs) {
     throw new GantryError('key_expired', `this key expired at ${key.expiresAt}`, {
       hint: 'ask an admin for a new one: gantry key create',
     });
   }
   const [user, tenant] = [await tx.get('user', key.principalId), await tx.get('tenant', key.tenantId)];
-  if (user?.state !== 'active' || tenant === undefined) return undefined;
+  if (user === undefined || tenant === undefined) return undefined;
+  if (user.state !== 'active')
+    throw new GantryError('unauthenticated', `user "${user.name}" is ${user.state}`, {
+      hint: 'ask an admin to enable it',
+    });
   return {
     tenantId: key.tenantId,
     tenantName: tenant.name,
