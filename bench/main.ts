@@ -6,6 +6,7 @@ type Cases = Readonly<Record<string, () => Promise<BenchLine[]>>>;
 // Loaded one at a time: a room's bench may start processes and read large traces.
 const ROOMS = ['spine', 'scheduling', 'training', 'serving'];
 
+process.env['ORT_DISABLE_TELEMETRY'] ??= '1';
 const args = process.argv.slice(2);
 const json = args.includes('--json');
 const [room, wanted] = args.filter((argument) => !argument.startsWith('--'));

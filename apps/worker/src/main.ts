@@ -4,6 +4,9 @@
  */
 import { kinds, type WorkerKind } from './kinds.ts';
 
+// ONNX Runtime sends usage data from Linux and macOS since 1.29, unless told before it is loaded.
+process.env['ORT_DISABLE_TELEMETRY'] ??= '1';
+
 const kind = process.argv[2] ?? '';
 const stop = new AbortController();
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop.abort(new Error(signal)));

@@ -10,6 +10,7 @@ let root: string;
 beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), 'gantry-worker-'));
   await mkdir(join(root, 'text'));
+  await mkdir(join(root, 'home'));
   for (let file = 0; file < 6; file += 1) {
     const lines = Array.from(
       { length: 80 },
@@ -49,6 +50,7 @@ function start(run: string, rank: number, rendezvous: string): Worker {
     stdio: ['ignore', 'ignore', 'pipe'],
     env: {
       PATH: process.env['PATH'],
+      HOME: join(root, 'home'),
       RANK: String(rank),
       WORLD_SIZE: '2',
       GANTRY_RUN_DIR: run,
@@ -107,13 +109,14 @@ describe('two training ranks as processes', () => {
     expect((await readdir(join(run, 'checkpoints'))).sort()).toEqual(['step-00000115', 'step-00000120']);
   });
 
-  it('stop on SIGTERM to one of them, with a checkpoint and 143', async () => {
+  it('stop on SIGTERM to one of them, with a checkpoint and 143, and leave nothing in the home: no usage data is kept to be sent', async () => {
     const run = join(root, 'stopped');
     const workers = await attempt(run);
     await until(run, '"type":"checkpoint"');
     workers[1].process.kill('SIGTERM');
     const exits = await Promise.all(workers.map(({ exit }) => exit));
     expect(exits.map(({ code }) => code)).toEqual([143, 143]);
+    expect(await readdir(join(root, 'home'))).toEqual([]);
   });
 });
 
