@@ -16,6 +16,7 @@ const steps: readonly Step[] = [
   { name: 'lint', program: bin('oxlint'), args: ['--type-aware', '--deny-warnings'] },
   { name: 'format', program: bin('oxfmt'), args: ['--check', '.'] },
   { name: 'openapi', program: process.execPath, args: [join(root, 'tools', 'openapi.ts'), '--check'] },
+  { name: 'schema', program: process.execPath, args: [join(root, 'tools', 'job-schema.ts'), '--check'] },
   { name: 'knip', program: bin('knip'), args: ['--no-progress'] },
 ];
 

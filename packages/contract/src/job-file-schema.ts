@@ -1,17 +1,60 @@
-/** The JSON schema of job files: what `jobSpecSchema` accepts, before its defaults are filled in. */
+/**
+ * The JSON schema of job files, for editors: what `jobSpecSchema` accepts before its defaults are filled in,
+ * with a sentence for every field. Published as `schemas/job.schema.json`.
+ */
 import { z } from 'zod';
-import { jobSpecSchema } from './job.ts';
+import { type JobSpec, jobSpecSchema } from './job.ts';
 
-const description =
-  'A Gantry job: what to run (`train` or `command`), what it needs, and what becomes of the result.';
+/** Typed by all fields, so that a new field without a sentence does not compile. */
+const sentences: Readonly<Record<keyof JobSpec, string>> = {
+  name: 'Name of the job; made from what it does and a number when left out.',
+  queue: 'The queue it waits in, like acme/nlp.',
+  train: 'Train a model with the built-in runtime. A job has either this or `command`.',
+  command: 'A shell line, or a list of program and arguments. A job has either this or `train`.',
+  framework: 'Sets the environment and finds the checkpoints as this framework expects.',
+  backend: 'Collective library of the framework, like gloo or nccl.',
+  image: 'Container image; needs a runner that runs containers.',
+  workdir: 'Directory the command runs in; beside the job file when left out.',
+  env: 'Environment variables.',
+  secrets: 'Names of secrets of the tenant that become environment variables.',
+  replicas: 'How many ranks; each gets `resources`, and all start together.',
+  parallel: 'How the built-in runtime splits the work over ranks.',
+  resources: 'What one rank asks for.',
+  priority: '0 to 1000; more goes first within the queue.',
+  preemptible: 'Whether it may be stopped for others; it resumes from its newest checkpoint.',
+  timeLimit: 'Stopped after this, like 90s, 5m or 12h. A number is seconds.',
+  retries: 'How often a failure of its own is tried again. Faults of machines never count.',
+  topology: 'The level of the network that must, or should, hold the whole gang.',
+  checkpoint: 'When checkpoints are written and how many are kept.',
+  register: 'Registers the result as a version of the model of this name.',
+  volumes: 'Directories from outside that the command sees.',
+  upload: 'Id of an upload that the job runs in; made by gantry job run --upload DIR.',
+  outputs: 'Paths, relative to the working directory, that are kept when it succeeds.',
+  graceSeconds: 'Seconds between SIGTERM and SIGKILL.',
+  waitForCapacity: 'Queue it even if no machine here could run it now.',
+};
 
-export function jobFileSchema(): Record<string, unknown> {
-  const schema = z.toJSONSchema(jobSpecSchema, { io: 'input', target: 'draft-7', unrepresentable: 'any' });
+type Json = Record<string, unknown>;
+
+export function jobFileSchema(): Json {
+  const schema: Json = z.toJSONSchema(jobSpecSchema, {
+    io: 'input',
+    target: 'draft-7',
+    unrepresentable: 'any',
+  });
+  const properties = schema['properties'] as Record<string, Json>;
   return {
-    ...schema,
+    $schema: schema['$schema'],
     title: 'Gantry job file',
-    description,
-    // The refinement of the contract that JSON schema can say too.
+    description: 'What to run, what it needs, and what becomes of the result.',
+    ...schema,
+    properties: Object.fromEntries(
+      Object.entries(properties).map(([name, property]) => [
+        name,
+        { description: sentences[name as keyof JobSpec], ...property },
+      ]),
+    ),
+    // The refinement of the contract, as JSON schema says it.
     oneOf: [{ required: ['train'] }, { required: ['command'] }],
   };
 }
