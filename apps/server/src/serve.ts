@@ -16,6 +16,7 @@ import {
   createScheduler,
   allRows,
   reissueOperatorKey,
+  watchWrites,
 } from '@gantry/control';
 import { createGateway } from '@gantry/gateway';
 import { systemClock } from '@gantry/kit';
@@ -41,7 +42,7 @@ export interface Server extends AsyncDisposable {
 export async function serve(options: ServerOptions, logger: Logger): Promise<Server> {
   await using stack = new AsyncDisposableStack();
   const dataDir = stack.use(await claimDataDir(options.dataDir));
-  const store = stack.use(
+  const opened = stack.use(
     await openStore(
       options.isMemory
         ? { kind: 'memory' }
@@ -51,6 +52,7 @@ export async function serve(options: ServerOptions, logger: Logger): Promise<Ser
       logger,
     ),
   );
+  const store = watchWrites(opened);
   const blobs = createBlobStore(join(dataDir.path, 'blobs'));
   const isolation = probeIsolation();
   const runner = stack.use(
@@ -115,7 +117,12 @@ export async function serve(options: ServerOptions, logger: Logger): Promise<Ser
     ),
   );
   const scheduler = stack.use(
-    createScheduler(deps, hub, { jobs, ensureReplica: (id) => endpoints.ensureReplica(id) }),
+    createScheduler(
+      deps,
+      hub,
+      { jobs, ensureReplica: (id) => endpoints.ensureReplica(id) },
+      { writes: store },
+    ),
   );
 
   const tenantNames = new Map<string, string>();
@@ -229,6 +236,7 @@ async function follow(platform: Platform, signal: AbortSignal, logger: Logger): 
   try {
     for await (const event of platform.feed(signal)) {
       if (event.kind === 'job') platform.hub.changed(`job:${event.resourceId}`);
+      platform.scheduler.note(event.kind, event.resourceId);
       if (event.actor !== 'scheduler') platform.hub.changed('scheduler');
     }
   } catch (error) {

@@ -1,5 +1,6 @@
 export { canEverRun, type ClusterShape } from './can-ever-run.ts';
 export { Engine } from './engine.ts';
+export { findOffender } from './find-offender.ts';
 export { lostDeviceSeconds } from './lost-work.ts';
 export type {
   Eviction,
@@ -12,8 +13,22 @@ export type {
 } from './plan.ts';
 export { planCycle, type PlanOptions } from './plan-cycle.ts';
 export { QUEUE_POLICIES } from './policies.ts';
-export { describeReason, type Reason, type ReasonTier, type UnsatisfiableDetail } from './reason.ts';
-export { bestFit, createShadowPrice, firstFit, type Scorer, shadowPrice, worstFit } from './scorers.ts';
+export {
+  describeChange,
+  describeReason,
+  type Reason,
+  type ReasonTier,
+  type UnsatisfiableDetail,
+} from './reason.ts';
+export {
+  bestFit,
+  createShadowPrice,
+  firstFit,
+  PLACEMENTS,
+  type Scorer,
+  shadowPrice,
+  worstFit,
+} from './scorers.ts';
 export {
   type AllocationMember,
   DEFAULT_TOPOLOGY_LEVELS,

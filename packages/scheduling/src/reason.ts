@@ -3,6 +3,7 @@
  * stands, `held` waits for a person, `quota` for the queue, `capacity` for the cluster, `order` for
  * its turn. `describeReason` is the one place that turns a reason into words.
  */
+import type { UnblockChange } from './plan.ts';
 import type { ResourceName } from './snapshot.ts';
 
 export type ReasonTier = 'misconfigured' | 'held' | 'quota' | 'capacity' | 'order';
@@ -131,4 +132,23 @@ function describeUnsatisfiable(detail: UnsatisfiableDetail): string {
 export function describeReason(reason: Reason): string {
   // The table is keyed by the same code the reason carries, so the pair always matches.
   return (describe[reason.code] as (value: Reason) => string)(reason);
+}
+
+type DescribeChange = {
+  [Kind in UnblockChange['kind']]: (change: Extract<UnblockChange, { kind: Kind }>) => string;
+};
+
+const changes: DescribeChange = {
+  fewer_members: ({ count, group }) => `${count} replicas instead of all of "${group}"`,
+  fewer_devices: ({ devices, group }) => `${devices} devices per replica of "${group}"`,
+  any_device_model: ({ group }) => `any device model for "${group}"`,
+  drop_topology: () => 'no topology wish',
+  drop_selector: () => 'no node selector',
+  raise_queue_limit: ({ by, resource, queueId }) =>
+    `${amount(resource, by)} more ${RESOURCE_WORDS[resource].noun} in the limit of queue ${queueId}`,
+};
+
+/** A change that would start the workload now, in words. */
+export function describeChange(change: UnblockChange): string {
+  return (changes[change.kind] as (value: UnblockChange) => string)(change);
 }

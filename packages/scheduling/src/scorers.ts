@@ -112,3 +112,11 @@ function wholeMilli(state: ClusterState, node: number, whole: number): number {
 }
 
 export const shadowPrice: Scorer = createShadowPrice();
+
+/** Placements that need no knowledge of the workload to come, by name. */
+export const PLACEMENTS: Readonly<Record<string, Scorer>> = {
+  'shadow-price': shadowPrice,
+  'best-fit': bestFit,
+  'worst-fit': worstFit,
+  'first-fit': firstFit,
+};

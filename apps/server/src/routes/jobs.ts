@@ -14,7 +14,12 @@ export function jobRoutes(platform: Platform): JobRoutes {
     const row = await deps.store.read({ tenantId: principal.tenantId }, (tx) =>
       findOr404(tx, 'job', principal.tenantId, name),
     );
-    return jobView(row, principal.tenantName, platform.jobs.progressOf(row.id));
+    return jobView(
+      row,
+      principal.tenantName,
+      platform.jobs.progressOf(row.id),
+      platform.scheduler.waitingOf(row.id),
+    );
   };
 
   return {
@@ -35,7 +40,12 @@ export function jobRoutes(platform: Platform): JobRoutes {
         });
       });
       const items = page.items.map((row) =>
-        jobView(row, principal.tenantName, platform.jobs.progressOf(row.id)),
+        jobView(
+          row,
+          principal.tenantName,
+          platform.jobs.progressOf(row.id),
+          platform.scheduler.waitingOf(row.id),
+        ),
       );
       return page.nextCursor === undefined ? { items } : { items, nextCursor: page.nextCursor };
     },

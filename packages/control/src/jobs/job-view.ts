@@ -3,8 +3,8 @@ import type { Row } from '@gantry/ports';
 import type { JobSpecRecord, JobStatusRecord } from './job-record.ts';
 import type { Progress } from './live-progress.ts';
 
-/** A row of the store → the job that people see. `live` is fresher than the row while the job runs. */
-export function jobView(row: Row, tenantName: string, live?: Progress): Job {
+/** A row of the store → the job that people see. `live` and `waiting` are fresher than the row. */
+export function jobView(row: Row, tenantName: string, live?: Progress, waiting?: Job['waiting']): Job {
   const { job, user, queue } = row.spec as JobSpecRecord;
   const status = row.status as JobStatusRecord;
   const progress = live ?? status.progress;
@@ -32,7 +32,7 @@ export function jobView(row: Row, tenantName: string, live?: Progress): Job {
       }),
     ),
     progress,
-    waiting: row.state === 'queued' ? status.waiting : undefined,
+    waiting: row.state === 'queued' ? (waiting ?? status.waiting) : undefined,
     exitClass: status.exitClass,
     exitMessage: status.exitMessage,
     hint: status.hint,

@@ -11,4 +11,8 @@ export interface QueueSpecRecord {
   readonly limit: ShareRecord;
   readonly weight: number;
   readonly priority: number;
+  /** How its workloads are ordered; missing = as the platform's policy says. */
+  readonly policy?: string;
+  /** A workload running for less is not evicted. */
+  readonly minRuntimeMs?: number;
 }

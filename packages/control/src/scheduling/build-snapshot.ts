@@ -1,7 +1,13 @@
 /** Rows of the store → the scheduler's snapshot. Pure: the same rows give the same snapshot. */
 import type { JobSpec } from '@gantry/contract';
 import type { Row } from '@gantry/ports';
-import type { NodeState, QueueNode, Snapshot, Workload } from '@gantry/scheduling';
+import {
+  DEFAULT_TOPOLOGY_LEVELS,
+  type NodeState,
+  type QueueNode,
+  type Snapshot,
+  type Workload,
+} from '@gantry/scheduling';
 import {
   type EndpointSpecRecord,
   type ReplicaSpecRecord,
@@ -10,6 +16,7 @@ import {
 import { type JobSpecRecord, type JobStatusRecord, currentAttempt, rankCount } from '../jobs/job-record.ts';
 import type { NodeSpecRecord } from '../nodes/node-record.ts';
 import type { QueueSpecRecord } from '../queues/queue-record.ts';
+import { type PolicySpecRecord, TOPOLOGY_LABEL } from './policy-record.ts';
 
 export interface SnapshotRows {
   readonly nodes: readonly Row[];
@@ -21,12 +28,11 @@ export interface SnapshotRows {
   readonly endpoints: readonly Row[];
 }
 
-export function buildSnapshot(rows: SnapshotRows, nowMs: number): Snapshot {
+export function buildSnapshot(rows: SnapshotRows, nowMs: number, policy: PolicySpecRecord = {}): Snapshot {
   const endpoints = new Map(rows.endpoints.map((row) => [row.id, row]));
   return {
+    ...buildWorld(rows, policy),
     nowMs,
-    nodes: rows.nodes.map(toNode),
-    queues: rows.queues.map(toQueue),
     workloads: [
       ...rows.jobs.map(toJobWorkload),
       ...rows.replicas.flatMap((row) => {
@@ -37,14 +43,43 @@ export function buildSnapshot(rows: SnapshotRows, nowMs: number): Snapshot {
   };
 }
 
-function toNode(row: Row): NodeState {
+/** Nodes, queues and levels: what a whole working form is made from. */
+export function buildWorld(
+  rows: Pick<SnapshotRows, 'nodes' | 'queues'>,
+  policy: PolicySpecRecord,
+): Pick<Snapshot, 'nodes' | 'queues' | 'topologyLevels'> {
+  const levels = policy.topology?.levels ?? DEFAULT_TOPOLOGY_LEVELS;
+  return {
+    nodes: rows.nodes.map((row) => toNode(row, levels, policy.topology?.nodes[row.name])),
+    queues: rows.queues.map((row) => toQueue(row, policy.order)),
+    topologyLevels: [...levels],
+  };
+}
+
+/** As the policy says, else as the node's own labels say; a path ends at the first level not named. */
+function topologyPath(
+  labels: Readonly<Record<string, string>>,
+  levels: readonly string[],
+  named: readonly string[] | undefined,
+): string[] {
+  if (named !== undefined) return [...named];
+  const path: string[] = [];
+  for (const level of levels) {
+    const domain = labels[`${TOPOLOGY_LABEL}${level}`];
+    if (domain === undefined) break;
+    path.push(domain);
+  }
+  return path;
+}
+
+function toNode(row: Row, levels: readonly string[], named: readonly string[] | undefined): NodeState {
   const spec = row.spec as NodeSpecRecord;
   return {
     id: row.id,
     name: row.name,
     labels: { ...spec.labels },
     taints: [],
-    topologyPath: [],
+    topologyPath: topologyPath(spec.labels, levels, named),
     cordoned: row.state === 'cordoned' || row.state === 'draining',
     healthy: row.state !== 'quarantined' && row.state !== 'lost',
     capacity: { cpuMilli: spec.cpuMilli, memoryBytes: spec.memoryBytes, storageBytes: spec.storageBytes },
@@ -59,8 +94,9 @@ function toNode(row: Row): NodeState {
   };
 }
 
-function toQueue(row: Row): QueueNode {
+function toQueue(row: Row, order: string | undefined): QueueNode {
   const spec = row.spec as QueueSpecRecord;
+  const policy = spec.policy ?? order;
   return {
     id: row.id,
     name: row.name,
@@ -74,6 +110,8 @@ function toQueue(row: Row): QueueNode {
     },
     priority: spec.priority,
     parentId: row.parentId ?? null,
+    ...(policy === undefined ? {} : { policy }),
+    ...(spec.minRuntimeMs === undefined ? {} : { minRuntimeMs: spec.minRuntimeMs }),
   };
 }
 
@@ -117,13 +155,35 @@ export function jobRequest(input: {
   };
 }
 
+/** What earlier attempts ran and used, and how often one of them was evicted. */
+function earlierService(
+  { attempts }: JobStatusRecord,
+  devicesPerRank: number,
+): Pick<Workload, 'ranForMs' | 'attainedDeviceSeconds' | 'preemptions'> {
+  let ranForMs = 0;
+  let attainedDeviceSeconds = 0;
+  let preemptions = 0;
+  for (const { startedAt, endedAt, placement, stopReason } of attempts) {
+    if (endedAt === undefined) continue;
+    if (stopReason === 'preempted') preemptions += 1;
+    if (startedAt === undefined) continue;
+    const ranMs = Math.max(0, Date.parse(endedAt) - Date.parse(startedAt));
+    ranForMs += ranMs;
+    attainedDeviceSeconds += (ranMs / 1000) * placement.length * Math.max(1, devicesPerRank);
+  }
+  return {
+    ...(ranForMs > 0 ? { ranForMs, attainedDeviceSeconds } : {}),
+    ...(preemptions > 0 ? { preemptions } : {}),
+  };
+}
+
 function topologyWish(wish: JobSpec['topology']): Pick<Workload, 'topology'> {
   if (wish?.required !== undefined) return { topology: { mode: 'required', level: wish.required } };
   if (wish?.preferred !== undefined) return { topology: { mode: 'preferred', level: wish.preferred } };
   return {};
 }
 
-function toJobWorkload(row: Row): Workload {
+export function toJobWorkload(row: Row): Workload {
   const record = row.spec as JobSpecRecord;
   const status = row.status as JobStatusRecord;
   const pending = jobRequest({
@@ -134,9 +194,11 @@ function toJobWorkload(row: Row): Workload {
     spec: record.job,
   });
   const attempt = currentAttempt(status);
-  if (row.state === 'queued' || attempt === undefined) return pending;
+  const before = earlierService(status, pending.taskGroups[0]?.request.devices ?? 0);
+  if (row.state === 'queued' || attempt === undefined) return { ...pending, ...before };
   return {
     ...pending,
+    ...before,
     state: 'running',
     startedAtMs: Date.parse(attempt.placedAt),
     allocation: attempt.placement.map(({ rank, node, devices }) => ({
@@ -150,7 +212,7 @@ function toJobWorkload(row: Row): Workload {
   };
 }
 
-function toReplicaWorkload(row: Row, endpoint: Row): Workload {
+export function toReplicaWorkload(row: Row, endpoint: Row): Workload {
   const spec = row.spec as ReplicaSpecRecord;
   const endpointSpec = endpoint.spec as EndpointSpecRecord;
   const status = row.status as ReplicaStatusRecord;

@@ -1,0 +1,42 @@
+/**
+ * What the last cycles decided and from what. The snapshot is kept as the planner saw it, so that a
+ * decision can be planned again: the same snapshot gives the same plan.
+ */
+import type { Plan, Snapshot } from '@gantry/scheduling';
+
+export interface Decision {
+  /** Counts the cycles of this server. */
+  readonly number: number;
+  readonly atMs: number;
+  readonly tookMs: number;
+  readonly snapshot: Snapshot;
+  /** null when the cycle failed. */
+  readonly plan: Plan | null;
+  readonly error?: string;
+}
+
+/** Cycles that decided nothing new push out the others otherwise. */
+const KEPT = 200;
+/** Snapshots share their workloads; still, those of large clusters are kept for fewer cycles. */
+const KEPT_WORKLOADS = 500_000;
+
+export class DecisionLog {
+  readonly #kept: Decision[] = [];
+  #workloads = 0;
+
+  add(decision: Decision): void {
+    this.#kept.push(decision);
+    this.#workloads += decision.snapshot.workloads.length;
+    while (this.#kept.length > 1 && (this.#kept.length > KEPT || this.#workloads > KEPT_WORKLOADS))
+      this.#workloads -= this.#kept.shift()!.snapshot.workloads.length;
+  }
+
+  /** Newest first. */
+  list(): readonly Decision[] {
+    return [...this.#kept].reverse();
+  }
+
+  get(number: number): Decision | undefined {
+    return this.#kept.find((decision) => decision.number === number);
+  }
+}

@@ -1,0 +1,125 @@
+/**
+ * The planner's engine, kept in step with the rows. A workload that the engine refuses, or that makes
+ * a whole cycle throw, is set aside with its reason until its row changes; the others go on.
+ */
+import type { Row } from '@gantry/ports';
+import {
+  Engine,
+  findOffender,
+  type Plan,
+  PLACEMENTS,
+  type PlanOptions,
+  type Snapshot,
+  type Workload,
+} from '@gantry/scheduling';
+import { buildWorld, toJobWorkload, toReplicaWorkload } from './build-snapshot.ts';
+import { POLICY_NAME, type PolicySpecRecord } from './policy-record.ts';
+import type { MirrorChanges, RowMirror } from './row-mirror.ts';
+
+const WORLD_KINDS: ReadonlySet<string> = new Set(['node', 'queue', 'policy']);
+
+export interface SetAside {
+  readonly workloadId: string;
+  readonly message: string;
+}
+
+export class LiveEngine {
+  readonly #mirror: RowMirror;
+  #engine: Engine;
+  readonly #setAside = new Map<string, string>();
+
+  constructor(mirror: RowMirror) {
+    this.#mirror = mirror;
+    this.#engine = new Engine({ nowMs: 0, nodes: [], queues: [], workloads: [] });
+  }
+
+  policy(): PolicySpecRecord {
+    for (const row of this.#mirror.rows('policy').values())
+      if (row.name === POLICY_NAME) return row.spec as PolicySpecRecord;
+    return {};
+  }
+
+  /** Workloads that cannot be planned as they stand. */
+  setAside(): readonly SetAside[] {
+    return [...this.#setAside].map(([workloadId, message]) => ({ workloadId, message }));
+  }
+
+  update({ changed, gone }: MirrorChanges): void {
+    const isNewWorld =
+      changed.some(({ kind }) => WORLD_KINDS.has(kind)) || gone.some(({ kind }) => WORLD_KINDS.has(kind));
+    if (isNewWorld) this.#renew();
+    for (const { id } of gone) {
+      this.#setAside.delete(id);
+      this.#engine.remove(id);
+    }
+    for (const row of changed) {
+      if (row.kind === 'job') this.#put(row.id, () => toJobWorkload(row));
+      if (row.kind === 'replica') this.#putReplica(row);
+      if (row.kind === 'endpoint') {
+        for (const replica of this.#mirror.rows('replica').values())
+          if (replica.parentId === row.id) this.#putReplica(replica);
+      }
+    }
+  }
+
+  /** Nodes, queues or the policy changed: a new engine with the workloads of the old one. */
+  #renew(): void {
+    const policy = this.policy();
+    const rows = {
+      nodes: [...this.#mirror.rows('node').values()],
+      queues: [...this.#mirror.rows('queue').values()],
+    };
+    const scorer = PLACEMENTS[policy.placement ?? 'shadow-price'];
+    const options: PlanOptions = {
+      ...(scorer === undefined ? {} : { scorer }),
+      ...(policy.preemption === undefined ? {} : { preemption: policy.preemption }),
+      ...(policy.reservation === undefined ? {} : { reservation: policy.reservation }),
+    };
+    const { workloads } = this.#engine.snapshot(0);
+    this.#engine = new Engine({ ...buildWorld(rows, policy), nowMs: 0, workloads }, options);
+  }
+
+  #putReplica(row: Row): void {
+    const endpoint = this.#mirror.rows('endpoint').get(row.parentId ?? '');
+    if (endpoint === undefined) this.#engine.remove(row.id);
+    else this.#put(row.id, () => toReplicaWorkload(row, endpoint));
+  }
+
+  #put(id: string, make: () => Workload): void {
+    this.#setAside.delete(id);
+    try {
+      this.#engine.upsert(make());
+    } catch (error) {
+      this.#engine.remove(id);
+      this.#setAside.set(id, messageOf(error));
+    }
+  }
+
+  /**
+   * The plan of this moment. When planning throws, the waiting workload at fault is looked for and set
+   * aside, and the others are planned; what is no single workload's fault is thrown on.
+   */
+  plan(nowMs: number, onSetAside: (found: SetAside, snapshot: Snapshot) => void): Plan {
+    for (;;) {
+      try {
+        return this.#engine.plan(nowMs);
+      } catch (error) {
+        const snapshot = this.#engine.snapshot(nowMs);
+        const offender = findOffender(snapshot);
+        if (offender === null) throw error;
+        const found = { workloadId: offender, message: messageOf(error) };
+        this.#engine.remove(offender);
+        this.#setAside.set(offender, found.message);
+        onSetAside(found, snapshot);
+      }
+    }
+  }
+
+  snapshot(nowMs: number): Snapshot {
+    return this.#engine.snapshot(nowMs);
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,228 @@
+/** The live scheduler over a store in memory: what is queued is placed, what waits is told why, what breaks is set aside. */
+import { createManualClock } from '@gantry/kit';
+import { planCycle } from '@gantry/scheduling';
+import { expect, test } from 'vitest';
+import type { Deps } from '../deps.ts';
+import { createHub } from '../hub.ts';
+import type { JobStatusRecord } from '../jobs/job-record.ts';
+import { createMemoryStore } from '../testing/memory-store.ts';
+import { createScheduler } from './scheduler.ts';
+import { watchWrites } from './watch-writes.ts';
+
+const GIB = 2 ** 30;
+
+async function platform(options: { devices?: number; isWatched?: boolean } = {}) {
+  const memory = createMemoryStore();
+  const store = watchWrites(memory);
+  const clock = createManualClock(1_000_000);
+  const errors: object[] = [];
+  const started: string[] = [];
+  const log = {
+    info: () => undefined,
+    warn: () => undefined,
+    error: (fields: object) => void errors.push(fields),
+  };
+  let port = 20_000;
+  const deps = { store, clock, log, places: { freePort: async () => port++ } } as unknown as Deps;
+  const hub = createHub();
+  const tenantId = 'ten_1';
+  const row = { tenantId, status: {} };
+  await store.tx({ platform: true }, async (tx) => {
+    const device = { kind: 'gpu', model: 'a100', memoryBytes: 80 * GIB, healthy: true };
+    for (const name of ['n1', 'n2'])
+      await tx.insert({
+        ...row,
+        kind: 'node',
+        id: name,
+        name,
+        state: 'ready',
+        spec: {
+          cpuMilli: 64_000,
+          memoryBytes: 512 * GIB,
+          storageBytes: 0,
+          labels: {},
+          topology: [name],
+          address: '',
+          devices: Array.from({ length: options.devices ?? 4 }, (_, at) => ({
+            ...device,
+            id: `${name}/${at}`,
+          })),
+          facts: {},
+        },
+      });
+    await tx.insert({
+      ...row,
+      kind: 'queue',
+      id: 'que_1',
+      name: 'default',
+      state: 'open',
+      spec: { deserved: {}, limit: {}, weight: 1, priority: 0 },
+    });
+  });
+  const scheduler = createScheduler(
+    deps,
+    hub,
+    {
+      jobs: { ensureStarted: async (id: string) => void started.push(id) } as never,
+      ensureReplica: async () => undefined,
+    },
+    options.isWatched === false ? {} : { writes: store },
+  );
+  const submit = (id: string, gpu: number, more: object = {}): Promise<unknown> =>
+    store.tx({ platform: true }, (tx) =>
+      tx.insert({
+        kind: 'job',
+        id,
+        tenantId,
+        name: id,
+        state: 'queued',
+        spec: {
+          queueId: 'que_1',
+          queue: 'default',
+          user: 'u',
+          job: {
+            priority: 0,
+            preemptible: true,
+            timeLimit: 3_600_000,
+            resources: { cpu: 1, memory: GIB, gpu },
+            ...more,
+          },
+        },
+        status: { attempts: [], userRetriesUsed: 0, platformRestarts: 0 },
+      }),
+    );
+  const job = (id: string) => store.read({ platform: true }, (tx) => tx.get('job', id));
+  const round = async (): Promise<void> => {
+    scheduler.poke();
+    await scheduler.idle();
+  };
+  return { memory, store, scheduler, submit, job, round, errors, started, clock };
+}
+
+test('queued jobs are placed with an attempt and an event, and started after the commit', async () => {
+  const { submit, round, job, started, memory } = await platform();
+  await submit('job_a', 4);
+  await submit('job_b', 4);
+  await round();
+  expect((await job('job_a'))?.state).toBe('starting');
+  expect(started).toEqual(['job_a', 'job_b']);
+  const status = (await job('job_b'))?.status as JobStatusRecord;
+  expect(status.attempts).toMatchObject([{ epoch: 1, state: 'starting', placement: [{ rank: 0 }] }]);
+  expect(memory.events.map(({ type }) => type)).toEqual(['job.placed', 'job.placed']);
+});
+
+test('what waits is told why once, and its place in the line from memory', async () => {
+  const { submit, round, job, scheduler, memory } = await platform();
+  for (const id of ['job_a', 'job_b', 'job_c', 'job_d']) await submit(id, 4, { preemptible: false });
+  await round();
+  expect(scheduler.waitingOf('job_d')).toMatchObject({ position: 2, ahead: ['job_c'] });
+  expect((await job('job_c'))?.status).toMatchObject({
+    waiting: { reasons: [{ code: 'insufficient_capacity' }] },
+  });
+  const { version } = (await job('job_c'))!;
+  await submit('job_0', 4, { priority: 100 });
+  await round();
+  expect(scheduler.waitingOf('job_c')).toMatchObject({ position: 2, ahead: ['job_0'] });
+  expect((await job('job_c'))?.version).toBe(version);
+  expect(memory.events.filter(({ type }) => type === 'job.waiting')).toHaveLength(3);
+});
+
+test('with writes watched only what changed is read; without, the outcome is the same', async () => {
+  for (const isWatched of [true, false]) {
+    const { submit, round, scheduler, memory } = await platform({ isWatched });
+    await submit('job_a', 4);
+    await round();
+    await submit('job_b', 4);
+    await submit('job_c', 8);
+    await round();
+    expect(scheduler.snapshot().workloads.map(({ id, state }) => [id, state])).toEqual(
+      isWatched ? expect.arrayContaining([['job_b', 'pending']]) : expect.anything(),
+    );
+    await round();
+    expect(
+      scheduler
+        .snapshot()
+        .workloads.map(({ id, state }) => `${id} ${state}`)
+        .sort(),
+    ).toEqual(['job_a running', 'job_b running', 'job_c pending']);
+    expect(memory.queries).toBeGreaterThan(0);
+  }
+});
+
+test('a row that somebody else moved is read again and planned anew, not twice', async () => {
+  const { submit, round, job, memory, scheduler, started } = await platform();
+  await submit('job_a', 4);
+  await submit('job_b', 4);
+  // Behind the back of the watched store, as another process would.
+  const behind = () =>
+    memory.tx({ platform: true }, (tx) => tx.update('job', 'job_a', { state: 'cancelled' }));
+  await round();
+  await submit('job_c', 8);
+  await round();
+  await behind();
+  scheduler.note('job', 'job_a');
+  await memory.tx({ platform: true }, (tx) => tx.update('job', 'job_b', { state: 'done' }));
+  scheduler.note('job', 'job_b');
+  await round();
+  expect((await job('job_a'))?.state).toBe('cancelled');
+  expect(started.filter((id) => id === 'job_a')).toHaveLength(1);
+});
+
+test('a job that contradicts itself is set aside with its reason; the others go on', async () => {
+  const { submit, round, job, scheduler } = await platform();
+  await submit('job_bad', -1);
+  await submit('job_good', 1);
+  await round();
+  expect((await job('job_good'))?.state).toBe('starting');
+  expect(scheduler.waitingOf('job_bad')?.reasons).toMatchObject([
+    { code: 'set_aside', tier: 'misconfigured' },
+  ]);
+  expect((await job('job_bad'))?.status).toMatchObject({ waiting: { reasons: [{ code: 'set_aside' }] } });
+});
+
+test('every cycle leaves a decision that gives the same plan again', async () => {
+  const { submit, round, scheduler } = await platform();
+  await submit('job_a', 3);
+  await submit('job_b', 8);
+  await round();
+  const [decision] = scheduler.decisions.list();
+  expect(decision?.plan?.placements.map(({ workloadId }) => workloadId)).toEqual(['job_a']);
+  expect(planCycle(structuredClone(decision!.snapshot))).toEqual(decision!.plan);
+});
+
+test('a policy and the labels of nodes take effect with the next cycle', async () => {
+  const { submit, round, store, scheduler } = await platform();
+  await submit('job_long', 4, { timeLimit: 90_000_000, topology: { required: 'pod' } });
+  await round();
+  expect(scheduler.waitingOf('job_long')?.reasons).toMatchObject([{ code: 'unknown_topology_level' }]);
+  await store.tx({ platform: true }, (tx) =>
+    tx.insert({
+      kind: 'policy',
+      id: 'pol_1',
+      tenantId: 'ten_1',
+      name: 'scheduling',
+      state: 'active',
+      spec: { order: 'sjf', topology: { levels: ['pod'], nodes: { n1: ['p1'], n2: ['p2'] } } },
+      status: {},
+    }),
+  );
+  await submit('job_short', 4, { timeLimit: 1000 });
+  await submit('job_middle', 4, { timeLimit: 2000 });
+  await round();
+  expect(scheduler.decisions.list()[0]?.plan?.placements.map(({ workloadId }) => workloadId)).toEqual([
+    'job_short',
+    'job_middle',
+  ]);
+  expect(scheduler.waitingOf('job_long')?.reasons).toMatchObject([{ code: 'topology_not_satisfied' }]);
+});
+
+test('while the store is away nothing is lost: the next cycle reads what this one could not', async () => {
+  const { submit, round, memory, scheduler, started } = await platform();
+  await submit('job_a', 1);
+  memory.failWith = new Error('the database is away');
+  await round();
+  expect(scheduler.stats.failures).toBe(1);
+  memory.failWith = undefined;
+  await round();
+  expect(started).toEqual(['job_a']);
+});

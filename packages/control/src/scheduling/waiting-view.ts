@@ -1,0 +1,42 @@
+/** What a job is told about its wait, in words, from what the planner says as data. */
+import { type Plan, describeChange, describeReason } from '@gantry/scheduling';
+import type { JobStatusRecord } from '../jobs/job-record.ts';
+
+export type WaitingView = NonNullable<JobStatusRecord['waiting']>;
+type Waiting = Plan['waiting'][number];
+
+export function waitingView(waiting: Waiting, nameOf: (workloadId: string) => string): WaitingView {
+  return {
+    reasons: waiting.reasons.map((reason) => ({
+      ...reason,
+      code: reason.code,
+      tier: reason.tier,
+      message: describeReason(reason),
+    })),
+    position: waiting.position,
+    ahead: waiting.ahead.map(nameOf),
+    unblock: waiting.unblock.map(describeChange),
+  };
+}
+
+/** Of a workload that planning cannot take as it stands. */
+export function setAsideView(message: string): WaitingView {
+  return {
+    reasons: [
+      {
+        code: 'set_aside',
+        tier: 'misconfigured',
+        message: `It was set aside because planning it failed: ${message}`,
+      },
+    ],
+    unblock: [],
+  };
+}
+
+const codesOf = (view: WaitingView | undefined): string =>
+  (view?.reasons ?? []).map(({ code }) => code).join();
+
+/** A new reason is worth an event; a new position only a look. */
+export function hasNewReason(before: WaitingView | undefined, after: WaitingView): boolean {
+  return codesOf(before) !== codesOf(after);
+}
