@@ -4,6 +4,7 @@ export { createManualClock, systemClock, type Clock, type ManualClock } from './
 export { createDeferred, type Deferred } from './deferred.ts';
 export { formatDuration, parseDuration } from './durations.ts';
 export { createId } from './ids.ts';
+export { parseIgnoreRules, type IgnoreRules } from './ignore-rules.ts';
 export { writeMetrics, type Labels, type MetricFamily } from './metrics.ts';
 export { nearest } from './nearest.ts';
 export { createRandom, type Random } from './random.ts';
