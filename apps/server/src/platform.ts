@@ -1,6 +1,6 @@
 /** The parts of a running platform that route handlers work with. */
 import type { Deps, EndpointRuntime, Hub, JobRuntime, Scheduler } from '@gantry/control';
-import type { FeedEvent } from '@gantry/ports';
+import type { FeedEvent, FeedOptions } from '@gantry/ports';
 import type { IsolationFacts } from '@gantry/runners';
 
 export interface Platform {
@@ -15,6 +15,6 @@ export interface Platform {
   readonly isolation: IsolationFacts;
   /** Names of tenants by id; tenants are few and never renamed. */
   tenantName(id: string): Promise<string>;
-  feed(signal: AbortSignal, sinceSeq?: number): AsyncIterable<FeedEvent>;
+  feed(signal: AbortSignal, options?: FeedOptions): AsyncIterable<FeedEvent>;
   forgetKeys(): void;
 }

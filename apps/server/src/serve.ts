@@ -5,6 +5,7 @@
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, extname, join } from 'node:path';
 import { createBlobStore } from '@gantry/blobs';
+import { GantryError } from '@gantry/contract';
 import {
   type AuthenticatedKey,
   type Deps,
@@ -22,6 +23,7 @@ import { createGateway } from '@gantry/gateway';
 import { systemClock } from '@gantry/kit';
 import { createLocalRunner, probeIsolation, toIsolationFacts } from '@gantry/runners';
 import { openStore } from '@gantry/store';
+import { followFeed, pumpWorkers } from './background.ts';
 import { claimDataDir, writeServerFile } from './data-dir.ts';
 import { createHttpServer } from './http/index.ts';
 import { refreshLocalNode } from './local-node.ts';
@@ -89,7 +91,10 @@ export async function serve(options: ServerOptions, logger: Logger): Promise<Ser
   const gateway = stack.use(
     createGateway({
       authenticate: async (bearer) => {
-        const key = await authenticate(bearer).catch(() => undefined);
+        const key = await authenticate(bearer).catch((error: unknown) => {
+          if (error instanceof GantryError && error.status === 401) return undefined;
+          throw error;
+        });
         const mayAsk = key !== undefined && key.scopes.includes('infer');
         return mayAsk ? { tenantId: key.tenantId, principalId: key.userName, keyId: key.keyId } : undefined;
       },
@@ -143,15 +148,25 @@ export async function serve(options: ServerOptions, logger: Logger): Promise<Ser
       tenantNames.set(id, name);
       return name;
     },
-    feed: (signal, sinceSeq) => store.feed(signal, sinceSeq === undefined ? {} : { sinceSeq }),
+    feed: (signal, options) => store.feed(signal, options),
     forgetKeys: () => gateway.forgetKeys(),
   };
 
   // Another server on the same database, or an operator with psql, wakes us through the feed.
   const stopping = new AbortController();
   stack.defer(() => stopping.abort());
-  void follow(platform, stopping.signal, logger);
+  void followFeed(platform, stopping.signal, logger);
   void pumpWorkers(platform, stopping.signal, logger);
+  // What failed for want of a database is decided again.
+  stack.use(
+    store.onRecovered(() => {
+      logger.info({}, 'the database is back');
+      hub.changed('scheduler');
+      endpoints
+        .reconcileAll()
+        .catch((error: unknown) => logger.error({ error: String(error) }, 'reconciling failed'));
+    }),
+  );
 
   const metrics = createMetrics(platform, gateway);
   const http = stack.use(
@@ -164,8 +179,7 @@ export async function serve(options: ServerOptions, logger: Logger): Promise<Ser
         return row === undefined ? undefined : { id: row.id, name: row.name };
       },
       idempotency: {
-        run: (tenantId, key, route, requestHash, act) =>
-          store.idempotent(tenantId, key, route, requestHash, act),
+        run: (request, act, recover) => store.idempotent(request, act, recover),
       },
       raw: {
         '/v1/': (request, response) => gateway.handle(request, response),
@@ -230,35 +244,4 @@ async function keepOperatorKey(deps: Deps, dataDir: string, secret: string | und
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
   await writeFile(file, `${text}\n`, { mode: 0o600 });
   await chmod(file, 0o600);
-}
-
-async function follow(platform: Platform, signal: AbortSignal, logger: Logger): Promise<void> {
-  try {
-    for await (const event of platform.feed(signal)) {
-      if (event.kind === 'job') platform.hub.changed(`job:${event.resourceId}`);
-      platform.scheduler.note(event.kind, event.resourceId);
-      if (event.actor !== 'scheduler') platform.hub.changed('scheduler');
-    }
-  } catch (error) {
-    if (!signal.aborted) logger.error({ error: String(error) }, 'the change feed ended');
-  }
-}
-
-async function pumpWorkers(platform: Platform, signal: AbortSignal, logger: Logger): Promise<void> {
-  for await (const event of platform.deps.runner.events(signal)) {
-    try {
-      const isMine =
-        (await platform.jobs.onWorkerEvent(event)) || (await platform.endpoints.onWorkerEvent(event));
-      if (!isMine)
-        logger.debug(
-          { workerId: event.workerId, type: event.type },
-          'an event of a worker that nobody waits for',
-        );
-    } catch (error) {
-      logger.error(
-        { workerId: event.workerId, error: error instanceof Error ? error.stack : String(error) },
-        'a worker event failed',
-      );
-    }
-  }
 }

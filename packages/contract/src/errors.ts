@@ -41,6 +41,7 @@ export const errorCodes = {
   disk_full: platform(507),
   port_in_use: caller(409),
   data_dir_held: caller(409),
+  database_held: caller(409),
   data_dir_not_writable: caller(403),
   schema_too_new: caller(409),
 } as const satisfies Record<string, ErrorKind>;

@@ -103,6 +103,14 @@ export const routes = {
     query: pageQuery,
     response: pageOf(tenantSchema),
   }),
+  'tenants.get': route({
+    method: 'GET',
+    path: '/api/v1/tenants/:name',
+    summary: 'One tenant by name or id',
+    permission: 'operator',
+    errors: named,
+    response: tenantSchema,
+  }),
   'users.create': route({
     method: 'POST',
     path: '/api/v1/users',

@@ -151,20 +151,39 @@ export interface Tx {
   revokeKey(id: string, at?: string): Promise<void>;
 }
 
+export interface FeedOptions {
+  /** Events after this one; the newest there is when left out. */
+  readonly sinceSeq?: number;
+  readonly tenantId?: string;
+}
+
+export interface IdempotentRequest {
+  readonly tenantId: string;
+  readonly key: string;
+  readonly route: string;
+  readonly requestHash: string;
+}
+
 export interface Store extends AsyncDisposable {
   /** Everything in `fn` commits together or not at all. Rejects with `store_unavailable` while the database is away. */
   tx<T>(scope: Scope, fn: (tx: Tx) => Promise<T>): Promise<T>;
   read<T>(scope: Scope, fn: (tx: Tx) => Promise<T>): Promise<T>;
-  /** Events in commit order, woken by NOTIFY: an idle feed issues no query. */
-  feed(signal: AbortSignal, options?: { readonly sinceSeq?: number }): AsyncIterable<FeedEvent>;
-  /** The first answer again for the same key and request; `idempotency_mismatch` for another request under the key. */
+  /** Events in commit order, of one tenant or all, woken by NOTIFY: an idle feed issues no query. */
+  feed(signal: AbortSignal, options?: FeedOptions): AsyncIterable<FeedEvent>;
+  /**
+   * The first answer again for the same key and request; `idempotency_mismatch` for another request under the key.
+   * The key is taken in the first transaction of `act` that makes a row. Where a server died between that commit
+   * and its answer, `recover` makes the answer from the row's id: `act` never runs twice.
+   */
   idempotent<T>(
-    tenantId: string,
-    key: string,
-    route: string,
-    requestHash: string,
+    request: IdempotentRequest,
     act: () => Promise<T>,
+    recover: (resourceId: string) => Promise<T>,
   ): Promise<T>;
+  /** Called when the database was away and is back: what was missed is to be looked at again. */
+  onRecovered(listener: () => void): Disposable;
   health(): { readonly ok: boolean; readonly reason?: string };
   readonly facts: { readonly description: string };
+  /** Statements sent since it was opened. */
+  readonly stats: { readonly statements: number };
 }

@@ -10,7 +10,16 @@ export interface Database extends AsyncDisposable {
   readonly description: string;
   /** Runs on one connection between BEGIN and COMMIT; rolls back when `fn` rejects. */
   transaction<T>(fn: (connection: Queryable) => Promise<T>): Promise<T>;
-  /** Calls `onNotify` at every NOTIFY of the channel, and once after each reconnection, until the signal aborts. */
-  listen(channel: string, onNotify: () => void, signal: AbortSignal): Promise<void>;
+  /** Who holds the database, as this server wrote it into `server_lease`; undefined where nobody else can come. */
+  readonly holder: string | undefined;
   health(): { readonly ok: boolean; readonly reason?: string };
+  readonly stats: { readonly statements: number };
+}
+
+/** What a database tells the store of its own accord. */
+export interface DatabaseListener {
+  /** Something was committed that the feed has; also after every reconnection. */
+  onNotify(): void;
+  /** It was away and is back. */
+  onRecovered(): void;
 }

@@ -102,4 +102,17 @@ grant select, insert on event, ledger, idempotency to gantry_app;
 grant usage on sequence event_seq_seq to gantry_app;
 `,
   },
+  {
+    number: 2,
+    title: 'which server holds the database; idempotency keys taken with the row they made',
+    sql: `
+create table server_lease (only_one boolean primary key default true check (only_one), holder text);
+insert into server_lease (holder) values (null);
+grant select, update on server_lease to gantry_app;
+alter table idempotency alter column response drop not null;
+alter table idempotency add column resource_id text;
+create index idempotency_age on idempotency (tenant_id, at);
+grant update, delete on idempotency to gantry_app;
+`,
+  },
 ];

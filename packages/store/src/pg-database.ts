@@ -1,44 +1,62 @@
-/** Postgres over `pg`: a pool for transactions, one connection of its own that listens. */
+/** Postgres over `pg`: a pool for transactions beside the session that holds the lease and listens. */
 import { GantryError } from '@gantry/contract';
 import pg from 'pg';
-import type { Database, Queryable } from './database.ts';
+import type { Database, DatabaseListener } from './database.ts';
+import { type Counter, asQueryable, isAway } from './pg-connection.ts';
+import { openPgSession } from './pg-session.ts';
 
 export interface PgDatabaseOptions {
   readonly config: pg.ClientConfig;
   readonly description: string;
   readonly maxConnections?: number;
+  readonly patienceMs?: number;
   readonly onListenError?: (error: unknown) => void;
 }
 
-const asQueryable = (client: pg.ClientBase): Queryable => ({
-  query: async <R extends Record<string, unknown>>(text: string, values?: readonly unknown[]) => {
-    const result = await client.query<R>(text, values === undefined ? undefined : [...values]);
-    return { rows: result.rows, rowCount: result.rowCount ?? 0 };
-  },
-});
-
-/** SQLSTATE classes and socket errors that mean "no database", not "bad query". */
-function isAway(error: unknown): boolean {
-  const code = (error as { code?: string }).code ?? '';
-  const message = error instanceof Error ? error.message : '';
-  return (
-    /^(ECONN|ENOENT|EPIPE|ETIMEDOUT|08|57P|53300)/.test(code) ||
-    /terminat|timeout exceeded when trying to connect|not queryable/i.test(message)
-  );
-}
-
-export function createPgDatabase(options: PgDatabaseOptions): Database {
+export async function openPgDatabase(
+  options: PgDatabaseOptions,
+  listener: DatabaseListener,
+): Promise<Database> {
+  const counter: Counter = { statements: 0 };
+  let problem: string | undefined;
+  const note = (error: unknown): void => {
+    problem = error instanceof Error ? error.message : String(error);
+  };
+  const session = await openPgSession({
+    config: options.config,
+    counter,
+    ...(options.patienceMs === undefined ? {} : { patienceMs: options.patienceMs }),
+    listener: {
+      onNotify: () => listener.onNotify(),
+      onRecovered: () => {
+        problem = undefined;
+        listener.onRecovered();
+      },
+    },
+    onProblem: (error) => {
+      note(error);
+      options.onListenError?.(error);
+    },
+  });
   const pool = new pg.Pool({
     ...options.config,
     max: options.maxConnections ?? 8,
     connectionTimeoutMillis: 5_000,
+    // A database that takes connections and answers nothing is as good as away.
+    query_timeout: 60_000,
     idleTimeoutMillis: 30_000,
     allowExitOnIdle: true,
   });
-  let problem: string | undefined;
-  pool.on('error', (error) => {
-    problem = error.message;
-  });
+  pool.on('error', note);
+
+  const away = (error: unknown): unknown => {
+    if (!isAway(error)) return error;
+    note(error);
+    return new GantryError('store_unavailable', 'the database is away; nothing was changed', {
+      hint: 'running jobs go on; try again in a moment',
+      cause: error,
+    });
+  };
 
   const transaction: Database['transaction'] = async (fn) => {
     let client: pg.PoolClient;
@@ -48,18 +66,19 @@ export function createPgDatabase(options: PgDatabaseOptions): Database {
     } catch (error) {
       throw away(error);
     }
+    const connection = asQueryable(client, counter);
     let broken: Error | undefined;
     try {
-      await client.query('begin');
-      const result = await fn(asQueryable(client));
-      await client.query('commit');
+      await connection.query('begin');
+      const result = await fn(connection);
+      await connection.query('commit');
       return result;
     } catch (error) {
       if (isAway(error)) {
         broken = error as Error;
         throw away(error);
       }
-      await client.query('rollback').catch((failure: Error) => {
+      await connection.query('rollback').catch((failure: Error) => {
         broken = failure;
       });
       throw error;
@@ -68,87 +87,19 @@ export function createPgDatabase(options: PgDatabaseOptions): Database {
     }
   };
 
-  const away = (error: unknown): unknown => {
-    if (!isAway(error)) return error;
-    problem = error instanceof Error ? error.message : String(error);
-    return new GantryError('store_unavailable', 'the database is away; nothing was changed', {
-      hint: 'running jobs go on; try again in a moment',
-      cause: error,
-    });
-  };
-
-  const listenOnce = async (channel: string, onNotify: () => void, signal: AbortSignal): Promise<void> => {
-    const client = new pg.Client(options.config);
-    const ended = new Promise<void>((resolve) => {
-      client.on('end', resolve);
-      client.on('error', () => resolve());
-    });
-    await client.connect();
-    problem = undefined;
-    const onAbort = (): void => void client.end().catch(() => undefined);
-    signal.addEventListener('abort', onAbort, { once: true });
-    client.on('notification', onNotify);
-    await client.query(`listen ${channel}`);
-    onNotify();
-    await ended;
-    signal.removeEventListener('abort', onAbort);
-    await client.end().catch(() => undefined);
-  };
-
   return {
     description: options.description,
+    holder: session.holder,
     transaction,
-    listen: async (channel, onNotify, signal) => {
-      for (let delayMs = 100; !signal.aborted; delayMs = Math.min(5_000, delayMs * 2)) {
-        try {
-          await listenOnce(channel, onNotify, signal);
-          delayMs = 100;
-        } catch (error) {
-          problem = error instanceof Error ? error.message : String(error);
-          options.onListenError?.(error);
-        }
-        if (!signal.aborted) await pause(delayMs, signal);
-      }
+    stats: counter,
+    health: () => {
+      const reason =
+        session.endedBy ?? (problem === undefined ? undefined : `the database is away: ${problem}`);
+      return reason === undefined ? { ok: true } : { ok: false, reason };
     },
-    health: () =>
-      problem === undefined ? { ok: true } : { ok: false, reason: `the database is away: ${problem}` },
-    [Symbol.asyncDispose]: () => pool.end(),
+    [Symbol.asyncDispose]: async () => {
+      await session[Symbol.asyncDispose]();
+      await pool.end();
+    },
   };
-}
-
-function pause(delayMs: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(finish, delayMs);
-    function finish(): void {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', finish);
-      resolve();
-    }
-    signal.addEventListener('abort', finish, { once: true });
-  });
-}
-
-/** A connection with the rights to change the schema, for the length of `fn`. */
-export async function withOwner<T>(
-  config: pg.ClientConfig,
-  fn: (connection: Queryable, exec: (sql: string) => Promise<unknown>) => Promise<T>,
-): Promise<T> {
-  const client = new pg.Client({ ...config, connectionTimeoutMillis: 10_000 });
-  try {
-    await client.connect();
-  } catch (error) {
-    throw new GantryError(
-      'store_unavailable',
-      `the database cannot be reached: ${error instanceof Error ? error.message : String(error)}`,
-      {
-        hint: 'check DATABASE_URL and that the database accepts connections',
-        cause: error,
-      },
-    );
-  }
-  try {
-    return await fn(asQueryable(client), (sql) => client.query(sql));
-  } finally {
-    await client.end();
-  }
 }

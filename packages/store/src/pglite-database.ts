@@ -1,14 +1,15 @@
 /** Postgres inside this process, in memory: for tests, and for platforms without a server binary. */
 import { PGlite } from '@electric-sql/pglite';
-import type { Database, Queryable } from './database.ts';
+import type { Database, DatabaseListener, Queryable } from './database.ts';
 import { migrate } from './migrate.ts';
 
 interface Runs {
   query<R>(text: string, values?: unknown[]): Promise<{ rows: R[]; affectedRows?: number }>;
 }
 
-const asQueryable = (runs: Runs): Queryable => ({
+const asQueryable = (runs: Runs, counter = { statements: 0 }): Queryable => ({
   query: async <R extends Record<string, unknown>>(text: string, values?: readonly unknown[]) => {
+    counter.statements += 1;
     const result = await runs.query<R>(text, values === undefined ? undefined : [...values]);
     return { rows: result.rows, rowCount: result.affectedRows ?? result.rows.length };
   },
@@ -25,23 +26,18 @@ async function makeImage(): Promise<Blob | File> {
   return dump;
 }
 
-export async function createPgliteDatabase(): Promise<Database> {
+export async function openPgliteDatabase(listener: DatabaseListener): Promise<Database> {
   image ??= makeImage();
   const database = await PGlite.create({ loadDataDir: await image });
   await database.exec('set role gantry_app');
+  await database.listen('gantry_event', () => listener.onNotify());
+  const stats = { statements: 0 };
   return {
     description: 'PGlite (in memory, nothing survives)',
-    transaction: (fn) => database.transaction((tx) => fn(asQueryable(tx))),
-    listen: async (channel, onNotify, signal) => {
-      const stop = await database.listen(channel, () => onNotify());
-      onNotify();
-      await new Promise<void>((resolve) => {
-        if (signal.aborted) resolve();
-        signal.addEventListener('abort', () => resolve(), { once: true });
-      });
-      await stop().catch(() => undefined);
-    },
+    holder: undefined,
+    transaction: (fn) => database.transaction((tx) => fn(asQueryable(tx, stats))),
     health: () => ({ ok: true }),
+    stats,
     [Symbol.asyncDispose]: () => database.close(),
   };
 }

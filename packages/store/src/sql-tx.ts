@@ -3,6 +3,7 @@ import { GantryError } from '@gantry/contract';
 import type {
   ApiKeyRow,
   EventRow,
+  IdempotentRequest,
   ListQuery,
   NewEvent,
   NewRow,
@@ -39,15 +40,31 @@ const usageKeys: Readonly<Record<UsageQuery['by'], string>> = {
   resource: 'l.resource',
 };
 
+export interface IdempotentAnswer {
+  readonly route: string;
+  readonly requestHash: string;
+  /** Undefined where the server died before it could answer. */
+  readonly response: unknown;
+  readonly resourceId: string | undefined;
+}
+
+const notOurCursor = (): GantryError =>
+  new GantryError('validation_failed', 'this cursor is not one of ours', {
+    hint: 'take nextCursor of the page before',
+  });
+
 export class SqlTx implements Tx {
   readonly #connection: Queryable;
   readonly #events: NewEvent[] = [];
+  /** The first row this transaction made. */
+  firstInsertedId: string | undefined;
 
   constructor(connection: Queryable) {
     this.#connection = connection;
   }
 
   async insert(row: NewRow): Promise<Row> {
+    this.firstInsertedId ??= row.id;
     try {
       return await this.#one(
         `insert into resource (kind, id, tenant_id, name, state, parent_id, spec, status)
@@ -99,6 +116,7 @@ export class SqlTx implements Tx {
     if (query.parentId !== undefined) add((parameter) => `parent_id = ${parameter}`, query.parentId);
     if (query.state !== undefined) add((parameter) => `state = any(${parameter})`, query.state);
     // Ids sort by creation time, so the cursor is the last id seen.
+    if (query.cursor !== undefined && !/^[a-z]+_[0-9a-z]{1,26}$/.test(query.cursor)) throw notOurCursor();
     if (query.cursor !== undefined)
       add((parameter) => `id ${query.newestFirst ? '<' : '>'} ${parameter}`, query.cursor);
     values.push(query.limit + 1);
@@ -196,9 +214,8 @@ export class SqlTx implements Tx {
     cursor?: string;
     newestFirst: boolean;
   }): Promise<Page<EventRow>> {
+    if (query.cursor !== undefined && !/^\d{1,15}$/.test(query.cursor)) throw notOurCursor();
     const cursor = query.cursor === undefined ? null : Number(query.cursor);
-    if (cursor !== null && !Number.isSafeInteger(cursor))
-      throw new GantryError('validation_failed', 'this cursor is not one of ours');
     const { rows } = await this.#connection.query<EventRecord>(
       `select * from event where tenant_id = $1 and ($2::text is null or resource_id = $2)
          and ($3::bigint is null or seq ${query.newestFirst ? '<' : '>'} $3)
@@ -209,11 +226,11 @@ export class SqlTx implements Tx {
     return { items, nextCursor: rows.length > query.limit ? String(items.at(-1)?.seq) : undefined };
   }
 
-  /** Events of every tenant after `seq`, for the feed. */
-  async eventsAfter(seq: number, limit: number): Promise<readonly EventRow[]> {
+  /** Events after `seq`, of one tenant or all, for the feed. */
+  async eventsAfter(seq: number, limit: number, tenantId: string | undefined): Promise<readonly EventRow[]> {
     const { rows } = await this.#connection.query<EventRecord>(
-      'select * from event where seq > $1 order by seq limit $2',
-      [seq, limit],
+      'select * from event where seq > $1 and ($3::text is null or tenant_id = $3) order by seq limit $2',
+      [seq, limit, tenantId ?? null],
     );
     return rows.map(toEventRow);
   }
@@ -300,27 +317,43 @@ export class SqlTx implements Tx {
     );
   }
 
-  async idempotentAnswer(
-    tenantId: string,
-    key: string,
-  ): Promise<{ route: string; requestHash: string; response: unknown } | undefined> {
-    const { rows } = await this.#connection.query<{ route: string; request_hash: string; response: unknown }>(
-      'select route, request_hash, response from idempotency where tenant_id = $1 and key = $2',
+  async idempotentAnswer(tenantId: string, key: string): Promise<IdempotentAnswer | undefined> {
+    const { rows } = await this.#connection.query<{
+      route: string;
+      request_hash: string;
+      response: unknown;
+      resource_id: string | null;
+    }>(
+      'select route, request_hash, response, resource_id from idempotency where tenant_id = $1 and key = $2',
       [tenantId, key],
     );
-    return rows[0] && { route: rows[0].route, requestHash: rows[0].request_hash, response: rows[0].response };
+    return (
+      rows[0] && {
+        route: rows[0].route,
+        requestHash: rows[0].request_hash,
+        response: rows[0].response ?? undefined,
+        resourceId: rows[0].resource_id ?? undefined,
+      }
+    );
   }
 
-  async keepAnswer(
-    tenantId: string,
-    key: string,
-    route: string,
-    requestHash: string,
-    response: unknown,
-  ): Promise<void> {
+  /** Takes the key, for the row that this transaction made. */
+  async takeKey(request: IdempotentRequest, resourceId: string): Promise<void> {
     await this.#connection.query(
-      'insert into idempotency (tenant_id, key, route, request_hash, response) values ($1, $2, $3, $4, $5) on conflict do nothing',
-      [tenantId, key, route, requestHash, JSON.stringify(response)],
+      'insert into idempotency (tenant_id, key, route, request_hash, resource_id) values ($1, $2, $3, $4, $5)',
+      [request.tenantId, request.key, request.route, request.requestHash, resourceId],
+    );
+  }
+
+  async keepAnswer(request: IdempotentRequest, response: unknown): Promise<void> {
+    await this.#connection.query(
+      `insert into idempotency (tenant_id, key, route, request_hash, response) values ($1, $2, $3, $4, $5)
+       on conflict (tenant_id, key) do update set response = excluded.response where idempotency.response is null`,
+      [request.tenantId, request.key, request.route, request.requestHash, JSON.stringify(response)],
+    );
+    await this.#connection.query(
+      "delete from idempotency where tenant_id = $1 and at < clock_timestamp() - interval '3 days'",
+      [request.tenantId],
     );
   }
 

@@ -118,7 +118,11 @@ export function storeSuite(title: string, open: () => Promise<Store>): void {
     it('answers a repeated idempotent request with its first answer, and refuses another under the same key', async () => {
       let acted = 0;
       const ask = (hash: string): Promise<number> =>
-        store.idempotent('a', 'k1', 'jobs.submit', hash, async () => (acted += 1));
+        store.idempotent(
+          { tenantId: 'a', key: 'k1', route: 'jobs.submit', requestHash: hash },
+          async () => (acted += 1),
+          () => expect.fail('nothing to recover'),
+        );
       expect(await Promise.all([ask('h'), ask('h'), ask('h')])).toEqual([1, 1, 1]);
       await expect(ask('other')).rejects.toMatchObject({ code: 'idempotency_mismatch' });
     });

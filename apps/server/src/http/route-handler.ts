@@ -62,9 +62,10 @@ export function createRouteHandler(
   /** A repeated request under the same key gets the first answer again. */
   const once = (
     request: FastifyRequest,
-    principal: Principal | undefined,
+    context: AnyContext,
     act: () => Promise<unknown>,
   ): Promise<unknown> => {
+    const { principal } = context;
     const key = request.headers['idempotency-key'];
     if (route.idempotent !== true || principal === undefined || typeof key !== 'string') return act();
     if (!/^[\x21-\x7e]{1,200}$/.test(key))
@@ -72,7 +73,12 @@ export function createRouteHandler(
         hint: 'a UUID does well',
       });
     const hash = createHash('sha256').update(JSON.stringify(request.body ?? null));
-    return options.idempotency.run(principal.tenantId, key, name, hash.digest('hex'), act);
+    const known = { tenantId: principal.tenantId, key, route: name, requestHash: hash.digest('hex') };
+    // What a create made is shown by the `get` of the same resource.
+    const show = options.handlers[name.replace(/[^.]+$/, 'get') as RouteName] as unknown as AnyHandler;
+    return options.idempotency.run(known, act, (id) =>
+      show(context, { params: { name: id }, query: undefined, body: undefined }),
+    );
   };
 
   return async (request, reply) => {
@@ -94,7 +100,7 @@ export function createRouteHandler(
       await stream(reply, handler(context, input), route.stream, context);
       return reply;
     }
-    const result = await once(request, principal, () =>
+    const result = await once(request, context, () =>
       handler(context, input).catch((error: unknown) => {
         if (principal === undefined && (error as { status?: number }).status === 401)
           parts.throttle.failed(request.ip);

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Role, RouteInput, RouteName, RouteResponse, Routes } from '@gantry/contract';
+import type { Store } from '@gantry/ports';
 import type { Logger } from 'pino';
 
 /** Who asks, as the key says. `tenantId` is already the other tenant's when an operator named one. */
@@ -52,15 +53,8 @@ export interface HttpServerOptions {
   readonly handlers: Handlers;
   authenticate(secret: string): Promise<Principal | undefined>;
   resolveTenant(name: string): Promise<{ readonly id: string; readonly name: string } | undefined>;
-  readonly idempotency: {
-    run<T>(
-      tenantId: string,
-      key: string,
-      route: string,
-      requestHash: string,
-      act: () => Promise<T>,
-    ): Promise<T>;
-  };
+  /** As the store's `idempotent` promises. */
+  readonly idempotency: { readonly run: Store['idempotent'] };
   /** Path prefix → who takes the request whole, before anything is parsed. */
   readonly raw: Readonly<Record<string, (request: IncomingMessage, response: ServerResponse) => void>>;
   readonly health: {

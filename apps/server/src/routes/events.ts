@@ -36,8 +36,11 @@ export function eventRoutes(platform: Platform): EventRoutes {
       return page.nextCursor === undefined ? { items } : { items, nextCursor: page.nextCursor };
     },
     'events.watch': async function* ({ principal, signal }, { query }): AsyncIterable<StreamItem> {
-      for await (const event of platform.feed(signal, query.since)) {
-        if (event.tenantId !== principal.tenantId) continue;
+      const { tenantId } = principal;
+      for await (const event of platform.feed(signal, {
+        tenantId,
+        ...(query.since === undefined ? {} : { sinceSeq: query.since }),
+      })) {
         yield { event: event.type, id: String(event.seq), data: toEvent(event, principal.tenantName) };
       }
     },

@@ -1,5 +1,5 @@
-import type { Tenant } from '@gantry/contract';
-import { type TenantSpecRecord, createTenant } from '@gantry/control';
+import { GantryError, type Tenant } from '@gantry/contract';
+import { type TenantSpecRecord, allRows, createTenant } from '@gantry/control';
 import type { Row } from '@gantry/ports';
 import type { Handlers } from '../http/index.ts';
 import type { Platform } from '../platform.ts';
@@ -18,6 +18,15 @@ export function tenantRoutes({ deps }: Platform): TenantRoutes {
           createTenant(deps, tx, body, principal.userName, requestId),
         ),
       ),
+    'tenants.get': async (_context, { params: { name } }) => {
+      const rows = await deps.store.read({ platform: true }, (tx) => allRows(tx, 'tenant'));
+      const row = rows.find((each) => each.name === name || each.id === name);
+      if (row === undefined)
+        throw new GantryError('not_found', `there is no tenant "${name}"`, {
+          hint: 'list them: gantry tenant list',
+        });
+      return toTenant(row);
+    },
     'tenants.list': async (_context, { query }) =>
       toPage(
         await deps.store.read({ platform: true }, (tx) =>
