@@ -1,6 +1,7 @@
 /** Every command, registered once. A new group is one file in `commands/` and one line here. */
 import { Command } from 'commander';
 import { backupCommands } from './commands/backup.ts';
+import { completionCommand } from './commands/completion.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { downCommand } from './commands/down.ts';
 import { endpointCommands } from './commands/endpoint.ts';
@@ -12,6 +13,7 @@ import { modelCommands } from './commands/model.ts';
 import { nodeCommands } from './commands/node.ts';
 import { queueCommands } from './commands/queue.ts';
 import { quickstartCommand } from './commands/quickstart.ts';
+import { serviceCommands } from './commands/service.ts';
 import { statusCommand } from './commands/status.ts';
 import { tenantCommands } from './commands/tenant.ts';
 import { topCommand } from './commands/top.ts';
@@ -45,7 +47,9 @@ const register: readonly ((program: Command) => void)[] = [
   userCommands,
   keyCommands,
   // Operating.
+  serviceCommands,
   backupCommands,
+  completionCommand,
 ];
 
 export function createProgram(): Command {

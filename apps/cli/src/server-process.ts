@@ -7,7 +7,7 @@ import { CliError } from './cli-error.ts';
 import { readServer } from './connection.ts';
 import { exitCodes } from './exit-codes.ts';
 
-const serverEntry = (): string =>
+export const serverEntry = (): string =>
   process.env['GANTRY_SERVER_ENTRY'] ??
   join(import.meta.dirname, '..', '..', 'server', 'src', `main${extname(import.meta.filename)}`);
 
