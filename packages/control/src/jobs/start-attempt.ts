@@ -1,7 +1,12 @@
 import type { Row } from '@gantry/ports';
 import type { NodeSpecRecord } from '../nodes/node-record.ts';
+import { GantryError } from '@gantry/contract';
 import type { Deps } from '../deps.ts';
+import { openSecrets } from '../secrets/secrets.ts';
+import { type UploadSpecRecord, workDirOf } from './job-inputs.ts';
+import { volumeMounts } from './volume-mounts.ts';
 import type { AttemptRecord, JobSpecRecord } from './job-record.ts';
+import { networkFacts } from './network-facts.ts';
 import { type RankPlace, workerEnvironment } from './worker-environment.ts';
 import { workerIdOf } from './worker-id.ts';
 
@@ -16,6 +21,14 @@ export async function startAttempt(deps: Deps, row: Row, attempt: AttemptRecord)
   const resumeFrom = await deps.places.newestCheckpoint(row.id);
   const places = await rankPlaces(deps, attempt);
   const cpuMilli = Math.round(job.resources.cpu * 1_000);
+  const cwd = workDirOf(deps, row, attempt);
+  const secretEnv = await openSecrets(deps, row.tenantId, job);
+  if (job.upload !== undefined) await unpackUpload(deps, job.upload, cwd);
+  const { mounts, problems } = await volumeMounts(deps, row.tenantId, job, cwd);
+  if (problems[0] !== undefined)
+    throw new GantryError('data_missing', problems[0].message, {
+      ...(problems[0].hint === undefined ? {} : { hint: problems[0].hint }),
+    });
   for (const place of places) {
     const workerId = workerIdOf(attempt.id, place.rank);
     const workerDir = deps.places.workerDir(workerId);
@@ -24,6 +37,7 @@ export async function startAttempt(deps: Deps, row: Row, attempt: AttemptRecord)
       places,
       masterPort: attempt.masterPort,
       framework: job.framework,
+      command: job.command,
       job: { name: row.name, attemptId: attempt.id, epoch: attempt.epoch },
       files: {
         workerDir,
@@ -42,13 +56,24 @@ export async function startAttempt(deps: Deps, row: Row, attempt: AttemptRecord)
       jobId: row.id,
       rank: place.rank,
       command: commandOf(deps, job),
-      cwd: job.workdir ?? deps.places.runDir(row.id),
+      cwd,
       env,
+      secretEnv,
+      mounts,
       limits: { cpuMilli, memoryBytes: job.resources.memory, pids: 4096 },
       logLimitBytes: 256 * 1024 ** 2,
       timeLimitMs: job.timeLimit,
     });
   }
+}
+
+async function unpackUpload(deps: Deps, uploadId: string, dir: string): Promise<void> {
+  const upload = await deps.store.read({ platform: true }, (tx) => tx.get('upload', uploadId));
+  if (upload === undefined)
+    throw new GantryError('data_missing', `the upload "${uploadId}" is gone`, {
+      hint: 'submit the job again with --upload',
+    });
+  await deps.jobFiles.unpack((upload.spec as UploadSpecRecord).digest, dir);
 }
 
 function commandOf(deps: Deps, job: JobSpecRecord['job']): readonly string[] {
@@ -84,6 +109,7 @@ async function rankPlaces(deps: Deps, attempt: AttemptRecord): Promise<readonly 
           return index === undefined ? [] : [index];
         }),
         address: specs.get(node)?.address ?? '127.0.0.1',
+        network: nodeIds.length === 1 ? undefined : networkFacts(specs.get(node)),
       };
     });
 }

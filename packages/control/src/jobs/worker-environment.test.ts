@@ -44,8 +44,9 @@ describe('the environment of a rank', () => {
       GROUP_RANK: '1',
       MASTER_ADDR: '10.0.0.1',
       MASTER_PORT: '29500',
-      PET_NNODES: '2',
-      PET_NPROC_PER_NODE: '2',
+      PET_NNODES: '4',
+      PET_NODE_RANK: '2',
+      PET_NPROC_PER_NODE: '1',
       PET_RDZV_ENDPOINT: '10.0.0.1:29500',
     });
   });

@@ -2,6 +2,8 @@
  * The environment that lets any framework find its peers: torchrun's static variables, elastic `PET_*`,
  * `TF_CONFIG`, the visible devices, and Gantry's own files (docs/runners.md).
  */
+import { isTorch, torchEnvironment, visibleGpus } from './torch-environment.ts';
+
 export interface RankPlace {
   readonly rank: number;
   readonly nodeIndex: number;
@@ -10,6 +12,16 @@ export interface RankPlace {
   /** Indices of accelerators on its node; empty on a machine where devices are CPUs. */
   readonly gpuIndices: readonly number[];
   readonly address: string;
+  /** As the node's inventory saw it; undefined where ranks meet on one machine anyway. */
+  readonly network?: NetworkFacts | undefined;
+}
+
+export interface NetworkFacts {
+  /** The interface that carries the node's address. */
+  readonly interface?: string | undefined;
+  /** InfiniBand or RoCE devices with an active port. */
+  readonly rdmaDevices: readonly string[];
+  readonly isRoce: boolean;
 }
 
 export interface EnvironmentInput {
@@ -17,6 +29,7 @@ export interface EnvironmentInput {
   readonly places: readonly RankPlace[];
   readonly masterPort: number;
   readonly framework: 'none' | 'torch' | 'tensorflow' | 'jax';
+  readonly command?: string | readonly string[] | undefined;
   readonly job: { readonly name: string; readonly attemptId: string; readonly epoch: number };
   readonly files: {
     readonly workerDir: string;
@@ -32,11 +45,11 @@ export interface EnvironmentInput {
 
 export function workerEnvironment(input: EnvironmentInput): Record<string, string> {
   const { place, places, files, job } = input;
-  const nodeCount = new Set(places.map(({ nodeIndex }) => nodeIndex)).size;
   const master = places[0]?.address ?? '127.0.0.1';
   const threads = String(Math.max(1, Math.floor(input.cpuMilli / 1_000)));
   return {
     OMP_NUM_THREADS: threads,
+    ...(isTorch(input) ? torchEnvironment(input) : {}),
     ...input.user,
     RANK: String(place.rank),
     LOCAL_RANK: String(place.localRank),
@@ -46,16 +59,9 @@ export function workerEnvironment(input: EnvironmentInput): Record<string, strin
     GROUP_RANK: String(place.nodeIndex),
     MASTER_ADDR: master,
     MASTER_PORT: String(input.masterPort),
-    PET_NNODES: String(nodeCount),
-    PET_NODE_RANK: String(place.nodeIndex),
-    PET_NPROC_PER_NODE: String(place.localWorldSize),
-    PET_MASTER_ADDR: master,
-    PET_MASTER_PORT: String(input.masterPort),
-    PET_RDZV_BACKEND: 'static',
-    PET_RDZV_ENDPOINT: `${master}:${input.masterPort}`,
     // Indices are positions in bus order (docs/runners.md); CUDA would count by speed otherwise.
     ...(place.gpuIndices.length > 0
-      ? { CUDA_DEVICE_ORDER: 'PCI_BUS_ID', CUDA_VISIBLE_DEVICES: place.gpuIndices.join(',') }
+      ? { CUDA_DEVICE_ORDER: 'PCI_BUS_ID', CUDA_VISIBLE_DEVICES: visibleGpus(input).join(',') }
       : {}),
     ...(input.framework === 'tensorflow' ? { TF_CONFIG: tensorflowConfig(input) } : {}),
     GANTRY_JOB: job.name,
