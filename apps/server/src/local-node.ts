@@ -1,19 +1,145 @@
-/** The machine we are on, as a node: looked at when the server starts, and again when an operator asks. */
+/**
+ * The machine we are on, as a node. It is looked at when the server starts and, where it has accelerators, every
+ * half minute: sick devices leave service, their work moves, and what recovered comes back. A look writes only
+ * what changed, so an idle machine writes nothing.
+ */
 import { hostname } from 'node:os';
-import type { Deps, NodeSpecRecord } from '@gantry/control';
-import { allRows } from '@gantry/control';
+import {
+  type Deps,
+  type NodeSpecRecord,
+  type NodeStatusRecord,
+  type Observation,
+  allRows,
+  observeNode,
+} from '@gantry/control';
+import type { Node } from '@gantry/contract';
 import { createId } from '@gantry/kit';
-import { createLocalInventory } from '@gantry/runners/inventory';
+import type { LocalInventory, MachineFacts } from '@gantry/runners/inventory';
 
-export async function refreshLocalNode(deps: Deps, tenantId: string, dataDir: string): Promise<void> {
-  const found = await createLocalInventory({ dataDir }).look();
-  const name =
-    hostname()
-      .toLowerCase()
-      .replaceAll(/[^a-z0-9-]+/g, '-')
-      .replace(/^-+|-+$/g, '')
-      .slice(0, 63) || 'this-machine';
-  const spec: NodeSpecRecord = {
+const lookEveryMs = 30_000;
+
+export interface DeviceReading {
+  readonly memoryUsedBytes: number;
+  readonly largestFreeBytes: number;
+  readonly utilisationPercent?: number;
+  readonly temperatureC?: number;
+}
+
+export interface LocalNode {
+  /** Answers the ids of devices that fell sick since the last look. */
+  look(): Promise<readonly string[]>;
+  /** Of the last look, by device id; empty on a machine without accelerators. */
+  readings(): ReadonlyMap<string, DeviceReading>;
+  /** Looks again and again until the signal; resolves at once on a machine without accelerators. */
+  watch(signal: AbortSignal, onFallen: (deviceIds: readonly string[]) => Promise<void>): Promise<void>;
+}
+
+export function createLocalNode(deps: Deps, tenantId: string, inventory: LocalInventory): LocalNode {
+  const name = nodeName(hostname());
+  let readings = new Map<string, DeviceReading>();
+  let isWatched = false;
+
+  const look = async (): Promise<readonly string[]> => {
+    const found = await inventory.look();
+    const isDriverSilent = 'nvidiaProblem' in found.facts;
+    isWatched ||= found.devices.length > 0 || isDriverSilent;
+    readings = new Map(
+      found.devices.map(({ id, memoryUsedBytes, largestFreeBytes, utilisationPercent, temperatureC }) => [
+        id,
+        {
+          memoryUsedBytes,
+          largestFreeBytes,
+          ...(utilisationPercent === undefined ? {} : { utilisationPercent }),
+          ...(temperatureC === undefined ? {} : { temperatureC }),
+        },
+      ]),
+    );
+    return record(deps, tenantId, toNodeSpec(name, found), isDriverSilent);
+  };
+
+  return {
+    look,
+    readings: () => readings,
+    watch: async (signal, onFallen) => {
+      if (!isWatched) return;
+      while (!signal.aborted) {
+        await pause(lookEveryMs, signal);
+        if (signal.aborted) return;
+        try {
+          const fallen = await look();
+          if (fallen.length > 0) await onFallen(fallen);
+        } catch (error) {
+          deps.log.warn({ error: String(error) }, 'a look at this machine failed');
+        }
+      }
+    },
+  };
+}
+
+async function record(
+  deps: Deps,
+  tenantId: string,
+  spec: NodeSpecRecord,
+  isDriverSilent: boolean,
+): Promise<readonly string[]> {
+  const name = spec.topology[0] ?? '';
+  const known = (await deps.store.read({ platform: true }, (tx) => allRows(tx, 'node'))).find(
+    (row) => row.name === name,
+  );
+  if (known === undefined) {
+    await join(deps, tenantId, name, spec);
+    return [];
+  }
+  const seen = observeNode(
+    {
+      spec: known.spec as NodeSpecRecord,
+      status: known.status as NodeStatusRecord,
+      state: known.state as Node['state'],
+    },
+    spec,
+    isDriverSilent,
+  );
+  if (seen === undefined) return [];
+  await deps.store.tx({ platform: true }, async (tx) => {
+    await tx.update('node', known.id, {
+      expectedVersion: known.version,
+      spec: seen.spec,
+      status: seen.status,
+      ...(seen.state === known.state ? {} : { state: seen.state }),
+    });
+    for (const event of eventsOf(seen, known.state))
+      await tx.event({ tenantId, kind: 'node', resourceId: known.id, actor: 'inventory', ...event });
+  });
+  return seen.fallenDeviceIds;
+}
+
+const eventsOf = (
+  seen: Observation,
+  from: string,
+): readonly { type: string; reason: Record<string, unknown>; fromState?: string; toState?: string }[] =>
+  seen.events.map(({ type, reason }) => ({
+    type,
+    reason: { ...reason },
+    ...(type === `node.${seen.state}` ? { fromState: from, toState: seen.state } : {}),
+  }));
+
+async function join(deps: Deps, tenantId: string, name: string, spec: NodeSpecRecord): Promise<void> {
+  await deps.store.tx({ platform: true }, async (tx) => {
+    const id = createId('nod', deps.clock.nowMs());
+    const row = await tx.insert({ kind: 'node', id, tenantId, name, state: 'ready', spec, status: {} });
+    await tx.event({
+      tenantId,
+      kind: 'node',
+      resourceId: row.id,
+      type: 'node.joined',
+      toState: 'ready',
+      actor: 'inventory',
+    });
+  });
+}
+
+function toNodeSpec(name: string, found: MachineFacts): NodeSpecRecord {
+  return {
     cpuMilli: found.cpu.count * 1000,
     memoryBytes: found.memory.totalBytes,
     storageBytes: found.disks.find((disk) => disk.holdsDataDir)?.freeBytes ?? 0,
@@ -24,36 +150,31 @@ export async function refreshLocalNode(deps: Deps, tenantId: string, dataDir: st
     },
     topology: [name],
     address: '127.0.0.1',
-    devices: found.devices.map((device) => ({ ...device })),
-    facts: { ...found.facts, cpuModel: found.cpu.model },
+    devices: found.devices.map(
+      ({
+        memoryUsedBytes: _used,
+        largestFreeBytes: _free,
+        utilisationPercent: _utilisation,
+        temperatureC: _temperature,
+        ...lasting
+      }) => lasting,
+    ),
+    sockets: found.sockets,
+    facts: { ...found.facts, cpuModel: found.cpu.model, network: found.network },
   };
-  await deps.store.tx({ platform: true }, async (tx) => {
-    const existing = (await allRows(tx, 'node')).find((row) => row.name === name);
-    if (existing === undefined) {
-      const row = await tx.insert({
-        kind: 'node',
-        id: createId('nod', deps.clock.nowMs()),
-        tenantId,
-        name,
-        state: 'ready',
-        spec,
-        status: {},
-      });
-      await tx.event({
-        tenantId,
-        kind: 'node',
-        resourceId: row.id,
-        type: 'node.joined',
-        toState: 'ready',
-        actor: 'inventory',
-      });
-      return;
-    }
-    const isSick = spec.devices.some(({ healthy }) => !healthy);
-    await tx.update('node', existing.id, {
-      expectedVersion: existing.version,
-      spec,
-      ...(isSick && existing.state === 'ready' ? { state: 'quarantined' } : {}),
-    });
+}
+
+const nodeName = (host: string): string =>
+  host
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9-]+/g, '-')
+    .replace(/^-+|-+$/g, '')
+    .slice(0, 63) || 'this-machine';
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    timer.unref();
+    signal.addEventListener('abort', () => resolve(clearTimeout(timer)), { once: true });
   });
 }

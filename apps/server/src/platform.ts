@@ -2,6 +2,7 @@
 import type { Deps, EndpointRuntime, Hub, JobRuntime, Scheduler } from '@gantry/control';
 import type { FeedEvent, FeedOptions } from '@gantry/ports';
 import type { IsolationFacts } from '@gantry/runners';
+import type { LocalNode } from './local-node.ts';
 
 export interface Platform {
   readonly deps: Deps;
@@ -13,6 +14,7 @@ export interface Platform {
   readonly dataDir: string;
   readonly database: string;
   readonly isolation: IsolationFacts;
+  readonly localNode: LocalNode;
   /** Names of tenants by id; tenants are few and never renamed. */
   tenantName(id: string): Promise<string>;
   feed(signal: AbortSignal, options?: FeedOptions): AsyncIterable<FeedEvent>;

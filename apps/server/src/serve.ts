@@ -15,6 +15,7 @@ import {
   createHub,
   createJobRuntime,
   createScheduler,
+  evictFromDevices,
   allRows,
   reissueOperatorKey,
   watchWrites,
@@ -26,7 +27,8 @@ import { openStore } from '@gantry/store';
 import { followFeed, pumpWorkers } from './background.ts';
 import { claimDataDir, writeServerFile } from './data-dir.ts';
 import { createHttpServer } from './http/index.ts';
-import { refreshLocalNode } from './local-node.ts';
+import { createLocalInventory } from '@gantry/runners/inventory';
+import { createLocalNode } from './local-node.ts';
 import { createMeter } from './meter.ts';
 import { createMetrics } from './metrics.ts';
 import type { ServerOptions } from './options.ts';
@@ -81,7 +83,8 @@ export async function serve(options: ServerOptions, logger: Logger): Promise<Ser
 
   const access = await bootstrapAccess(deps);
   await keepOperatorKey(deps, dataDir.path, access.operatorSecret);
-  await refreshLocalNode(deps, access.tenantId, dataDir.path);
+  const localNode = createLocalNode(deps, access.tenantId, createLocalInventory({ dataDir: dataDir.path }));
+  await localNode.look();
 
   const hub = createHub();
   const jobs = createJobRuntime(deps, hub);
@@ -141,6 +144,7 @@ export async function serve(options: ServerOptions, logger: Logger): Promise<Ser
     dataDir: dataDir.path,
     database: store.facts.description,
     isolation: toIsolationFacts(isolation),
+    localNode,
     tenantName: async (id) => {
       const known = tenantNames.get(id);
       if (known !== undefined) return known;
@@ -157,6 +161,7 @@ export async function serve(options: ServerOptions, logger: Logger): Promise<Ser
   stack.defer(() => stopping.abort());
   void followFeed(platform, stopping.signal, logger);
   void pumpWorkers(platform, stopping.signal, logger);
+  void localNode.watch(stopping.signal, (deviceIds) => evictFromDevices(deps, jobs, deviceIds));
   // What failed for want of a database is decided again.
   stack.use(
     store.onRecovered(() => {

@@ -35,9 +35,26 @@ export const deviceSchema = z.object({
   kind: z.string(),
   model: z.string(),
   memoryBytes: z.number(),
+  memoryReservedBytes: z.number().optional(),
+  /** Of the last look; devices are looked at every half minute. */
+  memoryUsedBytes: z.number().optional(),
+  largestFreeBytes: z.number().optional(),
+  utilisationPercent: z.number().optional(),
+  temperatureC: z.number().optional(),
   island: z.string().optional(),
+  numaNode: z.number().int().optional(),
+  migEnabled: z.boolean().optional(),
+  links: z.record(z.string(), z.string()).optional(),
   healthy: z.boolean(),
+  healthProblems: z.array(z.string()).optional(),
   facts: z.record(z.string(), z.unknown()).optional(),
+});
+export const socketSchema = z.object({
+  id: z.string(),
+  numaNode: z.number().int(),
+  model: z.string(),
+  cores: z.number().int(),
+  memoryBytes: z.number(),
 });
 export const nodeStates = ['ready', 'cordoned', 'draining', 'quarantined', 'lost'] as const;
 export const nodeSchema = z.object({
@@ -47,6 +64,8 @@ export const nodeSchema = z.object({
   memoryBytes: z.number(),
   storageBytes: z.number(),
   devices: z.array(deviceSchema),
+  /** Processors, one entry a NUMA node: what a machine without accelerators computes on. */
+  sockets: z.array(socketSchema),
   labels: z.record(z.string(), z.string()),
   facts: z.record(z.string(), z.unknown()),
   used: z.record(z.string(), z.number()),

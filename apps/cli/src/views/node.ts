@@ -21,21 +21,37 @@ export function describeNode(node: Node): string {
       .filter(([, value]) => value !== '')
       .map(([key, value]) => `  ${key.padEnd(width)}${value}`),
   ];
-  if (node.devices.length > 0)
-    lines.push(
-      '',
-      table(
-        ['device', 'model', 'memory', 'island', 'health'],
-        node.devices.map((device) => [
-          device.id,
-          device.model,
-          formatBytes(device.memoryBytes),
-          device.island ?? '–',
-          coloured(device.healthy ? 'ready' : 'quarantined'),
-        ]),
-      ),
-    );
+  lines.push('', node.devices.length > 0 ? accelerators(node.devices) : processors(node.sockets));
   return lines.join('\n');
 }
+
+const accelerators = (devices: Node['devices']): string =>
+  table(
+    ['device', 'model', 'memory', 'used', 'busy', '°C', 'island', 'health'],
+    devices.map((device) => [
+      device.id,
+      device.model,
+      formatBytes(device.memoryBytes),
+      device.memoryUsedBytes === undefined ? '–' : formatBytes(device.memoryUsedBytes),
+      device.utilisationPercent === undefined ? '–' : `${device.utilisationPercent} %`,
+      device.temperatureC === undefined ? '–' : String(device.temperatureC),
+      device.island ?? '–',
+      device.healthy
+        ? coloured('ready')
+        : `${coloured('quarantined')} ${device.healthProblems?.join(', ') ?? ''}`,
+    ]),
+  );
+
+const processors = (sockets: Node['sockets']): string =>
+  table(
+    ['device', 'model', 'cores', 'memory', 'NUMA'],
+    sockets.map((socket) => [
+      socket.id,
+      socket.model,
+      String(socket.cores),
+      formatBytes(socket.memoryBytes),
+      String(socket.numaNode),
+    ]),
+  );
 
 const factText = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value));

@@ -1,4 +1,4 @@
-/** A machine as inventory reported it. */
+/** A machine as inventory reported it: what lasts. Readings that change by the second stay in memory. */
 export interface NodeSpecRecord {
   readonly cpuMilli: number;
   readonly memoryBytes: number;
@@ -7,14 +7,38 @@ export interface NodeSpecRecord {
   /** Outermost level first, the host last. */
   readonly topology: readonly string[];
   readonly address: string;
-  readonly devices: readonly {
-    readonly id: string;
-    readonly kind: string;
-    readonly model: string;
-    readonly memoryBytes: number;
-    readonly island?: string;
-    readonly healthy: boolean;
-    readonly index?: number;
-  }[];
+  readonly devices: readonly DeviceRecord[];
+  /** One a NUMA node. */
+  readonly sockets?: readonly SocketRecord[];
   readonly facts: Readonly<Record<string, unknown>>;
+}
+
+export interface DeviceRecord {
+  readonly id: string;
+  readonly kind: string;
+  readonly model: string;
+  readonly memoryBytes: number;
+  readonly memoryReservedBytes?: number;
+  readonly island?: string;
+  readonly healthy: boolean;
+  /** Why it is unfit, in words; empty while it is fit. */
+  readonly healthProblems?: readonly string[];
+  readonly index?: number;
+  readonly numaNode?: number;
+  readonly migEnabled?: boolean;
+  /** Link to each other device by its index: NV18, PIX, PXB, PHB, NODE, SYS. */
+  readonly links?: Readonly<Record<string, string>>;
+}
+
+export interface SocketRecord {
+  readonly id: string;
+  readonly numaNode: number;
+  readonly model: string;
+  readonly cores: number;
+  readonly memoryBytes: number;
+}
+
+export interface NodeStatusRecord {
+  /** Inventory took it out, so inventory may bring it back; an operator's word stands until an operator's word. */
+  readonly quarantinedBy?: 'inventory';
 }

@@ -1,15 +1,17 @@
 /** What this machine is made of. Accelerators come from discoverers; with none found, its devices are its CPUs. */
 import { availableParallelism, cpus, networkInterfaces, release, totalmem } from 'node:os';
-import { readFileSync, readdirSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import type { Accelerator, Discovery } from './accelerator.ts';
 import { discoverAmd } from './amd.ts';
+import { type CpuSocket, readCpuSockets } from './cpu-sockets.ts';
 import { discoverNvidia } from './nvidia.ts';
+import { listRdma } from './rdma.ts';
 
 export interface MachineFacts {
   readonly cpu: { readonly count: number; readonly model: string };
   readonly memory: { readonly totalBytes: number };
-  readonly numaNodes: number;
+  readonly sockets: readonly CpuSocket[];
   readonly disks: readonly {
     readonly path: string;
     readonly totalBytes: number;
@@ -33,11 +35,12 @@ export function createLocalInventory(options: {
   return {
     look: async () => {
       const disk = await statfs(options.dataDir);
+      const sockets = readCpuSockets();
       const found = await Promise.all(discoverers.map((discover) => discover()));
       return {
         cpu: { count: availableParallelism(), model: cpus()[0]?.model ?? 'unknown' },
         memory: { totalBytes: memoryLimit() },
-        numaNodes: numaNodes(),
+        sockets,
         disks: [
           {
             path: options.dataDir,
@@ -51,7 +54,8 @@ export function createLocalInventory(options: {
         facts: {
           kernel: release(),
           platform: process.platform,
-          numaNodes: numaNodes(),
+          numaNodes: sockets.length,
+          network: { interfaces: network(), rdma: listRdma() },
           ...Object.assign({}, ...found.map(({ facts }) => facts)),
         },
       };
@@ -70,14 +74,6 @@ function memoryLimit(): number {
     }
   }
   return totalmem();
-}
-
-function numaNodes(): number {
-  try {
-    return readdirSync('/sys/devices/system/node').filter((name) => /^node\d+$/.test(name)).length || 1;
-  } catch {
-    return 1;
-  }
 }
 
 function network(): MachineFacts['network'] {
