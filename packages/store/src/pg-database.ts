@@ -47,6 +47,8 @@ export async function openPgDatabase(
     idleTimeoutMillis: 30_000,
     allowExitOnIdle: true,
   });
+  // Without a listener of its own, a connection that breaks while it is lent out ends the process.
+  pool.on('connect', (client) => client.on('error', note));
   pool.on('error', note);
 
   const away = (error: unknown): unknown => {
