@@ -29,7 +29,7 @@ export function defaultDataDir(): string {
 
 export const quickstartDataDir = (): string => `${defaultDataDir()}-quickstart`;
 
-const contextFile = (): string =>
+export const contextFile = (): string =>
   join(process.env['XDG_CONFIG_HOME'] ?? join(homedir(), '.config'), 'gantry', 'contexts.json');
 
 export function readContexts(): Contexts {

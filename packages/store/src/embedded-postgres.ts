@@ -12,6 +12,7 @@ import {
   constants,
   cpSync,
   existsSync,
+  lchownSync,
   lstatSync,
   mkdirSync,
   readFileSync,
@@ -25,6 +26,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { GantryError } from '@gantry/contract';
+import { noteOutside } from './outside-list.ts';
 
 export interface EmbeddedPostgres extends AsyncDisposable {
   readonly socketDir: string;
@@ -60,7 +62,9 @@ export async function startEmbeddedPostgres(dataDir: string): Promise<EmbeddedPo
   const data = join(home, 'data');
   const socketDir =
     join(home, 's').length <= 80 ? join(home, 's') : join(tmpdir(), `gantry-pg-${digestOf(home)}`);
+  noteOutside(dataDir, [home, native, socketDir]);
   for (const folder of [home, socketDir]) own(folder, owner);
+  adoptRestored(join(resolve(dataDir), 'postgres'), home, owner);
   const as = owner === undefined ? {} : { uid: owner.uid, gid: owner.gid };
   const env = { PATH: process.env['PATH'], LC_ALL: 'C', TZ: 'UTC' };
 
@@ -247,10 +251,13 @@ function isReachable(path: string): boolean {
   }
 }
 
+/** Beside the default data directory, not inside: removing that one must not take other servers' databases along. */
+const outsideDatabases = '/var/lib/gantry-databases';
+
 function reachableHome(dataDir: string, owner: Owner | undefined): string {
   const inside = join(resolve(dataDir), 'postgres');
   if (owner === undefined || isReachable(dirname(inside))) return inside;
-  return join('/var/lib/gantry', 'databases', digestOf(resolve(dataDir)));
+  return join(outsideDatabases, digestOf(resolve(dataDir)));
 }
 
 const digestOf = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 12);
@@ -259,6 +266,23 @@ function own(folder: string, owner: Owner | undefined): void {
   mkdirSync(folder, { recursive: true });
   if (owner !== undefined) chownSync(folder, owner.uid, owner.gid);
   chmodSync(folder, 0o700);
+}
+
+/**
+ * A restored backup brings its database inside the data directory, perhaps from a machine where the owner had
+ * another number: it moves to where this machine keeps it, and belongs to who runs it here.
+ */
+function adoptRestored(inside: string, home: string, owner: Owner | undefined): void {
+  const [restored, data] = [join(inside, 'data'), join(home, 'data')];
+  if (restored !== data && existsSync(join(restored, 'PG_VERSION')) && !existsSync(data)) {
+    cpSync(restored, data, { recursive: true, preserveTimestamps: true, verbatimSymlinks: true });
+    rmSync(inside, { recursive: true, force: true });
+  }
+  if (owner === undefined || !existsSync(data) || statSync(data).uid === owner.uid) return;
+  lchownSync(data, owner.uid, owner.gid);
+  for (const entry of readdirSync(data, { recursive: true, withFileTypes: true }))
+    lchownSync(join(entry.parentPath, entry.name), owner.uid, owner.gid);
+  chmodSync(data, 0o700);
 }
 
 function copyNative(source: string, home: string): string {

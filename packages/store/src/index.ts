@@ -1,1 +1,2 @@
 export { openStore, type StoreLog, type StoreOptions } from './open-store.ts';
+export { noteOutside } from './outside-list.ts';

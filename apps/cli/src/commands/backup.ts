@@ -1,11 +1,12 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { CliError } from '../cli-error.ts';
 import { example } from '../command-group.ts';
 import { type GlobalOptions, defaultDataDir, readServer } from '../connection.ts';
 import { exitCodes } from '../exit-codes.ts';
+import { outsideDatabase } from '../footprint.ts';
 import { showOne } from '../output.ts';
 
 export function backupCommands(program: Command): void {
@@ -18,7 +19,7 @@ export function backupCommands(program: Command): void {
     const dataDir = dataDirOf(command);
     if (!existsSync(dataDir))
       throw new CliError('data_missing', `there is nothing at ${dataDir}`, { exitCode: exitCodes.not_found });
-    archive(dataDir, ['-czf', resolve(file), '-C', dataDir, '.']);
+    archive(dataDir, ['-czf', resolve(file), '-C', dataDir, '.', ...outsideArgs(dataDir)]);
     showOne(command, { dataDir, file: resolve(file) }, () => `  ✓ backed up   ${dataDir} → ${file}`);
   });
 
@@ -40,6 +41,14 @@ export function backupCommands(program: Command): void {
     archive(dataDir, ['-xpzf', resolve(file), '-C', dataDir]);
     showOne(command, { dataDir, file: resolve(file) }, () => `  ✓ restored   ${file} → ${dataDir}`);
   });
+}
+
+/** A database outside the data directory goes into the archive as if it were inside; the server takes it from there. */
+function outsideArgs(dataDir: string): readonly string[] {
+  const database = outsideDatabase(dataDir);
+  if (database === undefined) return [];
+  const name = basename(database);
+  return [`--transform=s,^${name},./postgres,`, '-C', dirname(database), name];
 }
 
 const dataDirOf = (command: Command): string =>

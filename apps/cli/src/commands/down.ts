@@ -1,11 +1,13 @@
-import { existsSync, readdirSync, rmSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { existsSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { formatBytes } from '@gantry/kit';
 import type { Command } from 'commander';
 import { CliError } from '../cli-error.ts';
 import { example } from '../command-group.ts';
-import { type GlobalOptions, defaultDataDir, quickstartDataDir } from '../connection.ts';
+import { type GlobalOptions, contextFile, defaultDataDir, quickstartDataDir } from '../connection.ts';
 import { exitCodes } from '../exit-codes.ts';
-import { print } from '../output.ts';
+import { type Trace, folder, footprintOf, isDataDir } from '../footprint.ts';
+import { isJson, print, showOne, table } from '../output.ts';
 import { stopServer } from '../server-process.ts';
 
 export function downCommand(program: Command): void {
@@ -13,27 +15,59 @@ export function downCommand(program: Command): void {
     program
       .command('down')
       .description('Stop the platform of this machine')
-      .option('--purge', 'and remove everything it made')
-      .option('--yes', 'do not ask'),
+      .option('--purge', 'and remove everything it made; lists it first')
+      .option('--yes', 'do remove it'),
+    'gantry down',
     'gantry down --purge --yes',
   ).action(async (options: { purge?: boolean; yes?: boolean }, command: Command) => {
     const given = command.optsWithGlobals<GlobalOptions>().dataDir;
-    const dirs = (given === undefined ? [defaultDataDir(), quickstartDataDir()] : [resolve(given)]).filter(
-      (dir) => existsSync(dir),
-    );
-    for (const dir of dirs) {
-      if (await stopServer(dir)) print(`  ✓ stopped   ${dir}`);
-      if (options.purge !== true) continue;
-      print(`  ${dir} holds: ${readdirSync(dir).join(', ')}`);
-      if (options.yes !== true) {
-        throw new CliError('bad_request', 'nothing was removed', {
-          hint: 'add --yes to remove all of it',
-          exitCode: exitCodes.refused,
-        });
-      }
-      rmSync(dir, { recursive: true, force: true });
-      print(`  ✓ removed   ${dir}`);
+    const dirs = given === undefined ? [defaultDataDir(), quickstartDataDir()] : [resolve(given)];
+    if (
+      options.purge === true &&
+      given !== undefined &&
+      existsSync(dirs[0] ?? '') &&
+      !isDataDir(dirs[0] ?? '')
+    )
+      throw new CliError('bad_request', `${dirs[0]} is no data directory of gantry`, {
+        hint: 'nothing was removed; gantry status tells where the data of a running server is',
+        exitCode: exitCodes.refused,
+      });
+    const stopped: string[] = [];
+    for (const dir of dirs) if (await stopServer(dir)) stopped.push(dir);
+    const say = (text: string): void => (isJson(command) ? undefined : print(text));
+    for (const dir of stopped) say(`  ✓ stopped   ${dir}`);
+
+    const traces = options.purge === true ? tracesOf(dirs, given === undefined) : [];
+    if (options.purge !== true || traces.length === 0) {
+      if (stopped.length === 0) say('  nothing is running and nothing is there');
+      if (isJson(command)) print(JSON.stringify({ stopped, removed: [] }));
+      return;
     }
-    if (dirs.length === 0) print('  nothing is running and nothing is there');
+    say(
+      table(
+        ['path', 'size', 'what'],
+        traces.map(({ path, bytes, what }) => [path, formatBytes(bytes), what]),
+      ),
+    );
+    if (options.yes !== true)
+      throw new CliError('bad_request', 'nothing was removed', {
+        hint: 'add --yes to remove all of it',
+        exitCode: exitCodes.refused,
+      });
+    for (const trace of traces) trace.remove();
+    showOne(
+      command,
+      { stopped, removed: traces.map(({ path, what, bytes }) => ({ path, what, bytes })) },
+      () => `  ✓ removed   ${formatBytes(traces.reduce((sum, { bytes }) => sum + bytes, 0))}`,
+    );
   });
+}
+
+/** Without a --data-dir everything goes, also what `gantry login` remembered. */
+function tracesOf(dirs: readonly string[], isEverything: boolean): readonly Trace[] {
+  const config = dirname(contextFile());
+  return [
+    ...dirs.flatMap((dir) => footprintOf(dir)),
+    ...(isEverything && existsSync(config) ? [folder(config, 'contexts of "gantry login"')] : []),
+  ];
 }

@@ -70,7 +70,22 @@ describe('zsh and fish', () => {
   test.runIf(has('zsh'))('zsh reads its script', () => {
     expect(spawnSync('zsh', ['-n'], { input: zshCompletion(tree), encoding: 'utf8' }).stderr).toBe('');
   });
-  test.runIf(has('fish'))('fish reads its script', () => {
-    expect(spawnSync('fish', ['-n'], { input: fishCompletion(tree), encoding: 'utf8' }).stderr).toBe('');
+  test.runIf(has('fish'))('fish offers what fits the words before', () => {
+    const offer = (line: string): readonly string[] =>
+      spawnSync(
+        'fish',
+        ['--no-config', '-c', `${fishCompletion(tree)}\ncomplete -C ${JSON.stringify(line)}`],
+        {
+          encoding: 'utf8',
+          cwd: '/',
+        },
+      )
+        .stdout.split('\n')
+        .map((each) => each.split('\t')[0] ?? '');
+    expect(offer('gantry job s')).toEqual(expect.arrayContaining(['submit', 'show', 'schema']));
+    expect(offer('gantry job s')).not.toContain('status');
+    expect(offer('gantry job run --cp')).toContain('--cpus');
+    expect(offer('gantry usage --by q')).toContain('queue');
+    expect(offer('gantry job submit /et')).toContain('/etc/');
   });
 });
