@@ -10,6 +10,7 @@ import { createWriteStream } from 'node:fs';
 import { GantryError } from '@gantry/contract';
 import type { Places } from '@gantry/control';
 import type { BlobStore } from '@gantry/ports';
+import { newestCheckpoint } from './checkpoints/newest-checkpoint.ts';
 
 export function createPlaces(dataDir: string, blobs: BlobStore): Places {
   const runDir = (jobId: string): string => join(dataDir, 'runs', jobId);
@@ -33,15 +34,7 @@ export function createPlaces(dataDir: string, blobs: BlobStore): Places {
       await rename(`${specFile}.tmp`, specFile);
       return { specFile };
     },
-    newestCheckpoint: async (jobId) => {
-      const folder = join(runDir(jobId), 'checkpoints');
-      const names = await readdir(folder).catch(() => []);
-      const newest = names
-        .filter((name) => /^step-\d+$/.test(name))
-        .sort((one, other) => stepOf(one) - stepOf(other))
-        .at(-1);
-      return newest === undefined ? undefined : join(folder, newest);
-    },
+    newestCheckpoint: async (jobId) => (await newestCheckpoint(runDir(jobId)))?.path,
     removeRun: (jobId) => rm(runDir(jobId), { recursive: true, force: true }),
     materialise: async (digest, suffix) => {
       const cache = join(dataDir, 'cache');
@@ -116,5 +109,3 @@ export function createPlaces(dataDir: string, blobs: BlobStore): Places {
       }),
   };
 }
-
-const stepOf = (name: string): number => Number(name.slice('step-'.length));
