@@ -11,8 +11,8 @@ describe('lines that programs print', () => {
     ],
     [
       'Hugging Face Trainer 4',
-      "{'loss': 0.6931, 'learning_rate': 5e-05, 'epoch': 0.1}",
-      { loss: 0.6931, learningRate: 5e-5 },
+      "{'loss': 0.7031, 'learning_rate': 5e-05, 'epoch': 0.1}",
+      { loss: 0.7031, learningRate: 5e-5 },
     ],
     ['its evaluation', "{'eval_loss': 1.25, 'eval_runtime': 0.9, 'epoch': 1.0}", { validationLoss: 1.25 }],
     [
