@@ -5,22 +5,20 @@
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, extname, join } from 'node:path';
 import { createBlobStore } from '@gantry/blobs';
-import { GantryError } from '@gantry/contract';
 import {
   type AuthenticatedKey,
   type Deps,
   authenticateKey,
   bootstrapAccess,
-  createEndpointRuntime,
   createHub,
   createJobRuntime,
   createScheduler,
+  createVault,
   evictFromDevices,
   allRows,
   reissueOperatorKey,
   watchWrites,
 } from '@gantry/control';
-import { createGateway } from '@gantry/gateway';
 import { systemClock } from '@gantry/kit';
 import { createLocalRunner, probeIsolation, toIsolationFacts } from '@gantry/runners';
 import { openStore } from '@gantry/store';
@@ -28,14 +26,16 @@ import { followFeed, pumpWorkers } from './background.ts';
 import { claimDataDir, writeServerFile } from './data-dir.ts';
 import { createHttpServer } from './http/index.ts';
 import { createLocalInventory } from '@gantry/runners/inventory';
+import { createJobFiles } from './job-data/create-job-files.ts';
+import { loadVaultKey } from './job-data/vault-key.ts';
 import { createLocalNode } from './local-node.ts';
-import { createMeter } from './meter.ts';
 import { createMetrics } from './metrics.ts';
 import type { ServerOptions } from './options.ts';
 import { createPage } from './page/index.ts';
 import { createPlaces } from './places.ts';
 import type { Platform } from './platform.ts';
 import { createHandlers } from './routes/index.ts';
+import { createServing } from './serving.ts';
 import type { Logger } from 'pino';
 
 export interface Server extends AsyncDisposable {
@@ -78,6 +78,8 @@ export async function serve(options: ServerOptions, logger: Logger): Promise<Ser
     clock: systemClock,
     log,
     places: createPlaces(dataDir.path, blobs),
+    jobFiles: createJobFiles(dataDir.path, blobs),
+    vault: createVault(await loadVaultKey(dataDir.path)),
     workerCommand: (kind) => [process.execPath, workerEntry(), kind],
   };
 
@@ -87,43 +89,11 @@ export async function serve(options: ServerOptions, logger: Logger): Promise<Ser
   await localNode.look();
 
   const hub = createHub();
-  const jobs = createJobRuntime(deps, hub);
-  const meter = stack.use(createMeter(deps));
+  const jobs = stack.use(createJobRuntime(deps, hub));
   const authenticate = (secret: string): Promise<AuthenticatedKey | undefined> =>
     store.read({ platform: true }, (tx) => authenticateKey(tx, secret, systemClock.nowMs()));
-  const gateway = stack.use(
-    createGateway({
-      authenticate: async (bearer) => {
-        const key = await authenticate(bearer).catch((error: unknown) => {
-          if (error instanceof GantryError && error.status === 401) return undefined;
-          throw error;
-        });
-        const mayAsk = key !== undefined && key.scopes.includes('infer');
-        return mayAsk ? { tenantId: key.tenantId, principalId: key.userName, keyId: key.keyId } : undefined;
-      },
-      meter: (record) => meter.add(record),
-      onError: (error, requestId) => logger.error({ error: String(error), requestId }, 'the gateway failed'),
-    }),
-  );
-  const endpoints = stack.use(
-    createEndpointRuntime(deps, hub, (tenantId, routes) =>
-      gateway.setRoutes(
-        tenantId,
-        routes.map((route) => ({
-          endpointId: route.endpointId,
-          endpointName: route.endpointName,
-          revisions: route.revisions.map((revision) => ({
-            ...revision,
-            replicas: revision.replicas.map(({ replicaId, origin, ready }) => ({
-              replicaId,
-              ready,
-              origin: 'socketPath' in origin ? origin : { host: '127.0.0.1', port: origin.port },
-            })),
-          })),
-        })),
-      ),
-    ),
-  );
+  const serving = stack.use(await createServing(deps, hub, authenticate, logger));
+  const { gateway, endpoints } = serving;
   const scheduler = stack.use(
     createScheduler(
       deps,
@@ -139,6 +109,8 @@ export async function serve(options: ServerOptions, logger: Logger): Promise<Ser
     hub,
     jobs,
     endpoints,
+    gateway,
+    limits: serving.limits,
     scheduler,
     startedAtMs: systemClock.nowMs(),
     dataDir: dataDir.path,
@@ -161,7 +133,9 @@ export async function serve(options: ServerOptions, logger: Logger): Promise<Ser
   stack.defer(() => stopping.abort());
   void followFeed(platform, stopping.signal, logger);
   void pumpWorkers(platform, stopping.signal, logger);
-  void localNode.watch(stopping.signal, (deviceIds) => evictFromDevices(deps, jobs, deviceIds));
+  void localNode.watch(options.deviceCheckSeconds, stopping.signal, (deviceIds) =>
+    evictFromDevices(deps, jobs, deviceIds),
+  );
   // What failed for want of a database is decided again.
   stack.use(
     store.onRecovered(() => {

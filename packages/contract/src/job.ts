@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { outputFileSchema, outputPattern, secretUseSchema, volumeSchema } from './job-data.ts';
 import { baseShape, byteSizeSchema, durationSchema, nameSchema, timeSchema } from './common.ts';
 
 /** What one replica asks for. `cpu` in cores (0.5 allowed), `gpu` whole devices. */
@@ -52,15 +53,6 @@ export const parallelSchema = z.strictObject({
   recompute: z.enum(['none', 'layer']).default('none'),
 });
 
-export const volumeSchema = z.strictObject({
-  name: nameSchema.optional(),
-  hostPath: z.string().max(4096).optional(),
-  nfs: z.string().max(4096).optional(),
-  s3: z.string().max(4096).optional(),
-  mount: z.string().max(4096),
-  readOnly: z.boolean().default(true),
-});
-
 /** A job file. Everything has a default but the work itself: `train` or `command`. */
 export const jobSpecSchema = z
   .strictObject({
@@ -75,7 +67,7 @@ export const jobSpecSchema = z
     image: z.string().max(500).optional(),
     workdir: z.string().max(4096).optional(),
     env: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.string().max(65_536)).default({}),
-    secrets: z.array(nameSchema).max(100).default([]),
+    secrets: z.array(secretUseSchema).max(100).default([]),
     replicas: z.number().int().min(1).max(100_000).optional(),
     parallel: parallelSchema.optional(),
     resources: resourcesSchema.prefault({}),
@@ -95,7 +87,11 @@ export const jobSpecSchema = z
       .prefault({}),
     register: nameSchema.optional(),
     volumes: z.array(volumeSchema).max(100).default([]),
-    outputs: z.array(z.string().max(4096)).max(100).default([]),
+    upload: z
+      .string()
+      .regex(/^upl_[0-9a-z]{26}$/, 'must be the id of an upload')
+      .optional(),
+    outputs: z.array(outputPattern).max(100).default([]),
     graceSeconds: z.number().int().min(0).max(3600).default(30),
     waitForCapacity: z.boolean().default(false),
   })
@@ -178,6 +174,9 @@ export const jobSchema = z.object({
   hint: z.string().optional(),
   stderrTail: z.array(z.string()).optional(),
   modelVersion: z.string().optional(),
+  outputs: z.array(outputFileSchema).optional(),
+  /** What went another way than asked without ending the job, in sentences. */
+  notes: z.array(z.string()).optional(),
   deviceSeconds: z.number().optional(),
   startedAt: timeSchema.optional(),
   endedAt: timeSchema.optional(),

@@ -20,12 +20,11 @@ import {
   whoamiSchema,
 } from './access.ts';
 import { pageOf, pageQuery } from './common.ts';
+import { endpointRoutes } from './endpoint-routes.ts';
 import type { ErrorCode } from './errors.ts';
+import { jobDataRoutes } from './job-data-routes.ts';
 import { jobSchema, jobSpecSchema, jobStates } from './job.ts';
 import {
-  endpointCreate,
-  endpointSchema,
-  endpointUpdate,
   eventSchema,
   modelImport,
   modelSchema,
@@ -38,6 +37,7 @@ import {
   usageBy,
   usageRowSchema,
 } from './resources.ts';
+import { watchRoutes } from './watch-routes.ts';
 
 export const permissions = ['public', 'read', 'write', 'admin', 'operator'] as const;
 export type Permission = (typeof permissions)[number];
@@ -52,7 +52,9 @@ export interface RouteDefinition {
   readonly body?: z.ZodType;
   readonly response?: z.ZodType;
   /** Answers a stream of server-sent events instead of one JSON body. */
-  readonly stream?: 'events' | 'log';
+  readonly stream?: 'events' | 'log' | 'bytes';
+  /** The body is a stream of bytes (`application/octet-stream`), bounded by the handler. */
+  readonly takesBytes?: true;
   /** Takes an `Idempotency-Key`: the same key and body give the first answer again. */
   readonly idempotent?: true;
   /** Takes `If-Match` with the ETag last read: refused with `version_conflict` when the resource has moved on. */
@@ -380,6 +382,7 @@ export const routes = {
       rank: z.coerce.number().int().min(0).default(0),
       stream: z.enum(['stdout', 'stderr']).default('stdout'),
       sinceBytes: z.coerce.number().int().min(0).default(0),
+      limitBytes: z.coerce.number().int().min(1).optional(),
       follow: z.stringbool().default(false),
     }),
     stream: 'log',
@@ -392,6 +395,8 @@ export const routes = {
     errors: named,
     stream: 'events',
   }),
+
+  ...jobDataRoutes,
 
   'models.list': route({
     method: 'GET',
@@ -449,53 +454,9 @@ export const routes = {
     conditional: true,
   }),
 
-  'endpoints.create': route({
-    method: 'POST',
-    path: '/api/v1/endpoints',
-    summary: 'Serve a model under a name',
-    permission: 'write',
-    errors: [...created, 'not_found', 'unsatisfiable_request'],
-    body: endpointCreate,
-    response: endpointSchema,
-    idempotent: true,
-    successStatus: 201,
-  }),
-  'endpoints.list': route({
-    method: 'GET',
-    path: '/api/v1/endpoints',
-    summary: 'Endpoints',
-    permission: 'read',
-    errors: [],
-    query: pageQuery,
-    response: pageOf(endpointSchema),
-  }),
-  'endpoints.get': route({
-    method: 'GET',
-    path: '/api/v1/endpoints/:name',
-    summary: 'One endpoint with its replicas',
-    permission: 'read',
-    errors: named,
-    response: endpointSchema,
-  }),
-  'endpoints.update': route({
-    method: 'PATCH',
-    path: '/api/v1/endpoints/:name',
-    summary: 'Roll to another version or scale, without a failed request',
-    permission: 'write',
-    errors: ['not_found', 'validation_failed', 'version_conflict'],
-    body: endpointUpdate,
-    response: endpointSchema,
-    conditional: true,
-  }),
-  'endpoints.delete': route({
-    method: 'DELETE',
-    path: '/api/v1/endpoints/:name',
-    summary: 'Drain and remove an endpoint',
-    permission: 'write',
-    errors: named,
-    response: ok,
-    conditional: true,
-  }),
+  ...endpointRoutes,
+
+  ...watchRoutes,
 
   'usage.report': route({
     method: 'GET',
@@ -543,7 +504,11 @@ type PathParams<P extends string> = P extends `${string}:${infer Param}/${infer 
 export type RouteInput<N extends RouteName> = {
   readonly params: Readonly<Record<PathParams<Routes[N]['path']>, string>>;
   readonly query: Routes[N] extends { query: infer Q extends z.ZodType } ? z.output<Q> : undefined;
-  readonly body: Routes[N] extends { body: infer B extends z.ZodType } ? z.output<B> : undefined;
+  readonly body: Routes[N] extends { body: infer B extends z.ZodType }
+    ? z.output<B>
+    : Routes[N] extends { takesBytes: true }
+      ? AsyncIterable<Uint8Array>
+      : undefined;
 };
 
 /** What a caller writes: defaults may be left out. */
@@ -557,7 +522,9 @@ export type RouteRequest<N extends RouteName> = ([PathParams<Routes[N]['path']>]
     ? Partial<z.input<B>> extends z.input<B>
       ? { readonly body?: z.input<B> }
       : { readonly body: z.input<B> }
-    : { readonly body?: undefined });
+    : Routes[N] extends { takesBytes: true }
+      ? { readonly body: Uint8Array | AsyncIterable<Uint8Array> }
+      : { readonly body?: undefined });
 
 export type RouteResponse<N extends RouteName> = Routes[N] extends { response: infer R extends z.ZodType }
   ? z.output<R>

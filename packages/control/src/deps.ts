@@ -1,12 +1,16 @@
 /** What the rules need from the world; joined in apps/server. */
 import type { Clock } from '@gantry/kit';
 import type { BlobStore, Runner, Store } from '@gantry/ports';
+import type { Vault } from './secrets/vault.ts';
 
 export interface Log {
   info(fields: Readonly<Record<string, unknown>>, message: string): void;
   warn(fields: Readonly<Record<string, unknown>>, message: string): void;
   error(fields: Readonly<Record<string, unknown>>, message: string): void;
 }
+
+/** `unready`: it answers, and says that it cannot take work now. */
+export type EngineHealth = 'ready' | 'unready' | 'unreachable';
 
 /** Files and folders of one server, as the doing layers lay them out. Paths are absolute. */
 export interface Places {
@@ -18,15 +22,42 @@ export interface Places {
   prepareAttempt(input: { jobId: string; attemptId: string; spec: unknown }): Promise<{ specFile: string }>;
   newestCheckpoint(jobId: string): Promise<string | undefined>;
   removeRun(jobId: string): Promise<void>;
-  /** Bytes of a blob as a file that an engine can map; kept until `dropCached`. */
-  materialise(digest: string, suffix: string): Promise<string>;
+  /** The files of a model version beside each other, each under its own path; returns where `main` lies. */
+  materialiseModel(
+    versionId: string,
+    files: readonly { readonly path: string; readonly digest: string }[],
+    main: string,
+  ): Promise<string>;
   /** Where an engine says it listens, once it does. */
   engineOrigin(workerId: string): Promise<{ socketPath: string } | { port: number } | undefined>;
-  isEngineReady(origin: { socketPath: string } | { port: number }): Promise<boolean>;
+  engineHealth(origin: { socketPath: string } | { port: number }): Promise<EngineHealth>;
   filesOf(
     path: string,
   ): Promise<readonly { path: string; bytes: number; open(): AsyncIterable<Uint8Array> }[]>;
   freePort(): Promise<number>;
+}
+
+/** Files that jobs take along and leave behind, on this machine. */
+export interface JobFiles {
+  /** The folder of a tenant's volume, made at first use. */
+  namedVolume(tenantId: string, name: string): Promise<string>;
+  /** Where `server:/share` is mounted, if it is. */
+  nfsMountPoint(share: string): Promise<string | undefined>;
+  exists(path: string): Promise<boolean>;
+  /** Whether a worker in `workDir` can see something at `target`. */
+  canMountAt(target: string, workDir: string): Promise<boolean>;
+  /** Counts what a packed folder holds; throws `data_invalid` when it is none or would leave its folder. */
+  inspectUpload(digest: string): Promise<{ readonly files: number; readonly bytes: number }>;
+  /** Whole or not at all; what is there already is left alone. */
+  unpack(digest: string, dir: string): Promise<void>;
+  /** Files that the patterns fit, none of them outside of `dir`. A pattern that fits nothing gives a note. */
+  collect(
+    dir: string,
+    patterns: readonly string[],
+  ): Promise<{
+    readonly files: readonly { readonly path: string; open(): AsyncIterable<Uint8Array> }[];
+    readonly notes: readonly string[];
+  }>;
 }
 
 export interface Deps {
@@ -36,6 +67,8 @@ export interface Deps {
   readonly clock: Clock;
   readonly log: Log;
   readonly places: Places;
+  readonly jobFiles: JobFiles;
+  readonly vault: Vault;
   /** argv that starts `apps/worker` with a kind: `[node, main.ts, kind]`. */
   workerCommand(kind: 'train' | 'engine'): readonly string[];
 }

@@ -26,7 +26,7 @@ export interface CallOptions {
 }
 
 type NamesOf<Kind> = { [N in RouteName]: Routes[N] extends { stream: Kind } ? N : never }[RouteName];
-type JsonName = Exclude<RouteName, NamesOf<'events'> | NamesOf<'log'>>;
+type JsonName = Exclude<RouteName, NamesOf<'events'> | NamesOf<'log'> | NamesOf<'bytes'>>;
 type PagedName = {
   [N in JsonName]: RouteResponse<N> extends { items: readonly unknown[]; nextCursor?: string | undefined }
     ? N
@@ -52,6 +52,12 @@ export interface Client {
     options?: CallOptions,
   ): AsyncIterable<ServerEvent>;
   log<N extends NamesOf<'log'>>(
+    name: N,
+    request: RouteRequest<N>,
+    options?: CallOptions,
+  ): AsyncIterable<Uint8Array>;
+  /** Fails when the bytes break off. */
+  download<N extends NamesOf<'bytes'>>(
     name: N,
     request: RouteRequest<N>,
     options?: CallOptions,
@@ -86,11 +92,15 @@ export function createClient(options: ClientOptions): Client {
         headers: {
           ...(options.key === undefined ? {} : { authorization: `Bearer ${options.key}` }),
           ...(options.tenant === undefined ? {} : { 'gantry-tenant': options.tenant }),
-          ...(request.body === undefined ? {} : { 'content-type': 'application/json' }),
+          ...(request.body === undefined
+            ? {}
+            : {
+                'content-type': route.takesBytes === true ? 'application/octet-stream' : 'application/json',
+              }),
           ...(call.idempotencyKey === undefined ? {} : { 'idempotency-key': call.idempotencyKey }),
           ...(call.ifMatch === undefined ? {} : { 'if-match': `"${call.ifMatch}"` }),
         },
-        ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
+        ...bodyOf(route, request.body),
         ...(call.signal === undefined ? {} : { signal: call.signal }),
       });
     } catch (error) {
@@ -136,7 +146,18 @@ export function createClient(options: ClientOptions): Client {
       const response = await ask(name, request, options);
       if (response.body !== null) yield* response.body as unknown as AsyncIterable<Uint8Array>;
     },
+    async *download(name, request, options) {
+      const response = await ask(name, request, options);
+      if (response.body !== null) yield* response.body as unknown as AsyncIterable<Uint8Array>;
+    },
   };
+}
+
+/** A stream goes out as it is read (`duplex` is what fetch calls that); everything else as JSON. */
+function bodyOf(route: RouteDefinition, body: unknown): RequestInit {
+  if (body === undefined) return {};
+  if (route.takesBytes !== true) return { body: JSON.stringify(body) };
+  return { body, duplex: 'half' } as RequestInit;
 }
 
 async function toApiError(response: Response): Promise<ApiError> {

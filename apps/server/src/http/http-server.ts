@@ -7,7 +7,7 @@ import { type FastifyInstance, fastify } from 'fastify';
 import { createAuthThrottle } from './auth-throttle.ts';
 import { createAuthenticate } from './authenticate.ts';
 import { toErrorReply } from './error-reply.ts';
-import { createRouteHandler } from './route-handler.ts';
+import { byteType, createRouteHandler } from './route-handler.ts';
 import { addServicePages } from './service-pages.ts';
 import type { HttpServer, HttpServerOptions } from './types.ts';
 
@@ -39,6 +39,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
       return server;
     },
   });
+  app.addContentTypeParser(byteType, (_request, body, done) => done(null, body));
   answerProblems(app, options);
 
   const authenticate = createAuthenticate(options, createAuthThrottle('keys'));

@@ -34,6 +34,7 @@ const bodies: Partial<Record<RouteName, unknown>> = {
   'keys.create': { user: 'ghost' },
   'queues.create': { name: 'default' },
   'queues.update': {},
+  'secrets.set': { value: 'x' },
   'jobs.submit': { command: 'true', queue: 'ghost' },
   'models.import': { name: 'ghost', path: '/nowhere' },
   'models.alias': { version: 1 },
@@ -49,7 +50,8 @@ const pathOf = (route: RouteDefinition, name: string): string =>
     .replace(':alias', 'best')
     .replace(':action', 'cordon')
     .replaceAll(/:\w+/g, name)
-    .concat(route.path.endsWith('/logs') ? '?rank=0' : '');
+    .concat(route.path.endsWith('/logs') ? '?rank=0' : '')
+    .concat(route.path.endsWith('/output') ? '?path=a' : '');
 
 let home: MemoryServer;
 const keys = new Map<Caller | 'stranger', string>();

@@ -7,8 +7,11 @@ import { toErrorReply } from './error-reply.ts';
 import { isNotModified, readIfMatch, toEtag } from './etag.ts';
 import { parseWith } from './parse.ts';
 import { isAllowed } from './permission.ts';
-import { streamReply } from './stream-reply.ts';
+import { type StreamReplyOptions, streamReply } from './stream-reply.ts';
 import type { HttpServerOptions, Principal, PublicContext, StreamItem } from './types.ts';
+
+/** Bodies of this type reach their handler as a stream, unread. */
+export const byteType = 'application/octet-stream';
 
 interface Parts {
   readonly options: HttpServerOptions;
@@ -93,7 +96,7 @@ export function createRouteHandler(
         route.query === undefined
           ? undefined
           : parseWith(route.query, withLastEventId(name, request), 'query'),
-      body: route.body === undefined ? undefined : parseWith(route.body, request.body ?? {}, 'body'),
+      body: bodyOf(route, request),
     };
     if (route.stream !== undefined) {
       reply.hijack();
@@ -131,7 +134,7 @@ export function createRouteHandler(
 async function stream(
   reply: FastifyReply,
   items: AsyncIterable<StreamItem>,
-  kind: 'events' | 'log',
+  kind: StreamReplyOptions['kind'],
   context: PublicContext,
 ): Promise<void> {
   const headers = { 'x-request-id': context.requestId };
@@ -144,6 +147,15 @@ async function stream(
       .writeHead(answer.status, { 'content-type': 'application/json; charset=utf-8', ...headers })
       .end(JSON.stringify(answer.body));
   }
+}
+
+function bodyOf(route: RouteDefinition, request: FastifyRequest): unknown {
+  if (route.takesBytes === true) {
+    if (request.body === undefined || request.headers['content-type'] !== byteType)
+      throw new GantryError('unsupported_media_type', `this takes bytes: content-type ${byteType}`);
+    return request.body;
+  }
+  return route.body === undefined ? undefined : parseWith(route.body, request.body ?? {}, 'body');
 }
 
 /** A browser's EventSource resumes with a header; here it is the query's `since`. */

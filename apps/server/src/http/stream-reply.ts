@@ -6,8 +6,14 @@ import type { StreamItem } from './types.ts';
 
 const heartbeatMs = 15_000;
 
+const contentTypes = {
+  events: 'text/event-stream; charset=utf-8',
+  log: 'text/plain; charset=utf-8',
+  bytes: 'application/octet-stream',
+} as const;
+
 export interface StreamReplyOptions {
-  readonly kind: 'events' | 'log';
+  readonly kind: keyof typeof contentTypes;
   readonly headers: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
   readonly log: Pick<Logger, 'warn'>;
@@ -20,12 +26,12 @@ export async function streamReply(
   { kind, headers, signal, log }: StreamReplyOptions,
 ): Promise<void> {
   const iterator = items[Symbol.asyncIterator]();
-  const type = kind === 'events' ? 'text/event-stream; charset=utf-8' : 'text/plain; charset=utf-8';
   const open = (): void => {
     if (!response.headersSent)
       response
         .writeHead(200, {
-          'content-type': type,
+          'content-type': contentTypes[kind],
+          'x-content-type-options': 'nosniff',
           'cache-control': 'no-store',
           'x-accel-buffering': 'no',
           ...headers,
@@ -54,6 +60,8 @@ export async function streamReply(
     if (!response.headersSent) throw error;
     const { body } = toErrorReply(error, headers['x-request-id'] ?? '');
     if (!signal.aborted) log.warn({ error: String(error) }, 'a stream ended early');
+    // Bytes that break off must not look whole.
+    if (kind === 'bytes') response.destroy();
     if (kind === 'events') response.write(toFrame({ event: 'error', data: body.error }));
     response.end();
   } finally {

@@ -31,6 +31,9 @@ export function toOpenApi(): Record<string, unknown> {
         ...(route.query === undefined ? [] : queryParameters(route.query)),
         ...headerParameters(route),
       ],
+      ...(route.takesBytes === true
+        ? { requestBody: { required: true, content: { 'application/octet-stream': {} } } }
+        : {}),
       ...(route.body === undefined
         ? {}
         : {
@@ -112,6 +115,8 @@ function headerParameters(route: RouteDefinition): readonly Record<string, unkno
 function success(route: RouteDefinition): Record<string, unknown> {
   if (route.stream === 'events')
     return { description: 'Server-sent events', content: { 'text/event-stream': {} } };
+  if (route.stream === 'bytes')
+    return { description: 'The bytes', content: { 'application/octet-stream': {} } };
   if (route.stream === 'log') return { description: 'The log', content: { 'text/plain': {} } };
   return {
     description: 'OK',

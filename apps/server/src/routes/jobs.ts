@@ -1,11 +1,27 @@
-import { GantryError, type Job, type JobState, isTerminal, jobTransition } from '@gantry/contract';
-import { checkVersion, findOr404, jobView, requestStop, submitJob, workerIdOf } from '@gantry/control';
+import {
+  GantryError,
+  type Job,
+  type JobSpec,
+  type JobState,
+  isTerminal,
+  jobTransition,
+} from '@gantry/contract';
+import {
+  checkVersion,
+  findOr404,
+  jobView,
+  maskStream,
+  secretValues,
+  requestStop,
+  submitJob,
+  workerIdOf,
+} from '@gantry/control';
 import type { JobStatusRecord } from '@gantry/control';
 import type { Handlers, Principal, StreamItem } from '../http/index.ts';
 import type { Platform } from '../platform.ts';
 import { toEvent } from './events.ts';
 
-type JobRoutes = Pick<Handlers, Extract<keyof Handlers, `jobs.${string}`>>;
+type JobRoutes = Omit<Pick<Handlers, Extract<keyof Handlers, `jobs.${string}`>>, 'jobs.output'>;
 
 export function jobRoutes(platform: Platform): JobRoutes {
   const { deps, hub } = platform;
@@ -150,15 +166,15 @@ export function jobRoutes(platform: Platform): JobRoutes {
       const job = await load(principal, params.name);
       const attempt = job.attempts.at(-1);
       if (attempt === undefined) return;
-      const workerId = workerIdOf(attempt.id, query.rank);
-      for await (const chunk of deps.runner.readLog(workerId, {
+      const log = deps.runner.readLog(workerIdOf(attempt.id, query.rank), {
         stream: query.stream,
         sinceBytes: query.sinceBytes,
         follow: query.follow,
         signal,
-      })) {
-        yield { chunk };
-      }
+        ...(query.limitBytes === undefined ? {} : { limitBytes: query.limitBytes }),
+      });
+      const secrets = await secretValues(deps, principal.tenantId, job.spec as JobSpec);
+      for await (const chunk of maskStream(log, secrets)) yield { chunk };
     },
     'jobs.watch': async function* ({ principal, signal }, { params }): AsyncIterable<StreamItem> {
       const first = await load(principal, params.name);

@@ -14,6 +14,8 @@ export interface AttemptRecord {
   readonly placedAt: string;
   readonly startedAt?: string;
   readonly endedAt?: string;
+  /** From placement to end, by a clock that nobody set meanwhile. */
+  readonly heldMs?: number;
   readonly exitClass?: ExitClass;
   readonly exitMessage?: string;
   /** Why the platform or the user asked it to stop, if they did. */
@@ -42,6 +44,8 @@ export interface JobStatusRecord {
     readonly metrics: Record<string, number>;
     readonly lineage: Record<string, unknown>;
   };
+  readonly outputs?: readonly { readonly path: string; readonly bytes: number; readonly digest: string }[];
+  readonly notes?: readonly string[];
   readonly deviceSeconds?: number;
   readonly userRetriesUsed: number;
   readonly platformRestarts: number;

@@ -3,14 +3,18 @@
  * saw, stops the rest of a wounded gang, classifies the end and decides what follows. Everything here can be
  * repeated: a server killed at any line does the same again from the store and from the runner's own list.
  */
-import { type ExitClass, type JobState, type WorkerReport, jobTransition } from '@gantry/contract';
-import type { Row, Tx, WorkerEvent } from '@gantry/ports';
+import { GantryError, type WorkerReport, errorCodes } from '@gantry/contract';
+import type { Row, WorkerEvent } from '@gantry/ports';
 import { type Deps, isoNow } from '../deps.ts';
 import type { Hub } from '../hub.ts';
 import { type KeyedMutex, createKeyedMutex } from '../keyed-mutex.ts';
 import { registerArtifact } from '../models/register-artifact.ts';
 import { recordAttemptUsage } from '../ledger/attempt-usage.ts';
-import { afterExit, classifyAttempt } from './after-exit.ts';
+import { untilStored } from '../until-stored.ts';
+import { type AttemptFacts, noFacts, withReport } from './attempt-facts.ts';
+import { collectOutputs } from './collect-outputs.ts';
+import { type RankExit, endOfAttempt } from './end-of-attempt.ts';
+import { heldTimeMs } from './held-time.ts';
 import {
   type AttemptRecord,
   type JobSpecRecord,
@@ -19,14 +23,9 @@ import {
   withAttempt,
 } from './job-record.ts';
 import { type Progress, mergeProgress } from './live-progress.ts';
+import { moveJob } from './move-job.ts';
 import { startAttempt } from './start-attempt.ts';
 import { parseWorkerId, workerIdOf } from './worker-id.ts';
-
-export interface RankExit {
-  readonly exitClass: ExitClass;
-  readonly message: string;
-  readonly stderrTail: readonly string[];
-}
 
 interface LiveAttempt {
   readonly jobId: string;
@@ -34,10 +33,13 @@ interface LiveAttempt {
   readonly ranks: number;
   readonly started: Set<number>;
   readonly exits: Map<number, RankExit>;
+  /** By the counting clock, and only when this process saw the placement. */
+  readonly seenFromMs: number | undefined;
+  facts: AttemptFacts;
   isStopping: boolean;
 }
 
-export interface JobRuntime {
+export interface JobRuntime extends AsyncDisposable {
   /** Starts what the scheduler placed; also called for every live job after a restart. */
   ensureStarted(jobId: string): Promise<void>;
   stop(jobId: string, reason: NonNullable<AttemptRecord['stopReason']>): Promise<void>;
@@ -50,56 +52,15 @@ export function createJobRuntime(deps: Deps, hub: Hub): JobRuntime {
   const mutex: KeyedMutex = createKeyedMutex();
   const live = new Map<string, LiveAttempt>();
   const progress = new Map<string, Progress>();
-  const facts = new Map<
-    string,
-    { artifact?: JobStatusRecord['artifact']; fault?: { message: string; hint?: string } }
-  >();
+  const stopped = new AbortController();
+
+  const stored = <T>(write: () => Promise<T>): Promise<T> =>
+    untilStored(write, { log: deps.log, signal: stopped.signal });
 
   const changed = (jobId: string): void => {
     hub.changed(`job:${jobId}`);
     hub.changed('scheduler');
   };
-
-  /** Loads, decides and writes one job under its version; the change and its event commit together. */
-  const move = async (
-    jobId: string,
-    decide: (
-      row: Row,
-      status: JobStatusRecord,
-    ) => { to?: JobState; status: JobStatusRecord; reason?: Record<string, unknown> } | undefined,
-    also?: (tx: Tx, row: Row, status: JobStatusRecord) => Promise<JobStatusRecord | undefined>,
-  ): Promise<Row | undefined> =>
-    deps.store.tx({ platform: true }, async (tx) => {
-      const row = await tx.get('job', jobId);
-      if (row === undefined) return undefined;
-      const decision = decide(row, row.status as JobStatusRecord);
-      if (decision === undefined) return undefined;
-      const from = row.state as JobState;
-      const transition =
-        decision.to === undefined || decision.to === from
-          ? undefined
-          : jobTransition(from, decision.to, 'reconciler');
-      if (decision.to !== undefined && decision.to !== from && transition === undefined) return undefined;
-      const status = (await also?.(tx, row, decision.status)) ?? decision.status;
-      const next = await tx.update('job', jobId, {
-        expectedVersion: row.version,
-        status,
-        ...(decision.to === undefined ? {} : { state: decision.to }),
-      });
-      if (transition !== undefined) {
-        await tx.event({
-          tenantId: row.tenantId,
-          kind: 'job',
-          resourceId: jobId,
-          type: transition.event,
-          fromState: from,
-          toState: transition.to,
-          actor: 'reconciler',
-          ...(decision.reason === undefined ? {} : { reason: decision.reason }),
-        });
-      }
-      return next;
-    });
 
   const ensureStarted = (jobId: string): Promise<void> =>
     mutex.run(jobId, async () => {
@@ -113,6 +74,8 @@ export function createJobRuntime(deps: Deps, hub: Hub): JobRuntime {
         ranks: attempt.placement.length,
         started: new Set(),
         exits: new Map(),
+        seenFromMs: isJustPlaced(deps, attempt) ? deps.clock.monotonicMs() : undefined,
+        facts: noFacts,
         isStopping: row.state === 'stopping',
       });
       try {
@@ -127,11 +90,7 @@ export function createJobRuntime(deps: Deps, hub: Hub): JobRuntime {
         const entry = live.get(attempt.id);
         for (const { rank } of attempt.placement) {
           if (known.has(workerIdOf(attempt.id, rank))) continue;
-          entry?.exits.set(rank, {
-            exitClass: 'infrastructure',
-            message: `could not be started: ${String(error)}`,
-            stderrTail: [],
-          });
+          entry?.exits.set(rank, notStarted(error));
         }
         await stopRanks(jobId, attempt, 0);
         await finishIfEnded(attempt.id);
@@ -174,27 +133,7 @@ export function createJobRuntime(deps: Deps, hub: Hub): JobRuntime {
 
   const onReport = (entry: LiveAttempt, report: WorkerReport): void => {
     progress.set(entry.jobId, mergeProgress(progress.get(entry.jobId), report));
-    const known = facts.get(entry.attemptId) ?? {};
-    if (report.type === 'artifact') {
-      const metrics = Object.fromEntries(
-        Object.entries(report.metrics).filter(
-          (pair): pair is [string, number] => typeof pair[1] === 'number',
-        ),
-      );
-      facts.set(entry.attemptId, {
-        ...known,
-        artifact: { path: report.path, formats: report.formats, metrics, lineage: report.lineage },
-      });
-    }
-    if (report.type === 'fault') {
-      facts.set(entry.attemptId, {
-        ...known,
-        fault: {
-          message: `${report.code}: ${report.message}`,
-          ...(report.hint === undefined ? {} : { hint: report.hint }),
-        },
-      });
-    }
+    entry.facts = withReport(entry.facts, report);
     hub.changed(`job:${entry.jobId}`);
   };
 
@@ -202,18 +141,20 @@ export function createJobRuntime(deps: Deps, hub: Hub): JobRuntime {
     entry.started.add(rank);
     if (entry.started.size < entry.ranks || entry.isStopping) return;
     const now = isoNow(deps.clock);
-    await move(entry.jobId, (row, status) => {
-      const attempt = currentAttempt(status);
-      if (row.state !== 'starting' || attempt?.id !== entry.attemptId) return undefined;
-      return {
-        to: 'running',
-        status: {
-          ...withAttempt(status, { ...attempt, state: 'running', startedAt: now }),
-          startedAt: status.startedAt ?? now,
-        },
-        reason: { ranks: entry.ranks },
-      };
-    });
+    await stored(() =>
+      moveJob(deps, entry.jobId, (row, status) => {
+        const attempt = currentAttempt(status);
+        if (row.state !== 'starting' || attempt?.id !== entry.attemptId) return undefined;
+        return {
+          to: 'running',
+          status: {
+            ...withAttempt(status, { ...attempt, state: 'running', startedAt: now }),
+            startedAt: status.startedAt ?? now,
+          },
+          reason: { ranks: entry.ranks },
+        };
+      }),
+    );
     changed(entry.jobId);
   };
 
@@ -231,70 +172,51 @@ export function createJobRuntime(deps: Deps, hub: Hub): JobRuntime {
   const finishIfEnded = async (attemptId: string): Promise<void> => {
     const entry = live.get(attemptId);
     if (entry === undefined || entry.exits.size < entry.ranks) return;
-    const now = isoNow(deps.clock);
-    const found = facts.get(attemptId);
     const exits = [...entry.exits.values()];
-    const artifact = found?.artifact;
-    await move(
-      entry.jobId,
-      (row, before) => {
-        const attempt = currentAttempt(before);
-        if (attempt?.id !== attemptId) return undefined;
-        const { job } = row.spec as JobSpecRecord;
-        // The transition table has no way from `starting` to `cancelled`: such a job passed `stopping` already.
-        const exitClass = classifyAttempt(
-          exits.map((exit) => exit.exitClass),
-          row.state === 'stopping' ? (attempt.stopReason ?? 'cancelled') : attempt.stopReason,
-        );
-        const after = afterExit(job, before, exitClass);
-        const worst = exits.find((exit) => exit.exitClass === exitClass);
-        const message = found?.fault?.message ?? worst?.message;
-        const hint = found?.fault?.hint ?? after.hint;
-        const ended: AttemptRecord = {
-          ...attempt,
-          state: 'ended',
-          endedAt: now,
-          exitClass,
-          ...(message === undefined ? {} : { exitMessage: message }),
-        };
-        const isOver = after.state !== 'queued';
-        const { waiting: _waiting, ...kept } = withAttempt(before, ended);
-        const last = progress.get(entry.jobId);
-        return {
-          to: after.state,
-          status: {
-            ...kept,
-            userRetriesUsed: after.userRetriesUsed,
-            platformRestarts: after.platformRestarts,
-            ...(last === undefined ? {} : { progress: last }),
-            ...(artifact === undefined ? {} : { artifact }),
-            ...(isOver ? { endedAt: now, exitClass } : {}),
-            ...(isOver && message !== undefined && exitClass !== 'done' ? { exitMessage: message } : {}),
-            ...(isOver && hint !== undefined ? { hint } : {}),
-            ...(exitClass === 'done' ? {} : { stderrTail: worst?.stderrTail.slice(-20) ?? [] }),
+    const at = isoNow(deps.clock);
+    const found = await stored(() => deps.store.read({ platform: true }, (tx) => tx.get('job', entry.jobId)));
+    const attempt = found === undefined ? undefined : currentAttempt(found.status as JobStatusRecord);
+    if (found !== undefined && attempt?.id === attemptId) {
+      const isDone = exits.every(({ exitClass }) => exitClass === 'done');
+      const end = {
+        at,
+        heldMs: heldTimeMs(Date.parse(at) - Date.parse(attempt.placedAt), countedMs(deps, entry)),
+        exits,
+        facts: entry.facts,
+        outputs: isDone ? await collectOutputs(deps, found, attempt) : {},
+        progress: progress.get(entry.jobId),
+      };
+      await stored(() =>
+        moveJob(
+          deps,
+          entry.jobId,
+          (row, before) => {
+            const now = currentAttempt(before);
+            return now?.id === attemptId ? endOfAttempt(row, before, now, end) : undefined;
           },
-          reason: { exitClass, ...(message === undefined ? {} : { message }) },
-        };
-      },
-      async (tx, row, status) => {
-        const ended = status.attempts.at(-1);
-        const seconds = ended === undefined ? 0 : await recordAttemptUsage(tx, row, ended);
-        let next: JobStatusRecord = { ...status, deviceSeconds: (status.deviceSeconds ?? 0) + seconds };
-        const { job } = row.spec as JobSpecRecord;
-        if (ended?.exitClass === 'done' && job.register !== undefined && artifact !== undefined) {
-          next = {
-            ...next,
-            modelVersion: await registerArtifact(deps, tx, row, job.register, artifact, ended),
-          };
-        }
-        return next;
-      },
-    );
+          async (tx, row, status) => {
+            const ended = status.attempts.at(-1);
+            if (ended === undefined) return status;
+            const seconds = await recordAttemptUsage(tx, row, ended);
+            const next = { ...status, deviceSeconds: (status.deviceSeconds ?? 0) + seconds };
+            const { register } = (row.spec as JobSpecRecord).job;
+            const { artifact } = end.facts;
+            if (ended.exitClass !== 'done' || register === undefined || artifact === undefined) return next;
+            return {
+              ...next,
+              modelVersion: await registerArtifact(deps, tx, row, register, artifact, ended),
+            };
+          },
+        ),
+      );
+    }
     live.delete(attemptId);
-    facts.delete(attemptId);
-    const row = await deps.store.read({ platform: true }, (tx) => tx.get('job', entry.jobId));
+    // Written down for good: no later server needs to hear of it, and what is kept of it may age.
+    for (const rank of entry.exits.keys()) await deps.runner.acknowledge(workerIdOf(attemptId, rank), 'end');
+    const row = await stored(() => deps.store.read({ platform: true }, (tx) => tx.get('job', entry.jobId)));
     if (row === undefined || ['succeeded', 'failed', 'cancelled'].includes(row.state))
       progress.delete(entry.jobId);
+    hub.changed('retention');
     changed(entry.jobId);
   };
 
@@ -313,6 +235,7 @@ export function createJobRuntime(deps: Deps, hub: Hub): JobRuntime {
             exitClass: event.exit.exitClass,
             message: event.exit.message,
             stderrTail: event.exit.stderrTail,
+            ...(event.exit.ranMs === undefined ? {} : { ranMs: event.exit.ranMs }),
           });
         case 'lost':
           return onExit(entry, parsed.rank, {
@@ -331,6 +254,31 @@ export function createJobRuntime(deps: Deps, hub: Hub): JobRuntime {
     onWorkerEvent,
     progressOf: (jobId) => progress.get(jobId),
     idle: () => mutex.idle(),
+    [Symbol.asyncDispose]: async () => {
+      stopped.abort();
+      await mutex.idle();
+    },
+  };
+}
+
+const isJustPlaced = (deps: Deps, { placedAt }: AttemptRecord): boolean =>
+  Math.abs(deps.clock.nowMs() - Date.parse(placedAt)) < 5_000;
+
+/** What this process counted; after a restart what the shims did, whose longest held the others' devices too. */
+function countedMs(deps: Deps, entry: LiveAttempt): number | undefined {
+  if (entry.seenFromMs !== undefined) return deps.clock.monotonicMs() - entry.seenFromMs;
+  const ran = [...entry.exits.values()].flatMap(({ ranMs }) => ranMs ?? []);
+  return ran.length === 0 ? undefined : Math.max(...ran);
+}
+
+/** What the user can put right is the user's; everything else is tried again for free. */
+function notStarted(error: unknown): RankExit {
+  const isUsers = error instanceof GantryError && errorCodes[error.code].fault === 'caller';
+  return {
+    exitClass: isUsers ? 'user_error' : 'infrastructure',
+    message: `could not be started: ${error instanceof Error ? error.message : String(error)}`,
+    stderrTail: [],
+    ...(isUsers && error.hint !== undefined ? { hint: error.hint } : {}),
   };
 }
 

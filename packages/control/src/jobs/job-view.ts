@@ -38,6 +38,8 @@ export function jobView(row: Row, tenantName: string, live?: Progress, waiting?:
     hint: status.hint,
     stderrTail: status.stderrTail === undefined ? undefined : [...status.stderrTail],
     modelVersion: status.modelVersion,
+    outputs: status.outputs?.map((file) => ({ ...file })),
+    notes: status.notes === undefined ? undefined : [...status.notes],
     deviceSeconds: status.deviceSeconds,
     startedAt: status.startedAt,
     endedAt: status.endedAt,

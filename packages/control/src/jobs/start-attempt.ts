@@ -1,6 +1,6 @@
-import type { Row } from '@gantry/ports';
-import type { NodeSpecRecord } from '../nodes/node-record.ts';
 import { GantryError } from '@gantry/contract';
+import type { Row, WorkerSpec } from '@gantry/ports';
+import type { NodeSpecRecord } from '../nodes/node-record.ts';
 import type { Deps } from '../deps.ts';
 import { openSecrets } from '../secrets/secrets.ts';
 import { type UploadSpecRecord, workDirOf } from './job-inputs.ts';
@@ -22,13 +22,10 @@ export async function startAttempt(deps: Deps, row: Row, attempt: AttemptRecord)
   const places = await rankPlaces(deps, attempt);
   const cpuMilli = Math.round(job.resources.cpu * 1_000);
   const cwd = workDirOf(deps, row, attempt);
-  const secretEnv = await openSecrets(deps, row.tenantId, job);
-  if (job.upload !== undefined) await unpackUpload(deps, job.upload, cwd);
-  const { mounts, problems } = await volumeMounts(deps, row.tenantId, job, cwd);
-  if (problems[0] !== undefined)
-    throw new GantryError('data_missing', problems[0].message, {
-      ...(problems[0].hint === undefined ? {} : { hint: problems[0].hint }),
-    });
+  const begun = new Set((await deps.runner.list()).map(({ workerId }) => workerId));
+  // What runs already has its inputs; a secret deleted meanwhile is no reason to end it.
+  const isAdopted = places.every(({ rank }) => begun.has(workerIdOf(attempt.id, rank)));
+  const inputs = isAdopted ? {} : await prepareInputs(deps, row, cwd);
   for (const place of places) {
     const workerId = workerIdOf(attempt.id, place.rank);
     const workerDir = deps.places.workerDir(workerId);
@@ -58,13 +55,27 @@ export async function startAttempt(deps: Deps, row: Row, attempt: AttemptRecord)
       command: commandOf(deps, job),
       cwd,
       env,
-      secretEnv,
-      mounts,
+      ...inputs,
       limits: { cpuMilli, memoryBytes: job.resources.memory, pids: 4096 },
       logLimitBytes: 256 * 1024 ** 2,
       timeLimitMs: job.timeLimit,
     });
   }
+}
+
+async function prepareInputs(
+  deps: Deps,
+  row: Row,
+  cwd: string,
+): Promise<Pick<WorkerSpec, 'secretEnv' | 'mounts'>> {
+  const { job } = row.spec as JobSpecRecord;
+  const secretEnv = await openSecrets(deps, row.tenantId, job);
+  if (job.upload !== undefined) await unpackUpload(deps, job.upload, cwd);
+  const { mounts, problems } = await volumeMounts(deps, row.tenantId, job, cwd);
+  const [problem] = problems;
+  if (problem === undefined) return { secretEnv, mounts };
+  const { hint } = problem;
+  throw new GantryError('data_missing', problem.message, hint === undefined ? {} : { hint });
 }
 
 async function unpackUpload(deps: Deps, uploadId: string, dir: string): Promise<void> {

@@ -8,6 +8,7 @@ import { findOr404 } from '../find.ts';
 import type { Hub } from '../hub.ts';
 import { allRows } from '../rows.ts';
 import { buildSnapshot, jobRequest } from '../scheduling/build-snapshot.ts';
+import { inputProblems } from './job-inputs.ts';
 import { type JobSpecRecord, emptyJobStatus } from './job-record.ts';
 import { jobView } from './job-view.ts';
 import { unsupportedFields } from './unsupported.ts';
@@ -41,6 +42,12 @@ export async function submitJob(
     const id = createId('job', deps.clock.nowMs());
     const name =
       spec.name ?? (await freeName(tx, caller.tenantId, spec.train === undefined ? 'job' : 'train'));
+    const problems = await inputProblems(deps, tx, caller.tenantId, { id, spec });
+    if (problems[0] !== undefined)
+      throw new GantryError('validation_failed', `${problems[0].path}: ${problems[0].message}`, {
+        problems,
+        ...(problems[0].hint === undefined ? {} : { hint: problems[0].hint }),
+      });
     const request = jobRequest({
       id,
       tenantId: caller.tenantId,

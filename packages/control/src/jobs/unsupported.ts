@@ -11,21 +11,6 @@ const fields: readonly {
     isUsed: (spec) => spec.image !== undefined,
     hint: 'the local runner runs programs of this machine; leave it out',
   },
-  {
-    path: 'volumes',
-    isUsed: (spec) => spec.volumes.length > 0,
-    hint: 'the local runner sees the files of this machine; use their paths',
-  },
-  {
-    path: 'secrets',
-    isUsed: (spec) => spec.secrets.length > 0,
-    hint: 'there is no secret store yet; pass a value through env',
-  },
-  {
-    path: 'outputs',
-    isUsed: (spec) => spec.outputs.length > 0,
-    hint: 'write files below GANTRY_RUN_DIR; they are kept with the job',
-  },
 ];
 
 export function unsupportedFields(spec: JobSpec): readonly ErrorProblem[] {

@@ -8,7 +8,8 @@ import { prices } from './prices.ts';
  */
 export async function recordAttemptUsage(tx: Tx, row: Row, attempt: AttemptRecord): Promise<number> {
   const { job, user, queueId } = row.spec as JobSpecRecord;
-  const heldMs = Date.parse(attempt.endedAt ?? attempt.placedAt) - Date.parse(attempt.placedAt);
+  const heldMs =
+    attempt.heldMs ?? Date.parse(attempt.endedAt ?? attempt.placedAt) - Date.parse(attempt.placedAt);
   const seconds = Math.max(0, heldMs) / 1_000;
   const ranks = attempt.placement.length;
   const isGpu = job.resources.gpu > 0;

@@ -1,0 +1,73 @@
+/** What the end of an attempt makes of its job. Pure. */
+import type { ExitClass } from '@gantry/contract';
+import type { Row } from '@gantry/ports';
+import { afterExit, classifyAttempt } from './after-exit.ts';
+import { type AttemptFacts, settled } from './attempt-facts.ts';
+import { type AttemptRecord, type JobSpecRecord, type JobStatusRecord, withAttempt } from './job-record.ts';
+import type { Progress } from './live-progress.ts';
+import type { JobMove } from './move-job.ts';
+
+export interface RankExit {
+  readonly exitClass: ExitClass;
+  readonly message: string;
+  readonly hint?: string;
+  readonly stderrTail: readonly string[];
+  readonly ranMs?: number;
+}
+
+export interface AttemptEnd {
+  readonly at: string;
+  readonly heldMs: number;
+  readonly exits: readonly RankExit[];
+  readonly facts: AttemptFacts;
+  readonly outputs: Pick<JobStatusRecord, 'outputs' | 'notes'>;
+  readonly progress: Progress | undefined;
+}
+
+export function endOfAttempt(
+  row: Row,
+  before: JobStatusRecord,
+  attempt: AttemptRecord,
+  end: AttemptEnd,
+): JobMove {
+  const { job } = row.spec as JobSpecRecord;
+  // The transition table has no way from `starting` to `cancelled`: such a job passed `stopping` already.
+  const exitClass = classifyAttempt(
+    end.exits.map((exit) => exit.exitClass),
+    row.state === 'stopping' ? (attempt.stopReason ?? 'cancelled') : attempt.stopReason,
+  );
+  const after = afterExit(job, before, exitClass);
+  const worst = end.exits.find((exit) => exit.exitClass === exitClass);
+  const isDone = exitClass === 'done';
+  const facts = isDone ? settled(end.facts) : end.facts;
+  const message = facts.fault?.message ?? worst?.message;
+  const hint = facts.fault?.hint ?? worst?.hint ?? after.hint;
+  const ended: AttemptRecord = {
+    ...attempt,
+    state: 'ended',
+    endedAt: end.at,
+    heldMs: end.heldMs,
+    exitClass,
+    ...(message === undefined ? {} : { exitMessage: message }),
+  };
+  const isOver = after.state !== 'queued';
+  const notes = [...new Set([...(before.notes ?? []), ...facts.notes, ...(end.outputs.notes ?? [])])];
+  const { waiting: _waiting, ...kept } = withAttempt(before, ended);
+  return {
+    to: after.state,
+    status: {
+      ...kept,
+      userRetriesUsed: after.userRetriesUsed,
+      platformRestarts: after.platformRestarts,
+      ...(end.progress === undefined ? {} : { progress: end.progress }),
+      ...(facts.artifact === undefined ? {} : { artifact: facts.artifact }),
+      ...(end.outputs.outputs === undefined ? {} : { outputs: end.outputs.outputs }),
+      ...(notes.length === 0 ? {} : { notes }),
+      ...(isOver ? { endedAt: end.at, exitClass } : {}),
+      ...(isOver && message !== undefined && !isDone ? { exitMessage: message } : {}),
+      ...(isOver && hint !== undefined && !isDone ? { hint } : {}),
+      ...(isDone ? {} : { stderrTail: worst?.stderrTail.slice(-20) ?? [] }),
+    },
+    reason: { exitClass, ...(message === undefined ? {} : { message }) },
+  };
+}

@@ -1,0 +1,65 @@
+/** What a job takes along: its working directory, its secrets, its volumes. Checked before it is accepted. */
+import type { ErrorProblem, JobSpec } from '@gantry/contract';
+import type { Row, Tx } from '@gantry/ports';
+import type { Deps } from '../deps.ts';
+import { secretUses } from '../secrets/secret-use.ts';
+import type { AttemptRecord, JobSpecRecord } from './job-record.ts';
+import { isPlatformVariable } from './platform-variables.ts';
+import { volumeMounts } from './volume-mounts.ts';
+
+/** Where the command runs: the unpacked upload of this attempt, the directory that was named, or the run's own. */
+export function workDirOf(
+  deps: Deps,
+  row: Pick<Row, 'id' | 'spec'>,
+  attempt: Pick<AttemptRecord, 'id'>,
+): string {
+  const { job } = row.spec as JobSpecRecord;
+  const runDir = deps.places.runDir(row.id);
+  return job.upload === undefined ? (job.workdir ?? runDir) : `${runDir}/attempts/${attempt.id}/work`;
+}
+
+export interface UploadSpecRecord {
+  readonly digest: string;
+  readonly bytes: number;
+  readonly files: number;
+}
+
+export async function inputProblems(
+  deps: Deps,
+  tx: Tx,
+  tenantId: string,
+  job: { readonly id: string; readonly spec: JobSpec },
+): Promise<readonly ErrorProblem[]> {
+  const { spec } = job;
+  const problems: ErrorProblem[] = [];
+  const variables = new Set(Object.keys(spec.env));
+  for (const [index, { name, env }] of secretUses(spec).entries()) {
+    const path = `secrets.${index}`;
+    if ((await tx.byName('secret', tenantId, name)) === undefined)
+      problems.push({ path, message: `there is no secret "${name}"`, hint: `gantry secret set ${name}` });
+    if (isPlatformVariable(env))
+      problems.push({ path, message: `the platform sets ${env} itself`, hint: 'name another: {name, env}' });
+    if (variables.has(env))
+      problems.push({ path, message: `${env} is set twice`, hint: 'name another: {name, env}' });
+    variables.add(env);
+  }
+  if (spec.upload !== undefined) {
+    const upload = await tx.get('upload', spec.upload);
+    if (upload?.tenantId !== tenantId)
+      problems.push({
+        path: 'upload',
+        message: `there is no upload "${spec.upload}"`,
+        hint: 'uploads are kept for some days; gantry job run --upload DIR makes a new one',
+      });
+    if (spec.workdir !== undefined)
+      problems.push({ path: 'workdir', message: 'an upload is the working directory; leave workdir out' });
+  }
+  const record = { id: job.id, spec: { job: spec } as JobSpecRecord };
+  const { problems: inVolumes } = await volumeMounts(
+    deps,
+    tenantId,
+    spec,
+    workDirOf(deps, record, { id: 'att' }),
+  );
+  return [...problems, ...inVolumes];
+}
