@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import type { Check } from './interop/check.ts';
 import { openaiClient } from './interop/checks/openai-client.ts';
+import { torchExamples } from './interop/checks/torch-examples.ts';
 import { torchGradients } from './interop/checks/torch-gradients.ts';
 import { transformersExport } from './interop/checks/transformers-export.ts';
 import { type Platform, bootPlatform } from './interop/platform.ts';
@@ -17,6 +18,7 @@ const checks: Readonly<Record<string, Check>> = {
   'torch-gradients': torchGradients,
   'openai-client': openaiClient,
   'transformers-export': transformersExport,
+  'torch-examples': torchExamples,
 };
 const say = (line: string): boolean => process.stdout.write(`  ${line}\n`);
 

