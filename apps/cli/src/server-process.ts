@@ -58,7 +58,9 @@ export function startServer({ dataDir, args }: StartOptions): Promise<{ url: str
       child.stdout?.destroy();
       resolve(ready);
     });
-    child.on('exit', (code) => reject(startError(readFileSync(logFile, 'utf8').slice(-4_000), code)));
+    child.on('exit', (code) =>
+      reject(startError(readFileSync(logFile, 'utf8').slice(-8_000), code, logFile)),
+    );
   });
 }
 
@@ -70,7 +72,7 @@ function parseReady(text: string): { url: string; pid: number } | undefined {
   return undefined;
 }
 
-function startError(words: string, code: number | null): CliError {
+function startError(words: string, code: number | null, logFile: string): CliError {
   for (const line of words.split('\n').reverse()) {
     if (!line.startsWith('{"error"')) continue;
     const { error } = JSON.parse(line) as { error: { code: string; message: string; hint?: string } };
@@ -79,11 +81,12 @@ function startError(words: string, code: number | null): CliError {
       ...(error.hint === undefined ? {} : { hint: error.hint }),
     });
   }
-  return new CliError(
-    'internal',
-    `the server ended with ${code} before it was ready: ${words.trim().split('\n').slice(-3).join(' ')}`,
-    { exitCode: exitCodes.internal },
-  );
+  const lines = words.trim().split('\n');
+  const telling = lines.findLast((line) => /^\S*Error\b|error:/i.test(line)) ?? lines.at(-1) ?? '';
+  return new CliError('internal', `the server ended with ${code} before it was ready: ${telling}`, {
+    exitCode: exitCodes.internal,
+    hint: `its log: ${logFile}`,
+  });
 }
 
 export async function stopServer(dataDir: string): Promise<boolean> {

@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import { CliError } from '../cli-error.ts';
 import { example } from '../command-group.ts';
 import { type GlobalOptions, contextFile, defaultDataDir, quickstartDataDir } from '../connection.ts';
+import { endWorkers, runningWorkers } from '../end-workers.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { type Trace, folder, footprintOf, isDataDir } from '../footprint.ts';
 import { isJson, print, showOne, table } from '../output.ts';
@@ -35,12 +36,15 @@ export function downCommand(program: Command): void {
     const stopped: string[] = [];
     for (const dir of dirs) if (await stopServer(dir)) stopped.push(dir);
     const say = (text: string): void => (isJson(command) ? undefined : print(text));
+    const workers = dirs.flatMap((dir) => runningWorkers(dir));
     for (const dir of stopped) say(`  ✓ stopped   ${dir}`);
+    if (workers.length > 0 && options.purge !== true)
+      say(`  ${workers.length} running workers go on; the next "gantry up" takes them over`);
 
     const traces = options.purge === true ? tracesOf(dirs, given === undefined) : [];
     if (options.purge !== true || traces.length === 0) {
       if (stopped.length === 0) say('  nothing is running and nothing is there');
-      if (isJson(command)) print(JSON.stringify({ stopped, removed: [] }));
+      if (isJson(command)) print(JSON.stringify({ stopped, workers: workers.length, removed: [] }));
       return;
     }
     say(
@@ -49,11 +53,13 @@ export function downCommand(program: Command): void {
         traces.map(({ path, bytes, what }) => [path, formatBytes(bytes), what]),
       ),
     );
+    if (workers.length > 0) say(`  ${workers.length} running workers end`);
     if (options.yes !== true)
       throw new CliError('bad_request', 'nothing was removed', {
         hint: 'add --yes to remove all of it',
         exitCode: exitCodes.refused,
       });
+    for (const dir of dirs) await endWorkers(dir);
     for (const trace of traces) trace.remove();
     showOne(
       command,

@@ -1,0 +1,147 @@
+/** The commands of a day on a real platform: start, run, look, back up, stop, restore, remove. */
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Bench, createBench } from './gantry.ts';
+
+const patienceMs = 120_000;
+let bench: Bench;
+let restored: Bench;
+
+beforeAll(async () => {
+  [bench, restored] = [createBench(), createBench()];
+  const { code, out, err } = await bench.gantry('up', '--detach', '--port', '0');
+  expect({ code, err }).toEqual({ code: 0, err: '' });
+  expect(out).toContain('platform up');
+}, patienceMs);
+afterAll(async () => {
+  await bench[Symbol.asyncDispose]();
+  await restored[Symbol.asyncDispose]();
+}, patienceMs);
+
+describe('a running platform', () => {
+  test('is not started twice', { timeout: patienceMs }, async () => {
+    const { code, err } = await bench.gantry('up', '--detach', '--port', '0');
+    expect(code).toBe(3);
+    expect(err).toMatch(/running already .*\[data_dir_held\]\n.*gantry status/s);
+  });
+
+  test(
+    'runs a command and prints its output; the exit code is success',
+    { timeout: patienceMs },
+    async () => {
+      const ran = await bench.gantry(
+        'job',
+        'run',
+        '--name',
+        'hello',
+        '--',
+        'sh',
+        '-c',
+        'echo from rank $RANK',
+      );
+      expect(ran.out).toContain('from rank 0');
+      expect(ran.code).toBe(0);
+    },
+  );
+
+  test(
+    'tells of a job that failed: its class, its last words, and exit code 1',
+    { timeout: patienceMs },
+    async () => {
+      const ran = await bench.gantry(
+        'job',
+        'run',
+        '--name',
+        'bad',
+        '--',
+        'sh',
+        '-c',
+        'echo broken >&2; exit 3',
+      );
+      expect(ran.code).toBe(1);
+      expect(ran.out).toMatch(/user_error[\s\S]*last lines of stderr\n +broken/);
+      expect((await bench.gantry('job', 'wait', 'bad')).code).toBe(1);
+      expect((await bench.gantry('job', 'wait', 'hello')).code).toBe(0);
+    },
+  );
+
+  test('answers JSON to every list', { timeout: patienceMs }, async () => {
+    for (const list of ['job list', 'queue list', 'node list', 'model list', 'endpoint list', 'user list'])
+      expect(Array.isArray(JSON.parse((await bench.gantry(...list.split(' '), '--json')).out)), list).toBe(
+        true,
+      );
+    const status = JSON.parse((await bench.gantry('status', '--json')).out) as { counts: object };
+    expect(status.counts).toMatchObject({ succeeded: 1, failed: 1 });
+  });
+
+  test('says what is not there with exit code 4', { timeout: patienceMs }, async () => {
+    const { code, err } = await bench.gantry('job', 'show', 'nowhere');
+    expect([code, err]).toEqual([4, expect.stringContaining('[not_found]')]);
+  });
+
+  test('a wrong job file submits nothing', { timeout: patienceMs }, async () => {
+    const file = join(bench.home, 'wrong.yaml');
+    writeFileSync(file, 'command: ls\nchekpoint: {}\n');
+    const { code, err } = await bench.gantry('job', 'submit', file);
+    expect(code).toBe(2);
+    expect(err).toContain(`${file}:2:1  unknown key "chekpoint" — did you mean "checkpoint"?`);
+  });
+
+  test('a watched list ends when nothing can change any more', { timeout: patienceMs }, async () => {
+    const { out } = await bench.gantry('job', 'show', 'hello', '--watch', '0.1', '--json');
+    expect(JSON.parse(out.trim().split('\n').at(-1) ?? '')).toMatchObject({ state: 'succeeded' });
+  });
+});
+
+describe('a backup', () => {
+  const archive = (): string => join(bench.home, 'copy.tar.gz');
+
+  test('is not made of a running server', { timeout: patienceMs }, async () => {
+    const { code, err } = await bench.gantry('backup', archive());
+    expect([code, err]).toEqual([3, expect.stringContaining('gantry down first')]);
+  });
+
+  test('brings everything back in another place', { timeout: 2 * patienceMs }, async () => {
+    expect((await bench.gantry('down')).out).toContain('stopped');
+    expect((await bench.gantry('backup', archive())).code).toBe(0);
+    expect((await restored.gantry('restore', archive())).code).toBe(0);
+    const { code, err } = await restored.gantry('up', '--detach', '--port', '0');
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    expect((await restored.gantry('job', 'show', 'hello')).out).toContain('succeeded');
+  });
+
+  test('never overwrites', { timeout: patienceMs }, async () => {
+    const { code, err } = await restored.gantry('restore', archive());
+    expect([code, err]).toEqual([3, expect.stringContaining('is not empty')]);
+  });
+});
+
+describe('gantry down --purge', () => {
+  test('lists, and removes nothing without --yes', { timeout: patienceMs }, async () => {
+    const { code, out, err } = await bench.gantry('down', '--purge');
+    expect(code).toBe(3);
+    expect(out).toContain(bench.dataDir);
+    expect(err).toContain('--yes');
+    expect(existsSync(bench.dataDir)).toBe(true);
+  });
+
+  test('ends what still runs and leaves nothing', { timeout: patienceMs }, async () => {
+    await restored.gantry('job', 'run', '--detach', '--name', 'long', '--', 'sleep', '1000');
+    expect((await restored.gantry('job', 'wait', 'long', '--for', 'running', '--timeout', '60s')).code).toBe(
+      0,
+    );
+    const { code, out } = await restored.gantry('down', '--purge', '--yes');
+    expect(code).toBe(0);
+    expect(out).toMatch(/stopped[\s\S]*1 running workers end[\s\S]*removed/);
+    expect(readdirSync(restored.home)).toEqual([]);
+  });
+
+  test('touches no folder that is not its own', { timeout: patienceMs }, async () => {
+    const { gantry, home } = bench;
+    writeFileSync(join(home, 'precious'), '');
+    const { code, err } = await gantry('--data-dir', home, 'down', '--purge', '--yes');
+    expect([code, err]).toEqual([3, expect.stringContaining('is no data directory')]);
+    expect(existsSync(join(home, 'precious'))).toBe(true);
+  });
+});
