@@ -4,20 +4,28 @@
  */
 import { type Deps, isoNow, prices } from '@gantry/control';
 import type { MeterRecord } from '@gantry/gateway';
+import { tokenCost } from './serving-limits.ts';
 
 export interface Meter extends AsyncDisposable {
   add(record: MeterRecord): void;
   flush(): Promise<void>;
 }
 
-export function createMeter(deps: Deps, delayMs = 200): Meter {
+export interface MeterOptions {
+  readonly delayMs?: number;
+  /** Between two batches: everything answered is either in the ledger or in `unwritten` of its tenant, never in both. */
+  readonly onWritten?: (unwritten: (tenantId: string) => number) => Promise<void>;
+}
+
+export function createMeter(deps: Deps, options: MeterOptions = {}): Meter {
+  const { delayMs = 200, onWritten } = options;
   let waiting: { record: MeterRecord; at: string }[] = [];
   let timer: NodeJS.Timeout | undefined;
   let writing = Promise.resolve();
 
   const write = async (): Promise<void> => {
     const batch = waiting.splice(0, 1_000);
-    if (batch.length === 0) return;
+    if (batch.length === 0) return tellWritten();
     try {
       await deps.store.tx({ platform: true }, async (tx) => {
         for (const { record, at } of batch) {
@@ -51,6 +59,16 @@ export function createMeter(deps: Deps, delayMs = 200): Meter {
       return;
     }
     if (waiting.length > 0) await write();
+    else await tellWritten();
+  };
+  const tellWritten = async (): Promise<void> => {
+    try {
+      await onWritten?.((tenantId) =>
+        waiting.reduce((sum, { record }) => sum + (record.tenantId === tenantId ? tokenCost(record) : 0), 0),
+      );
+    } catch (error) {
+      deps.log.warn({ error: String(error) }, 'budgets could not be compared with the ledger; later');
+    }
   };
   const flush = (): Promise<void> => {
     writing = writing.then(write, write);

@@ -1,25 +1,33 @@
 /** The server's folders and the small looks at the world that the rules ask for (control's `Places`). */
+import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { basename, join, relative } from 'node:path';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createWriteStream } from 'node:fs';
 import { GantryError } from '@gantry/contract';
 import type { Places } from '@gantry/control';
 import type { BlobStore } from '@gantry/ports';
+import { noteOutside } from '@gantry/store';
 import { newestCheckpoint } from './checkpoints/newest-checkpoint.ts';
 
 export function createPlaces(dataDir: string, blobs: BlobStore): Places {
   const runDir = (jobId: string): string => join(dataDir, 'runs', jobId);
   const workerDir = (workerId: string): string => join(dataDir, 'workers', workerId);
   // Sockets live outside a long data directory: a Unix socket's path ends at ~100 bytes.
-  const rendezvousDir = (attemptId: string): string => {
-    const inside = join(dataDir, 'rendezvous', attemptId.slice(-12));
-    return inside.length <= 70 ? inside : join(tmpdir(), `gantry-${attemptId.slice(-12)}`);
-  };
+  const inside = join(dataDir, 'rendezvous');
+  const rendezvous =
+    inside.length <= 57
+      ? inside
+      : join(
+          tmpdir(),
+          `gantry-rv-${createHash('sha256').update(resolve(dataDir)).digest('hex').slice(0, 12)}`,
+        );
+  noteOutside(dataDir, [rendezvous]);
+  const rendezvousDir = (attemptId: string): string => join(rendezvous, attemptId.slice(-12));
 
   return {
     workerDir,
@@ -36,21 +44,19 @@ export function createPlaces(dataDir: string, blobs: BlobStore): Places {
     },
     newestCheckpoint: async (jobId) => (await newestCheckpoint(runDir(jobId)))?.path,
     removeRun: (jobId) => rm(runDir(jobId), { recursive: true, force: true }),
-    materialise: async (digest, suffix) => {
-      const cache = join(dataDir, 'cache');
-      const file = join(cache, `${digest.replace(/[^a-z0-9]/gi, '-')}${suffix}`);
-      if (
-        await stat(file).then(
-          () => true,
-          () => false,
-        )
-      )
-        return file;
-      await mkdir(cache, { recursive: true });
-      const aside = `${file}.${process.pid}.tmp`;
-      await pipeline(await blobs.get(digest), createWriteStream(aside));
-      await rename(aside, file);
-      return file;
+    materialiseModel: async (versionId, files, main) => {
+      const folder = join(dataDir, 'cache', versionId);
+      for (const { path, digest } of files) {
+        const file = join(folder, path);
+        if (relative(folder, file).startsWith('..'))
+          throw new GantryError('data_invalid', `the model names a file outside itself: ${path}`);
+        if (await exists(file)) continue;
+        await mkdir(dirname(file), { recursive: true });
+        const aside = `${file}.${process.pid}.tmp`;
+        await pipeline(await blobs.get(digest), createWriteStream(aside));
+        await rename(aside, file);
+      }
+      return join(folder, main);
     },
     engineOrigin: async (workerId) => {
       const text = await readFile(join(workerDir(workerId), 'endpoint.json'), 'utf8').catch(() => undefined);
@@ -63,7 +69,7 @@ export function createPlaces(dataDir: string, blobs: BlobStore): Places {
         return undefined; // half written: the next look sees it whole
       }
     },
-    isEngineReady: (origin) =>
+    engineHealth: (origin) =>
       new Promise((resolve) => {
         const probe = request({
           path: '/ready',
@@ -74,10 +80,10 @@ export function createPlaces(dataDir: string, blobs: BlobStore): Places {
         });
         probe.on('response', (response) => {
           response.resume();
-          resolve(response.statusCode === 200);
+          resolve(response.statusCode === 200 ? 'ready' : 'unready');
         });
         probe.on('timeout', () => probe.destroy());
-        probe.on('error', () => resolve(false));
+        probe.on('error', () => resolve('unreachable'));
         probe.end();
       }),
     filesOf: async (path) => {
@@ -109,3 +115,9 @@ export function createPlaces(dataDir: string, blobs: BlobStore): Places {
       }),
   };
 }
+
+const exists = (file: string): Promise<boolean> =>
+  stat(file).then(
+    () => true,
+    () => false,
+  );

@@ -1,14 +1,18 @@
 /** The parts of a running platform that route handlers work with. */
 import type { Deps, EndpointRuntime, Hub, JobRuntime, Scheduler } from '@gantry/control';
+import type { Gateway } from '@gantry/gateway';
 import type { FeedEvent, FeedOptions } from '@gantry/ports';
 import type { IsolationFacts } from '@gantry/runners';
 import type { LocalNode } from './local-node.ts';
+import type { ServingLimitsBook } from './serving-limits.ts';
 
 export interface Platform {
   readonly deps: Deps;
   readonly hub: Hub;
   readonly jobs: JobRuntime;
   readonly endpoints: EndpointRuntime;
+  readonly gateway: Gateway;
+  readonly limits: ServingLimitsBook;
   readonly scheduler: Scheduler;
   readonly startedAtMs: number;
   readonly dataDir: string;

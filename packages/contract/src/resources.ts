@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import { baseShape, byteSizeSchema, nameSchema, timeSchema } from './common.ts';
-import { reasonSchema } from './job.ts';
 
 /** A share of each resource; a missing one is unlimited (limit) or nothing promised (deserved). */
 export const shareSchema = z.strictObject({
@@ -94,44 +93,6 @@ export const modelImport = z.strictObject({
   /** A directory or file on the server's machine; the caller must be operator or the path inside an allowed root. */
   path: z.string().min(1).max(4096),
 });
-
-export const endpointCreate = z.strictObject({
-  name: nameSchema,
-  model: z.string().min(1).max(200),
-  replicas: z.number().int().min(0).max(1000).default(1),
-  queue: z.string().max(200).default('default'),
-  contextTokens: z.number().int().min(16).max(1_048_576).optional(),
-  slots: z.number().int().min(1).max(256).default(4),
-  resources: z
-    .strictObject({
-      cpu: z.number().positive().max(4096).default(1),
-      memory: byteSizeSchema.default(1024 ** 3),
-      gpu: z.number().int().min(0).default(0),
-    })
-    .prefault({}),
-});
-export const endpointUpdate = z.strictObject({
-  model: z.string().min(1).max(200).optional(),
-  replicas: z.number().int().min(0).max(1000).optional(),
-});
-export const replicaSchema = z.object({
-  id: z.string(),
-  revision: z.string(),
-  state: z.enum(['queued', 'starting', 'ready', 'draining', 'ended']),
-  node: z.string().optional(),
-  restarts: z.number().int(),
-  message: z.string().optional(),
-  waiting: z.array(reasonSchema).optional(),
-});
-export const endpointSchema = z.object({
-  ...baseShape,
-  state: z.enum(['deploying', 'ready', 'degraded', 'stopped']),
-  model: z.string(),
-  revision: z.string(),
-  desiredReplicas: z.number().int(),
-  replicas: z.array(replicaSchema),
-});
-export type Endpoint = z.output<typeof endpointSchema>;
 
 export const eventSchema = z.object({
   seq: z.number().int(),

@@ -5,16 +5,19 @@
  */
 import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { binaryHeader } from '@gantry/contract/foreign/oip';
-import { splitByWeight, stickyPoint } from '@gantry/serving';
 import { Attempt, type AttemptListener } from './attempt.ts';
+import { canBePinned, chooseArm, sessionReplica } from './choose-arm.ts';
 import type { GatewayContext } from './gateway-context.ts';
 import type { Admission } from './limits.ts';
+import type { LoadMeter } from './load-meter.ts';
 import type { InferenceRequest } from './inference-request.ts';
 import { dialectOf, problemBody, problemStatus, type Problem } from './problem.ts';
 import type { ReplicaState } from './replica-state.ts';
 import type { RouterChoice } from './replica-router.ts';
 import type { LiveRevision, LiveRoute } from './route-table.ts';
 import type { Principal } from './route.ts';
+import { fingerprint } from './quarantine.ts';
+import { ShadowCall } from './shadow-call.ts';
 import { SseFrames } from './sse-frames.ts';
 import { writeProblem } from './write-problem.ts';
 import { noUsage, usageInJson, type Usage } from './usage.ts';
@@ -30,6 +33,8 @@ export interface ExchangeInput {
   readonly route: LiveRoute;
   readonly request: InferenceRequest;
   readonly admission: Admission;
+  /** 0 is usual; below gives way to others. */
+  readonly priority: number;
   readonly startedMs: number;
   readonly incoming: IncomingMessage;
   readonly response: ServerResponse;
@@ -51,6 +56,11 @@ export class Exchange implements AttemptListener {
   #firstByteMs: number | undefined;
   #lastFrameMs = 0;
   readonly #pin: string | undefined;
+  readonly #session: string | undefined;
+  readonly #load: LoadMeter;
+  #sentMs: number | undefined;
+  #suspect: string | undefined;
+  #shadow: ShadowCall | undefined;
   #routeReason = '';
   #holdDeadlineMs: number | undefined;
   #stopHolding: (() => void) | undefined;
@@ -60,17 +70,46 @@ export class Exchange implements AttemptListener {
   constructor(context: GatewayContext, input: ExchangeInput) {
     this.#context = context;
     this.#input = input;
-    const header = input.incoming.headers['x-gantry-revision'];
-    this.#pin = input.request.modelVersion ?? (typeof header === 'string' ? header : undefined);
+    this.#pin = input.request.modelVersion ?? headerOf(input.incoming, 'x-gantry-revision');
+    this.#session = headerOf(input.incoming, 'x-session-id');
+    this.#load = context.loads.of(input.route.route.endpointId);
   }
 
   start(): void {
-    this.#context.stats.inFlight++;
-    this.#context.exchanges.add(this);
+    const { stats, exchanges, now } = this.#context;
+    stats.inFlight++;
+    this.#load.enter(now());
+    exchanges.add(this);
     this.#input.response.on('close', () => {
       if (!this.#isSettled) this.#leave();
     });
-    if (!this.#answerFromCache()) this.#next();
+    if (this.#answerFromCache()) return;
+    this.#suspect = this.#suspicion();
+    if (this.#suspect !== undefined && this.#context.quarantine.isRefused(this.#suspect, now())) {
+      this.#fail({ code: 'request_quarantined' });
+      return;
+    }
+    this.#next();
+    if (!this.#isSettled) this.#copyToShadow();
+  }
+
+  #suspicion(): string | undefined {
+    const { principal, request, incoming } = this.#input;
+    return this.#context.quarantine.fingerprintIfAny(principal.tenantId, incoming.url ?? '', request.bytes);
+  }
+
+  #copyToShadow(): void {
+    const { route, request, id } = this.#input;
+    const { shadow, slots = 4 } = route.route;
+    if (shadow === undefined || this.#pin !== undefined || request.bytes.length === 0) return;
+    if (this.#context.random() * 100 >= shadow.percent) return;
+    const revision = route.revisions.find((each) => each.revision.revisionId === shadow.revisionId);
+    const replica = revision?.replicas.find(
+      (state) => state.isUsable(this.#context.now()) && state.inFlight < 2 * slots,
+    );
+    if (revision === undefined || replica === undefined) return;
+    this.#shadow = new ShadowCall(this.#context, id, route, revision);
+    this.#shadow.send(request, replica);
   }
 
   /** An endpoint that allows it answers an equal request of the same tenant from memory, and counts no tokens. */
@@ -114,7 +153,7 @@ export class Exchange implements AttemptListener {
 
   #next(): void {
     if (this.#isSettled) return;
-    const chosen = this.#choose();
+    const chosen = this.#mayRunNow() ? this.#choose() : undefined;
     if (chosen === undefined) {
       this.#hold();
       return;
@@ -122,38 +161,33 @@ export class Exchange implements AttemptListener {
     this.#send(chosen.revision, chosen.choice);
   }
 
+  /** Suspects of a crash run one at a time: the next crash then tells who it was. */
+  #mayRunNow(): boolean {
+    const { endpointId } = this.#input.route.route;
+    return this.#suspect === undefined || this.#context.quarantine.enter(endpointId, this.#suspect);
+  }
+
   #choose(): { revision: LiveRevision; choice: RouterChoice } | undefined {
     const { principal, request } = this.#input;
     const route = this.#context.table.lookup(principal.tenantId, request.model);
     if (route === undefined) return undefined;
-    const now = this.#context.now();
-    const arms = this.#pinned(route.revisions).map((revision) => ({
-      revision,
-      weight: revision.weight,
-      replicas: preferred(revision.replicas, now),
-    }));
-    const usable = arms.filter(({ replicas }) => replicas.length > 0);
-    const point =
-      request.user === undefined
-        ? this.#context.random()
-        : stickyPoint(`${route.route.endpointId}:${request.user}`);
-    const arm = splitByWeight(usable, point) ?? (this.#pin === undefined ? undefined : usable[0]);
+    const arm = chooseArm(route, {
+      pin: this.#pin,
+      stickyKey: request.user ?? (route.route.isSticky === true ? principal.keyId : undefined),
+      random: this.#context.random,
+      nowMs: this.#context.now(),
+    });
     if (arm === undefined) return undefined;
     const untried = arm.replicas.filter((state) => !this.#tried.includes(state));
-    const choice = this.#context.router.pick(
-      untried.length > 0 ? untried : arm.replicas,
-      principal.tenantId,
-      request,
-    );
-    return choice === undefined ? undefined : { revision: arm.revision, choice };
-  }
-
-  /** A version or revision asked for by name takes the request whatever its weight: how a canary is tried by hand. */
-  #pinned(revisions: readonly LiveRevision[]): readonly LiveRevision[] {
-    if (this.#pin === undefined) return revisions;
-    return revisions.filter(
-      ({ revision }) => revision.revisionId === this.#pin || revision.modelVersion === this.#pin,
-    );
+    const candidates = untried.length > 0 ? untried : arm.replicas;
+    const { revision } = arm;
+    if (this.#session !== undefined) {
+      const replica = sessionReplica(candidates, this.#session, route.route.slots ?? 4);
+      const uncachedTokens = request.promptTokensEstimate;
+      if (replica !== undefined) return { revision, choice: { replica, uncachedTokens, reason: 'session' } };
+    }
+    const choice = this.#context.router.pick(candidates, principal.tenantId, request);
+    return choice === undefined ? undefined : { revision, choice };
   }
 
   /** Waits for a change of routes or for an ejected replica's time to be over; gives up at the deadline. */
@@ -163,7 +197,7 @@ export class Exchange implements AttemptListener {
     this.#holdDeadlineMs ??= now + context.options.holdMs;
     const leftMs = this.#holdDeadlineMs - now;
     const live = context.table.lookup(this.#input.principal.tenantId, this.#input.request.model);
-    if (live === undefined || this.#pinned(live.revisions).length < Math.min(1, live.revisions.length)) {
+    if (live === undefined || !canBePinned(live, this.#pin)) {
       this.#fail({ code: 'model_not_found', param: 'model' });
       return;
     }
@@ -171,12 +205,13 @@ export class Exchange implements AttemptListener {
       this.#fail({ code: 'overloaded', retryAfterMs: 1_000 });
       return;
     }
-    if (leftMs <= 0) {
-      this.#fail({ code: 'no_ready_replica', retryAfterMs: 1_000 });
+    if (leftMs <= 0 || live.route.holds === false) {
+      this.#fail({ code: 'no_ready_replica', retryAfterMs: live.route.holds === false ? 60_000 : 1_000 });
       return;
     }
     context.onHold(this.#input.route);
     context.stats.holding++;
+    this.#load.holding++;
     const resume = (): void => {
       this.#stopHolding?.();
       this.#next();
@@ -186,6 +221,7 @@ export class Exchange implements AttemptListener {
     this.#stopHolding = () => {
       this.#stopHolding = undefined;
       context.stats.holding--;
+      this.#load.holding--;
       clearTimeout(timer);
       off();
     };
@@ -200,12 +236,14 @@ export class Exchange implements AttemptListener {
     const waits = states
       .filter((state) => state.replica.ready && state.ejectedUntilMs > now)
       .map((state) => state.ejectedUntilMs - now);
+    if (this.#suspect !== undefined) waits.push(50);
     return waits.length === 0 ? undefined : Math.max(1, Math.ceil(Math.min(...waits)));
   }
 
   #send(revision: LiveRevision, { replica, uncachedTokens, reason }: RouterChoice): void {
-    const { request, id, principal } = this.#input;
+    const { request, id, principal, priority } = this.#input;
     this.#routeReason = reason;
+    this.#sentMs = this.#context.now();
     this.#attempts++;
     this.#tried.push(replica);
     this.#frames = undefined;
@@ -219,6 +257,7 @@ export class Exchange implements AttemptListener {
       call.headers['x-request-id'] = id;
       // Prefixes are reused within a tenant only: time to the first token must not tell of another's prompts.
       call.headers['x-gantry-cache-scope'] = principal.tenantId;
+      if (priority < 0) call.headers['x-gantry-priority'] = String(priority);
       replica.pool.dispatch(call, attempt);
     } catch (error) {
       // The pool was closed between choosing and sending.
@@ -331,6 +370,8 @@ export class Exchange implements AttemptListener {
     });
     response.end(body);
     if (attempt.status === 200) this.#remember?.(body);
+    this.#shadow?.compareWith(attempt.status === 200 ? body : undefined);
+    this.#shadow = undefined;
     this.#settle(attempt.status, attempt.status === 200 ? (usageInJson(body) ?? noUsage) : noUsage);
   }
 
@@ -357,14 +398,27 @@ export class Exchange implements AttemptListener {
   onFailure(attempt: Attempt, error: Error): void {
     attempt.replica.noteFailure(this.#context.now());
     if (this.#isStreaming) {
+      this.#isCondemned(attempt, error);
       this.#fail({ code: 'stream_interrupted' });
       return;
     }
     // Refused before anything was sent: no work was done, so it counts as no attempt and costs no retry.
     const wasRefused = isRefusal(error);
     if (wasRefused) this.#attempts--;
+    else if (this.#isCondemned(attempt, error)) {
+      this.#fail({ code: 'request_quarantined' });
+      return;
+    }
     if (wasRefused || this.#mayRetry()) this.#next();
     else this.#fail({ code: isTimeout(error) ? 'upstream_timeout' : 'upstream_failed' });
+  }
+
+  /** The replica died under it. True when it was the only suspect, for the second time. */
+  #isCondemned(attempt: Attempt, error: Error): boolean {
+    if (!isCut(error)) return false;
+    const { principal, request, incoming } = this.#input;
+    this.#suspect ??= fingerprint(principal.tenantId, incoming.url ?? '', request.bytes);
+    return this.#context.quarantine.strike(this.#suspect, attempt.replica.replicaId, this.#context.now());
   }
 
   #mayRetry(): boolean {
@@ -398,6 +452,7 @@ export class Exchange implements AttemptListener {
     if (this.#isSettled) return;
     this.#isSettled = true;
     this.#stopHolding?.();
+    this.#shadow?.compareWith(undefined);
     clearTimeout(this.#stallTimer);
     const { principal, route, admission, id, startedMs, request } = this.#input;
     this.#context.stats.inFlight--;
@@ -415,6 +470,8 @@ export class Exchange implements AttemptListener {
           }
         : noUsage);
     admission.settle(usage);
+    this.#leaveLoad(startedMs, usage.completionTokens);
+    this.#endSuspicion(status);
     const record = {
       id,
       tenantId: principal.tenantId,
@@ -432,6 +489,19 @@ export class Exchange implements AttemptListener {
     this.#context.meter(record);
   }
 
+  #leaveLoad(startedMs: number, tokens: number): void {
+    const now = this.#context.now();
+    const serviceMs = this.#sentMs === undefined ? undefined : now - this.#sentMs;
+    this.#load.leave(now, now - startedMs, serviceMs, tokens);
+  }
+
+  #endSuspicion(status: number): void {
+    if (this.#suspect === undefined) return;
+    const { quarantine } = this.#context;
+    if (status < 400) quarantine.clear(this.#suspect);
+    quarantine.leave(this.#input.route.route.endpointId, this.#suspect);
+  }
+
   #series(revision: LiveRevision | undefined) {
     const { route, principal } = this.#input;
     return this.#context.stats.seriesFor(
@@ -442,11 +512,9 @@ export class Exchange implements AttemptListener {
   }
 }
 
-/** Without those that keep answering with server errors, unless no other is left (Envoy's panic rule). */
-function preferred(replicas: readonly ReplicaState[], now: number): readonly ReplicaState[] {
-  const usable = replicas.filter((state) => state.isUsable(now));
-  const healthy = usable.filter((state) => !state.isOutlier(now));
-  return healthy.length > 0 ? healthy : usable;
+function headerOf(incoming: IncomingMessage, name: string): string | undefined {
+  const value = incoming.headers[name];
+  return typeof value === 'string' && value !== '' && value.length <= 256 ? value : undefined;
 }
 
 const codeOf = (error: Error): string =>
@@ -465,4 +533,9 @@ function isRefusal(error: Error): boolean {
 
 function isTimeout(error: Error): boolean {
   return codeOf(error).endsWith('_TIMEOUT');
+}
+
+/** The connection broke after the request was sent: the replica is gone. */
+function isCut(error: Error): boolean {
+  return ['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'].includes(codeOf(error));
 }

@@ -1,10 +1,13 @@
 import type { Exchange } from './exchange.ts';
 import type { GatewayStats } from './gateway-stats.ts';
+import type { EndpointLoads } from './endpoint-loads.ts';
 import type { MeterRecord } from './meter-record.ts';
+import type { Quarantine } from './quarantine.ts';
 import type { ReplicaRouter } from './replica-router.ts';
 import type { ResponseCache } from './response-cache.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import type { LiveRoute, RouteTable } from './route-table.ts';
+import type { ShadowRecord } from './shadow-call.ts';
 
 export interface RelayOptions {
   /** How long a request waits for a ready replica before 503. */
@@ -24,9 +27,12 @@ export interface GatewayContext {
   readonly router: ReplicaRouter;
   readonly retryBudget: RetryBudget;
   readonly cache: ResponseCache;
+  readonly loads: EndpointLoads;
+  readonly quarantine: Quarantine;
   readonly exchanges: Set<Exchange>;
   readonly options: RelayOptions;
   readonly meter: (record: MeterRecord) => void;
+  readonly onShadow: (record: ShadowRecord) => void;
   readonly onHold: (route: LiveRoute) => void;
   /** Monotonic milliseconds. */
   readonly now: () => number;

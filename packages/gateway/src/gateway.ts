@@ -4,24 +4,30 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { MetricFamily } from '@gantry/kit';
+import { shedFor } from '@gantry/serving';
+import { EndpointLoads } from './endpoint-loads.ts';
 import { Exchange } from './exchange.ts';
 import type { GatewayContext } from './gateway-context.ts';
 import { GatewayStats, type Series } from './gateway-stats.ts';
 import { KeyCache, type Authenticate } from './key-cache.ts';
 import { unlimited, type Limits } from './limits.ts';
+import type { EndpointLoad } from './load-meter.ts';
 import type { MeterRecord } from './meter-record.ts';
 import { listModels, modelReadiness, serverFacts, type Listing } from './listings.ts';
 import { parseOipPath, toOipRequest } from './parse-oip.ts';
 import { operationPaths, parseRequest, type ParseOutcome } from './parse-request.ts';
 import { dialectOf, type Problem } from './problem.ts';
+import { Quarantine } from './quarantine.ts';
 import { createAffinityRouter, type ReplicaRouter } from './replica-router.ts';
+import type { ReplicaState } from './replica-state.ts';
 import { readBody } from './request-body.ts';
 import { createRequestIds } from './request-id.ts';
 import { bearerOf, pathOf } from './request-line.ts';
 import { ResponseCache } from './response-cache.ts';
 import { RetryBudget } from './retry-budget.ts';
-import { RouteTable } from './route-table.ts';
+import { RouteTable, type LiveRoute } from './route-table.ts';
 import type { Principal, Route } from './route.ts';
+import type { ShadowRecord } from './shadow-call.ts';
 import { Upstreams } from './upstreams.ts';
 import { writeProblem } from './write-problem.ts';
 
@@ -29,6 +35,8 @@ export interface GatewayOptions {
   readonly authenticate: Authenticate;
   /** Called once for every request that reached a route, whatever became of it. Must not throw or block. */
   readonly meter?: (record: MeterRecord) => void;
+  /** Called for every copy of a request that a shadow revision answered. */
+  readonly onShadow?: (record: ShadowRecord) => void;
   readonly limits?: Limits;
   readonly router?: ReplicaRouter;
   /** A request waits for this endpoint: bring a replica back if it was scaled to zero. Called often; be cheap. */
@@ -67,6 +75,14 @@ export interface GatewaySnapshot {
   readonly families: readonly MetricFamily[];
 }
 
+export interface EndpointSnapshot {
+  readonly inFlight: number;
+  readonly holding: number;
+  readonly queriesPerSecond: number;
+  readonly series: readonly Series[];
+  readonly replicas: GatewaySnapshot['replicas'];
+}
+
 export interface Gateway extends AsyncDisposable {
   /** Takes over the request: it will be answered, or its socket closed. For `/v1/*` and `/v2*`. */
   handle(request: IncomingMessage, response: ServerResponse): void;
@@ -75,6 +91,9 @@ export interface Gateway extends AsyncDisposable {
   /** Forgets who keys belong to: call when a key is revoked or a role changes. */
   forgetKeys(): void;
   stats(): GatewaySnapshot;
+  endpointStats(tenantId: string, endpointId: string, endpointName: string): EndpointSnapshot;
+  /** What every endpoint did since the last call. */
+  takeLoads(): ReadonlyMap<string, EndpointLoad>;
   /** Resolves when nothing is in flight, or rejects with the signal's reason. New requests are still taken. */
   drained(signal?: AbortSignal): Promise<void>;
 }
@@ -134,6 +153,9 @@ class HttpGateway implements Gateway {
       router: options.router ?? createAffinityRouter(),
       retryBudget: new RetryBudget(),
       cache: new ResponseCache(settings.cacheBytes),
+      loads: new EndpointLoads(now),
+      quarantine: new Quarantine(),
+      onShadow: options.onShadow ?? (() => undefined),
       exchanges: new Set(),
       options: settings,
       meter: options.meter ?? (() => undefined),
@@ -242,6 +264,12 @@ class HttpGateway implements Gateway {
       this.#refuse(incoming, response, id, { code: 'model_not_found', param: 'model' });
       return;
     }
+    const priority = priorityOf(incoming);
+    const retryAfterMs = this.#shed(route, priority);
+    if (retryAfterMs !== undefined) {
+      this.#refuse(incoming, response, id, { code: 'overloaded', retryAfterMs });
+      return;
+    }
     const admitted = this.#limits.admit(principal, route.route, {
       promptTokens: request.promptTokensEstimate,
       promptBytes: request.bytes.length,
@@ -252,7 +280,25 @@ class HttpGateway implements Gateway {
       return;
     }
     this.#context.retryBudget.noteRequest();
-    new Exchange(this.#context, { ...call, route, request, admission: admitted.admission }).start();
+    new Exchange(this.#context, {
+      ...call,
+      route,
+      request,
+      priority,
+      admission: admitted.admission,
+    }).start();
+  }
+
+  #shed(live: LiveRoute, priority: number): number | undefined {
+    const { slots, endpointId } = live.route;
+    if (slots === undefined) return undefined;
+    const now = this.#context.now();
+    const ready = live.revisions.reduce(
+      (sum, { replicas }) => sum + replicas.filter((state) => state.isUsable(now)).length,
+      0,
+    );
+    const { inFlight } = this.#context.loads.of(endpointId);
+    return shedFor({ inFlight, capacity: ready * slots, priority });
   }
 
   #list({ incoming, response, id }: Call, listing: Listing | undefined): void {
@@ -307,14 +353,28 @@ class HttpGateway implements Gateway {
       inFlight: stats.inFlight,
       holding: stats.holding,
       series: stats.series(),
-      replicas: [...table.replicas()].map(({ replicaId, inFlight, pendingTokens, failures }) => ({
-        replicaId,
-        inFlight,
-        pendingTokens,
-        failures,
-      })),
+      replicas: [...table.replicas()].map(toReplicaFacts),
       families: stats.families(),
     };
+  }
+
+  endpointStats(tenantId: string, endpointId: string, endpointName: string): EndpointSnapshot {
+    const { stats, table, loads, now } = this.#context;
+    const load = loads.of(endpointId);
+    const live = table.lookup(tenantId, endpointName);
+    return {
+      inFlight: load.inFlight,
+      holding: load.holding,
+      queriesPerSecond: load.queriesPerSecond(now()),
+      series: stats
+        .series()
+        .filter(({ labels }) => labels.tenantId === tenantId && labels.endpointName === endpointName),
+      replicas: (live?.revisions ?? []).flatMap(({ replicas }) => replicas.map(toReplicaFacts)),
+    };
+  }
+
+  takeLoads(): ReadonlyMap<string, EndpointLoad> {
+    return this.#context.loads.take();
   }
 
   async drained(signal?: AbortSignal): Promise<void> {
@@ -330,3 +390,16 @@ class HttpGateway implements Gateway {
     await this.#upstreams[Symbol.asyncDispose]();
   }
 }
+
+/** Anybody may step back; nobody may push forward. */
+function priorityOf(incoming: IncomingMessage): number {
+  const value = Number(incoming.headers['x-gantry-priority'] ?? 0);
+  return Number.isFinite(value) ? Math.max(-100, Math.min(0, Math.trunc(value))) : 0;
+}
+
+const toReplicaFacts = ({ replicaId, inFlight, pendingTokens, failures }: ReplicaState) => ({
+  replicaId,
+  inFlight,
+  pendingTokens,
+  failures,
+});

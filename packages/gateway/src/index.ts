@@ -1,4 +1,10 @@
-export { createGateway, type Gateway, type GatewayOptions, type GatewaySnapshot } from './gateway.ts';
+export {
+  createGateway,
+  type EndpointSnapshot,
+  type Gateway,
+  type GatewayOptions,
+  type GatewaySnapshot,
+} from './gateway.ts';
 export { type Authenticate } from './key-cache.ts';
 export { unlimited, type Admission, type Estimate, type Limits } from './limits.ts';
 export { type MeterRecord } from './meter-record.ts';

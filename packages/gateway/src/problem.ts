@@ -55,6 +55,11 @@ const catalogue = {
     type: 'server_error',
     message: 'No replica of this model is ready. It may be starting: retry after the time in `Retry-After`.',
   },
+  request_quarantined: {
+    status: 422,
+    type: 'invalid_request_error',
+    message: 'This request ended the model server that computed it, twice. It is refused for ten minutes.',
+  },
   upstream_failed: {
     status: 502,
     type: 'server_error',

@@ -26,14 +26,22 @@ export interface Route {
   readonly limits?: RouteLimits;
   /** How long equal deterministic requests may be answered from memory; absent: never. */
   readonly cacheMs?: number;
+  /** Requests that one replica computes at once; for shedding and sessions. */
+  readonly slots?: number;
+  /** False: it was stopped on purpose, so a request is refused at once instead of held for a replica. */
+  readonly holds?: boolean;
+  /** A caller keeps its arm of a split even without naming a user. */
+  readonly isSticky?: boolean;
+  /** A copy of so many percent of the requests goes to this revision. */
+  readonly shadow?: { readonly revisionId: string; readonly percent: number };
   /** Epoch seconds for `/v1/models`; 0 when unknown. */
   readonly createdAtSeconds?: number;
 }
 
 export interface RouteLimits {
-  readonly requestsPerMinute?: number;
-  readonly tokensPerMinute?: number;
-  readonly concurrentRequests?: number;
+  readonly requestsPerMinute?: number | undefined;
+  readonly tokensPerMinute?: number | undefined;
+  readonly concurrentRequests?: number | undefined;
 }
 
 export interface Principal {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { completeWith, createFakeEngine } from './testing/fake-engine.ts';
-import { chatRoute, createGatewayHarness, replicaAt } from './testing/gateway-harness.ts';
+import { chatRoute, createGatewayHarness, replicaAt, until } from './testing/gateway-harness.ts';
 
 const asked = { model: 'chat', prompt: 'hi' };
 
@@ -51,5 +51,65 @@ describe('traffic', () => {
     );
     expect(codes.sort()).toEqual(['no_ready_replica', 'overloaded']);
     expect(answers.every((each) => each.headers.get('retry-after') === '1')).toBe(true);
+  });
+
+  it('keeps a session on one replica while others come and go', async () => {
+    await using one = await createFakeEngine();
+    await using two = await createFakeEngine();
+    await using three = await createFakeEngine();
+    await using harness = await createGatewayHarness();
+    harness.gateway.setRoutes('acme', [chatRoute(one, two, three)]);
+    const headers = { 'x-session-id': 'conversation-7', 'x-gantry-debug': '1' };
+    for (let i = 0; i < 6; i++) await harness.post('/v1/completions', asked, { headers });
+    const home = [one, two, three].filter(({ received }) => received.length > 0);
+    expect(home.map(({ received }) => received.length)).toEqual([6]);
+    const others = [one, two, three].filter((engine) => engine !== home[0]);
+    harness.gateway.setRoutes('acme', [chatRoute(...others.slice(1), ...home)]);
+    const answer = await harness.post('/v1/completions', asked, { headers });
+    expect(answer.headers.get('x-gantry-route')).toContain('session');
+    expect(home[0]?.received).toHaveLength(7);
+  });
+
+  it('turns away the less urgent first when an endpoint has too much to do', async () => {
+    const waiting: (() => void)[] = [];
+    await using engine = await createFakeEngine((received, response) => {
+      waiting.push(() => {
+        completeWith(['done'])(received, response);
+      });
+    });
+    await using harness = await createGatewayHarness();
+    harness.gateway.setRoutes('acme', [{ ...chatRoute(engine), slots: 1 }]);
+    const running = Array.from({ length: 3 }, () => harness.post('/v1/completions', asked));
+    await until(() => waiting.length === 3);
+    const low = await harness.post('/v1/completions', asked, { headers: { 'x-gantry-priority': '-1' } });
+    expect(low.status).toBe(503);
+    expect(low.headers.get('retry-after')).toBe('2');
+    const usual = harness.post('/v1/completions', asked, { headers: { 'x-gantry-priority': '9' } });
+    await until(() => waiting.length === 4);
+    for (const finish of waiting) finish();
+    expect((await Promise.all([...running, usual])).map(({ status }) => status)).toEqual([
+      200, 200, 200, 200,
+    ]);
+  });
+
+  it('holds no request for an endpoint that was stopped on purpose', async () => {
+    await using harness = await createGatewayHarness();
+    harness.gateway.setRoutes('acme', [{ ...chatRoute(), holds: false }]);
+    const response = await harness.post('/v1/completions', asked);
+    expect(response.status).toBe(503);
+    expect(response.headers.get('retry-after')).toBe('60');
+  });
+
+  it('wakes an endpoint that was scaled to zero and holds the first request until it answers', async () => {
+    await using engine = await createFakeEngine();
+    const woken: string[] = [];
+    await using harness = await createGatewayHarness({ wake: (_, endpointId) => woken.push(endpointId) });
+    harness.gateway.setRoutes('acme', [{ ...chatRoute(), revisions: [] }]);
+    const answer = harness.post('/v1/completions', asked);
+    await until(() => woken.length > 0);
+    expect(harness.gateway.takeLoads().get('ep-chat')).toMatchObject({ queue: 1, arrivals: 1 });
+    harness.gateway.setRoutes('acme', [chatRoute(engine)]);
+    expect((await answer).status).toBe(200);
+    expect(woken).toContain('ep-chat');
   });
 });

@@ -6,6 +6,7 @@ export {
   type Sequence,
 } from './cache/kv-blocks.ts';
 export { Budget, type BudgetHold } from './limits/budget.ts';
+export { shedFor, type ShedInput } from './limits/load-shedding.ts';
 export { SlidingWindow } from './limits/sliding-window.ts';
 export { TokenBucket } from './limits/token-bucket.ts';
 export { BettingTest } from './rollout/betting-test.ts';
@@ -32,6 +33,12 @@ export { promptBlocks } from './routing/prompt-blocks.ts';
 export { DemandForecast, type ForecastOptions } from './scaling/demand-forecast.ts';
 export { PredictiveScaler, type LoadSample, type PredictiveOptions } from './scaling/predictive-scaler.ts';
 export { ReactiveScaler } from './scaling/reactive-scaler.ts';
+export {
+  replicasWorth,
+  type ObservedLoad,
+  type ReplicasWorth,
+  type ScalingTargets,
+} from './scaling/scaling-load.ts';
 export {
   clampReplicas,
   defaultScalingPolicy,

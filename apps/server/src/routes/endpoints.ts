@@ -1,99 +1,141 @@
 import { type Endpoint, GantryError } from '@gantry/contract';
 import {
   type EndpointSpecRecord,
-  type ModelStatusRecord,
+  type EndpointStatusRecord,
   type ModelVersionRecord,
   type ReplicaSpecRecord,
   type ReplicaStatusRecord,
+  type ServedVersion,
   allRows,
   checkVersion,
+  desiredReplicas,
+  engineFiles,
   findOr404,
+  isoNow,
+  promoteRollout,
+  resolveVersion,
+  revisionName,
+  rollBack,
+  startRollout,
+  updateEndpoint,
 } from '@gantry/control';
 import { createId } from '@gantry/kit';
 import type { Row, Tx } from '@gantry/ports';
 import type { Handlers, Principal } from '../http/index.ts';
 import type { Platform } from '../platform.ts';
 import { base } from './base.ts';
+import { toEndpointStats } from './endpoint-stats.ts';
 
-type EndpointRoutes = Pick<Handlers, Extract<keyof Handlers, `endpoints.${string}`>>;
+type EndpointRoutes = Pick<
+  Handlers,
+  Exclude<Extract<keyof Handlers, `endpoints.${string}`>, 'endpoints.watch'>
+>;
 
-/** `name`, `name@3` or `name@alias` → the version's row. */
-async function resolveVersion(tx: Tx, tenantId: string, reference: string): Promise<Row> {
-  const [name = '', selector] = reference.split('@');
-  const model = await findOr404(tx, 'model', tenantId, name);
-  const { latest, aliases } = model.status as ModelStatusRecord;
-  const number =
-    selector === undefined ? latest : /^\d+$/.test(selector) ? Number(selector) : aliases[selector];
-  const row =
-    number === undefined ? undefined : await tx.byName('model-version', tenantId, `${name}@${number}`);
-  if (row === undefined)
-    throw new GantryError('not_found', `model "${name}" has no version "${selector ?? latest}"`, {
-      hint: `see: gantry model show ${name}`,
-    });
-  if (!(row.spec as ModelVersionRecord).files.some(({ path }) => path.endsWith('.gguf'))) {
+/** A version that an engine here can serve. */
+async function servedVersion(tx: Tx, tenantId: string, reference: string): Promise<ServedVersion> {
+  const row = await resolveVersion(tx, tenantId, reference);
+  const spec = row.spec as ModelVersionRecord;
+  if (engineFiles(spec) === undefined)
     throw new GantryError(
       'validation_failed',
-      `${row.name} has no GGUF file, and no other engine here can serve its formats (${(row.spec as ModelVersionRecord).formats.join(', ')})`,
+      `${row.name} has neither a GGUF nor an ONNX file, and no engine here serves its formats (${spec.formats.join(', ')})`,
+      { hint: 'convert it: gantry model convert' },
     );
-  }
-  return row;
+  return { model: row.name, modelVersionId: row.id };
 }
 
 export function endpointRoutes(platform: Platform): EndpointRoutes {
-  const { deps, hub } = platform;
+  const { deps, hub, endpoints } = platform;
 
   const view = async (tx: Tx, row: Row, tenant: string): Promise<Endpoint> => {
     const spec = row.spec as EndpointSpecRecord;
+    const { rollout } = spec;
     const replicas = await allRows(tx, 'replica', ['queued', 'starting', 'ready', 'draining'], row.id);
+    const seen = endpoints.rolloutView(row.id);
     return {
       ...base(row, tenant),
       state: row.state as Endpoint['state'],
       model: spec.model,
-      revision: `${row.name}-${spec.revision}`,
-      desiredReplicas: spec.replicas,
+      revision: revisionName(row.name, spec.revision),
+      desiredReplicas: desiredReplicas(spec, row.status as EndpointStatusRecord),
       replicas: replicas.map((replica) => {
         const status = replica.status as ReplicaStatusRecord;
         return {
           id: replica.id,
-          revision: `${row.name}-${(replica.spec as ReplicaSpecRecord).revision}`,
+          revision: revisionName(row.name, (replica.spec as ReplicaSpecRecord).revision),
           state: replica.state as Endpoint['replicas'][number]['state'],
           restarts: status.restarts,
           ...(status.node === undefined ? {} : { node: status.node }),
           ...(status.message === undefined ? {} : { message: status.message }),
+          ...(status.coldStart === undefined ? {} : { coldStart: status.coldStart }),
         };
       }),
+      ...(spec.previous === undefined ? {} : { previousModel: spec.previous.model }),
+      ...(spec.scaling === undefined ? {} : { scaling: spec.scaling }),
+      ...(spec.limits === undefined ? {} : { limits: spec.limits }),
+      ...(spec.cacheSeconds === undefined ? {} : { cacheSeconds: spec.cacheSeconds }),
+      ...(rollout === undefined
+        ? {}
+        : {
+            rollout: {
+              model: rollout.model,
+              revision: revisionName(row.name, rollout.revision),
+              mode: rollout.mode,
+              percent: rollout.percent,
+              automatic: rollout.automatic,
+              startedAt: rollout.startedAt,
+              verdict: seen?.verdict.kind ?? ('wait' as const),
+              evidence: [...(seen?.verdict.evidence ?? [])],
+              compared: seen?.compared ?? 0,
+              equal: seen?.equal ?? 0,
+            },
+          }),
     };
   };
   const show = (principal: Principal, name: string): Promise<Endpoint> =>
     deps.store.read({ tenantId: principal.tenantId }, async (tx) =>
       view(tx, await findOr404(tx, 'endpoint', principal.tenantId, name), principal.tenantName),
     );
+  const find = (principal: Principal, name: string): Promise<Row> =>
+    deps.store.read({ tenantId: principal.tenantId }, (tx) =>
+      findOr404(tx, 'endpoint', principal.tenantId, name),
+    );
+  const versionOf = (principal: Principal, reference: string): Promise<ServedVersion> =>
+    deps.store.read({ tenantId: principal.tenantId }, (tx) =>
+      servedVersion(tx, principal.tenantId, reference),
+    );
 
   return {
     'endpoints.create': async ({ principal, requestId }, { body }) => {
       const id = createId('ept', deps.clock.nowMs());
+      const { name, model, queue: queueName, scaling, limits, cacheSeconds, contextTokens, ...rest } = body;
       await deps.store.tx({ tenantId: principal.tenantId }, async (tx) => {
-        const queue = await findOr404(tx, 'queue', principal.tenantId, body.queue);
-        const version = await resolveVersion(tx, principal.tenantId, body.model);
+        const queue = await findOr404(tx, 'queue', principal.tenantId, queueName);
+        const version = await servedVersion(tx, principal.tenantId, model);
         await tx.insert({
           kind: 'endpoint',
           id,
           tenantId: principal.tenantId,
-          name: body.name,
+          name,
           state: 'deploying',
           spec: {
-            model: version.name,
-            modelVersionId: version.id,
+            ...version,
             revision: 1,
-            replicas: body.replicas,
+            lastRevision: 1,
+            replicas: rest.replicas,
             queue: queue.name,
             queueId: queue.id,
             user: principal.userName,
-            slots: body.slots,
-            resources: body.resources,
-            ...(body.contextTokens === undefined ? {} : { contextTokens: body.contextTokens }),
+            slots: rest.slots,
+            resources: rest.resources,
+            ...(contextTokens === undefined ? {} : { contextTokens }),
+            ...(scaling === undefined ? {} : { scaling }),
+            ...(limits === undefined ? {} : { limits }),
+            ...(cacheSeconds === undefined ? {} : { cacheSeconds }),
+            ...(rest.latencyObjectiveMs === undefined ? {} : { latencyObjectiveMs: rest.latencyObjectiveMs }),
+            ...(rest.batching === undefined ? {} : { batching: rest.batching }),
           } satisfies EndpointSpecRecord,
-          status: {},
+          status: {} satisfies EndpointStatusRecord,
         });
         await tx.event({
           tenantId: principal.tenantId,
@@ -102,11 +144,11 @@ export function endpointRoutes(platform: Platform): EndpointRoutes {
           type: 'endpoint.created',
           toState: 'deploying',
           actor: principal.userName,
-          reason: { model: version.name },
+          reason: { model: version.model },
           requestId,
         });
       });
-      await platform.endpoints.reconcile(id);
+      await endpoints.reconcile(id);
       return show(principal, id);
     },
     'endpoints.list': async ({ principal }, { query }) =>
@@ -123,35 +165,54 @@ export function endpointRoutes(platform: Platform): EndpointRoutes {
       }),
     'endpoints.get': ({ principal }, { params }) => show(principal, params.name),
     'endpoints.update': async ({ principal, ifMatchVersion, requestId }, { params, body }) => {
-      const id = await deps.store.tx({ tenantId: principal.tenantId }, async (tx) => {
-        const row = await findOr404(tx, 'endpoint', principal.tenantId, params.name);
-        const spec = row.spec as EndpointSpecRecord;
-        const version =
-          body.model === undefined ? undefined : await resolveVersion(tx, principal.tenantId, body.model);
-        const isNew = version !== undefined && version.id !== spec.modelVersionId;
-        const next: EndpointSpecRecord = {
-          ...spec,
-          replicas: body.replicas ?? spec.replicas,
-          ...(isNew ? { model: version.name, modelVersionId: version.id, revision: spec.revision + 1 } : {}),
-        };
-        await tx.update('endpoint', row.id, {
-          expectedVersion: ifMatchVersion ?? row.version,
-          spec: next,
-          ...(isNew ? { state: 'deploying' } : {}),
-        });
-        await tx.event({
-          tenantId: principal.tenantId,
-          kind: 'endpoint',
-          resourceId: row.id,
-          type: isNew ? 'endpoint.rolled' : 'endpoint.scaled',
-          actor: principal.userName,
-          reason: { model: next.model, replicas: next.replicas },
-          requestId,
-        });
-        return row.id;
+      const row = await find(principal, params.name);
+      const version = body.model === undefined ? undefined : await versionOf(principal, body.model);
+      await endpoints.change(row.id, (spec) => updateEndpoint(spec, body, version), {
+        actor: principal.userName,
+        requestId,
+        ifMatchVersion,
       });
-      await platform.endpoints.reconcile(id);
-      return show(principal, id);
+      return show(principal, row.id);
+    },
+    'endpoints.rollout': async ({ principal, ifMatchVersion, requestId }, { params, body }) => {
+      const row = await find(principal, params.name);
+      const version = await versionOf(principal, body.to);
+      await endpoints.change(row.id, (spec) => startRollout(spec, body, version, isoNow(deps.clock)), {
+        actor: principal.userName,
+        requestId,
+        ifMatchVersion,
+      });
+      return show(principal, row.id);
+    },
+    'endpoints.promote': async ({ principal, ifMatchVersion, requestId }, { params }) => {
+      const row = await find(principal, params.name);
+      await endpoints.change(row.id, (spec) => promoteRollout(row.name, spec, { decidedBy: 'hand' }), {
+        actor: principal.userName,
+        requestId,
+        ifMatchVersion,
+      });
+      return show(principal, row.id);
+    },
+    'endpoints.rollback': async ({ principal, ifMatchVersion, requestId }, { params }) => {
+      const row = await find(principal, params.name);
+      await endpoints.change(row.id, (spec) => rollBack(row.name, spec, { decidedBy: 'hand' }), {
+        actor: principal.userName,
+        requestId,
+        ifMatchVersion,
+      });
+      return show(principal, row.id);
+    },
+    'endpoints.stats': async ({ principal }, { params }) => {
+      const row = await find(principal, params.name);
+      return toEndpointStats(platform.gateway.endpointStats(principal.tenantId, row.id, row.name));
+    },
+    'endpoints.feedback': async ({ principal }, { params, body }) => {
+      const row = await find(principal, params.name);
+      if (!endpoints.feedback(row.id, body.requestId, body.score))
+        throw new GantryError('not_found', 'no answer with this request id is being judged', {
+          hint: 'scores count while a rollout runs, for its newest answers',
+        });
+      return { ok: true as const };
     },
     'endpoints.delete': async ({ principal, ifMatchVersion, requestId }, { params }) => {
       const id = await deps.store.tx({ tenantId: principal.tenantId }, async (tx) => {
@@ -168,7 +229,7 @@ export function endpointRoutes(platform: Platform): EndpointRoutes {
         });
         return row.id;
       });
-      await platform.endpoints.reconcile(id);
+      await endpoints.reconcile(id);
       hub.changed('scheduler');
       return { ok: true as const };
     },

@@ -1,37 +1,57 @@
 /** What an endpoint needs next, from what it asked for and what there is. Pure. */
 import type { Row } from '@gantry/ports';
-import type { EndpointSpecRecord, ReplicaSpecRecord } from './endpoint-record.ts';
+import type { EndpointSpecRecord, EndpointStatusRecord, ReplicaSpecRecord } from './endpoint-record.ts';
+import { wantedRevisions, type WantedRevision } from './wanted-revisions.ts';
 
 export interface EndpointDecision {
-  readonly create: number;
+  readonly create: readonly WantedRevision[];
   readonly drain: readonly Row[];
-  readonly state: 'deploying' | 'ready' | 'degraded' | 'stopped';
+  readonly state: 'deploying' | 'ready' | 'degraded' | 'idle' | 'stopped';
 }
 
 /** `endpoint` undefined: it was deleted, everything drains. */
 export function decideEndpoint(endpoint: Row | undefined, replicas: readonly Row[]): EndpointDecision {
   const alive = replicas.filter(({ state }) => state !== 'draining' && state !== 'ended');
-  if (endpoint === undefined) return { create: 0, drain: alive, state: 'stopped' };
+  if (endpoint === undefined) return { create: [], drain: alive, state: 'stopped' };
   const spec = endpoint.spec as EndpointSpecRecord;
-  const current = alive.filter((row) => (row.spec as ReplicaSpecRecord).revision === spec.revision);
-  const old = alive.filter((row) => (row.spec as ReplicaSpecRecord).revision !== spec.revision);
-  const ready = current.filter(({ state }) => state === 'ready').length;
+  const wanted = wantedRevisions(spec, endpoint.status as EndpointStatusRecord);
+  const create: WantedRevision[] = [];
+  const drain: Row[] = [];
+  for (const revision of wanted) {
+    const mine = ofRevision(alive, revision.revision);
+    for (let missing = revision.replicas - mine.length; missing > 0; missing--) create.push(revision);
+    drain.push(...surplusOf(mine, revision.replicas));
+  }
+  const stableReplicas = wanted[0]?.replicas ?? 0;
+  const ready = ofRevision(alive, spec.revision).filter(({ state }) => state === 'ready').length;
+  const old = alive.filter((row) => wanted.every(({ revision }) => revisionOf(row) !== revision));
   // The old revision serves until the new one is whole; queued leftovers of it are of no use to anybody.
-  const oldToDrain = ready >= spec.replicas ? old : old.filter(({ state }) => state === 'queued');
-  const surplus = [...current]
-    .sort((one, other) => Number(one.state === 'ready') - Number(other.state === 'ready'))
-    .slice(0, Math.max(0, current.length - spec.replicas));
+  drain.push(...(ready >= stableReplicas ? old : old.filter(({ state }) => state === 'queued')));
   const isServing = ready > 0 || old.some(({ state }) => state === 'ready');
   return {
-    create: Math.max(0, spec.replicas - current.length),
-    drain: [...oldToDrain, ...surplus],
+    create,
+    drain,
     state:
-      spec.replicas === 0
-        ? 'stopped'
-        : ready >= spec.replicas
+      stableReplicas === 0
+        ? spec.scaling === undefined
+          ? 'stopped'
+          : 'idle'
+        : ready >= stableReplicas
           ? 'ready'
           : isServing && endpoint.state !== 'deploying'
             ? 'degraded'
             : 'deploying',
   };
+}
+
+const revisionOf = (row: Row): number => (row.spec as ReplicaSpecRecord).revision;
+
+const ofRevision = (rows: readonly Row[], revision: number): readonly Row[] =>
+  rows.filter((row) => revisionOf(row) === revision);
+
+/** Those that serve nobody yet go first. */
+function surplusOf(rows: readonly Row[], wanted: number): readonly Row[] {
+  return [...rows]
+    .sort((one, other) => Number(one.state === 'ready') - Number(other.state === 'ready'))
+    .slice(0, Math.max(0, rows.length - wanted));
 }

@@ -1,9 +1,33 @@
 /** How endpoints and their replicas lie in the store. */
-export interface EndpointSpecRecord {
+import type { Batching, RequestLimits, Scaling } from '@gantry/contract';
+
+/** One model version as an endpoint serves it. Numbers only grow: a revision is never used twice. */
+export interface RevisionRecord {
+  readonly revision: number;
   readonly model: string;
   readonly modelVersionId: string;
-  readonly revision: number;
+}
+
+export interface RolloutRecord extends RevisionRecord {
+  readonly mode: 'canary' | 'shadow' | 'ab';
+  readonly percent: number;
+  readonly automatic: boolean;
+  readonly minPairs: number;
+  readonly startedAt: string;
+}
+
+/** `revision`, `model` and `modelVersionId` are the stable revision's. */
+export interface EndpointSpecRecord extends RevisionRecord {
+  /** Absent in rows older than rollouts: `revision` was the newest. */
+  readonly lastRevision?: number;
+  readonly previous?: RevisionRecord;
+  readonly rollout?: RolloutRecord;
   readonly replicas: number;
+  readonly scaling?: Scaling;
+  readonly limits?: RequestLimits;
+  readonly cacheSeconds?: number;
+  readonly latencyObjectiveMs?: number;
+  readonly batching?: Batching;
   readonly queue: string;
   readonly queueId: string;
   readonly user: string;
@@ -12,13 +36,31 @@ export interface EndpointSpecRecord {
   readonly resources: { readonly cpu: number; readonly memory: number; readonly gpu: number };
 }
 
-export interface ReplicaSpecRecord {
-  readonly revision: number;
-  readonly model: string;
-  readonly modelVersionId: string;
+export interface EndpointStatusRecord {
+  /** The autoscaler's last word. */
+  readonly scale?: {
+    readonly replicas: number;
+    readonly reason: string;
+    readonly observed: number;
+    readonly at: string;
+  };
+  /** Crashes of replicas in a row, what the last one said, and when a replacement may start. */
+  readonly crashes?: number;
+  readonly lastFailure?: string;
+  readonly retryAt?: string;
+}
+
+export interface ReplicaSpecRecord extends RevisionRecord {
   readonly slots: number;
   readonly contextTokens?: number;
+  readonly batching?: Batching;
   readonly resources: EndpointSpecRecord['resources'];
+}
+
+export interface ColdStart {
+  readonly scheduleMs: number;
+  readonly fetchMs: number;
+  readonly loadMs: number;
 }
 
 export interface ReplicaStatusRecord {
@@ -28,7 +70,7 @@ export interface ReplicaStatusRecord {
   readonly workerId?: string;
   readonly placedAt?: string;
   readonly readyAt?: string;
-  readonly notBefore?: string;
+  readonly coldStart?: ColdStart;
   readonly message?: string;
   readonly waiting?: readonly { readonly code: string; readonly tier: string; readonly message: string }[];
 }

@@ -92,7 +92,12 @@ export class CanaryJudge {
     // A failed request says nothing about speed or quality.
     if (outcome.isError) return;
     this.#add('latency', arm, outcome.isSlow ? 1 : 0);
-    if (outcome.badness !== undefined) this.#add('quality', arm, Math.min(1, Math.max(0, outcome.badness)));
+    if (outcome.badness !== undefined) this.observeQuality(arm, outcome.badness);
+  }
+
+  /** Quality is often judged after the answer: 0 good to 1 bad. */
+  observeQuality(arm: Arm, badness: number): void {
+    this.#add('quality', arm, Math.min(1, Math.max(0, badness)));
   }
 
   verdict(): CanaryVerdict {

@@ -1,0 +1,55 @@
+import type { EndpointStats } from '@gantry/contract';
+import type { EndpointSnapshot } from '@gantry/gateway';
+import { tokenCost } from '../serving-limits.ts';
+
+interface Quantiles {
+  readonly count: number;
+  quantile(fraction: number): number | undefined;
+}
+
+const quantilesOf = (histogram: Quantiles) =>
+  histogram.count === 0
+    ? undefined
+    : {
+        p50: histogram.quantile(0.5) ?? 0,
+        p95: histogram.quantile(0.95) ?? 0,
+        p99: histogram.quantile(0.99) ?? 0,
+      };
+
+/** Counters and histograms of the gateway as the API tells them. */
+export function toEndpointStats(snapshot: EndpointSnapshot): EndpointStats {
+  return {
+    inFlight: snapshot.inFlight,
+    holding: snapshot.holding,
+    queriesPerSecond: snapshot.queriesPerSecond,
+    revisions: snapshot.series.map((series) => {
+      const counted = [...series.statuses];
+      const sum = (of: (status: number) => boolean): number =>
+        counted.reduce((total, [status, count]) => total + (of(Number(status)) ? count : 0), 0);
+      const requests = sum(() => true);
+      const requestMs = quantilesOf(series.requestMs);
+      const ttftMs = quantilesOf(series.ttftMs);
+      const interTokenMs = quantilesOf(series.interTokenMs);
+      return {
+        revision: series.labels.revisionId,
+        requests,
+        errors: sum((status) => status >= 500),
+        cancelled: sum((status) => status === 499),
+        retries: series.retries,
+        promptTokens: series.promptTokens,
+        cachedTokens: series.cachedTokens,
+        completionTokens: series.completionTokens,
+        ...(requestMs === undefined ? {} : { requestMs }),
+        ...(ttftMs === undefined ? {} : { ttftMs }),
+        ...(interTokenMs === undefined ? {} : { interTokenMs }),
+        ...(requests === 0 ? {} : { costPerThousandRequests: (tokenCost(series) / requests) * 1_000 }),
+      };
+    }),
+    replicas: snapshot.replicas.map(({ replicaId, inFlight, pendingTokens, failures }) => ({
+      id: replicaId,
+      inFlight,
+      pendingTokens,
+      failures,
+    })),
+  };
+}

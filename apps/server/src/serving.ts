@@ -1,0 +1,74 @@
+/** The serving path of one server, joined: gateway, limits, usage, and the endpoints that decide by what it saw. */
+import {
+  type AuthenticatedKey,
+  type Deps,
+  type EndpointRoute,
+  type EndpointRuntime,
+  type Hub,
+  createEndpointRuntime,
+} from '@gantry/control';
+import { type Gateway, type Route, createGateway } from '@gantry/gateway';
+import { GantryError } from '@gantry/contract';
+import type { Logger } from 'pino';
+import { type Meter, createMeter } from './meter.ts';
+import { createServingLimitsBook, type ServingLimitsBook } from './serving-limits.ts';
+
+export interface Serving extends AsyncDisposable {
+  readonly gateway: Gateway;
+  readonly endpoints: EndpointRuntime;
+  readonly limits: ServingLimitsBook;
+}
+
+export async function createServing(
+  deps: Deps,
+  hub: Hub,
+  authenticate: (secret: string) => Promise<AuthenticatedKey | undefined>,
+  logger: Logger,
+): Promise<Serving> {
+  await using stack = new AsyncDisposableStack();
+  const meter: Meter = stack.use(createMeter(deps, { onWritten: (unwritten) => limits.reconcile(unwritten) }));
+  const limits: ServingLimitsBook = stack.use(createServingLimitsBook(deps, () => meter.flush()));
+  await limits.load();
+  const gateway = stack.use(
+    createGateway({
+      authenticate: async (bearer) => {
+        const key = await authenticate(bearer).catch((error: unknown) => {
+          if (error instanceof GantryError && error.status === 401) return undefined;
+          throw error;
+        });
+        const mayAsk = key !== undefined && key.scopes.includes('infer');
+        return mayAsk ? { tenantId: key.tenantId, principalId: key.userName, keyId: key.keyId } : undefined;
+      },
+      limits: limits.limits,
+      meter: (record) => {
+        meter.add(record);
+        endpoints.observe(record);
+      },
+      onShadow: ({ isEqual, ...record }) => endpoints.observe({ ...record, shadow: { isEqual } }),
+      wake: (_tenantId, endpointId) => endpoints.wake(endpointId),
+      onError: (error, requestId) => logger.error({ error: String(error), requestId }, 'the gateway failed'),
+    }),
+  );
+  const endpoints = stack.use(
+    createEndpointRuntime(deps, hub, {
+      publish: (tenantId, routes) => gateway.setRoutes(tenantId, routes.map(toGatewayRoute)),
+      takeLoads: () => gateway.takeLoads(),
+    }),
+  );
+  const owned = stack.move();
+  return { gateway, endpoints, limits, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+function toGatewayRoute({ tenantId: _tenantId, revisions, ...route }: EndpointRoute): Route {
+  return {
+    ...route,
+    revisions: revisions.map((revision) => ({
+      ...revision,
+      replicas: revision.replicas.map(({ replicaId, origin, ready }) => ({
+        replicaId,
+        ready,
+        origin: 'socketPath' in origin ? origin : { host: '127.0.0.1', port: origin.port },
+      })),
+    })),
+  };
+}

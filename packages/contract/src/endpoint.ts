@@ -1,0 +1,208 @@
+/** A served name: what it serves, how it scales, what it allows, and how a new version takes over. */
+import { z } from 'zod';
+import { baseShape, byteSizeSchema, nameSchema, timeSchema } from './common.ts';
+import { reasonSchema } from './job.ts';
+
+/** Of everybody who uses the scope together; absent means none. */
+export const requestLimits = z.strictObject({
+  requestsPerMinute: z.number().int().positive().optional(),
+  tokensPerMinute: z.number().int().positive().optional(),
+  concurrentRequests: z.number().int().positive().optional(),
+});
+export type RequestLimits = z.output<typeof requestLimits>;
+
+/** What one replica should carry; the busiest of the targets decides. */
+export const scalingTargets = z.strictObject({
+  /** Requests in progress or waiting. */
+  concurrency: z.number().positive().optional(),
+  /** Mean of the last 60 s. */
+  queriesPerSecond: z.number().positive().optional(),
+  /** Requests waiting for a replica. */
+  queue: z.number().positive().optional(),
+  meanMs: z.number().positive().optional(),
+  p99Ms: z.number().positive().optional(),
+  tokensPerSecond: z.number().positive().optional(),
+});
+
+export const scalingSchema = z
+  .strictObject({
+    min: z.number().int().min(0).max(1000).default(1),
+    max: z.number().int().min(1).max(1000),
+    target: scalingTargets.prefault({ concurrency: 4 }),
+    /** `predictive` starts replicas ahead of a forecast rise; `reactive` follows (Knative's rule). */
+    policy: z.enum(['reactive', 'predictive']).default('reactive'),
+    /** Idle for so long before zero, where `min` is 0. */
+    idleSeconds: z.number().int().min(1).max(86_400).default(60),
+    /** A lower number must have been right for so long. */
+    scaleDownSeconds: z.number().int().min(0).max(86_400).default(60),
+  })
+  .refine(({ min, max }) => min <= max, { path: ['min'], message: 'must not be above max' });
+export type Scaling = z.output<typeof scalingSchema>;
+
+const batchingSchema = z.strictObject({
+  maxBatchSize: z.number().int().min(1).max(4096).optional(),
+  preferredSizes: z.array(z.number().int().min(1).max(4096)).max(16).optional(),
+  maxDelayMs: z.number().min(0).max(10_000).optional(),
+  maxQueueSize: z.number().int().min(1).max(100_000).optional(),
+  timeoutMs: z.number().positive().max(600_000).optional(),
+  timeoutAction: z.enum(['reject', 'delay']).optional(),
+  preserveOrder: z.boolean().optional(),
+});
+export type Batching = z.output<typeof batchingSchema>;
+
+export const endpointCreate = z.strictObject({
+  name: nameSchema,
+  model: z.string().min(1).max(200),
+  replicas: z.number().int().min(0).max(1000).default(1),
+  queue: z.string().max(200).default('default'),
+  contextTokens: z.number().int().min(16).max(1_048_576).optional(),
+  slots: z.number().int().min(1).max(256).default(4),
+  resources: z
+    .strictObject({
+      cpu: z.number().positive().max(4096).default(1),
+      memory: byteSizeSchema.default(1024 ** 3),
+      gpu: z.number().int().min(0).default(0),
+    })
+    .prefault({}),
+  scaling: scalingSchema.optional(),
+  limits: requestLimits.optional(),
+  /** Equal deterministic requests of one tenant are answered from memory for so long. */
+  cacheSeconds: z.number().int().min(1).max(86_400).optional(),
+  /** Slower than this counts as slow when a rollout is judged; absent: the stable revision's own slowest tenth. */
+  latencyObjectiveMs: z.number().positive().max(600_000).optional(),
+  /** How a tensor model's requests are joined (docs/serving.md). */
+  batching: batchingSchema.optional(),
+});
+export const endpointUpdate = z.strictObject({
+  model: z.string().min(1).max(200).optional(),
+  /** A number ends automatic scaling. */
+  replicas: z.number().int().min(0).max(1000).optional(),
+  /** null lifts. */
+  scaling: scalingSchema.nullable().optional(),
+  limits: requestLimits.nullable().optional(),
+  cacheSeconds: z.number().int().min(1).max(86_400).nullable().optional(),
+  latencyObjectiveMs: z.number().positive().max(600_000).nullable().optional(),
+});
+
+export const rolloutModes = ['canary', 'shadow', 'ab'] as const;
+export const rolloutCreate = z.strictObject({
+  to: z.string().min(1).max(200),
+  /** Of the traffic: answered by the new revision (canary, ab) or copied to it (shadow). */
+  percent: z.number().min(0).max(100).default(10),
+  /** `ab` keeps a user on an arm and is never decided for you; `shadow` answers nobody. */
+  mode: z.enum(rolloutModes).default('canary'),
+  /** A canary is promoted or rolled back by sequential tests; false: only told about. */
+  automatic: z.boolean().default(true),
+  /** Pairs of requests before a promotion. */
+  minPairs: z.number().int().min(10).max(1_000_000).default(200),
+});
+export type RolloutCreate = z.output<typeof rolloutCreate>;
+
+export const rolloutEvidence = z.object({
+  metric: z.enum(['errors', 'latency', 'quality']),
+  pairs: z.number().int(),
+  /** Mean of new − stable; positive is worse. */
+  difference: z.number(),
+  worsePValue: z.number(),
+  withinMarginPValue: z.number(),
+});
+export const rolloutSchema = z.object({
+  model: z.string(),
+  revision: z.string(),
+  mode: z.enum(rolloutModes),
+  percent: z.number(),
+  automatic: z.boolean(),
+  startedAt: timeSchema,
+  verdict: z.enum(['wait', 'promote', 'rollback']),
+  evidence: z.array(rolloutEvidence),
+  /** Shadow answers compared, and how many were equal. */
+  compared: z.number().int(),
+  equal: z.number().int(),
+});
+
+export const feedbackCreate = z.strictObject({
+  /** `x-request-id` of the answer that is judged. */
+  requestId: z.string().min(1).max(100),
+  /** 0 bad to 1 good. */
+  score: z.number().min(0).max(1),
+});
+
+export const replicaSchema = z.object({
+  id: z.string(),
+  revision: z.string(),
+  state: z.enum(['queued', 'starting', 'ready', 'draining', 'ended']),
+  node: z.string().optional(),
+  restarts: z.number().int(),
+  message: z.string().optional(),
+  waiting: z.array(reasonSchema).optional(),
+  /** Milliseconds of the last cold start by phase: waiting for a place, fetching the model, loading it. */
+  coldStart: z.object({ scheduleMs: z.number(), fetchMs: z.number(), loadMs: z.number() }).optional(),
+});
+export const endpointStates = ['deploying', 'ready', 'degraded', 'idle', 'stopped'] as const;
+export const endpointSchema = z.object({
+  ...baseShape,
+  state: z.enum(endpointStates),
+  model: z.string(),
+  revision: z.string(),
+  desiredReplicas: z.number().int(),
+  replicas: z.array(replicaSchema),
+  previousModel: z.string().optional(),
+  scaling: scalingSchema.optional(),
+  limits: requestLimits.optional(),
+  cacheSeconds: z.number().optional(),
+  rollout: rolloutSchema.optional(),
+});
+export type Endpoint = z.output<typeof endpointSchema>;
+
+const quantiles = z.object({ p50: z.number(), p95: z.number(), p99: z.number() });
+export const endpointStatsSchema = z.object({
+  inFlight: z.number().int(),
+  holding: z.number().int(),
+  queriesPerSecond: z.number(),
+  revisions: z.array(
+    z.object({
+      revision: z.string(),
+      requests: z.number().int(),
+      errors: z.number().int(),
+      cancelled: z.number().int(),
+      retries: z.number().int(),
+      promptTokens: z.number(),
+      cachedTokens: z.number(),
+      completionTokens: z.number(),
+      requestMs: quantiles.optional(),
+      ttftMs: quantiles.optional(),
+      interTokenMs: quantiles.optional(),
+      /** At the price book's token prices. */
+      costPerThousandRequests: z.number().optional(),
+    }),
+  ),
+  replicas: z.array(
+    z.object({ id: z.string(), inFlight: z.number(), pendingTokens: z.number(), failures: z.number() }),
+  ),
+});
+export type EndpointStats = z.output<typeof endpointStatsSchema>;
+
+/** What a tenant's inference may take and cost. Set by an operator. */
+export const servingLimits = z.strictObject({
+  tenant: requestLimits.optional(),
+  /** Of each API key, where it has none of its own. */
+  eachKey: requestLimits.optional(),
+  /** By key id. */
+  keys: z.record(z.string().max(100), requestLimits).optional(),
+  budget: z
+    .strictObject({ amount: z.number().min(0), period: z.enum(['day', 'month', 'total']).default('month') })
+    .optional(),
+});
+export type ServingLimits = z.output<typeof servingLimits>;
+export const servingLimitsSchema = z.object({
+  ...servingLimits.shape,
+  spending: z
+    .object({
+      spent: z.number(),
+      reserved: z.number(),
+      available: z.number(),
+      currency: z.string(),
+      since: timeSchema,
+    })
+    .optional(),
+});

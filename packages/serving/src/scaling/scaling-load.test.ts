@@ -1,0 +1,25 @@
+import { describe, expect, it } from 'vitest';
+import { replicasWorth, type ObservedLoad } from './scaling-load.ts';
+
+const load: ObservedLoad = { concurrency: 8, queue: 3, queriesPerSecond: 40, tokensPerSecond: 900 };
+
+describe('replicasWorth', () => {
+  it('follows the busiest target', () => {
+    expect(replicasWorth({ concurrency: 4 }, load, 1)).toEqual({ replicas: 2, because: 'concurrency' });
+    expect(replicasWorth({ concurrency: 4, queriesPerSecond: 10 }, load, 1)).toEqual({
+      replicas: 4,
+      because: 'queriesPerSecond',
+    });
+    expect(replicasWorth({ queue: 1, tokensPerSecond: 1_000 }, load, 1)).toEqual({
+      replicas: 3,
+      because: 'queue',
+    });
+  });
+
+  it('asks for more by as much as a latency target is missed, at most double, and for nothing when it is met', () => {
+    expect(replicasWorth({ p99Ms: 100 }, { ...load, p99Ms: 150 }, 4).replicas).toBe(6);
+    expect(replicasWorth({ p99Ms: 100 }, { ...load, p99Ms: 5_000 }, 4).replicas).toBe(8);
+    expect(replicasWorth({ meanMs: 100 }, { ...load, meanMs: 90 }, 4).replicas).toBe(0);
+    expect(replicasWorth({ p99Ms: 100 }, load, 4)).toEqual({ replicas: 0, because: undefined });
+  });
+});
