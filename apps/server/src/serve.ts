@@ -140,10 +140,9 @@ export async function serve(options: ServerOptions, logger: Logger): Promise<Ser
   stack.use(
     store.onRecovered(() => {
       logger.info({}, 'the database is back');
-      hub.changed('scheduler');
-      endpoints
-        .reconcileAll()
-        .catch((error: unknown) => logger.error({ error: String(error) }, 'reconciling failed'));
+      adoptAll(platform).catch((error: unknown) =>
+        logger.error({ error: String(error) }, 'reconciling failed'),
+      );
     }),
   );
 
@@ -188,16 +187,21 @@ export async function serve(options: ServerOptions, logger: Logger): Promise<Ser
   await writeServerFile(dataDir.path, url);
 
   // What was alive when the last server ended is alive now: adopt it before anything new is placed.
-  for (const row of await store.read({ platform: true }, (tx) =>
+  await adoptAll(platform);
+
+  const owned = stack.move();
+  return { url, platform, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+/** Looks at everything that should be alive, starts or ends what is not as it should be, and plans again. */
+async function adoptAll({ deps, jobs, endpoints, hub }: Platform): Promise<void> {
+  for (const row of await deps.store.read({ platform: true }, (tx) =>
     allRows(tx, 'job', ['starting', 'running', 'stopping']),
   )) {
     await jobs.ensureStarted(row.id);
   }
   await endpoints.reconcileAll();
-  scheduler.poke();
-
-  const owned = stack.move();
-  return { url, platform, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  hub.changed('scheduler');
 }
 
 /** The worker program: beside us when compiled into one package, else the workspace's own. */

@@ -147,6 +147,8 @@ export const attemptSchema = z.object({
   epoch: z.number().int(),
   state: z.enum(['starting', 'running', 'ended']),
   placement: z.array(z.object({ rank: z.number(), node: z.string(), devices: z.array(z.string()) })),
+  /** From here to `endedAt` it held its devices, and pays for them. */
+  placedAt: timeSchema.optional(),
   startedAt: timeSchema.optional(),
   endedAt: timeSchema.optional(),
   exitClass: z.enum(exitClasses).optional(),

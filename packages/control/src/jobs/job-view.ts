@@ -25,6 +25,7 @@ export function jobView(row: Row, tenantName: string, live?: Progress, waiting?:
         epoch: attempt.epoch,
         state: attempt.state,
         placement: attempt.placement.map((place) => ({ ...place, devices: [...place.devices] })),
+        placedAt: attempt.placedAt,
         startedAt: attempt.startedAt,
         endedAt: attempt.endedAt,
         exitClass: attempt.exitClass,
