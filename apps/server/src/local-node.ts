@@ -16,8 +16,6 @@ import type { Node } from '@gantry/contract';
 import { createId } from '@gantry/kit';
 import type { LocalInventory, MachineFacts } from '@gantry/runners/inventory';
 
-const lookEveryMs = 30_000;
-
 export interface DeviceReading {
   readonly memoryUsedBytes: number;
   readonly largestFreeBytes: number;
@@ -31,7 +29,11 @@ export interface LocalNode {
   /** Of the last look, by device id; empty on a machine without accelerators. */
   readings(): ReadonlyMap<string, DeviceReading>;
   /** Looks again and again until the signal; resolves at once on a machine without accelerators. */
-  watch(signal: AbortSignal, onFallen: (deviceIds: readonly string[]) => Promise<void>): Promise<void>;
+  watch(
+    everySeconds: number,
+    signal: AbortSignal,
+    onFallen: (deviceIds: readonly string[]) => Promise<void>,
+  ): Promise<void>;
 }
 
 export function createLocalNode(deps: Deps, tenantId: string, inventory: LocalInventory): LocalNode {
@@ -60,10 +62,10 @@ export function createLocalNode(deps: Deps, tenantId: string, inventory: LocalIn
   return {
     look,
     readings: () => readings,
-    watch: async (signal, onFallen) => {
+    watch: async (everySeconds, signal, onFallen) => {
       if (!isWatched) return;
       while (!signal.aborted) {
-        await pause(lookEveryMs, signal);
+        await pause(everySeconds * 1000, signal);
         if (signal.aborted) return;
         try {
           const fallen = await look();

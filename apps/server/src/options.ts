@@ -12,6 +12,8 @@ export interface ServerOptions {
   readonly databaseUrl: string | undefined;
   readonly isMemory: boolean;
   readonly bodyLimitBytes: number;
+  /** How often accelerators are looked at, where there are any. */
+  readonly deviceCheckSeconds: number;
 }
 
 export function defaultDataDir(env: NodeJS.ProcessEnv, uid: number | undefined): string {
@@ -38,6 +40,7 @@ export function readOptions(
       insecure: { type: 'boolean', default: false },
       'database-url': { type: 'string' },
       memory: { type: 'boolean', default: false },
+      'device-check-seconds': { type: 'string', default: '30' },
     },
   });
   const port = Number(values.port);
@@ -45,6 +48,9 @@ export function readOptions(
     throw new GantryError('bad_request', `--port ${values.port} is no port`, {
       hint: 'a number from 0 to 65535; 0 takes a free one',
     });
+  const deviceCheckSeconds = Number(values['device-check-seconds']);
+  if (!(deviceCheckSeconds >= 0.1 && deviceCheckSeconds <= 86_400))
+    throw new GantryError('bad_request', '--device-check-seconds is a number from 0.1 to 86400');
   const [certFile, keyFile] = [values['tls-cert'], values['tls-key']];
   if ((certFile === undefined) !== (keyFile === undefined))
     throw new GantryError('bad_request', '--tls-cert and --tls-key go together');
@@ -66,5 +72,6 @@ export function readOptions(
     databaseUrl: values['database-url'] ?? env['DATABASE_URL'],
     isMemory: values.memory,
     bodyLimitBytes: 8 * 1024 ** 2,
+    deviceCheckSeconds,
   };
 }
