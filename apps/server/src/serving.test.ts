@@ -1,0 +1,164 @@
+/** Served models on the real platform: rollouts that decide themselves, scaling to zero, limits, budgets, walls. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Endpoint } from '@gantry/contract';
+import { answerAfter, writePermutationModel } from '@gantry/engines/testing';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Answer, type MemoryServer, startMemoryServer } from './testing/memory-server.ts';
+
+let home: MemoryServer;
+let models: string;
+let strangerKey: string;
+const resources = { cpu: 0.25, memory: 256 * 1024 ** 2, gpu: 0 };
+
+beforeAll(async () => {
+  models = await mkdtemp(join(tmpdir(), 'gantry-serving-'));
+  home = await startMemoryServer();
+  for (const seed of [1, 2]) {
+    const path = join(models, `v${seed}.gguf`);
+    await writePermutationModel(path, { seed });
+    await home.operator.call('models.import', { body: { name: 'lm', path } });
+  }
+  await home.operator.call('tenants.create', { body: { name: 'elsewhere' } });
+  strangerKey = await home.keyOf('elsewhere', 'stranger', 'admin');
+}, 60_000);
+
+afterAll(async () => {
+  for (const { name } of (await home.operator.call('endpoints.list', {})).items)
+    await home.operator.call('endpoints.delete', { params: { name } });
+  const { runner } = home.server.platform.deps;
+  await until(async () => (await runner.list()).every(({ state }) => state !== 'running'));
+  await home[Symbol.asyncDispose]();
+  await rm(models, { recursive: true, force: true });
+}, 60_000);
+
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  while (!(await condition())) await delay(50);
+}
+
+const endpointWhen = async (name: string, is: (endpoint: Endpoint) => boolean): Promise<Endpoint> => {
+  for (;;) {
+    const endpoint = await home.operator.call('endpoints.get', { params: { name } });
+    if (is(endpoint)) return endpoint;
+    await delay(50);
+  }
+};
+const ask = (model: string, headers: Record<string, string> = {}, key = home.operatorKey): Promise<Answer> =>
+  home.ask('POST', '/v1/completions', {
+    key,
+    headers,
+    body: { model, prompt: '8', temperature: 0, max_tokens: 5 },
+  });
+const eventsOf = async (type: string) =>
+  (await home.operator.call('events.list', { query: { limit: 500 } })).items.filter(
+    (event) => event.type === type,
+  );
+
+describe('serving', () => {
+  test('a canary takes its share and is promoted by its numbers; one command takes it back', async () => {
+    await home.operator.call('endpoints.create', { body: { name: 'chat', model: 'lm@1', resources } });
+    await endpointWhen('chat', ({ state }) => state === 'ready');
+    expect((await ask('chat')).body.choices[0].text).toBe(answerAfter('8'));
+
+    const rolling = await home.operator.call('endpoints.rollout', {
+      params: { name: 'chat' },
+      body: { to: 'lm@2', percent: 50, minPairs: 10 },
+    });
+    expect(rolling.rollout).toMatchObject({ model: 'lm@2', percent: 50, mode: 'canary', verdict: 'wait' });
+    await endpointWhen('chat', ({ replicas }) =>
+      replicas.some(({ revision, state }) => revision === 'chat-2' && state === 'ready'),
+    );
+    const pinned = await ask('chat', { 'x-gantry-revision': 'lm@2' });
+    expect(pinned.headers.get('x-gantry-revision')).toBe('chat-2');
+
+    const seen = new Map<string, number>();
+    const statuses = new Set<number>();
+    let promoted: Endpoint | undefined;
+    while (promoted === undefined) {
+      const answers = await Promise.all(Array.from({ length: 16 }, () => ask('chat')));
+      for (const { status, headers } of answers) {
+        statuses.add(status);
+        const revision = headers.get('x-gantry-revision') ?? '';
+        seen.set(revision, (seen.get(revision) ?? 0) + 1);
+      }
+      const now = await home.operator.call('endpoints.get', { params: { name: 'chat' } });
+      if (now.model === 'lm@2') promoted = now;
+    }
+    expect([...statuses]).toEqual([200]);
+    expect(seen.get('chat-1')).toBeGreaterThan(0);
+    expect(seen.get('chat-2')).toBeGreaterThan(0);
+    expect(promoted).toMatchObject({ revision: 'chat-2', previousModel: 'lm@1' });
+    const [event] = await eventsOf('endpoint.promoted');
+    expect(event).toMatchObject({ actor: 'rollout', reason: { decidedBy: 'sequential test' } });
+    expect(JSON.stringify(event?.reason)).toContain('withinMarginPValue');
+
+    const stats = await home.operator.call('endpoints.stats', { params: { name: 'chat' } });
+    expect(stats.revisions.map(({ revision }) => revision).sort()).toEqual(['chat-1', 'chat-2']);
+    expect(stats.revisions.every(({ errors, requestMs }) => errors === 0 && requestMs !== undefined)).toBe(
+      true,
+    );
+    const back = await home.operator.call('endpoints.rollback', { params: { name: 'chat' } });
+    expect(back).toMatchObject({ model: 'lm@1', revision: 'chat-3' });
+    expect((await ask('chat')).status).toBe(200);
+  }, 120_000);
+
+  test('goes to zero when nobody asks; the next request is held until a replica answers', async () => {
+    await home.operator.call('endpoints.create', {
+      body: {
+        name: 'sleepy',
+        model: 'lm@1',
+        resources,
+        scaling: { min: 0, max: 2, idleSeconds: 1, scaleDownSeconds: 1 },
+      },
+    });
+    await endpointWhen('sleepy', ({ state }) => state === 'idle');
+    await endpointWhen('sleepy', ({ replicas }) => replicas.length === 0);
+    const answer = await ask('sleepy');
+    expect(answer.status).toBe(200);
+    const reasons = (await eventsOf('endpoint.autoscaled')).map(({ reason }) => reason);
+    expect(reasons).toContainEqual(expect.objectContaining({ from: 1, to: 0, reason: 'idle' }));
+    expect(reasons).toContainEqual(expect.objectContaining({ from: 0, to: 1, reason: 'wake' }));
+    const ready = (await eventsOf('replica.ready'))[0];
+    expect(ready?.reason).toMatchObject({ coldStart: { loadMs: expect.any(Number) } });
+  }, 120_000);
+
+  test('limits and budgets hold at the gateway and are an operator’s to set', async () => {
+    const limited = await home.keyOf('default', 'lima', 'member');
+    await home.operator.call('endpoints.create', {
+      body: { name: 'tight', model: 'lm@1', resources, limits: { requestsPerMinute: 2 } },
+    });
+    await endpointWhen('tight', ({ state }) => state === 'ready');
+    const statuses = [];
+    for (let i = 0; i < 3; i++) statuses.push((await ask('tight')).status);
+    expect(statuses).toEqual([200, 200, 429]);
+
+    const refused = await home.ask('PUT', '/api/v1/limits', { key: limited, body: {} });
+    expect(refused.status).toBe(403);
+    const set = await home.ask('PUT', '/api/v1/limits', {
+      key: home.operatorKey,
+      body: { budget: { amount: 0, period: 'total' } },
+    });
+    expect(set.status).toBe(200);
+    expect(set.body.spending.spent).toBeGreaterThan(0);
+    const spent = await ask('chat', {}, limited);
+    expect(spent.status).toBe(429);
+    expect(spent.body.error.code).toBe('insufficient_quota');
+    await home.operator.call('limits.set', { body: { keys: {} } });
+    expect((await ask('chat', {}, limited)).status).toBe(200);
+  }, 120_000);
+
+  test('a foreign tenant finds nothing of it', async () => {
+    expect((await ask('chat', {}, strangerKey)).status).toBe(404);
+    for (const [method, path] of [
+      ['GET', '/api/v1/endpoints/chat'],
+      ['GET', '/api/v1/endpoints/chat/stats'],
+      ['POST', '/api/v1/endpoints/chat/promote'],
+      ['POST', '/api/v1/endpoints/chat/rollback'],
+    ] as const)
+      expect((await home.ask(method, path, { key: strangerKey })).status).toBe(404);
+    const { body } = await home.ask('GET', '/v1/models', { key: strangerKey });
+    expect(body.data).toEqual([]);
+  });
+});
