@@ -14,7 +14,9 @@ export async function followFeed(platform: Platform, signal: AbortSignal, logger
     try {
       for await (const event of platform.feed(signal, sinceSeq === undefined ? {} : { sinceSeq })) {
         sinceSeq = event.seq;
-        if (event.kind === 'job') platform.hub.changed(`job:${event.resourceId}`);
+        const { kind, resourceId, tenantId } = event;
+        for (const topic of [`${kind}:${resourceId}`, `${kind}@${tenantId}`, `kind:${kind}`])
+          platform.hub.changed(topic);
         platform.scheduler.note(event.kind, event.resourceId);
         if (event.actor !== 'scheduler') platform.hub.changed('scheduler');
       }

@@ -1,6 +1,7 @@
 /**
  * Who wants to know when a resource changed inside this process: watchers of a job, the scheduler, the
  * endpoint reconciler. Carries no data: a listener looks at the store, so a missed or doubled call is harmless.
+ * Topics: `scheduler`; and of every event `job:<id>` (its resource), `job@<tenant id>` and `kind:job`.
  */
 export interface Hub {
   changed(topic: string): void;

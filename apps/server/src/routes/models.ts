@@ -13,7 +13,7 @@ import type { Handlers } from '../http/index.ts';
 import type { Platform } from '../platform.ts';
 import { base } from './base.ts';
 
-type ModelRoutes = Pick<Handlers, Extract<keyof Handlers, `models.${string}`>>;
+type ModelRoutes = Pick<Handlers, Exclude<Extract<keyof Handlers, `models.${string}`>, 'models.watch'>>;
 
 const toModel = (row: Row, tenant: string) => {
   const { aliases, latest } = row.status as ModelStatusRecord;

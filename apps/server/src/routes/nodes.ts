@@ -14,7 +14,7 @@ import type { Platform } from '../platform.ts';
 import { base } from './base.ts';
 import { toPage, toPageRequest } from './page.ts';
 
-type NodeRoutes = Pick<Handlers, Extract<keyof Handlers, `nodes.${string}`>>;
+type NodeRoutes = Pick<Handlers, Exclude<Extract<keyof Handlers, `nodes.${string}`>, 'nodes.watch'>>;
 
 /** action → states it may be taken from, and the state it leads to. */
 const actions: Readonly<Record<string, { readonly from: readonly string[]; readonly to: Node['state'] }>> = {

@@ -14,7 +14,7 @@ import type { Platform } from '../platform.ts';
 import { base } from './base.ts';
 import { slicePage } from './page.ts';
 
-type QueueRoutes = Pick<Handlers, Extract<keyof Handlers, `queues.${string}`>>;
+type QueueRoutes = Pick<Handlers, Exclude<Extract<keyof Handlers, `queues.${string}`>, 'queues.watch'>>;
 interface ShareBody {
   readonly devices?: number | undefined;
   readonly cpu?: number | undefined;
