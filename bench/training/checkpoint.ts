@@ -1,57 +1,98 @@
-/** Saving parameters and both Adam moments of a 10.8 M parameter model, checksummed and fsynced, beside torch.save + fsync. */
+/**
+ * Saving parameters and both Adam moments of a 10.8 M parameter model, checksummed and fsynced, beside torch.save
+ * + fsync. Twice: until the last checkpoint is durable, and how long training stands still for it.
+ */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pruneCheckpoints, saveCheckpoint } from '../../packages/trainer/src/checkpoint/index.ts';
+import { Checkpointer, type SaveOutcome } from '../../packages/trainer/src/checkpoint/index.ts';
+import { joinWorld } from '../../packages/trainer/src/group/index.ts';
+import { ModelShard } from '../../packages/trainer/src/parallel/index.ts';
+import { llamaShape } from '../../packages/training/src/model/index.ts';
+import { gridAt, stageLayout } from '../../packages/training/src/parallel/index.ts';
 import type { BenchLine } from '../bench-line.ts';
 import { startTorchPeer } from './torch-peer.ts';
 
-const length = 10_800_000;
-const rounds = 7;
+const rounds = 9;
+const config = llamaShape({
+  depth: 6,
+  width: 384,
+  heads: 6,
+  hidden: 1024,
+  sequenceLength: 256,
+  vocabularySize: 512,
+});
+const alone = gridAt({ data: 1, tensor: 1, pipeline: 1 }, 0);
 
 export async function checkpointSave(): Promise<BenchLine[]> {
   const directory = await mkdtemp(join(tmpdir(), 'gantry-bench-checkpoint-'));
   try {
-    const noise = (): Float32Array => Float32Array.from({ length }, Math.random);
-    const buffers = { parameters: noise(), first: noise(), second: noise() };
-    const peer = await startTorchPeer('torch_checkpoint.py', [directory, String(length)]);
+    await using world = await joinWorld({
+      rank: 0,
+      worldSize: 1,
+      transport: { kind: 'unix', directory },
+    });
+    const groups = { data: world, tensor: world, pipeline: world, embedding: world };
+    const shard = new ModelShard({ layout: stageLayout(config, alone), grid: alone, zero: 0, groups });
+    for (const { values } of [shard.parameters, shard.first, shard.second]) fillWithNoise(values);
+    await using checkpointer = new Checkpointer({
+      directory: join(directory, 'ours'),
+      shard,
+      keep: 1,
+      keepBest: 0,
+    });
+    const peer = await startTorchPeer('torch_checkpoint.py', [directory, String(shard.layout.length)]);
     const oursMs: number[] = [];
+    const stallMs: number[] = [];
     const peerMs: number[] = [];
-    for (let step = 0; step <= rounds; step += 1) {
+    // The first rounds warm files and allocators on both sides.
+    for (let round = -2; round < rounds; round += 1) {
       const started = performance.now();
-      await saveCheckpoint(
-        directory,
-        { step, position: 0, seed: 1, shape: {}, dataDigest: '', loss: undefined },
-        buffers,
-      );
+      const outcome = await save(checkpointer, round + 3);
       const ms = performance.now() - started;
       const theirs = await peer?.measure();
-      await pruneCheckpoints(directory, 1);
-      // The first round warms files and allocators on both sides.
-      if (step === 0) continue;
+      if (round < 0) continue;
       oursMs.push(ms);
+      stallMs.push(outcome.stallMs);
       if (theirs !== undefined) peerMs.push(theirs);
     }
     peer?.stop();
-    const ours = median(oursMs);
     const theirs = peer === undefined ? undefined : median(peerMs);
-    return [
-      {
+    const peerName = peer === undefined ? undefined : `torch ${peer.version} save + fsync`;
+    const line = (name: string, values: readonly number[]): BenchLine => {
+      const ours = median(values);
+      return {
         bench: 'training',
-        case: 'checkpoint-save',
+        case: name,
         ours,
         peer: theirs,
-        peerName: peer === undefined ? undefined : `torch ${peer.version} save + fsync`,
+        peerName,
         ratio: theirs === undefined ? undefined : ours / theirs,
         bar: 'peer / ours >= 1.7',
         pass: theirs === undefined || theirs / ours >= 1.7,
         unit: 'ms',
-        rounds: oursMs,
-      },
-    ];
+        rounds: values,
+      };
+    };
+    return [line('checkpoint-save', oursMs), line('checkpoint-stall', stallMs)];
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
+}
+
+async function save(
+  checkpointer: Checkpointer,
+  step: number,
+): Promise<Extract<SaveOutcome, { kind: 'saved' }>> {
+  checkpointer.begin({ step, position: 0, seed: 1, shape: {}, dataDigest: '', loss: undefined });
+  await checkpointer.written();
+  const outcome = await checkpointer.settle(checkpointer.flags(), 1);
+  if (outcome?.kind !== 'saved') throw new Error('the checkpoint was not saved', { cause: outcome });
+  return outcome;
+}
+
+function fillWithNoise(values: Float32Array): void {
+  for (let index = 0; index < values.length; index += 1) values[index] = Math.random();
 }
 
 function median(values: readonly number[]): number {

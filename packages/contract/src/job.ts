@@ -83,6 +83,8 @@ export const jobSpecSchema = z
         every: durationSchema.optional(),
         everySteps: z.number().int().min(1).optional(),
         keep: z.number().int().min(1).max(1000).default(3),
+        /** Beside the newest, this many of the lowest loss stay. */
+        keepBest: z.number().int().min(0).max(100).default(0),
       })
       .prefault({}),
     register: nameSchema.optional(),

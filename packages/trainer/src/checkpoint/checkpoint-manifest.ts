@@ -1,14 +1,20 @@
 /**
- * `manifest.json` of a checkpoint: written last, with the checksum of every file and of itself. A folder
- * without a manifest that agrees with its bytes is no checkpoint.
+ * `manifest.json` of a checkpoint: written last, with the checksums of every block of every file and of itself.
+ * A folder without a manifest that agrees with its bytes is no checkpoint.
  */
 import { createHash } from 'node:crypto';
 
-export interface CheckpointFile {
+export interface ShardFile {
   readonly path: string;
   readonly bytes: number;
-  /** sha256, hexadecimal. */
-  readonly digest: string;
+  /** crc32 of each block of `blockBytes`. */
+  readonly blocks: readonly number[];
+}
+
+/** What one rank wrote: parameters, first and second moments of what it owns, cut into files. */
+export interface ShardRecord {
+  readonly rank: number;
+  readonly files: readonly ShardFile[];
 }
 
 export interface CheckpointState {
@@ -26,17 +32,19 @@ export interface CheckpointState {
 }
 
 export interface CheckpointManifest extends CheckpointState {
-  readonly format: 'gantry-checkpoint/1';
-  readonly files: readonly CheckpointFile[];
+  readonly format: 'gantry-checkpoint/2';
+  readonly blockBytes: number;
+  /** The ranks that wrote it; with `shape` it says what lies where. */
+  readonly layout: { readonly data: number; readonly tensor: number; readonly pipeline: number };
+  readonly shards: readonly ShardRecord[];
 }
 
-export const sha256 = (bytes: string | Uint8Array): string =>
-  createHash('sha256').update(bytes).digest('hex');
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
 /** The text to write, and its digest. */
 export function sealManifest(manifest: CheckpointManifest): { text: string; digest: string } {
   const digest = sha256(JSON.stringify(manifest));
-  return { text: `${JSON.stringify({ manifest, digest }, undefined, 2)}\n`, digest };
+  return { text: `${JSON.stringify({ manifest, digest })}\n`, digest };
 }
 
 /** Throws a sentence when the text is not what was sealed. */
@@ -51,6 +59,6 @@ export function openManifest(text: string): { manifest: CheckpointManifest; dige
   if (manifest === undefined || digest === undefined || sha256(JSON.stringify(manifest)) !== digest) {
     throw new Error('its manifest does not agree with its own checksum');
   }
-  if (manifest.format !== 'gantry-checkpoint/1') throw new Error('its format is another one');
+  if (manifest.format !== 'gantry-checkpoint/2') throw new Error('its format is another one');
   return { manifest, digest };
 }

@@ -1,13 +1,10 @@
-export type { CheckpointManifest, CheckpointState } from './checkpoint-manifest.ts';
 export {
-  pruneCheckpoints,
-  readCheckpoint,
-  readNewest,
-  saveCheckpoint,
-  writeDurably,
+  clearLeftovers,
+  checkpointPath,
+  listCheckpoints,
+  openCheckpoint,
   type DamagedCheckpoint,
   type FoundCheckpoint,
-  type SavedCheckpoint,
-  type TrainingBuffers,
-  type WriteDurably,
-} from './checkpoint-store.ts';
+} from './checkpoint-folder.ts';
+export { Checkpointer, type SaveOutcome } from './checkpointer.ts';
+export { findDamage, readCheckpoint } from './read-checkpoint.ts';

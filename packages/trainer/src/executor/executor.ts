@@ -11,29 +11,41 @@ export interface BoundTensor {
   readonly data: Float32Array | BigInt64Array;
 }
 
-export interface Executor extends AsyncDisposable {
-  /** How results reach the output buffers. */
-  readonly outputPath: OutputPath;
+export interface BoundRun {
   /** Computes every output from the inputs' present content. Blocks the event loop while it computes. */
   run(): Promise<void>;
 }
 
+export interface GraphSession extends AsyncDisposable {
+  /** How results reach the output buffers. */
+  readonly outputPath: OutputPath;
+  /** Each buffer is read or written in place; the caller keeps it for as long as the binding is used. */
+  bind(inputs: ReadonlyMap<string, BoundTensor>, outputs: ReadonlyMap<string, BoundTensor>): BoundRun;
+}
+
+export interface Executor extends BoundRun, AsyncDisposable {
+  readonly outputPath: OutputPath;
+}
+
 export type OutputPath = 'in place' | 'copied';
 
-export interface ExecutorOptions {
+export interface SessionOptions {
   /** `true` puts an empty sequence in front (see `probeOutputPath`). */
   readonly model: (prefixSequence: boolean) => OnnxModel;
-  /** Each is written or read in place; the caller keeps them for as long as the executor lives. */
-  readonly inputs: ReadonlyMap<string, BoundTensor>;
-  readonly outputs: ReadonlyMap<string, BoundTensor>;
   readonly threads?: number;
   /** Taken from `probeOutputPath` unless given. */
   readonly outputPath?: OutputPath;
 }
 
+export interface ExecutorOptions extends SessionOptions {
+  readonly inputs: ReadonlyMap<string, BoundTensor>;
+  readonly outputs: ReadonlyMap<string, BoundTensor>;
+}
+
 const refusal = 'Non tensor type';
 
-export async function createExecutor(options: ExecutorOptions): Promise<Executor> {
+/** One graph that may run over several sets of buffers: all layers of a stage share a session. */
+export async function createSession(options: SessionOptions): Promise<GraphSession> {
   const outputPath = options.outputPath ?? (await probeOutputPath());
   const session = await InferenceSession.create(encodeOnnxModel(options.model(outputPath === 'in place')), {
     executionProviders: ['cpu'],
@@ -46,25 +58,38 @@ export async function createExecutor(options: ExecutorOptions): Promise<Executor
       session: { intra_op: { allow_spinning: '0' }, set_denormal_as_zero: '1' },
     },
   });
-  const feeds = toTensors(options.inputs);
-  const fetches = toTensors(options.outputs);
-  const copyBack = async (): Promise<void> => {
-    const results = await session.run(feeds, fetches);
-    for (const [name, { data }] of options.outputs) copyInto(data, results[name]?.data);
+  const known = new Set(session.inputNames);
+  const bind = (
+    inputs: ReadonlyMap<string, BoundTensor>,
+    outputs: ReadonlyMap<string, BoundTensor>,
+  ): BoundRun => {
+    const feeds = toTensors([...inputs].filter(([name]) => known.has(name)));
+    const fetches = toTensors([...outputs]);
+    const copyBack = async (): Promise<void> => {
+      const results = await session.run(feeds, fetches);
+      for (const [name, { data }] of outputs) copyInto(data, results[name]?.data);
+    };
+    const inPlace = async (): Promise<void> => {
+      try {
+        await session.run(feeds, { nothing: null, ...fetches });
+      } catch (error) {
+        if (error instanceof Error && error.message.includes(refusal)) return;
+        throw error;
+      }
+      throw new Error('ONNX Runtime answered where its output probe saw a refusal.');
+    };
+    return { run: outputPath === 'in place' ? inPlace : copyBack };
   };
-  const inPlace = async (): Promise<void> => {
-    try {
-      await session.run(feeds, { nothing: null, ...fetches });
-    } catch (error) {
-      if (error instanceof Error && error.message.includes(refusal)) return;
-      throw error;
-    }
-    throw new Error('ONNX Runtime answered where its output probe saw a refusal.');
-  };
+  return { outputPath, bind, [Symbol.asyncDispose]: () => session.release() };
+}
+
+export async function createExecutor(options: ExecutorOptions): Promise<Executor> {
+  const session = await createSession(options);
+  const bound = session.bind(options.inputs, options.outputs);
   return {
-    outputPath,
-    run: outputPath === 'in place' ? inPlace : copyBack,
-    [Symbol.asyncDispose]: () => session.release(),
+    outputPath: session.outputPath,
+    run: () => bound.run(),
+    [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
   };
 }
 
@@ -112,9 +137,9 @@ export function probeOutputPath(): Promise<OutputPath> {
   return probed;
 }
 
-function toTensors(bound: ReadonlyMap<string, BoundTensor>): Record<string, Tensor> {
+function toTensors(bound: readonly (readonly [string, BoundTensor])[]): Record<string, Tensor> {
   return Object.fromEntries(
-    [...bound].map(([name, { data, shape }]) => [
+    bound.map(([name, { data, shape }]) => [
       name,
       data instanceof Float32Array ? new Tensor('float32', data, shape) : new Tensor('int64', data, shape),
     ]),

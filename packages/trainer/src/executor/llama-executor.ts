@@ -6,6 +6,7 @@ import type { LlamaConfig } from '@gantry/formats';
 import type { Dialect } from '@gantry/training/autodiff';
 import { embeddingName, llamaGraph, type LlamaGraph, type ParameterLayout } from '@gantry/training/model';
 import { probeDialect } from './probe-dialect.ts';
+import { scatterAddRows } from './embedding-rows.ts';
 import { createExecutor, type BoundTensor, type Executor, type OutputPath } from './executor.ts';
 
 export interface LlamaExecutor extends AsyncDisposable {
@@ -102,21 +103,5 @@ function bindGradients(
   if (gradients === undefined) throw new Error('a gradient graph needs a gradient buffer');
   for (const { name, offset, length } of graph.layout.parameters) {
     bind(graph.gradients.get(name), gradients.subarray(offset, offset + length));
-  }
-}
-
-/** The gradient of looking rows up: each row's gradient is added to the row that was read. */
-function scatterAddRows(
-  table: Float32Array,
-  width: number,
-  rows: BigInt64Array,
-  gradients: Float32Array,
-): void {
-  for (let row = 0; row < rows.length; row += 1) {
-    const to = Number(rows[row]) * width;
-    const from = row * width;
-    for (let column = 0; column < width; column += 1) {
-      table[to + column] = (table[to + column] as number) + (gradients[from + column] as number);
-    }
   }
 }

@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { decodeHeader, encodeHeader, frameHeaderBytes } from './frame.ts';
 import { Link, type AbortNotice, type LinkEvents } from './link.ts';
-import { ranksMissing, RankLostError } from './rank-lost-error.ts';
+import { ranksMissing, type RankLostError } from './rank-lost-error.ts';
 import {
   connectUntil,
   exchangeAddresses,

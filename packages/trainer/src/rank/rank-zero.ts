@@ -2,9 +2,10 @@
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { toHuggingFaceWeights } from '@gantry/training/model';
-import { pruneCheckpoints, saveCheckpoint, writeDurably, type WriteDurably } from '../checkpoint/index.ts';
+import { clearLeftovers, type SaveOutcome } from '../checkpoint/index.ts';
 import { createLlamaExecutor, type LlamaExecutor } from '../executor/index.ts';
 import { exportModel } from '../export/index.ts';
+import { hasWholeModel } from '../parallel/index.ts';
 import { generateSample } from './generate-sample.ts';
 import type { ReportWriter } from './report-writer.ts';
 import { openTokenSource, type TokenSource } from './token-source.ts';
@@ -19,9 +20,10 @@ const trendSequences = 32;
 const finalSequences = 2048;
 
 export class RankZero implements AsyncDisposable {
+  /** The whole model: the shard's own buffer, or room for what `gatherParameters` brings. */
+  readonly parameters: Float32Array;
   readonly #session: TrainingSession;
   readonly #reports: ReportWriter;
-  readonly #write: WriteDurably;
   readonly #validator: LlamaExecutor;
   readonly #sampler: LlamaExecutor;
   readonly #heldOut: TokenSource;
@@ -36,30 +38,28 @@ export class RankZero implements AsyncDisposable {
   private constructor(
     session: TrainingSession,
     reports: ReportWriter,
-    write: WriteDurably,
+    parameters: Float32Array,
     parts: { validator: LlamaExecutor; sampler: LlamaExecutor; heldOut: TokenSource },
   ) {
     this.#session = session;
     this.#reports = reports;
-    this.#write = write;
+    this.parameters = parameters;
     this.#validator = parts.validator;
     this.#sampler = parts.sampler;
     this.#heldOut = parts.heldOut;
     this.#savedStep = session.resumed?.step ?? 0;
   }
 
-  static async open(
-    session: TrainingSession,
-    reports: ReportWriter,
-    write = writeDurably,
-  ): Promise<RankZero> {
-    const { config, plan, buffers, dataset } = session;
-    const common = { config, time: plan.time, parameters: buffers.parameters };
-    const zero = new RankZero(session, reports, write, {
+  static async open(session: TrainingSession, reports: ReportWriter): Promise<RankZero> {
+    const { config, plan, shard, layout, dataset, environment } = session;
+    const parameters = hasWholeModel(shard) ? shard.parameters.values : new Float32Array(layout.length);
+    const common = { config, time: plan.time, parameters };
+    const zero = new RankZero(session, reports, parameters, {
       validator: await createLlamaExecutor({ ...common, sequences: plan.microSequences, kind: 'loss' }),
       sampler: await createLlamaExecutor({ ...common, sequences: 1, kind: 'logits' }),
       heldOut: await openTokenSource(dataset.validation.shards, plan.time),
     });
+    await clearLeftovers(checkpointDirectory(environment.runDirectory));
     await zero.#reportStart();
     return zero;
   }
@@ -76,50 +76,42 @@ export class RankZero implements AsyncDisposable {
       this.#reportedMs = now;
       await this.#reportProgress(outcome, this.#stepSeconds);
     }
-    if (this.#isCheckpointDue(step)) await this.checkpoint(step);
-    if (step % plan.sampleEvery === 0 || step === plan.steps) await this.#look(step);
-    // What was done beside the step is not its speed.
     this.#stepMs = performance.now();
   }
 
-  /** A failed save is reported and training goes on: the previous checkpoint still stands. */
-  async checkpoint(step: number): Promise<void> {
-    if (step === this.#savedStep) return;
-    const { plan, buffers, config, dataset, environment } = this.#session;
-    const directory = checkpointDirectory(environment.runDirectory);
+  wantsCheckpoint(step: number): boolean {
+    const { everySteps, everyMs } = this.#session.plan.checkpoint;
+    if (everySteps !== undefined && step % everySteps === 0) return true;
+    if (everyMs === undefined || performance.now() - this.#checkpointMs < everyMs) return false;
     this.#checkpointMs = performance.now();
-    try {
-      const state = {
-        step,
-        position: step * plan.globalSequences,
-        seed: plan.seed,
-        shape: { ...config },
-        dataDigest: dataset.manifestDigest,
-        loss: this.#lastLoss,
-      };
-      const saved = await saveCheckpoint(directory, state, buffers, this.#write);
-      this.#savedStep = step;
-      await this.#reports.write({ type: 'checkpoint', ...saved });
-      await pruneCheckpoints(directory, plan.checkpoint.keep);
-    } catch (error) {
-      const isFull =
-        (error as { code?: unknown }).code === 'ENOSPC' || (error as { code?: unknown }).code === 'EDQUOT';
-      await this.#reports.write({
-        type: 'fault',
-        code: isFull ? 'disk_full' : 'checkpoint_failed',
-        message: `The checkpoint of step ${step} could not be written${isFull ? ': the disk is full' : `: ${String(error)}`}. Training goes on; the checkpoint of step ${this.#savedStep} is kept.`,
-        hint: `Free space under ${environment.runDirectory}.`,
-      });
+    return true;
+  }
+
+  /** A failed save is reported and training goes on: the previous checkpoint still stands. */
+  async reportSave(outcome: SaveOutcome): Promise<void> {
+    if (outcome.kind === 'saved') {
+      const { checkpoint, stallMs, writeMs } = outcome;
+      this.#savedStep = checkpoint.step;
+      await this.#reports.write({ type: 'checkpoint', ...checkpoint });
+      const values = { checkpointStallMs: stallMs, checkpointWriteMs: writeMs };
+      await this.#reports.write({ type: 'metric', step: checkpoint.step, values });
+      return;
     }
+    const { step, error, isDiskFull } = outcome;
+    await this.#reports.write({
+      type: 'fault',
+      code: isDiskFull ? 'disk_full' : 'checkpoint_failed',
+      message: `The checkpoint of step ${step} could not be written${isDiskFull ? ': the disk is full' : `: ${String(error)}`}. Training goes on; the checkpoint of step ${this.#savedStep} is kept.`,
+      hint: `Free space under ${this.#session.environment.runDirectory}.`,
+    });
   }
 
   async finish(step: number): Promise<void> {
-    await this.checkpoint(step);
-    const { config, layout, buffers, dataset, environment, job, plan } = this.#session;
+    const { config, layout, dataset, environment, job, plan } = this.#session;
     const outDir = join(environment.runDirectory, 'export');
     const loss = await validationLoss(this.#validator, this.#heldOut, this.#batchShape(), finalSequences);
     await exportModel({
-      weights: toHuggingFaceWeights(layout, buffers.parameters),
+      weights: toHuggingFaceWeights(layout, this.parameters),
       config,
       tokenizer: dataset.tokenizer,
       outDir,
@@ -151,14 +143,9 @@ export class RankZero implements AsyncDisposable {
     await this.#sampler[Symbol.asyncDispose]();
   }
 
-  #isCheckpointDue(step: number): boolean {
-    const { everySteps, everyMs } = this.#session.plan.checkpoint;
-    if (everySteps !== undefined && step % everySteps === 0) return true;
-    return everyMs !== undefined && performance.now() - this.#checkpointMs >= everyMs;
-  }
-
   async #reportStart(): Promise<void> {
-    const { environment, layout, plan, dataset, config, resumed, damaged, executor } = this.#session;
+    const { environment, layout, plan, dataset, config, resumed, damaged, shard } = this.#session;
+    const { parameters, gradients, optimiser } = shard.residentBytes();
     for (const { path, reason } of damaged) {
       await this.#reports.write({
         type: 'fault',
@@ -171,9 +158,15 @@ export class RankZero implements AsyncDisposable {
       type: 'facts',
       values: {
         device: `CPU (${cpus()[0]?.model.trim() ?? 'unknown'})`,
-        dialect: executor.dialect,
-        outputs: executor.outputPath,
+        dialect: this.#validator.dialect,
+        outputs: this.#validator.outputPath,
         ranks: environment.worldSize,
+        layout: `data ${plan.sizes.data} × tensor ${plan.sizes.tensor} × pipeline ${plan.sizes.pipeline}`,
+        zero: plan.zero,
+        microBatches: plan.microBatches,
+        parameterBytes: parameters,
+        gradientBytes: gradients,
+        optimiserBytes: optimiser,
         parameters: layout.parameters.reduce((sum, { length }) => sum + length, 0),
         layers: config.layers,
         width: config.width,
@@ -202,7 +195,8 @@ export class RankZero implements AsyncDisposable {
     });
   }
 
-  async #look(step: number): Promise<void> {
+  /** Held-out loss and a sample of the model as it is. */
+  async look(step: number): Promise<void> {
     const { plan, dataset } = this.#session;
     const loss = await validationLoss(this.#validator, this.#heldOut, this.#batchShape(), trendSequences);
     if (loss !== undefined) {
@@ -219,6 +213,8 @@ export class RankZero implements AsyncDisposable {
       temperature: 0.8,
     });
     await this.#reports.write({ type: 'sample', step, prompt: plan.samplePrompt, text });
+    // What was done beside the step is not its speed.
+    this.#stepMs = performance.now();
   }
 
   #batchShape(): { sequences: number; time: number } {

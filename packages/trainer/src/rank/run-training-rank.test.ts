@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { workerReportSchema, type WorkerReport } from '@gantry/contract';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { readParameters } from '../testing/read-parameters.ts';
 import { runTrainingRank, type TrainingRankOptions } from './run-training-rank.ts';
 
 let root: string;
@@ -25,11 +26,12 @@ interface RunOptions extends Partial<Omit<TrainingRankOptions, 'env'>> {
   readonly resumeFrom?: string;
   readonly train?: Record<string, unknown>;
   readonly checkpoint?: Record<string, unknown>;
+  readonly parallel?: Record<string, unknown>;
 }
 
 /** All ranks of one attempt, in this process; each has its own buffers, sockets and executors. */
 async function attempt(options: RunOptions = {}): Promise<{ codes: number[]; reports: WorkerReport[] }> {
-  const { run = 'run', ranks = 1, train, checkpoint, resumeFrom, ...rest } = options;
+  const { run = 'run', ranks = 1, train, checkpoint, parallel, resumeFrom, ...rest } = options;
   const runDirectory = join(root, run);
   await mkdir(runDirectory, { recursive: true });
   const rendezvous = await mkdtemp(join(root, 'rv-'));
@@ -57,6 +59,7 @@ async function attempt(options: RunOptions = {}): Promise<{ codes: number[]; rep
         ...train,
       },
       checkpoint: { everySteps: 4, keep: 3, ...checkpoint },
+      parallel,
     }),
   );
   const codes = await Promise.all(
@@ -83,12 +86,10 @@ async function attempt(options: RunOptions = {}): Promise<{ codes: number[]; rep
   return { codes, reports };
 }
 
-async function parametersAt(run: string, step: number): Promise<Float32Array> {
-  const bytes = await readFile(
-    join(root, run, 'checkpoints', `step-${String(step).padStart(8, '0')}`, 'parameters.f32'),
-  );
-  return new Float32Array(new Uint8Array(bytes).buffer);
-}
+const checkpointAt = (run: string, step: number): string =>
+  join(root, run, 'checkpoints', `step-${String(step).padStart(8, '0')}`);
+const parametersAt = (run: string, step: number): Promise<Float32Array> =>
+  readParameters(checkpointAt(run, step));
 
 function worstDifference(one: Float32Array, other: Float32Array): number {
   expect(one.length).toBe(other.length);
@@ -203,10 +204,7 @@ describe('a bad day', () => {
   it('a damaged checkpoint is passed over, said so, and training goes on from the one before', async () => {
     await attempt();
     {
-      await using file = await open(
-        join(root, 'run', 'checkpoints', 'step-00000012', 'adam-first.f32'),
-        'r+',
-      );
+      await using file = await open(join(checkpointAt('run', 12), 'shard-00000-1.bin'), 'r+');
       await file.write(Uint8Array.of(1), 0, 1, 33);
     }
     const { codes, reports } = await attempt({ ranks: 2 });
@@ -230,9 +228,9 @@ describe('a bad day', () => {
 
   it('a full disk is reported and training goes on with the previous checkpoint', async () => {
     const { codes, reports } = await attempt({
-      write: async (path, bytes) => {
-        if (path.includes('step-00000008')) throw Object.assign(new Error('full'), { code: 'ENOSPC' });
-        await writeFile(path, bytes);
+      beforeWrite: async (directory) => {
+        if (directory.includes('step-00000008')) throw Object.assign(new Error('full'), { code: 'ENOSPC' });
+        await Promise.resolve();
       },
     });
     expect(codes).toEqual([0]);

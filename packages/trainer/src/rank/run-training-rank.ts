@@ -2,15 +2,15 @@
  * One training rank from its environment to its exit code: 0 done, 64 the user's to fix (told as a `fault`),
  * 70 a bug, 75 a peer or the machine failed (repeat for free), 143 stopped after a checkpoint.
  */
-import type { WriteDurably } from '../checkpoint/index.ts';
+import { Checkpointer } from '../checkpoint/index.ts';
 import { joinWorld, RankLostError, type World } from '../group/index.ts';
-import { runGradientBatch } from './gradient-batch.ts';
+import { gatherParameters } from '../parallel/index.ts';
 import { readRankEnvironment, type RankEnvironment } from './rank-environment.ts';
 import { RankZero } from './rank-zero.ts';
 import { createReportWriter, type ReportWriter } from './report-writer.ts';
 import { trainLoop } from './train-loop.ts';
 import { readTrainingJob } from './training-job.ts';
-import { openTrainingSession } from './training-session.ts';
+import { checkpointDirectory, openTrainingSession, type TrainingSession } from './training-session.ts';
 import { UserFault } from './user-fault.ts';
 
 export interface TrainingRankOptions {
@@ -18,9 +18,12 @@ export interface TrainingRankOptions {
   /** Aborted by SIGTERM: the group finishes its step, writes a checkpoint and leaves with 143. */
   readonly signal?: AbortSignal;
   /** For tests of bad days: a disk that is full, gradients that are wrong. */
-  readonly write?: WriteDurably;
+  readonly beforeWrite?: (directory: string) => Promise<void>;
   readonly onGradients?: (step: number, gradients: Float32Array) => void;
 }
+
+/** Rank 0 may validate and export for a while; a rank that dies closes its links at once. */
+const silenceMs = 10 * 60 * 1000;
 
 export const exitCodes = { done: 0, user: 64, internal: 70, infrastructure: 75, stopped: 143 } as const;
 
@@ -29,17 +32,18 @@ export async function runTrainingRank(options: TrainingRankOptions): Promise<num
   try {
     const environment = readRankEnvironment(options.env);
     if (environment.rank > 0) reports = createReportWriter(undefined);
-    await using group = await joinWorld({
+    await using world = await joinWorld({
       rank: environment.rank,
       worldSize: environment.worldSize,
+      timeoutMs: silenceMs,
       transport: { kind: 'unix', directory: environment.rendezvousDirectory },
     });
     try {
-      return await train(environment, group, reports, options);
+      return await train(environment, world, reports, options);
     } catch (error) {
-      if (error instanceof UserFault) await group.abort(exitCodes.user, error.message);
+      if (error instanceof UserFault) await world.abort(exitCodes.user, error.message);
       else if (!(error instanceof RankLostError))
-        await group.abort(exitCodes.infrastructure, `Rank ${environment.rank} failed.`);
+        await world.abort(exitCodes.infrastructure, `Rank ${environment.rank} failed.`);
       throw error;
     }
   } catch (error) {
@@ -49,56 +53,61 @@ export async function runTrainingRank(options: TrainingRankOptions): Promise<num
 
 async function train(
   environment: RankEnvironment,
-  group: World,
+  world: World,
   reports: ReportWriter,
   options: TrainingRankOptions,
 ): Promise<number> {
   const job = await readTrainingJob(environment.specFile);
-  const session = await openTrainingSession(environment, job, group, options.signal);
-  await using executor = session.executor;
-  await using zero =
-    environment.rank === 0 ? await RankZero.open(session, reports, options.write) : undefined;
-  const { plan, layout } = session;
-  const batch = {
-    executor,
-    scratch: session.scratch,
-    total: session.shared.subarray(0, layout.length),
-    source: session.source,
-    sampler: session.sampler,
-    time: plan.time,
-    microSequences: plan.microSequences,
-    globalSequences: plan.globalSequences,
-    rank: environment.rank,
-    worldSize: environment.worldSize,
-  };
-  const outcome = await trainLoop({
-    plan,
-    layout,
-    buffers: session.buffers,
-    shared: session.shared,
-    group,
-    startStep: session.resumed?.step ?? 0,
-    computeGradients: async (step) => {
-      const loss = await runGradientBatch(batch, (step - 1) * plan.globalSequences);
-      options.onGradients?.(step, batch.total);
-      return loss;
-    },
-    afterStep: async (done) => zero?.afterStep(done),
-    ...(options.signal === undefined ? {} : { signal: options.signal }),
+  const session = await openTrainingSession(environment, job, world, options.signal);
+  const { plan, shard, config, dataset } = session;
+  const directory = checkpointDirectory(environment.runDirectory);
+  await using gradients = session.gradients;
+  await using zero = environment.rank === 0 ? await RankZero.open(session, reports) : undefined;
+  await using checkpointer = new Checkpointer({
+    directory,
+    shard,
+    keep: plan.checkpoint.keep,
+    keepBest: plan.checkpoint.keepBest,
+    ...(options.beforeWrite === undefined ? {} : { beforeWrite: options.beforeWrite }),
   });
-  return await leave(zero, group, outcome);
+  const gather = (): Promise<void> => gatherParameters(world, shard, config, zero?.parameters);
+  const { step, isStopped } = await trainLoop({
+    plan,
+    shard,
+    world,
+    gradients,
+    checkpointer,
+    start: startOf(session),
+    stateOf: (done, position, loss) => ({
+      step: done,
+      position,
+      seed: plan.seed,
+      shape: { ...config },
+      dataDigest: dataset.manifestDigest,
+      loss,
+    }),
+    wantsCheckpoint: (done) => zero?.wantsCheckpoint(done) ?? false,
+    onSaved: async (outcome) => zero?.reportSave(outcome),
+    afterStep: async (done) => {
+      await zero?.afterStep(done);
+      if (done.step % plan.sampleEvery !== 0 && done.step !== plan.steps) return;
+      await gather();
+      await zero?.look(done.step);
+    },
+    onGradients: options.onGradients,
+    signal: options.signal,
+  });
+  if (!isStopped) {
+    await gather();
+    await zero?.finish(step);
+  }
+  // The others stay until rank 0 has written: one of them leaving early must not look like an end.
+  await world.barrier(finishTimeoutMs);
+  return isStopped ? exitCodes.stopped : exitCodes.done;
 }
 
-async function leave(
-  zero: RankZero | undefined,
-  group: World,
-  { step, isStopped }: { step: number; isStopped: boolean },
-): Promise<number> {
-  if (isStopped) await zero?.checkpoint(step);
-  else await zero?.finish(step);
-  // The others stay until rank 0 has written: one of them leaving early must not look like an end.
-  await group.barrier(finishTimeoutMs);
-  return isStopped ? exitCodes.stopped : exitCodes.done;
+function startOf({ resumed }: TrainingSession): { step: number; position: number } {
+  return { step: resumed?.step ?? 0, position: resumed?.manifest.position ?? 0 };
 }
 
 const finishTimeoutMs = 30 * 60 * 1000;

@@ -1,17 +1,14 @@
 /**
- * The steps of one rank: gradients of its share, one sum over all ranks (gradients, loss, "somebody must
- * stop"), clip, AdamW. Every rank decides from the same summed numbers, so all do the same without asking.
+ * The steps of one rank: gradients of its share, their sum, clip, AdamW. A few numbers more (loss, norm, "somebody
+ * must stop", how far a checkpoint is) are summed over all ranks each step: every rank decides from the same
+ * numbers, so all do the same without asking.
  */
-import {
-  adamWDefaults,
-  adamWUpdate,
-  clipFactor,
-  gradientNorm,
-  learningRateAt,
-} from '@gantry/training/optimizer';
-import type { ParameterLayout } from '@gantry/training/model';
-import type { TrainingBuffers } from '../checkpoint/index.ts';
-import type { ProcessGroup } from '../group/index.ts';
+import { adamWDefaults, clipFactor, learningRateAt } from '@gantry/training/optimizer';
+import type { Checkpointer, SaveOutcome } from '../checkpoint/index.ts';
+import type { CheckpointState } from '../checkpoint/checkpoint-manifest.ts';
+import type { World } from '../group/index.ts';
+import type { ModelShard } from '../parallel/index.ts';
+import type { GradientSource } from './gradient-source.ts';
 import type { TrainingPlan } from './training-plan.ts';
 import { UserFault } from './user-fault.ts';
 
@@ -25,44 +22,94 @@ export interface StepOutcome {
 
 export interface TrainLoop {
   readonly plan: TrainingPlan;
-  readonly layout: ParameterLayout;
-  readonly buffers: TrainingBuffers;
-  /** layout.length gradients, then the loss, then the wish to stop. */
-  readonly shared: Float32Array;
-  readonly group: ProcessGroup;
-  /** Steps already done. */
-  readonly startStep: number;
-  /** Fills `shared` with this rank's gradients; answers its part of the loss. */
-  computeGradients(step: number): Promise<number>;
-  /** After the update: `buffers` hold step `outcome.step`. */
+  readonly shard: ModelShard;
+  readonly world: World;
+  readonly gradients: GradientSource;
+  readonly checkpointer: Checkpointer;
+  /** Steps done and sequences read before. */
+  readonly start: { readonly step: number; readonly position: number };
+  stateOf(step: number, position: number, loss: number | undefined): CheckpointState;
+  /** Whether this rank wants a checkpoint after `step`; one wish is enough. */
+  wantsCheckpoint(step: number): boolean;
+  onSaved(outcome: SaveOutcome): Promise<void>;
+  /** After the update: the shard holds step `outcome.step`. All ranks call it for the same steps. */
   afterStep(outcome: StepOutcome): Promise<void>;
-  readonly signal?: AbortSignal;
+  /** For tests of bad days. */
+  readonly onGradients?: ((step: number, gradients: Float32Array) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
-export const sharedExtras = 2;
-
-/** Runs until the last step or until a rank was asked to stop; answers the steps done. */
+/** Runs until the last step or until a rank was asked to stop, and saves the end; answers the steps done. */
 export async function trainLoop(loop: TrainLoop): Promise<{ step: number; isStopped: boolean }> {
-  const { plan, layout, shared, group, buffers } = loop;
-  const gradients = shared.subarray(0, layout.length);
+  const { plan, shard, gradients, checkpointer, start } = loop;
   const settings = { ...adamWDefaults, weightDecay: plan.weightDecay };
-  const state = { ...buffers, gradients };
-  for (let step = loop.startStep + 1; step <= plan.steps; step += 1) {
-    shared[layout.length] = await loop.computeGradients(step);
-    shared[layout.length + 1] = loop.signal?.aborted === true ? 1 : 0;
-    await group.allReduceSum(shared);
-    if ((shared[layout.length + 1] as number) > 0) return { step: step - 1, isStopped: true };
-    const loss = shared[layout.length] as number;
-    const norm = gradientNorm(gradients, layout.length);
-    if (!Number.isFinite(loss) || !Number.isFinite(norm)) throw nanLoss(step, loss);
-    const learningRate = learningRateAt(step, plan.learningRate);
-    const update = { step, learningRate, gradientScale: clipFactor(norm, plan.clipNorm) };
-    for (const { offset, length, decays } of layout.parameters) {
-      adamWUpdate(state, { from: offset, to: offset + length, decays }, settings, update);
+  let { step, position } = start;
+  let savedStep = start.step;
+  let lastLoss: number | undefined;
+  let isStopped = false;
+  const save = async (): Promise<void> => {
+    await drain(loop);
+    checkpointer.begin(loop.stateOf(step, position, lastLoss));
+    savedStep = step;
+  };
+  while (step < plan.steps) {
+    const own = await gradients.compute(position);
+    loop.onGradients?.(step + 1, shard.gradients.values);
+    await shard.synchronise();
+    const sums = await sumOverRanks(loop, {
+      loss: own,
+      squaredNorm: shard.squaredNorm(),
+      stop: loop.signal?.aborted === true ? 1 : 0,
+      wish: loop.wantsCheckpoint(step + 1) ? 1 : 0,
+    });
+    isStopped = sums.stop > 0;
+    if (isStopped) break;
+    step += 1;
+    position += plan.globalSequences;
+    const norm = Math.sqrt(sums.squaredNorm);
+    if (!Number.isFinite(sums.loss) || !Number.isFinite(norm)) {
+      await drain(loop);
+      throw nanLoss(step, sums.loss);
     }
-    await loop.afterStep({ step, loss, gradientNorm: norm, learningRate });
+    const learningRate = learningRateAt(step, plan.learningRate);
+    await shard.update(settings, { step, learningRate, gradientScale: clipFactor(norm, plan.clipNorm) });
+    gradients.afterUpdate();
+    lastLoss = sums.loss;
+    if (sums.wish > 0) await save();
+    await loop.afterStep({ step, loss: sums.loss, gradientNorm: norm, learningRate });
   }
-  return { step: plan.steps, isStopped: false };
+  if (step > savedStep) await save();
+  await drain(loop);
+  return { step, isStopped };
+}
+
+interface StepNumbers {
+  readonly loss: number;
+  readonly squaredNorm: number;
+  readonly stop: number;
+  readonly wish: number;
+}
+
+const nothing: StepNumbers = { loss: 0, squaredNorm: 0, stop: 0, wish: 0 };
+
+async function sumOverRanks(loop: TrainLoop, numbers: StepNumbers): Promise<StepNumbers> {
+  const { world, checkpointer } = loop;
+  const { written, failed, full } = checkpointer.flags();
+  const { loss, squaredNorm, stop, wish } = numbers;
+  const values = Float32Array.of(loss, squaredNorm, stop, wish, written, failed, full);
+  await world.allReduceSum(values);
+  const at = (index: number): number => values[index] as number;
+  const outcome = await checkpointer.settle({ written: at(4), failed: at(5), full: at(6) }, world.size);
+  if (outcome !== undefined) await loop.onSaved(outcome);
+  return { loss: at(0), squaredNorm: at(1), stop: at(2), wish: at(3) };
+}
+
+/** Until no save is under way. */
+async function drain(loop: TrainLoop): Promise<void> {
+  while (loop.checkpointer.isBusy) {
+    await loop.checkpointer.written();
+    await sumOverRanks(loop, nothing);
+  }
 }
 
 function nanLoss(step: number, loss: number): UserFault {

@@ -1,16 +1,19 @@
 /** The parts of a job's spec file that a rank obeys; the server has checked the whole before. */
 import { readFile } from 'node:fs/promises';
-import { trainSchema, type JobSpec } from '@gantry/contract';
+import { parallelSchema, trainSchema, type JobSpec } from '@gantry/contract';
 import { parseDuration } from '@gantry/kit';
 import { UserFault } from './user-fault.ts';
 
 export interface TrainingJob {
   readonly name: string | undefined;
   readonly train: NonNullable<JobSpec['train']>;
+  /** Undefined: all ranks are data-parallel. */
+  readonly parallel: JobSpec['parallel'];
   readonly checkpoint: {
     readonly everySteps: number | undefined;
     readonly everyMs: number | undefined;
     readonly keep: number;
+    readonly keepBest: number;
   };
   /** Where relative data paths begin. */
   readonly workdir: string | undefined;
@@ -30,24 +33,42 @@ export async function readTrainingJob(specFile: string): Promise<TrainingJob> {
 function parseTrainingJob(json: unknown): TrainingJob {
   const spec = (typeof json === 'object' && json !== null ? json : {}) as Record<string, unknown>;
   if (spec['train'] === undefined) throw badSpec('The job has no `train` section.');
-  const parsed = trainSchema.safeParse(spec['train']);
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0];
-    throw badSpec(`train.${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'is not valid'}.`);
-  }
+  const train = parseSection('train', trainSchema, spec);
+  const parallel = parseSection('parallel', parallelSchema.optional(), spec);
   const checkpoint = (spec['checkpoint'] ?? {}) as Record<string, unknown>;
-  const { every, everySteps, keep } = checkpoint;
+  const { every, everySteps, keep, keepBest } = checkpoint;
   return {
     name: typeof spec['name'] === 'string' ? spec['name'] : undefined,
-    train: parsed.data,
+    train,
+    parallel,
     checkpoint: {
       everySteps: typeof everySteps === 'number' ? everySteps : undefined,
       everyMs:
         typeof every === 'string' ? parseDuration(every) : typeof every === 'number' ? every : undefined,
       keep: typeof keep === 'number' ? keep : 3,
+      keepBest: typeof keepBest === 'number' ? keepBest : 0,
     },
     workdir: typeof spec['workdir'] === 'string' ? spec['workdir'] : undefined,
   };
+}
+
+function parseSection<Section>(
+  name: string,
+  schema: {
+    safeParse(value: unknown): {
+      readonly data?: Section;
+      readonly error?: {
+        readonly issues: readonly { readonly path: readonly PropertyKey[]; readonly message: string }[];
+      };
+      readonly success: boolean;
+    };
+  },
+  spec: Readonly<Record<string, unknown>>,
+): Section {
+  const parsed = schema.safeParse(spec[name]);
+  if (parsed.success) return parsed.data as Section;
+  const issue = parsed.error?.issues[0];
+  throw badSpec(`${name}.${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'is not valid'}.`);
 }
 
 function badSpec(message: string): UserFault {

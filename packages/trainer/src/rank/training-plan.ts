@@ -1,5 +1,6 @@
 /** The job's `train` section with every default decided: what the loop needs, and nothing else. */
 import type { LearningRatePlan } from '@gantry/training/optimizer';
+import type { ParallelSizes, PipelineSchedule, ZeroStage } from '@gantry/training/parallel';
 import type { TrainingJob } from './training-job.ts';
 import { UserFault } from './user-fault.ts';
 
@@ -8,8 +9,14 @@ export interface TrainingPlan {
   readonly time: number;
   /** Sequences of one optimiser step, over all ranks. */
   readonly globalSequences: number;
+  readonly sizes: ParallelSizes;
+  readonly zero: ZeroStage;
+  readonly schedule: PipelineSchedule;
+  readonly recompute: 'none' | 'layer';
   /** Sequences of one graph run; more per rank are accumulated. */
   readonly microSequences: number;
+  /** Graph runs a rank and step, the same on all ranks. */
+  readonly microBatches: number;
   readonly learningRate: LearningRatePlan;
   readonly weightDecay: number;
   readonly clipNorm: number;
@@ -20,6 +27,7 @@ export interface TrainingPlan {
     readonly everySteps: number | undefined;
     readonly everyMs: number | undefined;
     readonly keep: number;
+    readonly keepBest: number;
   };
 }
 
@@ -37,13 +45,21 @@ export function planTraining(job: TrainingJob, width: number, worldSize: number)
     );
   }
   const globalSequences = Math.floor(train.batchTokens / time);
-  const perRank = Math.ceil(globalSequences / worldSize);
+  const { parallel } = job;
+  const sizes = parallelSizes(job, worldSize);
+  const perRank = Math.ceil(globalSequences / sizes.data);
+  const microSequences = chooseMicroSequences(perRank, time, sizes.pipeline, parallel?.microBatches);
   const { everyMs } = checkpoint;
   return {
     steps: train.steps,
     time,
     globalSequences,
-    microSequences: Math.max(1, Math.min(perRank, Math.floor(microTokens / time))),
+    sizes,
+    zero: (parallel?.zero ?? 0) as ZeroStage,
+    schedule: parallel?.schedule ?? '1f1b',
+    recompute: parallel?.recompute ?? 'none',
+    microSequences,
+    microBatches: Math.ceil(perRank / microSequences),
     learningRate: {
       peak: train.learningRate ?? defaultLearningRate(width),
       warmupSteps: train.warmupSteps ?? Math.max(1, Math.min(200, Math.floor(train.steps / 20))),
@@ -61,8 +77,41 @@ export function planTraining(job: TrainingJob, width: number, worldSize: number)
         (everyMs === undefined ? Math.max(25, Math.ceil(train.steps / 10)) : undefined),
       everyMs,
       keep: checkpoint.keep,
+      keepBest: checkpoint.keepBest,
     },
   };
+}
+
+/** Without a layout, or with `replicas` beside one, the ranks left over are data-parallel. */
+function parallelSizes({ parallel }: TrainingJob, worldSize: number): ParallelSizes {
+  const { data = 1, tensor = 1, pipeline = 1 } = parallel ?? {};
+  const isSpelledOut = data > 1 || data * tensor * pipeline === worldSize;
+  return {
+    data: isSpelledOut ? data : Math.max(1, Math.floor(worldSize / (tensor * pipeline))),
+    tensor,
+    pipeline,
+  };
+}
+
+function chooseMicroSequences(
+  perRank: number,
+  time: number,
+  pipeline: number,
+  wanted: number | undefined,
+): number {
+  if (wanted !== undefined) {
+    if (wanted > perRank) {
+      throw new UserFault(
+        'bad_spec',
+        `${wanted} micro-batches are more than the ${perRank} sequences that a rank has each step.`,
+        `Set parallel.microBatches to ${perRank} or less, or raise train.batchTokens.`,
+      );
+    }
+    return Math.ceil(perRank / wanted);
+  }
+  const fitting = Math.max(1, Math.min(perRank, Math.floor(microTokens / time)));
+  // Four micro-batches a stage keep the bubble of a pipeline below a fifth, where there are that many sequences.
+  return pipeline === 1 ? fitting : Math.min(fitting, Math.max(1, Math.floor(perRank / (4 * pipeline))));
 }
 
 /** Falls with the width, as the best rates of small decoders do (Yang et al. 2022: ∝ 1/width for Adam; gentler here). */

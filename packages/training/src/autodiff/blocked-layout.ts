@@ -4,6 +4,7 @@
  * with AVX-512 the fastest one that the released package has. Reorder nodes move in and out; each value's
  * other layouts are made once and remembered, so c itself never appears here.
  */
+import { blockedShape, plane } from './blocked-shape.ts';
 import type { GraphBuilder, Shape, Value } from './graph.ts';
 
 const nchwc = 'com.microsoft.nchwc';
@@ -40,7 +41,7 @@ export class BlockedLayouts {
     return this.#once('blocked', value, () => {
       const [rows, columns] = value.shape as readonly [number, number];
       const image = this.#graph.reshape(value, [1, ...plane(rows), columns]);
-      return this.#reorderIn(image, [rows, columns], [1, columns, ...plane(rows)], 1);
+      return this.#reorderIn(image, [rows, columns], 1);
     });
   }
 
@@ -50,7 +51,7 @@ export class BlockedLayouts {
       const source = this.rows(value);
       const [rows, columns] = source.shape as readonly [number, number];
       const image = this.#graph.reshape(source, [1, rows, ...plane(columns)]);
-      return this.#reorderIn(image, [columns, rows], [1, rows, ...plane(columns)], 0);
+      return this.#reorderIn(image, [columns, rows], 0);
     });
   }
 
@@ -72,7 +73,7 @@ export class BlockedLayouts {
         group: { int: 1 },
       },
     });
-    return { ...output, isBlocked: true };
+    return this.#graph.asBlocked(output);
   }
 
   /** Blocked [rows, heads · width] → [heads, rows, width]. */
@@ -89,15 +90,15 @@ export class BlockedLayouts {
   /** [heads, rows, width] (in any view) → blocked [rows, heads · width]. */
   mergeHeads(value: Value, heads: number, rows: number, width: number): Value {
     const images = this.#graph.reshape(value, [heads, ...plane(rows), width]);
-    return this.#reorderIn(images, [rows, heads * width], [1, heads * width, ...plane(rows)], 1);
+    return this.#reorderIn(images, [rows, heads * width], 1);
   }
 
-  #reorderIn(image: Value, shape: Shape, physical: Shape, channelsLast: 0 | 1): Value {
+  #reorderIn(image: Value, shape: Shape, channelsLast: 0 | 1): Value {
     const output = this.#graph.node('ReorderInput', [image], shape, {
       domain: nchwc,
       attributes: { channels_last: { int: channelsLast } },
     });
-    return { ...this.#graph.reshapeRaw(output, physical), shape, isBlocked: true };
+    return this.#graph.asBlocked({ ...this.#graph.reshapeRaw(output, blockedShape(shape)), shape });
   }
 
   #reorderOut(value: Value, shape: Shape, channelsLast: 0 | 1): Value {
@@ -120,9 +121,4 @@ export class BlockedLayouts {
     if (layout === 'blocked') this.#known.set(`rows:${made.name}`, value);
     return made;
   }
-}
-
-/** Height and width of the image that stands for `rows`. */
-function plane(rows: number): readonly [number, number] {
-  return rows % 32 === 0 ? [rows / 32, 32] : [rows, 1];
 }

@@ -10,6 +10,7 @@ import type {
   OnnxTensor,
   OnnxValueInfo,
 } from '@gantry/formats/onnx';
+import { blockedShape } from './blocked-shape.ts';
 
 export type Shape = readonly number[];
 
@@ -45,6 +46,9 @@ export class GraphBuilder {
   readonly #constants = new Map<string, Value>();
   readonly #inputs: OnnxValueInfo[] = [];
   readonly #transposed = new Map<string, Value>();
+  /** Every value a node has made, and the node. */
+  readonly #values = new Map<string, Value>();
+  readonly #makers = new Map<string, number>();
   #next = 0;
 
   input(name: string, shape: Shape, type: OnnxElementType = 'float32'): Value {
@@ -94,6 +98,10 @@ export class GraphBuilder {
       this.#next += 1;
       return { name: `${operator}/${this.#next}`, shape, type: 'float32' };
     });
+    for (const output of outputs) {
+      this.#values.set(output.name, output);
+      this.#makers.set(output.name, this.#nodes.length);
+    }
     this.#nodes.push({
       operator,
       domain: options.domain ?? '',
@@ -139,10 +147,15 @@ export class GraphBuilder {
 
   /** One value in, the same shape and layout out. */
   map(operator: string, value: Value): Value {
-    return {
-      ...this.node(operator, [value], value.shape),
-      ...(value.isBlocked === true ? { isBlocked: true } : {}),
-    };
+    const output = this.node(operator, [value], value.shape);
+    return value.isBlocked === true ? this.asBlocked(output) : output;
+  }
+
+  /** The same value, known to lie in the blocked layout. */
+  asBlocked(value: Value): Value {
+    const blocked: Value = { ...value, isBlocked: true };
+    this.#values.set(value.name, blocked);
+    return blocked;
   }
 
   #elementwise(operator: string, left: Value, right: Value): Value {
@@ -155,7 +168,7 @@ export class GraphBuilder {
     ) {
       throw new RangeError(`${operator} of ${left.name} and ${right.name}: one is blocked, one is not`);
     }
-    return isBlocked ? { ...output, isBlocked: true } : output;
+    return isBlocked ? this.asBlocked(output) : output;
   }
 
   /** Sum over the last axis, kept with size 1. */
@@ -192,23 +205,87 @@ export class GraphBuilder {
     return turned;
   }
 
-  /** With `prefixSequence`, output 0 is an empty sequence named `nothing` (see the executor's no-copy path). */
-  model(name: string, outputs: readonly Value[], prefixSequence: boolean): OnnxModel {
-    const nodes = prefixSequence
-      ? [
-          { operator: 'SequenceEmpty', domain: '', inputs: [], outputs: ['nothing'], attributes: {} },
-          ...this.#nodes,
-        ]
-      : this.#nodes;
+  /** Nodes so far: a place to cut at. */
+  get mark(): number {
+    return this.#nodes.length;
+  }
+
+  /**
+   * What was made before `mark` out of `from` and is needed for `outputs` after it. Views are made again on the
+   * other side, and so is what does not depend on `from`.
+   */
+  crossing(outputs: readonly Value[], mark: number, from: Value): Value[] {
+    const dependent = this.#dependents(from.name);
+    const crossing = new Map<string, Value>();
+    const seen = new Set<string>();
+    const visit = (name: string): void => {
+      if (seen.has(name)) return;
+      seen.add(name);
+      const maker = this.#makers.get(name);
+      if (maker === undefined) return;
+      const node = this.#nodes[maker] as OnnxNode;
+      const isView = node.operator === 'Reshape' || !dependent.has(name);
+      if (maker < mark && !isView) crossing.set(name, this.#values.get(name) as Value);
+      else for (const input of node.inputs) visit(input);
+    };
+    for (const { name } of outputs) visit(name);
+    return [...crossing.values()];
+  }
+
+  #dependents(root: string): ReadonlySet<string> {
+    const dependent = new Set([root]);
+    for (const { inputs, outputs } of this.#nodes) {
+      if (inputs.some((name) => dependent.has(name))) for (const name of outputs) dependent.add(name);
+    }
+    return dependent;
+  }
+
+  /**
+   * The nodes that `outputs` need, with `given` as further inputs. With `prefixSequence`, output 0 is an empty
+   * sequence named `nothing` (see the executor's no-copy path).
+   */
+  model(
+    name: string,
+    outputs: readonly Value[],
+    prefixSequence: boolean,
+    given: readonly Value[] = [],
+  ): OnnxModel {
+    const isGiven = new Set(given.map((value) => value.name));
+    const needed = new Set<number>();
+    const read = new Set<string>();
+    const visit = (value: string): void => {
+      if (read.has(value)) return;
+      read.add(value);
+      const maker = isGiven.has(value) ? undefined : this.#makers.get(value);
+      if (maker === undefined || needed.has(maker)) return;
+      needed.add(maker);
+      for (const input of (this.#nodes[maker] as OnnxNode).inputs) visit(input);
+    };
+    for (const output of outputs) visit(output.name);
+    const nodes = this.#nodes.filter((_, index) => needed.has(index));
+    const nothing = {
+      operator: 'SequenceEmpty',
+      domain: '',
+      inputs: [],
+      outputs: ['nothing'],
+      attributes: {},
+    };
+    const declared = outputs.map((value) => toInfo(value));
     return {
       name,
       opsets: { '': 17, [microsoft]: 1, 'com.microsoft.nchwc': 1 },
-      nodes,
-      initializers: this.#initializers,
-      inputs: this.#inputs,
-      outputs: prefixSequence ? [{ name: 'nothing', type: 'sequence', shape: [] }, ...outputs] : outputs,
+      nodes: prefixSequence ? [nothing, ...nodes] : nodes,
+      initializers: this.#initializers.filter((tensor) => read.has(tensor.name)),
+      inputs: [...this.#inputs, ...given.map((value) => toInfo(value))].filter((value) =>
+        read.has(value.name),
+      ),
+      outputs: prefixSequence ? [{ name: 'nothing', type: 'sequence', shape: [] }, ...declared] : declared,
     };
   }
+}
+
+function toInfo({ name, type, shape, isBlocked }: Value): OnnxValueInfo {
+  return { name, type, shape: isBlocked === true ? blockedShape(shape) : shape };
 }
 
 function matrixShape(value: Value, form: 'transposed' | undefined): { rows: number; columns: number } {

@@ -55,7 +55,12 @@ export class Tape {
 
   /** d(loss)/d(each of `wanted`). A value the loss does not depend on is an error: it could never learn. */
   gradients(loss: Value, wanted: readonly Value[]): Value[] {
-    const gradientOf = new Map<string, Value>([[loss.name, this.graph.scalar(1)]]);
+    return this.pullback(loss, this.graph.scalar(1), wanted);
+  }
+
+  /** The same from a gradient that comes from elsewhere: what follows `output` lies in another graph. */
+  pullback(output: Value, ofOutput: Value, wanted: readonly Value[]): Value[] {
+    const gradientOf = new Map<string, Value>([[output.name, ofOutput]]);
     for (const record of this.#records.toReversed()) {
       const gradient = gradientOf.get(record.output.name);
       if (gradient === undefined) continue;

@@ -5,6 +5,7 @@
 import type { LlamaConfig } from '@gantry/formats';
 import type { OnnxModel } from '@gantry/formats/onnx';
 import { GraphBuilder, Tape, type Dialect, type Value } from '../autodiff/index.ts';
+import { attentionPart, mlpPart, norm } from './decoder-parts.ts';
 import {
   embeddingName,
   finalNormName,
@@ -50,23 +51,8 @@ export function llamaGraph(
   let stream = embedded;
   for (let layer = 0; layer < config.layers; layer += 1) {
     const part = (name: string): Value => parameter(layerName(layer, name));
-    const attended = attentionBlock(
-      tape,
-      config,
-      sequences,
-      part,
-      norm(tape, config, stream, part('input_layernorm')),
-    );
-    stream = tape.apply('add', [stream, attended], {});
-    const inner = norm(tape, config, stream, part('post_attention_layernorm'));
-    const gate = tape.apply('linear', [inner, part('mlp.gate_proj')], {});
-    const up = tape.apply('linear', [inner, part('mlp.up_proj')], {});
-    const mixed = tape.apply('swiGlu', [gate, up], {});
-    stream = tape.apply(
-      'add',
-      [stream, tape.apply('linearTransposed', [mixed, part('mlp.down_proj')], {})],
-      {},
-    );
+    stream = attentionPart(tape, config, sequences, part, stream);
+    stream = mlpPart(tape, config, part, stream);
   }
   const last = norm(tape, config, stream, parameter(finalNormName));
   const logits = tape.apply('linearTransposed', [last, parameter(embeddingName)], {});
@@ -100,30 +86,4 @@ export function llamaGraph(
     embeddedGradient: embeddedGradient?.name,
     model: (prefixSequence) => graph.model(`llama-${kind}`, outputs, prefixSequence),
   };
-}
-
-function norm(tape: Tape, config: LlamaConfig, x: Value, weight: Value): Value {
-  return tape.apply('rmsNorm', [x, weight], { epsilon: config.normEpsilon });
-}
-
-function attentionBlock(
-  tape: Tape,
-  config: LlamaConfig,
-  batch: number,
-  part: (name: string) => Value,
-  x: Value,
-): Value {
-  const isGrouped = config.heads !== config.kvHeads;
-  const project = (name: string, heads: number): Value =>
-    tape.apply('splitHeads', [tape.apply('linear', [x, part(name)], {})], { batch, heads, isGrouped });
-  const rotated = (value: Value): Value => tape.apply('rotary', [value], { theta: config.ropeTheta });
-  const q = rotated(project('self_attn.q_proj', config.heads));
-  const k = rotated(project('self_attn.k_proj', config.kvHeads));
-  const v = project('self_attn.v_proj', config.kvHeads);
-  const merged = tape.apply('mergeHeads', [tape.apply('attention', [q, k, v], {})], {
-    batch,
-    heads: config.heads,
-    isGrouped,
-  });
-  return tape.apply('linearTransposed', [merged, part('self_attn.o_proj')], {});
 }

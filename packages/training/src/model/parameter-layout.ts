@@ -82,21 +82,33 @@ export function parameterLayout(config: LlamaConfig): ParameterLayout {
   };
 }
 
-/** Fills `values` (layout.length) from the seed: the same numbers on every machine. Normal by Box and Muller. */
+/** Fills `values` (layout.length) from the seed: the same numbers on every machine. */
 export function initialiseParameters(layout: ParameterLayout, seed: number, values: Float32Array): void {
-  const random = createRandom(seed);
   values.fill(0);
-  for (const { offset, length, deviation } of layout.parameters) {
-    if (deviation === undefined) {
-      values.fill(1, offset, offset + length);
-      continue;
+  eachInitialParameter(layout, seed, ({ offset }, start) => values.set(start, offset));
+}
+
+/** Start values of one parameter after the other, valid during the call. Normal by Box and Muller. */
+export function eachInitialParameter(
+  layout: ParameterLayout,
+  seed: number,
+  visit: (parameter: Parameter, values: Float32Array) => void,
+): void {
+  const random = createRandom(seed);
+  const values = new Float32Array(Math.max(...layout.parameters.map(({ length }) => length)));
+  for (const parameter of layout.parameters) {
+    const { length, deviation } = parameter;
+    const start = values.subarray(0, length);
+    if (deviation === undefined) start.fill(1);
+    else {
+      for (let index = 0; index < length; index += 2) {
+        const radius = deviation * Math.sqrt(-2 * Math.log(1 - random.next()));
+        const angle = 2 * Math.PI * random.next();
+        start[index] = radius * Math.cos(angle);
+        if (index + 1 < length) start[index + 1] = radius * Math.sin(angle);
+      }
     }
-    for (let index = 0; index < length; index += 2) {
-      const radius = deviation * Math.sqrt(-2 * Math.log(1 - random.next()));
-      const angle = 2 * Math.PI * random.next();
-      values[offset + index] = radius * Math.cos(angle);
-      if (index + 1 < length) values[offset + index + 1] = radius * Math.sin(angle);
-    }
+    visit(parameter, start);
   }
 }
 

@@ -22,3 +22,4 @@ export {
   type StagePlace,
   type StageUnit,
 } from './stage-layout.ts';
+export { runsInto, type ElementRun, type SavedStage, type StageRuns } from './reshard.ts';

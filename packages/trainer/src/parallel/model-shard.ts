@@ -1,0 +1,203 @@
+/**
+ * What one rank keeps of the model and its optimiser, and how the ranks bring it together. ZeRO (Rajbhandari
+ * et al. 2020, §5) over the data-parallel ranks: at stage 1 each keeps its part of the Adam moments, at 2 also
+ * of the gradients, at 3 also of the parameters. Every update is done by the owner of the elements.
+ */
+import { adamWUpdate, type AdamWSettings, type AdamWStep } from '@gantry/training/optimizer';
+import {
+  ownedPart,
+  ownedSpans,
+  type OwnedSpan,
+  type ParallelGrid,
+  type StageLayout,
+  type StageParameter,
+  type StageUnit,
+  type ZeroStage,
+} from '@gantry/training/parallel';
+import { addInto } from '../group/collectives.ts';
+import type { ProcessGroup } from '../group/index.ts';
+import { StageBuffer } from './stage-buffer.ts';
+
+export interface ShardGroups {
+  readonly data: ProcessGroup;
+  readonly tensor: ProcessGroup;
+  readonly pipeline: ProcessGroup;
+  /** First and last stage; size 1 elsewhere. */
+  readonly embedding: ProcessGroup;
+}
+
+export interface ShardOptions {
+  readonly layout: StageLayout;
+  readonly grid: ParallelGrid;
+  readonly zero: ZeroStage;
+  readonly groups: ShardGroups;
+}
+
+export class ModelShard {
+  readonly layout: StageLayout;
+  readonly grid: ParallelGrid;
+  readonly zero: ZeroStage;
+  readonly groups: ShardGroups;
+  readonly parameters: StageBuffer;
+  readonly gradients: StageBuffer;
+  readonly first: StageBuffer;
+  readonly second: StageBuffer;
+  /** What this rank updates: its own part, or without ZeRO everything. */
+  readonly spans: readonly OwnedSpan[];
+
+  constructor({ layout, grid, zero, groups }: ShardOptions) {
+    this.layout = layout;
+    this.grid = grid;
+    this.zero = zero;
+    this.groups = groups;
+    const owned = ownedSpans(layout, grid.dataIndex, grid.data);
+    const from = (stage: ZeroStage) => (zero >= stage ? owned : undefined);
+    this.parameters = new StageBuffer(layout, from(3));
+    this.gradients = new StageBuffer(layout, from(2));
+    this.first = new StageBuffer(layout, from(1));
+    this.second = new StageBuffer(layout, from(1));
+    this.spans =
+      from(1)?.spans ?? layout.units.map((unit) => ({ unit, from: unit.from, to: unit.to, at: unit.from }));
+  }
+
+  /** Copies this rank's columns out of a whole parameter and keeps what it holds of them. */
+  takeWhole(buffer: StageBuffer, parameter: StageParameter, whole: Float32Array): void {
+    const { columns, offset, shape } = parameter;
+    if (columns === undefined) {
+      buffer.write(offset, whole);
+      return;
+    }
+    const [rows, width] = shape as readonly [number, number];
+    const stride = parameter.global.shape[1] as number;
+    for (let row = 0; row < rows; row += 1) {
+      const start = row * stride + columns.from;
+      buffer.write(offset + row * width, whole.subarray(start, start + width));
+    }
+  }
+
+  /** All elements of a unit, fetched from their owners (stage 3). */
+  async gatherUnit(unit: StageUnit, into: Float32Array): Promise<void> {
+    const { dataIndex, data } = this.grid;
+    const span = this.spans.find((own) => own.unit === unit) as OwnedSpan;
+    const own = ownedPart(unit, dataIndex, data);
+    into.set(this.parameters.view(span), own.from - unit.from);
+    await this.groups.data.allGather(into.subarray(0, unit.to - unit.from), this.#partsOf(unit));
+  }
+
+  /** Adds the gradients of one micro-batch; `values` (a whole unit) may be changed. */
+  async addGradients(unit: StageUnit, values: Float32Array): Promise<void> {
+    if (this.zero < 2) {
+      addInto(this.gradients.values, values.subarray(0, unit.to - unit.from), unit.from);
+      return;
+    }
+    await this.groups.data.reduceScatterSum(values.subarray(0, unit.to - unit.from), this.#partsOf(unit));
+    const span = this.spans.find((own) => own.unit === unit) as OwnedSpan;
+    addInto(this.gradients.view(span), values.subarray(span.from - unit.from, span.to - unit.from), 0);
+  }
+
+  /** After the last micro-batch of a step: every owner holds the sum over all ranks. */
+  async synchronise(): Promise<void> {
+    const { data, tensor, embedding } = this.groups;
+    const { values } = this.gradients;
+    if (this.zero === 0) await data.allReduceSum(values);
+    if (this.zero === 1) {
+      for (const unit of this.layout.units)
+        await data.reduceScatterSum(values.subarray(unit.from, unit.to), this.#partsOf(unit));
+    }
+    if (tensor.size > 1) await this.#sumNormsOverTensor();
+    if (embedding.size > 1) {
+      const [span] = this.spans.filter(({ unit }) => unit.kind === 'embedding');
+      if (span !== undefined) await embedding.allReduceSum(this.gradients.view(span));
+    }
+  }
+
+  /** Sum of squares of the gradients, each element of the model counted by one rank of the world. */
+  squaredNorm(): number {
+    const { dataIndex, tensorIndex, pipelineIndex } = this.grid;
+    if (this.zero === 0 && dataIndex > 0) return 0;
+    let sum = 0;
+    this.#eachOwnPiece(({ parameter, view }) => {
+      if (parameter.columns === undefined && tensorIndex > 0) return;
+      if (this.groups.embedding.size > 1 && pipelineIndex > 0 && parameter.global.offset === 0) return;
+      for (const value of view(this.gradients)) sum += value * value;
+    });
+    return sum;
+  }
+
+  /** AdamW on what this rank owns; then, at stages 1 and 2, everybody gets the new parameters. */
+  async update(settings: AdamWSettings, step: AdamWStep): Promise<void> {
+    this.#eachOwnPiece(({ parameter, view }) => {
+      const state = {
+        parameters: view(this.parameters),
+        gradients: view(this.gradients),
+        first: view(this.first),
+        second: view(this.second),
+      };
+      const range = { from: 0, to: state.parameters.length, decays: parameter.global.decays };
+      adamWUpdate(state, range, settings, step);
+    });
+    if (this.zero !== 1 && this.zero !== 2) return;
+    for (const unit of this.layout.units)
+      await this.groups.data.allGather(
+        this.parameters.values.subarray(unit.from, unit.to),
+        this.#partsOf(unit),
+      );
+  }
+
+  clearGradients(): void {
+    this.gradients.values.fill(0);
+  }
+
+  /** Bytes of each kind that this rank keeps between steps. */
+  residentBytes(): { parameters: number; gradients: number; optimiser: number } {
+    return {
+      parameters: this.parameters.values.byteLength,
+      gradients: this.gradients.values.byteLength,
+      optimiser: this.first.values.byteLength + this.second.values.byteLength,
+    };
+  }
+
+  /** Parts of a unit by data-parallel rank, counted from the unit's start. */
+  #partsOf(unit: StageUnit): { from: number; to: number }[] {
+    return Array.from({ length: this.grid.data }, (_, index) => {
+      const { from, to } = ownedPart(unit, index, this.grid.data);
+      return { from: from - unit.from, to: to - unit.from };
+    });
+  }
+
+  #eachOwnPiece(
+    visit: (piece: { parameter: StageParameter; view: (buffer: StageBuffer) => Float32Array }) => void,
+  ): void {
+    for (const span of this.spans) {
+      for (const parameter of span.unit.parameters) {
+        const from = Math.max(span.from, parameter.offset);
+        const to = Math.min(span.to, parameter.offset + parameter.length);
+        if (from >= to) continue;
+        visit({
+          parameter,
+          view: (buffer) => buffer.view(span).subarray(from - span.from, to - span.from),
+        });
+      }
+    }
+  }
+
+  /** A norm's weight is whole on every tensor rank, but each saw only its part of what follows. */
+  async #sumNormsOverTensor(): Promise<void> {
+    const pieces: Float32Array[] = [];
+    this.#eachOwnPiece(({ parameter, view }) => {
+      if (parameter.isSummedOverTensor) pieces.push(view(this.gradients));
+    });
+    const together = new Float32Array(pieces.reduce((sum, { length }) => sum + length, 0));
+    let at = 0;
+    for (const piece of pieces) {
+      together.set(piece, at);
+      at += piece.length;
+    }
+    await this.groups.tensor.allReduceSum(together);
+    at = 0;
+    for (const piece of pieces) {
+      piece.set(together.subarray(at, at + piece.length));
+      at += piece.length;
+    }
+  }
+}

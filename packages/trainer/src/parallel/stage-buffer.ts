@@ -1,0 +1,45 @@
+/** A rank's share of one kind of value (parameters, gradients, a moment): all of its stage's elements, or what it owns. */
+import type { OwnedSpan, StageLayout } from '@gantry/training/parallel';
+
+export class StageBuffer {
+  readonly values: Float32Array;
+  /** Undefined when the buffer holds all elements of the stage. */
+  readonly #spans: readonly OwnedSpan[] | undefined;
+
+  constructor(
+    layout: StageLayout,
+    owned?: { readonly spans: readonly OwnedSpan[]; readonly length: number },
+  ) {
+    this.#spans = owned?.spans;
+    this.values = new Float32Array(owned?.length ?? layout.length);
+  }
+
+  /** The elements of an owned span. */
+  view({ from, to, at }: OwnedSpan): Float32Array {
+    const start = this.#spans === undefined ? from : at;
+    return this.values.subarray(start, start + to - from);
+  }
+
+  /** Takes what it holds of the stage's elements [from, from + source.length). */
+  write(from: number, source: Float32Array): void {
+    if (this.#spans === undefined) {
+      this.values.set(source, from);
+      return;
+    }
+    for (const span of this.#spans) {
+      const start = Math.max(from, span.from);
+      const end = Math.min(from + source.length, span.to);
+      if (start < end)
+        this.values.set(source.subarray(start - from, end - from), span.at + start - span.from);
+    }
+  }
+
+  /** Which of the stage's elements [from, to) it holds. */
+  held(from: number, to: number): { from: number; to: number }[] {
+    if (this.#spans === undefined) return [{ from, to }];
+    return this.#spans.flatMap((span) => {
+      const held = { from: Math.max(from, span.from), to: Math.min(to, span.to) };
+      return held.from < held.to ? [held] : [];
+    });
+  }
+}

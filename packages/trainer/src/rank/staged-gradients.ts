@@ -1,0 +1,44 @@
+/** Gradients layer by layer: pipeline stages, tensor ranks, ZeRO 2 and 3, recompute. */
+import type { LlamaConfig } from '@gantry/formats';
+import { microBatchesInFlight, pipelineActions } from '@gantry/training/parallel';
+import { probeDialect } from '../executor/index.ts';
+import { StageRunner, type ModelShard } from '../parallel/index.ts';
+import type { GradientSource } from './gradient-source.ts';
+import { fillMicroBatch, type MicroBatches } from './micro-batches.ts';
+
+export async function openStagedGradients(
+  batches: MicroBatches,
+  config: LlamaConfig,
+  shard: ModelShard,
+): Promise<GradientSource> {
+  const { plan } = batches;
+  const { pipeline, pipelineIndex } = shard.grid;
+  const actions = pipelineActions(plan.schedule, pipelineIndex, pipeline, plan.microBatches);
+  const runner = await StageRunner.open({
+    shard,
+    config,
+    sequences: plan.microSequences,
+    time: plan.time,
+    inFlight: microBatchesInFlight(actions),
+    isRecomputed: plan.recompute === 'layer',
+    dialect: await probeDialect(),
+  });
+  return {
+    compute: async (position) => {
+      let loss = 0;
+      shard.clearGradients();
+      for (const { pass, microBatch } of actions) {
+        if (pass === 'backward') {
+          await runner.backward(microBatch);
+          continue;
+        }
+        fillMicroBatch(batches, position, microBatch, runner.batch(microBatch));
+        loss += await runner.forward(microBatch);
+      }
+      await runner.settle();
+      return loss;
+    },
+    afterUpdate: () => runner.afterUpdate(),
+    [Symbol.asyncDispose]: () => runner[Symbol.asyncDispose](),
+  };
+}

@@ -1,0 +1,41 @@
+/** Gradients from one graph of the whole model: the fastest way when nothing is cut. */
+import type { LlamaConfig } from '@gantry/formats';
+import { createLlamaExecutor } from '../executor/index.ts';
+import { addInto } from '../group/collectives.ts';
+import type { ModelShard } from '../parallel/index.ts';
+import type { GradientSource } from './gradient-source.ts';
+import { fillMicroBatch, type MicroBatches } from './micro-batches.ts';
+
+export async function openWholeModelGradients(
+  batches: MicroBatches,
+  config: LlamaConfig,
+  shard: ModelShard,
+): Promise<GradientSource> {
+  const { plan } = batches;
+  const total = shard.gradients.values;
+  // One run covers the share: it writes where the sum belongs.
+  const scratch = plan.microBatches === 1 ? total : new Float32Array(total.length);
+  const executor = await createLlamaExecutor({
+    config,
+    sequences: plan.microSequences,
+    time: plan.time,
+    kind: 'gradients',
+    parameters: shard.parameters.values,
+    gradients: scratch,
+  });
+  return {
+    compute: async (position) => {
+      let loss = 0;
+      total.fill(0);
+      for (let index = 0; index < plan.microBatches; index += 1) {
+        if (fillMicroBatch(batches, position, index, executor) === 0) continue;
+        await executor.run();
+        loss += executor.loss[0] as number;
+        if (scratch !== total) addInto(total, scratch, 0);
+      }
+      return loss;
+    },
+    afterUpdate: () => undefined,
+    [Symbol.asyncDispose]: () => executor[Symbol.asyncDispose](),
+  };
+}
