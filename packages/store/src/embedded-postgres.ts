@@ -117,6 +117,7 @@ export async function startEmbeddedPostgres(dataDir: string): Promise<EmbeddedPo
     const args = settings.flatMap((setting) => ['-c', setting]);
     const supervisor =
       '"$@" </dev/null & pid=$!; (while read -r _; do :; done; kill -INT $pid 2>/dev/null; sleep 5; kill -QUIT $pid 2>/dev/null) <&3 & guard=$!; wait $pid; code=$?; kill $guard 2>/dev/null; exit $code';
+    const leftBehind = postmasterFile(data);
     // stdin of background jobs in sh is /dev/null, so the pipe comes in as descriptor 3.
     child = spawn(
       '/bin/sh',
@@ -138,7 +139,7 @@ export async function startEmbeddedPostgres(dataDir: string): Promise<EmbeddedPo
       setTimeout(() => void start().catch(() => undefined), delayMs);
       delayMs = Math.min(10_000, delayMs * 2);
     });
-    await untilReady(current, data, () => lastWords);
+    await untilReady(current, data, leftBehind, () => lastWords);
     delayMs = 200;
   };
   await start();
@@ -160,18 +161,34 @@ export async function startEmbeddedPostgres(dataDir: string): Promise<EmbeddedPo
   };
 }
 
-/** Ready when `postmaster.pid` says so: its eighth line is the postmaster's own word. */
-async function untilReady(child: ChildProcess, data: string, words: () => string): Promise<void> {
+const postmasterFile = (data: string): string => {
+  try {
+    return readFileSync(join(data, 'postmaster.pid'), 'utf8');
+  } catch {
+    return '';
+  }
+};
+
+/**
+ * Ready when `postmaster.pid` says so: its eighth line is the postmaster's own word. A file that lay there
+ * before is the word of one that was killed.
+ */
+async function untilReady(
+  child: ChildProcess,
+  data: string,
+  leftBehind: string,
+  words: () => string,
+): Promise<void> {
   const deadlineMs = Date.now() + 60_000;
-  const file = join(data, 'postmaster.pid');
   while (Date.now() < deadlineMs) {
-    if (child.exitCode !== null) {
+    if (child.exitCode !== null || child.signalCode !== null) {
       throw new GantryError(
         'store_unavailable',
         `postgres did not start: ${words().trim().split('\n').slice(-2).join(' ')}`,
       );
     }
-    if (existsSync(file) && readFileSync(file, 'utf8').split('\n')[7]?.trim() === 'ready') return;
+    const file = postmasterFile(data);
+    if (file !== leftBehind && file.split('\n')[7]?.trim() === 'ready') return;
     await new Promise((resolveWait) => setTimeout(resolveWait, 10));
   }
   throw new GantryError('store_unavailable', 'postgres was not ready after 60 s');
