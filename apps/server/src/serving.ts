@@ -26,7 +26,9 @@ export async function createServing(
   logger: Logger,
 ): Promise<Serving> {
   await using stack = new AsyncDisposableStack();
-  const meter: Meter = stack.use(createMeter(deps, { onWritten: (unwritten) => limits.reconcile(unwritten) }));
+  const meter: Meter = stack.use(
+    createMeter(deps, { onWritten: (unwritten) => limits.reconcile(unwritten) }),
+  );
   const limits: ServingLimitsBook = stack.use(createServingLimitsBook(deps, () => meter.flush()));
   await limits.load();
   const gateway = stack.use(
