@@ -14,7 +14,8 @@ import {
   createJobRuntime,
   createScheduler,
   createVault,
-  evictFromDevices,
+  evictWork,
+  leaveDevices,
   allRows,
   reissueOperatorKey,
   watchWrites,
@@ -134,7 +135,7 @@ export async function serve(options: ServerOptions, logger: Logger): Promise<Ser
   void followFeed(platform, stopping.signal, logger);
   void pumpWorkers(platform, stopping.signal, logger);
   void localNode.watch(options.deviceCheckSeconds, stopping.signal, (deviceIds) =>
-    evictFromDevices(deps, jobs, deviceIds),
+    evictWork(deps, { jobs, endpoints }, leaveDevices(deviceIds)),
   );
   // What failed for want of a database is decided again.
   stack.use(

@@ -29,7 +29,7 @@ export * from './models/model-record.ts';
 export * from './models/register-artifact.ts';
 export * from './models/resolve-version.ts';
 export * from './nodes/node-record.ts';
-export * from './nodes/evict-from-devices.ts';
+export * from './nodes/evict-work.ts';
 export * from './nodes/observe-node.ts';
 export * from './queues/queue-record.ts';
 export * from './rows.ts';

@@ -3,10 +3,13 @@ import {
   type JobSpecRecord,
   type JobStatusRecord,
   type NodeSpecRecord,
+  type ReplicaSpecRecord,
+  type ReplicaStatusRecord,
   allRows,
   checkVersion,
   currentAttempt,
-  requestStop,
+  evictWork,
+  leaveNode,
 } from '@gantry/control';
 import type { Row, Tx } from '@gantry/ports';
 import type { Handlers } from '../http/index.ts';
@@ -26,20 +29,15 @@ const actions: Readonly<Record<string, { readonly from: readonly string[]; reado
 
 export function nodeRoutes(platform: Platform): NodeRoutes {
   const { deps, hub } = platform;
-  const isOn = (row: Row, nodeId: string): boolean =>
-    currentAttempt(row.status as JobStatusRecord)?.placement.some(({ node }) => node === nodeId) ?? false;
 
-  const view = async (tx: Tx, row: Row): Promise<Node> => {
+  const view = (row: Row, placed: readonly Placed[]): Node => {
     const spec = row.spec as NodeSpecRecord;
     const used = { devices: 0, cpu: 0, memory: 0 };
-    for (const job of await allRows(tx, 'job', ['starting', 'running', 'stopping'])) {
-      const { resources } = (job.spec as JobSpecRecord).job;
-      for (const place of currentAttempt(job.status as JobStatusRecord)?.placement ?? []) {
-        if (place.node !== row.id) continue;
-        used.devices += resources.gpu;
-        used.cpu += resources.cpu;
-        used.memory += resources.memory;
-      }
+    for (const { node, resources } of placed) {
+      if (node !== row.id) continue;
+      used.devices += resources.gpu;
+      used.cpu += resources.cpu;
+      used.memory += resources.memory;
     }
     return {
       ...base(row, 'platform'),
@@ -72,19 +70,21 @@ export function nodeRoutes(platform: Platform): NodeRoutes {
     'nodes.list': async (_context, { query }) =>
       deps.store.read({ platform: true }, async (tx) => {
         const page = await tx.list('node', { ...toPageRequest(query), newestFirst: false });
-        const items: Node[] = [];
-        for (const row of page.items) items.push(await view(tx, row));
+        const placed = await allPlaced(tx);
+        const items = page.items.map((row) => view(row, placed));
         return toPage({ ...page, items }, (node) => node);
       }),
     'nodes.get': async (_context, { params }) =>
-      deps.store.read({ platform: true }, async (tx) => view(tx, await find(tx, params.name))),
+      deps.store.read({ platform: true }, async (tx) =>
+        view(await find(tx, params.name), await allPlaced(tx)),
+      ),
     'nodes.act': async ({ principal, ifMatchVersion, requestId }, { params }) => {
       const action = actions[params.action];
       if (action === undefined)
         throw new GantryError('bad_request', `"${params.action}" is no action on a node`, {
           hint: `one of: ${Object.keys(actions).join(', ')}`,
         });
-      const { node, evicted } = await deps.store.tx({ platform: true }, async (tx) => {
+      const node = await deps.store.tx({ platform: true }, async (tx) => {
         const row = await find(tx, params.name);
         checkVersion(row, ifMatchVersion);
         if (!action.from.includes(row.state))
@@ -103,18 +103,39 @@ export function nodeRoutes(platform: Platform): NodeRoutes {
           actor: principal.userName,
           requestId,
         });
-        const jobs =
-          action.to === 'draining' || action.to === 'quarantined'
-            ? await allRows(tx, 'job', ['starting', 'running'])
-            : [];
-        return { node: next, evicted: jobs.filter((job) => isOn(job, row.id)) };
+        return next;
       });
-      for (const job of evicted) {
-        await requestStop(deps, job.id, 'node_drained', { node: node.name }, 'scheduler');
-        await platform.jobs.stop(job.id, 'node_drained');
+      if (action.to === 'draining' || action.to === 'quarantined') {
+        const leave = leaveNode(node.id, node.name);
+        await evictWork(deps, platform, leave);
+        // A plan made before this may have placed something here meanwhile.
+        await platform.scheduler.idle();
+        await evictWork(deps, platform, leave);
       }
       hub.changed('scheduler');
-      return deps.store.read({ platform: true }, (tx) => view(tx, node));
+      return deps.store.read({ platform: true }, async (tx) => view(node, await allPlaced(tx)));
     },
   };
+}
+
+interface Placed {
+  readonly node: string | undefined;
+  readonly resources: { readonly cpu: number; readonly memory: number; readonly gpu: number };
+}
+
+/** Ranks and replicas that hold a place on some machine. */
+async function allPlaced(tx: Tx): Promise<readonly Placed[]> {
+  const jobs = await allRows(tx, 'job', ['starting', 'running', 'stopping']);
+  const replicas = await allRows(tx, 'replica', ['starting', 'ready', 'draining']);
+  return [
+    ...jobs.flatMap((row) => {
+      const { resources } = (row.spec as JobSpecRecord).job;
+      const places = currentAttempt(row.status as JobStatusRecord)?.placement ?? [];
+      return places.map(({ node }) => ({ node, resources }));
+    }),
+    ...replicas.map((row) => ({
+      node: (row.status as ReplicaStatusRecord).node,
+      resources: (row.spec as ReplicaSpecRecord).resources,
+    })),
+  ];
 }

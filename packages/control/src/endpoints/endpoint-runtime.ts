@@ -11,11 +11,13 @@ import { checkVersion } from '../find.ts';
 import type { Hub } from '../hub.ts';
 import { createKeyedMutex } from '../keyed-mutex.ts';
 import type { ModelVersionRecord } from '../models/model-record.ts';
+import { retryOnConflict } from '../retry-on-conflict.ts';
 import { allRows } from '../rows.ts';
 import { Autoscaler, type EndpointLoad, type ScalingChange } from './autoscaler.ts';
 import { type EndpointChange, promoteRollout, rollBack } from './change-endpoint.ts';
 import { decideEndpoint } from './decide-endpoint.ts';
 import { endReplica } from './end-replica.ts';
+import { evictReplica } from './evict-replica.ts';
 import type {
   EndpointSpecRecord,
   EndpointStatusRecord,
@@ -46,6 +48,8 @@ export interface EndpointRuntime extends AsyncDisposable {
   reconcile(endpointId: string): Promise<void>;
   reconcileAll(): Promise<void>;
   ensureReplica(replicaId: string): Promise<void>;
+  /** Its place may not be used any more: it drains, and another one starts elsewhere. */
+  evict(replicaId: string, reason: Record<string, unknown>): Promise<void>;
   onWorkerEvent(event: WorkerEvent): Promise<boolean>;
   /** Writes what `decide` makes of the endpoint's record, with its event, and brings the replicas along. */
   change(
@@ -464,6 +468,15 @@ export function createEndpointRuntime(deps: Deps, hub: Hub, world: EndpointWorld
   return {
     reconcile,
     ensureReplica,
+    evict: async (replicaId, reason) => {
+      const row = await retryOnConflict(() =>
+        deps.store.tx({ platform: true }, (tx) => evictReplica(tx, replicaId, reason)),
+      );
+      if (row === undefined) return;
+      // Out of the routes before it is asked to stop.
+      await reconcile(row.parentId ?? '');
+      await ensureReplica(replicaId);
+    },
     change,
     reconcileAll: async () => {
       const rows = await deps.store.read({ platform: true }, async (tx) => ({

@@ -113,19 +113,12 @@ export function createJobRuntime(deps: Deps, hub: Hub): JobRuntime {
   const stop: JobRuntime['stop'] = (jobId, reason) =>
     mutex.run(jobId, async () => {
       let grace = 0;
-      const row = await deps.store.tx({ platform: true }, async (tx) => {
-        const before = await tx.get('job', jobId);
-        if (before === undefined) return undefined;
-        const attempt = currentAttempt(before.status as JobStatusRecord);
+      const row = await moveJob(deps, jobId, (before, status) => {
+        const attempt = currentAttempt(status);
         if (attempt === undefined) return undefined;
         grace = graceOf(before);
-        return tx.update('job', jobId, {
-          expectedVersion: before.version,
-          status: withAttempt(before.status as JobStatusRecord, {
-            ...attempt,
-            stopReason: attempt.stopReason ?? reason,
-          }),
-        });
+        const stopReason = attempt.stopReason ?? reason;
+        return { status: withAttempt(status, { ...attempt, stopReason }) };
       });
       const attempt = row === undefined ? undefined : currentAttempt(row.status as JobStatusRecord);
       if (attempt !== undefined) await stopRanks(jobId, attempt, grace);

@@ -1,6 +1,7 @@
-import { GantryError, type JobState, jobTransition } from '@gantry/contract';
+import { type JobState, jobTransition } from '@gantry/contract';
 import type { Row, Tx } from '@gantry/ports';
 import type { Deps } from '../deps.ts';
+import { retryOnConflict } from '../retry-on-conflict.ts';
 import type { JobStatusRecord } from './job-record.ts';
 
 export interface JobMove {
@@ -9,26 +10,17 @@ export interface JobMove {
   readonly reason?: Record<string, unknown>;
 }
 
-const triesOnConflict = 5;
-
 /**
  * Loads, decides and writes one job under its version; the change and its event commit together. Whoever changed
  * the row meanwhile is looked at again. Undefined: there was nothing to change, or the table does not allow it.
  */
-export async function moveJob(
+export function moveJob(
   deps: Deps,
   jobId: string,
   decide: (row: Row, status: JobStatusRecord) => JobMove | undefined,
   also?: (tx: Tx, row: Row, status: JobStatusRecord) => Promise<JobStatusRecord>,
 ): Promise<Row | undefined> {
-  for (let tries = 1; ; tries += 1) {
-    try {
-      return await deps.store.tx({ platform: true }, (tx) => moveIn(tx, jobId, decide, also));
-    } catch (error) {
-      const isConflict = error instanceof GantryError && error.code === 'version_conflict';
-      if (!isConflict || tries >= triesOnConflict) throw error;
-    }
-  }
+  return retryOnConflict(() => deps.store.tx({ platform: true }, (tx) => moveIn(tx, jobId, decide, also)));
 }
 
 async function moveIn(
