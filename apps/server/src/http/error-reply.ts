@@ -17,6 +17,9 @@ const byFastifyCode: Readonly<Record<string, () => GantryError>> = {
       hint: 'send content-type: application/json',
     }),
   FST_ERR_CTP_INVALID_JSON_BODY: () => new GantryError('invalid_json', 'the body is no JSON'),
+  FST_ERR_MAX_PARAM_LENGTH: () => new GantryError('not_found', 'nothing has a name that long'),
+  FST_ERR_BAD_URL: () =>
+    new GantryError('bad_request', 'the path is no valid URL', { hint: 'percent-encode what is in names' }),
   FST_ERR_CTP_EMPTY_JSON_BODY: () => new GantryError('invalid_json', 'the body is empty'),
 };
 

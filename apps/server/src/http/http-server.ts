@@ -20,6 +20,13 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
     exposeHeadRoutes: false,
     routerOptions: { maxParamLength: 300 },
     forceCloseConnections: true,
+    // Refused before any route and hook is known.
+    frameworkErrors: (error, request, { raw }) => {
+      const { status, body } = toErrorReply(error, request.id);
+      raw
+        .writeHead(status, { 'content-type': 'application/json; charset=utf-8', 'x-request-id': request.id })
+        .end(JSON.stringify(body));
+    },
     genReqId: (request) => {
       const given = request.headers['x-request-id'];
       return typeof given === 'string' && /^[\w.-]{1,100}$/.test(given) ? given : createId('req');

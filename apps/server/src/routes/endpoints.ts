@@ -176,6 +176,7 @@ export function endpointRoutes(platform: Platform): EndpointRoutes {
     },
     'endpoints.rollout': async ({ principal, ifMatchVersion, requestId }, { params, body }) => {
       const row = await find(principal, params.name);
+      checkVersion(row, ifMatchVersion);
       const version = await versionOf(principal, body.to);
       await endpoints.change(row.id, (spec) => startRollout(spec, body, version, isoNow(deps.clock)), {
         actor: principal.userName,
