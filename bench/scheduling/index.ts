@@ -1,6 +1,7 @@
 import type { BenchLine } from '../bench-line.ts';
 import { itp, philly } from './job-replay.ts';
 import { openbPlacement } from './openb-placement.ts';
+import { pollux } from './pollux.ts';
 import { event, fill, gang, reclaim, verdict } from './scale.ts';
 
 /** `npm run bench -- scheduling [case]`. */
@@ -8,6 +9,7 @@ export const cases: Readonly<Record<string, () => Promise<BenchLine[]>>> = {
   openb: openbPlacement,
   philly,
   itp,
+  pollux,
   fill,
   gang,
   verdict,

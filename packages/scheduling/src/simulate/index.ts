@@ -8,6 +8,16 @@ export {
 } from './openb.ts';
 export { TraceError } from './trace-table.ts';
 export { parseItp, parsePhilly } from './job-traces.ts';
-export { replay, RESTART_SECONDS, type ReplayCluster, type ReplayJob } from './replay.ts';
+export {
+  type LiveJob,
+  replay,
+  RESTART_SECONDS,
+  type ReplayCluster,
+  type ReplayJob,
+  type ReplayObserver,
+} from './replay.ts';
 export { REPLAY_POLICIES } from './replay-policies.ts';
 export type { ReplayResult } from './replay-result.ts';
+export { Application, APPLICATION_NAMES } from './adaptive/application.ts';
+export { parseAdaptiveWorkload } from './adaptive/parse-workload.ts';
+export { ADAPTIVE_POLICIES, runAdaptive } from './adaptive/run-adaptive.ts';

@@ -1,4 +1,5 @@
 import type { LiveJob } from './replay.ts';
+import { mean, quantile } from './statistics.ts';
 
 export interface ReplayResult {
   policy: string;
@@ -38,13 +39,4 @@ export function summarise(policy: string, jobs: readonly LiveJob[]): ReplayResul
     preemptions: jobs.reduce((sum, live) => sum + live.preemptions, 0),
     unfinished: jobs.length - done.length,
   };
-}
-
-function mean(values: readonly number[]): number {
-  return values.length === 0 ? 0 : values.reduce((sum, value) => sum + value, 0) / values.length;
-}
-
-function quantile(values: readonly number[], part: number): number {
-  const sorted = Float64Array.from(values).sort();
-  return sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))] ?? 0;
 }

@@ -44,13 +44,30 @@ export interface ReplayCluster {
   devicesPerNode: number;
 }
 
-export function replay(jobs: readonly ReplayJob[], cluster: ReplayCluster, policyName: string): ReplayResult {
+/** Looks on while a replay runs; for charts. */
+export interface ReplayObserver {
+  /** After every decision: what is true from now on, until the next call. */
+  decided: (state: {
+    nowSeconds: number;
+    waitingJobs: number;
+    /** By node, in the order of the cluster. */
+    freeDevices: ArrayLike<number>;
+  }) => void;
+  finished: (live: LiveJob) => void;
+}
+
+export function replay(
+  jobs: readonly ReplayJob[],
+  cluster: ReplayCluster,
+  policyName: string,
+  observer?: ReplayObserver,
+): ReplayResult {
   const policy = REPLAY_POLICIES[policyName];
   if (policy === undefined)
     throw new RangeError(
       `There is no policy "${policyName}"; use one of ${Object.keys(REPLAY_POLICIES).join(', ')}.`,
     );
-  return new Replay(jobs, cluster, policyName, policy).run();
+  return new Replay(jobs, cluster, policyName, policy, observer).run();
 }
 
 class Replay {
@@ -59,14 +76,22 @@ class Replay {
   readonly #policyName: string;
   readonly #policy: ReplayPolicy;
   readonly #planning: Planning;
+  readonly #observer: ReplayObserver | undefined;
   readonly #residents: Set<LiveJob>[];
   readonly #events = new EventQueue<{ live: LiveJob; epoch: number; kind: 'end' | 'look' }>();
   #active: LiveJob[] = [];
   #freeDevices: number;
   #now = 0;
 
-  constructor(jobs: readonly ReplayJob[], cluster: ReplayCluster, policyName: string, policy: ReplayPolicy) {
+  constructor(
+    jobs: readonly ReplayJob[],
+    cluster: ReplayCluster,
+    policyName: string,
+    policy: ReplayPolicy,
+    observer: ReplayObserver | undefined,
+  ) {
     this.#cluster = cluster;
+    this.#observer = observer;
     this.#policyName = policyName;
     this.#policy = policy;
     this.#jobs = [...jobs]
@@ -113,6 +138,11 @@ class Replay {
       }
       while (this.#events.nextTime() <= this.#now) this.#handle(this.#events.pop());
       this.#schedule();
+      this.#observer?.decided({
+        nowSeconds: this.#now,
+        waitingJobs: this.#active.reduce((sum, live) => sum + (live.members === null ? 1 : 0), 0),
+        freeDevices: this.#planning.state.wholeFree,
+      });
     }
     return summarise(this.#policyName, this.#jobs);
   }
@@ -122,6 +152,7 @@ class Replay {
     this.#sync(live);
     this.#release(live);
     live.finishedAt = this.#now;
+    this.#observer?.finished(live);
     this.#active = this.#active.filter((other) => other !== live);
   }
 
