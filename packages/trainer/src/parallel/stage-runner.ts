@@ -14,6 +14,7 @@ import {
   type SegmentKind,
 } from '@gantry/training/model';
 import type { StageUnit } from '@gantry/training/parallel';
+import { addInto } from '../group/collectives.ts';
 import { scatterAddRows } from '../executor/embedding-rows.ts';
 import { createSession, type BoundRun, type BoundTensor, type GraphSession } from '../executor/index.ts';
 import type { ModelShard } from './model-shard.ts';
@@ -68,6 +69,8 @@ export class StageRunner implements AsyncDisposable {
   readonly #between: readonly [Float32Array, Float32Array];
   readonly #loss = new Float32Array(1);
   readonly #head: { embedding: Float32Array; norm: Float32Array };
+  /** Gradient of the embedding, from the head and from the rows read: it leaves once a micro-batch. */
+  readonly #table: Float32Array;
   #leavingGradient: Promise<void> = Promise.resolve();
 
   private constructor(
@@ -91,6 +94,7 @@ export class StageRunner implements AsyncDisposable {
       embedding: this.#scratch.subarray(0, config.vocabularySize * config.width),
       norm: new Float32Array(Math.ceil(config.width / 16) * 16),
     };
+    this.#table = new Float32Array(Math.ceil((config.vocabularySize * config.width) / 16) * 16);
     this.#slots = parts.slots(this);
   }
 
@@ -257,15 +261,14 @@ export class StageRunner implements AsyncDisposable {
       if (this.#segments[at - 1]?.unit !== unit) await shard.addGradients(unit, this.#scratch);
     }
     const bottom = this.#gradientAfter(-1);
-    if (!shard.layout.isFirst) {
+    if (shard.layout.isFirst) scatterAddRows(this.#table, config.width, slot.tokens, bottom);
+    else {
       this.#leavingGradient = pipeline.send(pipeline.index - 1, bottom);
       this.#leavingGradient.catch(() => undefined);
-      return;
     }
-    const table = this.#head.embedding;
-    table.fill(0);
-    scatterAddRows(table, config.width, slot.tokens, bottom);
-    await shard.addGradients(this.#unit('embedding'), this.#scratch);
+    if (!shard.layout.isFirst && !shard.layout.isLast) return;
+    await shard.addGradients(this.#unit('embedding'), this.#table);
+    this.#table.fill(0);
   }
 
   /** The parameters have changed. */
@@ -289,7 +292,7 @@ export class StageRunner implements AsyncDisposable {
     await this.#units.finalNorm();
     await head.run();
     // Every tensor rank computes the whole head: their gradients agree already.
-    await shard.addGradients(this.#unit('embedding'), this.#scratch);
+    addInto(this.#table, this.#head.embedding, 0);
     await shard.addGradients(this.#unit('final'), this.#head.norm);
     return shard.grid.tensorIndex === 0 ? (this.#loss[0] as number) : 0;
   }

@@ -117,6 +117,16 @@ export class RankZero implements AsyncDisposable {
       outDir,
       name: job.name ?? environment.job,
     });
+    const { data, tensor, pipeline } = this.#session.shard.groups;
+    await this.#reports.write({
+      type: 'metric',
+      step,
+      values: {
+        dataSentBytes: data.sentElements * 4,
+        tensorSentBytes: tensor.sentElements * 4,
+        pipelineSentBytes: pipeline.sentElements * 4,
+      },
+    });
     await this.#reports.write({
       type: 'artifact',
       kind: 'model',

@@ -1,103 +1,19 @@
-import { mkdir, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { open, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { workerReportSchema, type WorkerReport } from '@gantry/contract';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { readParameters } from '../testing/read-parameters.ts';
-import { runTrainingRank, type TrainingRankOptions } from './run-training-rank.ts';
+import { ofType, openTrainingScene, worstDifference, type TrainingScene } from '../testing/training-scene.ts';
 
+let scene: TrainingScene;
+let attempt: TrainingScene['attempt'];
 let root: string;
 beforeEach(async () => {
-  root = await mkdtemp(join(tmpdir(), 'gantry-rank-'));
-  await mkdir(join(root, 'text'));
-  for (let file = 0; file < 6; file += 1) {
-    const lines = Array.from(
-      { length: 60 },
-      (_, line) => `the ${['cat', 'dog', 'owl'][(line + file) % 3]} saw ${line % 7} mice`,
-    );
-    await writeFile(join(root, 'text', `${file}.txt`), lines.join('\n'));
-  }
+  scene = await openTrainingScene();
+  ({ attempt, root } = scene);
 });
-afterEach(() => rm(root, { recursive: true, force: true }));
+afterEach(() => scene[Symbol.asyncDispose]());
 
-interface RunOptions extends Partial<Omit<TrainingRankOptions, 'env'>> {
-  readonly run?: string;
-  readonly ranks?: number;
-  readonly resumeFrom?: string;
-  readonly train?: Record<string, unknown>;
-  readonly checkpoint?: Record<string, unknown>;
-  readonly parallel?: Record<string, unknown>;
-}
-
-/** All ranks of one attempt, in this process; each has its own buffers, sockets and executors. */
-async function attempt(options: RunOptions = {}): Promise<{ codes: number[]; reports: WorkerReport[] }> {
-  const { run = 'run', ranks = 1, train, checkpoint, parallel, resumeFrom, ...rest } = options;
-  const runDirectory = join(root, run);
-  await mkdir(runDirectory, { recursive: true });
-  const rendezvous = await mkdtemp(join(root, 'rv-'));
-  const specFile = join(runDirectory, 'spec.json');
-  const reportFile = join(runDirectory, 'report.jsonl');
-  await rm(reportFile, { force: true });
-  await writeFile(
-    specFile,
-    JSON.stringify({
-      name: 'tiny',
-      workdir: root,
-      train: {
-        recipe: 'language-model',
-        data: ['text/*.txt'],
-        depth: 1,
-        width: 32,
-        heads: 2,
-        kvHeads: 1,
-        hidden: 48,
-        steps: 12,
-        sequenceLength: 16,
-        batchTokens: 112,
-        vocabularySize: 270,
-        sampleEvery: 6,
-        ...train,
-      },
-      checkpoint: { everySteps: 4, keep: 3, ...checkpoint },
-      parallel,
-    }),
-  );
-  const codes = await Promise.all(
-    Array.from({ length: ranks }, (_, rank) =>
-      runTrainingRank({
-        ...rest,
-        env: {
-          RANK: String(rank),
-          WORLD_SIZE: String(ranks),
-          GANTRY_RUN_DIR: runDirectory,
-          GANTRY_SPEC_FILE: specFile,
-          GANTRY_REPORT_FILE: reportFile,
-          GANTRY_RENDEZVOUS: rendezvous,
-          GANTRY_RESUME_FROM: resumeFrom,
-        },
-      }),
-    ),
-  );
-  const text = await readFile(reportFile, 'utf8').catch(() => '');
-  const reports = text
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => workerReportSchema.parse(JSON.parse(line)));
-  return { codes, reports };
-}
-
-const checkpointAt = (run: string, step: number): string =>
-  join(root, run, 'checkpoints', `step-${String(step).padStart(8, '0')}`);
-const parametersAt = (run: string, step: number): Promise<Float32Array> =>
-  readParameters(checkpointAt(run, step));
-
-function worstDifference(one: Float32Array, other: Float32Array): number {
-  expect(one.length).toBe(other.length);
-  return one.reduce((worst, value, index) => Math.max(worst, Math.abs(value - (other[index] as number))), 0);
-}
-
-const ofType = <Type extends WorkerReport['type']>(reports: readonly WorkerReport[], type: Type) =>
-  reports.filter((report): report is Extract<WorkerReport, { type: Type }> => report.type === type);
+const checkpointAt = (run: string, step: number): string => scene.checkpointAt(run, step);
+const parametersAt = (run: string, step: number): Promise<Float32Array> => scene.parametersAt(run, step);
 
 describe('a training run', () => {
   it('learns, tells about it, and leaves a model that others open', async () => {

@@ -8,7 +8,7 @@ import { gatherParameters } from '../parallel/index.ts';
 import { readRankEnvironment, type RankEnvironment } from './rank-environment.ts';
 import { RankZero } from './rank-zero.ts';
 import { createReportWriter, type ReportWriter } from './report-writer.ts';
-import { trainLoop } from './train-loop.ts';
+import { trainLoop, type StepOutcome } from './train-loop.ts';
 import { readTrainingJob } from './training-job.ts';
 import { checkpointDirectory, openTrainingSession, type TrainingSession } from './training-session.ts';
 import { UserFault } from './user-fault.ts';
@@ -20,6 +20,8 @@ export interface TrainingRankOptions {
   /** For tests of bad days: a disk that is full, gradients that are wrong. */
   readonly beforeWrite?: (directory: string) => Promise<void>;
   readonly onGradients?: (step: number, gradients: Float32Array) => void;
+  /** Called on every rank after each update. */
+  readonly onStep?: (outcome: StepOutcome, rank: number) => void;
 }
 
 /** Rank 0 may validate and export for a while; a rank that dies closes its links at once. */
@@ -89,6 +91,7 @@ async function train(
     wantsCheckpoint: (done) => zero?.wantsCheckpoint(done) ?? false,
     onSaved: async (outcome) => zero?.reportSave(outcome),
     afterStep: async (done) => {
+      options.onStep?.(done, environment.rank);
       await zero?.afterStep(done);
       if (done.step % plan.sampleEvery !== 0 && done.step !== plan.steps) return;
       await gather();

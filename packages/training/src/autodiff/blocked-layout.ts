@@ -94,7 +94,9 @@ export class BlockedLayouts {
   }
 
   #reorderIn(image: Value, shape: Shape, channelsLast: 0 | 1): Value {
-    const output = this.#graph.node('ReorderInput', [image], shape, {
+    const [count, rows, columns, channels] = image.shape as readonly [number, number, number, number];
+    const laid = channelsLast === 1 ? [count, channels, rows, columns] : image.shape;
+    const output = this.#graph.node('ReorderInput', [image], laid, {
       domain: nchwc,
       attributes: { channels_last: { int: channelsLast } },
     });
@@ -102,8 +104,9 @@ export class BlockedLayouts {
   }
 
   #reorderOut(value: Value, shape: Shape, channelsLast: 0 | 1): Value {
-    const columns = value.shape[1] as number;
-    const image = this.#graph.node('ReorderOutput', [value], shape, {
+    const [rows, columns] = value.shape as readonly [number, number];
+    const laid = channelsLast === 1 ? [1, ...plane(rows), columns] : [1, columns, ...plane(rows)];
+    const image = this.#graph.node('ReorderOutput', [value], laid, {
       domain: nchwc,
       attributes: { channels: { int: columns }, channels_last: { int: channelsLast } },
     });
