@@ -17,6 +17,7 @@ import {
   mkdirSync,
   readFileSync,
   readdirSync,
+  readlinkSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -210,9 +211,24 @@ async function endLeftover(data: string, native: string, as: { uid?: number; gid
       ...as,
       cwd: dirname(data),
     });
-    for (let tries = 0; isPostgres() && tries < 500; tries += 1)
-      await new Promise((resolveWait) => setTimeout(resolveWait, 20));
   }
+  if (process.platform !== 'linux') return;
+  for (let tries = 0; isWorkedIn(data) && tries < 500; tries += 1)
+    await new Promise((resolveWait) => setTimeout(resolveWait, 20));
+  // The number in a file left behind may be another process's by now, or one that nobody has buried yet:
+  // Postgres would take either for its predecessor and refuse to start.
+  if (!isWorkedIn(data)) rmSync(join(data, 'postmaster.pid'), { force: true });
+}
+
+/** Whether a living process stands in the folder, as the postmaster and all its backends do. */
+function isWorkedIn(folder: string): boolean {
+  return readdirSync('/proc').some((name) => {
+    try {
+      return /^\d+$/.test(name) && readlinkSync(`/proc/${name}/cwd`) === folder;
+    } catch {
+      return false;
+    }
+  });
 }
 
 function findNative(): string | undefined {
