@@ -14,6 +14,7 @@ import { nodeCommands } from './commands/node.ts';
 import { queueCommands } from './commands/queue.ts';
 import { quickstartCommand } from './commands/quickstart.ts';
 import { serviceCommands } from './commands/service.ts';
+import { simulateCommand } from './commands/simulate.ts';
 import { statusCommand } from './commands/status.ts';
 import { tenantCommands } from './commands/tenant.ts';
 import { topCommand } from './commands/top.ts';
@@ -41,6 +42,7 @@ const register: readonly ((program: Command) => void)[] = [
   nodeCommands,
   usageCommand,
   eventsCommand,
+  simulateCommand,
   // Access.
   loginCommand,
   tenantCommands,

@@ -1,0 +1,39 @@
+import { type Command, Option } from 'commander';
+import { CliError } from '../cli-error.ts';
+import { example, numberOption } from '../command-group.ts';
+import type { SimulateOptions } from '../simulate/simulate-options.ts';
+
+export function simulateCommand(program: Command): void {
+  example(
+    program
+      .command('simulate')
+      .description('Replay a trace, or what this server saw, under any policy')
+      .addOption(
+        new Option('--trace <KIND>', 'whose format the files have').choices(['openb', 'philly', 'itp']),
+      )
+      .option('--from-server', 'the real jobs and machines instead of a trace')
+      .option('--nodes <FILE>', 'openb: the list of nodes')
+      .option('--pods <FILE>', 'openb: the list of pods')
+      .option('--placement <NAME>', 'openb: how pods are placed', 'shadow-price')
+      .option('--seeds <N>', 'openb: how many shuffled runs', numberOption, 10)
+      .option('--jobs <FILE>', 'philly, itp: the list of jobs')
+      .option('--gpus <N>', 'philly, itp: GPUs of the cluster', numberOption)
+      .option('--gpus-per-node <N>', 'GPUs of a node', numberOption, 8)
+      .option('--policy <A,B>', 'one row each', 'default')
+      .option('--last <DURATION>', 'from the server: jobs submitted in this time', '7d')
+      .option('--add-nodes <N>', 'each policy again with that many more nodes, like 2 or 2xH100x8')
+      .option('--arrival-rate <X>', 'jobs come X times as fast', numberOption, 1)
+      .option('--html <FILE>', 'also a page with charts'),
+    'gantry simulate --from-server --last 7d --policy default,fifo --add-nodes 2 --html simulate.html',
+    'gantry simulate --trace philly --jobs philly.csv --gpus 640 --policy default,srtf-oracle',
+    'gantry simulate --trace openb --nodes nodes.csv --pods pods.csv --placement fgd --seeds 10 --json',
+  ).action(async (options: SimulateOptions, command: Command) => {
+    if ((options.trace === undefined) === (options.fromServer !== true))
+      throw new CliError('bad_request', 'what is replayed: --trace KIND or --from-server', {
+        hint: 'gantry simulate --help has one example of each',
+      });
+    // Loaded only here: no other command should wait for the simulator.
+    const { simulate } = await import('../simulate/simulate.ts');
+    await simulate(options, command);
+  });
+}

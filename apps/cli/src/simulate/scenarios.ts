@@ -1,0 +1,76 @@
+/** What is replayed: a trace or the server's own past, and what if there were more of it. */
+import { formatDuration, parseDuration } from '@gantry/kit';
+import { parseItp, parsePhilly } from '@gantry/scheduling/simulate';
+import type { Command } from 'commander';
+import { CliError } from '../cli-error.ts';
+import { connect } from '../connection.ts';
+import { atLeastOne, needed, readTrace } from './read-trace.ts';
+import type { Scenario } from './replays.ts';
+import { scenarioFromServer } from './server-jobs.ts';
+import type { SimulateOptions } from './simulate-options.ts';
+
+export interface Loaded {
+  readonly scenario: Scenario;
+  readonly title: string;
+  readonly notes: readonly string[];
+}
+
+const parsers = { philly: parsePhilly, itp: parseItp } as const;
+
+export function fromTrace(trace: keyof typeof parsers, options: SimulateOptions): Loaded {
+  const jobs = readTrace(needed('--jobs FILE', options.jobs, `--trace ${trace}`), parsers[trace]);
+  if (jobs.length === 0) throw new CliError('trace_invalid', `${options.jobs} has a header and no jobs`);
+  const devices = atLeastOne(
+    '--gpus',
+    Number(needed('--gpus N', options.gpus?.toString(), `--trace ${trace}`)),
+  );
+  const devicesPerNode = atLeastOne('--gpus-per-node', options.gpusPerNode);
+  return {
+    scenario: { jobs, cluster: { devices, devicesPerNode } },
+    title: `${trace}: ${jobs.length.toLocaleString('en-US')} jobs on ${devices} GPUs, ${devicesPerNode} a node`,
+    notes: [],
+  };
+}
+
+export async function fromServer(options: SimulateOptions, command: Command): Promise<Loaded> {
+  const lastMs = parseDuration(options.last);
+  if (lastMs === undefined)
+    throw new CliError('bad_request', `--last ${options.last} is no duration`, {
+      hint: 'write it like 12h or 7d',
+    });
+  const { client, url } = connect(command);
+  const { jobs, cluster, notes } = await scenarioFromServer(client, { lastMs, nowMs: Date.now() });
+  return {
+    scenario: { jobs, cluster },
+    title: `${url}: ${jobs.length.toLocaleString('en-US')} jobs of ${formatDuration(lastMs)} on ${cluster.devices} devices, ${cluster.devicesPerNode} a node`,
+    notes,
+  };
+}
+
+export function faster(scenario: Scenario, rate: number): Scenario {
+  if (!(rate > 0)) throw new CliError('bad_request', `--arrival-rate is ${rate}; it must be above zero`);
+  if (rate === 1) return scenario;
+  const jobs = scenario.jobs.map((job) => ({ ...job, arrivalSeconds: job.arrivalSeconds / rate }));
+  return { ...scenario, jobs };
+}
+
+/** `2` or `2xH100x8`: how many, and for the reader of the command what. */
+export function moreNodes(
+  scenario: Scenario,
+  { addNodes, arrivalRate }: SimulateOptions,
+): readonly Scenario[] {
+  if (addNodes === undefined) return [];
+  const { devices, devicesPerNode } = scenario.cluster;
+  const found = /^(\d+)(?:x(?:[A-Za-z][\w.-]*x)?(\d+))?$/.exec(addNodes);
+  const count = Number(found?.[1]);
+  if (found === null || count < 1)
+    throw new CliError('bad_request', `--add-nodes ${addNodes} is not understood`, {
+      hint: 'write it like 2 or 2xH100x8',
+    });
+  if (found[2] !== undefined && Number(found[2]) !== devicesPerNode)
+    throw new CliError('bad_request', `nodes here have ${devicesPerNode} devices, those have ${found[2]}`, {
+      hint: `the replay's nodes are all alike: --add-nodes ${Math.ceil((count * Number(found[2])) / devicesPerNode)}`,
+    });
+  const cluster = { devices: devices + count * devicesPerNode, devicesPerNode };
+  return [{ ...faster(scenario, arrivalRate), cluster, label: `+${count}` }];
+}
