@@ -1,8 +1,8 @@
-/** The JSON body of a request, within a limit that holds while it arrives, not after. */
-import type { IncomingMessage } from 'node:http';
+/** Bodies in and out. A limit holds while a body arrives, not after. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { EngineError } from '../engine-error.ts';
 
-export async function readJson(request: IncomingMessage, limitBytes: number): Promise<unknown> {
+export async function readBytes(request: IncomingMessage, limitBytes: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
@@ -11,9 +11,23 @@ export async function readJson(request: IncomingMessage, limitBytes: number): Pr
       throw new EngineError('body_too_large', `A body has at most ${limitBytes} bytes.`);
     chunks.push(chunk);
   }
+  return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);
+}
+
+export async function readJson(request: IncomingMessage, limitBytes: number): Promise<unknown> {
+  return parseJson(await readBytes(request, limitBytes));
+}
+
+export function parseJson(bytes: Buffer): unknown {
   try {
-    return JSON.parse(Buffer.concat(chunks).toString('utf8'));
+    return JSON.parse(bytes.toString('utf8'));
   } catch (cause) {
     throw new EngineError('invalid_json', 'The body is not valid JSON.', { cause });
   }
+}
+
+export function sendJson(response: ServerResponse, status: number, body: unknown): void {
+  const bytes = Buffer.from(JSON.stringify(body));
+  response.writeHead(status, { 'content-type': 'application/json', 'content-length': bytes.byteLength });
+  response.end(bytes);
 }

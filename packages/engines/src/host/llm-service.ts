@@ -1,0 +1,253 @@
+/** OpenAI's calls on one language model: parse, compute, answer. */
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { availableParallelism } from 'node:os';
+import { EngineError } from '../engine-error.ts';
+import { createLlamaEngine } from '../llamacpp/llama-engine.ts';
+import type { GenerateRequest, LlmEngine } from '../llm-engine.ts';
+import { chatDialect, completionsDialect, type Dialect } from '../openai/dialect.ts';
+import {
+  parseChat,
+  parseCompletions,
+  parseEmbeddings,
+  type GenerationOptions,
+  type Prompt,
+} from '../openai/parse-request.ts';
+import { answerGeneration } from './answer-generation.ts';
+import type { EngineCall, EngineRoute, EngineService } from './engine-server.ts';
+import { readJson, sendJson } from './http-body.ts';
+import { plainPrompt } from './plain-prompt.ts';
+
+export interface LlmServiceOptions {
+  readonly modelPath: string;
+  /** As `/v1/models` lists it. */
+  readonly modelName: string;
+  /** Tokens of prompt and answer together; default 2048, at most what the model was trained for. */
+  readonly contextTokens?: number;
+  /** Answers computed together; default 8. */
+  readonly slots?: number;
+  /** Default: one core fewer than there are, at least 1; ggml's barriers stall when it takes them all. */
+  readonly threads?: number;
+  /** Requests that may wait for a slot; default 256, beyond it 429. */
+  readonly queueLimit?: number;
+  readonly bodyLimitBytes?: number;
+  /** Refuse other names than `modelName`; off behind a gateway, which routes by endpoint name. */
+  readonly isStrictModel?: boolean;
+  readonly onLog?: (line: string) => void;
+  /** Instead of loading a GGUF: another backend, or a test's. */
+  readonly createEngine?: () => Promise<LlmEngine>;
+}
+
+type Work = (engine: LlmEngine, body: unknown, call: EngineCall) => Promise<void>;
+
+export class LlmService implements EngineService {
+  readonly #options: LlmServiceOptions;
+  readonly #createdSeconds = Math.floor(Date.now() / 1_000);
+  #engine: LlmEngine | undefined;
+
+  constructor(options: LlmServiceOptions) {
+    this.#options = options;
+  }
+
+  async load(): Promise<void> {
+    const { modelPath, contextTokens, onLog, createEngine } = this.#options;
+    const engine =
+      createEngine === undefined
+        ? await createLlamaEngine({
+            modelPath,
+            slots: this.#options.slots ?? 8,
+            threads: this.#options.threads ?? Math.max(1, availableParallelism() - 1),
+            ...(contextTokens === undefined ? {} : { contextTokens }),
+            ...(onLog === undefined ? {} : { onLog }),
+          })
+        : await createEngine();
+    this.#engine = engine;
+    const warmUp = {
+      prompt: [engine.bosToken ?? 0],
+      maxTokens: 1,
+      sampling: { temperature: 0, topP: 1, seed: 1 },
+    };
+    for await (const event of engine.generate(warmUp)) if (event.type === 'end') break;
+  }
+
+  routeOf(path: string): EngineRoute | undefined {
+    return this.#routes[path];
+  }
+
+  stats(): object {
+    return this.#engine?.stats() ?? {};
+  }
+
+  errorBody(error: EngineError): object {
+    return error.toOpenAi();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#engine?.[Symbol.asyncDispose]();
+  }
+
+  readonly #routes: Readonly<Record<string, EngineRoute>> = {
+    '/v1/models': { method: 'GET', isWork: false, answer: ({ response }) => this.#listModels(response) },
+    '/v1/completions': this.#post((engine, body, call) => this.#complete(engine, body, call)),
+    '/v1/chat/completions': this.#post((engine, body, call) => this.#chat(engine, body, call)),
+    '/v1/embeddings': this.#post((engine, body, call) => this.#embed(engine, body, call)),
+  };
+
+  #post(work: Work): EngineRoute {
+    return {
+      method: 'POST',
+      isWork: true,
+      answer: async (call) => {
+        const engine = this.#engine as LlmEngine;
+        const { queued } = engine.stats();
+        if (queued >= (this.#options.queueLimit ?? 256)) {
+          throw new EngineError('queue_full', `${queued} requests are waiting already.`, {
+            hint: 'Try again later.',
+          });
+        }
+        await work(engine, await readJson(call.request, this.#options.bodyLimitBytes ?? 10_000_000), call);
+      },
+    };
+  }
+
+  #listModels(response: ServerResponse): void {
+    sendJson(response, 200, {
+      object: 'list',
+      data: [
+        {
+          id: this.#options.modelName,
+          object: 'model',
+          created: this.#createdSeconds,
+          owned_by: 'gantry',
+          max_model_len: this.#engine?.contextTokens ?? null,
+        },
+      ],
+    });
+  }
+
+  async #chat(engine: LlmEngine, body: unknown, call: EngineCall): Promise<void> {
+    const chat = parseChat(body);
+    const text =
+      engine.chatTemplate === undefined ? plainPrompt(chat.messages) : engine.renderChat(chat.messages);
+    await this.#generate(engine, call, {
+      dialect: chatDialect,
+      options: chat,
+      prompts: [engine.tokenize(text, engine.chatTemplate !== undefined)],
+      echoed: [],
+      param: 'messages',
+    });
+  }
+
+  async #complete(engine: LlmEngine, body: unknown, call: EngineCall): Promise<void> {
+    const completions = parseCompletions(body);
+    await this.#generate(engine, call, {
+      dialect: completionsDialect,
+      options: completions,
+      prompts: completions.prompts.map((prompt) => tokensOf(engine, prompt, 'prompt')),
+      echoed: completions.isEchoed ? completions.prompts : [],
+      param: 'prompt',
+    });
+  }
+
+  async #generate(
+    engine: LlmEngine,
+    { request, response, signal }: EngineCall,
+    asked: {
+      readonly dialect: Dialect;
+      readonly options: GenerationOptions;
+      readonly prompts: readonly (readonly number[])[];
+      /** The prompts to give back before each answer; empty for none. */
+      readonly echoed: readonly Prompt[];
+      readonly param: string;
+    },
+  ): Promise<void> {
+    const { dialect, options, prompts, echoed, param } = asked;
+    this.#requireModel(options.model);
+    const common = {
+      ignoreEnd: options.ignoreEnd,
+      hasPromptLogprobs: echoed.length > 0 && options.topLogprobs !== undefined,
+      priority: Number.parseInt(headerOf(request, 'x-gantry-priority') ?? '0', 10) || 0,
+      scope: headerOf(request, 'x-gantry-cache-scope') ?? '',
+      signal,
+      ...(options.topLogprobs === undefined ? {} : { topLogprobs: options.topLogprobs }),
+      ...(options.jsonSchema === undefined ? {} : { jsonSchema: options.jsonSchema }),
+    };
+    const choices = Array.from({ length: options.choices }, (_, choice) => choice);
+    const requests = prompts.flatMap((tokens) => {
+      const prompt = tokens.length === 0 ? [engine.bosToken ?? 0] : tokens;
+      const room = engine.contextTokens - prompt.length;
+      if (room <= 0) throw tooLong(engine, prompt.length, param);
+      return choices.map((choice): GenerateRequest => ({
+        ...common,
+        prompt,
+        maxTokens: Math.min(options.maxTokens ?? engine.contextTokens, room),
+        sampling: { ...options.sampling, seed: options.sampling.seed + choice },
+      }));
+    });
+    await answerGeneration(
+      engine,
+      {
+        id: randomUUID(),
+        model: options.model ?? this.#options.modelName,
+        createdSeconds: Math.floor(Date.now() / 1_000),
+        dialect,
+        options,
+        requests,
+        echoes: echoed.flatMap((prompt) =>
+          choices.map(() => (typeof prompt === 'string' ? prompt : engine.detokenize(prompt))),
+        ),
+        promptTokens: prompts.reduce((total, tokens) => total + Math.max(1, tokens.length), 0),
+      },
+      response,
+    );
+  }
+
+  async #embed(engine: LlmEngine, body: unknown, { response }: EngineCall): Promise<void> {
+    const { model, inputs, encoding } = parseEmbeddings(body);
+    this.#requireModel(model);
+    const data: Record<string, unknown>[] = [];
+    let tokenCount = 0;
+    for (const [index, input] of inputs.entries()) {
+      const tokens = tokensOf(engine, input, 'input');
+      tokenCount += tokens.length;
+      const vector = await engine.embed(tokens);
+      const embedding =
+        encoding === 'float' ? vector : Buffer.from(Float32Array.from(vector).buffer).toString('base64');
+      data.push({ object: 'embedding', index, embedding });
+    }
+    sendJson(response, 200, {
+      object: 'list',
+      data,
+      model: model ?? this.#options.modelName,
+      usage: { prompt_tokens: tokenCount, total_tokens: tokenCount },
+    });
+  }
+
+  #requireModel(model: string | undefined): void {
+    if (this.#options.isStrictModel !== true || model === undefined || model === this.#options.modelName)
+      return;
+    throw new EngineError('model_not_found', `The model ${JSON.stringify(model)} does not exist.`, {
+      param: 'model',
+    });
+  }
+}
+
+function tokensOf(engine: LlmEngine, prompt: Prompt, param: string): readonly number[] {
+  if (typeof prompt === 'string') return engine.tokenize(prompt);
+  const unknown = prompt.find((token) => token >= engine.vocabularySize);
+  if (unknown === undefined) return prompt;
+  throw new EngineError('invalid_value', `Token ${unknown} is not in the vocabulary.`, { param });
+}
+
+function tooLong(engine: LlmEngine, tokens: number, param: string): EngineError {
+  return new EngineError(
+    'context_length_exceeded',
+    `This model's context holds ${engine.contextTokens} tokens; the prompt has ${tokens}.`,
+    { param, hint: 'Shorten the prompt.' },
+  );
+}
+
+function headerOf(request: IncomingMessage, name: string): string | undefined {
+  const value = request.headers[name];
+  return typeof value === 'string' ? value : undefined;
+}
