@@ -14,9 +14,11 @@ export function print(text: string): void {
 const good = new Set(['succeeded', 'ready', 'running', 'active']);
 const bad = new Set(['failed', 'lost', 'quarantined', 'degraded']);
 
-export function coloured(state: string): string {
-  if (good.has(state)) return pc.green(state);
-  return bad.has(state) ? pc.red(state) : pc.yellow(state);
+/** At least `width` characters wide, whatever the colours cost. */
+export function coloured(state: string, width = 0): string {
+  const text = state.padEnd(width);
+  if (good.has(state)) return pc.green(text);
+  return bad.has(state) ? pc.red(text) : pc.yellow(text);
 }
 
 // eslint-disable-next-line no-control-regex

@@ -104,8 +104,12 @@ describe('two training ranks as processes', () => {
     const last = await Promise.all((await attempt(run)).map(({ exit }) => exit));
     expect(last.map(({ code }) => code)).toEqual([0, 0]);
     expect(await reportOf(run)).toContain(`"resumedFromStep":`);
-    const final = join('checkpoints', 'step-00000120', 'parameters.f32');
-    expect(await readFile(join(run, final))).toEqual(await readFile(join(whole, final)));
+    const final = join('checkpoints', 'step-00000120');
+    const files = await readdir(join(whole, final));
+    expect(files).toContain('manifest.json');
+    for (const file of files) {
+      expect(await readFile(join(run, final, file))).toEqual(await readFile(join(whole, final, file)));
+    }
     expect((await readdir(join(run, 'checkpoints'))).sort()).toEqual(['step-00000115', 'step-00000120']);
   });
 

@@ -11,7 +11,7 @@ export function stateLine(job: Job): string {
       ? ''
       : `   ${count(placement.length, 'rank')} on ${machines === 1 ? placement[0]?.node : count(machines, 'machine')}`;
   const why = job.state === 'queued' ? job.waiting?.reasons[0]?.message : undefined;
-  return `  ${coloured(job.state).padEnd(9)} ${job.name}${where}${why === undefined ? '' : `   ${why}`}`;
+  return `  ${coloured(job.state, 9)} ${job.name}${where}${why === undefined ? '' : `   ${why}`}`;
 }
 
 export function progressOf({ progress }: Job): string {

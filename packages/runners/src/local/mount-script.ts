@@ -4,11 +4,13 @@
  *
  * A mount point below `/` that does not exist is made for this worker alone: `/` is built anew from binds of what
  * is there (pivot_root(8), "pivot_root . ."). Deeper ones must exist, or lie in the worker's own folder.
+ * The tools lie in sbin, which a user's PATH may leave out.
  */
 import type { WorkerMount } from '@gantry/ports';
 
 /** $1 = a folder to build in, $2 = the working folder, then source, target, ro|rw for each mount, then --. */
 const script = `
+users_path=$PATH; PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 fail() { echo "[gantry] $1" >&2; exit 126; }
 stage=$1; cwd=$2; shift 2
 isBuilt=
@@ -51,6 +53,7 @@ while [ "$1" != -- ]; do
 done
 shift
 cd "$cwd" || fail "there is no $cwd"
+PATH=$users_path
 `;
 
 /** The command that mounts, then becomes `command`. */

@@ -139,6 +139,8 @@ export class Checkpointer implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.written();
     await this.#writer[Symbol.asyncDispose]();
+    const { directory, shard } = this.#options;
+    if (shard.grid.rank === 0) await rm(sparePath(directory), { recursive: true, force: true });
   }
 
   async #write(step: number): Promise<void> {
