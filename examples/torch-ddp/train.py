@@ -49,6 +49,7 @@ for epoch in range(first_epoch, options.epochs):
     dist.all_reduce(mean)
     if rank == 0:
         print(f"epoch={epoch + 1}/{options.epochs} step={(epoch + 1) * len(loader)} loss={mean.item():.4f}", flush=True)
+        os.makedirs(os.path.dirname(os.path.abspath(options.checkpoint)), exist_ok=True)
         state = {"model": model.module.state_dict(), "optimiser": optimiser.state_dict(), "epoch": epoch}
         torch.save(state, options.checkpoint + ".part")
         os.replace(options.checkpoint + ".part", options.checkpoint)

@@ -1,8 +1,8 @@
 /**
- * The files in examples/torch-* as their user would run them: the job file as it stands, on the booted platform, with
- * torch from PyPI. The Trainer's also with one rank and with three, by the job file's `replicas` alone.
+ * examples/torchrun.yaml and the files in examples/torch-* as their user would run them: the job file as it stands, on
+ * the booted platform, with torch from PyPI. The Trainer's also with one rank, by the job file's `replicas` alone.
  */
-import { cp, readFile, readdir } from 'node:fs/promises';
+import { cp, mkdir, readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { jobEnd } from '../../../apps/server/src/e2e/testing/follow.ts';
@@ -12,32 +12,70 @@ import type { Check } from '../check.ts';
 
 const examples = join(import.meta.dirname, '..', '..', '..', 'examples');
 
+type NamedJob = JobSpecInput & { readonly name: string };
+
 export const torchExamples: Check = async (world) => {
   const { client } = await world.platform();
   const said: string[] = [];
+  const run = async (short: string, body: NamedJob, printsLosses: boolean): Promise<void> => {
+    const startedAt = performance.now();
+    const loss = await runExample(client, body, printsLosses);
+    const seconds = ((performance.now() - startedAt) / 1_000).toFixed(0);
+    said.push(
+      `${short} ×${body.replicas ?? 1} ${seconds} s${loss === undefined ? '' : ` loss ${loss.toFixed(3)}`}`,
+    );
+  };
+
+  const workdir = join(world.dir, 'torchrun');
+  await mkdir(workdir);
+  const torchrun = await readJob(join(examples, 'torchrun.yaml'));
+  await run('torchrun', { ...torchrun, name: 'torchrun', workdir }, false);
+
   for (const name of (await readdir(examples)).filter((each) => each.startsWith('torch-')).toSorted()) {
+    if (name.endsWith('.ts')) continue;
     const dir = join(world.dir, name);
     await cp(join(examples, name), dir, { recursive: true });
-    const file = parse(await readFile(join(dir, 'job.yaml'), 'utf8')) as JobSpecInput;
-    // Two examples of the same script tell that ranks are a matter of the job file.
-    for (const replicas of name === 'torch-hf-trainer' ? [1, 2] : [file.replicas ?? 1]) {
-      const seconds = await runExample(client, {
-        ...file,
-        name: `${name}-${replicas}`,
-        workdir: dir,
-        replicas,
-      });
-      said.push(`${name.replace('torch-', '')} ×${replicas} ${seconds} s`);
-    }
+    const file = await readJob(join(dir, 'job.yaml'));
+    // The same script on one rank and on two: how many is a matter of the job file.
+    for (const replicas of name === 'torch-hf-trainer' ? [1, 2] : [file.replicas ?? 1])
+      await run(
+        name.replace('torch-', ''),
+        { ...file, name: `${name}-${replicas}`, workdir: dir, replicas },
+        true,
+      );
   }
   return said.join(', ');
 };
 
-async function runExample(client: Client, body: JobSpecInput & { name: string }): Promise<string> {
-  const startedAt = performance.now();
+/** The last loss that the platform read from what the job printed. */
+async function runExample(
+  client: Client,
+  body: NamedJob,
+  printsLosses: boolean,
+): Promise<number | undefined> {
   await client.call('jobs.submit', { body });
   const job = await jobEnd(client, body.name);
   if (job.state !== 'succeeded')
-    throw new Error(`${body.name} ended ${job.state}: ${job.exitMessage}\n${job.stderrTail?.join('\n')}`);
-  return ((performance.now() - startedAt) / 1_000).toFixed(0);
+    throw new Error(`${body.name} ended ${job.state}: ${job.exitMessage}\n${await allLogs(client, body)}`);
+  const loss = job.progress?.loss ?? undefined;
+  if (printsLosses && loss === undefined)
+    throw new Error(`${body.name}: no loss was read from what it printed`);
+  return loss;
 }
+
+/** What every rank wrote last: a launcher's own report at the end of a rank's errors says nothing of the cause. */
+async function allLogs(client: Client, { name, replicas = 1 }: NamedJob): Promise<string> {
+  const decoder = new TextDecoder();
+  const parts: string[] = [];
+  for (let rank = 0; rank < replicas; rank += 1)
+    for (const stream of ['stdout', 'stderr'] as const) {
+      let text = '';
+      for await (const chunk of client.log('jobs.logs', { params: { name }, query: { rank, stream } }))
+        text += decoder.decode(chunk, { stream: true });
+      parts.push(`--- rank ${rank} ${stream}`, text.slice(-3_000));
+    }
+  return parts.join('\n');
+}
+
+const readJob = async (path: string): Promise<JobSpecInput> =>
+  parse(await readFile(path, 'utf8')) as JobSpecInput;

@@ -22,7 +22,8 @@ import {
   currentAttempt,
   withAttempt,
 } from './job-record.ts';
-import { type Progress, mergeProgress } from './live-progress.ts';
+import { type LogFollower, followLogProgress } from './follow-log-progress.ts';
+import { type Progress, mergeProgress, mergeSeen } from './live-progress.ts';
 import { moveJob } from './move-job.ts';
 import { startAttempt } from './start-attempt.ts';
 import { parseWorkerId, workerIdOf } from './worker-id.ts';
@@ -37,6 +38,9 @@ interface LiveAttempt {
   readonly seenFromMs: number | undefined;
   facts: AttemptFacts;
   isStopping: boolean;
+  /** Its own words about its progress count for more than what is read in its log. */
+  hasReports: boolean;
+  log?: LogFollower;
 }
 
 export interface JobRuntime extends AsyncDisposable {
@@ -77,6 +81,7 @@ export function createJobRuntime(deps: Deps, hub: Hub): JobRuntime {
         seenFromMs: isJustPlaced(deps, attempt) ? deps.clock.monotonicMs() : undefined,
         facts: noFacts,
         isStopping: row.state === 'stopping',
+        hasReports: (row.spec as JobSpecRecord).job.train !== undefined,
       });
       try {
         if (row.state === 'stopping') await stopRanks(jobId, attempt, graceOf(row));
@@ -125,13 +130,22 @@ export function createJobRuntime(deps: Deps, hub: Hub): JobRuntime {
     });
 
   const onReport = (entry: LiveAttempt, report: WorkerReport): void => {
+    if (report.type === 'progress') entry.hasReports = true;
     progress.set(entry.jobId, mergeProgress(progress.get(entry.jobId), report));
     entry.facts = withReport(entry.facts, report);
     hub.changed(`job:${entry.jobId}`);
   };
 
+  const followLog = (entry: LiveAttempt): LogFollower =>
+    followLogProgress(deps.runner, workerIdOf(entry.attemptId, 0), (seen) => {
+      if (entry.hasReports) return;
+      progress.set(entry.jobId, mergeSeen(progress.get(entry.jobId), seen, isoNow(deps.clock)));
+      hub.changed(`job:${entry.jobId}`);
+    });
+
   const onStarted = async (entry: LiveAttempt, rank: number): Promise<void> => {
     entry.started.add(rank);
+    if (rank === 0 && !entry.hasReports) entry.log ??= followLog(entry);
     if (entry.started.size < entry.ranks || entry.isStopping) return;
     const now = isoNow(deps.clock);
     await stored(() =>
@@ -154,6 +168,7 @@ export function createJobRuntime(deps: Deps, hub: Hub): JobRuntime {
   const onExit = async (entry: LiveAttempt, rank: number, exit: RankExit): Promise<void> => {
     if (entry.exits.has(rank)) return;
     entry.exits.set(rank, exit);
+    if (rank === 0) await entry.log?.finish();
     if (exit.exitClass !== 'done' && entry.exits.size < entry.ranks && !entry.isStopping) {
       const row = await deps.store.read({ platform: true }, (tx) => tx.get('job', entry.jobId));
       const attempt = row === undefined ? undefined : currentAttempt(row.status as JobStatusRecord);

@@ -1,6 +1,6 @@
 import { workerReportSchema } from '@gantry/contract';
 import { describe, expect, it } from 'vitest';
-import { type Progress, mergeProgress } from './live-progress.ts';
+import { type Progress, mergeProgress, mergeSeen } from './live-progress.ts';
 
 const told = (...reports: readonly Record<string, unknown>[]): Progress =>
   reports.reduce<Progress>(
@@ -16,6 +16,11 @@ describe('the newest of what a job said', () => {
         { type: 'progress', step: 2, loss: 4 },
       ),
     ).toMatchObject({ step: 2, loss: 4, firstLoss: 6, tokensPerSecond: 10 });
+  });
+
+  it('takes what was read in a log the same way', () => {
+    const before = mergeSeen(undefined, { loss: 6 }, 't');
+    expect(mergeSeen(before, { step: 2, loss: 4 }, 'u')).toEqual({ step: 2, loss: 4, firstLoss: 6, at: 'u' });
   });
 
   it('takes the held-out loss from a metric or from the artifact', () => {

@@ -4,6 +4,7 @@
  * from the report files after a restart.
  */
 import type { Job, WorkerReport } from '@gantry/contract';
+import type { SeenProgress } from './log-progress.ts';
 
 export type Progress = NonNullable<Job['progress']>;
 
@@ -11,6 +12,12 @@ export interface MetricPoint {
   readonly at: string;
   readonly step: number;
   readonly loss: number | null;
+}
+
+/** What was read in the log of a worker that reports nothing itself. */
+export function mergeSeen(before: Progress | undefined, seen: SeenProgress, at: string): Progress {
+  const firstLoss = before?.firstLoss ?? seen.loss;
+  return { ...before, ...seen, at, ...(firstLoss === undefined ? {} : { firstLoss }) };
 }
 
 export function mergeProgress(before: Progress | undefined, report: WorkerReport): Progress {

@@ -48,6 +48,7 @@ describe('lines that programs print', () => {
   });
 
   it.each([
+    "{'train_runtime': '9.1', 'train_loss': '2.9', 'epoch': '3'}",
     'Loading weights:  50%|█████     | 1/2 [00:00<00:00, 9it/s]',
     'Writing model shards: 100%|██████████| 1/1 [00:00<00:00, 1199.40it/s]',
     'loss of connection to 10.0.0.1:29500',

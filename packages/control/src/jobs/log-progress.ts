@@ -43,6 +43,8 @@ export function createLogProgress(): LogProgress {
 export function readProgressLine(raw: string): SeenProgress | undefined {
   // eslint-disable-next-line no-control-regex -- colours are control characters
   const line = raw.replaceAll(/\u001B\[[0-9;?]*[A-Za-z]/g, '');
+  // The Trainer's summary at its end: its loss is the mean over the run.
+  if (/\btrain_runtime\b/.test(line)) return undefined;
   const bar = readBar(line);
   const values = readValues(line);
   // A bar that says more than where it is, or that has no name, is the training's; "Loading weights: 50%" is not.
