@@ -1,7 +1,11 @@
 /** What the gateway has seen, by tenant, endpoint and revision: as many series as there are routes, never per request. */
-import type { MetricFamily } from '@gantry/kit';
-import { Histogram, latencyBoundsMs } from './histogram.ts';
+import { Histogram, type HistogramCounts, type MetricFamily } from '@gantry/kit';
 import type { MeterRecord } from './meter-record.ts';
+
+/** From a quick tensor model to a long prompt on a cold engine. */
+const latencyBoundsMs = [
+  1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000,
+] as const;
 
 export interface SeriesLabels {
   readonly tenantId: string;
@@ -60,7 +64,7 @@ export class GatewayStats {
     return [...this.#series.values()];
   }
 
-  /** For `writeMetrics` of the kit. Histograms are cumulative counters with `le`, as scrapers expect. */
+  /** For `writeMetrics` of the kit. Durations are in seconds there, as scrapers expect. */
   families(): readonly MetricFamily[] {
     const all = this.series();
     const counter = (name: string, help: string, value: (series: Series) => number): MetricFamily => ({
@@ -96,20 +100,20 @@ export class GatewayStats {
         (series) => series.completionTokens,
       ),
       counter('gantry_gateway_retries_total', 'Attempts beyond the first.', (series) => series.retries),
-      ...histogramFamilies(
-        'gantry_gateway_request_ms',
+      histogramFamily(
+        'gantry_gateway_request_seconds',
         'Time from request to the end of the answer.',
         all,
         (series) => series.requestMs,
       ),
-      ...histogramFamilies(
-        'gantry_gateway_ttft_ms',
+      histogramFamily(
+        'gantry_gateway_ttft_seconds',
         'Time to the first token (first byte where not streamed).',
         all,
         (series) => series.ttftMs,
       ),
-      ...histogramFamilies(
-        'gantry_gateway_inter_token_ms',
+      histogramFamily(
+        'gantry_gateway_inter_token_seconds',
         'Time between streamed tokens.',
         all,
         (series) => series.interTokenMs,
@@ -135,40 +139,23 @@ function toLabels(series: Series): Record<string, string> {
   return { tenant: tenantId, model: endpointName, revision: revisionId };
 }
 
-function histogramFamilies(
+function histogramFamily(
   name: string,
   help: string,
   all: readonly Series[],
   pick: (series: Series) => Histogram,
-): readonly MetricFamily[] {
-  return [
-    {
-      name: `${name}_bucket`,
-      help,
-      type: 'counter',
-      samples: all.flatMap((series) => {
-        const histogram = pick(series);
-        let seen = 0;
-        return histogram.counts.map((count, bucket) => {
-          seen += count;
-          return {
-            labels: { ...toLabels(series), le: String(histogram.upperBounds[bucket] ?? '+Inf') },
-            value: seen,
-          };
-        });
-      }),
-    },
-    {
-      name: `${name}_sum`,
-      help,
-      type: 'counter',
-      samples: all.map((series) => ({ labels: toLabels(series), value: pick(series).sum })),
-    },
-    {
-      name: `${name}_count`,
-      help,
-      type: 'counter',
-      samples: all.map((series) => ({ labels: toLabels(series), value: pick(series).count })),
-    },
-  ];
+): MetricFamily {
+  return {
+    name,
+    help,
+    type: 'histogram',
+    samples: all.map((series) => ({ labels: toLabels(series), value: inSeconds(pick(series)) })),
+  };
 }
+
+const inSeconds = ({ upperBounds, counts, sum, count }: Histogram): HistogramCounts => ({
+  upperBounds: upperBounds.map((bound) => bound / 1000),
+  counts,
+  sum: sum / 1000,
+  count,
+});

@@ -3,6 +3,7 @@ export { formatBytes, parseByteSize } from './byte-sizes.ts';
 export { createManualClock, systemClock, type Clock, type ManualClock } from './clock.ts';
 export { createDeferred, type Deferred } from './deferred.ts';
 export { formatDuration, parseDuration } from './durations.ts';
+export { Histogram, type HistogramCounts } from './histogram.ts';
 export { createId } from './ids.ts';
 export { parseIgnoreRules, type IgnoreRules } from './ignore-rules.ts';
 export { writeMetrics, type Labels, type MetricFamily } from './metrics.ts';

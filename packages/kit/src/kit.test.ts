@@ -4,6 +4,7 @@ import {
   createAbortableQueue,
   createId,
   createRandom,
+  Histogram,
   formatBytes,
   formatDuration,
   nearest,
@@ -86,5 +87,24 @@ describe('metrics', () => {
     expect(
       writeMetrics([{ name: 'a', help: 'h', type: 'gauge', samples: [{ labels: { x: 'q"\n' }, value: 1 }] }]),
     ).toBe('# HELP a h\n# TYPE a gauge\na{x="q\\"\\n"} 1\n');
+  });
+
+  it('writes a histogram as cumulative buckets with a sum and a count', () => {
+    const value = new Histogram([0.1, 1]);
+    for (const seconds of [0.05, 0.1, 0.5, 30]) value.record(seconds);
+    expect(
+      writeMetrics([{ name: 'a', help: 'h', type: 'histogram', samples: [{ labels: { x: 'y' }, value }] }]),
+    ).toBe(
+      [
+        '# HELP a h',
+        '# TYPE a histogram',
+        'a_bucket{x="y",le="0.1"} 2',
+        'a_bucket{x="y",le="1"} 3',
+        'a_bucket{x="y",le="+Inf"} 4',
+        'a_sum{x="y"} 30.65',
+        'a_count{x="y"} 4',
+        '',
+      ].join('\n'),
+    );
   });
 });

@@ -1,5 +1,13 @@
+export interface HistogramCounts {
+  readonly upperBounds: readonly number[];
+  /** By bucket; the last is of what lies beyond every bound. */
+  readonly counts: readonly number[];
+  readonly sum: number;
+  readonly count: number;
+}
+
 /** Counts in fixed buckets; `upperBounds` are inclusive and ascending, as Prometheus has them. */
-export class Histogram {
+export class Histogram implements HistogramCounts {
   readonly upperBounds: readonly number[];
   readonly counts: number[];
   sum = 0;
@@ -29,8 +37,3 @@ export class Histogram {
     return this.upperBounds.at(-1);
   }
 }
-
-/** Milliseconds from a quick tensor model to a long prompt on a cold engine. */
-export const latencyBoundsMs = [
-  1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000,
-] as const;
