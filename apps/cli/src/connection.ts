@@ -1,5 +1,5 @@
 /** Which server, with which key: flags, then the environment, then a named context, then this machine's own server. */
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { type Client, createClient } from '@gantry/sdk';
@@ -56,6 +56,15 @@ export function readServer(dataDir: string): ServerFile | undefined {
   try {
     const server = JSON.parse(readFileSync(join(dataDir, 'server.json'), 'utf8')) as ServerFile;
     return isAlive(server.pid) ? server : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The key that the first start left for the CLI; undefined where there is none or it is not ours to read. */
+export function readOperatorKey(dataDir: string): string | undefined {
+  try {
+    return readFileSync(join(dataDir, 'keys', 'operator.key'), 'utf8').trim();
   } catch {
     return undefined;
   }
@@ -118,9 +127,8 @@ function locate(options: GlobalOptions): { url: string; key: string } {
     options.dataDir === undefined ? [defaultDataDir(), quickstartDataDir()] : [resolve(options.dataDir)];
   for (const dir of dirs) {
     const server = readServer(dir);
-    const keyFile = join(dir, 'keys', 'operator.key');
-    if (server !== undefined && existsSync(keyFile))
-      return { url: url ?? server.url, key: key ?? readFileSync(keyFile, 'utf8').trim() };
+    const ownKey = readOperatorKey(dir);
+    if (server !== undefined && ownKey !== undefined) return { url: url ?? server.url, key: key ?? ownKey };
   }
   throw new CliError('no_server', 'no gantry is running on this machine', {
     hint: 'start one: gantry up --detach; or use another: gantry login URL',

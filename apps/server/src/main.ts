@@ -1,8 +1,9 @@
-/** `gantry up` spawns this. One JSON line on stdout when ready; logs on stderr; ends on SIGTERM or SIGINT. */
+/** `gantry up` spawns this (`gantry doctor` too, with `--probe DIR`). One JSON line on stdout when ready; logs on stderr; ends on SIGTERM or SIGINT. */
 import { GantryError } from '@gantry/contract';
 import { createDeferred } from '@gantry/kit';
 import { destination, pino } from 'pino';
 import { readOptions } from './options.ts';
+import { probeMachine } from './probe.ts';
 import { serve } from './serve.ts';
 
 const logger = pino(
@@ -13,6 +14,10 @@ const stopped = createDeferred<NodeJS.Signals>();
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stopped.resolve(signal));
 
 try {
+  if (process.argv[2] === '--probe') {
+    process.stdout.write(`${JSON.stringify(await probeMachine(process.argv[3] ?? '.'))}\n`);
+    process.exit();
+  }
   await using server = await serve(
     readOptions(process.argv.slice(2), process.env, process.getuid?.()),
     logger,

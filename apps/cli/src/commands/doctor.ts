@@ -1,41 +1,57 @@
-import { existsSync } from 'node:fs';
-import { availableParallelism, totalmem } from 'node:os';
-import { formatBytes } from '@gantry/kit';
+import { resolve } from 'node:path';
+import { createClient } from '@gantry/sdk';
 import type { Command } from 'commander';
-import { example } from '../command-group.ts';
-import { defaultDataDir, readServer } from '../connection.ts';
+import pc from 'picocolors';
+import { example, numberOption } from '../command-group.ts';
+import {
+  type GlobalOptions,
+  type ServerFile,
+  defaultDataDir,
+  quickstartDataDir,
+  readOperatorKey,
+  readServer,
+} from '../connection.ts';
+import { judge } from '../doctor/checks.ts';
+import type { Check } from '../doctor/check.ts';
+import { type Machine, lookAtMachine } from '../doctor/machine.ts';
+import { exitCodes } from '../exit-codes.ts';
 import { showOne } from '../output.ts';
-import { isPortFree } from '../server-process.ts';
+
+const marks = { ok: pc.green('✓'), warn: pc.yellow('!'), bad: pc.red('✗') } as const;
 
 export function doctorCommand(program: Command): void {
   example(
-    program.command('doctor').description('Looks at this machine and says what gantry can use'),
+    program
+      .command('doctor')
+      .description('Looks at this machine and says what gantry can use; exit code 3 if it cannot run')
+      .option('--port <N>', 'the port to look at', numberOption, 7070),
     'gantry doctor',
-  ).action(async (_options: unknown, command: Command) => {
-    const isFree = await isPortFree(7070);
-    const checks: (readonly [boolean, string, string])[] = [
-      [Number(process.versions.node.split('.')[0]) >= 24, 'node', process.version],
-      [
-        true,
-        'platform',
-        `${process.platform}-${process.arch}, ${availableParallelism()} CPUs, ${formatBytes(totalmem())}`,
-      ],
-      [isFree, 'port 7070', isFree ? 'free' : 'taken (another gantry, or use --port)'],
-      [
-        existsSync('/sys/fs/cgroup'),
-        'limits',
-        'memory and process counts watched by the shim of each worker',
-      ],
-      [
-        true,
-        'data',
-        `${defaultDataDir()}${readServer(defaultDataDir()) === undefined ? '' : ' (a server is running)'}`,
-      ],
-    ];
-    showOne(
-      command,
-      checks.map(([ok, name, text]) => ({ ok, name, text })),
-      () => checks.map(([ok, name, text]) => `  ${ok ? '✓' : '✗'} ${name.padEnd(10)} ${text}`).join('\n'),
-    );
+    'gantry doctor --json',
+  ).action(async ({ port }: { port: number }, command: Command) => {
+    const given = command.optsWithGlobals<GlobalOptions>().dataDir;
+    const dataDir = given === undefined ? usualDataDir() : resolve(given);
+    const checks = judge(await lookAtMachine(dataDir, port, (server) => askStatus(server, dataDir)));
+    const isFit = checks.every(({ state }) => state !== 'bad');
+    showOne(command, { ok: isFit, checks }, () => checks.map(line).join('\n'));
+    if (!isFit) process.exitCode = exitCodes.refused;
   });
+}
+
+/** The one with a server in it: the default one's, else the one that the quickstart left running. */
+const usualDataDir = (): string =>
+  [defaultDataDir(), quickstartDataDir()].find((dir) => readServer(dir) !== undefined) ?? defaultDataDir();
+
+function line({ name, state, text, hint }: Check): string {
+  const first = `  ${marks[state]} ${name.padEnd(10)} ${text}`;
+  return hint === undefined ? first : `${first}\n    ${' '.repeat(10)} ${pc.dim(hint)}`;
+}
+
+async function askStatus(server: ServerFile, dataDir: string): Promise<Machine['status']> {
+  const key = readOperatorKey(dataDir);
+  if (key === undefined) return undefined;
+  try {
+    return await createClient({ baseUrl: server.url, key }).call('status.get', {});
+  } catch {
+    return undefined;
+  }
 }

@@ -8,7 +8,7 @@ import { exitCodes } from '../exit-codes.ts';
 import { showOne } from '../output.ts';
 import { runServer, startServer } from '../server-process.ts';
 
-const passed = ['port', 'host', 'tlsCert', 'tlsKey', 'databaseUrl', 'insecure', 'memory'] as const;
+const passed = ['port', 'host', 'tlsCert', 'tlsKey', 'databaseUrl', 'insecure', 'memory', 'keep'] as const;
 
 export function upCommand(program: Command): void {
   example(
@@ -22,7 +22,8 @@ export function upCommand(program: Command): void {
       .option('--tls-key <FILE>', 'its key, PEM')
       .option('--insecure', 'listen beyond this machine without TLS')
       .option('--database-url <URL>', 'a Postgres of your own')
-      .option('--memory', 'keep everything in memory; nothing survives'),
+      .option('--memory', 'keep everything in memory; nothing survives')
+      .option('--keep <AGES>', 'how long things stay: logs=14d,checkpoints=14d,runs=90d,blobs=7d'),
     'gantry up --detach',
     'gantry up --host 0.0.0.0 --tls-cert cert.pem --tls-key key.pem',
   ).action(async (options: Record<string, string | boolean | undefined>, command: Command) => {

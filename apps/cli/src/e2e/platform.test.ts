@@ -75,6 +75,27 @@ describe('a running platform', () => {
     expect(status.counts).toMatchObject({ succeeded: 1, failed: 1 });
   });
 
+  test('doctor finds this machine fit and its server running', { timeout: patienceMs }, async () => {
+    const { code, out } = await bench.gantry('doctor', '--json');
+    expect(code).toBe(0);
+    const { ok, checks } = JSON.parse(out) as {
+      ok: boolean;
+      checks: readonly { name: string; text: string }[];
+    };
+    expect(ok).toBe(true);
+    expect(checks.find(({ name }) => name === 'database')?.text).toContain('postgres');
+    expect(checks.find(({ name }) => name === 'server')?.text).toContain('http://127.0.0.1');
+    expect(checks.map(({ name }) => name)).toEqual(
+      expect.arrayContaining(['limits', 'GPU', 'python', 'disk']),
+    );
+  });
+
+  test('replays what it saw under another policy', { timeout: patienceMs }, async () => {
+    const { code, out } = await bench.gantry('simulate', '--from-server', '--policy', 'fifo', '--json');
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({ results: [{ policy: 'fifo', unfinished: 0 }] });
+  });
+
   test('says what is not there with exit code 4', { timeout: patienceMs }, async () => {
     const { code, err } = await bench.gantry('job', 'show', 'nowhere');
     expect([code, err]).toEqual([4, expect.stringContaining('[not_found]')]);
