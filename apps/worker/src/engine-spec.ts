@@ -1,10 +1,15 @@
 /** What the server writes for a replica: which model, under which name, with how much room. */
+import type { BatchingOptions } from '@gantry/engines';
+
 export interface EngineSpec {
+  readonly engine: 'llm' | 'tensor';
   readonly modelPath: string;
   readonly modelName: string;
   readonly contextTokens?: number;
   readonly slots?: number;
   readonly threads?: number;
+  readonly memoryBytes?: number;
+  readonly batching?: BatchingOptions;
 }
 
 /** Undefined when the text is no such spec. */
@@ -15,13 +20,22 @@ export function parseEngineSpec(text: string): EngineSpec | undefined {
   } catch {
     return undefined;
   }
-  if (typeof json !== 'object' || json === null) return undefined;
-  const spec = json as Record<string, unknown>;
-  const { modelPath, modelName } = spec;
+  if (!isRecord(json)) return undefined;
+  const { modelPath, modelName, engine, batching } = json;
   if (typeof modelPath !== 'string' || typeof modelName !== 'string') return undefined;
-  const counts = ['contextTokens', 'slots', 'threads'].flatMap((name) => {
-    const value = spec[name];
+  const counts = ['contextTokens', 'slots', 'threads', 'memoryBytes'].flatMap((name) => {
+    const value = json[name];
     return typeof value === 'number' && Number.isInteger(value) && value > 0 ? [[name, value]] : [];
   });
-  return { modelPath, modelName, ...(Object.fromEntries(counts) as Partial<EngineSpec>) };
+  return {
+    engine: engine === 'tensor' ? 'tensor' : 'llm',
+    modelPath,
+    modelName,
+    ...(isRecord(batching) ? { batching } : {}),
+    ...(Object.fromEntries(counts) as Partial<EngineSpec>),
+  };
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

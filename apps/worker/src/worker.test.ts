@@ -126,7 +126,7 @@ describe('two training ranks as processes', () => {
 
 describe('an engine spec', () => {
   it('is read as the server writes it, and anything else is refused', () => {
-    const spec = { modelPath: '/m.gguf', modelName: 'm', slots: 2, threads: 1 };
+    const spec = { engine: 'llm', modelPath: '/m.gguf', modelName: 'm', slots: 2, threads: 1 };
     expect(parseEngineSpec(JSON.stringify(spec))).toEqual(spec);
     expect(parseEngineSpec('{"modelPath": 3}')).toBeUndefined();
     expect(parseEngineSpec('')).toBeUndefined();

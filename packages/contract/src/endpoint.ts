@@ -47,6 +47,10 @@ const batchingSchema = z.strictObject({
   timeoutMs: z.number().positive().max(600_000).optional(),
   timeoutAction: z.enum(['reject', 'delay']).optional(),
   preserveOrder: z.boolean().optional(),
+  /** Levels of priority a request may name; 1 is the most urgent. */
+  priorityLevels: z.number().int().min(1).max(16).optional(),
+  /** Sessions of a replica that compute at the same time; they share its cores. */
+  instances: z.number().int().min(1).max(64).optional(),
 });
 export type Batching = z.output<typeof batchingSchema>;
 

@@ -14,6 +14,7 @@ const kinds = {
   not_found: { status: 404, type: 'not_found_error' },
   method_not_allowed: { status: 405, type: 'invalid_request_error' },
   queue_full: { status: 429, type: 'server_error' },
+  timed_out: { status: 504, type: 'server_error' },
   loading: { status: 503, type: 'server_error' },
   shutting_down: { status: 503, type: 'server_error' },
   model_invalid: { status: 500, type: 'server_error' },
@@ -44,8 +45,14 @@ export class EngineError extends Error {
     return kinds[this.code].status;
   }
 
+  /** The sentence with its hint. */
+  get text(): string {
+    return this.hint === undefined ? this.message : `${this.message} ${this.hint}`;
+  }
+
   toOpenAi(): Record<string, unknown> {
-    const message = this.hint === undefined ? this.message : `${this.message} ${this.hint}`;
-    return { error: { message, type: kinds[this.code].type, param: this.param ?? null, code: this.code } };
+    return {
+      error: { message: this.text, type: kinds[this.code].type, param: this.param ?? null, code: this.code },
+    };
   }
 }

@@ -2,13 +2,19 @@
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import type { EngineServer, ListenOptions } from './engine-server.ts';
 import { serveLlm, type ServeLlmOptions } from './llm-server.ts';
+import { serveTensors, type TensorServiceOptions } from './tensor-service.ts';
 
-export interface EngineHostOptions extends Omit<ServeLlmOptions, 'listen'> {
+type Served =
+  | ({ readonly engine?: 'llm' } & Omit<ServeLlmOptions, 'listen'>)
+  | ({ readonly engine: 'tensor' } & TensorServiceOptions & Omit<ListenOptions, 'listen'>);
+
+export type EngineHostOptions = Served & {
   /** The worker's own directory: `engine.sock` and `endpoint.json` appear in it. */
   readonly workerDir: string;
-  readonly listen?: ServeLlmOptions['listen'];
-}
+  readonly listen?: ListenOptions['listen'];
+};
 
 /** Linux allows 107 bytes for the path of a Unix socket, macOS 103. */
 const longestSocketPathBytes = 100;
@@ -32,7 +38,7 @@ export async function runEngineHost(
     listen = { socketPath };
   }
   try {
-    await using server = await serveLlm({ ...options, listen });
+    await using server = await serve({ ...options, listen });
     const aside = `${endpointFile}.${process.pid}.part`;
     await writeFile(aside, `${JSON.stringify(server.address)}\n`);
     await rename(aside, endpointFile);
@@ -43,4 +49,8 @@ export async function runEngineHost(
     if (temporary !== undefined && dirname(temporary) === tmpdir())
       await rm(temporary, { recursive: true, force: true });
   }
+}
+
+function serve(options: Served & ListenOptions): Promise<EngineServer> {
+  return options.engine === 'tensor' ? serveTensors(options) : serveLlm(options);
 }

@@ -1,6 +1,6 @@
 /**
  * An ONNX model as plain data, and its bytes. Field numbers are those of onnx/onnx.proto (IR version 10).
- * Only what our own graphs use: static shapes, float and int64 tensors, an empty sequence as output.
+ * Only what our own graphs use: float and int64 tensors, an empty sequence as output.
  */
 import { createProtobufWriter, type ProtobufWriter } from './protobuf-writer.ts';
 
@@ -31,7 +31,8 @@ export interface OnnxNode {
 export interface OnnxValueInfo {
   readonly name: string;
   readonly type: OnnxElementType | 'sequence';
-  readonly shape: readonly number[];
+  /** A name is a size that each run chooses. */
+  readonly shape: readonly (number | string)[];
 }
 
 export interface OnnxModel {
@@ -114,12 +115,20 @@ function writeValueInfo(writer: ProtobufWriter, info: OnnxValueInfo): void {
   });
 }
 
-function writeTensorType(writer: ProtobufWriter, type: OnnxElementType, shape?: readonly number[]): void {
+function writeTensorType(
+  writer: ProtobufWriter,
+  type: OnnxElementType,
+  shape?: OnnxValueInfo['shape'],
+): void {
   writer.message(1, (tensor) => {
     tensor.integer(1, elementTypeIds[type]);
     if (shape === undefined) return;
     tensor.message(2, (dimensions) => {
-      for (const size of shape) dimensions.message(1, (dimension) => dimension.integer(1, size));
+      for (const size of shape)
+        dimensions.message(1, (dimension) => {
+          if (typeof size === 'string') dimension.text(2, size);
+          else dimension.integer(1, size);
+        });
     });
   });
 }

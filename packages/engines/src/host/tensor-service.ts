@@ -1,0 +1,145 @@
+/** The Open Inference Protocol on one tensor model (kserve/open-inference-protocol, `inference_rest.md`). */
+import { availableParallelism } from 'node:os';
+import { defaultBatchPolicy, type BatchPolicy } from '@gantry/serving';
+import type { EngineError } from '../engine-error.ts';
+import { createTensorEngine, type TensorEngine } from '../onnx/tensor-engine.ts';
+import { toInferAnswer } from '../oip/infer-answer.ts';
+import { parseInfer } from '../oip/parse-infer.ts';
+import { serveEngine } from './engine-server.ts';
+import type { EngineCall, EngineRoute, EngineServer, EngineService, ListenOptions } from './engine-server.ts';
+import { readBytes, sendJson } from './http-body.ts';
+
+/** As an endpoint's `batching` names them (docs/serving.md). */
+export interface BatchingOptions {
+  readonly maxBatchSize?: number;
+  readonly preferredSizes?: readonly number[];
+  readonly maxDelayMs?: number;
+  readonly maxQueueSize?: number;
+  readonly timeoutMs?: number;
+  readonly timeoutAction?: 'reject' | 'delay';
+  readonly preserveOrder?: boolean;
+  readonly priorityLevels?: number;
+  readonly instances?: number;
+}
+
+export interface TensorServiceOptions {
+  readonly modelPath: string;
+  readonly modelName: string;
+  readonly modelVersion?: string;
+  readonly threads?: number;
+  readonly providers?: readonly string[];
+  readonly batching?: BatchingOptions;
+  readonly bodyLimitBytes?: number;
+  readonly onLog?: (line: string) => void;
+}
+
+const binaryHeader = 'inference-header-content-length';
+
+export async function serveTensors(options: ListenOptions & TensorServiceOptions): Promise<EngineServer> {
+  return serveEngine(new TensorService(options), options);
+}
+
+class TensorService implements EngineService {
+  readonly #options: TensorServiceOptions;
+  #engine: TensorEngine | undefined;
+
+  constructor(options: TensorServiceOptions) {
+    this.#options = options;
+  }
+
+  async load(): Promise<void> {
+    const { modelPath, batching, providers, onLog, threads } = this.#options;
+    this.#engine = await createTensorEngine({
+      modelPath,
+      threads: threads ?? Math.max(1, availableParallelism() - 1),
+      policy: toPolicy(batching ?? {}),
+      isBatchDeclared: batching !== undefined,
+      ...(batching?.instances === undefined ? {} : { instances: batching.instances }),
+      ...(providers === undefined ? {} : { providers }),
+      ...(onLog === undefined ? {} : { onLog }),
+    });
+    await this.#engine.warmUp();
+  }
+
+  routeOf(path: string): EngineRoute | undefined {
+    const match = /^\/v2(?:\/models\/[^/]+(?:\/versions\/[^/]+)?(?:\/(ready|infer))?)?$/.exec(path);
+    if (match === null) return undefined;
+    if (match[1] === 'infer')
+      return {
+        method: 'POST',
+        isWork: true,
+        answer: (call) => this.#infer(this.#engine as TensorEngine, call),
+      };
+    if (match[1] === 'ready') return get(({ response }) => sendJson(response, 200, this.#readiness()));
+    return get(({ response }) => sendJson(response, 200, path === '/v2' ? server : this.#metadata()));
+  }
+
+  stats(): object {
+    return this.#engine?.stats() ?? {};
+  }
+
+  errorBody(error: EngineError): object {
+    return { error: error.text };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#engine?.[Symbol.asyncDispose]();
+  }
+
+  get #version(): string {
+    return this.#options.modelVersion ?? '1';
+  }
+
+  #readiness(): object {
+    return { name: this.#options.modelName, ready: this.#engine !== undefined };
+  }
+
+  #metadata(): object {
+    return {
+      name: this.#options.modelName,
+      versions: [this.#version],
+      platform: 'onnxruntime_onnx',
+      inputs: this.#engine?.signature.inputs ?? [],
+      outputs: this.#engine?.signature.outputs ?? [],
+    };
+  }
+
+  async #infer(engine: TensorEngine, { request, response, signal }: EngineCall): Promise<void> {
+    const body = await readBytes(request, this.#options.bodyLimitBytes ?? 64 * 1024 ** 2);
+    const length = request.headers[binaryHeader];
+    const call = parseInfer(body, typeof length === 'string' ? length : undefined);
+    const outputs = await engine.infer(call, signal);
+    if (response.destroyed) return;
+    const model = { name: this.#options.modelName, version: this.#version };
+    const { json, tail } = toInferAnswer(model, call, outputs);
+    const bytes = tail.length === 0 ? json : Buffer.concat([json, ...tail]);
+    response.writeHead(200, {
+      'content-length': bytes.byteLength,
+      ...(tail.length === 0
+        ? { 'content-type': 'application/json' }
+        : { 'content-type': 'application/octet-stream', [binaryHeader]: json.byteLength }),
+    });
+    response.end(bytes);
+  }
+}
+
+const server = { name: 'gantry', version: '0.1.0', extensions: ['binary_tensor_data'] };
+const get = (answer: EngineRoute['answer']): EngineRoute => ({ method: 'GET', isWork: false, answer });
+
+function toPolicy(batching: BatchingOptions): BatchPolicy {
+  const { maxQueueSize, timeoutMs, timeoutAction = 'reject' } = batching;
+  return {
+    ...defaultBatchPolicy,
+    maxBatchSize: batching.maxBatchSize ?? defaultBatchPolicy.maxBatchSize,
+    preferredBatchSizes: (batching.preferredSizes ?? []).toSorted((one, other) => one - other),
+    maxQueueDelayMs: batching.maxDelayMs ?? 0,
+    priorityLevels: batching.priorityLevels ?? 1,
+    preserveOrdering: batching.preserveOrder ?? false,
+    queue: {
+      ...(maxQueueSize === undefined ? {} : { maxQueueSize }),
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
+      timeoutAction,
+      allowTimeoutOverride: true,
+    },
+  };
+}

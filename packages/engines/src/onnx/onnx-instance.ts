@@ -1,0 +1,96 @@
+/** One thread that computes, seen from the outside: a run at a time, each answered once. */
+import { createDeferred, type Deferred } from '@gantry/kit';
+import { extname, join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { EngineError } from '../engine-error.ts';
+import type { WireTensor } from '../oip/wire-tensor.ts';
+import type { TensorSignature } from './tensor-signature.ts';
+
+export interface SessionOptions {
+  readonly modelPath: string;
+  /** Threads that one run computes with. */
+  readonly threads: number;
+  /** ONNX Runtime's execution providers, the preferred first. */
+  readonly providers: readonly string[];
+}
+
+export type ThreadRequest =
+  | {
+      readonly kind: 'run';
+      readonly id: number;
+      readonly inputs: readonly WireTensor[];
+      readonly outputs: readonly string[];
+    }
+  | { readonly kind: 'close' };
+
+export type ThreadAnswer =
+  | { readonly kind: 'ready'; readonly signature: TensorSignature }
+  | { readonly kind: 'refused'; readonly message: string }
+  | {
+      readonly kind: 'done';
+      readonly id: number;
+      readonly tensors: readonly WireTensor[];
+      readonly computeMs: number;
+    }
+  | { readonly kind: 'failed'; readonly id: number; readonly message: string };
+
+export interface RunResult {
+  readonly tensors: readonly WireTensor[];
+  readonly computeMs: number;
+}
+
+export interface OnnxInstance extends AsyncDisposable {
+  readonly signature: TensorSignature;
+  run(inputs: readonly WireTensor[], outputs: readonly string[]): Promise<RunResult>;
+}
+
+export async function startInstance(options: SessionOptions): Promise<OnnxInstance> {
+  const path = join(import.meta.dirname, `onnx-thread${extname(import.meta.filename)}`);
+  const worker = new Worker(path, { workerData: options });
+  const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
+  const ready = createDeferred<TensorSignature>();
+  const runs = new Map<number, Deferred<RunResult>>();
+  const failAll = (error: EngineError): void => {
+    ready.reject(error);
+    for (const run of runs.values()) run.reject(error);
+    runs.clear();
+  };
+  worker.on('message', (answer: ThreadAnswer) => {
+    if (answer.kind === 'ready') ready.resolve(answer.signature);
+    else if (answer.kind === 'refused')
+      failAll(
+        new EngineError('model_invalid', 'The model cannot be loaded.', {
+          hint: firstLine(answer.message),
+        }),
+      );
+    else {
+      const run = runs.get(answer.id);
+      runs.delete(answer.id);
+      if (answer.kind === 'done') run?.resolve({ tensors: answer.tensors, computeMs: answer.computeMs });
+      else
+        run?.reject(
+          new EngineError('invalid_value', `The model refuses these inputs: ${firstLine(answer.message)}`),
+        );
+    }
+  });
+  worker.once('error', (cause) => failAll(new EngineError('engine_failed', 'A thread failed.', { cause })));
+  worker.once('exit', () => failAll(new EngineError('engine_failed', 'A thread ended.')));
+  const signature = await ready.promise;
+  let nextId = 0;
+  return {
+    signature,
+    run: (inputs, outputs) => {
+      const run = createDeferred<RunResult>();
+      const id = nextId++;
+      runs.set(id, run);
+      worker.postMessage({ kind: 'run', id, inputs, outputs } satisfies ThreadRequest);
+      return run.promise;
+    },
+    [Symbol.asyncDispose]: async () => {
+      worker.postMessage({ kind: 'close' } satisfies ThreadRequest);
+      await ended;
+    },
+  };
+}
+
+const firstLine = (text: string): string => text.split('\n', 1)[0] as string;

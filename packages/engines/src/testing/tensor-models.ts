@@ -1,0 +1,63 @@
+/** Small ONNX models whose answers are known, made by our own writer. */
+import { encodeOnnxModel, type OnnxModel, type OnnxNode, type OnnxTensor } from '@gantry/formats/onnx';
+import { createRandom } from '@gantry/kit';
+
+const opsets = { '': 17 };
+const node = (
+  operator: string,
+  inputs: readonly string[],
+  outputs: readonly string[],
+  attributes: OnnxNode['attributes'] = {},
+): OnnxNode => ({ operator, domain: '', inputs, outputs, attributes });
+
+export interface SumModelOptions {
+  /** A name: each run chooses. Default: both free. */
+  readonly rows?: number | string;
+  readonly columns?: number | string;
+}
+
+/** `y[row] = 2 · (x[row, 0] + x[row, 1] + …)`, and `x` itself as `echo`. */
+export function sumModel({ rows = 'rows', columns = 'columns' }: SumModelOptions = {}): Uint8Array {
+  return encodeOnnxModel({
+    name: 'sum',
+    opsets,
+    nodes: [
+      node('ReduceSum', ['x', 'axis'], ['sum'], { keepdims: { int: 0 } }),
+      node('Add', ['sum', 'sum'], ['y']),
+      node('Identity', ['x'], ['echo']),
+    ],
+    initializers: [{ name: 'axis', shape: [1], data: BigInt64Array.of(1n) }],
+    inputs: [{ name: 'x', type: 'float32', shape: [rows, columns] }],
+    outputs: [
+      { name: 'y', type: 'float32', shape: [rows] },
+      { name: 'echo', type: 'float32', shape: [rows, columns] },
+    ],
+  });
+}
+
+/** A perceptron of these layer widths with fixed random weights: `x[rows, first] → y[rows, last]`. */
+export function perceptron(widths: readonly number[], seed = 1): Uint8Array {
+  const random = createRandom(seed);
+  const nodes: OnnxNode[] = [];
+  const initializers: OnnxTensor[] = [];
+  let name = 'x';
+  for (let layer = 0; layer + 1 < widths.length; layer++) {
+    const [from, to] = [widths[layer] as number, widths[layer + 1] as number];
+    const scale = 1 / Math.sqrt(from);
+    const data = Float32Array.from({ length: from * to }, () => (random.next() * 2 - 1) * scale);
+    initializers.push({ name: `w${layer}`, shape: [from, to], data });
+    const isLast = layer + 2 === widths.length;
+    nodes.push(node('MatMul', [name, `w${layer}`], [isLast ? 'y' : `m${layer}`]));
+    if (!isLast) nodes.push(node('Relu', [`m${layer}`], [`h${layer}`]));
+    name = `h${layer}`;
+  }
+  const model: OnnxModel = {
+    name: 'perceptron',
+    opsets,
+    nodes,
+    initializers,
+    inputs: [{ name: 'x', type: 'float32', shape: ['rows', widths[0] as number] }],
+    outputs: [{ name: 'y', type: 'float32', shape: ['rows', widths.at(-1) as number] }],
+  };
+  return encodeOnnxModel(model);
+}
