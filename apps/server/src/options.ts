@@ -3,6 +3,7 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { GantryError } from '@gantry/contract';
+import { type KeepPolicy, parseKeepPolicy } from '@gantry/control';
 
 export interface ServerOptions {
   readonly dataDir: string;
@@ -14,6 +15,8 @@ export interface ServerOptions {
   readonly bodyLimitBytes: number;
   /** How often accelerators are looked at, where there are any. */
   readonly deviceCheckSeconds: number;
+  /** How long logs, checkpoints and the like are kept. */
+  readonly keep: KeepPolicy;
 }
 
 export function defaultDataDir(env: NodeJS.ProcessEnv, uid: number | undefined): string {
@@ -41,6 +44,7 @@ export function readOptions(
       'database-url': { type: 'string' },
       memory: { type: 'boolean', default: false },
       'device-check-seconds': { type: 'string', default: '30' },
+      keep: { type: 'string' },
     },
   });
   const port = Number(values.port);
@@ -73,5 +77,6 @@ export function readOptions(
     isMemory: values.memory,
     bodyLimitBytes: 8 * 1024 ** 2,
     deviceCheckSeconds,
+    keep: parseKeepPolicy(values.keep ?? env['GANTRY_KEEP']),
   };
 }

@@ -13,6 +13,7 @@ import type { Places } from '@gantry/control';
 import type { BlobStore } from '@gantry/ports';
 import { noteOutside } from '@gantry/store';
 import { newestCheckpoint } from './checkpoints/newest-checkpoint.ts';
+import { removeTree } from './kept-files.ts';
 
 export function createPlaces(dataDir: string, blobs: BlobStore): Places {
   const runDir = (jobId: string): string => join(dataDir, 'runs', jobId);
@@ -43,7 +44,8 @@ export function createPlaces(dataDir: string, blobs: BlobStore): Places {
       return { specFile };
     },
     newestCheckpoint: async (jobId) => (await newestCheckpoint(runDir(jobId)))?.path,
-    removeRun: (jobId) => rm(runDir(jobId), { recursive: true, force: true }),
+    removeRun: (jobId) => removeTree(runDir(jobId)),
+    removeRendezvous: (attemptId) => rm(rendezvousDir(attemptId), { recursive: true, force: true }),
     materialiseModel: async (versionId, files, main) => {
       const folder = join(dataDir, 'cache', versionId);
       for (const { path, digest } of files) {

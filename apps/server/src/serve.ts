@@ -12,6 +12,7 @@ import {
   bootstrapAccess,
   createHub,
   createJobRuntime,
+  createRetention,
   createScheduler,
   createVault,
   evictWork,
@@ -29,6 +30,7 @@ import { createHttpServer } from './http/index.ts';
 import { createLocalInventory } from '@gantry/runners/inventory';
 import { createJobFiles } from './job-data/create-job-files.ts';
 import { loadVaultKey } from './job-data/vault-key.ts';
+import { createKeptFiles } from './kept-files.ts';
 import { createLocalNode } from './local-node.ts';
 import { createMetrics } from './metrics.ts';
 import type { ServerOptions } from './options.ts';
@@ -189,6 +191,14 @@ export async function serve(options: ServerOptions, logger: Logger): Promise<Ser
 
   // What was alive when the last server ended is alive now: adopt it before anything new is placed.
   await adoptAll(platform);
+
+  stack.use(
+    createRetention(deps, hub, {
+      policy: options.keep,
+      files: createKeptFiles(dataDir.path),
+      tenantId: access.tenantId,
+    }),
+  );
 
   const owned = stack.move();
   return { url, platform, [Symbol.asyncDispose]: () => owned.disposeAsync() };

@@ -31,7 +31,7 @@ export function blobStoreSuite(name: string, fresh: () => BlobStore): void {
     it('stores nothing as well as something', async () => {
       const blobs = fresh();
       const { digest } = await blobs.put(from());
-      expect(await blobs.stat(digest)).toEqual({ bytes: 0 });
+      expect(await blobs.stat(digest)).toMatchObject({ bytes: 0 });
       expect(await read(await blobs.get(digest))).toBe('');
     });
 
@@ -47,11 +47,27 @@ export function blobStoreSuite(name: string, fresh: () => BlobStore): void {
       const { digest } = await blobs.put(from('a'));
       expect(await blobs.has(digest)).toBe(true);
       expect(await blobs.verify(digest)).toBe('intact');
-      await blobs.delete(digest);
-      await blobs.delete(digest);
+      expect(await blobs.delete(digest)).toBe(true);
+      expect(await blobs.delete(digest)).toBe(true);
       expect(await blobs.has(digest)).toBe(false);
       expect(await blobs.stat(digest)).toBeUndefined();
       expect(await Array.fromAsync(blobs.list())).toEqual([]);
+    });
+
+    it('deletes what nobody needed since a moment, and nothing that was put or marked after it', async () => {
+      const blobs = fresh();
+      const usedAtMs = async (digest: string): Promise<number> =>
+        (await blobs.stat(digest))?.usedAtMs ?? expect.fail('it is gone');
+      const { digest } = await blobs.put(from('a'));
+      expect(await blobs.delete(digest, { unusedSinceMs: await usedAtMs(digest) })).toBe(false);
+      const weekAgoMs = Date.now() - 7 * 86_400_000;
+      await blobs.markUsed(digest);
+      expect(await usedAtMs(digest)).toBeGreaterThan(weekAgoMs);
+      expect(await blobs.delete(digest, { unusedSinceMs: weekAgoMs })).toBe(false);
+      expect(await blobs.delete(digest, { unusedSinceMs: (await usedAtMs(digest)) + 1 })).toBe(true);
+      expect(await blobs.has(digest)).toBe(false);
+      await blobs.markUsed(digest);
+      expect(await blobs.has(digest)).toBe(false);
     });
 
     it('says not_found for what was never put', async () => {

@@ -1,4 +1,4 @@
-import { globSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { globSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -38,6 +38,16 @@ describe('blobs on disk', () => {
     };
     await expect(createBlobStore(dir).put(failing())).rejects.toThrow('source broke');
     expect(readdirSync(join(dir, 'incoming'))).toEqual([]);
+  });
+
+  it('that were begun by a server that died leave nothing behind', async () => {
+    mkdirSync(join(dir, 'incoming'), { recursive: true });
+    writeFileSync(join(dir, 'incoming', 'torn'), 'half');
+    const { digest } = await createBlobStore(dir).put(from('whole'));
+    expect(
+      globSync('**/*', { cwd: dir, withFileTypes: true }).filter((entry) => entry.isFile()),
+    ).toHaveLength(1);
+    expect(await createBlobStore(dir).has(digest)).toBe(true);
   });
 
   it('refuse to pass on damaged bytes', async () => {

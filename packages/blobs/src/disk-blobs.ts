@@ -3,13 +3,15 @@
  * back with the hash running along, so that a damaged file fails instead of being believed.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { createReadStream, renameSync, rmSync, statSync } from 'node:fs';
+import { type FileHandle, mkdir, open, readdir, rm, stat, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { GantryError } from '@gantry/contract';
 import type { BlobRange, BlobStore } from '@gantry/ports';
 
+/** One store a folder: what was begun by an earlier one and never finished is removed. */
 export function createBlobStore(dir: string): BlobStore {
+  rmSync(join(dir, 'incoming'), { recursive: true, force: true });
   const pathOf = (digest: string): string => {
     const hex = /^sha256:([0-9a-f]{64})$/.exec(digest)?.[1];
     if (hex === undefined)
@@ -21,7 +23,7 @@ export function createBlobStore(dir: string): BlobStore {
 
   const found = async (digest: string): Promise<string> => {
     const path = pathOf(digest);
-    if ((await sizeOf(path)) === undefined) throw new GantryError('not_found', `there is no blob ${digest}`);
+    if ((await look(path)) === undefined) throw new GantryError('not_found', `there is no blob ${digest}`);
     return path;
   };
 
@@ -45,7 +47,8 @@ export function createBlobStore(dir: string): BlobStore {
         const digest = `sha256:${hash.digest('hex')}`;
         const target = pathOf(digest);
         await mkdir(dirname(target), { recursive: true });
-        await rename(aside, target);
+        // At once, as `delete` looks and removes at once: a blob put again is never the one that is removed.
+        renameSync(aside, target);
         await syncDirectory(dirname(target));
         return { digest, bytes };
       } catch (error) {
@@ -62,10 +65,13 @@ export function createBlobStore(dir: string): BlobStore {
       const path = await found(digest);
       return range === undefined ? verified(path, digest) : part(path, range);
     },
-    has: async (digest) => (await sizeOf(pathOf(digest))) !== undefined,
-    stat: async (digest) => {
-      const bytes = await sizeOf(pathOf(digest));
-      return bytes === undefined ? undefined : { bytes };
+    has: async (digest) => (await look(pathOf(digest))) !== undefined,
+    stat: (digest) => look(pathOf(digest)),
+    markUsed: async (digest) => {
+      const now = new Date();
+      await utimes(pathOf(digest), now, now).catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== 'ENOENT') throw error;
+      });
     },
     verify: async (digest) => {
       const hash = createHash('sha256');
@@ -80,7 +86,14 @@ export function createBlobStore(dir: string): BlobStore {
         }
       }
     },
-    delete: (digest) => rm(pathOf(digest), { force: true }),
+    delete: async (digest, condition) => {
+      const path = pathOf(digest);
+      const usedAtMs = statSync(path, { throwIfNoEntry: false })?.mtimeMs;
+      if (condition !== undefined && usedAtMs !== undefined && usedAtMs >= condition.unusedSinceMs)
+        return false;
+      rmSync(path, { force: true });
+      return true;
+    },
   };
 }
 
@@ -113,9 +126,9 @@ async function* verified(path: string, digest: string): AsyncIterable<Uint8Array
   }
 }
 
-const sizeOf = (path: string): Promise<number | undefined> =>
+const look = (path: string): Promise<{ bytes: number; usedAtMs: number } | undefined> =>
   stat(path).then(
-    ({ size }) => size,
+    ({ size, mtimeMs }) => ({ bytes: size, usedAtMs: mtimeMs }),
     (error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return undefined;
       throw error;

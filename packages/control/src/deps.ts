@@ -21,7 +21,10 @@ export interface Places {
   /** Writes the job's spec where its ranks read it; makes the folders above. */
   prepareAttempt(input: { jobId: string; attemptId: string; spec: unknown }): Promise<{ specFile: string }>;
   newestCheckpoint(jobId: string): Promise<string | undefined>;
-  removeRun(jobId: string): Promise<void>;
+  /** Answers the bytes freed. */
+  removeRun(jobId: string): Promise<number>;
+  /** The sockets' folder of an attempt that ended. */
+  removeRendezvous(attemptId: string): Promise<void>;
   /** The files of a model version beside each other, each under its own path; returns where `main` lies. */
   materialiseModel(
     versionId: string,

@@ -14,11 +14,14 @@ export interface BlobStore {
    */
   get(digest: string, range?: BlobRange): Promise<AsyncIterable<Uint8Array>>;
   has(digest: string): Promise<boolean>;
-  /** Undefined when there is no such blob. */
-  stat(digest: string): Promise<{ readonly bytes: number } | undefined>;
+  /** Undefined when there is no such blob. `usedAtMs`: when it was last put or marked. */
+  stat(digest: string): Promise<{ readonly bytes: number; readonly usedAtMs: number } | undefined>;
+  /** Says that it is needed now. A blob that is not there is passed over. */
+  markUsed(digest: string): Promise<void>;
   /** Reads it all; throws `not_found`. */
   verify(digest: string): Promise<'intact' | 'corrupt'>;
   /** Every digest, in no order. */
   list(): AsyncIterable<string>;
-  delete(digest: string): Promise<void>;
+  /** With `unusedSinceMs` only when it was neither put nor marked after that moment. Answers whether it is gone. */
+  delete(digest: string, condition?: { readonly unusedSinceMs: number }): Promise<boolean>;
 }

@@ -40,11 +40,14 @@ export interface WorkerExit {
 
 export interface ListedWorker {
   readonly workerId: string;
+  readonly jobId: string;
   readonly state: 'running' | 'exited' | 'lost';
   /** When it ended, as far as files tell; undefined while it runs. */
   readonly endedAtMs?: number;
   /** Its end was acknowledged. */
   readonly isAcknowledged: boolean;
+  /** Only what it printed is left: it was removed with `keepLogs`. */
+  readonly isTrimmed: boolean;
 }
 
 export type WorkerEvent =
@@ -80,7 +83,8 @@ export interface Runner extends AsyncDisposable {
   start(spec: WorkerSpec): Promise<void>;
   /** SIGTERM, then SIGKILL of its whole group after `graceMs`. Resolves when asked, not when ended. */
   stop(workerId: string, options: { readonly graceMs: number }): Promise<void>;
-  list(): Promise<readonly ListedWorker[]>;
+  /** Those it knows, of these or of all. */
+  list(among?: readonly string[]): Promise<readonly ListedWorker[]>;
   events(signal: AbortSignal): AsyncIterable<WorkerEvent>;
   /**
    * Reports up to this offset need not be told again to a later server; `'end'` says that its end is written down

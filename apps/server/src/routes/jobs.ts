@@ -166,7 +166,17 @@ export function jobRoutes(platform: Platform): JobRoutes {
       const job = await load(principal, params.name);
       const attempt = job.attempts.at(-1);
       if (attempt === undefined) return;
-      const log = deps.runner.readLog(workerIdOf(attempt.id, query.rank), {
+      const workerId = workerIdOf(attempt.id, query.rank);
+      const isKept = (await deps.runner.list([workerId])).length > 0;
+      if (!isKept && attempt.placement.every(({ rank }) => rank !== query.rank))
+        throw new GantryError('not_found', `job "${job.name}" has no rank ${query.rank}`, {
+          hint: `its ranks are 0 to ${attempt.placement.length - 1}`,
+        });
+      if (!isKept && attempt.state === 'ended')
+        throw new GantryError('not_found', `the logs of job "${job.name}" are not kept any more`, {
+          hint: 'how long they stay: gantry up --keep logs=30d',
+        });
+      const log = deps.runner.readLog(workerId, {
         stream: query.stream,
         sinceBytes: query.sinceBytes,
         follow: query.follow,

@@ -492,6 +492,10 @@ export function createEndpointRuntime(deps: Deps, hub: Hub, world: EndpointWorld
       if (event.type === 'exited' || event.type === 'lost') {
         byWorker.delete(event.workerId);
         await finishReplica(replicaId, event.type === 'exited' ? event.exit.message : event.message);
+        // Written down for good: what is kept of it may age.
+        await deps.runner.acknowledge(event.workerId, 'end');
+        await deps.places.removeRendezvous(event.workerId);
+        hub.changed('retention');
       }
       return true;
     },

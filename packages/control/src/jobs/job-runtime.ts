@@ -91,7 +91,7 @@ export function createJobRuntime(deps: Deps, hub: Hub): JobRuntime {
           { jobId, attemptId: attempt.id, error: String(error) },
           'an attempt could not be started',
         );
-        const known = new Set((await deps.runner.list()).map(({ workerId }) => workerId));
+        const known = await knownOf(attempt);
         const entry = live.get(attempt.id);
         for (const { rank } of attempt.placement) {
           if (known.has(workerIdOf(attempt.id, rank))) continue;
@@ -102,10 +102,16 @@ export function createJobRuntime(deps: Deps, hub: Hub): JobRuntime {
       }
     });
 
+  /** The ranks' workers that were begun. */
+  const knownOf = async ({ id, placement }: AttemptRecord): Promise<ReadonlySet<string>> => {
+    const ids = placement.map(({ rank }) => workerIdOf(id, rank));
+    return new Set((await deps.runner.list(ids)).map(({ workerId }) => workerId));
+  };
+
   const stopRanks = async (jobId: string, attempt: AttemptRecord, graceMs: number): Promise<void> => {
     const entry = live.get(attempt.id);
     if (entry !== undefined) entry.isStopping = true;
-    const known = new Set((await deps.runner.list()).map(({ workerId }) => workerId));
+    const known = await knownOf(attempt);
     for (const { rank } of attempt.placement) {
       const workerId = workerIdOf(attempt.id, rank);
       if (known.has(workerId)) await deps.runner.stop(workerId, { graceMs });
@@ -221,6 +227,7 @@ export function createJobRuntime(deps: Deps, hub: Hub): JobRuntime {
     live.delete(attemptId);
     // Written down for good: no later server needs to hear of it, and what is kept of it may age.
     for (const rank of entry.exits.keys()) await deps.runner.acknowledge(workerIdOf(attemptId, rank), 'end');
+    await deps.places.removeRendezvous(attemptId);
     const row = await stored(() => deps.store.read({ platform: true }, (tx) => tx.get('job', entry.jobId)));
     if (row === undefined || ['succeeded', 'failed', 'cancelled'].includes(row.state))
       progress.delete(entry.jobId);

@@ -22,9 +22,9 @@ export async function startAttempt(deps: Deps, row: Row, attempt: AttemptRecord)
   const places = await rankPlaces(deps, attempt);
   const cpuMilli = Math.round(job.resources.cpu * 1_000);
   const cwd = workDirOf(deps, row, attempt);
-  const begun = new Set((await deps.runner.list()).map(({ workerId }) => workerId));
   // What runs already has its inputs; a secret deleted meanwhile is no reason to end it.
-  const isAdopted = places.every(({ rank }) => begun.has(workerIdOf(attempt.id, rank)));
+  const begun = await deps.runner.list(places.map(({ rank }) => workerIdOf(attempt.id, rank)));
+  const isAdopted = begun.length === places.length;
   const inputs = isAdopted ? {} : await prepareInputs(deps, row, cwd);
   for (const place of places) {
     const workerId = workerIdOf(attempt.id, place.rank);

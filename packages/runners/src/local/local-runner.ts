@@ -137,8 +137,8 @@ export function createLocalRunner(options: LocalRunnerOptions): Runner {
   }, 1_000);
   patrol.unref();
 
-  const known = (): readonly string[] =>
-    readdirSync(options.workersDir).filter((name) => safeId.test(name) && existsSync(at(name).spec));
+  const isKnown = (name: string): boolean => safeId.test(name) && existsSync(at(name).spec);
+  const known = (): readonly string[] => readdirSync(options.workersDir).filter(isKnown);
 
   for (const name of known()) {
     // What is written down for good need not be told to every later server.
@@ -202,18 +202,23 @@ export function createLocalRunner(options: LocalRunnerOptions): Runner {
         }
       }
     },
-    list: async () =>
-      known().map((workerId) => {
+    list: async (among) =>
+      (among?.filter(isKnown) ?? known()).map((workerId) => {
         const files = at(workerId);
-        const isAcknowledged = readJson<AcknowledgedRecord>(files.acknowledged)?.isEndKnown === true;
+        const about = {
+          workerId,
+          jobId: readJson<SpecRecord>(files.spec)?.jobId ?? '',
+          isAcknowledged: readJson<AcknowledgedRecord>(files.acknowledged)?.isEndKnown === true,
+          isTrimmed: !existsSync(files.report),
+        };
         const endedAtMs = statSync(files.exit, { throwIfNoEntry: false })?.mtimeMs;
-        if (endedAtMs !== undefined) return { workerId, state: 'exited', endedAtMs, isAcknowledged };
+        if (endedAtMs !== undefined) return { ...about, state: 'exited', endedAtMs };
         const shim = readJson<ShimRecord>(files.shim);
         const isAlive =
           shim === undefined ? watched.has(workerId) : startTimeOf(shim.shimPid) === shim.shimStart;
         return isAlive
-          ? { workerId, state: 'running', isAcknowledged }
-          : { workerId, state: 'lost', endedAtMs: statSync(files.spec).mtimeMs, isAcknowledged };
+          ? { ...about, state: 'running' }
+          : { ...about, state: 'lost', endedAtMs: statSync(files.spec).mtimeMs };
       }),
     async *events(signal) {
       signal.addEventListener('abort', () => queue.close(), { once: true });

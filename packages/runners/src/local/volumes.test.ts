@@ -124,7 +124,13 @@ describe('an ended worker', () => {
   it('is told once more to a later server, unless its end was acknowledged', async () => {
     await run('echo kept', {});
     expect(await runner.list()).toMatchObject([
-      { workerId: 'w', state: 'exited', isAcknowledged: false, endedAtMs: expect.any(Number) },
+      {
+        workerId: 'w',
+        state: 'exited',
+        isAcknowledged: false,
+        isTrimmed: false,
+        endedAtMs: expect.any(Number),
+      },
     ]);
     await runner.acknowledge('w', 'end');
     await runner[Symbol.asyncDispose]();
