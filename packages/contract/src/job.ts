@@ -135,6 +135,8 @@ export const progressSchema = z.object({
   etaSeconds: z.number().optional(),
   learningRate: z.number().optional(),
   validationLoss: z.number().optional(),
+  /** Of a bigram model of the same tokens on the same held-out files: what `validationLoss` should beat. */
+  bigramLoss: z.number().optional(),
   sample: z.object({ prompt: z.string(), text: z.string() }).optional(),
   checkpointStep: z.number().optional(),
   checkpointPath: z.string().optional(),

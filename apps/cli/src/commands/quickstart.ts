@@ -14,6 +14,7 @@ import { readJobFile } from '../job-file.ts';
 import { print } from '../output.ts';
 import { isPortFree, startServer } from '../server-process.ts';
 import { streamCompletion } from '../stream-completion.ts';
+import { trainedText } from '../views/training.ts';
 import { waitForEndpoint } from '../wait-for-endpoint.ts';
 
 const step = (what: string, took: string, text: string): void =>
@@ -70,21 +71,7 @@ async function quickstart(dataDir: string, options: { port: number; file?: strin
       { exitCode: exitCodes.job_failed, hint: ended.hint ?? `./gantry job show ${job.name}` },
     );
   }
-  const { progress } = ended;
-  step(
-    'trained',
-    formatDuration(Date.now() - submittedMs),
-    [
-      typeof progress?.firstLoss === 'number' && typeof progress.loss === 'number'
-        ? `loss ${progress.firstLoss.toFixed(2)} → ${progress.loss.toFixed(2)}`
-        : '',
-      progress?.validationLoss === undefined ? '' : `validation loss ${progress.validationLoss.toFixed(2)}`,
-      `checkpoint ${progress?.checkpointStep ?? '–'}`,
-      `${Math.round(ended.deviceSeconds ?? 0)} CPU-seconds`,
-    ]
-      .filter((part) => part !== '')
-      .join(' · '),
-  );
+  step('trained', formatDuration(Date.now() - submittedMs), trainedText(ended));
 
   const name = (ended.modelVersion ?? '').split('@')[0] ?? '';
   const version = (await client.call('models.versions', { params: { name } })).items[0];

@@ -2,6 +2,7 @@
 import { type Event, type Job, type JobSpec, isTerminal } from '@gantry/contract';
 import { formatBytes, formatDuration } from '@gantry/kit';
 import { ago, coloured, table } from '../output.ts';
+import { heldOutText, lossText } from './training.ts';
 
 export function stateLine(job: Job): string {
   const placement = job.state === 'queued' ? undefined : job.attempts.at(-1)?.placement;
@@ -16,17 +17,23 @@ export function stateLine(job: Job): string {
 
 export function progressOf({ progress }: Job): string {
   if (progress?.step === undefined) return '';
-  const of = progress.totalSteps === undefined ? '' : `/${progress.totalSteps}`;
   const loss = typeof progress.loss === 'number' ? `  loss ${progress.loss.toFixed(2)}` : '';
-  return `${progress.step}${of}${loss}`;
+  return `${stepOf(progress)}${loss}`;
 }
+
+const stepOf = ({ step, totalSteps }: NonNullable<Job['progress']>): string =>
+  totalSteps === undefined ? String(step) : `${step}/${totalSteps}`;
 
 export function describeJob(job: Job): string {
   const { progress } = job;
   const facts: Readonly<Record<string, string | undefined>> = {
     state: coloured(job.state),
     queue: `${job.queue}, submitted by ${job.user} ${ago(job.createdAt)}`,
-    progress: progressOf(job) || undefined,
+    progress:
+      [progress?.step === undefined ? '' : stepOf(progress), lossText(progress ?? {}) ?? '']
+        .filter((part) => part !== '')
+        .join(' · ') || undefined,
+    'held-out': progress === undefined ? undefined : heldOutText(progress)?.replace('held-out ', ''),
     checkpoint: progress?.checkpointStep === undefined ? undefined : `step ${progress.checkpointStep}`,
     device: progress?.device,
     attempts:

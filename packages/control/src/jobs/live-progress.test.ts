@@ -28,6 +28,8 @@ describe('the newest of what a job said', () => {
     const artifact = { type: 'artifact', kind: 'model', path: '/m', formats: ['gguf'] };
     expect(told({ ...artifact, metrics: { validationLoss: 2 } }).validationLoss).toBe(2);
     expect(told({ ...artifact, metrics: { validationLoss: null } }).validationLoss).toBeUndefined();
+    const values = { validationLoss: 3, bigramLoss: 3.5 };
+    expect(told({ type: 'metric', step: 1, values })).toMatchObject(values);
   });
 
   it('knows the newest sample, checkpoint and device', () => {

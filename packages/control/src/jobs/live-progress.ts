@@ -32,19 +32,24 @@ export function mergeProgress(before: Progress | undefined, report: WorkerReport
       return { ...progress, sample: { prompt: report.prompt, text: report.text } };
     case 'checkpoint':
       return { ...progress, checkpointStep: report.step, checkpointPath: report.path };
-    case 'artifact': {
-      const loss = report.metrics['validationLoss'];
-      return typeof loss === 'number' ? { ...progress, validationLoss: loss } : progress;
-    }
+    case 'artifact':
+      return { ...progress, ...heldOut(report.metrics) };
     case 'facts': {
       const device = report.values['device'];
       return typeof device === 'string' ? { ...progress, device } : progress;
     }
-    case 'metric': {
-      const loss = report.values['validationLoss'];
-      return typeof loss === 'number' ? { ...progress, validationLoss: loss } : progress;
-    }
+    case 'metric':
+      return { ...progress, ...heldOut(report.values) };
     case 'fault':
       return progress;
   }
+}
+
+/** The loss on held-out files, and what a bigram model of the same tokens reaches there. */
+function heldOut(values: Readonly<Record<string, unknown>>): Pick<Progress, 'validationLoss' | 'bigramLoss'> {
+  const { validationLoss, bigramLoss } = values;
+  return {
+    ...(typeof validationLoss === 'number' ? { validationLoss } : {}),
+    ...(typeof bigramLoss === 'number' ? { bigramLoss } : {}),
+  };
 }

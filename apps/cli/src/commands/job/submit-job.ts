@@ -7,6 +7,7 @@ import { exitCodes } from '../../exit-codes.ts';
 import { followJob } from '../../follow-job.ts';
 import { isJson, print, showOne } from '../../output.ts';
 import { describeJob, stateLine } from '../../views/job.ts';
+import { trainedLines } from '../../views/training.ts';
 
 export interface SubmitOptions {
   readonly isFollowed: boolean;
@@ -38,6 +39,7 @@ export async function submitJob(
   if (withOutput)
     for await (const chunk of client.log('jobs.logs', { params: { name: job.name }, query: {} }))
       process.stdout.write(chunk);
+  if (ended.state === 'succeeded' && spec.train !== undefined) print(trainedLines(ended));
   finish(command, ended);
 }
 

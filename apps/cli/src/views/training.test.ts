@@ -1,0 +1,43 @@
+import type { Job } from '@gantry/contract';
+import { describe, expect, test } from 'vitest';
+import { heldOutText, lossText, trainedLines } from './training.ts';
+
+describe('the fall of the loss', () => {
+  test('is told with the share that is left', () => {
+    expect(lossText({ firstLoss: 6, loss: 3 })).toBe('loss 6.00 → 3.00 (50 % of the first)');
+    expect(lossText({ loss: 3 })).toBe('loss 3.00');
+    expect(lossText({ loss: null })).toBeUndefined();
+  });
+
+  test('on held-out files stands beside a bigram model', () => {
+    expect(heldOutText({ validationLoss: 2.4, bigramLoss: 2.9 })).toBe(
+      "held-out 2.40, below a bigram model's 2.90",
+    );
+    expect(heldOutText({ validationLoss: 3, bigramLoss: 2.9 })).toContain('not yet below');
+    expect(heldOutText({ validationLoss: 3 })).toBe('held-out 3.00');
+    expect(heldOutText({})).toBeUndefined();
+  });
+});
+
+test('a training ends with what it came to and the way to serve it', () => {
+  const job = {
+    progress: {
+      firstLoss: 6,
+      loss: 3,
+      validationLoss: 2.4,
+      bigramLoss: 2.9,
+      checkpointStep: 600,
+      device: 'CPU (x)',
+    },
+    deviceSeconds: 147.6,
+    startedAt: '2026-01-01T00:00:00Z',
+    endedAt: '2026-01-01T00:01:14Z',
+    modelVersion: 'notes@1',
+  } as unknown as Job;
+  expect(trainedLines(job)).toBe(
+    "  ✓ trained   1 min 14 s   loss 6.00 → 3.00 (50 % of the first) · held-out 2.40, below a bigram model's 2.90 · checkpoint 600 · 148 CPU-seconds\n" +
+      '  ✓ model notes@1   serve it: gantry endpoint create chat --model notes@1',
+  );
+  const { modelVersion: _none, ...unregistered } = job;
+  expect(trainedLines(unregistered)).toContain('--register NAME');
+});
