@@ -7,6 +7,7 @@ import { type FastifyInstance, fastify } from 'fastify';
 import { createAuthThrottle } from './auth-throttle.ts';
 import { createAuthenticate } from './authenticate.ts';
 import { toErrorReply } from './error-reply.ts';
+import { type HttpMeter, createHttpMeter } from './http-meter.ts';
 import { byteType, createRouteHandler } from './route-handler.ts';
 import { addServicePages } from './service-pages.ts';
 import type { HttpServer, HttpServerOptions } from './types.ts';
@@ -47,7 +48,8 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
     },
   });
   app.addContentTypeParser(byteType, (_request, body, done) => done(null, body));
-  answerProblems(app, options);
+  const meter = createHttpMeter();
+  answerProblems(app, options, meter);
 
   const authenticate = createAuthenticate(options, createAuthThrottle('keys'));
   const throttle = createAuthThrottle('tokens');
@@ -63,7 +65,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
       }),
     });
   }
-  addServicePages(app, options);
+  addServicePages(app, { ...options, meter, authenticate });
   await app.ready();
 
   return {
@@ -90,17 +92,19 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
 }
 
 /** Errors, unknown paths and methods; the request's id on every answer and in the log. */
-function answerProblems(app: FastifyInstance, options: HttpServerOptions): void {
+function answerProblems(app: FastifyInstance, options: HttpServerOptions, meter: HttpMeter): void {
   app.addHook('onSend', async (request, reply) => {
     void reply.header('x-request-id', request.id);
   });
   app.addHook('onResponse', async (request, reply) => {
+    const { statusCode } = reply.raw;
+    meter.note({ route: request.routeOptions.url ?? '', status: statusCode, ms: reply.elapsedTime });
     options.logger.info(
       {
         requestId: request.id,
         method: request.method,
         path: request.routeOptions.url ?? request.url.split('?')[0],
-        status: reply.raw.statusCode,
+        status: statusCode,
         ms: Math.round(reply.elapsedTime * 10) / 10,
       },
       'request',

@@ -1,14 +1,34 @@
-/** What needs no key: health, metrics, the API's description, the page at `/`. Loopback or a proxy guards them. */
-import type { FastifyInstance } from 'fastify';
+/**
+ * What is no route of the contract: health, metrics, the API's description, the page at `/`. Metrics need no key
+ * from this machine itself; from elsewhere, also through a proxy, they need an operator's.
+ */
+import { GantryError } from '@gantry/contract';
+import { writeMetrics } from '@gantry/kit';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { toOpenApi } from '../openapi/to-open-api.ts';
-import type { HttpServerOptions } from './types.ts';
+import type { HttpMeter } from './http-meter.ts';
+import type { HttpServerOptions, Principal } from './types.ts';
 
 const exposition = 'text/plain; version=0.0.4; charset=utf-8';
+const loopback = /^(127\.|::1$|::ffff:127\.)/;
 
-export function addServicePages(
-  app: FastifyInstance,
-  options: Pick<HttpServerOptions, 'health' | 'metrics' | 'jobMetrics' | 'page'>,
-): void {
+export interface ServicePageOptions extends Pick<
+  HttpServerOptions,
+  'health' | 'metrics' | 'jobMetrics' | 'page'
+> {
+  readonly meter: HttpMeter;
+  authenticate(request: FastifyRequest): Promise<Principal>;
+}
+
+export function addServicePages(app: FastifyInstance, options: ServicePageOptions): void {
+  const admitScraper = async (request: FastifyRequest): Promise<void> => {
+    const isForwarded = ['forwarded', 'x-forwarded-for'].some((header) => header in request.headers);
+    if (loopback.test(request.ip) && !isForwarded) return;
+    const { role } = await options.authenticate(request);
+    if (role !== 'operator')
+      throw new GantryError('forbidden', 'metrics show every tenant: they need the key of an operator');
+  };
+
   app.get('/healthz', async (_request, reply) =>
     reply.code((await options.health.live()) ? 200 : 500).send({ live: true }),
   );
@@ -16,10 +36,14 @@ export function addServicePages(
     const state = await options.health.ready();
     return reply.code(state.ready ? 200 : 503).send(state);
   });
-  app.get('/metrics', async (_request, reply) => reply.type(exposition).send(await options.metrics()));
-  app.get('/metrics/jobs', async (_request, reply) =>
-    reply.type(exposition).send(await options.jobMetrics()),
-  );
+  app.get('/metrics', async (request, reply) => {
+    await admitScraper(request);
+    return reply.type(exposition).send((await options.metrics()) + writeMetrics(options.meter.families()));
+  });
+  app.get('/metrics/jobs', async (request, reply) => {
+    await admitScraper(request);
+    return reply.type(exposition).send(await options.jobMetrics());
+  });
   app.get('/openapi.json', async () => toOpenApi());
   app.get('/', async (_request, reply) => reply.type('text/html; charset=utf-8').send(await options.page()));
 }
