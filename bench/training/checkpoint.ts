@@ -5,7 +5,12 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Checkpointer, type SaveOutcome } from '../../packages/trainer/src/checkpoint/index.ts';
+import {
+  Checkpointer,
+  openCheckpoint,
+  readCheckpoint,
+  type SaveOutcome,
+} from '../../packages/trainer/src/checkpoint/index.ts';
 import { joinWorld } from '../../packages/trainer/src/group/index.ts';
 import { ModelShard } from '../../packages/trainer/src/parallel/index.ts';
 import { llamaShape } from '../../packages/training/src/model/index.ts';
@@ -44,37 +49,52 @@ export async function checkpointSave(): Promise<BenchLine[]> {
     const peer = await startTorchPeer('torch_checkpoint.py', [directory, String(shard.layout.length)]);
     const oursMs: number[] = [];
     const stallMs: number[] = [];
+    const restoreMs: number[] = [];
     const peerMs: number[] = [];
+    const peerLoadMs: number[] = [];
     // The first rounds warm files and allocators on both sides.
     for (let round = -2; round < rounds; round += 1) {
       const started = performance.now();
       const outcome = await save(checkpointer, round + 3);
       const ms = performance.now() - started;
-      const theirs = await peer?.measure();
+      const theirs = await peer?.measureAll();
+      const loadMs = await restore(outcome.checkpoint.path, shard);
       if (round < 0) continue;
       oursMs.push(ms);
       stallMs.push(outcome.stallMs);
-      if (theirs !== undefined) peerMs.push(theirs);
+      restoreMs.push(loadMs);
+      if (theirs === undefined) continue;
+      peerMs.push(theirs['ms'] ?? Number.NaN);
+      peerLoadMs.push(theirs['loadMs'] ?? Number.NaN);
     }
     peer?.stop();
-    const theirs = peer === undefined ? undefined : median(peerMs);
-    const peerName = peer === undefined ? undefined : `torch ${peer.version} save + fsync`;
-    const line = (name: string, values: readonly number[]): BenchLine => {
+    const compare = (
+      name: string,
+      bar: number,
+      values: readonly number[],
+      peerValues: readonly number[],
+      peerDoes: string,
+    ): BenchLine => {
       const ours = median(values);
+      const theirs = peer === undefined ? undefined : median(peerValues);
       return {
         bench: 'training',
         case: name,
         ours,
         peer: theirs,
-        peerName,
+        peerName: peer === undefined ? undefined : `torch ${peer.version} ${peerDoes}`,
         ratio: theirs === undefined ? undefined : ours / theirs,
-        bar: 'peer / ours >= 1.7',
-        pass: theirs === undefined || theirs / ours >= 1.7,
+        bar: `peer / ours >= ${bar}`,
+        pass: theirs === undefined || theirs / ours >= bar,
         unit: 'ms',
         rounds: values,
       };
     };
-    return [line('checkpoint-save', oursMs), line('checkpoint-stall', stallMs)];
+    return [
+      compare('checkpoint-save', 1.7, oursMs, peerMs, 'save + fsync'),
+      compare('checkpoint-stall', 1.7, stallMs, peerMs, 'save + fsync'),
+      compare('checkpoint-restore', 2, restoreMs, peerLoadMs, 'load'),
+    ];
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
@@ -89,6 +109,15 @@ async function save(
   const outcome = await checkpointer.settle(checkpointer.flags(), 1);
   if (outcome?.kind !== 'saved') throw new Error('the checkpoint was not saved', { cause: outcome });
   return outcome;
+}
+
+/** Both sides have read their file once before: it is in the page cache. */
+async function restore(path: string, shard: ModelShard): Promise<number> {
+  const checkpoint = await openCheckpoint(path);
+  await readCheckpoint(checkpoint, config, shard);
+  const started = performance.now();
+  await readCheckpoint(checkpoint, config, shard);
+  return performance.now() - started;
 }
 
 function fillWithNoise(values: Float32Array): void {

@@ -7,6 +7,8 @@ export interface TorchPeer {
   readonly version: string;
   /** Milliseconds, as the program measured them itself. */
   measure(): Promise<number>;
+  /** The same, with all it has measured in one round. */
+  measureAll(): Promise<Readonly<Record<string, number>>>;
   stop(): void;
 }
 
@@ -24,12 +26,14 @@ export async function startTorchPeer(
   const next = async (): Promise<Record<string, unknown>> =>
     JSON.parse(String((await lines.next()).value)) as Record<string, unknown>;
   const version = String((await next())['torch']);
+  const measureAll = async (): Promise<Readonly<Record<string, number>>> => {
+    child.stdin.write('\n');
+    return (await next()) as Record<string, number>;
+  };
   return {
     version,
-    measure: async () => {
-      child.stdin.write('\n');
-      return Number((await next())['ms']);
-    },
+    measureAll,
+    measure: async () => Number((await measureAll())['ms']),
     stop: () => child.stdin.end(),
   };
 }

@@ -1,4 +1,4 @@
-"""Peer of checkpoint.ts: torch.save and fsync of parameters and both Adam moments; a JSON line of ms on each line read."""
+"""Peer of checkpoint.ts: torch.save and fsync of parameters and both Adam moments, then torch.load; JSON of ms on each line read."""
 import json
 import os
 import sys
@@ -16,4 +16,10 @@ for index, _ in enumerate(sys.stdin):
         torch.save(state, file)
         file.flush()
         os.fsync(file.fileno())
-    print(json.dumps({"ms": (time.perf_counter() - started) * 1000}), flush=True)
+    saved = (time.perf_counter() - started) * 1000
+    # The file is in the page cache, as ours is when it is read.
+    started = time.perf_counter()
+    loaded = torch.load(path, weights_only=True)
+    for name, values in state.items():
+        values.copy_(loaded[name])
+    print(json.dumps({"ms": saved, "loadMs": (time.perf_counter() - started) * 1000}), flush=True)

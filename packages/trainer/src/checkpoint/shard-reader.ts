@@ -4,19 +4,26 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import type { ShardFile, ShardRecord } from './checkpoint-manifest.ts';
 
+interface Block {
+  readonly file: ShardFile;
+  readonly number: number;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
 export class ShardReader implements AsyncDisposable {
   readonly #directory: string;
   readonly #record: ShardRecord;
   readonly #blockBytes: number;
-  readonly #handles = new Map<ShardFile, FileHandle>();
-  readonly #block: Uint8Array<ArrayBuffer>;
-  #held: { readonly file: ShardFile; readonly number: number; readonly length: number } | undefined;
+  readonly #handles = new Map<ShardFile, Promise<FileHandle>>();
+  /** One block is used while the next is read. */
+  #held: Block | undefined;
+  #coming: { readonly file: ShardFile; readonly number: number; readonly block: Promise<Block> } | undefined;
+  readonly #free: Uint8Array<ArrayBuffer>[] = [];
 
   constructor(directory: string, record: ShardRecord, blockBytes: number) {
     this.#directory = directory;
     this.#record = record;
     this.#blockBytes = blockBytes;
-    this.#block = new Uint8Array(blockBytes);
   }
 
   /** Hands over elements [from, from + length) in pieces, valid until the next one. Throws a sentence. */
@@ -26,10 +33,10 @@ export class ShardReader implements AsyncDisposable {
     while (at < end) {
       const { file, start } = this.#fileAt(at);
       const number = Math.floor((at - start) / this.#blockBytes);
-      const block = await this.#load(file, number);
+      const bytes = await this.#load(file, number, end - start);
       const blockStart = start + number * this.#blockBytes;
-      const stop = Math.min(end, blockStart + block.length);
-      take(at / 4, new Float32Array(block.buffer, at - blockStart, (stop - at) / 4));
+      const stop = Math.min(end, blockStart + bytes.length);
+      take(at / 4, new Float32Array(bytes.buffer, at - blockStart, (stop - at) / 4));
       at = stop;
     }
   }
@@ -37,12 +44,14 @@ export class ShardReader implements AsyncDisposable {
   /** Reads all of it. */
   async verify(): Promise<void> {
     for (const file of this.#record.files) {
-      for (let number = 0; number < file.blocks.length; number += 1) await this.#load(file, number);
+      for (let number = 0; number < file.blocks.length; number += 1)
+        await this.#load(file, number, file.bytes);
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const handle of this.#handles.values()) await handle.close();
+    await this.#coming?.block.catch(() => undefined);
+    for (const handle of this.#handles.values()) await (await handle.catch(() => undefined))?.close();
   }
 
   #fileAt(position: number): { file: ShardFile; start: number } {
@@ -54,30 +63,65 @@ export class ShardReader implements AsyncDisposable {
     throw new Error(`the shard of rank ${this.#record.rank} is too short`);
   }
 
-  async #load(file: ShardFile, number: number): Promise<Uint8Array> {
-    const length = Math.min(this.#blockBytes, file.bytes - number * this.#blockBytes);
-    const block = this.#block.subarray(0, length);
-    if (this.#held?.file === file && this.#held.number === number) return block;
-    this.#held = undefined;
-    const handle = await this.#open(file);
-    const { bytesRead } = await handle.read(block, 0, length, number * this.#blockBytes);
-    if (bytesRead !== length) throw new Error(`${file.path} is cut short`);
-    if (crc32(block) !== file.blocks[number]) {
+  /** A block, checked; the one after it is on its way if it begins before `end` (bytes of the file). */
+  async #load(file: ShardFile, number: number, end: number): Promise<Uint8Array<ArrayBuffer>> {
+    if (this.#held?.file === file && this.#held.number === number) return this.#held.bytes;
+    this.#release();
+    const coming = this.#coming;
+    this.#coming = undefined;
+    const isComing = coming?.file === file && coming.number === number;
+    if (!isComing)
+      await coming?.block.then(
+        (block) => this.#free.push(wholeOf(block)),
+        () => undefined,
+      );
+    const block = await (isComing ? coming.block : this.#fetch(file, number));
+    if ((number + 1) * this.#blockBytes < Math.min(end, file.bytes)) {
+      const next = this.#fetch(file, number + 1);
+      // Whoever asks for it hears of its failure.
+      next.catch(() => undefined);
+      this.#coming = { file, number: number + 1, block: next };
+    }
+    if (crc32(block.bytes) !== file.blocks[number]) {
       throw new Error(`${file.path} does not agree with its checksum at block ${number}`);
     }
-    this.#held = { file, number, length };
-    return block;
+    this.#held = block;
+    return block.bytes;
   }
 
-  async #open(file: ShardFile): Promise<FileHandle> {
+  #release(): void {
+    if (this.#held !== undefined) this.#free.push(wholeOf(this.#held));
+    this.#held = undefined;
+  }
+
+  async #fetch(file: ShardFile, number: number): Promise<Block> {
+    const length = Math.min(this.#blockBytes, file.bytes - number * this.#blockBytes);
+    const bytes = (this.#free.pop() ?? new Uint8Array(this.#blockBytes)).subarray(0, length);
+    const handle = await this.#open(file);
+    const { bytesRead } = await handle.read(bytes, 0, length, number * this.#blockBytes);
+    if (bytesRead !== length) throw new Error(`${file.path} is cut short`);
+    return { file, number, bytes };
+  }
+
+  #open(file: ShardFile): Promise<FileHandle> {
     const known = this.#handles.get(file);
     if (known !== undefined) return known;
+    const opening = this.#openChecked(file);
+    this.#handles.set(file, opening);
+    return opening;
+  }
+
+  async #openChecked(file: ShardFile): Promise<FileHandle> {
     const handle = await open(join(this.#directory, file.path), 'r').catch(() => {
       throw new Error(`${file.path} is missing`);
     });
-    this.#handles.set(file, handle);
     const { size } = await handle.stat();
-    if (size !== file.bytes) throw new Error(`${file.path} has ${size} bytes instead of ${file.bytes}`);
-    return handle;
+    if (size === file.bytes) return handle;
+    await handle.close();
+    throw new Error(`${file.path} has ${size} bytes instead of ${file.bytes}`);
   }
+}
+
+function wholeOf({ bytes }: Block): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(bytes.buffer);
 }

@@ -1,16 +1,19 @@
 /**
  * Writes what a rank owns while training goes on: the stall is one copy into memory that is kept for it. Two
- * threads write a file each, over the files of a checkpoint that was let go when there are some: on the
- * development machine 88 ms for one new file, 64 for two, 46 for two used again (130 MB, fsynced).
+ * threads write a file each, over the files of a checkpoint that was let go when there are some (their blocks
+ * on the disk are used again). docs/training.md has what each of these is worth.
  */
 import { rename, writeFile } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
+import { pageMemory } from '../memory/page-memory.ts';
 import type { ShardFile, ShardRecord } from './checkpoint-manifest.ts';
 import type { WriteAnswer, WriterPart, WriteRequest } from './shard-writer-thread.ts';
 
 export const blockBytes = 1024 * 1024;
 const threads = 2;
+/** Of memory, file offset and length, for writes past the page cache. */
+const directBytes = 4096;
 
 export interface ShardWriter extends AsyncDisposable {
   /** To be filled before `write`, and left alone until it has ended. */
@@ -24,15 +27,15 @@ export function shardRecordPath(directory: string, rank: number): string {
 }
 
 export function createShardWriter(rank: number, elements: number): ShardWriter {
-  const memory = new SharedArrayBuffer(elements * 4);
+  const memory = pageMemory(elements * 4);
   const bounds = Array.from(
     { length: threads + 1 },
-    (_, index) => Math.floor((elements * index) / threads / 16) * 64,
+    (_, index) => Math.floor((elements * 4 * index) / threads / directBytes) * directBytes,
   );
   bounds[threads] = elements * 4;
   const parts = Array.from({ length: threads }, (_, index): WriterPart => {
     const [from, to] = [bounds[index] as number, bounds[index + 1] as number];
-    return { snapshot: memory, from, to, blockBytes };
+    return { snapshot: memory, from, to, blockBytes, directBytes };
   });
   const path = join(import.meta.dirname, `shard-writer-thread${extname(import.meta.filename)}`);
   let workers: readonly Worker[] | undefined;
@@ -42,17 +45,14 @@ export function createShardWriter(rank: number, elements: number): ShardWriter {
     return workers;
   };
   return {
-    snapshot: new Float32Array(memory),
+    snapshot: new Float32Array(memory, 0, elements),
     write: async (directory, spare) => {
       const files = await Promise.allSettled(
         open().map(async (worker, index): Promise<ShardFile> => {
           const name = `shard-${String(rank).padStart(5, '0')}-${index}.bin`;
           const target = join(directory, name);
-          const isRecycled = await rename(join(spare, name), target).then(
-            () => true,
-            () => false,
-          );
-          const blocks = await ask(worker, { path: target, isRecycled });
+          await rename(join(spare, name), target).catch(() => undefined);
+          const blocks = await ask(worker, { path: target });
           const { from, to } = parts[index] as WriterPart;
           return { path: name, bytes: to - from, blocks };
         }),
