@@ -11,6 +11,7 @@ import { keyCommands } from './commands/key.ts';
 import { loginCommand } from './commands/login.ts';
 import { modelCommands } from './commands/model.ts';
 import { nodeCommands } from './commands/node.ts';
+import { policyCommands } from './commands/policy.ts';
 import { queueCommands } from './commands/queue.ts';
 import { quickstartCommand } from './commands/quickstart.ts';
 import { serviceCommands } from './commands/service.ts';
@@ -39,6 +40,7 @@ const register: readonly ((program: Command) => void)[] = [
   endpointCommands,
   // Sharing.
   queueCommands,
+  policyCommands,
   nodeCommands,
   usageCommand,
   eventsCommand,

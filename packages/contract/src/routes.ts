@@ -37,6 +37,7 @@ import {
   usageBy,
   usageRowSchema,
 } from './resources.ts';
+import { schedulingRoutes } from './scheduling-routes.ts';
 import { watchRoutes } from './watch-routes.ts';
 
 export const permissions = ['public', 'read', 'write', 'admin', 'operator'] as const;
@@ -456,6 +457,7 @@ export const routes = {
 
   ...endpointRoutes,
 
+  ...schedulingRoutes,
   ...watchRoutes,
 
   'usage.report': route({

@@ -39,6 +39,8 @@ export * from './rows.ts';
 export * from './scheduling/build-snapshot.ts';
 export * from './scheduling/decision-log.ts';
 export * from './scheduling/policy-record.ts';
+export * from './scheduling/policy-row.ts';
+export * from './scheduling/queue-choices.ts';
 export * from './scheduling/request-stop.ts';
 export * from './scheduling/scheduler.ts';
 export * from './scheduling/watch-writes.ts';

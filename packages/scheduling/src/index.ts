@@ -12,6 +12,7 @@ export type {
   Waiting,
 } from './plan.ts';
 export { planCycle, type PlanOptions } from './plan-cycle.ts';
+export { type PlanSettings, toPlanOptions } from './plan-settings.ts';
 export { QUEUE_POLICIES } from './policies.ts';
 export {
   describeChange,

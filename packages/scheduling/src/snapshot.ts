@@ -113,7 +113,7 @@ export interface Workload {
   taskGroups: TaskGroup[];
   state: 'pending' | 'running';
   topology?: TopologyWish;
-  nodeSelector?: Record<string, string>;
+  nodeSelector?: Readonly<Record<string, string>>;
   tolerations?: Toleration[];
   /** Of a running workload: where it is. */
   allocation?: AllocationMember[];

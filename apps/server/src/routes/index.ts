@@ -10,6 +10,7 @@ import { limitsRoutes } from './limits.ts';
 import { modelRoutes } from './models.ts';
 import { nodeRoutes } from './nodes.ts';
 import { queueRoutes } from './queues.ts';
+import { schedulingRoutes } from './scheduling.ts';
 import { secretRoutes } from './secrets.ts';
 import { statusRoutes } from './status.ts';
 import { tenantRoutes } from './tenants.ts';
@@ -35,6 +36,7 @@ export function createHandlers(platform: Platform): Handlers {
     ...jobDataRoutes(platform),
     ...secretRoutes(platform),
     ...limitsRoutes(platform),
+    ...schedulingRoutes(platform),
     ...eventRoutes(platform),
     ...watchRoutes(platform, seen),
   };

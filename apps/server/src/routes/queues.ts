@@ -155,7 +155,9 @@ export function queueRoutes(platform: Platform): QueueRoutes {
         const row = await findOr404(tx, 'queue', principal.tenantId, params.name);
         await tx.update('queue', row.id, {
           expectedVersion: ifMatchVersion ?? row.version,
+          // Order, pool and minimum runtime are set elsewhere (routes/scheduling.ts) and stay.
           spec: {
+            ...(row.spec as QueueSpecRecord),
             deserved: toShare(body.deserved),
             limit: toShare(body.limit),
             weight: body.weight,

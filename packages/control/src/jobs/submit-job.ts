@@ -7,7 +7,8 @@ import { type Deps } from '../deps.ts';
 import { findOr404 } from '../find.ts';
 import type { Hub } from '../hub.ts';
 import { allRows } from '../rows.ts';
-import { buildSnapshot, jobRequest } from '../scheduling/build-snapshot.ts';
+import { buildSnapshot, jobRequest, queueSelectors } from '../scheduling/build-snapshot.ts';
+import { readPolicy } from '../scheduling/policy-row.ts';
 import { inputProblems } from './job-inputs.ts';
 import { type JobSpecRecord, emptyJobStatus } from './job-record.ts';
 import { jobView } from './job-view.ts';
@@ -48,18 +49,15 @@ export async function submitJob(
         problems,
         ...(problems[0].hint === undefined ? {} : { hint: problems[0].hint }),
       });
-    const request = jobRequest({
-      id,
-      tenantId: caller.tenantId,
-      queueId: queue.id,
-      createdAtMs: deps.clock.nowMs(),
-      spec,
-    });
     if (!spec.waitForCapacity) {
       const [nodes, queues] = [await allRows(tx, 'node'), await allRows(tx, 'queue')];
+      const policy = await readPolicy(tx);
       const never = canEverRun(
-        request,
-        buildSnapshot({ nodes, queues, jobs: [], replicas: [], endpoints: [] }, deps.clock.nowMs()),
+        jobRequest(
+          { id, tenantId: caller.tenantId, queueId: queue.id, createdAtMs: deps.clock.nowMs(), spec },
+          queueSelectors(queues, policy),
+        ),
+        buildSnapshot({ nodes, queues, jobs: [], replicas: [], endpoints: [] }, deps.clock.nowMs(), policy),
       );
       if (never.length > 0) {
         throw new GantryError(

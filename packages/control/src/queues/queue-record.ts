@@ -11,8 +11,10 @@ export interface QueueSpecRecord {
   readonly limit: ShareRecord;
   readonly weight: number;
   readonly priority: number;
-  /** How its workloads are ordered; missing = as the platform's policy says. */
+  /** How its workloads are ordered; missing = as the queue above, its pool or the platform's policy says. */
   readonly policy?: string;
+  /** Where its workloads run, one of the policy's pools; missing = as the queue above says, else anywhere. */
+  readonly pool?: string;
   /** A workload running for less is not evicted. */
   readonly minRuntimeMs?: number;
 }

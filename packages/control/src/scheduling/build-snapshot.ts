@@ -17,6 +17,7 @@ import { type JobSpecRecord, type JobStatusRecord, currentAttempt, rankCount } f
 import type { NodeSpecRecord } from '../nodes/node-record.ts';
 import type { QueueSpecRecord } from '../queues/queue-record.ts';
 import { type PolicySpecRecord, TOPOLOGY_LABEL } from './policy-record.ts';
+import { type QueueChoice, poolLabels, queueChoices } from './queue-choices.ts';
 
 export interface SnapshotRows {
   readonly nodes: readonly Row[];
@@ -30,14 +31,15 @@ export interface SnapshotRows {
 
 export function buildSnapshot(rows: SnapshotRows, nowMs: number, policy: PolicySpecRecord = {}): Snapshot {
   const endpoints = new Map(rows.endpoints.map((row) => [row.id, row]));
+  const selectors = queueSelectors(rows.queues, policy);
   return {
     ...buildWorld(rows, policy),
     nowMs,
     workloads: [
-      ...rows.jobs.map(toJobWorkload),
+      ...rows.jobs.map((row) => toJobWorkload(row, selectors)),
       ...rows.replicas.flatMap((row) => {
         const endpoint = endpoints.get(row.parentId ?? '');
-        return endpoint === undefined ? [] : [toReplicaWorkload(row, endpoint)];
+        return endpoint === undefined ? [] : [toReplicaWorkload(row, endpoint, selectors)];
       }),
     ],
   };
@@ -49,12 +51,30 @@ export function buildWorld(
   policy: PolicySpecRecord,
 ): Pick<Snapshot, 'nodes' | 'queues' | 'topologyLevels'> {
   const levels = policy.topology?.levels ?? DEFAULT_TOPOLOGY_LEVELS;
+  const choices = queueChoices(rows.queues, policy);
   return {
     nodes: rows.nodes.map((row) => toNode(row, levels, policy.topology?.nodes[row.name])),
-    queues: rows.queues.map((row) => toQueue(row, policy.order)),
+    queues: rows.queues.map((row) => toQueue(row, choices.get(row.id))),
     topologyLevels: [...levels],
   };
 }
+
+/** Labels that the nodes of a queue's work must carry, by queue; only queues bound to a pool are named. */
+export type QueueSelectors = ReadonlyMap<string, Readonly<Record<string, string>>>;
+
+export function queueSelectors(queues: readonly Row[], policy: PolicySpecRecord): QueueSelectors {
+  const selectors = new Map<string, Readonly<Record<string, string>>>();
+  for (const [id, { pool }] of queueChoices(queues, policy)) {
+    const labels = poolLabels(policy, pool);
+    if (labels !== undefined) selectors.set(id, labels);
+  }
+  return selectors;
+}
+
+const selecting = (queueId: string, selectors: QueueSelectors): Pick<Workload, 'nodeSelector'> => {
+  const nodeSelector = selectors.get(queueId);
+  return nodeSelector === undefined ? {} : { nodeSelector };
+};
 
 /** As the policy says, else as the node's own labels say; a path ends at the first level not named. */
 function topologyPath(
@@ -94,9 +114,8 @@ function toNode(row: Row, levels: readonly string[], named: readonly string[] | 
   };
 }
 
-function toQueue(row: Row, order: string | undefined): QueueNode {
+function toQueue(row: Row, choice: QueueChoice | undefined): QueueNode {
   const spec = row.spec as QueueSpecRecord;
-  const policy = spec.policy ?? order;
   return {
     id: row.id,
     name: row.name,
@@ -110,19 +129,16 @@ function toQueue(row: Row, order: string | undefined): QueueNode {
     },
     priority: spec.priority,
     parentId: row.parentId ?? null,
-    ...(policy === undefined ? {} : { policy }),
+    ...(choice === undefined ? {} : { policy: choice.order }),
     ...(spec.minRuntimeMs === undefined ? {} : { minRuntimeMs: spec.minRuntimeMs }),
   };
 }
 
 /** What a job asks of the scheduler; also what "could it ever run?" is asked with at the edge. */
-export function jobRequest(input: {
-  id: string;
-  tenantId: string;
-  queueId: string;
-  createdAtMs: number;
-  spec: JobSpec;
-}): Workload {
+export function jobRequest(
+  input: { id: string; tenantId: string; queueId: string; createdAtMs: number; spec: JobSpec },
+  selectors: QueueSelectors,
+): Workload {
   const { spec } = input;
   const count = rankCount(spec);
   const { resources, topology } = spec;
@@ -152,6 +168,7 @@ export function jobRequest(input: {
       },
     ],
     ...topologyWish(topology),
+    ...selecting(input.queueId, selectors),
   };
 }
 
@@ -183,16 +200,19 @@ function topologyWish(wish: JobSpec['topology']): Pick<Workload, 'topology'> {
   return {};
 }
 
-export function toJobWorkload(row: Row): Workload {
+export function toJobWorkload(row: Row, selectors: QueueSelectors): Workload {
   const record = row.spec as JobSpecRecord;
   const status = row.status as JobStatusRecord;
-  const pending = jobRequest({
-    id: row.id,
-    tenantId: row.tenantId,
-    queueId: record.queueId,
-    createdAtMs: Date.parse(row.createdAt),
-    spec: record.job,
-  });
+  const pending = jobRequest(
+    {
+      id: row.id,
+      tenantId: row.tenantId,
+      queueId: record.queueId,
+      createdAtMs: Date.parse(row.createdAt),
+      spec: record.job,
+    },
+    selectors,
+  );
   const attempt = currentAttempt(status);
   const before = earlierService(status, pending.taskGroups[0]?.request.devices ?? 0);
   if (row.state === 'queued' || attempt === undefined) return { ...pending, ...before };
@@ -212,7 +232,7 @@ export function toJobWorkload(row: Row): Workload {
   };
 }
 
-export function toReplicaWorkload(row: Row, endpoint: Row): Workload {
+export function toReplicaWorkload(row: Row, endpoint: Row, selectors: QueueSelectors): Workload {
   const spec = row.spec as ReplicaSpecRecord;
   const endpointSpec = endpoint.spec as EndpointSpecRecord;
   const status = row.status as ReplicaStatusRecord;
@@ -225,6 +245,7 @@ export function toReplicaWorkload(row: Row, endpoint: Row): Workload {
     createdAtMs: Date.parse(row.createdAt),
     preemptible: false,
     state: isPending ? 'pending' : 'running',
+    ...selecting(endpointSpec.queueId, selectors),
     taskGroups: [
       {
         name: 'replica',

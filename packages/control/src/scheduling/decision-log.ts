@@ -2,13 +2,14 @@
  * What the last cycles decided and from what. The snapshot is kept as the planner saw it, so that a
  * decision can be planned again: the same snapshot gives the same plan.
  */
-import type { Plan, Snapshot } from '@gantry/scheduling';
+import type { Plan, PlanSettings, Snapshot } from '@gantry/scheduling';
 
 export interface Decision {
   /** Counts the cycles of this server. */
   readonly number: number;
   readonly atMs: number;
   readonly tookMs: number;
+  readonly settings: PlanSettings;
   readonly snapshot: Snapshot;
   /** null when the cycle failed. */
   readonly plan: Plan | null;

@@ -7,13 +7,20 @@ import {
   Engine,
   findOffender,
   type Plan,
-  PLACEMENTS,
-  type PlanOptions,
+  type PlanSettings,
   type Snapshot,
+  toPlanOptions,
   type Workload,
 } from '@gantry/scheduling';
-import { buildWorld, toJobWorkload, toReplicaWorkload } from './build-snapshot.ts';
+import {
+  buildWorld,
+  type QueueSelectors,
+  queueSelectors,
+  toJobWorkload,
+  toReplicaWorkload,
+} from './build-snapshot.ts';
 import { POLICY_NAME, type PolicySpecRecord } from './policy-record.ts';
+import { planSettings } from './policy-row.ts';
 import type { MirrorChanges, RowMirror } from './row-mirror.ts';
 
 const WORLD_KINDS: ReadonlySet<string> = new Set(['node', 'queue', 'policy']);
@@ -27,6 +34,8 @@ export class LiveEngine {
   readonly #mirror: RowMirror;
   #engine: Engine;
   readonly #setAside = new Map<string, string>();
+  #settings: PlanSettings = {};
+  #selectors: QueueSelectors = new Map();
 
   constructor(mirror: RowMirror) {
     this.#mirror = mirror;
@@ -37,6 +46,11 @@ export class LiveEngine {
     for (const row of this.#mirror.rows('policy').values())
       if (row.name === POLICY_NAME) return row.spec as PolicySpecRecord;
     return {};
+  }
+
+  /** How plans are made now; with a snapshot it gives the same plan again. */
+  get settings(): PlanSettings {
+    return this.#settings;
   }
 
   /** Workloads that cannot be planned as they stand. */
@@ -53,7 +67,7 @@ export class LiveEngine {
       this.#engine.remove(id);
     }
     for (const row of changed) {
-      if (row.kind === 'job') this.#put(row.id, () => toJobWorkload(row));
+      if (row.kind === 'job') this.#putJob(row);
       if (row.kind === 'replica') this.#putReplica(row);
       if (row.kind === 'endpoint') {
         for (const replica of this.#mirror.rows('replica').values())
@@ -69,20 +83,26 @@ export class LiveEngine {
       nodes: [...this.#mirror.rows('node').values()],
       queues: [...this.#mirror.rows('queue').values()],
     };
-    const scorer = PLACEMENTS[policy.placement ?? 'shadow-price'];
-    const options: PlanOptions = {
-      ...(scorer === undefined ? {} : { scorer }),
-      ...(policy.preemption === undefined ? {} : { preemption: policy.preemption }),
-      ...(policy.reservation === undefined ? {} : { reservation: policy.reservation }),
-    };
-    const { workloads } = this.#engine.snapshot(0);
-    this.#engine = new Engine({ ...buildWorld(rows, policy), nowMs: 0, workloads }, options);
+    this.#settings = planSettings(policy);
+    const world = { ...buildWorld(rows, policy), nowMs: 0 };
+    const selectors = queueSelectors(rows.queues, policy);
+    const isSame = JSON.stringify([...selectors]) === JSON.stringify([...this.#selectors]);
+    this.#selectors = selectors;
+    const workloads = isSame ? this.#engine.snapshot(0).workloads : [];
+    this.#engine = new Engine({ ...world, workloads }, toPlanOptions(this.#settings));
+    if (isSame) return;
+    for (const job of this.#mirror.rows('job').values()) this.#putJob(job);
+    for (const replica of this.#mirror.rows('replica').values()) this.#putReplica(replica);
+  }
+
+  #putJob(row: Row): void {
+    this.#put(row.id, () => toJobWorkload(row, this.#selectors));
   }
 
   #putReplica(row: Row): void {
     const endpoint = this.#mirror.rows('endpoint').get(row.parentId ?? '');
     if (endpoint === undefined) this.#engine.remove(row.id);
-    else this.#put(row.id, () => toReplicaWorkload(row, endpoint));
+    else this.#put(row.id, () => toReplicaWorkload(row, endpoint, this.#selectors));
   }
 
   #put(id: string, make: () => Workload): void {

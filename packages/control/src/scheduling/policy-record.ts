@@ -1,4 +1,6 @@
 /** How the platform schedules, as its operators set it; one row, kind `policy`, name `scheduling`. */
+import { PLACEMENTS, QUEUE_POLICIES } from '@gantry/scheduling';
+
 export interface PolicySpecRecord {
   /** Order of queues that name none of their own. */
   readonly order?: string;
@@ -11,8 +13,70 @@ export interface PolicySpecRecord {
     /** Domains of each node by its name, parallel to `levels`; a shorter path belongs to no deeper level. */
     readonly nodes: Readonly<Record<string, readonly string[]>>;
   };
+  /** Nodes scheduled apart from the others, by the labels they carry. */
+  readonly pools?: Readonly<Record<string, PoolRecord>>;
+}
+
+export interface PoolRecord {
+  readonly nodes: Readonly<Record<string, string>>;
+  readonly order?: string;
+  readonly placement?: string;
 }
 
 export const POLICY_NAME = 'scheduling';
+export const POLICY_ID = 'pol_scheduling';
 /** A node says where it is with labels `topology/<level>` when the policy does not. */
 export const TOPOLOGY_LABEL = 'topology/';
+
+export const ORDER_NAMES: readonly string[] = Object.keys(QUEUE_POLICIES);
+export const PLACEMENT_NAMES: readonly string[] = Object.keys(PLACEMENTS);
+
+export interface PolicyProblem {
+  readonly path: string;
+  readonly message: string;
+  readonly hint: string;
+}
+
+/** What cannot be planned by; empty when the policy is sound. */
+export function policyProblems(policy: PolicySpecRecord): readonly PolicyProblem[] {
+  const problems: PolicyProblem[] = [];
+  const known = (path: string, value: string | undefined, names: readonly string[]): void => {
+    if (value !== undefined && !names.includes(value))
+      problems.push({ path, message: `there is no "${value}"`, hint: `one of: ${names.join(', ')}` });
+  };
+  known('order', policy.order, ORDER_NAMES);
+  known('placement', policy.placement, PLACEMENT_NAMES);
+  for (const [name, { order, placement, nodes }] of Object.entries(policy.pools ?? {})) {
+    known(`pools.${name}.order`, order, ORDER_NAMES);
+    known(`pools.${name}.placement`, placement, PLACEMENT_NAMES);
+    if (Object.keys(nodes).length === 0)
+      problems.push({
+        path: `pools.${name}.nodes`,
+        message: 'names no label, so every node would belong to it',
+        hint: 'name the labels its nodes carry: nodes: {pool: fast}',
+      });
+  }
+  const { levels = [], nodes = {} } = policy.topology ?? {};
+  for (const [at, level] of levels.entries()) {
+    if (levels.indexOf(level) !== at)
+      problems.push({
+        path: `topology.levels.${at}`,
+        message: `"${level}" is there twice`,
+        hint: 'name each level once',
+      });
+    if (level === 'host')
+      problems.push({
+        path: `topology.levels.${at}`,
+        message: '"host" is always the last level',
+        hint: 'leave it out',
+      });
+  }
+  for (const [node, path] of Object.entries(nodes))
+    if (path.length > levels.length)
+      problems.push({
+        path: `topology.nodes.${node}`,
+        message: `has ${path.length} domains for ${levels.length} levels`,
+        hint: `one for each of: ${levels.join(', ')}`,
+      });
+  return problems;
+}

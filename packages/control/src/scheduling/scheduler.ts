@@ -69,6 +69,7 @@ export function createScheduler(
           number: stats.cycles,
           atMs: nowMs,
           tookMs,
+          settings: engine.settings,
           snapshot,
           plan: null,
           error: String(error),
@@ -80,7 +81,14 @@ export function createScheduler(
       stats.lastMs = performance.now() - startedAt;
       stats.placements += plan.placements.length;
       stats.evictions += plan.evictions.length;
-      decisions.add({ number: stats.cycles, atMs: nowMs, tookMs: stats.lastMs, snapshot, plan });
+      decisions.add({
+        number: stats.cycles,
+        atMs: nowMs,
+        tookMs: stats.lastMs,
+        settings: engine.settings,
+        snapshot,
+        plan,
+      });
     },
     (error) => {
       stats.failures += 1;

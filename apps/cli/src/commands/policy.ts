@@ -1,0 +1,137 @@
+/** How work is ordered and placed: looked at, changed while the server runs, and past decisions planned again. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import type { Command } from 'commander';
+import { parse } from 'yaml';
+import { CliError } from '../cli-error.ts';
+import { example, group } from '../command-group.ts';
+import { connect } from '../connection.ts';
+import { exitCodes } from '../exit-codes.ts';
+import { ago, showOne } from '../output.ts';
+import { view, viewList, watchable } from '../view.ts';
+import { describePolicy } from '../views/policy.ts';
+
+interface SetOptions {
+  readonly order?: string;
+  readonly placement?: string;
+  readonly preemption?: string;
+  readonly reservation?: string;
+  readonly file?: string;
+}
+interface QueueOptions {
+  readonly order?: string;
+  readonly pool?: string;
+  readonly minRuntime?: string;
+}
+
+/** `none` takes a choice back. */
+const orNull = (value: string): string | null => (value === 'none' ? null : value);
+const onOff = (name: string, value: string): boolean => {
+  if (value === 'on' || value === 'off') return value === 'on';
+  throw new CliError('validation_failed', `--${name} is "${value}"`, {
+    hint: `--${name} on or --${name} off`,
+    exitCode: exitCodes.usage,
+  });
+};
+
+export function policyCommands(program: Command): void {
+  const policy = example(group(program, 'policy', 'How work is ordered and placed'), 'gantry policy show');
+
+  example(
+    watchable(policy.command('show').description('The policy that holds now')),
+    'gantry policy show',
+  ).action(async (_options: unknown, command: Command) => {
+    const { client } = connect(command);
+    await view(command, { load: () => client.call('scheduling.get', {}), text: describePolicy });
+  });
+
+  example(
+    policy
+      .command('set')
+      .description('Change the policy; it holds from the next cycle on')
+      .option('--order <NAME>', 'order of queues that name none of their own')
+      .option('--placement <NAME>', 'where work goes among the places it fits')
+      .option('--preemption <ON>', 'on or off')
+      .option('--reservation <ON>', 'hold room for the first that must wait: on or off')
+      .option('--file <YAML>', 'the whole policy, topology levels and pools included'),
+    'gantry policy set --order las',
+    'gantry policy set --file policy.yaml',
+  ).action(async ({ file, order, placement, preemption, reservation }: SetOptions, command: Command) => {
+    const { client } = connect(command);
+    const { version, choices: _choices, ...before } = await client.call('scheduling.get', {});
+    const body = {
+      ...(file === undefined ? before : (parse(readFileSync(file, 'utf8')) as typeof before)),
+      ...(order === undefined ? {} : { order }),
+      ...(placement === undefined ? {} : { placement }),
+      ...(preemption === undefined ? {} : { preemption: onOff('preemption', preemption) }),
+      ...(reservation === undefined ? {} : { reservation: onOff('reservation', reservation) }),
+    };
+    const found = await client.call('scheduling.set', { body }, { ifMatch: version });
+    showOne(command, found, () => describePolicy(found));
+  });
+
+  example(
+    policy
+      .command('queue <name>')
+      .description('How one queue is ordered and where its work runs; with options, changes it')
+      .option('--order <NAME>', 'its own order, or none to inherit')
+      .option('--pool <NAME>', 'the pool its work runs in, or none to inherit')
+      .option('--min-runtime <TIME>', 'work running for less is not evicted, like 10m, or none'),
+    'gantry policy queue research --order las --min-runtime 10m',
+  ).action(async (name: string, { order, pool, minRuntime }: QueueOptions, command: Command) => {
+    const { client } = connect(command);
+    const body = {
+      ...(order === undefined ? {} : { order: orNull(order) }),
+      ...(pool === undefined ? {} : { pool: orNull(pool) }),
+      ...(minRuntime === undefined ? {} : { minRuntime: orNull(minRuntime) }),
+    };
+    const params = { name };
+    const found =
+      Object.keys(body).length === 0
+        ? await client.call('scheduling.queue', { params })
+        : await client.call('scheduling.setQueue', { params, body });
+    showOne(command, found, () => {
+      const { effective } = found;
+      const kept =
+        found.minRuntimeMs === undefined ? '' : `, not evicted before ${found.minRuntimeMs / 1000} s`;
+      const where = effective.pool === undefined ? 'anywhere' : `in pool ${effective.pool}`;
+      return `  ${found.queue}: ${effective.order}${found.order === undefined ? ' (inherited)' : ''}, ${where}${kept}`;
+    });
+  });
+
+  example(
+    watchable(policy.command('decisions').description('The last scheduling cycles')),
+    'gantry policy decisions',
+  ).action(async (_options: unknown, command: Command) => {
+    const { client } = connect(command);
+    await viewList(command, {
+      load: async () => (await client.call('decisions.list', { query: { limit: 30 } })).items,
+      heads: ['cycle', 'when', 'took', 'placed', 'evicted', 'waiting', 'error'],
+      row: ({ number, at, tookMs, placements, evictions, waiting, error }) => [
+        String(number),
+        ago(at),
+        `${tookMs.toFixed(1)} ms`,
+        String(placements),
+        String(evictions),
+        String(waiting),
+        error ?? '',
+      ],
+      empty: 'nothing was decided yet',
+    });
+  });
+
+  example(
+    policy
+      .command('replay <cycle>')
+      .description('Plan a past cycle again here, from the record the server keeps')
+      .option('--save <FILE>', 'keep the record as JSON')
+      .option('--placement <NAME>', 'try another placement on it'),
+    'gantry policy replay 12',
+    'gantry policy replay 12 --placement best-fit',
+  ).action(async (cycle: string, options: { save?: string; placement?: string }, command: Command) => {
+    const record = await connect(command).client.call('decisions.get', { params: { name: cycle } });
+    if (options.save !== undefined) writeFileSync(options.save, JSON.stringify(record));
+    const { replayDecision } = await import('../views/replay-decision.ts');
+    const outcome = replayDecision(record, options.placement);
+    showOne(command, outcome, () => outcome.sentence);
+  });
+}

@@ -1,0 +1,148 @@
+/** Orders, placements, pools and levels as operators change them over HTTP while the server runs. */
+import { type ApiError, type Client, createClient } from '@gantry/sdk';
+import { planCycle, type Snapshot, toPlanOptions } from '@gantry/scheduling';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type MemoryServer, startMemoryServer } from '../testing/memory-server.ts';
+
+let home: MemoryServer;
+let operator: Client;
+let admin: Client;
+
+beforeAll(async () => {
+  home = await startMemoryServer();
+  operator = home.operator;
+  admin = createClient({ baseUrl: home.server.url, key: await home.keyOf('default', 'ada', 'admin') });
+}, 60_000);
+afterAll(() => home[Symbol.asyncDispose]());
+
+const refusal = (asked: Promise<unknown>): Promise<ApiError> =>
+  asked.then(
+    (answer) => expect.fail(`was accepted: ${JSON.stringify(answer)}`),
+    (error: unknown) => error as ApiError,
+  );
+const submit = (name: string, more: object = {}): Promise<unknown> =>
+  operator.call('jobs.submit', {
+    body: { name, command: ['sleep', '600'], waitForCapacity: true, resources: { cpu: 4096 }, ...more },
+  });
+const decided = async (isDone: (waiting: string[]) => boolean) => {
+  let record: Awaited<ReturnType<typeof newest>> | undefined;
+  await expect
+    .poll(
+      async () => {
+        record = await newest();
+        return record !== undefined && isDone(waitingOf(record));
+      },
+      { timeout: 30_000 },
+    )
+    .toBe(true);
+  return record!;
+};
+const newest = async () => {
+  const [latest] = (await operator.call('decisions.list', { query: { limit: 1 } })).items;
+  return latest && operator.call('decisions.get', { params: { name: String(latest.number) } });
+};
+const waitingOf = ({ plan }: { plan: Record<string, unknown> | null }): string[] =>
+  ((plan?.['waiting'] ?? []) as { workloadId: string }[]).map(({ workloadId }) => workloadId);
+
+test('without anybody having set anything the choices are told', async () => {
+  expect(await admin.call('scheduling.get', {})).toMatchObject({
+    version: 0,
+    choices: {
+      order: expect.arrayContaining(['las', 'fifo']),
+      placement: expect.arrayContaining(['best-fit']),
+    },
+  });
+});
+
+test('a change holds without a restart, is kept, and is for operators', async () => {
+  const set = await operator.call('scheduling.set', {
+    body: {
+      order: 'fifo',
+      placement: 'best-fit',
+      topology: { levels: ['zone', 'row'] },
+      pools: { fast: { nodes: { pool: 'fast' }, order: 'las' } },
+    },
+  });
+  expect(set).toMatchObject({ order: 'fifo', version: 1 });
+  expect(await admin.call('scheduling.get', {})).toEqual(set);
+  expect(await refusal(admin.call('scheduling.set', { body: { order: 'las' } }))).toMatchObject({
+    status: 403,
+  });
+  expect(
+    await refusal(operator.call('scheduling.set', { body: { order: 'las' } }, { ifMatch: 7 })),
+  ).toMatchObject({ code: 'version_conflict' });
+  await submit('first');
+  const record = await decided((waiting) => waiting.length === 1);
+  expect(record.options).toMatchObject({ placement: 'best-fit' });
+  expect(record.snapshot).toMatchObject({ topologyLevels: ['zone', 'row'] });
+});
+
+test('a queue has its own order, or that of the queue above, its pool or the platform', async () => {
+  await admin.call('queues.create', { body: { name: 'lab' } });
+  const params = { name: 'lab' };
+  expect(await admin.call('scheduling.queue', { params })).toEqual({
+    queue: 'lab',
+    effective: { order: 'fifo' },
+  });
+  expect(await admin.call('scheduling.setQueue', { params, body: { pool: 'fast' } })).toMatchObject({
+    effective: { order: 'las', pool: 'fast' },
+  });
+  expect(
+    await admin.call('scheduling.setQueue', { params, body: { order: 'srtf', minRuntime: '10m' } }),
+  ).toMatchObject({ order: 'srtf', minRuntimeMs: 600_000, effective: { order: 'srtf', pool: 'fast' } });
+  await admin.call('queues.update', { params, body: { weight: 2 } });
+  expect(await admin.call('scheduling.queue', { params })).toMatchObject({ order: 'srtf', pool: 'fast' });
+  expect(await refusal(operator.call('scheduling.set', { body: { pools: {} } }))).toMatchObject({
+    code: 'validation_failed',
+    message: expect.stringContaining('queue "lab" uses it'),
+  });
+  expect(await admin.call('scheduling.setQueue', { params, body: { order: null } })).toMatchObject({
+    effective: { order: 'las', pool: 'fast' },
+  });
+  expect(
+    await refusal(operator.call('jobs.submit', { body: { command: ['true'], queue: 'lab' } })),
+  ).toMatchObject({
+    code: 'unsatisfiable_request',
+  });
+});
+
+test('a recorded cycle, planned again, decides the same', async () => {
+  await submit('second');
+  const { snapshot, options, plan } = await decided((waiting) => waiting.length === 2);
+  const again = planCycle(snapshot as unknown as Snapshot, toPlanOptions(options));
+  expect(JSON.parse(JSON.stringify(again))).toEqual(plan);
+});
+
+test.each([
+  ['an unknown order', { order: 'random' }, 'order: there is no "random"'],
+  ['an unknown placement', { placement: 'tetris' }, 'placement: there is no "tetris"'],
+  ['a level twice', { topology: { levels: ['row', 'row'] } }, 'topology.levels.1: "row" is there twice'],
+  ['the host as a level', { topology: { levels: ['host'] } }, '"host" is always the last level'],
+  [
+    'more domains than levels',
+    { topology: { levels: ['row'], nodes: { n1: ['a', 'b'] } } },
+    'topology.nodes.n1: has 2 domains for 1 levels',
+  ],
+  ['a pool of every node', { pools: { all: { nodes: {} } } }, 'pools.all.nodes: names no label'],
+])('%s is refused, and nothing changes', async (_, body, message) => {
+  const before = await operator.call('scheduling.get', {});
+  expect(await refusal(operator.call('scheduling.set', { body }))).toMatchObject({
+    code: 'validation_failed',
+    message: expect.stringContaining(message),
+    hint: expect.any(String),
+  });
+  expect(await operator.call('scheduling.get', {})).toEqual(before);
+});
+
+test('a job that names a level there is not is told which there are', async () => {
+  const asked = operator.call('jobs.submit', {
+    body: { command: ['true'], topology: { required: 'galaxy' } },
+  });
+  expect((await refusal(asked)).message).toMatch(/galaxy.*zone, row/u);
+});
+
+test('a decision that is no more is not found', async () => {
+  expect(await refusal(operator.call('decisions.get', { params: { name: '999999' } }))).toMatchObject({
+    status: 404,
+  });
+});

@@ -1,0 +1,68 @@
+/** How the platform schedules, as operators set it, and what its last cycles decided. */
+import { z } from 'zod';
+import { durationSchema, nameSchema, timeSchema } from './common.ts';
+
+const levelName = z.string().regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/);
+
+/** Nodes that are scheduled apart from the others; a queue says which pool its work runs in. */
+export const poolSchema = z.strictObject({
+  /** Labels a node must carry to belong to the pool. */
+  nodes: z.record(z.string().min(1).max(200), z.string().max(200)),
+  order: z.string().max(50).optional(),
+  placement: z.string().max(50).optional(),
+});
+
+export const schedulingPolicyWrite = z.strictObject({
+  /** Order of the queues that name none of their own and whose pool names none. */
+  order: z.string().max(50).optional(),
+  placement: z.string().max(50).optional(),
+  preemption: z.boolean().optional(),
+  reservation: z.boolean().optional(),
+  topology: z
+    .strictObject({
+      /** Names of the levels, widest first; the host comes last and needs no name. */
+      levels: z.array(levelName).min(1).max(16).readonly(),
+      /** Domains of each node by its name, parallel to `levels`; nodes not named here say it with labels. */
+      nodes: z.record(nameSchema, z.array(z.string().min(1).max(200)).max(16).readonly()).default({}),
+    })
+    .optional(),
+  pools: z.record(nameSchema, poolSchema).optional(),
+});
+
+export const schedulingPolicySchema = schedulingPolicyWrite.extend({
+  version: z.number().int(),
+  /** The names that can be chosen. */
+  choices: z.object({ order: z.array(z.string()), placement: z.array(z.string()) }),
+});
+
+/** How one queue is ordered and where its work runs; what is left out is inherited. */
+export const queuePolicyWrite = z.strictObject({
+  order: z.string().max(50).nullable().optional(),
+  pool: nameSchema.nullable().optional(),
+  /** Work running for less is not evicted. */
+  minRuntime: durationSchema.nullable().optional(),
+});
+export const queuePolicySchema = z.object({
+  queue: z.string(),
+  order: z.string().optional(),
+  pool: z.string().optional(),
+  minRuntimeMs: z.number().optional(),
+  /** What holds for it in the end. */
+  effective: z.object({ order: z.string(), pool: z.string().optional() }),
+});
+
+export const decisionSchema = z.object({
+  number: z.number().int(),
+  at: timeSchema,
+  tookMs: z.number(),
+  placements: z.number().int(),
+  evictions: z.number().int(),
+  waiting: z.number().int(),
+  error: z.string().optional(),
+});
+/** With all that is needed to plan it again. */
+export const decisionRecordSchema = decisionSchema.extend({
+  options: z.record(z.string(), z.unknown()),
+  snapshot: z.record(z.string(), z.unknown()),
+  plan: z.record(z.string(), z.unknown()).nullable(),
+});
