@@ -1,9 +1,11 @@
 import type { BenchLine } from '../bench-line.ts';
 import { checkpointSave } from './checkpoint.ts';
+import { plannerErrors } from './planner.ts';
 import { llamaStep } from './step.ts';
 
 /** The bars of issue 5; the peer is torch from PyPI in a throw-away venv, named by GANTRY_BENCH_PYTHON. */
 export const cases: Readonly<Record<string, () => Promise<BenchLine[]>>> = {
   'llama-step': llamaStep,
   checkpoint: checkpointSave,
+  planner: plannerErrors,
 };

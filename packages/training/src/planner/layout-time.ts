@@ -1,0 +1,118 @@
+/**
+ * Seconds of one training step, by what the devices wait for. Pipeline: (m − 1) micro-batches of the slowest stage
+ * after the first has passed all stages, (p − 1)/v of a stage's time idle with v chunks (Narayanan et al. 2021, §2.2).
+ */
+import { allReduceSeconds, gatherSeconds, sendSeconds } from './collective-time.ts';
+import type { DeviceProfile } from './device-profile.ts';
+import { layerTime } from './layer-time.ts';
+import { type Layout, type TrainingTask, dataRanksPerNode, microBatchesOf } from './layout.ts';
+import { matmulSeconds } from './matmul-time.ts';
+import { layerParameters, modelFlop } from './model-shape.ts';
+
+export interface LayoutTime {
+  readonly compute: number;
+  readonly recompute: number;
+  readonly tensor: number;
+  readonly pipeline: number;
+  readonly bubble: number;
+  /** What of the gradients' and parameters' exchange nothing hides. */
+  readonly data: number;
+  readonly optimiser: number;
+  readonly total: number;
+  /** Of the vendor's peak, by the FLOP that the model needs. */
+  readonly modelFlopUtilisation: number;
+}
+
+/** Adam: gradient, three fp32 states read, three written, the 16-bit copy written; norm and unscaling passes before. */
+const optimiserStepBytes = 46;
+/** Adam on the host streams through its memory: 200 GB/s a socket, two sockets to eight devices. */
+const hostMemoryBytesPerSecond = 50e9;
+
+export function layoutTime(task: TrainingTask, layout: Layout): LayoutTime {
+  const { model, device } = task;
+  const { pipeline: p, virtualStages: v, recompute } = layout;
+  const m = microBatchesOf(task, layout);
+  const layers = model.layers / p;
+  const layer = layerTime(task, layout);
+  const again = { none: 0, selective: layer.attentionCore, full: layer.forward }[recompute];
+  const exchange = tensorSeconds(task, layout);
+  const head = headSeconds(task, layout);
+  const send = p === 1 ? 0 : 2 * v * stageSend(task, layout);
+
+  const stage = layers * (layer.forward + layer.backward + again + exchange);
+  const data = dataSeconds(task, layout, layers);
+  const busy = m * (stage + head + send);
+  const hideable = task.software.overlapsGradients
+    ? layers * (layer.backward + again) * (layout.zero === 3 ? m : 1)
+    : 0;
+  const exposed = Math.max(0, data - hideable);
+  const parts = {
+    compute: m * (layers * (layer.forward + layer.backward) + head),
+    recompute: m * layers * again,
+    tensor: m * layers * exchange,
+    pipeline: m * send,
+    bubble: ((p - 1) / v) * (stage + send),
+    data: exposed,
+    optimiser: optimiserSeconds(task, layout, layers),
+  };
+  const total = busy + parts.bubble + parts.data + parts.optimiser;
+  const flop = task.batch * modelFlop(model, task.sequenceLength);
+  return {
+    ...parts,
+    total,
+    modelFlopUtilisation: flop / (total * task.devices * device.peakFlopPerSecond),
+  };
+}
+
+/** Two all-reduces forward and two backward; with full recompute two more; sequence-parallel gathers inputs once more. */
+function tensorSeconds({ model, sequenceLength, device }: TrainingTask, layout: Layout): number {
+  const { tensor, microBatch, recompute, sequenceParallel } = layout;
+  const bytes = 2 * sequenceLength * microBatch * model.width;
+  const group = { ranks: tensor, ranksPerNode: Math.min(tensor, device.devicesPerNode) };
+  const once = allReduceSeconds(device, bytes, group);
+  return once * (4 + (recompute === 'full' ? 2 : 0) + (sequenceParallel ? 1 : 0));
+}
+
+/** Logits and loss of the last stage: three products and the passes over them. */
+function headSeconds({ model, sequenceLength, device }: TrainingTask, layout: Layout): number {
+  const rows = sequenceLength * layout.microBatch;
+  const columns = model.vocabulary / layout.tensor;
+  const depth = model.width;
+  return (
+    matmulSeconds(device, { rows, columns, depth }) +
+    matmulSeconds(device, { rows, columns: depth, depth: columns }) +
+    matmulSeconds(device, { rows: columns, columns: depth, depth: rows }) +
+    (16 * rows * columns) / device.memoryBytesPerSecond.streaming
+  );
+}
+
+function stageSend(task: TrainingTask, layout: Layout): number {
+  const { device, model, sequenceLength, devices } = task;
+  // Each tensor rank sends its part; the receivers gather it over their own links.
+  const bytes = (2 * sequenceLength * layout.microBatch * model.width) / layout.tensor;
+  return sendSeconds(device, bytes, devices > device.devicesPerNode);
+}
+
+function dataSeconds(task: TrainingTask, layout: Layout, layers: number): number {
+  const { device, model, software } = task;
+  const group = { ranks: layout.data, ranksPerNode: dataRanksPerNode(task, layout) };
+  const held = (layers * layerParameters(model) + model.vocabulary * model.width) / layout.tensor;
+  if (layout.zero < 3) return allReduceSeconds(device, software.wireBytes * held, group);
+  // Parameters are gathered for the forward and for the backward of every micro-batch, gradients scattered after it.
+  const perBatch =
+    2 * gatherSeconds(device, 2 * held, group) + gatherSeconds(device, software.wireBytes * held, group);
+  return microBatchesOf(task, layout) * perBatch;
+}
+
+function optimiserSeconds(task: TrainingTask, layout: Layout, layers: number): number {
+  const { model, device } = task;
+  const held = (layers * layerParameters(model) + model.vocabulary * model.width) / layout.tensor;
+  const own = layout.zero >= 1 ? held / layout.data : held;
+  return layout.offload === 'optimizer'
+    ? hostStepSeconds(device, own)
+    : (optimiserStepBytes * own) / device.memoryBytesPerSecond.streaming;
+}
+
+/** Gradients down and parameters up, 2 bytes each, and the step at the speed of the host's memory. */
+const hostStepSeconds = (device: DeviceProfile, parameters: number): number =>
+  (4 * parameters) / device.hostBytesPerSecond + (optimiserStepBytes * parameters) / hostMemoryBytesPerSecond;

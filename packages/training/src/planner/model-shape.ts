@@ -1,0 +1,121 @@
+/** A decoder as the planner sees it: GPT (plain MLP, biases, learned positions) and Llama (gated, grouped) alike. */
+export interface ModelShape {
+  readonly name: string;
+  readonly layers: number;
+  readonly width: number;
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headWidth: number;
+  /** Inner width of the MLP. */
+  readonly hidden: number;
+  /** SwiGLU: three matrices instead of two. */
+  readonly isGated: boolean;
+  readonly hasBias: boolean;
+  readonly vocabulary: number;
+  /** One matrix embeds and projects. */
+  readonly isTied: boolean;
+  /** Learned position vectors; 0 with rotary positions. */
+  readonly positions: number;
+  /** LayerNorm has two vectors, RMSNorm one. */
+  readonly normVectors: 1 | 2;
+  readonly hasDropout: boolean;
+}
+
+/** Matrices of one layer as [inputs, outputs, how tensor parallelism cuts them]. */
+export function layerMatrices(model: ModelShape): readonly (readonly [number, number, 'column' | 'row'])[] {
+  const { width, heads, kvHeads, headWidth, hidden, isGated } = model;
+  return [
+    [width, (heads + 2 * kvHeads) * headWidth, 'column'],
+    [heads * headWidth, width, 'row'],
+    [width, isGated ? 2 * hidden : hidden, 'column'],
+    [hidden, width, 'row'],
+  ];
+}
+
+export function layerParameters(model: ModelShape): number {
+  const matrices = layerMatrices(model);
+  const weights = matrices.reduce((sum, [inputs, outputs]) => sum + inputs * outputs, 0);
+  const biases = model.hasBias ? matrices.reduce((sum, [, outputs]) => sum + outputs, 0) : 0;
+  return weights + biases + 2 * model.normVectors * model.width;
+}
+
+export function embeddingParameters({ vocabulary, positions, width }: ModelShape): number {
+  return (vocabulary + positions) * width;
+}
+
+/** Matrix that makes logits out of the last layer; none of its own when tied. */
+export const headParameters = ({ vocabulary, width, isTied }: ModelShape): number =>
+  isTied ? 0 : vocabulary * width;
+
+export function modelParameters(model: ModelShape): number {
+  return (
+    model.layers * layerParameters(model) +
+    embeddingParameters(model) +
+    headParameters(model) +
+    model.normVectors * model.width
+  );
+}
+
+/**
+ * FLOP that one sequence needs, three passes and no recompute: 72 s L h² (1 + s/(6h) + V/(12 h L)) for a GPT
+ * (Korthikanti et al. 2022, equation 7), the same sum for other shapes. What MFU counts.
+ */
+export function modelFlop(model: ModelShape, sequenceLength: number): number {
+  const weights = layerMatrices(model).reduce((sum, [inputs, outputs]) => sum + inputs * outputs, 0);
+  const attention = 2 * sequenceLength * model.heads * model.headWidth;
+  return 6 * sequenceLength * (model.layers * (weights + attention) + model.vocabulary * model.width);
+}
+
+/** GPT-2 and GPT-3 style: what the Megatron papers train. */
+export function gptModel(
+  name: string,
+  [layers, width, heads]: readonly [number, number, number],
+  { vocabulary = 51_200, positions = 2_048 } = {},
+): ModelShape {
+  return {
+    name,
+    layers,
+    width,
+    heads,
+    kvHeads: heads,
+    headWidth: width / heads,
+    hidden: 4 * width,
+    isGated: false,
+    hasBias: true,
+    vocabulary,
+    isTied: true,
+    positions,
+    normVectors: 2,
+    hasDropout: true,
+  };
+}
+
+export function llamaModel(
+  name: string,
+  [layers, width, heads, kvHeads, hidden, vocabulary]: readonly [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ],
+  { isTied = false, headWidth = width / heads } = {},
+): ModelShape {
+  return {
+    name,
+    layers,
+    width,
+    heads,
+    kvHeads,
+    headWidth,
+    hidden,
+    isGated: true,
+    hasBias: false,
+    vocabulary,
+    isTied,
+    positions: 0,
+    normVectors: 1,
+    hasDropout: false,
+  };
+}
