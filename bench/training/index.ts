@@ -1,4 +1,5 @@
 import type { BenchLine } from '../bench-line.ts';
+import { allReduce } from './all-reduce.ts';
 import { checkpointSave } from './checkpoint.ts';
 import { plannerErrors } from './planner.ts';
 import { llamaStep } from './step.ts';
@@ -7,5 +8,6 @@ import { llamaStep } from './step.ts';
 export const cases: Readonly<Record<string, () => Promise<BenchLine[]>>> = {
   'llama-step': llamaStep,
   checkpoint: checkpointSave,
+  'all-reduce': allReduce,
   planner: plannerErrors,
 };
