@@ -1,4 +1,5 @@
 import type { BenchLine } from '../bench-line.ts';
+import { gavel } from './gavel.ts';
 import { itp, philly } from './job-replay.ts';
 import { openbPlacement } from './openb-placement.ts';
 import { pollux } from './pollux.ts';
@@ -10,6 +11,7 @@ export const cases: Readonly<Record<string, () => Promise<BenchLine[]>>> = {
   philly,
   itp,
   pollux,
+  gavel,
   fill,
   gang,
   verdict,

@@ -21,3 +21,6 @@ export type { ReplayResult } from './replay-result.ts';
 export { Application, APPLICATION_NAMES } from './adaptive/application.ts';
 export { parseAdaptiveWorkload } from './adaptive/parse-workload.ts';
 export { ADAPTIVE_POLICIES, runAdaptive } from './adaptive/run-adaptive.ts';
+export { MIXED_POLICIES } from './mixed/mixed-policies.ts';
+export { parseMixedJobs, parseThroughputs } from './mixed/mixed-trace.ts';
+export { runMixed } from './mixed/run-mixed.ts';

@@ -1,0 +1,55 @@
+/**
+ * Jobs onto device models so that the sum of their speeds is as large as prices can make it: a model
+ * that too many want becomes dearer until the others are worth it. In the given order jobs then take
+ * what is best for them at those prices among what is left.
+ */
+import type { MixedJob } from './mixed-job.ts';
+
+const PRICE_ROUNDS = 60;
+
+export function assignModels(
+  order: readonly MixedJob[],
+  cluster: ReadonlyMap<string, number>,
+): Map<MixedJob, string> {
+  const models = [...cluster.keys()];
+  let room = [...cluster.values()].reduce((sum, count) => sum + count, 0);
+  const chosen: MixedJob[] = [];
+  for (const job of order) {
+    if (job.spec.devices > room) continue;
+    room -= job.spec.devices;
+    chosen.push(job);
+  }
+  const prices = new Map(models.map((model) => [model, 0]));
+  const bestOf = (job: MixedJob, isFree: (model: string) => boolean): string | null => {
+    let best: string | null = null;
+    let most = -Infinity;
+    for (const model of models) {
+      const speed = job.speedOn(model);
+      if (speed === 0 || !isFree(model) || speed - prices.get(model)! <= most) continue;
+      most = speed - prices.get(model)!;
+      best = model;
+    }
+    return best;
+  };
+  for (let round = 0; round < PRICE_ROUNDS; round++) {
+    const asked = new Map(models.map((model) => [model, 0]));
+    for (const job of chosen) {
+      const model = bestOf(job, () => true);
+      if (model !== null) asked.set(model, asked.get(model)! + job.spec.devices);
+    }
+    const step = 0.5 / (1 + round / 4);
+    for (const [model, count] of cluster) {
+      const excess = asked.get(model)! / Math.max(1, count) - 1;
+      prices.set(model, Math.max(0, prices.get(model)! + step * Math.max(-1, Math.min(1, excess))));
+    }
+  }
+  const free = new Map(cluster);
+  const result = new Map<MixedJob, string>();
+  for (const job of [...chosen, ...order.filter((each) => !chosen.includes(each))]) {
+    const model = bestOf(job, (each) => free.get(each)! >= job.spec.devices);
+    if (model === null) continue;
+    free.set(model, free.get(model)! - job.spec.devices);
+    result.set(job, model);
+  }
+  return result;
+}
