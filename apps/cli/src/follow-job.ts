@@ -1,4 +1,7 @@
-/** Watches a job to its end, as one redrawn line on a terminal and as a line every few seconds elsewhere. */
+/**
+ * Watches a job to its end, as one redrawn line on a terminal and as a line every few seconds elsewhere. `onState`
+ * hears of every new state, and of every new reason to wait.
+ */
 import type { Job } from '@gantry/contract';
 import { isTerminal } from '@gantry/contract';
 import type { Client } from '@gantry/sdk';
@@ -11,17 +14,18 @@ const barWidth = 24;
 export async function followJob(client: Client, name: string, onState?: (job: Job) => void): Promise<Job> {
   const isLive = process.stdout.isTTY === true;
   let last: Job | undefined;
-  let lastState = '';
+  let lastSaid = '';
   let lastLineMs = 0;
   for (let tries = 0; ; tries += 1) {
     try {
       for await (const { event, data } of client.watch('jobs.watch', { params: { name } })) {
         if (event !== 'job') continue;
         last = data as Job;
-        if (last.state !== lastState) {
+        const said = `${last.state} ${last.waiting?.reasons[0]?.code ?? ''}`;
+        if (said !== lastSaid) {
           if (isLive) process.stdout.write('\r\u001b[2K');
           onState?.(last);
-          lastState = last.state;
+          lastSaid = said;
         }
         const line = progressLine(last);
         if (line === undefined) continue;
