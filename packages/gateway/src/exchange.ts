@@ -3,7 +3,7 @@
  * seen nothing, count tokens, settle. Everything is callbacks on purpose: a promise per chunk would cost more
  * than the relay.
  */
-import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
 import { binaryHeader } from '@gantry/contract/foreign/oip';
 import { Attempt, type AttemptListener } from './attempt.ts';
 import { canBePinned, chooseArm, sessionReplica } from './choose-arm.ts';
@@ -19,6 +19,7 @@ import type { Principal } from './route.ts';
 import { fingerprint } from './quarantine.ts';
 import { ShadowCall } from './shadow-call.ts';
 import { SseFrames } from './sse-frames.ts';
+import type { GatewayRequest, GatewayResponse } from './wire.ts';
 import { writeProblem } from './write-problem.ts';
 import { noUsage, usageInJson, type Usage } from './usage.ts';
 
@@ -36,8 +37,8 @@ export interface ExchangeInput {
   /** 0 is usual; below gives way to others. */
   readonly priority: number;
   readonly startedMs: number;
-  readonly incoming: IncomingMessage;
-  readonly response: ServerResponse;
+  readonly incoming: GatewayRequest;
+  readonly response: GatewayResponse;
 }
 
 export class Exchange implements AttemptListener {
@@ -512,7 +513,7 @@ export class Exchange implements AttemptListener {
   }
 }
 
-function headerOf(incoming: IncomingMessage, name: string): string | undefined {
+function headerOf(incoming: GatewayRequest, name: string): string | undefined {
   const value = incoming.headers[name];
   return typeof value === 'string' && value !== '' && value.length <= 256 ? value : undefined;
 }

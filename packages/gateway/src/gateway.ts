@@ -2,7 +2,6 @@
  * The serving path (docs/serving.md): authenticate, limit, route, relay, count. It decides nothing that is not
  * in memory and touches no store: routes come in through `setRoutes`, usage goes out through `meter`.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { MetricFamily } from '@gantry/kit';
 import { shedFor } from '@gantry/serving';
 import { EndpointLoads } from './endpoint-loads.ts';
@@ -29,6 +28,7 @@ import { RouteTable, type LiveRoute } from './route-table.ts';
 import type { Principal, Route } from './route.ts';
 import type { ShadowRecord } from './shadow-call.ts';
 import { Upstreams } from './upstreams.ts';
+import type { GatewayRequest, GatewayResponse } from './wire.ts';
 import { writeProblem } from './write-problem.ts';
 
 export interface GatewayOptions {
@@ -85,7 +85,7 @@ export interface EndpointSnapshot {
 
 export interface Gateway extends AsyncDisposable {
   /** Takes over the request: it will be answered, or its socket closed. For `/v1/*` and `/v2*`. */
-  handle(request: IncomingMessage, response: ServerResponse): void;
+  handle(request: GatewayRequest, response: GatewayResponse): void;
   /** Replaces every route of a tenant at once. Requests in flight finish where they are. */
   setRoutes(tenantId: string, routes: readonly Route[]): void;
   /** Forgets who keys belong to: call when a key is revoked or a role changes. */
@@ -119,8 +119,8 @@ export function createGateway(options: GatewayOptions): Gateway {
 /** One call of a known caller, on its way to a route. */
 interface Call {
   readonly principal: Principal;
-  readonly incoming: IncomingMessage;
-  readonly response: ServerResponse;
+  readonly incoming: GatewayRequest;
+  readonly response: GatewayResponse;
   readonly id: string;
   readonly startedMs: number;
 }
@@ -165,7 +165,7 @@ class HttpGateway implements Gateway {
     };
   }
 
-  handle(request: IncomingMessage, response: ServerResponse): void {
+  handle(request: GatewayRequest, response: GatewayResponse): void {
     const id = this.#nextId();
     const startedMs = this.#context.now();
     const path = pathOf(request.url ?? '/');
@@ -201,8 +201,8 @@ class HttpGateway implements Gateway {
 
   #withPrincipal(
     principal: Principal | undefined,
-    incoming: IncomingMessage,
-    response: ServerResponse,
+    incoming: GatewayRequest,
+    response: GatewayResponse,
     id: string,
     path: string,
     startedMs: number,
@@ -309,7 +309,7 @@ class HttpGateway implements Gateway {
     else this.#json(response, id, listing.json);
   }
 
-  #json(response: ServerResponse, id: string, value: unknown): void {
+  #json(response: GatewayResponse, id: string, value: unknown): void {
     const body = JSON.stringify(value);
     response.writeHead(200, {
       'content-type': 'application/json',
@@ -319,7 +319,7 @@ class HttpGateway implements Gateway {
     response.end(body);
   }
 
-  #refuseTooLarge(request: IncomingMessage, response: ServerResponse, id: string): void {
+  #refuseTooLarge(request: GatewayRequest, response: GatewayResponse, id: string): void {
     response.setHeader('connection', 'close');
     this.#refuse(request, response, id, {
       code: 'request_too_large',
@@ -334,7 +334,7 @@ class HttpGateway implements Gateway {
     });
   }
 
-  #refuse(incoming: IncomingMessage, response: ServerResponse, id: string, problem: Problem): void {
+  #refuse(incoming: GatewayRequest, response: GatewayResponse, id: string, problem: Problem): void {
     this.#context.stats.refuse(problem.code);
     writeProblem(response, problem, id, dialectOf(incoming.url));
   }
@@ -392,7 +392,7 @@ class HttpGateway implements Gateway {
 }
 
 /** Anybody may step back; nobody may push forward. */
-function priorityOf(incoming: IncomingMessage): number {
+function priorityOf(incoming: GatewayRequest): number {
   const value = Number(incoming.headers['x-gantry-priority'] ?? 0);
   return Number.isFinite(value) ? Math.max(-100, Math.min(0, Math.trunc(value))) : 0;
 }

@@ -26,3 +26,4 @@ export {
   type RouteRevision,
 } from './route.ts';
 export { type Usage } from './usage.ts';
+export { startGrpcFront, type GrpcFront, type GrpcFrontOptions } from './grpc/grpc-front.ts';

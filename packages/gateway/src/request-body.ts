@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http';
+import type { GatewayRequest } from './wire.ts';
 
 export type BodyOutcome =
   | { readonly kind: 'bytes'; readonly bytes: Buffer }
@@ -10,7 +10,7 @@ export type BodyOutcome =
  * sender of gigabytes costs no memory; a sender who stalls is the HTTP server's `requestTimeout` to end.
  */
 export function readBody(
-  request: IncomingMessage,
+  request: GatewayRequest,
   maxBytes: number,
   done: (outcome: BodyOutcome) => void,
 ): void {

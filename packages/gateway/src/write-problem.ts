@@ -1,9 +1,10 @@
-import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import type { OutgoingHttpHeaders } from 'node:http';
+import type { GatewayResponse } from './wire.ts';
 import { problemBody, problemStatus, type Dialect, type Problem } from './problem.ts';
 
 /** Answers with a problem. The response must not have begun; a destroyed one is left alone. */
 export function writeProblem(
-  response: ServerResponse,
+  response: GatewayResponse,
   problem: Problem,
   requestId: string,
   dialect: Dialect = 'openai',

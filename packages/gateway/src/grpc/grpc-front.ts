@@ -1,0 +1,206 @@
+/**
+ * The Open Inference Protocol over gRPC: every call becomes a request to the same gateway, so keys, limits, routing,
+ * retries and the ledger are the same whichever way a client comes in.
+ */
+import {
+  Metadata,
+  Server,
+  ServerCredentials,
+  status as codes,
+  type GrpcObject,
+  type sendUnaryData,
+  type ServerUnaryCall,
+  type ServiceClientConstructor,
+  loadPackageDefinition,
+} from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
+import type { IncomingHttpHeaders } from 'node:http';
+import { join } from 'node:path';
+import type { Gateway } from '../gateway.ts';
+import { callInside, type InsideAnswer } from './call-inside.ts';
+import { toMessage, toRest, type InferMessage } from './infer-messages.ts';
+
+export interface GrpcFrontOptions {
+  readonly gateway: Pick<Gateway, 'handle'>;
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  readonly tls?: { readonly cert: Buffer; readonly key: Buffer };
+  readonly maxMessageBytes?: number;
+}
+
+export interface GrpcFront extends AsyncDisposable {
+  readonly port: number;
+}
+
+type Call = ServerUnaryCall<Record<string, unknown>, object>;
+type Answer = (inside: Inside, call: Call) => Promise<object>;
+type Inside = (method: 'GET' | 'POST', path: string, more?: Partial<Body>) => Promise<InsideAnswer>;
+interface Body {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer;
+}
+
+/** The wire format of the standard, for servers and for clients in tests. */
+export function openInferenceService(): ServiceClientConstructor {
+  const definition = loadSync(join(import.meta.dirname, 'open-inference.proto'), {
+    keepCase: true,
+    longs: String,
+    defaults: true,
+    oneofs: true,
+  });
+  const { inference } = loadPackageDefinition(definition) as { inference?: GrpcObject };
+  return inference?.['GRPCInferenceService'] as ServiceClientConstructor;
+}
+
+export async function startGrpcFront(options: GrpcFrontOptions): Promise<GrpcFront> {
+  const limit = options.maxMessageBytes ?? 16 * 1024 * 1024;
+  const server = new Server({
+    'grpc.max_receive_message_length': limit,
+    'grpc.max_send_message_length': -1,
+  });
+  const implementation = Object.fromEntries(
+    Object.entries(answers).map(([name, answer]) => [
+      name,
+      (call: Call, done: sendUnaryData<object>) => {
+        answerCall(options.gateway, call, answer).then(
+          (message) => done(null, message),
+          (error: unknown) => done(toStatus(error)),
+        );
+      },
+    ]),
+  );
+  server.addService(openInferenceService().service, implementation);
+  const { host, tls } = options;
+  const credentials =
+    tls === undefined
+      ? ServerCredentials.createInsecure()
+      : ServerCredentials.createSsl(null, [{ private_key: tls.key, cert_chain: tls.cert }]);
+  const shown = host.includes(':') ? `[${host}]` : host;
+  const port = await new Promise<number>((resolve, reject) => {
+    server.bindAsync(`${shown}:${options.port}`, credentials, (error, bound) => {
+      if (error === null) resolve(bound);
+      else reject(error);
+    });
+  });
+  return {
+    port,
+    [Symbol.asyncDispose]: async () => {
+      const impatience = setTimeout(() => server.forceShutdown(), 1_000);
+      await new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
+      clearTimeout(impatience);
+    },
+  };
+}
+
+async function answerCall(gateway: Pick<Gateway, 'handle'>, call: Call, answer: Answer): Promise<object> {
+  const leaving = new AbortController();
+  call.on('cancelled', () => leaving.abort());
+  const inside: Inside = async (method, path, { headers = {}, body = Buffer.alloc(0) } = {}) => {
+    const found = await callInside((request, response) => gateway.handle(request, response), {
+      method,
+      path,
+      headers: { ...headersOf(call.metadata), ...headers },
+      body,
+      signal: leaving.signal,
+    });
+    if (found.status !== 200) throw new Refused(found);
+    return found;
+  };
+  return answer(inside, call);
+}
+
+const json = async (answer: Promise<InsideAnswer>): Promise<object> =>
+  JSON.parse((await answer).body.toString('utf8')) as object;
+
+const answers: Readonly<Record<string, Answer>> = {
+  ServerLive: (inside) => json(inside('GET', '/v2/health/live')),
+  ServerReady: (inside) => json(inside('GET', '/v2/health/ready')),
+  ServerMetadata: (inside) => json(inside('GET', '/v2')),
+  ModelReady: async (inside, { request }) => {
+    try {
+      return await json(inside('GET', `${modelPath(request['name'], request['version'])}/ready`));
+    } catch (error) {
+      if (error instanceof Refused && error.answer.status === 503) return { ready: false };
+      throw error;
+    }
+  },
+  ModelMetadata: (inside, { request }) => json(inside('GET', modelPath(request['name'], request['version']))),
+  ModelInfer: async (inside, { request }) => {
+    const message = request as unknown as InferMessage;
+    const rest = toRest(message);
+    if ('reason' in rest) throw new Contradiction(rest.reason);
+    return toMessage(
+      await inside('POST', `${modelPath(message.model_name, message.model_version)}/infer`, rest),
+    );
+  },
+};
+
+function modelPath(name: unknown, version: unknown): string {
+  const path = `/v2/models/${encodeURIComponent(String(name))}`;
+  return version === '' ? path : `${path}/versions/${encodeURIComponent(String(version))}`;
+}
+
+/** Metadata that the gateway reads; everything else stays outside. */
+const passed = [
+  'authorization',
+  'x-gantry-priority',
+  'x-gantry-revision',
+  'x-gantry-debug',
+  'x-session-id',
+] as const;
+
+function headersOf(metadata: Metadata): IncomingHttpHeaders {
+  return Object.fromEntries(
+    passed.flatMap((name) => {
+      const [value] = metadata.get(name);
+      return typeof value === 'string' ? [[name, value]] : [];
+    }),
+  );
+}
+
+class Refused extends Error {
+  readonly answer: InsideAnswer;
+
+  constructor(answer: InsideAnswer) {
+    super('refused');
+    this.answer = answer;
+  }
+}
+
+class Contradiction extends Error {}
+
+const codeOfStatus: Readonly<Record<number, number>> = {
+  400: codes.INVALID_ARGUMENT,
+  401: codes.UNAUTHENTICATED,
+  403: codes.PERMISSION_DENIED,
+  404: codes.NOT_FOUND,
+  413: codes.INVALID_ARGUMENT,
+  422: codes.INVALID_ARGUMENT,
+  429: codes.RESOURCE_EXHAUSTED,
+  502: codes.UNAVAILABLE,
+  503: codes.UNAVAILABLE,
+  504: codes.DEADLINE_EXCEEDED,
+};
+
+function toStatus(error: unknown): { code: number; details: string; metadata?: Metadata } {
+  if (error instanceof Contradiction) return { code: codes.INVALID_ARGUMENT, details: error.message };
+  // What went wrong inside stays inside.
+  if (!(error instanceof Refused)) return { code: codes.INTERNAL, details: 'The gateway failed.' };
+  const { status, headers, body } = error.answer;
+  const metadata = new Metadata();
+  for (const name of ['retry-after', 'x-request-id']) {
+    const value = headers[name];
+    if (value !== undefined) metadata.set(name, String(value));
+  }
+  return { code: codeOfStatus[status] ?? codes.UNKNOWN, details: reasonOf(body), metadata };
+}
+
+function reasonOf(body: Buffer): string {
+  try {
+    const { error } = JSON.parse(body.toString('utf8')) as { readonly error?: unknown };
+    return typeof error === 'string' ? error : 'The engine refused without a reason.';
+  } catch {
+    return 'The engine refused without a reason.';
+  }
+}
