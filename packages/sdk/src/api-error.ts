@@ -7,6 +7,8 @@ export class ApiError extends Error {
   readonly hint: string | undefined;
   readonly problems: readonly ErrorProblem[];
   readonly requestId: string | undefined;
+  /** How long the server asks to wait before the next try. */
+  readonly retryAfterMs: number | undefined;
 
   constructor(input: {
     code: string;
@@ -15,6 +17,7 @@ export class ApiError extends Error {
     hint?: string;
     problems?: readonly ErrorProblem[];
     requestId?: string;
+    retryAfterMs?: number;
     cause?: unknown;
   }) {
     super(input.message, input.cause === undefined ? undefined : { cause: input.cause });
@@ -24,5 +27,6 @@ export class ApiError extends Error {
     this.hint = input.hint;
     this.problems = input.problems ?? [];
     this.requestId = input.requestId;
+    this.retryAfterMs = input.retryAfterMs;
   }
 }

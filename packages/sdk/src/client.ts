@@ -8,7 +8,9 @@ import {
   routes,
 } from '@gantry/contract';
 import { ApiError } from './api-error.ts';
-import { type ServerEvent, parseServerEvents } from './server-events.ts';
+import { type Retry, type RetryOptions, defaultRetry, delayMsOf, mayHelp } from './retry.ts';
+import type { ServerEvent } from './server-events.ts';
+import { watchAcross } from './watch.ts';
 
 export interface ClientOptions {
   readonly baseUrl: string;
@@ -17,9 +19,12 @@ export interface ClientOptions {
   /** For operators: act in this tenant. */
   readonly tenant?: string;
   readonly fetch?: typeof globalThis.fetch;
+  /** What is safe to ask again is asked again while the server is away. `{ retries: 0 }` never does. */
+  readonly retry?: RetryOptions;
 }
 
 export interface CallOptions {
+  /** Of creates; one is made where none is given, so that a create whose answer got lost has one effect. */
   readonly idempotencyKey?: string;
   readonly ifMatch?: number;
   readonly signal?: AbortSignal;
@@ -46,6 +51,7 @@ export interface Client {
     request: RouteRequest<N>,
     options?: CallOptions,
   ): AsyncIterable<ItemOf<N>>;
+  /** Connects again when the connection breaks; a feed goes on after the last event seen. */
   watch<N extends NamesOf<'events'>>(
     name: N,
     request: RouteRequest<N>,
@@ -72,34 +78,21 @@ interface Loose {
 
 export function createClient(options: ClientOptions): Client {
   const base = options.baseUrl.replace(/\/+$/, '');
-  const send = options.fetch ?? globalThis.fetch;
+  const transport = options.fetch ?? globalThis.fetch;
 
-  const ask = async (name: RouteName, request: Loose, call: CallOptions = {}): Promise<Response> => {
-    const route: RouteDefinition = routes[name];
-    const path = route.path.replaceAll(/:(\w+)/g, (_all, key: string) =>
-      encodeURIComponent(request.params?.[key] ?? ''),
-    );
-    const query = new URLSearchParams();
-    for (const [key, value] of Object.entries(
-      (request.query ?? {}) as Record<string, string | number | boolean | undefined>,
-    )) {
-      if (value !== undefined) query.set(key, String(value));
-    }
+  const retry: Retry = { ...defaultRetry, ...options.retry };
+
+  const send = async (
+    url: string,
+    route: RouteDefinition,
+    request: Loose,
+    call: CallOptions,
+  ): Promise<Response> => {
     let response: Response;
     try {
-      response = await send(`${base}${path}${query.size > 0 ? `?${query.toString()}` : ''}`, {
+      response = await transport(url, {
         method: route.method,
-        headers: {
-          ...(options.key === undefined ? {} : { authorization: `Bearer ${options.key}` }),
-          ...(options.tenant === undefined ? {} : { 'gantry-tenant': options.tenant }),
-          ...(request.body === undefined
-            ? {}
-            : {
-                'content-type': route.takesBytes === true ? 'application/octet-stream' : 'application/json',
-              }),
-          ...(call.idempotencyKey === undefined ? {} : { 'idempotency-key': call.idempotencyKey }),
-          ...(call.ifMatch === undefined ? {} : { 'if-match': `"${call.ifMatch}"` }),
-        },
+        headers: headersOf(options, route, request, call),
         ...bodyOf(route, request.body),
         ...(call.signal === undefined ? {} : { signal: call.signal }),
       });
@@ -115,6 +108,21 @@ export function createClient(options: ClientOptions): Client {
     }
     if (!response.ok) throw await toApiError(response);
     return response;
+  };
+
+  const ask = async (name: RouteName, request: Loose, given: CallOptions = {}): Promise<Response> => {
+    const route: RouteDefinition = routes[name];
+    const call = route.idempotent === true ? { idempotencyKey: crypto.randomUUID(), ...given } : given;
+    const isSafe = route.method === 'GET' || (route.idempotent === true && route.takesBytes !== true);
+    const url = urlOf(base, route, request);
+    for (let tries = 0; ; tries += 1) {
+      try {
+        return await send(url, route, request, call);
+      } catch (error) {
+        if (!(error instanceof ApiError) || !isSafe || tries >= retry.retries || !mayHelp(error)) throw error;
+        await retry.wait(delayMsOf(retry, tries, error.retryAfterMs), call.signal);
+      }
+    }
   };
 
   const call: Client['call'] = async (name, request, options) =>
@@ -138,10 +146,16 @@ export function createClient(options: ClientOptions): Client {
         cursor = page.nextCursor;
       } while (cursor !== undefined);
     },
-    async *watch(name, request, options) {
-      const response = await ask(name, request, options);
-      if (response.body !== null) yield* parseServerEvents(response.body);
-    },
+    watch: (name, request, options) =>
+      watchAcross(
+        (lastId) => {
+          // Only the feed can go on after an event; a resource is told as it is now.
+          const query = { ...((request as Loose).query as object), since: lastId };
+          return ask(name, name === 'events.watch' && lastId !== undefined ? { query } : request, options);
+        },
+        retry,
+        options?.signal,
+      ),
     async *log(name, request, options) {
       const response = await ask(name, request, options);
       if (response.body !== null) yield* response.body as unknown as AsyncIterable<Uint8Array>;
@@ -150,6 +164,32 @@ export function createClient(options: ClientOptions): Client {
       const response = await ask(name, request, options);
       if (response.body !== null) yield* response.body as unknown as AsyncIterable<Uint8Array>;
     },
+  };
+}
+
+function urlOf(base: string, route: RouteDefinition, { params, query }: Loose): string {
+  const path = route.path.replaceAll(/:(\w+)/g, (_all, key: string) =>
+    encodeURIComponent(params?.[key] ?? ''),
+  );
+  const search = new URLSearchParams();
+  const values = (query ?? {}) as Record<string, string | number | boolean | undefined>;
+  for (const [key, value] of Object.entries(values)) if (value !== undefined) search.set(key, String(value));
+  return `${base}${path}${search.size > 0 ? `?${search.toString()}` : ''}`;
+}
+
+function headersOf(
+  { key, tenant }: ClientOptions,
+  route: RouteDefinition,
+  { body }: Loose,
+  { idempotencyKey, ifMatch }: CallOptions,
+): Record<string, string> {
+  const type = route.takesBytes === true ? 'application/octet-stream' : 'application/json';
+  return {
+    ...(key === undefined ? {} : { authorization: `Bearer ${key}` }),
+    ...(tenant === undefined ? {} : { 'gantry-tenant': tenant }),
+    ...(body === undefined ? {} : { 'content-type': type }),
+    ...(idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey }),
+    ...(ifMatch === undefined ? {} : { 'if-match': `"${ifMatch}"` }),
   };
 }
 
@@ -162,15 +202,19 @@ function bodyOf(route: RouteDefinition, body: unknown): RequestInit {
 
 async function toApiError(response: Response): Promise<ApiError> {
   const text = await response.text();
+  const retryAfter = Number(response.headers.get('retry-after') ?? Number.NaN);
+  const after = Number.isFinite(retryAfter) ? { retryAfterMs: retryAfter * 1000 } : {};
   try {
     const { error } = JSON.parse(text) as { error: ConstructorParameters<typeof ApiError>[0] };
-    return new ApiError({ ...error, status: response.status });
+    if (typeof error.code === 'string') return new ApiError({ ...error, ...after, status: response.status });
   } catch {
-    return new ApiError({
-      code: 'bad_answer',
-      status: response.status,
-      message: `the server answered ${response.status} and no JSON`,
-      hint: 'is this a gantry server?',
-    });
+    // no JSON, or none of ours
   }
+  return new ApiError({
+    code: 'bad_answer',
+    status: response.status,
+    ...after,
+    message: `the server answered ${response.status} and no error of ours`,
+    hint: 'is this a gantry server?',
+  });
 }
