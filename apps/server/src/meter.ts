@@ -2,9 +2,9 @@
  * Requests → ledger rows, in batches: a request answers without waiting for the books. A batch that cannot be
  * written is kept and tried again; the record's id makes a second write harmless.
  */
-import { type Deps, isoNow, prices } from '@gantry/control';
+import { type Deps, isoNow } from '@gantry/control';
 import type { MeterRecord } from '@gantry/gateway';
-import { tokenCost } from './serving-limits.ts';
+import { createTokenCost } from './serving-limits.ts';
 
 export interface Meter extends AsyncDisposable {
   add(record: MeterRecord): void;
@@ -19,6 +19,7 @@ export interface MeterOptions {
 
 export function createMeter(deps: Deps, options: MeterOptions = {}): Meter {
   const { delayMs = 200, onWritten } = options;
+  const tokenCost = createTokenCost(deps);
   let waiting: { record: MeterRecord; at: string }[] = [];
   let timer: NodeJS.Timeout | undefined;
   let writing = Promise.resolve();
@@ -34,6 +35,7 @@ export function createMeter(deps: Deps, options: MeterOptions = {}): Meter {
             ['completion_tokens', record.completionTokens],
           ] as const) {
             if (quantity === 0) continue;
+            const { perUnit, currency } = deps.prices.priceOf(resource, at);
             await tx.usage({
               id: `request:${record.id}:${resource}`,
               tenantId: record.tenantId,
@@ -43,8 +45,8 @@ export function createMeter(deps: Deps, options: MeterOptions = {}): Meter {
               resource,
               quantity,
               unit: 'tokens',
-              price: prices[resource].perUnit,
-              currency: prices[resource].currency,
+              price: perUnit,
+              currency,
             });
           }
         }

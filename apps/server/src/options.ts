@@ -17,6 +17,8 @@ export interface ServerOptions {
   readonly deviceCheckSeconds: number;
   /** How long logs, checkpoints and the like are kept. */
   readonly keep: KeepPolicy;
+  /** The operator's prices, JSON. */
+  readonly pricesFile: string | undefined;
 }
 
 export function defaultDataDir(env: NodeJS.ProcessEnv, uid: number | undefined): string {
@@ -45,6 +47,7 @@ export function readOptions(
       memory: { type: 'boolean', default: false },
       'device-check-seconds': { type: 'string', default: '30' },
       keep: { type: 'string' },
+      prices: { type: 'string' },
     },
   });
   const port = Number(values.port);
@@ -77,6 +80,7 @@ export function readOptions(
     isMemory: values.memory,
     bodyLimitBytes: 8 * 1024 ** 2,
     deviceCheckSeconds,
+    pricesFile: values.prices ?? env['GANTRY_PRICES'],
     keep: parseKeepPolicy(values.keep ?? env['GANTRY_KEEP']),
   };
 }

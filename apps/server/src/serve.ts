@@ -12,8 +12,10 @@ import {
   bootstrapAccess,
   createHub,
   createJobRuntime,
+  createPriceBook,
   createRetention,
   createScheduler,
+  createStorageMeter,
   createVault,
   evictWork,
   leaveDevices,
@@ -37,6 +39,7 @@ import type { ServerOptions } from './options.ts';
 import { createPage } from './page/index.ts';
 import { createPlaces } from './places.ts';
 import type { Platform } from './platform.ts';
+import { readPriceList } from './price-list.ts';
 import { createHandlers } from './routes/index.ts';
 import { createServing } from './serving.ts';
 import type { Logger } from 'pino';
@@ -82,6 +85,7 @@ export async function serve(options: ServerOptions, logger: Logger): Promise<Ser
     log,
     places: createPlaces(dataDir.path, blobs),
     jobFiles: createJobFiles(dataDir.path, blobs),
+    prices: createPriceBook(await readPriceList(options.pricesFile)),
     vault: createVault(await loadVaultKey(dataDir.path)),
     workerCommand: (kind) => [process.execPath, workerEntry(), kind],
   };
@@ -199,6 +203,8 @@ export async function serve(options: ServerOptions, logger: Logger): Promise<Ser
       tenantId: access.tenantId,
     }),
   );
+
+  stack.use(createStorageMeter(deps));
 
   const owned = stack.move();
   return { url, platform, [Symbol.asyncDispose]: () => owned.disposeAsync() };

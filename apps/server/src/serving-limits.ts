@@ -4,14 +4,13 @@
  * still waiting to be written is added, so the sum is never behind what was answered.
  */
 import type { ServingLimits } from '@gantry/contract';
-import { type Deps, allRows, prices } from '@gantry/control';
+import { type Deps, allRows, isoNow } from '@gantry/control';
 import { createMemoryLimits, type MemoryLimits } from '@gantry/gateway';
 import { createId } from '@gantry/kit';
 import type { Row, Tx } from '@gantry/ports';
 
 const kind = 'serving-limits';
 const rowName = 'limits';
-const currency = prices.prompt_tokens.currency;
 
 export interface Spending {
   readonly spent: number;
@@ -30,12 +29,21 @@ export interface ServingLimitsBook extends AsyncDisposable {
   reconcile(unwritten: (tenantId: string) => number): Promise<void>;
 }
 
-export const tokenCost = (usage: { readonly promptTokens: number; readonly completionTokens: number }) =>
-  usage.promptTokens * prices.prompt_tokens.perUnit +
-  usage.completionTokens * prices.completion_tokens.perUnit;
+/** What a request costs at today's prices. */
+export const createTokenCost =
+  (deps: Pick<Deps, 'clock' | 'prices'>) =>
+  (usage: { readonly promptTokens: number; readonly completionTokens: number }): number => {
+    const at = isoNow(deps.clock);
+    return (
+      usage.promptTokens * deps.prices.priceOf('prompt_tokens', at).perUnit +
+      usage.completionTokens * deps.prices.priceOf('completion_tokens', at).perUnit
+    );
+  };
 
 export function createServingLimitsBook(deps: Deps, flush: () => Promise<void>): ServingLimitsBook {
   const book = new Map<string, ServingLimits>();
+  const tokenCost = createTokenCost(deps);
+  const { currency } = deps.prices.priceOf('completion_tokens', isoNow(deps.clock));
   const limits = createMemoryLimits({
     tenantLimits: (tenantId) => book.get(tenantId)?.tenant,
     keyLimits: ({ tenantId, keyId }) => {

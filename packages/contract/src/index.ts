@@ -5,6 +5,7 @@ export * from './errors.ts';
 export * from './job-file-schema.ts';
 export * from './job.ts';
 export * from './job-data.ts';
+export * from './prices.ts';
 export * from './resources.ts';
 export * from './routes.ts';
 export * from './transitions.ts';

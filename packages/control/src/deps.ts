@@ -1,6 +1,7 @@
 /** What the rules need from the world; joined in apps/server. */
 import type { Clock } from '@gantry/kit';
 import type { BlobStore, Runner, Store } from '@gantry/ports';
+import type { PriceBook } from './ledger/price-book.ts';
 import type { Vault } from './secrets/vault.ts';
 
 export interface Log {
@@ -72,6 +73,7 @@ export interface Deps {
   readonly places: Places;
   readonly jobFiles: JobFiles;
   readonly vault: Vault;
+  readonly prices: PriceBook;
   /** argv that starts `apps/worker` with a kind: `[node, main.ts, kind]`. */
   workerCommand(kind: 'train' | 'engine'): readonly string[];
 }

@@ -30,8 +30,9 @@ export const eventLockKey = 7_070_002;
 
 /** What a usage report groups by, as SQL. Keys are people's words where the row has a name. */
 const usageKeys: Readonly<Record<UsageQuery['by'], string>> = {
-  tenant: 'l.tenant_id',
-  user: "coalesce(l.user_id, '-')",
+  tenant:
+    "coalesce((select name from resource r where r.kind = 'tenant' and r.id = l.tenant_id), l.tenant_id)",
+  user: "coalesce((select name from resource r where r.kind = 'user' and r.id = l.user_id), l.user_id, '-')",
   queue:
     "coalesce((select name from resource r where r.kind = 'queue' and r.id = l.queue_id), l.queue_id, '-')",
   job: "coalesce((select name from resource r where r.kind = 'job' and r.id = l.job_id), l.job_id, '-')",

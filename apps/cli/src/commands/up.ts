@@ -8,7 +8,17 @@ import { exitCodes } from '../exit-codes.ts';
 import { showOne } from '../output.ts';
 import { runServer, startServer } from '../server-process.ts';
 
-const passed = ['port', 'host', 'tlsCert', 'tlsKey', 'databaseUrl', 'insecure', 'memory', 'keep'] as const;
+const passed = [
+  'port',
+  'host',
+  'tlsCert',
+  'tlsKey',
+  'databaseUrl',
+  'insecure',
+  'memory',
+  'keep',
+  'prices',
+] as const;
 
 export function upCommand(program: Command): void {
   example(
@@ -23,6 +33,7 @@ export function upCommand(program: Command): void {
       .option('--insecure', 'listen beyond this machine without TLS')
       .option('--database-url <URL>', 'a Postgres of your own')
       .option('--memory', 'keep everything in memory; nothing survives')
+      .option('--prices <FILE>', 'what things cost from which day on, JSON; docs/ledger.md')
       .option('--keep <AGES>', 'how long things stay: logs=14d,checkpoints=14d,runs=90d,blobs=7d'),
     'gantry up --detach',
     'gantry up --host 0.0.0.0 --tls-cert cert.pem --tls-key key.pem',

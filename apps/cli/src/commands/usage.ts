@@ -35,10 +35,17 @@ export function usageCommand(program: Command): void {
       row: (row) => [
         row.key,
         row.resource,
-        row.unit === 'B' ? formatBytes(row.quantity) : `${Math.round(row.quantity * 10) / 10} ${row.unit}`,
+        quantityOf(row.quantity, row.unit),
         `${row.cost.toFixed(6)} ${row.currency}`,
       ],
       empty: 'nothing was used yet',
     });
   });
+}
+
+/** `B.h`: a byte kept for an hour. */
+function quantityOf(quantity: number, unit: string): string {
+  if (unit === 'B') return formatBytes(quantity);
+  if (unit === 'B.h') return `${formatBytes(quantity)}·h`;
+  return `${Math.round(quantity * 10) / 10} ${unit}`;
 }

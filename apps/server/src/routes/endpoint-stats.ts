@@ -1,6 +1,6 @@
 import type { EndpointStats } from '@gantry/contract';
 import type { EndpointSnapshot } from '@gantry/gateway';
-import { tokenCost } from '../serving-limits.ts';
+import type { createTokenCost } from '../serving-limits.ts';
 
 interface Quantiles {
   readonly count: number;
@@ -17,7 +17,10 @@ const quantilesOf = (histogram: Quantiles) =>
       };
 
 /** Counters and histograms of the gateway as the API tells them. */
-export function toEndpointStats(snapshot: EndpointSnapshot): EndpointStats {
+export function toEndpointStats(
+  snapshot: EndpointSnapshot,
+  tokenCost: ReturnType<typeof createTokenCost>,
+): EndpointStats {
   return {
     inFlight: snapshot.inFlight,
     holding: snapshot.holding,

@@ -24,6 +24,7 @@ import type { Row, Tx } from '@gantry/ports';
 import type { Handlers, Principal } from '../http/index.ts';
 import type { Platform } from '../platform.ts';
 import { base } from './base.ts';
+import { createTokenCost } from '../serving-limits.ts';
 import { toEndpointStats } from './endpoint-stats.ts';
 
 type EndpointRoutes = Pick<
@@ -205,7 +206,8 @@ export function endpointRoutes(platform: Platform): EndpointRoutes {
     },
     'endpoints.stats': async ({ principal }, { params }) => {
       const row = await find(principal, params.name);
-      return toEndpointStats(platform.gateway.endpointStats(principal.tenantId, row.id, row.name));
+      const snapshot = platform.gateway.endpointStats(principal.tenantId, row.id, row.name);
+      return toEndpointStats(snapshot, createTokenCost(deps));
     },
     'endpoints.feedback': async ({ principal }, { params, body }) => {
       const row = await find(principal, params.name);

@@ -6,7 +6,9 @@ import {
   allRows,
   checkVersion,
   findOr404,
-  registerFiles,
+  bookStoredBytes,
+  registerVersion,
+  storeModelFiles,
 } from '@gantry/control';
 import type { Row } from '@gantry/ports';
 import type { Handlers } from '../http/index.ts';
@@ -73,33 +75,31 @@ export function modelRoutes(platform: Platform): ModelRoutes {
         const items = page.items.map(toVersion);
         return page.nextCursor === undefined ? { items } : { items, nextCursor: page.nextCursor };
       }),
-    'models.import': async ({ principal }, { body }) => {
+    'models.import': async ({ principal, requestId }, { body }) => {
       if (principal.role !== 'operator')
         throw new GantryError('forbidden', 'only an operator reads files of the server machine', {
           hint: 'register the output of a job instead: register: NAME',
         });
-      const files = await deps.places.filesOf(body.path);
+      const listed = await deps.places.filesOf(body.path);
       const found = [
         ...new Set(
-          files.flatMap(({ path }) =>
+          listed.flatMap(({ path }) =>
             formats.flatMap(([pattern, format]) => (pattern.test(path) ? [format] : [])),
           ),
         ),
       ];
-      if (files.length === 0)
-        throw new GantryError('data_missing', `${body.path} holds no file`, {
-          hint: 'name a directory or a file on the server machine',
-        });
       if (found.length === 0)
         throw new GantryError('data_invalid', `${body.path} holds no safetensors, GGUF or ONNX file`);
+      const files = await storeModelFiles(deps, body.path);
       return deps.store.tx({ tenantId: principal.tenantId }, async (tx) => {
-        const reference = await registerFiles(deps, tx, {
+        const reference = await registerVersion(deps, tx, {
           tenantId: principal.tenantId,
           user: principal.userName,
           modelName: body.name,
-          path: body.path,
+          files,
           formats: found,
           metrics: {},
+          requestId,
           lineage: { importedFrom: body.path, importedBy: principal.userName },
         });
         return toVersion(await findOr404(tx, 'model-version', principal.tenantId, reference));
@@ -144,8 +144,10 @@ export function modelRoutes(platform: Platform): ModelRoutes {
             `model "${model.name}" is served by ${endpoints.map(({ name }) => name).join(', ')}`,
             { hint: 'delete or roll the endpoint first' },
           );
-        for (const version of await allRows(tx, 'model-version', undefined, model.id))
+        for (const version of await allRows(tx, 'model-version', undefined, model.id)) {
+          await bookStoredBytes(tx, version, deps.clock.nowMs(), deps.prices);
           await tx.softDelete('model-version', version.id);
+        }
         await tx.softDelete('model', model.id);
         await tx.event({
           tenantId: principal.tenantId,

@@ -1,3 +1,4 @@
+import { usageNow } from '@gantry/control';
 import type { Handlers } from '../http/index.ts';
 import type { Platform } from '../platform.ts';
 
@@ -22,16 +23,14 @@ export function statusRoutes(platform: Platform): StatusRoutes {
       };
     },
     'usage.report': async ({ principal }, { query }) => ({
-      items: [
-        ...(await deps.store.read({ tenantId: principal.tenantId }, (tx) =>
-          tx.usageReport({
-            tenantId: principal.tenantId,
-            by: query.by,
-            ...(query.from === undefined ? {} : { from: query.from }),
-            ...(query.to === undefined ? {} : { to: query.to }),
-          }),
-        )),
-      ],
+      items: await deps.store.read({ tenantId: principal.tenantId }, (tx) =>
+        usageNow(deps, tx, {
+          tenantId: principal.tenantId,
+          by: query.by,
+          ...(query.from === undefined ? {} : { from: query.from }),
+          ...(query.to === undefined ? {} : { to: query.to }),
+        }),
+      ),
     }),
   };
 }

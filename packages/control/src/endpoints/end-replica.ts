@@ -1,6 +1,6 @@
 /** The end of a replica in the books: its time is paid, its row ended, and a crash counted against the endpoint. */
 import type { Row, Tx } from '@gantry/ports';
-import { prices } from '../ledger/prices.ts';
+import type { PriceBook } from '../ledger/price-book.ts';
 import type {
   EndpointSpecRecord,
   EndpointStatusRecord,
@@ -12,6 +12,7 @@ export interface ReplicaEnd {
   readonly replicaId: string;
   readonly message: string;
   readonly nowMs: number;
+  readonly prices: PriceBook;
 }
 
 export interface ReplicaEnded {
@@ -33,7 +34,7 @@ export async function endReplica(tx: Tx, end: ReplicaEnd): Promise<ReplicaEnded 
   if (before === undefined || before.state === 'ended') return undefined;
   const status = before.status as ReplicaStatusRecord;
   const endpoint = await tx.get('endpoint', before.parentId ?? '');
-  await recordReplicaUsage(tx, before, endpoint, end.nowMs);
+  await recordReplicaUsage(tx, before, endpoint, end);
   const isWanted = before.state !== 'draining' && endpoint !== undefined;
   const { workerId: _worker, placedAt: _placed, node: _node, devices: _devices, ...kept } = status;
   const row = await tx.update('replica', before.id, {
@@ -68,16 +69,23 @@ export async function endReplica(tx: Tx, end: ReplicaEnd): Promise<ReplicaEnded 
   return { row, backoffMs };
 }
 
-async function recordReplicaUsage(tx: Tx, row: Row, endpoint: Row | undefined, nowMs: number): Promise<void> {
+async function recordReplicaUsage(
+  tx: Tx,
+  row: Row,
+  endpoint: Row | undefined,
+  { nowMs, prices }: ReplicaEnd,
+): Promise<void> {
   const { placedAt, workerId } = row.status as ReplicaStatusRecord;
   if (placedAt === undefined || workerId === undefined) return;
   const { resources } = row.spec as ReplicaSpecRecord;
   const owner = endpoint?.spec as EndpointSpecRecord | undefined;
   const resource = resources.gpu > 0 ? 'gpu_seconds' : 'cpu_seconds';
+  const at = new Date(nowMs).toISOString();
+  const { perUnit, currency } = prices.priceOf(resource, at);
   await tx.usage({
     id: `replica:${workerId}`,
     tenantId: row.tenantId,
-    at: new Date(nowMs).toISOString(),
+    at,
     userId: owner?.user ?? 'platform',
     ...(owner === undefined ? {} : { queueId: owner.queueId }),
     endpointId: row.parentId ?? '',
@@ -86,7 +94,7 @@ async function recordReplicaUsage(tx: Tx, row: Row, endpoint: Row | undefined, n
       (Math.max(0, nowMs - Date.parse(placedAt)) / 1_000) *
       (resources.gpu > 0 ? resources.gpu : resources.cpu),
     unit: 's',
-    price: prices[resource].perUnit,
-    currency: prices[resource].currency,
+    price: perUnit,
+    currency,
   });
 }

@@ -456,7 +456,7 @@ export function createEndpointRuntime(deps: Deps, hub: Hub, world: EndpointWorld
     if (endpointId === undefined) return;
     const ended = await mutex.run(`endpoint:${endpointId}`, () =>
       deps.store.tx({ platform: true }, (tx) =>
-        endReplica(tx, { replicaId, message, nowMs: deps.clock.nowMs() }),
+        endReplica(tx, { replicaId, message, nowMs: deps.clock.nowMs(), prices: deps.prices }),
       ),
     );
     if (ended === undefined) return;

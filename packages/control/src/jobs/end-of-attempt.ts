@@ -1,7 +1,7 @@
 /** What the end of an attempt makes of its job. Pure. */
 import type { ExitClass } from '@gantry/contract';
 import type { Row } from '@gantry/ports';
-import { afterExit, classifyAttempt } from './after-exit.ts';
+import { type AfterExit, afterExit, classifyAttempt } from './after-exit.ts';
 import { type AttemptFacts, settled } from './attempt-facts.ts';
 import { type AttemptRecord, type JobSpecRecord, type JobStatusRecord, withAttempt } from './job-record.ts';
 import type { Progress } from './live-progress.ts';
@@ -22,6 +22,8 @@ export interface AttemptEnd {
   readonly facts: AttemptFacts;
   readonly outputs: Pick<JobStatusRecord, 'outputs' | 'notes'>;
   readonly progress: Progress | undefined;
+  /** The ranks ended well, and yet the job did not get what it asked for. */
+  readonly problem?: { readonly message: string; readonly hint: string };
 }
 
 export function endOfAttempt(
@@ -36,18 +38,19 @@ export function endOfAttempt(
     end.exits.map((exit) => exit.exitClass),
     row.state === 'stopping' ? (attempt.stopReason ?? 'cancelled') : attempt.stopReason,
   );
-  const after = afterExit(job, before, exitClass);
+  const { problem } = end;
+  const after = problem === undefined ? afterExit(job, before, exitClass) : spoiltEnd(before);
   const worst = end.exits.find((exit) => exit.exitClass === exitClass);
-  const isDone = exitClass === 'done';
+  const isDone = exitClass === 'done' && problem === undefined;
   const facts = isDone ? settled(end.facts) : end.facts;
-  const message = facts.fault?.message ?? worst?.message;
-  const hint = facts.fault?.hint ?? worst?.hint ?? after.hint;
+  const message = problem?.message ?? facts.fault?.message ?? worst?.message;
+  const hint = problem?.hint ?? facts.fault?.hint ?? worst?.hint ?? after.hint;
   const ended: AttemptRecord = {
     ...attempt,
     state: 'ended',
     endedAt: end.at,
     heldMs: end.heldMs,
-    exitClass,
+    exitClass: after.exitClass,
     ...(message === undefined ? {} : { exitMessage: message }),
   };
   const isOver = after.state !== 'queued';
@@ -63,11 +66,19 @@ export function endOfAttempt(
       ...(facts.artifact === undefined ? {} : { artifact: facts.artifact }),
       ...(end.outputs.outputs === undefined ? {} : { outputs: end.outputs.outputs }),
       ...(notes.length === 0 ? {} : { notes }),
-      ...(isOver ? { endedAt: end.at, exitClass } : {}),
+      ...(isOver ? { endedAt: end.at, exitClass: after.exitClass } : {}),
       ...(isOver && message !== undefined && !isDone ? { exitMessage: message } : {}),
       ...(isOver && hint !== undefined && !isDone ? { hint } : {}),
       ...(isDone ? {} : { stderrTail: worst?.stderrTail.slice(-20) ?? [] }),
     },
-    reason: { exitClass, ...(message === undefined ? {} : { message }) },
+    reason: { exitClass: after.exitClass, ...(message === undefined ? {} : { message }) },
   };
 }
+
+/** Trying again by itself would do the whole work again and meet the same end. */
+const spoiltEnd = ({ userRetriesUsed, platformRestarts }: JobStatusRecord): AfterExit => ({
+  state: 'failed',
+  exitClass: 'infrastructure',
+  userRetriesUsed,
+  platformRestarts,
+});

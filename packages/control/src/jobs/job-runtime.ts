@@ -8,7 +8,7 @@ import type { Row, WorkerEvent } from '@gantry/ports';
 import { type Deps, isoNow } from '../deps.ts';
 import type { Hub } from '../hub.ts';
 import { type KeyedMutex, createKeyedMutex } from '../keyed-mutex.ts';
-import { registerArtifact } from '../models/register-artifact.ts';
+import { type JobModel, registerJobModel, storeJobModel } from '../models/job-model.ts';
 import { recordAttemptUsage } from '../ledger/attempt-usage.ts';
 import { untilStored } from '../until-stored.ts';
 import { type AttemptFacts, noFacts, withReport } from './attempt-facts.ts';
@@ -192,6 +192,8 @@ export function createJobRuntime(deps: Deps, hub: Hub): JobRuntime {
     const attempt = found === undefined ? undefined : currentAttempt(found.status as JobStatusRecord);
     if (found !== undefined && attempt?.id === attemptId) {
       const isDone = exits.every(({ exitClass }) => exitClass === 'done');
+      const model = isDone ? await storeJobModel(deps, found, entry.facts.artifact) : undefined;
+      const problem = model !== undefined && 'message' in model ? model : undefined;
       const end = {
         at,
         heldMs: heldTimeMs(Date.parse(at) - Date.parse(attempt.placedAt), countedMs(deps, entry)),
@@ -199,6 +201,7 @@ export function createJobRuntime(deps: Deps, hub: Hub): JobRuntime {
         facts: entry.facts,
         outputs: isDone ? await collectOutputs(deps, found, attempt) : {},
         progress: progress.get(entry.jobId),
+        ...(problem === undefined ? {} : { problem }),
       };
       await stored(() =>
         moveJob(
@@ -211,15 +214,10 @@ export function createJobRuntime(deps: Deps, hub: Hub): JobRuntime {
           async (tx, row, status) => {
             const ended = status.attempts.at(-1);
             if (ended === undefined) return status;
-            const seconds = await recordAttemptUsage(tx, row, ended);
+            const seconds = await recordAttemptUsage(tx, row, ended, deps.prices);
             const next = { ...status, deviceSeconds: (status.deviceSeconds ?? 0) + seconds };
-            const { register } = (row.spec as JobSpecRecord).job;
-            const { artifact } = end.facts;
-            if (ended.exitClass !== 'done' || register === undefined || artifact === undefined) return next;
-            return {
-              ...next,
-              modelVersion: await registerArtifact(deps, tx, row, register, artifact, ended),
-            };
+            if (ended.exitClass !== 'done' || !isStored(model)) return next;
+            return { ...next, modelVersion: await registerJobModel(deps, tx, row, model, ended) };
           },
         ),
       );
@@ -275,6 +273,9 @@ export function createJobRuntime(deps: Deps, hub: Hub): JobRuntime {
     },
   };
 }
+
+const isStored = (model: Awaited<ReturnType<typeof storeJobModel>>): model is JobModel =>
+  model !== undefined && 'files' in model;
 
 const isJustPlaced = (deps: Deps, { placedAt }: AttemptRecord): boolean =>
   Math.abs(deps.clock.nowMs() - Date.parse(placedAt)) < 5_000;

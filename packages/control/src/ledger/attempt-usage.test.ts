@@ -5,6 +5,9 @@ import { describe, expect, it } from 'vitest';
 import type { AttemptRecord, JobSpecRecord } from '../jobs/job-record.ts';
 import { createMemoryStore } from '../testing/memory-store.ts';
 import { recordAttemptUsage } from './attempt-usage.ts';
+import { createPriceBook } from './price-book.ts';
+
+const prices = createPriceBook();
 
 const jobRow = (id: string, cpu: number, gpu: number): Row => ({
   kind: 'job',
@@ -40,7 +43,7 @@ describe('the books of an attempt', () => {
     const store = createMemoryStore();
     const attempt = attemptOf('att', 2, 0, 30_000);
     const seconds = await store.tx({ platform: true }, (tx) =>
-      recordAttemptUsage(tx, jobRow('j', 1, 4), attempt),
+      recordAttemptUsage(tx, jobRow('j', 1, 4), attempt, prices),
     );
     expect(seconds).toBe(240);
     expect(store.usage).toMatchObject([
@@ -70,7 +73,7 @@ describe('the books of an attempt', () => {
           expected += (each.heldMs / 1_000) * each.ranks * (each.gpu > 0 ? each.gpu : each.cpu);
           for (let write = 0; write < each.writes; write += 1) {
             await store.tx({ platform: true }, (tx) =>
-              recordAttemptUsage(tx, jobRow(`j${index}`, each.cpu, each.gpu), attempt),
+              recordAttemptUsage(tx, jobRow(`j${index}`, each.cpu, each.gpu), attempt, prices),
             );
           }
         }
@@ -85,7 +88,7 @@ describe('the books of an attempt', () => {
   it('book nothing for a clock that went backwards', async () => {
     const store = createMemoryStore();
     await store.tx({ platform: true }, (tx) =>
-      recordAttemptUsage(tx, jobRow('j', 1, 0), attemptOf('att', 1, 10_000, -5_000)),
+      recordAttemptUsage(tx, jobRow('j', 1, 0), attemptOf('att', 1, 10_000, -5_000), prices),
     );
     expect(store.usage[0]?.quantity).toBe(0);
   });

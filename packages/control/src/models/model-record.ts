@@ -13,3 +13,11 @@ export interface ModelVersionRecord {
   readonly metrics: Readonly<Record<string, number>>;
   readonly lineage: Readonly<Record<string, unknown>>;
 }
+
+export interface ModelVersionStatusRecord {
+  /** Who registered it; pays for its bytes. */
+  readonly user?: string;
+  readonly jobId?: string;
+  /** Up to here its stored bytes are in the ledger; from its creation when left out. */
+  readonly bookedUntil?: string;
+}

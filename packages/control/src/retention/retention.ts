@@ -5,7 +5,9 @@
  */
 import type { Deps } from '../deps.ts';
 import type { Hub } from '../hub.ts';
+import { createJumpGuard } from '../jump-guard.ts';
 import { createSerialLoop } from '../serial-loop.ts';
+import { createWakeTimer } from '../wake-timer.ts';
 import { earlier } from './due.ts';
 import type { KeepPolicy } from './keep-policy.ts';
 import type { KeptFiles } from './kept-files.ts';
@@ -32,54 +34,32 @@ export interface RetentionOptions {
 
 /** In this order: what the first let go, the later find unnamed. */
 const sweeps: readonly Sweep[] = [sweepWorkers, sweepRuns, sweepReplicas, sweepUploads, sweepBlobs];
-/** Timers end at 2^31 ms; a look that finds nothing costs little. */
-const longestDelayMs = 86_400_000;
-const shortestDelayMs = 1_000;
-const waitAfterJumpMs = 3_600_000;
-const jumpMs = 600_000;
+const dayMs = 86_400_000;
+const hourMs = 3_600_000;
 
 export function createRetention(
   deps: Deps,
   hub: Hub,
   { policy, files, tenantId, firstDelayMs = 60_000 }: RetentionOptions,
 ): Retention {
-  let timer: NodeJS.Timeout | undefined;
-  let wakeAtMs = Infinity;
-  let offsetMs = deps.clock.nowMs() - deps.clock.monotonicMs();
-
-  const wakeIn = (delayMs: number): void => {
-    const bounded = Math.min(longestDelayMs, Math.max(shortestDelayMs, delayMs));
-    const atMs = deps.clock.monotonicMs() + bounded;
-    if (atMs >= wakeAtMs) return;
-    clearTimeout(timer);
-    wakeAtMs = atMs;
-    timer = setTimeout(() => {
-      wakeAtMs = Infinity;
-      loop.poke();
-    }, bounded).unref();
-  };
-
+  const guard = createJumpGuard(deps.clock);
   const loop = createSerialLoop(
     async () => {
       const nowMs = deps.clock.nowMs();
-      const before = offsetMs;
-      offsetMs = nowMs - deps.clock.monotonicMs();
-      if (offsetMs - before > jumpMs) {
-        deps.log.warn(
-          { jumpedMs: Math.round(offsetMs - before) },
-          'the clock jumped ahead; nothing is removed for an hour',
-        );
-        return wakeIn(waitAfterJumpMs);
+      const distrustMs = guard.distrustMs();
+      if (distrustMs > 0) {
+        deps.log.warn({ distrustMs }, 'the clock jumped ahead; nothing is removed for a while');
+        return timer.wakeIn(distrustMs);
       }
       const swept: Swept[] = [];
       for (const sweep of sweeps) swept.push(await sweep({ deps, files, policy, nowMs }));
       await report(swept);
       const nextMs = swept.map((each) => each.nextMs).reduce(earlier, undefined);
-      wakeIn(nextMs === undefined ? longestDelayMs : nextMs - nowMs);
+      timer.wakeIn(nextMs === undefined ? dayMs : nextMs - nowMs);
     },
     (error) => {
       deps.log.error({ error: String(error) }, 'removing what is old failed; trying again in an hour');
-      wakeIn(waitAfterJumpMs);
+      timer.wakeIn(hourMs);
     },
   );
 
@@ -103,9 +83,10 @@ export function createRetention(
   };
 
   // Something ended: it is due after the shortest age at the earliest.
-  const shortestAgeMs = Math.min(longestDelayMs, ...Object.values(policy).map((ageMs) => ageMs ?? Infinity));
-  const subscription = hub.on('retention', () => wakeIn(shortestAgeMs));
-  wakeIn(Math.min(firstDelayMs, Math.max(shortestAgeMs, shortestDelayMs)));
+  const shortestAgeMs = Math.min(dayMs, ...Object.values(policy).map((ageMs) => ageMs ?? Infinity));
+  const timer = createWakeTimer(deps.clock, () => loop.poke());
+  const subscription = hub.on('retention', () => timer.wakeIn(shortestAgeMs));
+  timer.wakeIn(Math.min(firstDelayMs, shortestAgeMs));
 
   return {
     sweep: async () => {
@@ -114,7 +95,7 @@ export function createRetention(
     },
     [Symbol.asyncDispose]: async () => {
       subscription[Symbol.dispose]();
-      clearTimeout(timer);
+      timer[Symbol.dispose]();
       await loop[Symbol.asyncDispose]();
     },
   };

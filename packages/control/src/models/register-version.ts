@@ -1,50 +1,38 @@
+/** Files → blobs → a new version of a model. Bytes are stored before the transaction that names them. */
+import { GantryError } from '@gantry/contract';
 import { createId } from '@gantry/kit';
-import type { Row, Tx } from '@gantry/ports';
-import { type Deps, isoNow } from '../deps.ts';
-import { prices } from '../ledger/prices.ts';
-import type { AttemptRecord, JobSpecRecord, JobStatusRecord } from '../jobs/job-record.ts';
-import type { ModelStatusRecord, ModelVersionRecord } from './model-record.ts';
-
-/** Files → blobs → a new version of the model; made in the transaction that ends the job. Returns `name@number`. */
-export async function registerArtifact(
-  deps: Deps,
-  tx: Tx,
-  row: Row,
-  modelName: string,
-  artifact: NonNullable<JobStatusRecord['artifact']>,
-  attempt: AttemptRecord,
-): Promise<string> {
-  const { user } = row.spec as JobSpecRecord;
-  return registerFiles(deps, tx, {
-    tenantId: row.tenantId,
-    user,
-    modelName,
-    path: artifact.path,
-    formats: artifact.formats,
-    metrics: artifact.metrics,
-    lineage: { ...artifact.lineage, job: row.name, jobId: row.id, attempt: attempt.id, epoch: attempt.epoch },
-    jobId: row.id,
-  });
-}
+import type { Tx } from '@gantry/ports';
+import type { Deps } from '../deps.ts';
+import type { ModelStatusRecord, ModelVersionRecord, ModelVersionStatusRecord } from './model-record.ts';
 
 export interface RegisterInput {
   readonly tenantId: string;
   readonly user: string;
   readonly modelName: string;
-  readonly path: string;
+  readonly files: ModelVersionRecord['files'];
   readonly formats: readonly string[];
   readonly metrics: Readonly<Record<string, number>>;
   readonly lineage: Readonly<Record<string, unknown>>;
   readonly jobId?: string;
+  readonly requestId?: string;
 }
 
-export async function registerFiles(deps: Deps, tx: Tx, input: RegisterInput): Promise<string> {
+export async function storeModelFiles(deps: Deps, path: string): Promise<ModelVersionRecord['files']> {
   const files: { path: string; digest: string; bytes: number }[] = [];
-  for (const file of await deps.places.filesOf(input.path)) {
+  for (const file of await deps.places.filesOf(path)) {
     const { digest, bytes } = await deps.blobs.put(file.open());
     files.push({ path: file.path, digest, bytes });
   }
-  const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+  if (files.length === 0)
+    throw new GantryError('data_missing', `${path} holds no file`, {
+      hint: 'name a directory or a file on the server machine',
+    });
+  return files;
+}
+
+/** Answers `name@number`. */
+export async function registerVersion(deps: Deps, tx: Tx, input: RegisterInput): Promise<string> {
+  const bytes = input.files.reduce((sum, file) => sum + file.bytes, 0);
   let model = await tx.byName('model', input.tenantId, input.modelName);
   model ??= await tx.insert({
     kind: 'model',
@@ -57,7 +45,7 @@ export async function registerFiles(deps: Deps, tx: Tx, input: RegisterInput): P
   });
   const status = model.status as ModelStatusRecord;
   const number = status.latest + 1;
-  const version = await tx.insert({
+  await tx.insert({
     kind: 'model-version',
     id: createId('mv', deps.clock.nowMs()),
     tenantId: input.tenantId,
@@ -69,11 +57,14 @@ export async function registerFiles(deps: Deps, tx: Tx, input: RegisterInput): P
       number,
       formats: [...input.formats],
       bytes,
-      files,
+      files: input.files,
       metrics: { ...input.metrics },
       lineage: { ...input.lineage },
     } satisfies ModelVersionRecord,
-    status: {},
+    status: {
+      user: input.user,
+      ...(input.jobId === undefined ? {} : { jobId: input.jobId }),
+    } satisfies ModelVersionStatusRecord,
   });
   await tx.update('model', model.id, {
     expectedVersion: model.version,
@@ -86,18 +77,7 @@ export async function registerFiles(deps: Deps, tx: Tx, input: RegisterInput): P
     type: 'model.version_registered',
     actor: input.user,
     reason: { version: number, bytes },
-  });
-  await tx.usage({
-    id: `stored:${version.id}`,
-    tenantId: input.tenantId,
-    at: isoNow(deps.clock),
-    userId: input.user,
-    ...(input.jobId === undefined ? {} : { jobId: input.jobId }),
-    resource: 'stored_bytes',
-    quantity: bytes,
-    unit: 'B',
-    price: prices.stored_bytes.perUnit,
-    currency: prices.stored_bytes.currency,
+    ...(input.requestId === undefined ? {} : { requestId: input.requestId }),
   });
   return `${input.modelName}@${number}`;
 }
