@@ -1,5 +1,5 @@
 /** What the server writes for a replica: which model, under which name, with how much room. */
-import type { BatchingOptions } from '@gantry/engines';
+import type { BatchingOptions, SpeculationOptions } from '@gantry/engines';
 
 export interface EngineSpec {
   readonly engine: 'llm' | 'tensor';
@@ -10,6 +10,7 @@ export interface EngineSpec {
   readonly threads?: number;
   readonly memoryBytes?: number;
   readonly batching?: BatchingOptions;
+  readonly speculation?: SpeculationOptions;
 }
 
 /** Undefined when the text is no such spec. */
@@ -21,7 +22,7 @@ export function parseEngineSpec(text: string): EngineSpec | undefined {
     return undefined;
   }
   if (!isRecord(json)) return undefined;
-  const { modelPath, modelName, engine, batching } = json;
+  const { modelPath, modelName, engine, batching, speculation } = json;
   if (typeof modelPath !== 'string' || typeof modelName !== 'string') return undefined;
   const counts = ['contextTokens', 'slots', 'threads', 'memoryBytes'].flatMap((name) => {
     const value = json[name];
@@ -32,6 +33,7 @@ export function parseEngineSpec(text: string): EngineSpec | undefined {
     modelPath,
     modelName,
     ...(isRecord(batching) ? { batching } : {}),
+    ...(isRecord(speculation) ? { speculation: speculation as unknown as SpeculationOptions } : {}),
     ...(Object.fromEntries(counts) as Partial<EngineSpec>),
   };
 }

@@ -3,6 +3,7 @@ export { serveLlm, type LlmServer, type ServeLlmOptions } from './host/llm-serve
 export type { EngineServer } from './host/engine-server.ts';
 export { serveTensors, type BatchingOptions, type TensorServiceOptions } from './host/tensor-service.ts';
 export { runEngineHost, type EngineHostOptions } from './host/run-engine-host.ts';
+export type { SpeculationOptions } from './llamacpp/drafter.ts';
 export { createLlamaEngine, type LlamaEngineOptions } from './llamacpp/llama-engine.ts';
 export type {
   ChatMessage,

@@ -69,6 +69,9 @@ export interface EngineStats {
   readonly requests: number;
   readonly cancelled: number;
   readonly steps: number;
+  /** Tokens guessed ahead, and how many of them were what the model said. */
+  readonly draftedTokens: number;
+  readonly acceptedTokens: number;
   readonly running: number;
   readonly queued: number;
   readonly slots: number;

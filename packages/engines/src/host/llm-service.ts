@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { availableParallelism } from 'node:os';
 import { EngineError } from '../engine-error.ts';
+import type { SpeculationOptions } from '../llamacpp/drafter.ts';
 import { createLlamaEngine } from '../llamacpp/llama-engine.ts';
 import type { GenerateRequest, LlmEngine } from '../llm-engine.ts';
 import { chatDialect, completionsDialect, type Dialect } from '../openai/dialect.ts';
@@ -28,6 +29,7 @@ export interface LlmServiceOptions {
   readonly slots?: number;
   /** Default: one core fewer than there are, at least 1; ggml's barriers stall when it takes them all. */
   readonly threads?: number;
+  readonly speculation?: SpeculationOptions;
   /** Requests that may wait for a slot; default 256, beyond it 429. */
   readonly queueLimit?: number;
   readonly bodyLimitBytes?: number;
@@ -50,7 +52,7 @@ export class LlmService implements EngineService {
   }
 
   async load(): Promise<void> {
-    const { modelPath, contextTokens, onLog, createEngine } = this.#options;
+    const { modelPath, contextTokens, onLog, createEngine, speculation } = this.#options;
     const engine =
       createEngine === undefined
         ? await createLlamaEngine({
@@ -58,6 +60,7 @@ export class LlmService implements EngineService {
             slots: this.#options.slots ?? 8,
             threads: this.#options.threads ?? Math.max(1, availableParallelism() - 1),
             ...(contextTokens === undefined ? {} : { contextTokens }),
+            ...(speculation === undefined ? {} : { speculation }),
             ...(onLog === undefined ? {} : { onLog }),
           })
         : await createEngine();

@@ -4,7 +4,7 @@
  */
 import type { GgufHeader } from '@gantry/formats';
 import { createAbortableQueue, createDeferred, type AbortableQueue, type Deferred } from '@gantry/kit';
-import { StepScheduler, type StepPlan } from '@gantry/serving/steps';
+import { DraftLength, StepScheduler, type StepPlan } from '@gantry/serving/steps';
 import {
   getLlama,
   LlamaGrammarEvaluationState,
@@ -20,6 +20,7 @@ import type { EngineStats, GenerateEvent, GenerateRequest, LlmEngine, TokenScore
 import { createRecentQuantiles } from '../recent-quantiles.ts';
 import { byteLevelDetokenizer } from './byte-level-detokenizer.ts';
 import { checkModelFile } from './check-model-file.ts';
+import { createDrafter, type DraftWanted, type Speculation, type SpeculationOptions } from './drafter.ts';
 import { nativeParts, type NativeContext, type NativeParts, type NativeSampler } from './native.ts';
 import { samplerConfig } from './sampler-config.ts';
 
@@ -33,7 +34,17 @@ export interface LlamaEngineOptions {
   /** Most tokens of one forward pass, and most prompt tokens beside running streams. */
   readonly stepTokens?: number;
   readonly prefillTokens?: number;
+  /** Guess tokens ahead and check them in one pass; the answer is the same, sooner. */
+  readonly speculation?: SpeculationOptions;
   readonly onLog?: (line: string) => void;
+}
+
+/** Logits that are ready to be sampled: after the last token, and after each guess that follows it. */
+interface Due {
+  readonly active: Active;
+  readonly slot: number;
+  readonly guesses: readonly number[];
+  readonly logits: Uint32Array;
 }
 
 interface Active {
@@ -45,6 +56,7 @@ interface Active {
   readonly scores: TokenScore[];
   /** When it arrived, then when its last token came. */
   lastAtMs: number;
+  readonly draftLength: DraftLength;
   isCancelled: boolean;
   error: EngineError | undefined;
 }
@@ -74,7 +86,18 @@ export async function createLlamaEngine(options: LlamaEngineOptions): Promise<Ll
       batchSize: stepTokens,
       threads: options.threads,
     });
-    return new LlamaEngine({ ...options, contextTokens, stepTokens }, header, llama, model, context);
+    const speculation = options.speculation && {
+      tokens: options.speculation.tokens ?? 4,
+      drafter: await createDrafter(llama, model, options.speculation, {
+        contextTokens,
+        slots: options.slots,
+        threads: options.threads,
+      }),
+    };
+    return new LlamaEngine(
+      { ...options, contextTokens, stepTokens },
+      { header, llama, model, context, speculation },
+    );
   } catch (cause) {
     await model?.dispose();
     await llama.dispose();
@@ -99,6 +122,7 @@ class LlamaEngine implements LlmEngine {
   readonly #native: NativeParts;
   readonly #context: NativeContext;
   readonly #scheduler: StepScheduler;
+  readonly #speculation: Speculation | undefined;
   readonly #active = new Map<string, Active>();
   readonly #probe: NativeSampler;
   readonly #slots: number;
@@ -116,15 +140,22 @@ class LlamaEngine implements LlmEngine {
     requests: 0,
     cancelled: 0,
     steps: 0,
+    draftedTokens: 0,
+    acceptedTokens: 0,
   };
 
   constructor(
     options: LlamaEngineOptions & { readonly contextTokens: number; readonly stepTokens: number },
-    header: GgufHeader,
-    llama: Llama,
-    model: LlamaModel,
-    context: LlamaContext,
+    parts: {
+      readonly header: GgufHeader;
+      readonly llama: Llama;
+      readonly model: LlamaModel;
+      readonly context: LlamaContext;
+      readonly speculation: Speculation | undefined;
+    },
   ) {
+    const { header, llama, model, context } = parts;
+    this.#speculation = parts.speculation;
     this.#detokenize =
       byteLevelDetokenizer(header) ?? ((tokens) => model.detokenize(tokens as readonly Token[]));
     this.#llama = llama;
@@ -196,6 +227,7 @@ class LlamaEngine implements LlmEngine {
       generated: [],
       scores: [{ token: request.prompt[0] as number, logprob: null, top: [] }],
       lastAtMs: performance.now(),
+      draftLength: new DraftLength(this.#speculation?.tokens ?? 1),
       isCancelled: false,
       error: undefined,
     };
@@ -255,6 +287,7 @@ class LlamaEngine implements LlmEngine {
     this.#wake?.resolve();
     await this.#loop;
     this.#probe.dispose();
+    await this.#speculation?.drafter[Symbol.asyncDispose]();
     if (this.#embedding !== undefined) await (await this.#embedding).dispose();
     await this.#contextOwner.dispose();
     await this.#model.dispose();
@@ -282,6 +315,7 @@ class LlamaEngine implements LlmEngine {
   async #run(): Promise<void> {
     while (!this.#isDisposed) {
       for (const active of this.#active.values()) if (active.isCancelled) this.#end(active, 'cancelled');
+      if (this.#speculation !== undefined) await this.#guess(this.#speculation);
       const plan = this.#scheduler.plan();
       if (plan === undefined) {
         const wake = createDeferred<void>();
@@ -302,6 +336,19 @@ class LlamaEngine implements LlmEngine {
     }
   }
 
+  async #guess({ drafter }: Speculation): Promise<void> {
+    const wanted: DraftWanted[] = [];
+    for (const { id, tokens, room } of this.#scheduler.generating()) {
+      const active = this.#active.get(id);
+      if (active === undefined) continue;
+      const left = active.request.maxTokens - active.generated.length - 1;
+      const most = Math.min(room, left, active.draftLength.length);
+      if (most > 0) wanted.push({ id, tokens, most });
+    }
+    if (wanted.length === 0) return;
+    for (const [id, draft] of await drafter.propose(wanted)) this.#scheduler.propose(id, draft);
+  }
+
   async #compute(plan: StepPlan): Promise<void> {
     for (const command of plan.commands) {
       if (command.kind === 'copy') {
@@ -313,11 +360,11 @@ class LlamaEngine implements LlmEngine {
     }
     if (plan.entries.length === 0) return;
     this.#context.initBatch(plan.entries.reduce((sum, { tokens }) => sum + tokens.length, 0));
-    const due: { readonly active: Active; readonly logitIndex: number }[] = [];
+    const due: Due[] = [];
     const scored: { readonly active: Active; readonly position: number; readonly logitIndex: number }[] = [];
-    for (const { id, slot, firstPosition, tokens, isSampled, isScored } of plan.entries) {
-      const last = isSampled ? Uint32Array.of(tokens.length - 1) : new Uint32Array();
-      const wanted = isScored ? Uint32Array.from(tokens.keys()) : last;
+    for (const { id, slot, firstPosition, tokens, isSampled, isScored, drafted } of plan.entries) {
+      const first = isSampled ? tokens.length - 1 - drafted : tokens.length;
+      const wanted = Uint32Array.from(tokens.keys()).slice(isScored ? 0 : first);
       const logits = this.#context.addToBatch(slot, firstPosition, Uint32Array.from(tokens), wanted);
       const active = this.#active.get(id);
       if (active === undefined) continue;
@@ -326,13 +373,37 @@ class LlamaEngine implements LlmEngine {
           scored.push({ active, position: firstPosition + index + 1, logitIndex });
         }
       }
-      if (isSampled) due.push({ active, logitIndex: logits.at(-1) as number });
+      if (isSampled) {
+        const guesses = tokens.slice(tokens.length - drafted);
+        due.push({ active, slot, guesses, logits: logits.slice(logits.length - 1 - drafted) });
+      }
     }
     await this.#context.decodeBatch();
     this.#scheduler.commit(plan);
     this.#counts.steps += 1;
     for (const { active, position, logitIndex } of scored) await this.#score(active, position, logitIndex);
-    await Promise.all(due.map(async ({ active, logitIndex }) => this.#sample(active, logitIndex)));
+    await Promise.all(due.map(async (one) => this.#sampleAll(one)));
+  }
+
+  /**
+   * Samples from the model after the last token, then after each guess for as long as the guesses are what was
+   * sampled: the answer is token for token what it would have been without them, whatever the sampling.
+   */
+  async #sampleAll({ active, slot, guesses, logits }: Due): Promise<void> {
+    let accepted = 0;
+    for (const [index, logitIndex] of logits.entries()) {
+      const token = await this.#sample(active, logitIndex);
+      if (token === undefined || token !== guesses[index]) break;
+      this.#scheduler.confirm(active.id);
+      accepted += 1;
+    }
+    if (guesses.length === 0) return;
+    active.draftLength.observe(guesses.length, accepted);
+    this.#counts.draftedTokens += guesses.length;
+    this.#counts.acceptedTokens += accepted;
+    // What was guessed wrong must not be seen by the next token.
+    const right = this.#scheduler.computedTokens(active.id);
+    if (right !== undefined) this.#context.removeTokenCellsFromSequence(slot, right, -1);
   }
 
   /** What the model thought of the prompt token at `position`, from the logits of the one before it. */
@@ -344,15 +415,16 @@ class LlamaEngine implements LlmEngine {
     active.scores.push({ token, logprob: logprob ?? null, top: top ?? [] });
   }
 
-  async #sample(active: Active, logitIndex: number): Promise<void> {
+  /** The next token, handed out; undefined when the sequence has ended with it or before it. */
+  async #sample(active: Active, logitIndex: number): Promise<number | undefined> {
     const { request, generated } = active;
-    if (active.isCancelled) return;
+    if (active.isCancelled) return undefined;
     if (request.hasPromptLogprobs === true && generated.length === 0) {
       active.events.push({ type: 'prompt', scores: active.scores });
     }
     if (request.maxTokens === 0) {
       this.#end(active, 'length');
-      return;
+      return undefined;
     }
     const probabilities =
       request.topLogprobs === undefined
@@ -364,7 +436,7 @@ class LlamaEngine implements LlmEngine {
     const token = await this.#context.sampleToken(logitIndex, active.sampler);
     if (token < 0 || (this.#model.isEogToken(token as Token) && request.ignoreEnd !== true)) {
       this.#end(active, 'stop');
-      return;
+      return undefined;
     }
     const first = generated.length === 0 ? { cachedTokens: this.#countPrompt(active) } : {};
     const nowMs = performance.now();
@@ -379,7 +451,9 @@ class LlamaEngine implements LlmEngine {
       ...toLogprobs(token, probabilities, request.topLogprobs),
     });
     const hasRoom = this.#scheduler.append(active.id, token);
-    if (!hasRoom || generated.length >= request.maxTokens) this.#end(active, 'length');
+    if (hasRoom && generated.length < request.maxTokens) return token;
+    this.#end(active, 'length');
+    return undefined;
   }
 
   #countPrompt(active: Active): number {
@@ -394,6 +468,7 @@ class LlamaEngine implements LlmEngine {
     if (active.generated.length === 0) this.#countPrompt(active);
     const cachedTokens = this.#scheduler.reusedTokens(active.id) ?? 0;
     this.#scheduler.finish(active.id);
+    this.#speculation?.drafter.forget(active.id);
     active.sampler.dispose();
     if (reason === 'cancelled') this.#counts.cancelled += 1;
     if (reason !== undefined) active.events.push({ type: 'end', reason, cachedTokens });

@@ -1,8 +1,5 @@
-export {
-  StepScheduler,
-  type KvCommand,
-  type SequenceStart,
-  type StepEntry,
-  type StepPlan,
-  type StepSchedulerOptions,
-} from './step-scheduler.ts';
+export { commonPrefix } from './common-prefix.ts';
+export { DraftLength } from './draft-length.ts';
+export { ngramDraft } from './ngram-draft.ts';
+export type { KvCommand, SequenceStart, StepEntry, StepPlan, StepSchedulerOptions } from './step-plan.ts';
+export { StepScheduler } from './step-scheduler.ts';

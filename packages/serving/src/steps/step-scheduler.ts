@@ -9,52 +9,7 @@
  */
 import { commonPrefix } from './common-prefix.ts';
 import { FairQueue, type WaitingSequence } from './fair-queue.ts';
-
-export interface StepSchedulerOptions {
-  readonly slots: number;
-  /** Tokens that a slot can hold. */
-  readonly contextTokens: number;
-  /** Most tokens of one forward pass. */
-  readonly stepTokens: number;
-  /** Most prompt tokens of a pass in which other sequences are generating. */
-  readonly prefillTokens: number;
-  /** A prefix in another slot is copied from this length on; below it, computing is as quick. */
-  readonly copyFromTokens?: number;
-}
-
-export type KvCommand =
-  /** The first `tokens` of `from` become the whole content of `to`. */
-  | { readonly kind: 'copy'; readonly from: number; readonly to: number; readonly tokens: number }
-  /** Only the first `tokens` of the slot stay. */
-  | { readonly kind: 'truncate'; readonly slot: number; readonly tokens: number };
-
-export interface StepEntry {
-  readonly id: string;
-  readonly slot: number;
-  readonly firstPosition: number;
-  readonly tokens: readonly number[];
-  /** The last token's logits are wanted: the prompt is complete or the sequence is generating. */
-  readonly isSampled: boolean;
-  /** The logits of every token are wanted. */
-  readonly isScored: boolean;
-}
-
-export interface StepPlan {
-  readonly commands: readonly KvCommand[];
-  readonly entries: readonly StepEntry[];
-}
-
-export interface SequenceStart {
-  readonly id: string;
-  /** At least one token, fewer than the context. */
-  readonly tokens: readonly number[];
-  /** Larger first; 0 is ordinary. */
-  readonly priority?: number;
-  /** Whose cached prefixes may be reused and whose turn is counted: a tenant. */
-  readonly scope?: string;
-  /** The logits of all prompt tokens are wanted; such a prompt reuses nothing. */
-  readonly isScored?: boolean;
-}
+import type { KvCommand, SequenceStart, StepEntry, StepPlan, StepSchedulerOptions } from './step-plan.ts';
 
 interface Running {
   readonly id: string;
@@ -67,6 +22,8 @@ interface Running {
   readonly reused: number;
   /** Prompt tokens whose logits are wanted: all or none. */
   readonly scoredTokens: number;
+  /** Guesses for the tokens after the last one; for the next plan only. */
+  draft: readonly number[];
 }
 
 interface Slot {
@@ -123,6 +80,34 @@ export class StepScheduler {
     return this.#running.get(id)?.reused;
   }
 
+  /** Sequences that generate, with all their tokens, and how many guesses each has room for. */
+  *generating(): Iterable<{
+    readonly id: string;
+    readonly tokens: readonly number[];
+    readonly room: number;
+  }> {
+    for (const { id, tokens, computed } of this.#running.values())
+      if (tokens.length - computed === 1)
+        yield { id, tokens, room: this.#options.contextTokens - tokens.length - 1 };
+  }
+
+  /** What the next plan may compute beyond the sequence's last token, on the chance that it is right. */
+  propose(id: string, draft: readonly number[]): void {
+    const sequence = this.#running.get(id);
+    if (sequence !== undefined) sequence.draft = draft;
+  }
+
+  /** The first guess that was not confirmed yet came true: it is computed already. */
+  confirm(id: string): void {
+    const sequence = this.#running.get(id);
+    if (sequence !== undefined) sequence.computed += 1;
+  }
+
+  /** Tokens of the sequence in the KV memory that are right. */
+  computedTokens(id: string): number | undefined {
+    return this.#running.get(id)?.computed;
+  }
+
   /** What to compute next; undefined when there is nothing. Each plan is committed or failed before the next. */
   plan(): StepPlan | undefined {
     this.#step += 1;
@@ -144,15 +129,29 @@ export class StepScheduler {
       room -= count;
     }
     if (entries.length === 0 && commands.length === 0) return undefined;
+    this.#addGuesses(entries);
     return { commands, entries: entries.sort((one, other) => one.slot - other.slot) };
+  }
+
+  /** Guesses take the room that nobody else has a claim to. */
+  #addGuesses(entries: StepEntry[]): void {
+    let spare = this.#options.stepTokens - entries.reduce((sum, { tokens }) => sum + tokens.length, 0);
+    for (const [index, entry] of entries.entries()) {
+      const sequence = this.#running.get(entry.id) as Running;
+      const draft = sequence.draft.slice(0, Math.max(0, spare));
+      sequence.draft = [];
+      if (draft.length === 0 || sequence.tokens.length - sequence.computed !== 1) continue;
+      entries[index] = { ...entry, tokens: [...entry.tokens, ...draft], drafted: draft.length };
+      spare -= draft.length;
+    }
   }
 
   /** The plan was computed: its tokens are in the KV memory. */
   commit(plan: StepPlan): void {
-    for (const { id, slot, tokens } of plan.entries) {
+    for (const { id, slot, tokens, drafted } of plan.entries) {
       const sequence = this.#running.get(id);
       if (sequence?.slot !== slot) continue;
-      sequence.computed += tokens.length;
+      sequence.computed += tokens.length - drafted;
       this.#queue.charge(sequence.scope, tokens.length);
     }
   }
@@ -253,6 +252,7 @@ export class StepScheduler {
       computed: reused,
       reused,
       scoredTokens: next.isScored ? next.tokens.length : 0,
+      draft: [],
     };
     slot.owner = sequence;
     slot.tokens = [];
@@ -287,5 +287,6 @@ function entryOf(sequence: Running, count: number): StepEntry {
     tokens: sequence.tokens.slice(sequence.computed, end),
     isSampled: end === sequence.tokens.length,
     isScored: sequence.computed < sequence.scoredTokens,
+    drafted: 0,
   };
 }
