@@ -132,6 +132,7 @@ describe('an admin of another tenant', () => {
     targets.set('secrets', ['theirs']);
     targets.set('queues', ['theirs', queue.id]);
     targets.set('jobs', ['theirs', job.id]);
+    targets.set('scheduling', ['theirs', queue.id]);
     targets.set('users', ['theirs', user.id]);
     targets.set('keys', [key.id]);
     targets.set('invitations', ['guest', invitation.id]);

@@ -66,7 +66,7 @@ export function jobRoutes(platform: Platform): JobRoutes {
       return page.nextCursor === undefined ? { items } : { items, nextCursor: page.nextCursor };
     },
     'jobs.get': ({ principal }, { params }) => load(principal, params.name),
-    'jobs.cancel': async ({ principal }, { params }) => {
+    'jobs.cancel': async ({ principal, requestId }, { params }) => {
       const job = await load(principal, params.name);
       const reached = await requestStop(
         deps,
@@ -74,7 +74,7 @@ export function jobRoutes(platform: Platform): JobRoutes {
         'cancelled',
         { requestedBy: principal.userName },
         'user',
-        principal.userName,
+        { by: principal.userName, requestId },
       );
       if (reached === undefined && job.state !== 'stopping') {
         throw new GantryError(

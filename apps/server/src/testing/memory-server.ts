@@ -55,7 +55,7 @@ export async function startMemoryServer(args: readonly string[] = ['--memory']):
           ...(body === undefined ? {} : { 'content-type': 'application/json' }),
           ...headers,
         },
-        ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+        ...(body === undefined ? {} : { body: bodyOf(body) }),
         ...(signal === undefined ? {} : { signal }),
       });
       const isStream = response.headers.get('content-type')?.startsWith('text/event-stream') === true;
@@ -77,6 +77,11 @@ export async function startMemoryServer(args: readonly string[] = ['--memory']):
     },
   };
 }
+
+const bodyOf = (body: unknown): string | Uint8Array<ArrayBuffer> =>
+  typeof body === 'string' || body instanceof Uint8Array
+    ? (body as string | Uint8Array<ArrayBuffer>)
+    : JSON.stringify(body);
 
 function jsonOf(text: string): unknown {
   try {

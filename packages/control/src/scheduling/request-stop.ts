@@ -2,14 +2,14 @@ import { type JobState, jobTransition } from '@gantry/contract';
 import { type Deps, isoNow } from '../deps.ts';
 import { type JobStatusRecord, withAttempt } from '../jobs/job-record.ts';
 
-/** Marks a live job as stopping, or a queued one as cancelled. False when the table does not allow it. */
+/** Marks a live job as stopping, or a queued one as cancelled. Undefined when the table does not allow it. */
 export async function requestStop(
   deps: Deps,
   jobId: string,
   why: 'cancelled' | 'preempted' | 'node_drained',
   reason: Record<string, unknown>,
   actor: 'user' | 'scheduler',
-  actorName: string = actor,
+  asked: { readonly by?: string; readonly requestId?: string } = {},
 ): Promise<JobState | undefined> {
   return deps.store.tx({ platform: true }, async (tx) => {
     const row = await tx.get('job', jobId);
@@ -32,8 +32,9 @@ export async function requestStop(
       type: transition.event,
       fromState: from,
       toState: to,
-      actor: actorName,
+      actor: asked.by ?? actor,
       reason,
+      ...(asked.requestId === undefined ? {} : { requestId: asked.requestId }),
     });
     return to;
   });
