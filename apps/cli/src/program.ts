@@ -11,6 +11,7 @@ import { keyCommands } from './commands/key.ts';
 import { loginCommand } from './commands/login.ts';
 import { modelCommands } from './commands/model.ts';
 import { nodeCommands } from './commands/node.ts';
+import { planCommand } from './commands/plan.ts';
 import { policyCommands } from './commands/policy.ts';
 import { queueCommands } from './commands/queue.ts';
 import { quickstartCommand } from './commands/quickstart.ts';
@@ -35,6 +36,7 @@ const register: readonly ((program: Command) => void)[] = [
   quickstartCommand,
   // Work.
   trainCommand,
+  planCommand,
   jobCommands,
   modelCommands,
   endpointCommands,

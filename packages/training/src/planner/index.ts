@@ -1,10 +1,15 @@
+export { parseDeviceList } from './device-list.ts';
+export { bindingLimit, whyItWins, whyNothingFits } from './explain.ts';
+export { currentSoftware, describeLayout, type Layout, type Software, type TrainingTask } from './layout.ts';
+export { launchWriters, type Launcher } from './launch/index.ts';
+export { modelFromConfig } from './model-from-config.ts';
+export { modelParameters, type ModelShape } from './model-shape.ts';
+export { namedModels } from './named-models.ts';
+export { PlanError } from './plan-error.ts';
 export {
-  activationBytes,
-  iterationFlop,
-  parameterCount,
-  pipelineBubble,
-  trainingSeconds,
-  type ActivationChoice,
-  type Transformer,
-} from './transformer-cost.ts';
-export { modelStateBytes, type ModelStateBytes, type Precision, type ZeroStage } from './zero-memory.ts';
+  searchLayouts,
+  usableBytes,
+  type Candidate,
+  type LayoutWish,
+  type Search,
+} from './search-layouts.ts';

@@ -1,0 +1,81 @@
+/** `gantry plan`: search, explain, print. Needs no server. */
+import {
+  type Candidate,
+  type TrainingTask,
+  bindingLimit,
+  launchWriters,
+  modelParameters,
+  searchLayouts,
+  usableBytes,
+  whyItWins,
+  whyNothingFits,
+} from '@gantry/training/planner';
+import type { Command } from 'commander';
+import { CliError } from '../cli-error.ts';
+import { exitCodes } from '../exit-codes.ts';
+import { print, showOne } from '../output.ts';
+import { type PlanOptions, readPlanRequest } from './plan-request.ts';
+import { planPage } from './plan-view.ts';
+
+export interface Plan {
+  readonly task: TrainingTask;
+  readonly best: Candidate;
+  readonly listed: readonly Candidate[];
+  readonly fitting: number;
+  readonly considered: number;
+  readonly limit: string;
+  readonly why: readonly string[];
+}
+
+export async function runPlan(options: PlanOptions, command: Command): Promise<void> {
+  const { task, wish } = await readPlanRequest(options);
+  const search = searchLayouts(task, wish);
+  const [best] = search.fitting;
+  if (best === undefined) {
+    const { message, hints } = whyNothingFits(task, search);
+    throw new CliError('unsatisfiable', message, {
+      ...(hints.length === 0 ? {} : { hint: hints.join(' ') }),
+      exitCode: exitCodes.refused,
+    });
+  }
+  if (options.emit !== undefined) return emit(options.emit, task, best);
+  const plan: Plan = {
+    task,
+    best,
+    listed: search.fitting.slice(0, Math.max(1, Math.floor(options.top))),
+    fitting: search.fitting.length,
+    considered: search.considered,
+    limit: bindingLimit(best).sentence,
+    why: whyItWins(best, search.fitting),
+  };
+  showOne(command, toJson(plan), () => planPage(plan));
+}
+
+function emit(launcher: NonNullable<PlanOptions['emit']>, task: TrainingTask, best: Candidate): void {
+  const file = launchWriters[launcher](task, best.layout);
+  if ('reason' in file)
+    throw new CliError('unsupported', `${launcher} cannot run the best layout. ${file.reason}`, {
+      exitCode: exitCodes.refused,
+    });
+  print(file.text.trimEnd());
+  for (const note of file.notes) process.stderr.write(`  ${note}\n`);
+}
+
+function toJson({ task, listed, limit, why, fitting, considered, best }: Plan): unknown {
+  const { model, device, devices, sequenceLength, batch, software } = task;
+  return {
+    model: { ...model, parameters: modelParameters(model) },
+    devices: { count: devices, name: device.name, source: device.source, usableBytes: usableBytes(task) },
+    sequenceLength,
+    batch,
+    software,
+    considered,
+    fitting,
+    layouts: listed.map(({ layout, memory, time }) => ({ ...layout, memoryBytes: memory, seconds: time })),
+    limit,
+    why,
+    launch: Object.fromEntries(
+      Object.entries(launchWriters).map(([name, write]) => [name, write(task, best.layout)]),
+    ),
+  };
+}

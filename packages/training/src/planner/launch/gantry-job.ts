@@ -1,0 +1,43 @@
+/** Our own runtime's job file. */
+import { microBatchesOf } from '../layout.ts';
+import { type LaunchWriter, yamlFile } from './launch-file.ts';
+
+const maxVocabulary = 65_536;
+
+export const gantryJob: LaunchWriter = (task, layout) => {
+  const { model, sequenceLength, batch } = task;
+  if (!model.isGated || model.positions > 0)
+    return { reason: 'Our runtime trains Llama-like decoders; this is a GPT.' };
+  if (model.vocabulary > maxVocabulary)
+    return {
+      reason: `Our runtime's tokenizers end at ${maxVocabulary} entries; this has ${model.vocabulary}.`,
+    };
+  if (layout.virtualStages > 1)
+    return { reason: 'Our runtime does not interleave stages; ask for --virtual-stages 1.' };
+  if (layout.offload !== 'none')
+    return { reason: 'Our runtime keeps the optimiser on the device; ask for --offload none.' };
+  return yamlFile('job.yaml', {
+    name: `train-${model.name.replaceAll('.', '-')}`.toLowerCase(),
+    train: {
+      recipe: 'language-model',
+      data: ['data/**/*.txt'],
+      depth: model.layers,
+      width: model.width,
+      heads: model.heads,
+      kvHeads: model.kvHeads,
+      hidden: model.hidden,
+      vocabularySize: model.vocabulary,
+      sequenceLength,
+      batchTokens: batch * sequenceLength,
+      steps: 1000,
+    },
+    parallel: {
+      data: layout.data,
+      tensor: layout.tensor,
+      pipeline: layout.pipeline,
+      zero: layout.zero,
+      microBatches: microBatchesOf(task, layout),
+      recompute: layout.recompute === 'full' ? 'layer' : 'none',
+    },
+  });
+};
