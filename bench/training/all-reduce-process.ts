@@ -9,7 +9,7 @@ await using world = await joinWorld({
   worldSize: size,
   transport: { kind: 'unix', directory: String(directory) },
 });
-const values = new Float32Array(Number(elements));
+const values = world.arena.floats(Number(elements));
 const tell = (line: object): boolean => process.stdout.write(`${JSON.stringify(line)}\n`);
 tell({ rank: world.index });
 for await (const _ of createInterface(process.stdin)) {

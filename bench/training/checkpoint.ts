@@ -38,7 +38,8 @@ export async function checkpointSave(): Promise<BenchLine[]> {
       transport: { kind: 'unix', directory },
     });
     const groups = { data: world, tensor: world, pipeline: world, embedding: world };
-    const shard = new ModelShard({ layout: stageLayout(config, alone), grid: alone, zero: 0, groups });
+    const { arena } = world;
+    const shard = new ModelShard({ layout: stageLayout(config, alone), grid: alone, zero: 0, groups, arena });
     for (const { values } of [shard.parameters, shard.first, shard.second]) fillWithNoise(values);
     await using checkpointer = new Checkpointer({
       directory: join(directory, 'ours'),

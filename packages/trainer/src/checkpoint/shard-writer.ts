@@ -6,7 +6,7 @@
 import { rename, writeFile } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { pageMemory } from '../memory/page-memory.ts';
+import { pageMemory } from '../memory/index.ts';
 import type { ShardFile, ShardRecord } from './checkpoint-manifest.ts';
 import type { WriteAnswer, WriterPart, WriteRequest } from './shard-writer-thread.ts';
 

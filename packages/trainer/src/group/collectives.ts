@@ -12,6 +12,9 @@ export interface Wire {
   /** What `to` sent, in order; give it back with `recycle`. */
   receive(from: number, length: number): Promise<Float32Array>;
   recycle(from: number, received: Float32Array): void;
+  copy(target: Float32Array, source: Float32Array, at: number): void;
+  /** Adds `source` to the elements of `target` from `at` on. */
+  add(target: Float32Array, source: Float32Array, at: number): void;
 }
 
 export interface Part {
@@ -35,13 +38,6 @@ function piecesOf({ from, to }: Part): Part[] {
   for (let at = from; at < to; at += pieceElements)
     pieces.push({ from: at, to: Math.min(to, at + pieceElements) });
   return pieces;
-}
-
-export function addInto(target: Float32Array, source: Float32Array, at: number): void {
-  const { length } = source;
-  for (let index = 0; index < length; index += 1) {
-    target[at + index] = (target[at + index] as number) + (source[index] as number);
-  }
 }
 
 interface RingVisit {
@@ -72,8 +68,8 @@ async function ring(
   for (const [step, { part, isAdded }] of visits.entries()) {
     for (const piece of piecesOf(partOf(part))) {
       const received = await wire.receive(previous, piece.to - piece.from);
-      if (isAdded) addInto(values, received, piece.from);
-      else values.set(received, piece.from);
+      if (isAdded) wire.add(values, received, piece.from);
+      else wire.copy(values, received, piece.from);
       wire.recycle(previous, received);
       if (step < visits.length - 1) send(piece);
     }
@@ -115,11 +111,11 @@ async function directAllReduce(wire: Wire, values: Float32Array): Promise<void> 
   values.fill(0);
   for (let from = 0; from < size; from += 1) {
     if (from === index) {
-      addInto(values, own, 0);
+      wire.add(values, own, 0);
       continue;
     }
     const received = await wire.receive(from, values.length);
-    addInto(values, received, 0);
+    wire.add(values, received, 0);
     wire.recycle(from, received);
   }
   await Promise.all(sends);
@@ -139,14 +135,14 @@ async function halvingDoublingAllReduce(wire: Wire, values: Float32Array): Promi
     ] as const;
     const [kept, given] = index < partner ? halves : ([halves[1], halves[0]] as const);
     await exchange(wire, partner, values.subarray(given.from, given.to), kept, (received) => {
-      addInto(values, received, kept.from);
+      wire.add(values, received, kept.from);
     });
     path.push({ partner, kept, given });
     held = kept;
   }
   for (const { partner, kept, given } of path.toReversed()) {
     await exchange(wire, partner, values.subarray(kept.from, kept.to), given, (received) => {
-      values.set(received, given.from);
+      wire.copy(values, received, given.from);
     });
   }
 }
@@ -190,7 +186,7 @@ export async function ringBroadcast(wire: Wire, values: Float32Array, root: numb
   for (const { from, to } of piecesOf({ from: 0, to: values.length })) {
     if (index !== root) {
       const received = await wire.receive(previous, to - from);
-      values.set(received, from);
+      wire.copy(values, received, from);
       wire.recycle(previous, received);
     }
     if (next === root) continue;

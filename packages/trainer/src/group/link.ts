@@ -5,6 +5,7 @@
  */
 import type { Socket } from 'node:net';
 import { createDeferred, type Deferred } from '@gantry/kit';
+import type { Arena } from '../memory/index.ts';
 import { encodeHeader, type FrameKind } from './frame.ts';
 import { FrameReader, type Frame } from './frame-reader.ts';
 import { RankLostError } from './rank-lost-error.ts';
@@ -51,12 +52,13 @@ export class Link {
     sockets: { readonly incoming: Socket; readonly outgoing: Socket },
     attach: (take: (bytes: Uint8Array) => boolean) => void,
     events: LinkEvents,
+    arena: Arena,
   ) {
     this.peer = peer;
     this.#incoming = sockets.incoming;
     this.#outgoing = sockets.outgoing;
     this.#events = events;
-    this.#reader = new FrameReader((frame) => this.#deliver(frame));
+    this.#reader = new FrameReader((frame) => this.#deliver(frame), arena);
     const onGone = (): void => {
       if (!this.#hasLeft) this.fail(new RankLostError(peer, `Rank ${peer} is gone: its connection closed.`));
     };
@@ -152,7 +154,7 @@ export class Link {
     const handlers: Readonly<Record<FrameKind, () => void>> = {
       data: () => this.#keep(frame),
       abort: () => {
-        const notice = JSON.parse(new TextDecoder().decode(payload)) as AbortNotice;
+        const notice = JSON.parse(Buffer.from(payload).toString('utf8')) as AbortNotice;
         this.fail(new RankLostError(notice.rank, notice.message, notice.exitCode));
       },
       farewell: () => {

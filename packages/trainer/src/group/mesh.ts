@@ -1,6 +1,7 @@
 /** A link from this rank to every other. Groups of ranks (see process-group.ts) share the links by channel. */
 import { rm } from 'node:fs/promises';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { Arena } from '../memory/index.ts';
 import { decodeHeader, encodeHeader, frameHeaderBytes } from './frame.ts';
 import { Link, type AbortNotice, type LinkEvents } from './link.ts';
 import { ranksMissing, type RankLostError } from './rank-lost-error.ts';
@@ -29,6 +30,8 @@ const probeMs = 1000;
 export class Mesh implements AsyncDisposable {
   readonly rank: number;
   readonly worldSize: number;
+  /** What arrives lies here. */
+  readonly arena = new Arena();
   readonly #links = new Map<number, Link>();
   readonly #entered = new Map<number, number>();
   readonly #answers = new Map<string, number>();
@@ -117,7 +120,7 @@ export class Mesh implements AsyncDisposable {
         Array.from({ length: worldSize }, async (_, of) => {
           const address = addresses[of];
           if (of === rank || address === undefined) return;
-          const incoming = await connectUntil(address, deadlineMs);
+          const incoming = await connectUntil(address, deadlineMs, this.arena);
           if (incoming === undefined) return;
           const hello = new TextEncoder().encode(token);
           incoming.socket.write(
@@ -156,7 +159,7 @@ export class Mesh implements AsyncDisposable {
       onAnswer: (from, channel, entered) => this.#answers.set(`${channel} ${from}`, entered),
     };
     const sockets = { incoming: incoming.socket, outgoing };
-    this.#links.set(peer, new Link(peer, sockets, incoming.attach, events));
+    this.#links.set(peer, new Link(peer, sockets, incoming.attach, events, this.arena));
   }
 }
 

@@ -10,6 +10,7 @@ import {
   type Part,
   type Wire,
 } from './collectives.ts';
+import type { Arena } from '../memory/index.ts';
 import { Mesh } from './mesh.ts';
 import { RankLostError } from './rank-lost-error.ts';
 import type { Transport } from './transport.ts';
@@ -52,6 +53,8 @@ export interface ProcessGroup {
 }
 
 export interface World extends ProcessGroup, AsyncDisposable {
+  /** Buffers from here are summed by kernels. */
+  readonly arena: Arena;
   /** The members' ranks in order; `channel` is theirs alone. A rank that is no member may ask too. */
   subgroup(members: readonly number[], channel: number): ProcessGroup;
   /** Tells the others why this rank leaves, so that they name it and exit alike. */
@@ -64,6 +67,7 @@ export async function joinWorld(options: GroupOptions): Promise<World> {
   const everybody = Array.from({ length: worldSize }, (_, member) => member);
   const group = new MeshGroup(mesh, everybody, 0, timeoutMs);
   return Object.assign(group, {
+    arena: mesh.arena,
     subgroup: (members: readonly number[], channel: number) =>
       new MeshGroup(mesh, members, channel, timeoutMs),
     abort: (exitCode: number, message: string) => mesh.abort({ rank, exitCode, message }),
@@ -122,7 +126,7 @@ class MeshGroup implements ProcessGroup {
   async receive(from: number, into: Float32Array): Promise<void> {
     const wire = this.#wire(this.#timeoutMs);
     const received = await wire.receive(from, into.length);
-    into.set(received);
+    wire.copy(into, received, 0);
     wire.recycle(from, received);
   }
 
@@ -163,7 +167,10 @@ class MeshGroup implements ProcessGroup {
         }
         return new Float32Array(payload.buffer, payload.byteOffset, length);
       },
-      recycle: (from, received) => linkTo(from).recycle(new Uint8Array(received.buffer)),
+      recycle: (from, { buffer, byteOffset, byteLength }) =>
+        linkTo(from).recycle(new Uint8Array(buffer, byteOffset, byteLength)),
+      copy: (target, source, at) => this.#mesh.arena.copy(target.subarray(at, at + source.length), source),
+      add: (target, source, at) => this.#mesh.arena.addInto(target, source, at),
     };
   }
 }

@@ -4,6 +4,7 @@ import { rm } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Arena } from '../memory/index.ts';
 
 export type Transport =
   /** Short, for socket paths end at 107 bytes. */
@@ -43,7 +44,11 @@ export interface Incoming {
 }
 
 /** Tries until the deadline, for the other side may start later; undefined when it never came. */
-export async function connectUntil(address: Address, deadlineMs: number): Promise<Incoming | undefined> {
+export async function connectUntil(
+  address: Address,
+  deadlineMs: number,
+  arena?: Arena,
+): Promise<Incoming | undefined> {
   for (;;) {
     const early: Uint8Array[] = [];
     let take = (bytes: Uint8Array): boolean => {
@@ -51,7 +56,7 @@ export async function connectUntil(address: Address, deadlineMs: number): Promis
       return true;
     };
     const onread = {
-      buffer: new Uint8Array(readBufferBytes),
+      buffer: arena?.room(readBufferBytes) ?? new Uint8Array(readBufferBytes),
       callback: (count: number, buffer: Uint8Array) => take(buffer.subarray(0, count)),
     };
     const socket = connect({ ...address, onread });

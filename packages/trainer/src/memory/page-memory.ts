@@ -1,21 +1,8 @@
-/** Memory that begins at a page: what direct writes and WebAssembly kernels need. */
-
-interface WebAssemblyMemory {
-  readonly buffer: SharedArrayBuffer;
-}
-
-/** The part of the API that is used; no library of types that we load has it. */
-interface WebAssemblyApi {
-  readonly Memory: new (limits: { initial: number; maximum: number; shared: true }) => WebAssemblyMemory;
-}
-
-const wasmPageBytes = 65_536;
-/** 4 GiB: what a 32-bit memory can have. */
-const wasmPages = 65_536;
+/** Memory that begins at a page, as direct writes need it. */
+import { wasmPageBytes, wasmPageLimit, webAssembly } from './web-assembly.ts';
 
 export function pageMemory(bytes: number): SharedArrayBuffer {
   const pages = Math.max(1, Math.ceil(bytes / wasmPageBytes));
-  if (pages > wasmPages) return new SharedArrayBuffer(pages * wasmPageBytes);
-  const { WebAssembly: api } = globalThis as unknown as { readonly WebAssembly: WebAssemblyApi };
-  return new api.Memory({ initial: pages, maximum: pages, shared: true }).buffer;
+  if (pages > wasmPageLimit) return new SharedArrayBuffer(pages * wasmPageBytes);
+  return new webAssembly.Memory({ initial: pages, maximum: pages, shared: true }).buffer;
 }

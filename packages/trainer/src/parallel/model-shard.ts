@@ -3,7 +3,7 @@
  * et al. 2020, §5) over the data-parallel ranks: at stage 1 each keeps its part of the Adam moments, at 2 also
  * of the gradients, at 3 also of the parameters. Every update is done by the owner of the elements.
  */
-import { adamWUpdate, type AdamWSettings, type AdamWStep } from '@gantry/training/optimizer';
+import type { AdamWSettings, AdamWStep } from '@gantry/training/optimizer';
 import {
   ownedPart,
   ownedSpans,
@@ -14,8 +14,8 @@ import {
   type StageUnit,
   type ZeroStage,
 } from '@gantry/training/parallel';
-import { addInto } from '../group/collectives.ts';
 import type { ProcessGroup } from '../group/index.ts';
+import type { Arena } from '../memory/index.ts';
 import { StageBuffer } from './stage-buffer.ts';
 
 export interface ShardGroups {
@@ -31,9 +31,11 @@ export interface ShardOptions {
   readonly grid: ParallelGrid;
   readonly zero: ZeroStage;
   readonly groups: ShardGroups;
+  readonly arena: Arena;
 }
 
 export class ModelShard {
+  readonly arena: Arena;
   readonly layout: StageLayout;
   readonly grid: ParallelGrid;
   readonly zero: ZeroStage;
@@ -45,17 +47,18 @@ export class ModelShard {
   /** What this rank updates: its own part, or without ZeRO everything. */
   readonly spans: readonly OwnedSpan[];
 
-  constructor({ layout, grid, zero, groups }: ShardOptions) {
+  constructor({ layout, grid, zero, groups, arena }: ShardOptions) {
+    this.arena = arena;
     this.layout = layout;
     this.grid = grid;
     this.zero = zero;
     this.groups = groups;
     const owned = ownedSpans(layout, grid.dataIndex, grid.data);
     const from = (stage: ZeroStage) => (zero >= stage ? owned : undefined);
-    this.parameters = new StageBuffer(layout, from(3));
-    this.gradients = new StageBuffer(layout, from(2));
-    this.first = new StageBuffer(layout, from(1));
-    this.second = new StageBuffer(layout, from(1));
+    this.parameters = new StageBuffer(layout, arena, from(3));
+    this.gradients = new StageBuffer(layout, arena, from(2));
+    this.first = new StageBuffer(layout, arena, from(1));
+    this.second = new StageBuffer(layout, arena, from(1));
     this.spans =
       from(1)?.spans ?? layout.units.map((unit) => ({ unit, from: unit.from, to: unit.to, at: unit.from }));
   }
@@ -87,12 +90,16 @@ export class ModelShard {
   /** Adds the gradients of one micro-batch; `values` (a whole unit) may be changed. */
   async addGradients(unit: StageUnit, values: Float32Array): Promise<void> {
     if (this.zero < 2) {
-      addInto(this.gradients.values, values.subarray(0, unit.to - unit.from), unit.from);
+      this.arena.addInto(this.gradients.values, values.subarray(0, unit.to - unit.from), unit.from);
       return;
     }
     await this.groups.data.reduceScatterSum(values.subarray(0, unit.to - unit.from), this.#partsOf(unit));
     const span = this.spans.find((own) => own.unit === unit) as OwnedSpan;
-    addInto(this.gradients.view(span), values.subarray(span.from - unit.from, span.to - unit.from), 0);
+    this.arena.addInto(
+      this.gradients.view(span),
+      values.subarray(span.from - unit.from, span.to - unit.from),
+      0,
+    );
   }
 
   /** After the last micro-batch of a step: every owner holds the sum over all ranks. */
@@ -119,7 +126,7 @@ export class ModelShard {
     this.#eachOwnPiece(({ parameter, view }) => {
       if (parameter.columns === undefined && tensorIndex > 0) return;
       if (this.groups.embedding.size > 1 && pipelineIndex > 0 && parameter.global.offset === 0) return;
-      for (const value of view(this.gradients)) sum += value * value;
+      sum += this.arena.squaredNorm(view(this.gradients));
     });
     return sum;
   }
@@ -133,8 +140,7 @@ export class ModelShard {
         first: view(this.first),
         second: view(this.second),
       };
-      const range = { from: 0, to: state.parameters.length, decays: parameter.global.decays };
-      adamWUpdate(state, range, settings, step);
+      this.arena.adamW(state, parameter.global.decays, settings, step);
     });
     if (this.zero !== 1 && this.zero !== 2) return;
     for (const unit of this.layout.units)

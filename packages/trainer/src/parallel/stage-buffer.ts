@@ -1,5 +1,6 @@
 /** A rank's share of one kind of value (parameters, gradients, a moment): all of its stage's elements, or what it owns. */
 import type { OwnedSpan, StageLayout } from '@gantry/training/parallel';
+import type { Arena } from '../memory/index.ts';
 
 export class StageBuffer {
   readonly values: Float32Array;
@@ -8,10 +9,11 @@ export class StageBuffer {
 
   constructor(
     layout: StageLayout,
+    arena: Arena,
     owned?: { readonly spans: readonly OwnedSpan[]; readonly length: number },
   ) {
     this.#spans = owned?.spans;
-    this.values = new Float32Array(owned?.length ?? layout.length);
+    this.values = arena.floats(owned?.length ?? layout.length);
   }
 
   /** The elements of an owned span. */

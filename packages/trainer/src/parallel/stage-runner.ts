@@ -14,7 +14,6 @@ import {
   type SegmentKind,
 } from '@gantry/training/model';
 import type { StageUnit } from '@gantry/training/parallel';
-import { addInto } from '../group/collectives.ts';
 import { scatterAddRows } from '../executor/embedding-rows.ts';
 import { createSession, type BoundRun, type BoundTensor, type GraphSession } from '../executor/index.ts';
 import type { ModelShard } from './model-shard.ts';
@@ -87,14 +86,14 @@ export class StageRunner implements AsyncDisposable {
     this.#sessions = parts.sessions;
     this.#units = new UnitParameters(shard);
     const longest = Math.max(...shard.layout.units.map(({ from, to }) => to - from));
-    this.#scratch = new Float32Array(longest);
+    this.#scratch = shard.arena.floats(longest);
     const rows = sequences * time;
-    this.#between = [new Float32Array(rows * config.width), new Float32Array(rows * config.width)];
+    this.#between = [shard.arena.floats(rows * config.width), shard.arena.floats(rows * config.width)];
     this.#head = {
       embedding: this.#scratch.subarray(0, config.vocabularySize * config.width),
-      norm: new Float32Array(Math.ceil(config.width / 16) * 16),
+      norm: shard.arena.floats(Math.ceil(config.width / 16) * 16),
     };
-    this.#table = new Float32Array(Math.ceil((config.vocabularySize * config.width) / 16) * 16);
+    this.#table = shard.arena.floats(Math.ceil((config.vocabularySize * config.width) / 16) * 16);
     this.#slots = parts.slots(this);
   }
 
@@ -135,9 +134,8 @@ export class StageRunner implements AsyncDisposable {
           const tokens = new BigInt64Array(rows);
           const targets = new BigInt64Array(rows);
           const weights = new Float32Array(rows);
-          const streams = Array.from(
-            { length: segments.length + 1 },
-            () => new Float32Array(rows * config.width),
+          const streams = Array.from({ length: segments.length + 1 }, () =>
+            shard.arena.floats(rows * config.width),
           );
           const top = new Float32Array(shard.layout.isLast ? rows * config.width : 0);
           const bound = segments.map((segment, index) => {
@@ -292,7 +290,7 @@ export class StageRunner implements AsyncDisposable {
     await this.#units.finalNorm();
     await head.run();
     // Every tensor rank computes the whole head: their gradients agree already.
-    addInto(this.#table, this.#head.embedding, 0);
+    shard.arena.addInto(this.#table, this.#head.embedding);
     await shard.addGradients(this.#unit('final'), this.#head.norm);
     return shard.grid.tensorIndex === 0 ? (this.#loss[0] as number) : 0;
   }

@@ -18,10 +18,10 @@ export class UnitParameters {
   constructor(shard: ModelShard) {
     this.#shard = shard;
     const sizes = shard.layout.units.map((unit) => (unit.kind === 'layer' ? unit.to - unit.from : 0));
-    this.#layerBuffer = new Float32Array(shard.zero === 3 ? Math.max(...sizes) : 0);
+    this.#layerBuffer = shard.arena.floats(shard.zero === 3 ? Math.max(...sizes) : 0);
     if (shard.zero < 3) return;
     for (const unit of shard.layout.units)
-      if (unit.kind !== 'layer') this.#ends.set(unit, new Float32Array(unit.to - unit.from));
+      if (unit.kind !== 'layer') this.#ends.set(unit, shard.arena.floats(unit.to - unit.from));
   }
 
   /** The places of a layer's parameters; their content counts after `fetch` of that layer. */

@@ -61,6 +61,7 @@ export async function openTrainingSession(
     layout: stageLayout(config, grid, layout),
     grid,
     zero: plan.zero,
+    arena: world.arena,
     groups: {
       data: world.subgroup(members.data, 1),
       tensor: world.subgroup(members.tensor, 2),

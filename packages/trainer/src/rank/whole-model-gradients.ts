@@ -1,7 +1,6 @@
 /** Gradients from one graph of the whole model: the fastest way when nothing is cut. */
 import type { LlamaConfig } from '@gantry/formats';
 import { createLlamaExecutor } from '../executor/index.ts';
-import { addInto } from '../group/collectives.ts';
 import type { ModelShard } from '../parallel/index.ts';
 import type { GradientSource } from './gradient-source.ts';
 import { fillMicroBatch, type MicroBatches } from './micro-batches.ts';
@@ -14,7 +13,7 @@ export async function openWholeModelGradients(
   const { plan } = batches;
   const total = shard.gradients.values;
   // One run covers the share: it writes where the sum belongs.
-  const scratch = plan.microBatches === 1 ? total : new Float32Array(total.length);
+  const scratch = plan.microBatches === 1 ? total : shard.arena.floats(total.length);
   const executor = await createLlamaExecutor({
     config,
     sequences: plan.microSequences,
@@ -31,7 +30,7 @@ export async function openWholeModelGradients(
         if (fillMicroBatch(batches, position, index, executor) === 0) continue;
         await executor.run();
         loss += executor.loss[0] as number;
-        if (scratch !== total) addInto(total, scratch, 0);
+        if (scratch !== total) shard.arena.addInto(total, scratch);
       }
       return loss;
     },

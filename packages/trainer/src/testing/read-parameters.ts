@@ -11,7 +11,13 @@ export async function readParameters(path: string): Promise<Float32Array> {
   const grid = gridAt({ data: 1, tensor: 1, pipeline: 1 }, 0);
   await using world = await joinWorld({ rank: 0, worldSize: 1, transport: { kind: 'unix', directory: '' } });
   const groups = { data: world, tensor: world, pipeline: world, embedding: world };
-  const shard = new ModelShard({ layout: stageLayout(config, grid), grid, zero: 0, groups });
+  const shard = new ModelShard({
+    layout: stageLayout(config, grid),
+    grid,
+    zero: 0,
+    groups,
+    arena: world.arena,
+  });
   await readCheckpoint(checkpoint, config, shard);
   return shard.parameters.values;
 }
