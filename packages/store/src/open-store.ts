@@ -1,6 +1,6 @@
 import type { Store } from '@gantry/ports';
 import type { Database, DatabaseListener } from './database.ts';
-import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres.ts';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded/embedded-postgres.ts';
 import { migrate } from './migrate.ts';
 import { withOwner } from './pg-connection.ts';
 import { openPgDatabase } from './pg-database.ts';

@@ -5,7 +5,11 @@ import { join } from 'node:path';
 import type { Store } from '@gantry/ports';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type EmbeddedPostgres, hasEmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres.ts';
+import {
+  type EmbeddedPostgres,
+  hasEmbeddedPostgres,
+  startEmbeddedPostgres,
+} from './embedded/embedded-postgres.ts';
 import { openStore } from './index.ts';
 
 describe.skipIf(!hasEmbeddedPostgres() || process.platform !== 'linux')('on a Postgres', () => {

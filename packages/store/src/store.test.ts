@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
-import { hasEmbeddedPostgres } from './embedded-postgres.ts';
+import { hasEmbeddedPostgres } from './embedded/embedded-postgres.ts';
 import { openStore } from './index.ts';
 import { storeSuite } from './store.suite.ts';
 
