@@ -173,6 +173,10 @@ export const jobSchema = z.object({
       position: z.number().optional(),
       ahead: z.array(z.string()).optional(),
       unblock: z.array(z.string()).optional(),
+      /** Half of all start before p50, nine of ten before p90; learned from so many starts. */
+      estimatedStart: z
+        .object({ p50: timeSchema, p90: timeSchema, learnedFrom: z.number().int() })
+        .optional(),
     })
     .optional(),
   exitClass: z.enum(exitClasses).optional(),

@@ -29,10 +29,18 @@ export const schedulingPolicyWrite = z.strictObject({
   pools: z.record(nameSchema, poolSchema).optional(),
 });
 
+const held = z
+  .object({ target: z.number(), part: z.number(), of: z.number().int() })
+  .nullable()
+  .meta({ description: 'which part of the truths stayed below the guess, of how many' });
+const guessSchema = z.object({ p50: held, p90: held });
+
 export const schedulingPolicySchema = schedulingPolicyWrite.extend({
   version: z.number().int(),
   /** The names that can be chosen. */
   choices: z.object({ order: z.array(z.string()), placement: z.array(z.string()) }),
+  /** How often guesses held since the server started. */
+  calibration: z.object({ runtime: guessSchema, start: guessSchema }),
 });
 
 /** How one queue is ordered and where its work runs; what is left out is inherited. */

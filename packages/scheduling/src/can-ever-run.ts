@@ -3,7 +3,7 @@
  * and unhealthy nodes count: they may come back. Health of the moment is a reason to wait only.
  */
 import { domainNameOf } from './topology.ts';
-import { gangAmounts } from './placement.ts';
+import { gangAmounts } from './gang-amounts.ts';
 import { QueueTree, RESOURCES } from './queue-tree.ts';
 import type { Reason, UnsatisfiableDetail } from './reason.ts';
 import {

@@ -32,8 +32,8 @@ export class Engine {
     this.#planning.remove(workloadId);
   }
 
-  has(workloadId: string): boolean {
-    return this.#planning.workloads.has(workloadId);
+  get(workloadId: string): Workload | undefined {
+    return this.#planning.workloads.get(workloadId);
   }
 
   plan(nowMs: number): Plan {

@@ -48,3 +48,11 @@ export {
   type TopologyWish,
   type Workload,
 } from './snapshot.ts';
+export { estimateStarts } from './runtimes/estimate-starts.ts';
+export {
+  type Calibration,
+  type RuntimeAsk,
+  type RuntimeGuess,
+  RuntimeModel,
+} from './runtimes/runtime-model.ts';
+export { type StartEstimate, StartEstimates } from './runtimes/start-estimates.ts';

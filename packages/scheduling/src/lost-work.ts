@@ -1,5 +1,5 @@
 /** What an eviction throws away: device-seconds since the last checkpoint, plus the restart. */
-import { gangAmounts } from './placement.ts';
+import { gangAmounts } from './gang-amounts.ts';
 import type { Workload } from './snapshot.ts';
 
 const DEFAULT_RESTART_COST_MS = 30_000;

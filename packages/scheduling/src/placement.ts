@@ -3,7 +3,6 @@
  * its class; with a topology wish inside the smallest domain that has room, best-fit domain first.
  */
 import type { ClusterState } from './cluster-state.ts';
-import type { Amounts } from './queue-tree.ts';
 import {
   classKey,
   type ClassRequest,
@@ -292,21 +291,4 @@ export function memberAmounts(
     request.memoryBytes,
     request.storageBytes,
   ];
-}
-
-export function gangAmounts(
-  workload: Workload,
-  counts: (group: TaskGroup) => number = (group) => group.minCount,
-): Amounts {
-  const total = new Float64Array(4);
-  for (const group of workload.taskGroups) {
-    const { devices, deviceMilli, cpuMilli, memoryBytes, storageBytes } = group.request;
-    const count = counts(group);
-    const shared = deviceMilli > 0 && deviceMilli < 1000;
-    total[0]! += count * (shared ? deviceMilli / 1000 : Math.max(devices, Math.ceil(deviceMilli / 1000)));
-    total[1]! += count * cpuMilli;
-    total[2]! += count * memoryBytes;
-    total[3]! += count * storageBytes;
-  }
-  return total;
 }

@@ -15,11 +15,11 @@ import {
   type UnblockChange,
   type Waiting,
 } from './plan.ts';
-import { gangAmounts } from './placement.ts';
+import { gangAmounts } from './gang-amounts.ts';
 import { Planning } from './planning.ts';
 import { type LimitHit } from './queue-tree.ts';
 import type { Reason } from './reason.ts';
-import { expectedRuntimeMs, reserve } from './reservation.ts';
+import { cautiousRuntimeMs, reserve } from './reservation.ts';
 import type { Scorer } from './scorers.ts';
 import type { Asked, Shape } from './shape.ts';
 import type { Snapshot, Workload } from './snapshot.ts';
@@ -108,7 +108,7 @@ export class Cycle {
         [limitReason(tree.queues[hit.queue]!.id, hit)],
         this.#limitChanges(workload, findings, hit),
       );
-    const skip = this.#held.forbiddenTo(this.#planning.nowMs + expectedRuntimeMs(workload));
+    const skip = this.#held.forbiddenTo(this.#planning.nowMs + cautiousRuntimeMs(workload));
     if (hit === null && this.#known(findings, skip) === null) {
       const outcome = this.#planning.placer.place(workload, { skip });
       if (outcome.ok) return this.#start(workload, outcome.members, skip);

@@ -2,7 +2,7 @@
  * The orders a queue can choose. Each is a comparator made for the moment of the cycle; ties go to
  * the older workload, then to the smaller id, so that an order is always total.
  */
-import { gangAmounts } from './placement.ts';
+import { gangAmounts } from './gang-amounts.ts';
 import { SnapshotError, type Workload } from './snapshot.ts';
 
 export type Comparator = (a: Workload, b: Workload) => number;

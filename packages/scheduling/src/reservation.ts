@@ -20,6 +20,11 @@ export function expectedRuntimeMs(workload: Workload): number {
   return workload.runtimeEstimateMs ?? workload.timeLimitMs ?? DEFAULT_RUNTIME_MS;
 }
 
+/** For who must be gone by a certain time. */
+export function cautiousRuntimeMs(workload: Workload): number {
+  return workload.runtimeMostMs ?? expectedRuntimeMs(workload);
+}
+
 export function expectedEndMs(workload: Workload, nowMs: number): number {
   return Math.max(nowMs + OVERRUN_MS, (workload.startedAtMs ?? nowMs) + expectedRuntimeMs(workload));
 }

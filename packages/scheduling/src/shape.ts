@@ -2,7 +2,7 @@
  * Workloads that ask for the same gang in the same place have one shape: one verdict, one search
  * and one explanation serve all of them.
  */
-import { gangAmounts } from './placement.ts';
+import { gangAmounts } from './gang-amounts.ts';
 import type { Amounts } from './queue-tree.ts';
 import type { Reason } from './reason.ts';
 import { classKey, toClassRequest } from './request-class.ts';

@@ -121,7 +121,10 @@ export interface Workload {
   leaving?: boolean;
   /** Not to be started now (suspended by its owner, backing off …). */
   held?: string;
+  /** Half of its like were done by then (learned; never what its owner says alone). */
   runtimeEstimateMs?: number;
+  /** Nine of ten of its like were done by then. */
+  runtimeMostMs?: number;
   timeLimitMs?: number;
   startedAtMs?: number;
   lastCheckpointAtMs?: number;

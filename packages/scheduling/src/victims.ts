@@ -6,7 +6,7 @@
  */
 import { lostDeviceSeconds, victimCost } from './lost-work.ts';
 import type { Eviction } from './plan.ts';
-import { gangAmounts } from './placement.ts';
+import { gangAmounts } from './gang-amounts.ts';
 import type { Planning } from './planning.ts';
 import { policyOf, type QueuePolicy } from './policies.ts';
 import type { Workload } from './snapshot.ts';

@@ -57,7 +57,12 @@ export function policyCommands(program: Command): void {
     'gantry policy set --file policy.yaml',
   ).action(async ({ file, order, placement, preemption, reservation }: SetOptions, command: Command) => {
     const { client } = connect(command);
-    const { version, choices: _choices, ...before } = await client.call('scheduling.get', {});
+    const {
+      version,
+      choices: _choices,
+      calibration: _calibration,
+      ...before
+    } = await client.call('scheduling.get', {});
     const body = {
       ...(file === undefined ? before : (parse(readFileSync(file, 'utf8')) as typeof before)),
       ...(order === undefined ? {} : { order }),

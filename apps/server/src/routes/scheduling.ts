@@ -31,6 +31,7 @@ export function schedulingRoutes({ deps, hub, scheduler }: Platform): Scheduling
     ...(await readPolicy(tx)),
     version: (await tx.get('policy', POLICY_ID))?.version ?? 0,
     choices: { order: [...ORDER_NAMES], placement: [...PLACEMENT_NAMES] },
+    calibration: scheduler.calibration,
   });
 
   const queueView = async (tx: Tx, row: Row) => {

@@ -22,8 +22,13 @@ import {
 import { POLICY_NAME, type PolicySpecRecord } from './policy-record.ts';
 import { planSettings } from './policy-row.ts';
 import type { MirrorChanges, RowMirror } from './row-mirror.ts';
+import type { RuntimeHistory } from './runtime-history.ts';
 
 const WORLD_KINDS: ReadonlySet<string> = new Set(['node', 'queue', 'policy']);
+
+/** An expected end that moved by less is no news. */
+const LEAST_NEWS_MS = 30_000;
+const NEWS_PART = 0.05;
 
 export interface SetAside {
   readonly workloadId: string;
@@ -32,13 +37,15 @@ export interface SetAside {
 
 export class LiveEngine {
   readonly #mirror: RowMirror;
+  readonly #history: RuntimeHistory;
   #engine: Engine;
   readonly #setAside = new Map<string, string>();
   #settings: PlanSettings = {};
   #selectors: QueueSelectors = new Map();
 
-  constructor(mirror: RowMirror) {
+  constructor(mirror: RowMirror, history: RuntimeHistory) {
     this.#mirror = mirror;
+    this.#history = history;
     this.#engine = new Engine({ nowMs: 0, nodes: [], queues: [], workloads: [] });
   }
 
@@ -96,7 +103,21 @@ export class LiveEngine {
   }
 
   #putJob(row: Row): void {
-    this.#put(row.id, () => toJobWorkload(row, this.#selectors));
+    this.#put(row.id, () => ({
+      ...toJobWorkload(row, this.#selectors),
+      ...this.#history.estimate(row),
+    }));
+  }
+
+  /** A running job says itself when it will be done; what it says replaces what was learned. */
+  noteEnd(jobId: string, endMs: number): void {
+    const workload = this.#engine.get(jobId);
+    if (workload?.state !== 'running' || workload.startedAtMs === undefined) return;
+    const runtimeEstimateMs = endMs - workload.startedAtMs;
+    const before = workload.runtimeEstimateMs ?? Infinity;
+    if (Math.abs(runtimeEstimateMs - before) <= Math.max(LEAST_NEWS_MS, NEWS_PART * runtimeEstimateMs))
+      return;
+    this.#engine.upsert({ ...workload, runtimeEstimateMs, runtimeMostMs: runtimeEstimateMs });
   }
 
   #putReplica(row: Row): void {

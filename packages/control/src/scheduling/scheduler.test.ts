@@ -17,6 +17,7 @@ async function platform(options: { devices?: number; isWatched?: boolean } = {})
   const clock = createManualClock(1_000_000);
   const errors: object[] = [];
   const started: string[] = [];
+  const progress = new Map<string, { at: string; etaSeconds: number }>();
   const log = {
     info: () => undefined,
     warn: () => undefined,
@@ -63,7 +64,10 @@ async function platform(options: { devices?: number; isWatched?: boolean } = {})
     deps,
     hub,
     {
-      jobs: { ensureStarted: async (id: string) => void started.push(id) } as never,
+      jobs: {
+        ensureStarted: async (id: string) => void started.push(id),
+        progressOf: (id: string) => progress.get(id),
+      } as never,
       ensureReplica: async () => undefined,
     },
     options.isWatched === false ? {} : { writes: store },
@@ -96,7 +100,7 @@ async function platform(options: { devices?: number; isWatched?: boolean } = {})
     scheduler.poke();
     await scheduler.idle();
   };
-  return { memory, store, scheduler, submit, job, round, errors, started, clock };
+  return { memory, store, scheduler, submit, job, round, errors, started, clock, progress };
 }
 
 test('queued jobs are placed with an attempt and an event, and started after the commit', async () => {
@@ -225,4 +229,46 @@ test('while the store is away nothing is lost: the next cycle reads what this on
   memory.failWith = undefined;
   await round();
   expect(started).toEqual(['job_a']);
+});
+
+test('what waits is told when it should start, from what its like took before', async () => {
+  const { submit, round, scheduler, store, clock } = await platform();
+  const minutes = (count: number): string => new Date(1_000_000 + count * 60_000).toISOString();
+  const ended = (id: string, startedAt: string, endedAt: string) =>
+    store.tx({ platform: true }, async (tx) => {
+      const row = (await tx.get('job', id))!;
+      const status = row.status as JobStatusRecord;
+      const attempts = status.attempts.map((attempt) => ({
+        ...attempt,
+        state: 'ended' as const,
+        startedAt,
+        endedAt,
+      }));
+      await tx.update('job', id, { state: 'succeeded', status: { ...status, attempts } });
+    });
+  for (const name of ['train-1', 'train-2', 'train-3']) {
+    await submit(name, 4);
+    await round();
+    await ended(name, minutes(0), minutes(10));
+  }
+  await round();
+  for (const name of ['train-4', 'train-5', 'train-6']) await submit(name, 4, { preemptible: false });
+  await round();
+  expect(scheduler.waitingOf('train-6')?.estimatedStart).toEqual({
+    p50: minutes(10),
+    p90: minutes(10),
+    learnedFrom: 0,
+  });
+  clock.advance(60_000);
+  expect(scheduler.waitingOf('train-4')).toBeUndefined();
+});
+
+test('a running job says itself when it will be done', async () => {
+  const { submit, round, scheduler, progress } = await platform();
+  for (const name of ['a', 'b', 'c']) await submit(name, 4, { preemptible: false });
+  await round();
+  expect(scheduler.waitingOf('c')?.estimatedStart?.p50).toBe(new Date(1_000_000 + 3_600_000).toISOString());
+  progress.set('a', { at: new Date(1_000_000).toISOString(), etaSeconds: 120 });
+  await round();
+  expect(scheduler.waitingOf('c')?.estimatedStart?.p50).toBe(new Date(1_000_000 + 120_000).toISOString());
 });

@@ -3,8 +3,8 @@
  * can help has changed, never on a timer. Placements commit under the version of each row, so a conflict drops
  * only that placement and the next round plans it again. Each cycle leaves a decision that can be planned again.
  */
-import type { Row } from '@gantry/ports';
-import type { Plan, Snapshot } from '@gantry/scheduling';
+import type { Row, Tx } from '@gantry/ports';
+import type { Calibration, Plan, Snapshot } from '@gantry/scheduling';
 import type { Deps } from '../deps.ts';
 import type { Hub } from '../hub.ts';
 import type { JobRuntime } from '../jobs/job-runtime.ts';
@@ -13,8 +13,10 @@ import { commitPlacements } from './commit-placement.ts';
 import { DecisionLog } from './decision-log.ts';
 import { LiveEngine } from './live-engine.ts';
 import { requestStop } from './request-stop.ts';
-import { RowMirror } from './row-mirror.ts';
+import { type MirrorChanges, RowMirror } from './row-mirror.ts';
 import { type SchedulerStats, emptyStats, noteWaitingCounts } from './scheduler-stats.ts';
+import { RuntimeHistory } from './runtime-history.ts';
+import { StartBoard } from './start-board.ts';
 import { WaitingBoard } from './waiting-board.ts';
 import type { WaitingView } from './waiting-view.ts';
 import type { WatchedStore } from './watch-writes.ts';
@@ -28,9 +30,19 @@ export interface Scheduler extends AsyncDisposable {
   readonly decisions: DecisionLog;
   /** Why a queued job waits, as of the last cycle. */
   waitingOf(jobId: string): WaitingView | undefined;
+  readonly calibration: GuessCalibration;
   /** The queue and the cluster of this moment, as the planner sees them. */
   snapshot(): Snapshot;
 }
+
+/** How often guesses held: of runtimes, and of start times as first told. */
+export interface GuessCalibration {
+  readonly runtime: { readonly p50: Calibration | null; readonly p90: Calibration | null };
+  readonly start: { readonly p50: Calibration | null; readonly p90: Calibration | null };
+}
+
+/** Jobs that ended, read one by one after a cycle. */
+const MOST_LEARNED = 200;
 
 export interface SchedulerOptions {
   /** Tells of every write of this process; without it every cycle reads everything. */
@@ -46,15 +58,23 @@ export function createScheduler(
   const stats = emptyStats();
   const decisions = new DecisionLog();
   const mirror = new RowMirror();
-  const engine = new LiveEngine(mirror);
-  const board = new WaitingBoard();
+  const history = new RuntimeHistory();
+  const engine = new LiveEngine(mirror, history);
+  const starts = new StartBoard();
+  const board = new WaitingBoard((id) => starts.of(id));
+  let isHistoryRead = false;
   const watching = writes?.onWrite((kind, id) => mirror.note(kind, id));
 
   const loop: SerialLoop = createSerialLoop(
     async () => {
       const startedAt = performance.now();
       if (watching === undefined) mirror.noteAll();
-      engine.update(await deps.store.read({ platform: true }, (tx) => mirror.refresh(tx)));
+      engine.update(await deps.store.read({ platform: true }, look));
+      for (const id of mirror.rows('job').keys()) {
+        const progress = runtime.jobs.progressOf(id);
+        if (progress?.etaSeconds !== undefined && progress.at !== undefined)
+          engine.noteEnd(id, Date.parse(progress.at) + 1000 * progress.etaSeconds);
+      }
       const nowMs = deps.clock.nowMs();
       const snapshot = engine.snapshot(nowMs);
       let plan: Plan;
@@ -76,6 +96,7 @@ export function createScheduler(
         });
         throw error;
       }
+      starts.put(plan, snapshot);
       await apply(plan);
       stats.cycles += 1;
       stats.lastMs = performance.now() - startedAt;
@@ -102,6 +123,18 @@ export function createScheduler(
     },
   );
   const subscription = hub.on('scheduler', () => loop.poke());
+
+  /** What changed; jobs that ended since the last look teach how long their like takes. */
+  const look = async (tx: Tx): Promise<MirrorChanges> => {
+    if (!isHistoryRead) await history.read(tx);
+    isHistoryRead = true;
+    const changes = await mirror.refresh(tx);
+    for (const { kind, id } of changes.gone.slice(0, MOST_LEARNED)) {
+      const ended = kind === 'job' ? await tx.get('job', id) : undefined;
+      if (ended !== undefined) history.learn(ended);
+    }
+    return changes;
+  };
 
   const apply = async (plan: Plan): Promise<void> => {
     const jobs = mirror.rows('job');
@@ -143,6 +176,9 @@ export function createScheduler(
     stats,
     decisions,
     waitingOf: (jobId) => board.of(jobId),
+    get calibration() {
+      return { runtime: history.calibration, start: starts.calibration };
+    },
     snapshot: () => engine.snapshot(deps.clock.nowMs()),
     [Symbol.asyncDispose]: async () => {
       subscription[Symbol.dispose]();

@@ -3,7 +3,7 @@
  * with an event; positions, neighbours and estimates move with every cycle and live here only.
  */
 import type { Row } from '@gantry/ports';
-import type { Plan } from '@gantry/scheduling';
+import type { Plan, StartEstimate } from '@gantry/scheduling';
 import type { Deps } from '../deps.ts';
 import type { JobStatusRecord } from '../jobs/job-record.ts';
 import { isConflict } from './commit-placement.ts';
@@ -16,12 +16,17 @@ export class WaitingBoard {
   #waiting = new Map<string, Waiting>();
   #setAside = new Map<string, string>();
   #nameOf: (id: string) => string = (id) => id;
+  readonly #startOf: (id: string) => StartEstimate | undefined;
+
+  constructor(startOf: (id: string) => StartEstimate | undefined) {
+    this.#startOf = startOf;
+  }
 
   of(workloadId: string): WaitingView | undefined {
     const message = this.#setAside.get(workloadId);
     if (message !== undefined) return setAsideView(message);
     const waiting = this.#waiting.get(workloadId);
-    return waiting === undefined ? undefined : waitingView(waiting, this.#nameOf);
+    return waiting === undefined ? undefined : waitingView(waiting, this.#nameOf, this.#startOf(workloadId));
   }
 
   /** Takes a plan over; answers whose place in the line is another now. */

@@ -1,11 +1,15 @@
 /** What a job is told about its wait, in words, from what the planner says as data. */
-import { type Plan, describeChange, describeReason } from '@gantry/scheduling';
+import { type Plan, type StartEstimate, describeChange, describeReason } from '@gantry/scheduling';
 import type { JobStatusRecord } from '../jobs/job-record.ts';
 
 export type WaitingView = NonNullable<JobStatusRecord['waiting']>;
 type Waiting = Plan['waiting'][number];
 
-export function waitingView(waiting: Waiting, nameOf: (workloadId: string) => string): WaitingView {
+export function waitingView(
+  waiting: Waiting,
+  nameOf: (workloadId: string) => string,
+  start: StartEstimate | undefined,
+): WaitingView {
   return {
     reasons: waiting.reasons.map((reason) => ({
       ...reason,
@@ -16,6 +20,15 @@ export function waitingView(waiting: Waiting, nameOf: (workloadId: string) => st
     position: waiting.position,
     ahead: waiting.ahead.map(nameOf),
     unblock: waiting.unblock.map(describeChange),
+    ...(start === undefined
+      ? {}
+      : {
+          estimatedStart: {
+            p50: new Date(start.p50Ms).toISOString(),
+            p90: new Date(start.p90Ms).toISOString(),
+            learnedFrom: start.learnedFrom,
+          },
+        }),
   };
 }
 

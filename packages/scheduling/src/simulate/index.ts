@@ -24,3 +24,5 @@ export { ADAPTIVE_POLICIES, runAdaptive } from './adaptive/run-adaptive.ts';
 export { MIXED_POLICIES } from './mixed/mixed-policies.ts';
 export { parseMixedJobs, parseThroughputs } from './mixed/mixed-trace.ts';
 export { runMixed } from './mixed/run-mixed.ts';
+export { generateHistory, type HistoryJob } from './history/generated-history.ts';
+export { type HistoryReplay, replayHistory } from './history/replay-history.ts';

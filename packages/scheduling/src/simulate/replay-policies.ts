@@ -1,7 +1,7 @@
 /**
  * Ordering policies for replays, each a comparator with a few marks. `las` is multilevel feedback
  * on attained service (Tiresias, NSDI'19, discretised), `default` is ours: `las`, plus the rule
- * that who has waited `waitBoundSeconds` in all goes first and is not evicted again.
+ * that who has waited `waitBoundSeconds` in all goes first from then on; it may still be moved.
  */
 import type { LiveJob } from './replay.ts';
 
@@ -12,14 +12,13 @@ export interface ReplayPolicy {
   backfill: 'none' | 'skip' | 'hidden' | 'oracle';
   /** The attained service (device-seconds) at which the order of a running job changes. */
   nextThreshold?: (live: LiveJob) => number | undefined;
-  mayEvict?: (live: LiveJob) => boolean;
   waitBoundSeconds?: number;
 }
 
 const HOUR = 3600;
 /** Device-hours at which a job drops to the next level. */
 const LEVELS = [0.5, 2, 8, 32, 128].map((hours) => hours * HOUR);
-const WAIT_BOUND_SECONDS = 40 * HOUR;
+const WAIT_BOUND_SECONDS = 44 * HOUR;
 
 const byArrival = (a: LiveJob, b: LiveJob): number => a.index - b.index;
 const levelOf = (live: LiveJob): number =>
@@ -53,7 +52,6 @@ export const REPLAY_POLICIES: Readonly<Record<string, ReplayPolicy>> = {
     preemptive: true,
     backfill: 'skip',
     nextThreshold,
-    mayEvict: (live) => !overdue(live),
     waitBoundSeconds: WAIT_BOUND_SECONDS,
   },
 };

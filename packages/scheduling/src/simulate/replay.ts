@@ -7,7 +7,7 @@ import { Planning } from '../planning.ts';
 import { bestFit } from '../scorers.ts';
 import type { NodeState, Workload } from '../snapshot.ts';
 import type { PlacedMember } from '../statement.ts';
-import { EventQueue } from './event-queue.ts';
+import { EventQueue } from '../event-queue.ts';
 import { type ReplayPolicy, REPLAY_POLICIES } from './replay-policies.ts';
 import { summarise, type ReplayResult } from './replay-result.ts';
 
@@ -260,13 +260,11 @@ class Replay {
       const victims: LiveJob[] = [];
       let cost = 0;
       const order = [...residents]
-        .filter(
-          (other) =>
-            (outOfTurnOnly
-              ? !rank.has(other)
-              : (rank.get(other) ?? Infinity) > mine ||
-                (live.job.devices >= devicesPerNode && other.job.devices === 1)) &&
-            this.#policy.mayEvict?.(other) !== false,
+        .filter((other) =>
+          outOfTurnOnly
+            ? !rank.has(other)
+            : (rank.get(other) ?? Infinity) > mine ||
+              (live.job.devices >= devicesPerNode && other.job.devices === 1),
         )
         .sort(
           (a, b) =>

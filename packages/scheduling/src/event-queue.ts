@@ -11,6 +11,11 @@ export class EventQueue<Event> {
     return this.#heap[0]?.at ?? Infinity;
   }
 
+  /** All of them, soonest first, without taking any out. */
+  *inOrder(): Generator<{ at: number; event: Event }> {
+    yield* [...this.#heap].sort((a, b) => a.at - b.at || a.sequence - b.sequence);
+  }
+
   push(at: number, event: Event): void {
     const heap = this.#heap;
     const entry = { at, sequence: this.#sequence++, event };

@@ -1,0 +1,86 @@
+/** What ended jobs teach about those to come; read again from the rows after a restart. */
+import type { JobSpec } from '@gantry/contract';
+import type { Row, Tx } from '@gantry/ports';
+import { type RuntimeAsk, RuntimeModel, type Workload } from '@gantry/scheduling';
+import { type JobSpecRecord, type JobStatusRecord, rankCount } from '../jobs/job-record.ts';
+
+/** So many of the newest ended jobs are read at the start. */
+const READ_AT_START = 2_000;
+const PAGE = 500;
+
+export class RuntimeHistory {
+  readonly #model = new RuntimeModel();
+
+  get calibration(): RuntimeModel['calibration'] {
+    return this.#model.calibration;
+  }
+
+  /** Oldest first, so that the newest counts most. */
+  async read(tx: Tx): Promise<void> {
+    const rows: Row[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await tx.list('job', {
+        limit: PAGE,
+        newestFirst: true,
+        state: ['succeeded'],
+        ...(cursor === undefined ? {} : { cursor }),
+      });
+      rows.push(...page.items);
+      cursor = page.nextCursor;
+    } while (cursor !== undefined && rows.length < READ_AT_START);
+    for (const row of rows.reverse()) this.learn(row);
+  }
+
+  /** Only what came to its own end says how long its like takes. */
+  learn(row: Row): void {
+    if (row.state !== 'succeeded') return;
+    const seconds = ranSeconds(row.status as JobStatusRecord);
+    if (seconds > 0) this.#model.observe(askOf(row), seconds);
+  }
+
+  estimate(row: Row): Pick<Workload, 'runtimeEstimateMs' | 'runtimeMostMs'> {
+    const guess = this.#model.guess(askOf(row));
+    if (guess === null) return {};
+    return { runtimeEstimateMs: guess.p50Seconds * 1000, runtimeMostMs: guess.p90Seconds * 1000 };
+  }
+}
+
+function ranSeconds({ attempts }: JobStatusRecord): number {
+  return attempts.reduce((sum, { startedAt, endedAt }) => {
+    if (startedAt === undefined || endedAt === undefined) return sum;
+    return sum + Math.max(0, Date.parse(endedAt) - Date.parse(startedAt)) / 1000;
+  }, 0);
+}
+
+function askOf(row: Row): RuntimeAsk {
+  const { job, user } = row.spec as JobSpecRecord;
+  const who = `${row.tenantId} ${user}`;
+  const size = `${rankCount(job)}x${job.resources.gpu}`;
+  const kind = `${who} ${stem(job.name ?? row.name)}`;
+  const work = workOf(job);
+  const model = job.resources.gpuModel ?? 'any';
+  return {
+    keys: [
+      `${kind} ${work} ${size} ${model}`,
+      `${who} ${work} ${size}`,
+      `${kind} ${size}`,
+      `${who} ${job.image ?? ''} ${size}`,
+      who,
+    ],
+    limitSeconds: job.timeLimit / 1000,
+  };
+}
+
+/** `train-17` and `train-18` are of one kind. */
+function stem(name: string): string {
+  return name.replace(/[-_.]?\d+$/u, '');
+}
+
+/** What it does, with what makes it long; of a command, its words without their values. */
+function workOf({ train, command }: Pick<JobSpec, 'train' | 'command'>): string {
+  if (train !== undefined)
+    return `train d${train.depth} s${train.steps} b${train.batchTokens} l${train.sequenceLength}`;
+  const words = typeof command === 'string' ? command.split(/\s+/u) : (command ?? []);
+  return words.slice(0, 12).join(' ').slice(0, 400);
+}
