@@ -1,9 +1,10 @@
 /**
  * Requests → ledger rows, in batches: a request answers without waiting for the books. A batch that cannot be
- * written is kept and tried again; the record's id makes a second write harmless.
+ * written is kept and tried again, also by the next server; the record's id makes a second write harmless.
  */
 import { type Deps, isoNow } from '@gantry/control';
 import type { MeterRecord } from '@gantry/gateway';
+import type { MeterJournal } from './meter-journal.ts';
 import { createTokenCost } from './serving-limits.ts';
 
 export interface Meter extends AsyncDisposable {
@@ -13,19 +14,21 @@ export interface Meter extends AsyncDisposable {
 
 export interface MeterOptions {
   readonly delayMs?: number;
+  readonly journal: MeterJournal;
   /** Between two batches: everything answered is either in the ledger or in `unwritten` of its tenant, never in both. */
   readonly onWritten?: (unwritten: (tenantId: string) => number) => Promise<void>;
 }
 
-export function createMeter(deps: Deps, options: MeterOptions = {}): Meter {
-  const { delayMs = 200, onWritten } = options;
+export function createMeter(deps: Deps, options: MeterOptions): Meter {
+  const { delayMs = 200, journal, onWritten } = options;
   const tokenCost = createTokenCost(deps);
-  let waiting: { record: MeterRecord; at: string }[] = [];
+  let waiting = [...journal.left];
   let timer: NodeJS.Timeout | undefined;
   let writing = Promise.resolve();
 
   const write = async (): Promise<void> => {
-    const batch = waiting.splice(0, 1_000);
+    const batch = waiting.slice(0, 1_000);
+    waiting = waiting.slice(batch.length);
     if (batch.length === 0) return tellWritten();
     try {
       await deps.store.tx({ platform: true }, async (tx) => {
@@ -60,6 +63,7 @@ export function createMeter(deps: Deps, options: MeterOptions = {}): Meter {
       schedule(5_000);
       return;
     }
+    journal.keepOnly(waiting);
     if (waiting.length > 0) await write();
     else await tellWritten();
   };
@@ -82,9 +86,12 @@ export function createMeter(deps: Deps, options: MeterOptions = {}): Meter {
       void flush();
     }, afterMs);
   };
+  if (waiting.length > 0) schedule(delayMs);
   return {
     add: (record) => {
-      waiting.push({ record, at: isoNow(deps.clock) });
+      const line = { record, at: isoNow(deps.clock) };
+      journal.append(line);
+      waiting.push(line);
       schedule(delayMs);
     },
     flush,

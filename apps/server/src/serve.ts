@@ -99,7 +99,7 @@ export async function serve(options: ServerOptions, logger: Logger): Promise<Ser
   const jobs = stack.use(createJobRuntime(deps, hub));
   const authenticate = (secret: string): Promise<AuthenticatedKey | undefined> =>
     store.read({ platform: true }, (tx) => authenticateKey(tx, secret, systemClock.nowMs()));
-  const serving = stack.use(await createServing(deps, hub, authenticate, logger));
+  const serving = stack.use(await createServing(deps, hub, authenticate, logger, dataDir.path));
   const { gateway, endpoints } = serving;
   const scheduler = stack.use(
     createScheduler(

@@ -1,4 +1,5 @@
 /** The serving path of one server, joined: gateway, limits, usage, and the endpoints that decide by what it saw. */
+import { join } from 'node:path';
 import {
   type AuthenticatedKey,
   type Deps,
@@ -11,6 +12,7 @@ import { type Gateway, type Route, createGateway } from '@gantry/gateway';
 import { GantryError } from '@gantry/contract';
 import type { Logger } from 'pino';
 import { type Meter, createMeter } from './meter.ts';
+import { openMeterJournal } from './meter-journal.ts';
 import { createServingLimitsBook, type ServingLimitsBook } from './serving-limits.ts';
 
 export interface Serving extends AsyncDisposable {
@@ -24,10 +26,14 @@ export async function createServing(
   hub: Hub,
   authenticate: (secret: string) => Promise<AuthenticatedKey | undefined>,
   logger: Logger,
+  dataDir: string,
 ): Promise<Serving> {
   await using stack = new AsyncDisposableStack();
   const meter: Meter = stack.use(
-    createMeter(deps, { onWritten: (unwritten) => limits.reconcile(unwritten) }),
+    createMeter(deps, {
+      journal: stack.use(openMeterJournal(join(dataDir, 'usage.journal'))),
+      onWritten: (unwritten) => limits.reconcile(unwritten),
+    }),
   );
   const limits: ServingLimitsBook = stack.use(createServingLimitsBook(deps, () => meter.flush()));
   await limits.load();

@@ -352,8 +352,8 @@ export class Exchange implements AttemptListener {
       return;
     }
     attempt.replica.noteSuccess();
-    this.#input.response.end();
     this.#settle(200);
+    this.#input.response.end();
   }
 
   #answer(attempt: Attempt): void {
@@ -364,16 +364,16 @@ export class Exchange implements AttemptListener {
         : Buffer.concat(this.#chunks);
     if (attempt.status < 500) attempt.replica.noteSuccess();
     else attempt.replica.noteServerError(this.#context.now());
+    if (attempt.status === 200) this.#remember?.(body);
+    this.#shadow?.compareWith(attempt.status === 200 ? body : undefined);
+    this.#shadow = undefined;
+    this.#settle(attempt.status, attempt.status === 200 ? (usageInJson(body) ?? noUsage) : noUsage);
     response.writeHead(attempt.status, {
       ...this.#headers(attempt),
       ...this.#contentHeaders(),
       'content-length': body.length,
     });
     response.end(body);
-    if (attempt.status === 200) this.#remember?.(body);
-    this.#shadow?.compareWith(attempt.status === 200 ? body : undefined);
-    this.#shadow = undefined;
-    this.#settle(attempt.status, attempt.status === 200 ? (usageInJson(body) ?? noUsage) : noUsage);
   }
 
   #contentHeaders(): OutgoingHttpHeaders {
@@ -449,6 +449,7 @@ export class Exchange implements AttemptListener {
     this.#settle(problemStatus(problem));
   }
 
+  /** Before the client hears the end: a server that dies in between must not have worked for nothing. */
   #settle(status: number, counted?: Usage): void {
     if (this.#isSettled) return;
     this.#isSettled = true;

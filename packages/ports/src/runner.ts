@@ -34,8 +34,8 @@ export interface WorkerExit {
   readonly signal: string | undefined;
   readonly message: string;
   readonly stderrTail: readonly string[];
-  /** How long the command ran, by a clock that nobody can set. */
-  readonly ranMs?: number;
+  /** By how much the calendar was set while the command ran: it may not be trusted by that much. */
+  readonly clockJumpMs?: number;
 }
 
 export interface ListedWorker {

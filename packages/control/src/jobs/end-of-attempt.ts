@@ -12,7 +12,7 @@ export interface RankExit {
   readonly message: string;
   readonly hint?: string;
   readonly stderrTail: readonly string[];
-  readonly ranMs?: number;
+  readonly clockJumpMs?: number;
 }
 
 export interface AttemptEnd {

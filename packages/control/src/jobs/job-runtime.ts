@@ -14,7 +14,7 @@ import { untilStored } from '../until-stored.ts';
 import { type AttemptFacts, noFacts, withReport } from './attempt-facts.ts';
 import { collectOutputs } from './collect-outputs.ts';
 import { type RankExit, endOfAttempt } from './end-of-attempt.ts';
-import { heldTimeMs } from './held-time.ts';
+import { countedTimeMs, heldTimeMs } from './held-time.ts';
 import {
   type AttemptRecord,
   type JobSpecRecord,
@@ -34,8 +34,8 @@ interface LiveAttempt {
   readonly ranks: number;
   readonly started: Set<number>;
   readonly exits: Map<number, RankExit>;
-  /** By the counting clock, and only when this process saw the placement. */
-  readonly seenFromMs: number | undefined;
+  /** By the counting clock, and only when this process saw the placement: when that was. */
+  readonly placedMs: number | undefined;
   facts: AttemptFacts;
   isStopping: boolean;
   /** Its own words about its progress count for more than what is read in its log. */
@@ -61,6 +61,9 @@ export function createJobRuntime(deps: Deps, hub: Hub): JobRuntime {
   const stored = <T>(write: () => Promise<T>): Promise<T> =>
     untilStored(write, { log: deps.log, signal: stopped.signal });
 
+  const readJob = (jobId: string): Promise<Row | undefined> =>
+    stored(() => deps.store.read({ platform: true }, (tx) => tx.get('job', jobId)));
+
   const changed = (jobId: string): void => {
     hub.changed(`job:${jobId}`);
     hub.changed('scheduler');
@@ -68,7 +71,7 @@ export function createJobRuntime(deps: Deps, hub: Hub): JobRuntime {
 
   const ensureStarted = (jobId: string): Promise<void> =>
     mutex.run(jobId, async () => {
-      const row = await deps.store.read({ platform: true }, (tx) => tx.get('job', jobId));
+      const row = await readJob(jobId);
       if (row === undefined || !['starting', 'running', 'stopping'].includes(row.state)) return;
       const attempt = currentAttempt(row.status as JobStatusRecord);
       if (attempt === undefined || live.has(attempt.id)) return;
@@ -78,14 +81,15 @@ export function createJobRuntime(deps: Deps, hub: Hub): JobRuntime {
         ranks: attempt.placement.length,
         started: new Set(),
         exits: new Map(),
-        seenFromMs: isJustPlaced(deps, attempt) ? deps.clock.monotonicMs() : undefined,
+        placedMs: countedPlacement(deps, attempt),
         facts: noFacts,
         isStopping: row.state === 'stopping',
         hasReports: (row.spec as JobSpecRecord).job.train !== undefined,
       });
       try {
         if (row.state === 'stopping') await stopRanks(jobId, attempt, graceOf(row));
-        else await startAttempt(deps, row, attempt);
+        // A worker that was begun is not begun again, so a database that goes away on the way is waited for.
+        else await stored(() => startAttempt(deps, row, attempt));
       } catch (error) {
         deps.log.error(
           { jobId, attemptId: attempt.id, error: String(error) },
@@ -124,13 +128,15 @@ export function createJobRuntime(deps: Deps, hub: Hub): JobRuntime {
   const stop: JobRuntime['stop'] = (jobId, reason) =>
     mutex.run(jobId, async () => {
       let grace = 0;
-      const row = await moveJob(deps, jobId, (before, status) => {
-        const attempt = currentAttempt(status);
-        if (attempt === undefined) return undefined;
-        grace = graceOf(before);
-        const stopReason = attempt.stopReason ?? reason;
-        return { status: withAttempt(status, { ...attempt, stopReason }) };
-      });
+      const row = await stored(() =>
+        moveJob(deps, jobId, (before, status) => {
+          const attempt = currentAttempt(status);
+          if (attempt === undefined) return undefined;
+          grace = graceOf(before);
+          const stopReason = attempt.stopReason ?? reason;
+          return { status: withAttempt(status, { ...attempt, stopReason }) };
+        }),
+      );
       const attempt = row === undefined ? undefined : currentAttempt(row.status as JobStatusRecord);
       if (attempt !== undefined) await stopRanks(jobId, attempt, grace);
     });
@@ -176,7 +182,7 @@ export function createJobRuntime(deps: Deps, hub: Hub): JobRuntime {
     entry.exits.set(rank, exit);
     if (rank === 0) await entry.log?.finish();
     if (exit.exitClass !== 'done' && entry.exits.size < entry.ranks && !entry.isStopping) {
-      const row = await deps.store.read({ platform: true }, (tx) => tx.get('job', entry.jobId));
+      const row = await readJob(entry.jobId);
       const attempt = row === undefined ? undefined : currentAttempt(row.status as JobStatusRecord);
       if (attempt !== undefined) await stopRanks(entry.jobId, attempt, 2_000);
     }
@@ -187,16 +193,19 @@ export function createJobRuntime(deps: Deps, hub: Hub): JobRuntime {
     const entry = live.get(attemptId);
     if (entry === undefined || entry.exits.size < entry.ranks) return;
     const exits = [...entry.exits.values()];
+    // Both clocks are read now: what follows may wait for a database.
     const at = isoNow(deps.clock);
-    const found = await stored(() => deps.store.read({ platform: true }, (tx) => tx.get('job', entry.jobId)));
+    const endedMs = deps.clock.monotonicMs();
+    const found = await readJob(entry.jobId);
     const attempt = found === undefined ? undefined : currentAttempt(found.status as JobStatusRecord);
     if (found !== undefined && attempt?.id === attemptId) {
       const isDone = exits.every(({ exitClass }) => exitClass === 'done');
       const model = isDone ? await storeJobModel(deps, found, entry.facts.artifact) : undefined;
       const problem = model !== undefined && 'message' in model ? model : undefined;
+      const wallMs = Date.parse(at) - Date.parse(attempt.placedAt);
       const end = {
         at,
-        heldMs: heldTimeMs(Date.parse(at) - Date.parse(attempt.placedAt), countedMs(deps, entry)),
+        heldMs: heldTimeMs(wallMs, countedTimeMs(entry, endedMs, wallMs)),
         exits,
         facts: entry.facts,
         outputs: isDone ? await collectOutputs(deps, found, attempt) : {},
@@ -226,7 +235,7 @@ export function createJobRuntime(deps: Deps, hub: Hub): JobRuntime {
     // Written down for good: no later server needs to hear of it, and what is kept of it may age.
     for (const rank of entry.exits.keys()) await deps.runner.acknowledge(workerIdOf(attemptId, rank), 'end');
     await deps.places.removeRendezvous(attemptId);
-    const row = await stored(() => deps.store.read({ platform: true }, (tx) => tx.get('job', entry.jobId)));
+    const row = await readJob(entry.jobId);
     if (row === undefined || ['succeeded', 'failed', 'cancelled'].includes(row.state))
       progress.delete(entry.jobId);
     hub.changed('retention');
@@ -248,7 +257,7 @@ export function createJobRuntime(deps: Deps, hub: Hub): JobRuntime {
             exitClass: event.exit.exitClass,
             message: event.exit.message,
             stderrTail: event.exit.stderrTail,
-            ...(event.exit.ranMs === undefined ? {} : { ranMs: event.exit.ranMs }),
+            ...(event.exit.clockJumpMs === undefined ? {} : { clockJumpMs: event.exit.clockJumpMs }),
           });
         case 'lost':
           return onExit(entry, parsed.rank, {
@@ -277,14 +286,9 @@ export function createJobRuntime(deps: Deps, hub: Hub): JobRuntime {
 const isStored = (model: Awaited<ReturnType<typeof storeJobModel>>): model is JobModel =>
   model !== undefined && 'files' in model;
 
-const isJustPlaced = (deps: Deps, { placedAt }: AttemptRecord): boolean =>
-  Math.abs(deps.clock.nowMs() - Date.parse(placedAt)) < 5_000;
-
-/** What this process counted; after a restart what the shims did, whose longest held the others' devices too. */
-function countedMs(deps: Deps, entry: LiveAttempt): number | undefined {
-  if (entry.seenFromMs !== undefined) return deps.clock.monotonicMs() - entry.seenFromMs;
-  const ran = [...entry.exits.values()].flatMap(({ ranMs }) => ranMs ?? []);
-  return ran.length === 0 ? undefined : Math.max(...ran);
+function countedPlacement(deps: Deps, { placedAt }: AttemptRecord): number | undefined {
+  const agoMs = deps.clock.nowMs() - Date.parse(placedAt);
+  return Math.abs(agoMs) < 5_000 ? deps.clock.monotonicMs() - agoMs : undefined;
 }
 
 /** What the user can put right is the user's; everything else is tried again for free. */

@@ -7,7 +7,7 @@ export function classifyExit(record: ExitRecord): WorkerExit {
     code: record.code ?? undefined,
     signal: record.signal ?? undefined,
     stderrTail: record.stderrTail,
-    ...(record.ranMs === undefined ? {} : { ranMs: record.ranMs }),
+    ...(record.clockJumpMs === undefined ? {} : { clockJumpMs: record.clockJumpMs }),
   };
   const because = (exitClass: WorkerExit['exitClass'], message: string): WorkerExit => ({
     ...shared,

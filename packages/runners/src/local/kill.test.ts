@@ -112,3 +112,41 @@ describe.skipIf(process.platform !== 'linux')('kill -9', () => {
     30_000,
   );
 });
+
+describe.skipIf(process.platform !== 'linux')('whichever process of a worker is killed from outside', () => {
+  it('is the platform’s loss, never the user’s failure', async () => {
+    await using runner = createLocalRunner({ workersDir, nodePath: process.execPath, isolation });
+    const ends: Record<string, string> = {};
+    const events = runner.events(new AbortController().signal)[Symbol.asyncIterator]();
+    for (let victim = 0; ; victim += 1) {
+      const workerId = `any${victim}`;
+      await runner.start({
+        workerId,
+        attemptId: 'att',
+        jobId: 'job',
+        rank: 0,
+        command: ['sleep', '60'],
+        cwd: workersDir,
+        env: {},
+        limits: { cpuMilli: 1000, memoryBytes: 256 * 1024 ** 2, pids: 32 },
+        logLimitBytes: 1024 ** 2,
+      });
+      const isSleeping = (): boolean =>
+        processesOf(workerId).some((pid) =>
+          /^[^\0]*sleep\0/.test(readFileSync(`/proc/${pid}/cmdline`, 'utf8')),
+        );
+      for (let tries = 0; !isSleeping() && tries < 3_000; tries += 1)
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      const pids = processesOf(workerId);
+      killIfThere(pids[victim] ?? pids[0]);
+      for (;;) {
+        const { value: event } = await events.next();
+        if (event?.workerId !== workerId || event.type !== 'exited') continue;
+        ends[workerId] = event.exit.exitClass;
+        break;
+      }
+      if (victim >= pids.length - 1) break;
+    }
+    expect(new Set(Object.values(ends))).toEqual(new Set(['infrastructure']));
+  }, 60_000);
+});

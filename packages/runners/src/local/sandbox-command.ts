@@ -27,9 +27,10 @@ const enter =
   'while [ "$1" != -- ]; do echo 0 > "$1" || exit 126; shift; done; shift; exec "$@"';
 /**
  * The first process of the namespace: the namespace ends with it. Its own words about signals go nowhere; the
- * command's go where they belong. A signal's number arrives as 128 + n, as shells say it.
+ * command's go where they belong. A signal's number arrives as 128 + n, as shells say it. On descriptor 3 it writes
+ * that the command came to its end: `unshare` makes an exit code 1 of a first process that was killed.
  */
-const init = 'exec 3>&2 2>/dev/null; (exec "$@" 2>&3 3>&-); exit $?';
+const init = 'exec 4>&2 2>/dev/null; (exec "$@" 2>&4 4>&- 3>&-); code=$?; echo "$code" >&3; exit "$code"';
 
 export function sandboxCommand(walls: Walls, command: readonly string[]): readonly string[] {
   const { mounts, namespacePrefix } = walls;
@@ -53,11 +54,13 @@ const signals: Readonly<Record<number, NodeJS.Signals>> = {
   15: 'SIGTERM',
 };
 
-/** What the end of the namespace's first process says about the command's. */
+/** What the end of the namespace's first process says about the command's, and whether it wrote that it had ended. */
 export function unwrapExit(
   code: number | null,
   signal: string | null,
+  hasEnded: boolean,
 ): { readonly code: number | null; readonly signal: string | null } {
+  if (!hasEnded && code === 1) return { code: null, signal: 'SIGKILL' };
   const inner = code === null ? undefined : signals[code - 128];
   // 143 stays a code: our own workers end with it after SIGTERM, and both mean the same.
   return inner === undefined || code === 143 ? { code, signal } : { code: null, signal: inner };

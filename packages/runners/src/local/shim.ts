@@ -44,6 +44,7 @@ if (secretEnv === undefined || !claim(files.begin)) process.exit(64);
 const masked = createMask(Object.values(secretEnv));
 
 const startedMs = performance.now();
+const startedAtMs = Date.now();
 const out = openSync(files.stdout, 'a+', 0o600);
 const err = openSync(files.stderr, 'a+', 0o600);
 let cause: ExitRecord['cause'];
@@ -76,12 +77,14 @@ const [program = '', ...args] = sandboxCommand(
   },
   [found.path ?? wanted, ...rest],
 );
+const ended = hasNamespace ? openSync(files.ended, 'w', 0o600) : undefined;
 const child = spawn(program, args, {
   cwd: spec.cwd,
   env: { ...spec.env, ...secretEnv, [workerMark]: spec.workerId },
   detached: true,
-  stdio: ['ignore', out, err],
+  stdio: ['ignore', out, err, ...(ended === undefined ? [] : [ended])],
 });
+if (ended !== undefined) closeSync(ended);
 child.on('error', (error: NodeJS.ErrnoException) => {
   finish(null, null, 'not_started', `${wanted} could not be started: ${error.code ?? error.message}`);
 });
@@ -98,7 +101,7 @@ child.on('exit', (rawCode, rawSignal) => {
   signalGroup('SIGKILL');
   cgroup?.killAll();
   const { code, signal } = hasNamespace
-    ? unwrapExit(rawCode, rawSignal)
+    ? unwrapExit(rawCode, rawSignal, readFileSync(files.ended, 'utf8') !== '')
     : { code: rawCode, signal: rawSignal };
   if (code !== 0 && cause === undefined && cgroup?.wasOutOfMemory() === true) cause = 'out_of_memory';
   finish(code, signal, cause);
@@ -236,7 +239,7 @@ function finish(
     signal,
     isStopRequested,
     stderrTail: tailOf(err),
-    ranMs: Math.round(performance.now() - startedMs),
+    clockJumpMs: Math.round(Date.now() - startedAtMs - (performance.now() - startedMs)),
     at: new Date().toISOString(),
     ...(why === undefined ? {} : { cause: why }),
     ...(message === undefined ? {} : { message }),

@@ -14,6 +14,8 @@ export const workerFiles = (workersDir: string, workerId: string) => {
     shim: join(dir, 'shim.json'),
     /** The command's process group, written by itself before it begins. */
     pid: join(dir, 'pid'),
+    /** Something stands in it once the command of a namespace came to its end by itself. */
+    ended: join(dir, 'ended'),
     stop: join(dir, 'stop.json'),
     /** Empty; a file system of the worker's own is built here. */
     stage: join(dir, 'stage'),
@@ -72,7 +74,8 @@ export interface ExitRecord {
   readonly message?: string;
   readonly isStopRequested: boolean;
   readonly stderrTail: readonly string[];
-  readonly ranMs?: number;
+  /** By how much the calendar was set while it ran. */
+  readonly clockJumpMs?: number;
   readonly at: string;
 }
 

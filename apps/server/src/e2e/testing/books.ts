@@ -11,8 +11,8 @@ interface Held {
 }
 
 export interface Books {
-  /** Reads on and answers what was wrong since the last time. */
-  audit(client: Client, jobs: readonly Job[]): Promise<readonly string[]>;
+  /** Reads on and answers what was wrong since the last time. Ends may have waited so long for their database. */
+  audit(client: Client, jobs: readonly Job[], lateSeconds: number): Promise<readonly string[]>;
   /** CPU-seconds of replicas that have ended, from their events. */
   readonly replicaSeconds: number;
   readonly mostHeld: number;
@@ -65,7 +65,7 @@ export function createBooks(capacityCpu: number, replicaCpu: number): Books {
     get mostHeld() {
       return books.mostHeld;
     },
-    audit: async (client, jobs) => {
+    audit: async (client, jobs, lateSeconds) => {
       const wrong: string[] = [];
       for (const job of jobs) cpuOf.set(job.id, (job.spec as { resources: { cpu: number } }).resources.cpu);
       const fresh: Event[] = [];
@@ -96,7 +96,11 @@ export function createBooks(capacityCpu: number, replicaCpu: number): Books {
           wrong.push(`${job.name}: ${job.attempts.length} attempts, ${placedOf.get(job.id)} placements`);
         const told = secondsOf.get(job.id) ?? 0;
         const ranks = Math.max(...job.attempts.map(({ placement }) => placement.length));
-        if (Math.abs(billed - told) > toleranceSeconds * cpu * ranks * job.attempts.length)
+        const within = (seconds: number): number => seconds * cpu * ranks * job.attempts.length;
+        if (
+          billed - told > within(toleranceSeconds) ||
+          told - billed > within(toleranceSeconds + lateSeconds)
+        )
           wrong.push(`${job.name}: ${billed} CPU-seconds billed, its events say ${told}`);
       }
       return wrong;

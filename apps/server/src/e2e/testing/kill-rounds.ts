@@ -183,11 +183,12 @@ async function playRound(
   }).catch((error: Error) => wrong.push(error.message));
   const recoveredMs = performance.now() - struckAtMs;
 
+  const isDatabaseHit = ['postmaster', 'backend', 'machine'].includes(victim);
   const { client } = world.server();
   for (const [index, job] of jobs.entries())
     wrong.push(...(await wrongWithJob(world, job, specs[index] ?? {}, costOf[victim])));
   wrong.push(...asking.wrong);
-  wrong.push(...(await world.books.audit(client, jobs)));
+  wrong.push(...(await world.books.audit(client, jobs, isDatabaseHit ? recoveredMs / 1_000 : 0)));
   wrong.push(...(await wrongTokens(client, tokensBefore, asking)));
   wrong.push(...(await wrongProcesses(world)));
   return {
