@@ -23,3 +23,11 @@ export function numberOption(text: string): number {
     throw new InvalidArgumentError(`"${text}" is no number.`);
   return value;
 }
+
+/** A whole number from one on. */
+export function countOption(text: string): number {
+  const value = numberOption(text);
+  if (!Number.isInteger(value) || value < 1)
+    throw new InvalidArgumentError(`It must be a whole number from 1 on.`);
+  return value;
+}

@@ -44,3 +44,27 @@ test('machines read JSON', () => {
     error: { code: 'in_use', message: 'no', hint: 'do this instead', problems: [] },
   });
 });
+
+test('the server repeats its first problem in its sentence; we do not', () => {
+  const problems = [{ path: 'resources.memory', message: 'is no size' }];
+  const message = 'the body does not fit: resources.memory: is no size';
+  const error = new ApiError({ code: 'validation_failed', status: 400, message, problems });
+  expect(reportError(error, false).text?.split('\n')).toEqual([
+    '  resources.memory  is no size',
+    '  the body does not fit   [validation_failed]',
+  ]);
+});
+
+test('a wrong command line is told like every other error, with the help that is nearest', () => {
+  const error = new CommanderError(
+    1,
+    'commander.unknownOption',
+    "error: unknown option '--foo'\n(Did you mean --for?)",
+  );
+  expect(reportError(error, false, 'gantry job wait --help').text).toBe(
+    "  unknown option '--foo' (Did you mean --for?)   [usage]\n  gantry job wait --help",
+  );
+  expect(JSON.parse(reportError(error, true, 'gantry job wait --help').text ?? '')).toMatchObject({
+    error: { code: 'usage', hint: 'gantry job wait --help' },
+  });
+});

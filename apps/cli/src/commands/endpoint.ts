@@ -1,7 +1,7 @@
 import type { Endpoint } from '@gantry/contract';
 import { formatDuration } from '@gantry/kit';
 import type { Command } from 'commander';
-import { example, group, numberOption } from '../command-group.ts';
+import { countOption, example, group, numberOption } from '../command-group.ts';
 import { connect } from '../connection.ts';
 import { coloured, isJson, showOne } from '../output.ts';
 import { streamCompletion } from '../stream-completion.ts';
@@ -103,7 +103,7 @@ export function endpointCommands(program: Command): void {
     endpoint
       .command('try <name> <prompt>')
       .description('Ask an endpoint and print what streams back')
-      .option('--max-tokens <N>', 'length of the answer', numberOption, 60),
+      .option('--max-tokens <N>', 'length of the answer', countOption, 60),
     'gantry endpoint try chat "A gang is placed"',
   ).action(async (name: string, prompt: string, { maxTokens }: { maxTokens: number }, command: Command) => {
     const { url, key } = connect(command);

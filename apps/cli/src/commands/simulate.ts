@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import { CliError } from '../cli-error.ts';
-import { example, numberOption } from '../command-group.ts';
+import { countOption, example, numberOption } from '../command-group.ts';
 import type { SimulateOptions } from '../simulate/simulate-options.ts';
 
 export function simulateCommand(program: Command): void {
@@ -15,10 +15,10 @@ export function simulateCommand(program: Command): void {
       .option('--nodes <FILE>', 'openb: the list of nodes')
       .option('--pods <FILE>', 'openb: the list of pods')
       .option('--placement <NAME>', 'openb: how pods are placed', 'shadow-price')
-      .option('--seeds <N>', 'openb: how many shuffled runs', numberOption, 10)
+      .option('--seeds <N>', 'openb: how many shuffled runs', countOption, 10)
       .option('--jobs <FILE>', 'philly, itp: the list of jobs')
-      .option('--gpus <N>', 'philly, itp: GPUs of the cluster', numberOption)
-      .option('--gpus-per-node <N>', 'GPUs of a node', numberOption, 8)
+      .option('--gpus <N>', 'philly, itp: GPUs of the cluster', countOption)
+      .option('--gpus-per-node <N>', 'GPUs of a node', countOption, 8)
       .option('--policy <A,B>', 'one row each', 'default')
       .option('--last <DURATION>', 'from the server: jobs submitted in this time', '7d')
       .option('--add-nodes <N>', 'each policy again with that many more nodes, like 2 or 2xH100x8')

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { example, numberOption } from '../command-group.ts';
+import { countOption, example } from '../command-group.ts';
 import { submitJob } from './job/submit-job.ts';
 
 interface TrainOptions {
@@ -19,9 +19,9 @@ export function trainCommand(program: Command): void {
       .command('train')
       .description('Train a language model on your own text')
       .requiredOption('--data <GLOB...>', 'text or JSONL files')
-      .option('--depth <N>', 'layers; sizes everything else', numberOption, 4)
-      .option('--steps <N>', 'optimiser steps', numberOption, 600)
-      .option('--ranks <N>', 'data-parallel ranks', numberOption, 1)
+      .option('--depth <N>', 'layers; sizes everything else', countOption, 4)
+      .option('--steps <N>', 'optimiser steps', countOption, 600)
+      .option('--ranks <N>', 'data-parallel ranks', countOption, 1)
       .option('--queue <NAME>', 'queue', 'default')
       .option('--name <NAME>', 'name of the job')
       .option('--register <MODEL>', 'register the result under this name')

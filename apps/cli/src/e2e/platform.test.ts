@@ -27,7 +27,7 @@ describe('a running platform', () => {
   });
 
   test(
-    'runs a command and prints its output; the exit code is success',
+    'runs a command as if it were that command: its output alone on stdout, success by exit code',
     { timeout: patienceMs },
     async () => {
       const ran = await bench.gantry(
@@ -40,8 +40,8 @@ describe('a running platform', () => {
         '-c',
         'echo from rank $RANK',
       );
-      expect(ran.out).toContain('from rank 0');
-      expect(ran.code).toBe(0);
+      expect({ code: ran.code, out: ran.out }).toEqual({ code: 0, out: 'from rank 0\n' });
+      expect(ran.err).toMatch(/✓ job hello[\s\S]*succeeded hello +1 rank on /);
     },
   );
 
@@ -60,7 +60,7 @@ describe('a running platform', () => {
         'echo broken >&2; exit 3',
       );
       expect(ran.code).toBe(1);
-      expect(ran.out).toMatch(/user_error[\s\S]*last lines of stderr\n +broken/);
+      expect(ran.err).toMatch(/^broken$[\s\S]*user_error[\s\S]*last lines of stderr\n +broken/m);
       expect((await bench.gantry('job', 'wait', 'bad')).code).toBe(1);
       expect((await bench.gantry('job', 'wait', 'hello')).code).toBe(0);
     },

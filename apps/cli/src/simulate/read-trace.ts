@@ -42,13 +42,7 @@ export function oneOf(what: string, value: string, known: readonly string[]): st
   );
 }
 
-export function needed(name: string, value: string | undefined, forWhat: string): string {
+export function needed<T>(name: string, value: T | undefined, forWhat: string): T {
   if (value !== undefined) return value;
   throw new CliError('bad_request', `${forWhat} needs ${name}`, { hint: 'gantry simulate --help' });
-}
-
-/** A whole number of at least one. */
-export function atLeastOne(name: string, value: number): number {
-  if (Number.isInteger(value) && value >= 1) return value;
-  throw new CliError('bad_request', `${name} is ${value}; it must be a whole number from 1 on`);
 }

@@ -4,7 +4,7 @@ import { parseItp, parsePhilly } from '@gantry/scheduling/simulate';
 import type { Command } from 'commander';
 import { CliError } from '../cli-error.ts';
 import { connect } from '../connection.ts';
-import { atLeastOne, needed, readTrace } from './read-trace.ts';
+import { needed, readTrace } from './read-trace.ts';
 import type { Scenario } from './replays.ts';
 import { scenarioFromServer } from './server-jobs.ts';
 import type { SimulateOptions } from './simulate-options.ts';
@@ -20,11 +20,8 @@ const parsers = { philly: parsePhilly, itp: parseItp } as const;
 export function fromTrace(trace: keyof typeof parsers, options: SimulateOptions): Loaded {
   const jobs = readTrace(needed('--jobs FILE', options.jobs, `--trace ${trace}`), parsers[trace]);
   if (jobs.length === 0) throw new CliError('trace_invalid', `${options.jobs} has a header and no jobs`);
-  const devices = atLeastOne(
-    '--gpus',
-    Number(needed('--gpus N', options.gpus?.toString(), `--trace ${trace}`)),
-  );
-  const devicesPerNode = atLeastOne('--gpus-per-node', options.gpusPerNode);
+  const devices = needed('--gpus N', options.gpus, `--trace ${trace}`);
+  const devicesPerNode = options.gpusPerNode;
   return {
     scenario: { jobs, cluster: { devices, devicesPerNode } },
     title: `${trace}: ${jobs.length.toLocaleString('en-US')} jobs on ${devices} GPUs, ${devicesPerNode} a node`,

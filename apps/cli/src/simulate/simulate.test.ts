@@ -150,7 +150,7 @@ describe('a wrong input is told and nothing is run', () => {
       /"defalt" — did you mean "default"/,
     ],
     ['a placement', () => [...openb(), '--placement', 'fdg'], /did you mean "fgd"/],
-    ['no seed', () => [...openb(), '--seeds', '0'], /--seeds is 0/],
+    ['no seed', () => [...openb(), '--seeds', '0'], /whole number from 1 on/],
     ['nodes of another size', () => [...philly(), '--add-nodes', '2xH100x4'], /nodes here have 8 devices/],
     ['no number of nodes', () => [...philly(), '--add-nodes', 'many'], /is not understood/],
     ['an arrival rate of zero', () => [...philly(), '--arrival-rate', '0'], /must be above zero/],

@@ -5,7 +5,7 @@ import { CliError } from '../cli-error.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { isJson, print } from '../output.ts';
 import { openbText, simulateOpenb } from './openb.ts';
-import { atLeastOne, needed } from './read-trace.ts';
+import { needed } from './read-trace.ts';
 import { leftOut, policiesOf, replaysText, runReplay } from './replays.ts';
 import { openbPage, replayPage } from './report-page.ts';
 import { faster, fromServer, fromTrace, moreNodes } from './scenarios.ts';
@@ -21,7 +21,7 @@ function openb(options: SimulateOptions, command: Command): void {
     nodesFile: needed('--nodes FILE', options.nodes, '--trace openb'),
     podsFile: needed('--pods FILE', options.pods, '--trace openb'),
     placement: options.placement,
-    seeds: atLeastOne('--seeds', options.seeds),
+    seeds: options.seeds,
   });
   writeReport(options.html, () => openbPage(`openb, ${report.placement}`, report));
   print(isJson(command) ? JSON.stringify(report, null, 2) : openbText(report));

@@ -1,18 +1,22 @@
 /** A job in words. */
-import { type Event, type Job, type JobSpec, isTerminal } from '@gantry/contract';
+import { type Job, type JobSpec, isTerminal } from '@gantry/contract';
 import { formatBytes, formatDuration } from '@gantry/kit';
-import { ago, coloured, table } from '../output.ts';
+import { ago, coloured } from '../output.ts';
+import type { NameOf } from '../resource-names.ts';
 import { heldOutText, lossText } from './training.ts';
 
-export function stateLine(job: Job): string {
+export function stateLine(job: Job, nameOf: NameOf): string {
   const placement = job.state === 'queued' ? undefined : job.attempts.at(-1)?.placement;
-  const machines = new Set(placement?.map(({ node }) => node)).size;
-  const where =
-    placement === undefined
-      ? ''
-      : `   ${count(placement.length, 'rank')} on ${machines === 1 ? placement[0]?.node : count(machines, 'machine')}`;
+  const where = placement === undefined ? '' : `   ${whereText(placement, nameOf)}`;
   const why = job.state === 'queued' ? job.waiting?.reasons[0]?.message : undefined;
   return `  ${coloured(job.state, 9)} ${job.name}${where}${why === undefined ? '' : `   ${why}`}`;
+}
+
+type Placement = Job['attempts'][number]['placement'];
+
+function whereText(placement: Placement, nameOf: NameOf): string {
+  const machines = [...new Set(placement.map(({ node }) => nameOf(node)))];
+  return `${count(placement.length, 'rank')} on ${machines.length > 2 ? count(machines.length, 'machine') : machines.join(' and ')}`;
 }
 
 export function progressOf({ progress }: Job): string {
@@ -24,7 +28,7 @@ export function progressOf({ progress }: Job): string {
 const stepOf = ({ step, totalSteps }: NonNullable<Job['progress']>): string =>
   totalSteps === undefined ? String(step) : `${step}/${totalSteps}`;
 
-export function describeJob(job: Job): string {
+export function describeJob(job: Job, nameOf: NameOf): string {
   const { progress } = job;
   const facts: Readonly<Record<string, string | undefined>> = {
     state: coloured(job.state),
@@ -42,7 +46,7 @@ export function describeJob(job: Job): string {
         : job.attempts
             .map(
               (attempt) =>
-                `${attempt.epoch}: ${count(attempt.placement.length, 'rank')}, ${attempt.exitClass ?? attempt.state}`,
+                `${attempt.epoch}: ${whereText(attempt.placement, nameOf)}, ${attempt.exitClass ?? attempt.state}`,
             )
             .join(' · '),
     took:
@@ -51,6 +55,10 @@ export function describeJob(job: Job): string {
         : formatDuration(Date.parse(job.endedAt) - Date.parse(job.startedAt)),
     used: job.deviceSeconds === undefined ? undefined : `${Math.round(job.deviceSeconds)} device-seconds`,
     model: job.modelVersion,
+    outputs:
+      job.outputs === undefined || job.outputs.length === 0
+        ? undefined
+        : `${count(job.outputs.length, 'file')}: gantry job outputs ${job.name}`,
     waits: job.waiting?.reasons.map(({ message }) => message).join(' '),
     ended:
       job.exitClass === undefined
@@ -64,6 +72,7 @@ export function describeJob(job: Job): string {
       value === undefined ? [] : [`  ${name.padEnd(11)}${value}`],
     ),
   ];
+  for (const note of job.notes ?? []) lines.push(`  note       ${note}`);
   if (job.state === 'failed' && job.stderrTail !== undefined && job.stderrTail.length > 0)
     lines.push('', '  last lines of stderr', ...job.stderrTail.map((line) => `    ${line}`));
   return lines.join('\n');
@@ -74,7 +83,8 @@ const tierWords: Readonly<Record<string, string>> = { misconfigured: 'never', ca
 
 /** Why it waits, what is ahead of it, and the smallest changes that would start it. */
 export function describeWaiting(job: Job, nowMs: number = Date.now()): string {
-  if (isTerminal(job.state)) return `  ${job.name} has ${coloured(job.state)}; it waits for nothing`;
+  if (isTerminal(job.state))
+    return `  ${job.name} ${job.state === 'cancelled' ? 'was' : 'has'} ${coloured(job.state)}; it waits for nothing`;
   if (job.state !== 'queued') return `  ${job.name} is ${coloured(job.state)}; it waits for nothing`;
   const { waiting } = job;
   if (waiting === undefined) return `  ${job.name} is about to be looked at`;
@@ -105,21 +115,6 @@ function needsOf(spec: unknown): string {
   ]
     .join(' · ')
     .replace('each · ', 'each ');
-}
-
-export function eventTable(events: readonly Event[]): string {
-  if (events.length === 0) return '  nothing happened yet';
-  return table(['at', 'type', 'change', 'by', ''], events.map(eventRow));
-}
-
-export function eventRow(event: Event): readonly string[] {
-  return [
-    event.at.slice(0, 19).replace('T', ' '),
-    event.type,
-    event.to === undefined ? '' : `${event.from === undefined ? '' : `${event.from} → `}${event.to}`,
-    event.actor,
-    event.reason === undefined ? '' : JSON.stringify(event.reason),
-  ];
 }
 
 const count = (amount: number, noun: string): string => `${amount} ${noun}${amount === 1 ? '' : 's'}`;

@@ -22,6 +22,8 @@ const job = (more: Partial<Job> = {}): Job => ({
   ...more,
 });
 
+const nameOf = (id: string): string => (id === 'nod_1' ? 'gpu-1' : id);
+
 const node: Node = {
   ...base,
   name: 'gpu-1',
@@ -78,7 +80,7 @@ describe('a job', () => {
     id: 'att_1',
     epoch: 1,
     state: 'ended' as const,
-    placement: [{ rank: 0, node: 'gpu-1', devices: [] }],
+    placement: [{ rank: 0, node: 'nod_1', devices: [] }],
     exitClass: 'user_error' as const,
   };
 
@@ -93,6 +95,7 @@ describe('a job', () => {
           stderrTail: ['Traceback', 'KeyError: 3'],
           hint: 'read the traceback',
         }),
+        nameOf,
       ),
     );
     expect(text).toContain('ended      user_error: ended with 1');
@@ -101,7 +104,9 @@ describe('a job', () => {
   });
 
   test('that runs names its ranks and its machine in one line', () => {
-    const line = plain(stateLine(job({ state: 'running', attempts: [{ ...attempt, state: 'running' }] })));
+    const line = plain(
+      stateLine(job({ state: 'running', attempts: [{ ...attempt, state: 'running' }] }), nameOf),
+    );
     expect(line).toBe('  running   bert   1 rank on gpu-1');
   });
 });
@@ -150,7 +155,7 @@ describe('the queue tree', () => {
 
   test('puts children under their parents', () => {
     const rows = inTreeOrder([queue('nlp', 'acme'), queue('globex'), queue('acme'), queue('ner', 'nlp')]);
-    expect(rows.map(({ label }) => label)).toEqual(['globex', 'acme', '├ nlp', '  ├ ner']);
+    expect(rows.map(({ label }) => label)).toEqual(['globex', 'acme', '└ nlp', '  └ ner']);
   });
 
   test('leaves nothing out, even where parents go round in a ring or are not in sight', () => {

@@ -8,8 +8,9 @@ import { type Connection, connect } from '../../connection.ts';
 import { exitCodes } from '../../exit-codes.ts';
 import { followJob } from '../../follow-job.ts';
 import { isJson, print, showOne } from '../../output.ts';
+import { nodeNames } from '../../resource-names.ts';
 import { stateLine } from '../../views/job.ts';
-import { finish, untilEnd } from './submit-job.ts';
+import { finish, tellOnInterrupt, untilEnd } from './submit-job.ts';
 
 export function actCommands(job: Command): void {
   example(
@@ -20,11 +21,14 @@ export function actCommands(job: Command): void {
   ).action(async (name: string, _options: unknown, command: Command) => {
     const { client } = connect(command);
     const found = await client.call('jobs.get', { params: { name } });
-    finish(
+    const nameOf = await nodeNames(client);
+    using _interrupt = tellOnInterrupt(found.name);
+    await finish(
       command,
+      client,
       isJson(command)
         ? await untilEnd(client, found)
-        : await followJob(client, found.id, (each) => print(stateLine(each))),
+        : await followJob(client, found.id, (each) => print(stateLine(each, nameOf))),
     );
   });
 
@@ -42,10 +46,11 @@ export function actCommands(job: Command): void {
     const timeoutMs = options.timeout === undefined ? undefined : timeoutOption(options.timeout);
     const ended = await waitFor(client, name, state, timeoutMs);
     if (state === undefined || (isTerminal(ended.state) && ended.state !== state)) {
-      finish(command, ended);
+      await finish(command, client, ended);
       if (isJson(command)) return;
     }
-    showOne(command, ended, () => stateLine(ended));
+    const nameOf = await nodeNames(client);
+    showOne(command, ended, () => stateLine(ended, nameOf));
   });
 
   for (const { verb, description } of [
@@ -54,8 +59,10 @@ export function actCommands(job: Command): void {
   ] as const) {
     example(job.command(`${verb} <name>`).description(description), `gantry job ${verb} train-1`).action(
       async (name: string, _options: unknown, command: Command) => {
-        const found = await connect(command).client.call(`jobs.${verb}`, { params: { name } });
-        showOne(command, found, () => stateLine(found));
+        const { client } = connect(command);
+        const found = await client.call(`jobs.${verb}`, { params: { name } });
+        const nameOf = await nodeNames(client);
+        showOne(command, found, () => stateLine(found, nameOf));
       },
     );
   }

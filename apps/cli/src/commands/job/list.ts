@@ -1,6 +1,6 @@
-import type { Job } from '@gantry/contract';
-import type { Command } from 'commander';
-import { example, numberOption } from '../../command-group.ts';
+import { type Job, jobStates } from '@gantry/contract';
+import { type Command, Option } from 'commander';
+import { countOption, example } from '../../command-group.ts';
 import { connect } from '../../connection.ts';
 import { ago, coloured } from '../../output.ts';
 import { viewList, watchable } from '../../view.ts';
@@ -12,9 +12,9 @@ export function listCommand(job: Command): void {
       job
         .command('list')
         .description('Jobs, newest first')
-        .option('--state <STATE>', 'queued, starting, running, stopping, succeeded, failed or cancelled')
+        .addOption(new Option('--state <STATE>', 'only in this state').choices(jobStates))
         .option('--queue <NAME>', 'only of this queue')
-        .option('--limit <N>', 'at most this many', numberOption, 50),
+        .option('--limit <N>', 'at most this many', countOption, 50),
     ),
     'gantry job list --state running --watch',
   ).action(async (options: { state?: Job['state']; queue?: string; limit: number }, command: Command) => {
