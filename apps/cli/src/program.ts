@@ -5,6 +5,7 @@ import { completionCommand } from './commands/completion.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { downCommand } from './commands/down.ts';
 import { endpointCommands } from './commands/endpoint.ts';
+import { endpointRolloutCommands } from './commands/endpoint-rollout.ts';
 import { eventsCommand } from './commands/events.ts';
 import { jobCommands } from './commands/job.ts';
 import { keyCommands } from './commands/key.ts';
@@ -40,6 +41,7 @@ const register: readonly ((program: Command) => void)[] = [
   jobCommands,
   modelCommands,
   endpointCommands,
+  endpointRolloutCommands,
   // Sharing.
   queueCommands,
   policyCommands,
@@ -68,9 +70,7 @@ export function createProgram(): Command {
     .option('--tenant <NAME>', 'act in this tenant (operators)')
     .option('--data-dir <DIR>', 'data directory of the server on this machine')
     .option('--json', 'print JSON instead of tables')
-    .configureHelp({ showGlobalOptions: true })
-    // What is wrong is told by report-error.ts, like every other error.
-    .configureOutput({ outputError: () => undefined })
+    .showHelpAfterError('(gantry --help lists the commands)')
     .addHelpText('after', `\nExit codes:\n${exitCodeTable()}\n\nFirst steps:\n${firstSteps}`)
     .exitOverride();
   for (const add of register) add(program);

@@ -9,6 +9,8 @@ export interface ServerOptions {
   readonly dataDir: string;
   readonly host: string;
   readonly port: number;
+  /** Where the Open Inference Protocol is spoken over gRPC; absent: nowhere. */
+  readonly grpcPort: number | undefined;
   readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined;
   readonly databaseUrl: string | undefined;
   readonly isMemory: boolean;
@@ -40,6 +42,7 @@ export function readOptions(
       'data-dir': { type: 'string' },
       host: { type: 'string', default: '127.0.0.1' },
       port: { type: 'string', default: '7070' },
+      'grpc-port': { type: 'string' },
       'tls-cert': { type: 'string' },
       'tls-key': { type: 'string' },
       insecure: { type: 'boolean', default: false },
@@ -50,11 +53,8 @@ export function readOptions(
       prices: { type: 'string' },
     },
   });
-  const port = Number(values.port);
-  if (!Number.isInteger(port) || port < 0 || port > 65_535)
-    throw new GantryError('bad_request', `--port ${values.port} is no port`, {
-      hint: 'a number from 0 to 65535; 0 takes a free one',
-    });
+  const port = portOf('--port', values.port);
+  const grpcPort = values['grpc-port'] === undefined ? undefined : portOf('--grpc-port', values['grpc-port']);
   const deviceCheckSeconds = Number(values['device-check-seconds']);
   if (!(deviceCheckSeconds >= 0.1 && deviceCheckSeconds <= 86_400))
     throw new GantryError('bad_request', '--device-check-seconds is a number from 0.1 to 86400');
@@ -75,6 +75,7 @@ export function readOptions(
     dataDir: values['data-dir'] === undefined ? defaultDataDir(env, uid) : resolve(values['data-dir']),
     host: values.host,
     port,
+    grpcPort,
     tls,
     databaseUrl: values['database-url'] ?? env['DATABASE_URL'],
     isMemory: values.memory,
@@ -83,4 +84,12 @@ export function readOptions(
     pricesFile: values.prices ?? env['GANTRY_PRICES'],
     keep: parseKeepPolicy(values.keep ?? env['GANTRY_KEEP']),
   };
+}
+
+function portOf(flag: string, value: string): number {
+  const port = Number(value);
+  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
+  throw new GantryError('bad_request', `${flag} ${value} is no port`, {
+    hint: 'a number from 0 to 65535; 0 takes a free one',
+  });
 }

@@ -14,8 +14,8 @@ import {
   createJobRuntime,
   createPriceBook,
   createRetention,
-  createScheduler,
   createStorageMeter,
+  createScheduler,
   createVault,
   evictWork,
   leaveDevices,
@@ -32,20 +32,22 @@ import { createHttpServer } from './http/index.ts';
 import { createLocalInventory } from '@gantry/runners/inventory';
 import { createJobFiles } from './job-data/create-job-files.ts';
 import { loadVaultKey } from './job-data/vault-key.ts';
+import { openGrpc } from './open-grpc.ts';
 import { createKeptFiles } from './kept-files.ts';
 import { createLocalNode } from './local-node.ts';
 import { createMetrics } from './metrics.ts';
 import type { ServerOptions } from './options.ts';
 import { createPage } from './page/index.ts';
+import { readPriceList } from './price-list.ts';
 import { createPlaces } from './places.ts';
 import type { Platform } from './platform.ts';
-import { readPriceList } from './price-list.ts';
 import { createHandlers } from './routes/index.ts';
 import { createServing } from './serving.ts';
 import type { Logger } from 'pino';
 
 export interface Server extends AsyncDisposable {
   readonly url: string;
+  readonly grpcPort: number | undefined;
   readonly platform: Platform;
 }
 
@@ -153,6 +155,10 @@ export async function serve(options: ServerOptions, logger: Logger): Promise<Ser
     }),
   );
 
+  const tls =
+    options.tls === undefined
+      ? undefined
+      : { cert: await readFile(options.tls.certFile), key: await readFile(options.tls.keyFile) };
   const metrics = createMetrics(platform, gateway);
   const http = stack.use(
     await createHttpServer({
@@ -185,12 +191,14 @@ export async function serve(options: ServerOptions, logger: Logger): Promise<Ser
       audit: (entry) => logger.info({ audit: entry }, 'write'),
       logger,
       bodyLimitBytes: options.bodyLimitBytes,
-      ...(options.tls === undefined
-        ? {}
-        : { tls: { cert: await readFile(options.tls.certFile), key: await readFile(options.tls.keyFile) } }),
+      ...(tls === undefined ? {} : { tls }),
     }),
   );
   const { url } = await http.listen({ host: options.host, port: options.port });
+  const grpc =
+    options.grpcPort === undefined
+      ? undefined
+      : stack.use(await openGrpc({ gateway, host: options.host, port: options.grpcPort, tls }));
   await writeServerFile(dataDir.path, url);
 
   // What was alive when the last server ended is alive now: adopt it before anything new is placed.
@@ -207,7 +215,7 @@ export async function serve(options: ServerOptions, logger: Logger): Promise<Ser
   stack.use(createStorageMeter(deps));
 
   const owned = stack.move();
-  return { url, platform, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  return { url, grpcPort: grpc?.port, platform, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
 /** Looks at everything that should be alive, starts or ends what is not as it should be, and plans again. */

@@ -54,6 +54,19 @@ const batchingSchema = z.strictObject({
 });
 export type Batching = z.output<typeof batchingSchema>;
 
+/** Guessing tokens ahead and checking them in one pass: the answer is the same, sooner where guesses hold. */
+const speculationSchema = z
+  .strictObject({
+    /** `ngram`: from what the text repeats; `draft`: from a smaller model with the same vocabulary. */
+    method: z.enum(['ngram', 'draft']),
+    tokens: z.number().int().min(1).max(32).default(4),
+    model: z.string().min(1).max(200).optional(),
+  })
+  .refine(({ method, model }) => (method === 'draft') === (model !== undefined), {
+    path: ['model'],
+    message: 'goes with method draft, and only with it',
+  });
+
 export const endpointCreate = z.strictObject({
   name: nameSchema,
   model: z.string().min(1).max(200),
@@ -76,6 +89,7 @@ export const endpointCreate = z.strictObject({
   latencyObjectiveMs: z.number().positive().max(600_000).optional(),
   /** How a tensor model's requests are joined (docs/serving.md). */
   batching: batchingSchema.optional(),
+  speculation: speculationSchema.optional(),
 });
 export const endpointUpdate = z.strictObject({
   model: z.string().min(1).max(200).optional(),

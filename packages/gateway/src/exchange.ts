@@ -6,7 +6,11 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
 import { binaryHeader } from '@gantry/contract/foreign/oip';
 import { Attempt, type AttemptListener } from './attempt.ts';
-import { canBePinned, chooseArm, sessionReplica } from './choose-arm.ts';
+import { cachedAnswer } from './cached-answer.ts';
+import { canBePinned } from './choose-arm.ts';
+import { chooseReplica, msUntilUsable, type ReplicaWish } from './choose-replica.ts';
+import { ClientStream } from './client-stream.ts';
+import { isCut, isRefusal, isTimeout } from './connection-errors.ts';
 import type { GatewayContext } from './gateway-context.ts';
 import type { Admission } from './limits.ts';
 import type { LoadMeter } from './load-meter.ts';
@@ -17,7 +21,7 @@ import type { RouterChoice } from './replica-router.ts';
 import type { LiveRevision, LiveRoute } from './route-table.ts';
 import type { Principal } from './route.ts';
 import { fingerprint } from './quarantine.ts';
-import { ShadowCall } from './shadow-call.ts';
+import { copyToShadow, type ShadowCall } from './shadow-call.ts';
 import { SseFrames } from './sse-frames.ts';
 import type { GatewayRequest, GatewayResponse } from './wire.ts';
 import { writeProblem } from './write-problem.ts';
@@ -27,6 +31,7 @@ const retriableStatuses: ReadonlySet<number> = new Set([502, 504]);
 /** Loading, draining or full: it did no work, so the request may wait for another or for this one again. */
 const notNow = 503;
 const clientLeft = 499;
+const suspectWaitMs = 50;
 
 export interface ExchangeInput {
   readonly id: string;
@@ -46,18 +51,16 @@ export class Exchange implements AttemptListener {
   readonly #input: ExchangeInput;
   #attempt: Attempt | undefined;
   #attempts = 0;
-  #tried: ReplicaState[] = [];
+  readonly #tried: ReplicaState[] = [];
+  readonly #wish: ReplicaWish;
   #frames: SseFrames | undefined;
   #chunks: Buffer[] = [];
   #buffered = 0;
   #head: IncomingHttpHeaders = {};
-  #isStreaming = false;
-  #isPaused = false;
   #isSettled = false;
   #firstByteMs: number | undefined;
-  #lastFrameMs = 0;
+  readonly #client: ClientStream;
   readonly #pin: string | undefined;
-  readonly #session: string | undefined;
   readonly #load: LoadMeter;
   #sentMs: number | undefined;
   #suspect: string | undefined;
@@ -65,14 +68,20 @@ export class Exchange implements AttemptListener {
   #routeReason = '';
   #holdDeadlineMs: number | undefined;
   #stopHolding: (() => void) | undefined;
-  #stallTimer: NodeJS.Timeout | undefined;
   #remember: ((answer: Buffer) => void) | undefined;
 
   constructor(context: GatewayContext, input: ExchangeInput) {
     this.#context = context;
     this.#input = input;
     this.#pin = input.request.modelVersion ?? headerOf(input.incoming, 'x-gantry-revision');
-    this.#session = headerOf(input.incoming, 'x-session-id');
+    this.#wish = {
+      principal: input.principal,
+      request: input.request,
+      pin: this.#pin,
+      session: headerOf(input.incoming, 'x-session-id'),
+      tried: this.#tried,
+    };
+    this.#client = new ClientStream(input.response, context.options.stalledClientMs, context.now);
     this.#load = context.loads.of(input.route.route.endpointId);
   }
 
@@ -91,7 +100,10 @@ export class Exchange implements AttemptListener {
       return;
     }
     this.#next();
-    if (!this.#isSettled) this.#copyToShadow();
+    if (!this.#isSettled && this.#pin === undefined) {
+      const { id, route, request } = this.#input;
+      this.#shadow = copyToShadow(this.#context, id, route, request);
+    }
   }
 
   #suspicion(): string | undefined {
@@ -99,62 +111,39 @@ export class Exchange implements AttemptListener {
     return this.#context.quarantine.fingerprintIfAny(principal.tenantId, incoming.url ?? '', request.bytes);
   }
 
-  #copyToShadow(): void {
-    const { route, request, id } = this.#input;
-    const { shadow, slots = 4 } = route.route;
-    if (shadow === undefined || this.#pin !== undefined || request.bytes.length === 0) return;
-    if (this.#context.random() * 100 >= shadow.percent) return;
-    const revision = route.revisions.find((each) => each.revision.revisionId === shadow.revisionId);
-    const replica = revision?.replicas.find(
-      (state) => state.isUsable(this.#context.now()) && state.inFlight < 2 * slots,
-    );
-    if (revision === undefined || replica === undefined) return;
-    this.#shadow = new ShadowCall(this.#context, id, route, revision);
-    this.#shadow.send(request, replica);
-  }
-
   /** An endpoint that allows it answers an equal request of the same tenant from memory, and counts no tokens. */
   #answerFromCache(): boolean {
-    const { route, request, response, principal } = this.#input;
-    const cacheMs = route.route.cacheMs ?? 0;
-    if (cacheMs <= 0 || !request.isDeterministic || this.#pin !== undefined) return false;
-    const versions = route.revisions
-      .filter(({ weight }) => weight > 0)
-      .map(({ revision }) => revision.revisionId);
-    const { cache } = this.#context;
-    const key = cache.keyFor(
-      [principal.tenantId, route.route.endpointId, ...versions],
-      this.#input.incoming.url ?? '',
-      request.bytes,
-    );
-    const body = cache.get(key, this.#context.now());
-    if (body === undefined) {
-      this.#remember = (answer) => {
-        cache.set(key, answer, this.#context.now() + cacheMs);
-      };
-      return false;
-    }
+    const { route, request, response, principal, incoming } = this.#input;
+    const cached =
+      this.#pin === undefined
+        ? cachedAnswer(this.#context, principal.tenantId, route, incoming.url ?? '', request)
+        : undefined;
+    this.#remember = cached?.remember;
+    if (cached?.body === undefined) return false;
     response.writeHead(200, {
       'content-type': 'application/json',
-      'content-length': body.length,
+      'content-length': cached.body.length,
       'x-request-id': this.#input.id,
       'x-gantry-cache': 'hit',
     });
-    response.end(body);
+    response.end(cached.body);
     this.#settle(200, noUsage);
     return true;
   }
 
   /** The gateway stops: what is still open is told so, and its work cancelled. */
   stop(): void {
-    this.#fail({ code: this.#isStreaming ? 'stream_interrupted' : 'shutting_down', retryAfterMs: 1_000 });
+    this.#fail({
+      code: this.#client.isStreaming ? 'stream_interrupted' : 'shutting_down',
+      retryAfterMs: 1_000,
+    });
   }
 
   // ── choosing ──────────────────────────────────────────────────────────────────────────────────────────
 
   #next(): void {
     if (this.#isSettled) return;
-    const chosen = this.#mayRunNow() ? this.#choose() : undefined;
+    const chosen = this.#mayRunNow() ? chooseReplica(this.#context, this.#wish) : undefined;
     if (chosen === undefined) {
       this.#hold();
       return;
@@ -166,29 +155,6 @@ export class Exchange implements AttemptListener {
   #mayRunNow(): boolean {
     const { endpointId } = this.#input.route.route;
     return this.#suspect === undefined || this.#context.quarantine.enter(endpointId, this.#suspect);
-  }
-
-  #choose(): { revision: LiveRevision; choice: RouterChoice } | undefined {
-    const { principal, request } = this.#input;
-    const route = this.#context.table.lookup(principal.tenantId, request.model);
-    if (route === undefined) return undefined;
-    const arm = chooseArm(route, {
-      pin: this.#pin,
-      stickyKey: request.user ?? (route.route.isSticky === true ? principal.keyId : undefined),
-      random: this.#context.random,
-      nowMs: this.#context.now(),
-    });
-    if (arm === undefined) return undefined;
-    const untried = arm.replicas.filter((state) => !this.#tried.includes(state));
-    const candidates = untried.length > 0 ? untried : arm.replicas;
-    const { revision } = arm;
-    if (this.#session !== undefined) {
-      const replica = sessionReplica(candidates, this.#session, route.route.slots ?? 4);
-      const uncachedTokens = request.promptTokensEstimate;
-      if (replica !== undefined) return { revision, choice: { replica, uncachedTokens, reason: 'session' } };
-    }
-    const choice = this.#context.router.pick(candidates, principal.tenantId, request);
-    return choice === undefined ? undefined : { revision, choice };
   }
 
   /** Waits for a change of routes or for an ejected replica's time to be over; gives up at the deadline. */
@@ -228,17 +194,10 @@ export class Exchange implements AttemptListener {
     };
   }
 
+  /** When an ejected replica's time is over, or a suspect may try again. */
   #msUntilUsable(now: number): number | undefined {
-    const { principal, request } = this.#input;
-    const states =
-      this.#context.table
-        .lookup(principal.tenantId, request.model)
-        ?.revisions.flatMap(({ replicas }) => replicas) ?? [];
-    const waits = states
-      .filter((state) => state.replica.ready && state.ejectedUntilMs > now)
-      .map((state) => state.ejectedUntilMs - now);
-    if (this.#suspect !== undefined) waits.push(50);
-    return waits.length === 0 ? undefined : Math.max(1, Math.ceil(Math.min(...waits)));
+    const replicaMs = msUntilUsable(this.#context, this.#wish, now);
+    return this.#suspect === undefined ? replicaMs : Math.min(replicaMs ?? Infinity, suspectWaitMs);
   }
 
   #send(revision: LiveRevision, { replica, uncachedTokens, reason }: RouterChoice): void {
@@ -302,41 +261,11 @@ export class Exchange implements AttemptListener {
     const out = frames.push(chunk);
     const tokens = frames.tokenFrames - before;
     if (tokens > 0) {
-      const now = this.#context.now();
-      if (this.#lastFrameMs > 0)
-        this.#series(attempt.revision).interTokenMs.record((now - this.#lastFrameMs) / tokens);
-      this.#lastFrameMs = now;
+      const gapMs = this.#client.noteTokens(tokens);
+      if (gapMs !== undefined) this.#series(attempt.revision).interTokenMs.record(gapMs);
     }
-    if (frames.isOverflown) {
-      this.#fail({ code: 'stream_interrupted' });
-      return;
-    }
-    if (out.length === 0) return;
-    const { response } = this.#input;
-    if (!this.#isStreaming) {
-      this.#isStreaming = true;
-      response.writeHead(200, {
-        ...this.#headers(attempt),
-        'content-type': 'text/event-stream; charset=utf-8',
-        'cache-control': 'no-cache',
-      });
-    }
-    if (!response.write(out) && !this.#isPaused) this.#pause(attempt);
-  }
-
-  /** The client reads more slowly than the model writes: the model's socket waits, and not for ever. */
-  #pause(attempt: Attempt): void {
-    const { response } = this.#input;
-    this.#isPaused = true;
-    attempt.controller?.pause();
-    this.#stallTimer = setTimeout(() => {
-      response.destroy();
-    }, this.#context.options.stalledClientMs);
-    response.once('drain', () => {
-      clearTimeout(this.#stallTimer);
-      this.#isPaused = false;
-      attempt.controller?.resume();
-    });
+    if (frames.isOverflown) this.#fail({ code: 'stream_interrupted' });
+    else if (out.length > 0) this.#client.write(attempt, () => this.#headers(attempt), out);
   }
 
   onEnd(attempt: Attempt): void {
@@ -347,11 +276,12 @@ export class Exchange implements AttemptListener {
     if (!this.#frames.isDone && this.#input.request.endsWithDone) {
       // Ended without [DONE]: the engine broke off, whatever its socket says.
       attempt.replica.noteFailure(this.#context.now());
-      if (!this.#isStreaming && this.#mayRetry()) this.#next();
+      if (!this.#client.isStreaming && this.#mayRetry()) this.#next();
       else this.#fail({ code: 'stream_interrupted' });
       return;
     }
     attempt.replica.noteSuccess();
+    if (this.#frames.whole !== undefined) this.#input.request.keep?.(this.#frames.whole);
     this.#settle(200);
     this.#input.response.end();
   }
@@ -364,7 +294,10 @@ export class Exchange implements AttemptListener {
         : Buffer.concat(this.#chunks);
     if (attempt.status < 500) attempt.replica.noteSuccess();
     else attempt.replica.noteServerError(this.#context.now());
-    if (attempt.status === 200) this.#remember?.(body);
+    if (attempt.status === 200) {
+      this.#remember?.(body);
+      this.#input.request.keep?.(body);
+    }
     this.#shadow?.compareWith(attempt.status === 200 ? body : undefined);
     this.#shadow = undefined;
     this.#settle(attempt.status, attempt.status === 200 ? (usageInJson(body) ?? noUsage) : noUsage);
@@ -398,7 +331,7 @@ export class Exchange implements AttemptListener {
 
   onFailure(attempt: Attempt, error: Error): void {
     attempt.replica.noteFailure(this.#context.now());
-    if (this.#isStreaming) {
+    if (this.#client.isStreaming) {
       this.#isCondemned(attempt, error);
       this.#fail({ code: 'stream_interrupted' });
       return;
@@ -424,7 +357,7 @@ export class Exchange implements AttemptListener {
 
   #mayRetry(): boolean {
     return (
-      !this.#isStreaming &&
+      !this.#client.isStreaming &&
       this.#attempts < this.#context.options.maxAttempts &&
       this.#context.retryBudget.take(this.#context.now())
     );
@@ -441,7 +374,7 @@ export class Exchange implements AttemptListener {
     if (this.#isSettled) return;
     this.#attempt?.abandon(new Error(problem.code));
     const { response } = this.#input;
-    if (this.#isStreaming) {
+    if (this.#client.isStreaming) {
       response.end(`data: ${problemBody(problem)}\n\n`);
     } else {
       writeProblem(response, problem, this.#input.id, dialectOf(this.#input.incoming.url));
@@ -455,22 +388,11 @@ export class Exchange implements AttemptListener {
     this.#isSettled = true;
     this.#stopHolding?.();
     this.#shadow?.compareWith(undefined);
-    clearTimeout(this.#stallTimer);
+    this.#client.close();
     const { principal, route, admission, id, startedMs, request } = this.#input;
     this.#context.stats.inFlight--;
     this.#context.exchanges.delete(this);
-    const frames = this.#frames;
-    const known = counted ?? frames?.usage;
-    const isEstimated = known === undefined && (frames?.tokenFrames ?? 0) > 0;
-    const usage =
-      known ??
-      (isEstimated
-        ? {
-            ...noUsage,
-            promptTokens: request.promptTokensEstimate,
-            completionTokens: frames?.tokenFrames ?? 0,
-          }
-        : noUsage);
+    const { usage, isEstimated } = usageOf(counted, this.#frames, request.promptTokensEstimate);
     admission.settle(usage);
     this.#leaveLoad(startedMs, usage.completionTokens);
     this.#endSuspicion(status);
@@ -519,25 +441,15 @@ function headerOf(incoming: GatewayRequest, name: string): string | undefined {
   return typeof value === 'string' && value !== '' && value.length <= 256 ? value : undefined;
 }
 
-const codeOf = (error: Error): string =>
-  'code' in error && typeof error.code === 'string' ? error.code : '';
-
-function isRefusal(error: Error): boolean {
-  return [
-    'ECONNREFUSED',
-    'ENOENT',
-    'UND_ERR_CONNECT_TIMEOUT',
-    'UND_ERR_CLOSED',
-    'UND_ERR_DESTROYED',
-    'EHOSTUNREACH',
-  ].includes(codeOf(error));
-}
-
-function isTimeout(error: Error): boolean {
-  return codeOf(error).endsWith('_TIMEOUT');
-}
-
-/** The connection broke after the request was sent: the replica is gone. */
-function isCut(error: Error): boolean {
-  return ['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'].includes(codeOf(error));
+/** As the engine counted; where it was cut off before it said so, one token a frame. */
+function usageOf(
+  counted: Usage | undefined,
+  frames: SseFrames | undefined,
+  promptTokens: number,
+): { readonly usage: Usage; readonly isEstimated: boolean } {
+  const known = counted ?? frames?.usage;
+  if (known !== undefined) return { usage: known, isEstimated: false };
+  const completionTokens = frames?.tokenFrames ?? 0;
+  if (completionTokens === 0) return { usage: noUsage, isEstimated: false };
+  return { usage: { ...noUsage, promptTokens, completionTokens }, isEstimated: true };
 }

@@ -5,6 +5,7 @@ import type { MeterRecord } from './meter-record.ts';
 import type { Quarantine } from './quarantine.ts';
 import type { ReplicaRouter } from './replica-router.ts';
 import type { ResponseCache } from './response-cache.ts';
+import type { ResponseStore } from './responses/response-store.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import type { LiveRoute, RouteTable } from './route-table.ts';
 import type { ShadowRecord } from './shadow-call.ts';
@@ -27,6 +28,7 @@ export interface GatewayContext {
   readonly router: ReplicaRouter;
   readonly retryBudget: RetryBudget;
   readonly cache: ResponseCache;
+  readonly responses: ResponseStore;
   readonly loads: EndpointLoads;
   readonly quarantine: Quarantine;
   readonly exchanges: Set<Exchange>;

@@ -2,115 +2,41 @@
  * The serving path (docs/serving.md): authenticate, limit, route, relay, count. It decides nothing that is not
  * in memory and touches no store: routes come in through `setRoutes`, usage goes out through `meter`.
  */
-import type { MetricFamily } from '@gantry/kit';
 import { shedFor } from '@gantry/serving';
 import { EndpointLoads } from './endpoint-loads.ts';
 import { Exchange } from './exchange.ts';
+import {
+  gatewayDefaults,
+  type EndpointSnapshot,
+  type Gateway,
+  type GatewayOptions,
+  type GatewaySnapshot,
+} from './gateway-api.ts';
 import type { GatewayContext } from './gateway-context.ts';
-import { GatewayStats, type Series } from './gateway-stats.ts';
-import { KeyCache, type Authenticate } from './key-cache.ts';
+import { GatewayStats } from './gateway-stats.ts';
+import { KeyCache } from './key-cache.ts';
 import { unlimited, type Limits } from './limits.ts';
 import type { EndpointLoad } from './load-meter.ts';
-import type { MeterRecord } from './meter-record.ts';
 import { listModels, modelReadiness, serverFacts, type Listing } from './listings.ts';
 import { parseOipPath, toOipRequest } from './parse-oip.ts';
 import { operationPaths, parseRequest, type ParseOutcome } from './parse-request.ts';
 import { dialectOf, type Problem } from './problem.ts';
 import { Quarantine } from './quarantine.ts';
-import { createAffinityRouter, type ReplicaRouter } from './replica-router.ts';
+import { createAffinityRouter } from './replica-router.ts';
 import type { ReplicaState } from './replica-state.ts';
 import { readBody } from './request-body.ts';
 import { createRequestIds } from './request-id.ts';
 import { bearerOf, pathOf } from './request-line.ts';
 import { ResponseCache } from './response-cache.ts';
+import { parseResponses } from './responses/continue-response.ts';
+import { keptResponse } from './responses/response-routes.ts';
+import { ResponseStore } from './responses/response-store.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { RouteTable, type LiveRoute } from './route-table.ts';
 import type { Principal, Route } from './route.ts';
-import type { ShadowRecord } from './shadow-call.ts';
 import { Upstreams } from './upstreams.ts';
 import type { GatewayRequest, GatewayResponse } from './wire.ts';
 import { writeProblem } from './write-problem.ts';
-
-export interface GatewayOptions {
-  readonly authenticate: Authenticate;
-  /** Called once for every request that reached a route, whatever became of it. Must not throw or block. */
-  readonly meter?: (record: MeterRecord) => void;
-  /** Called for every copy of a request that a shadow revision answered. */
-  readonly onShadow?: (record: ShadowRecord) => void;
-  readonly limits?: Limits;
-  readonly router?: ReplicaRouter;
-  /** A request waits for this endpoint: bring a replica back if it was scaled to zero. Called often; be cheap. */
-  readonly wake?: (tenantId: string, endpointId: string) => void;
-  /** An internal failure, with the request id that the client was given. */
-  readonly onError?: (error: unknown, requestId: string) => void;
-  readonly maxBodyBytes?: number;
-  readonly maxResponseBytes?: number;
-  readonly holdMs?: number;
-  readonly maxAttempts?: number;
-  readonly maxHolding?: number;
-  /** Memory of the response cache, all tenants together. */
-  readonly cacheBytes?: number;
-  readonly stalledClientMs?: number;
-  readonly connectionsPerReplica?: number;
-  readonly connectTimeoutMs?: number;
-  readonly firstByteTimeoutMs?: number;
-  readonly idleTimeoutMs?: number;
-  readonly keyTtlMs?: number;
-  /** Monotonic milliseconds. */
-  readonly now?: () => number;
-  readonly random?: () => number;
-}
-
-export interface GatewaySnapshot {
-  readonly inFlight: number;
-  readonly holding: number;
-  readonly series: readonly Series[];
-  readonly replicas: readonly {
-    readonly replicaId: string;
-    readonly inFlight: number;
-    readonly pendingTokens: number;
-    readonly failures: number;
-  }[];
-  /** For the kit's `writeMetrics`. */
-  readonly families: readonly MetricFamily[];
-}
-
-export interface EndpointSnapshot {
-  readonly inFlight: number;
-  readonly holding: number;
-  readonly queriesPerSecond: number;
-  readonly series: readonly Series[];
-  readonly replicas: GatewaySnapshot['replicas'];
-}
-
-export interface Gateway extends AsyncDisposable {
-  /** Takes over the request: it will be answered, or its socket closed. For `/v1/*` and `/v2*`. */
-  handle(request: GatewayRequest, response: GatewayResponse): void;
-  /** Replaces every route of a tenant at once. Requests in flight finish where they are. */
-  setRoutes(tenantId: string, routes: readonly Route[]): void;
-  /** Forgets who keys belong to: call when a key is revoked or a role changes. */
-  forgetKeys(): void;
-  stats(): GatewaySnapshot;
-  endpointStats(tenantId: string, endpointId: string, endpointName: string): EndpointSnapshot;
-  /** What every endpoint did since the last call. */
-  takeLoads(): ReadonlyMap<string, EndpointLoad>;
-  /** Resolves when nothing is in flight, or rejects with the signal's reason. New requests are still taken. */
-  drained(signal?: AbortSignal): Promise<void>;
-}
-
-const defaults = {
-  maxBodyBytes: 16 * 1024 * 1024,
-  maxResponseBytes: 64 * 1024 * 1024,
-  holdMs: 30_000,
-  maxAttempts: 3,
-  maxHolding: 10_000,
-  cacheBytes: 64 * 1024 * 1024,
-  stalledClientMs: 60_000,
-  connectionsPerReplica: 512,
-  connectTimeoutMs: 2_000,
-  firstByteTimeoutMs: 300_000,
-  idleTimeoutMs: 120_000,
-};
 
 export function createGateway(options: GatewayOptions): Gateway {
   return new HttpGateway(options);
@@ -136,7 +62,7 @@ class HttpGateway implements Gateway {
   #isStopping = false;
 
   constructor(options: GatewayOptions) {
-    const settings = { ...defaults, ...options };
+    const settings = { ...gatewayDefaults, ...options };
     const now = options.now ?? (() => performance.now());
     this.#upstreams = new Upstreams(settings);
     this.#keys = new KeyCache({
@@ -153,6 +79,7 @@ class HttpGateway implements Gateway {
       router: options.router ?? createAffinityRouter(),
       retryBudget: new RetryBudget(),
       cache: new ResponseCache(settings.cacheBytes),
+      responses: new ResponseStore(settings.responseBytes),
       loads: new EndpointLoads(now),
       quarantine: new Quarantine(),
       onShadow: options.onShadow ?? (() => undefined),
@@ -215,7 +142,18 @@ class HttpGateway implements Gateway {
     const call: Call = { principal, incoming, response, id, startedMs };
     const operation = operationPaths[path];
     if (operation !== undefined) {
-      this.#read(call, 'POST', (bytes) => parseRequest(operation, bytes));
+      const { responses } = this.#context;
+      this.#read(call, 'POST', (bytes) =>
+        operation === 'responses'
+          ? parseResponses(responses, principal.tenantId, bytes)
+          : parseRequest(operation, bytes),
+      );
+      return;
+    }
+    const kept = keptResponse(this.#context.responses, principal.tenantId, incoming.method, path);
+    if (kept !== undefined) {
+      if ('problem' in kept) this.#refuse(incoming, response, id, kept.problem);
+      else this.#json(response, id, kept.json);
       return;
     }
     const oip = parseOipPath(path);

@@ -1,10 +1,5 @@
-export {
-  createGateway,
-  type EndpointSnapshot,
-  type Gateway,
-  type GatewayOptions,
-  type GatewaySnapshot,
-} from './gateway.ts';
+export type { EndpointSnapshot, Gateway, GatewayOptions, GatewaySnapshot } from './gateway-api.ts';
+export { createGateway } from './gateway.ts';
 export { type Authenticate } from './key-cache.ts';
 export { unlimited, type Admission, type Estimate, type Limits } from './limits.ts';
 export { type MeterRecord } from './meter-record.ts';

@@ -26,5 +26,7 @@ export interface InferenceRequest {
   readonly maxTokens: number | undefined;
   /** OpenAI's `user`: sticks a person to an arm of a split. */
   readonly user: string | undefined;
+  /** Called with the whole answer, or with the last frame of a stream that carries it. */
+  readonly keep?: (answer: Buffer) => void;
   toUpstream(model: string): UpstreamCall;
 }

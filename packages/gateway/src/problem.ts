@@ -14,6 +14,11 @@ const catalogue = {
     type: 'invalid_request_error',
     message: 'No such model for this key. `GET /v1/models` lists those it may use.',
   },
+  response_not_found: {
+    status: 404,
+    type: 'invalid_request_error',
+    message: 'No such response of this key’s tenant; it was not stored, was deleted, or had to make room.',
+  },
   unknown_path: {
     status: 404,
     type: 'invalid_request_error',

@@ -20,6 +20,26 @@ export interface ShadowRecord {
   readonly isEqual: boolean | undefined;
 }
 
+/** Copies the share of requests that the route says, as long as the shadow keeps up. */
+export function copyToShadow(
+  context: GatewayContext,
+  id: string,
+  route: LiveRoute,
+  request: InferenceRequest,
+): ShadowCall | undefined {
+  const { shadow, slots = 4 } = route.route;
+  if (shadow === undefined || request.bytes.length === 0) return undefined;
+  if (context.random() * 100 >= shadow.percent) return undefined;
+  const revision = route.revisions.find((each) => each.revision.revisionId === shadow.revisionId);
+  const replica = revision?.replicas.find(
+    (state) => state.isUsable(context.now()) && state.inFlight < 2 * slots,
+  );
+  if (revision === undefined || replica === undefined) return undefined;
+  const call = new ShadowCall(context, id, route, revision);
+  call.send(request, replica);
+  return call;
+}
+
 const maxComparedBytes = 1024 * 1024;
 
 export class ShadowCall implements AttemptListener {

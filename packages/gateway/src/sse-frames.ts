@@ -22,6 +22,8 @@ export class SseFrames {
   /** Frames that carried data, without usage-only frames and `[DONE]`: near enough one a token. */
   tokenFrames = 0;
   usage: Usage | undefined;
+  /** The data of the frame that carries the whole answer, where the dialect has one. */
+  whole: Buffer | undefined;
   /** The stream said it was complete. */
   isDone = false;
   /** A single frame grew beyond the limit; the stream cannot be trusted any more. */
@@ -75,8 +77,13 @@ export class SseFrames {
   #lookForUsage(text: string): boolean {
     const json = dataOf(text);
     try {
-      const body = JSON.parse(json) as { usage?: unknown; choices?: unknown };
-      const usage = toUsage(body.usage);
+      const body = JSON.parse(json) as {
+        usage?: unknown;
+        choices?: unknown;
+        response?: { usage?: unknown };
+      };
+      if (body.response !== undefined) this.whole = Buffer.from(json);
+      const usage = toUsage(body.usage ?? body.response?.usage);
       if (usage !== undefined) this.usage = usage;
       const isUsageOnly = usage !== undefined && Array.isArray(body.choices) && body.choices.length === 0;
       if (!isUsageOnly) this.tokenFrames++;

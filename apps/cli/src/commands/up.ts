@@ -10,6 +10,7 @@ import { runServer, startServer } from '../server-process.ts';
 
 const passed = [
   'port',
+  'grpcPort',
   'host',
   'tlsCert',
   'tlsKey',
@@ -27,6 +28,7 @@ export function upCommand(program: Command): void {
       .description('Start the platform on this machine')
       .option('--detach', 'in the background')
       .option('--port <N>', 'HTTP port', '7070')
+      .option('--grpc-port <N>', 'also serve tensor models over gRPC there')
       .option('--host <ADDRESS>', 'address to listen on', '127.0.0.1')
       .option('--tls-cert <FILE>', 'certificate, PEM')
       .option('--tls-key <FILE>', 'its key, PEM')

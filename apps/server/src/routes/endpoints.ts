@@ -45,6 +45,19 @@ async function servedVersion(tx: Tx, tenantId: string, reference: string): Promi
   return { model: row.name, modelVersionId: row.id };
 }
 
+/** The wish with its draft model found. */
+async function draftOf(
+  tx: Tx,
+  tenantId: string,
+  wish:
+    | { readonly method: 'ngram' | 'draft'; readonly tokens: number; readonly model?: string | undefined }
+    | undefined,
+): Promise<EndpointSpecRecord['speculation']> {
+  if (wish === undefined) return undefined;
+  const { method, tokens, model } = wish;
+  return { method, tokens, ...(model === undefined ? {} : await servedVersion(tx, tenantId, model)) };
+}
+
 export function endpointRoutes(platform: Platform): EndpointRoutes {
   const { deps, hub, endpoints } = platform;
 
@@ -113,6 +126,7 @@ export function endpointRoutes(platform: Platform): EndpointRoutes {
       await deps.store.tx({ tenantId: principal.tenantId }, async (tx) => {
         const queue = await findOr404(tx, 'queue', principal.tenantId, queueName);
         const version = await servedVersion(tx, principal.tenantId, model);
+        const speculation = await draftOf(tx, principal.tenantId, rest.speculation);
         await tx.insert({
           kind: 'endpoint',
           id,
@@ -135,6 +149,7 @@ export function endpointRoutes(platform: Platform): EndpointRoutes {
             ...(cacheSeconds === undefined ? {} : { cacheSeconds }),
             ...(rest.latencyObjectiveMs === undefined ? {} : { latencyObjectiveMs: rest.latencyObjectiveMs }),
             ...(rest.batching === undefined ? {} : { batching: rest.batching }),
+            ...(speculation === undefined ? {} : { speculation }),
           } satisfies EndpointSpecRecord,
           status: {} satisfies EndpointStatusRecord,
         });

@@ -16,6 +16,15 @@ export interface RolloutRecord extends RevisionRecord {
   readonly startedAt: string;
 }
 
+/** How a language model's engine guesses ahead. */
+export interface SpeculationRecord {
+  readonly method: 'ngram' | 'draft';
+  readonly tokens: number;
+  /** Of the draft model. */
+  readonly model?: string;
+  readonly modelVersionId?: string;
+}
+
 /** `revision`, `model` and `modelVersionId` are the stable revision's. */
 export interface EndpointSpecRecord extends RevisionRecord {
   /** Absent in rows older than rollouts: `revision` was the newest. */
@@ -28,6 +37,7 @@ export interface EndpointSpecRecord extends RevisionRecord {
   readonly cacheSeconds?: number;
   readonly latencyObjectiveMs?: number;
   readonly batching?: Batching;
+  readonly speculation?: SpeculationRecord;
   readonly queue: string;
   readonly queueId: string;
   readonly user: string;
@@ -54,6 +64,7 @@ export interface ReplicaSpecRecord extends RevisionRecord {
   readonly slots: number;
   readonly contextTokens?: number;
   readonly batching?: Batching;
+  readonly speculation?: SpeculationRecord;
   readonly resources: EndpointSpecRecord['resources'];
 }
 

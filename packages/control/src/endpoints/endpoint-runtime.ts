@@ -3,14 +3,10 @@
  * scheduler; traffic moves only to replicas that are ready; old revisions drain after the new one serves, so a
  * roll fails no request. What the gateway saw decides rollouts and scaling.
  */
-import { GantryError } from '@gantry/contract';
-import { createId } from '@gantry/kit';
 import type { Row, WorkerEvent } from '@gantry/ports';
 import { type Deps, isoNow } from '../deps.ts';
-import { checkVersion } from '../find.ts';
 import type { Hub } from '../hub.ts';
 import { createKeyedMutex } from '../keyed-mutex.ts';
-import type { ModelVersionRecord } from '../models/model-record.ts';
 import { retryOnConflict } from '../retry-on-conflict.ts';
 import { allRows } from '../rows.ts';
 import { Autoscaler, type EndpointLoad, type ScalingChange } from './autoscaler.ts';
@@ -24,24 +20,21 @@ import type {
   ReplicaSpecRecord,
   ReplicaStatusRecord,
 } from './endpoint-record.ts';
-import { engineFiles } from './engine-files.ts';
 import { watchEngine } from './engine-watch.ts';
+import { markReady } from './mark-ready.ts';
+import { pause } from './pause.ts';
 import { RolloutJudge, type RolloutView, type SeenRequest } from './rollout-judge.ts';
+import { type EngineStart, startEngine } from './start-engine.ts';
 import { type EndpointRoute, type Origin, toRoute } from './to-route.ts';
-import { desiredReplicas, revisionName, type WantedRevision } from './wanted-revisions.ts';
+import { desiredReplicas, revisionName } from './wanted-revisions.ts';
+import { type ChangeAuthor, writeChange, writeScale } from './write-change.ts';
+import { writeDecision } from './write-decision.ts';
 
 export interface EndpointWorld {
   /** Replaces a tenant's routes at the gateway. */
   publish(tenantId: string, routes: readonly EndpointRoute[]): void;
   /** What each endpoint did since the last call; called once a second while something scales. */
   takeLoads(): ReadonlyMap<string, EndpointLoad>;
-}
-
-export interface ChangeAuthor {
-  readonly actor: string;
-  readonly requestId?: string;
-  /** The change is refused when the endpoint has moved on from this version. */
-  readonly ifMatchVersion?: number | undefined;
 }
 
 export interface EndpointRuntime extends AsyncDisposable {
@@ -146,28 +139,7 @@ export function createEndpointRuntime(deps: Deps, hub: Hub, world: EndpointWorld
   const scale = async (endpointId: string, change: ScalingChange): Promise<void> => {
     try {
       await mutex.run(`endpoint:${endpointId}`, () =>
-        deps.store.tx({ platform: true }, async (tx) => {
-          const row = await tx.get('endpoint', endpointId);
-          if (row === undefined) return;
-          const status = row.status as EndpointStatusRecord;
-          const { replicas, reason, observed, because } = change;
-          const from = desiredReplicas(row.spec as EndpointSpecRecord, status);
-          await tx.update('endpoint', endpointId, {
-            expectedVersion: row.version,
-            status: {
-              ...status,
-              scale: { replicas, reason, observed, at: isoNow(deps.clock) },
-            } satisfies EndpointStatusRecord,
-          });
-          await tx.event({
-            tenantId: row.tenantId,
-            kind: 'endpoint',
-            resourceId: endpointId,
-            type: 'endpoint.autoscaled',
-            actor: 'autoscaler',
-            reason: { from, to: replicas, reason, observed: Math.round(observed * 100) / 100, because },
-          });
-        }),
+        deps.store.tx({ platform: true }, (tx) => writeScale(tx, endpointId, change, isoNow(deps.clock))),
       );
       await reconcile(endpointId);
     } finally {
@@ -198,31 +170,7 @@ export function createEndpointRuntime(deps: Deps, hub: Hub, world: EndpointWorld
 
   const change: EndpointRuntime['change'] = async (endpointId, decide, who) => {
     await mutex.run(`endpoint:${endpointId}`, () =>
-      deps.store.tx({ platform: true }, async (tx) => {
-        const row = await tx.get('endpoint', endpointId);
-        if (row === undefined) throw new GantryError('not_found', 'the endpoint was deleted meanwhile');
-        checkVersion(row, who.ifMatchVersion);
-        const before = row.spec as EndpointSpecRecord;
-        const { spec, event } = decide(before);
-        const isNew =
-          spec.revision !== before.revision || spec.rollout?.revision !== before.rollout?.revision;
-        await tx.update('endpoint', endpointId, {
-          expectedVersion: row.version,
-          spec,
-          // Another version deserves a start without the backoff that the last one earned.
-          ...(isNew ? { status: withoutFailures(row.status as EndpointStatusRecord) } : {}),
-          ...(spec.revision === before.revision ? {} : { state: 'deploying' }),
-        });
-        await tx.event({
-          tenantId: row.tenantId,
-          kind: 'endpoint',
-          resourceId: endpointId,
-          type: event.type,
-          actor: who.actor,
-          reason: event.reason,
-          ...(who.requestId === undefined ? {} : { requestId: who.requestId }),
-        });
-      }),
+      deps.store.tx({ platform: true }, (tx) => writeChange(tx, endpointId, decide, who)),
     );
     await reconcile(endpointId);
   };
@@ -241,38 +189,9 @@ export function createEndpointRuntime(deps: Deps, hub: Hub, world: EndpointWorld
       const backoffMs = status.retryAt === undefined ? 0 : Date.parse(status.retryAt) - deps.clock.nowMs();
       const create = backoffMs > 0 ? [] : decision.create;
       if (create.length < decision.create.length) later(backoffMs, () => background(reconcile(endpointId)));
-      await deps.store.tx({ platform: true }, async (tx) => {
-        if (desired !== undefined)
-          for (const revision of create) await tx.insert(newReplica(desired, revision));
-        for (const row of decision.drain) {
-          const toState = row.state === 'queued' ? 'ended' : 'draining';
-          await tx.update('replica', row.id, { expectedVersion: row.version, state: toState });
-          await tx.event({
-            tenantId: row.tenantId,
-            kind: 'replica',
-            resourceId: row.id,
-            type: `replica.${toState}`,
-            fromState: row.state,
-            toState,
-            actor: 'reconciler',
-          });
-        }
-        if (desired !== undefined && desired.state !== decision.state) {
-          await tx.update('endpoint', desired.id, {
-            expectedVersion: desired.version,
-            state: decision.state,
-          });
-          await tx.event({
-            tenantId: desired.tenantId,
-            kind: 'endpoint',
-            resourceId: desired.id,
-            type: `endpoint.${decision.state}`,
-            fromState: desired.state,
-            toState: decision.state,
-            actor: 'reconciler',
-          });
-        }
-      });
+      await deps.store.tx({ platform: true }, (tx) =>
+        writeDecision(tx, desired, { ...decision, create }, deps.clock.nowMs()),
+      );
       if (desired === undefined) {
         judge.watch(endpointId, undefined);
         autoscaler.forget(endpointId);
@@ -288,33 +207,6 @@ export function createEndpointRuntime(deps: Deps, hub: Hub, world: EndpointWorld
       if (create.length > 0) hub.changed('scheduler');
     });
 
-  const newReplica = (endpoint: Row, wanted: WantedRevision) => {
-    const spec = endpoint.spec as EndpointSpecRecord;
-    const status = endpoint.status as EndpointStatusRecord;
-    const id = createId('rpl', deps.clock.nowMs());
-    return {
-      kind: 'replica',
-      id,
-      tenantId: endpoint.tenantId,
-      name: id.replace('_', '-'),
-      state: 'queued',
-      parentId: endpoint.id,
-      spec: {
-        revision: wanted.revision,
-        model: wanted.model,
-        modelVersionId: wanted.modelVersionId,
-        slots: spec.slots,
-        resources: spec.resources,
-        ...(spec.contextTokens === undefined ? {} : { contextTokens: spec.contextTokens }),
-        ...(spec.batching === undefined ? {} : { batching: spec.batching }),
-      } satisfies ReplicaSpecRecord,
-      status: {
-        restarts: status.crashes ?? 0,
-        ...(status.lastFailure === undefined ? {} : { message: status.lastFailure }),
-      } satisfies ReplicaStatusRecord,
-    };
-  };
-
   const ensureReplica = (replicaId: string): Promise<void> =>
     mutex.run(`replica:${replicaId}`, async () => {
       const row = await deps.store.read({ platform: true }, (tx) => tx.get('replica', replicaId));
@@ -323,71 +215,27 @@ export function createEndpointRuntime(deps: Deps, hub: Hub, world: EndpointWorld
       if (workerId === undefined) return;
       byWorker.set(workerId, replicaId);
       if (row.state === 'draining') return deps.runner.stop(workerId, { graceMs: 30_000 });
-      const spec = row.spec as ReplicaSpecRecord;
-      const version = await deps.store.read({ platform: true }, (tx) =>
-        tx.get('model-version', spec.modelVersionId),
-      );
-      const files = version && engineFiles(version.spec as ModelVersionRecord);
-      if (files === undefined)
+      const started = await startEngine(deps, row, workerId);
+      if (started === undefined)
         return finishReplica(replicaId, 'the model version has no file that an engine here can serve');
-      const fetchingMs = deps.clock.nowMs();
-      const modelPath = await deps.places.materialiseModel(spec.modelVersionId, files.files, files.main);
-      const fetchedMs = deps.clock.nowMs();
-      const { specFile } = await deps.places.prepareAttempt({
-        jobId: replicaId,
-        attemptId: workerId,
-        spec: {
-          engine: files.engine,
-          modelPath,
-          modelName: spec.model,
-          slots: spec.slots,
-          threads: Math.max(1, Math.floor(spec.resources.cpu)),
-          memoryBytes: spec.resources.memory,
-          ...(spec.contextTokens === undefined ? {} : { contextTokens: spec.contextTokens }),
-          ...(spec.batching === undefined ? {} : { batching: spec.batching }),
-        },
-      });
-      const workerDir = deps.places.workerDir(workerId);
-      await deps.runner.start({
-        workerId,
-        attemptId: workerId,
-        jobId: replicaId,
-        rank: 0,
-        command: deps.workerCommand('engine'),
-        cwd: deps.places.runDir(replicaId),
-        env: {
-          GANTRY_SPEC_FILE: specFile,
-          GANTRY_WORKER_DIR: workerDir,
-          GANTRY_REPORT_FILE: `${workerDir}/report.jsonl`,
-        },
-        limits: {
-          cpuMilli: Math.round(spec.resources.cpu * 1000),
-          memoryBytes: spec.resources.memory,
-          pids: 1024,
-        },
-        logLimitBytes: 64 * 1024 ** 2,
-      });
-      background(follow(row, workerId, { fetchMs: fetchedMs - fetchingMs, startedMs: fetchedMs }));
+      background(follow(row, workerId, started));
     });
 
-  const follow = async (
-    replica: Row,
-    workerId: string,
-    times: { readonly fetchMs: number; readonly startedMs: number },
-  ): Promise<void> => {
+  const follow = async (replica: Row, workerId: string, times: EngineStart): Promise<void> => {
     if (watches.has(replica.id)) return;
     const watch = new AbortController();
     watches.set(replica.id, watch);
     const endpointId = replica.parentId ?? '';
+    const signal = AbortSignal.any([watch.signal, stopping.signal]);
     try {
       await watchEngine({
         places: deps.places,
         workerId,
-        signal: AbortSignal.any([watch.signal, stopping.signal]),
-        wait: (delayMs) => wait(delayMs, watch.signal),
+        signal,
+        wait: (delayMs) => pause(delayMs, signal),
         onReadiness: async (origin, isReady) => {
           origins.set(replica.id, { origin, isReady });
-          if (isReady) await markReady(replica, times);
+          if (isReady) await markReady(deps, replica.id, times);
           await reconcile(endpointId);
         },
         onGivenUp: async (reason) => {
@@ -399,53 +247,6 @@ export function createEndpointRuntime(deps: Deps, hub: Hub, world: EndpointWorld
       if (watches.get(replica.id) === watch) watches.delete(replica.id);
     }
   };
-
-  const wait = (delayMs: number, signal: AbortSignal): Promise<void> =>
-    new Promise((resolve) => {
-      if (signal.aborted || stopping.signal.aborted) return resolve();
-      const timer = setTimeout(finish, delayMs);
-      timer.unref();
-      function finish(): void {
-        clearTimeout(timer);
-        signal.removeEventListener('abort', finish);
-        stopping.signal.removeEventListener('abort', finish);
-        resolve();
-      }
-      signal.addEventListener('abort', finish);
-      stopping.signal.addEventListener('abort', finish);
-    });
-
-  /** A replica that a server before this one saw ready stays what it is: it was no cold start. */
-  const markReady = async (
-    replica: Row,
-    times: { readonly fetchMs: number; readonly startedMs: number },
-  ): Promise<void> =>
-    deps.store.tx({ platform: true }, async (tx) => {
-      const row = await tx.get('replica', replica.id);
-      if (row?.state !== 'starting') return;
-      const status = row.status as ReplicaStatusRecord;
-      const nowMs = deps.clock.nowMs();
-      const coldStart = {
-        scheduleMs: Math.max(0, Date.parse(status.placedAt ?? row.createdAt) - Date.parse(row.createdAt)),
-        fetchMs: times.fetchMs,
-        loadMs: Math.max(0, nowMs - times.startedMs),
-      };
-      await tx.update('replica', row.id, {
-        expectedVersion: row.version,
-        state: 'ready',
-        status: { ...status, readyAt: isoNow(deps.clock), coldStart } satisfies ReplicaStatusRecord,
-      });
-      await tx.event({
-        tenantId: row.tenantId,
-        kind: 'replica',
-        resourceId: row.id,
-        type: 'replica.ready',
-        fromState: row.state,
-        toState: 'ready',
-        actor: 'reconciler',
-        reason: { coldStart },
-      });
-    });
 
   /** An engine has ended: its time is booked, and unless it was drained a new replica waits out the backoff. */
   const finishReplica = async (replicaId: string, message: string): Promise<void> => {
@@ -520,9 +321,4 @@ export function createEndpointRuntime(deps: Deps, hub: Hub, world: EndpointWorld
       await mutex.idle();
     },
   };
-}
-
-function withoutFailures(status: EndpointStatusRecord): EndpointStatusRecord {
-  const { crashes: _crashes, retryAt: _retryAt, lastFailure: _lastFailure, ...rest } = status;
-  return rest;
 }

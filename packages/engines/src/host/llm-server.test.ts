@@ -67,6 +67,51 @@ describe('engine host, as the openai client sees it', () => {
     expect(usage).toMatchObject({ completion_tokens: answerAfter('t').length });
   });
 
+  it('responds, whole and as events that add up to the same', async () => {
+    const input = 'the quick';
+    const whole = await client.responses.create({
+      model: 'permutation',
+      temperature: 0,
+      input,
+      max_output_tokens: 5,
+    });
+    expect(whole).toMatchObject({
+      status: 'incomplete',
+      incomplete_details: { reason: 'max_output_tokens' },
+      output_text: answerAfter('k').slice(0, 5),
+      usage: { output_tokens: 5 },
+    });
+    const events = await client.responses.create({
+      model: 'permutation',
+      temperature: 0,
+      instructions: 'Answer.',
+      input: [{ role: 'user', content: [{ type: 'input_text', text: input }] }],
+      stream: true,
+    });
+    const types: string[] = [];
+    let text = '';
+    for await (const event of events) {
+      expect(event.sequence_number).toBe(types.length);
+      types.push(event.type);
+      if (event.type === 'response.output_text.delta') text += event.delta;
+      if (event.type === 'response.completed') {
+        expect(event.response.output_text ?? text).toBe(answerAfter('k'));
+        expect(event.response.status).toBe('completed');
+      }
+    }
+    expect(text).toBe(answerAfter('k'));
+    expect(types.slice(0, 4)).toEqual([
+      'response.created',
+      'response.in_progress',
+      'response.output_item.added',
+      'response.content_part.added',
+    ]);
+    expect(types.at(-1)).toBe('response.completed');
+    const refused = await post('/v1/responses', { input: [{ type: 'web_search_call' }] });
+    expect(refused.status).toBe(400);
+    expect(await refused.text()).toContain('web_search_call');
+  });
+
   it('chats, whole and streamed', async () => {
     const messages = [{ role: 'user' as const, content: 'the quick' }];
     const whole = await client.chat.completions.create({ ...greedy, messages, max_completion_tokens: 5 });

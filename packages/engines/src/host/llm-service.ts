@@ -5,7 +5,7 @@ import { availableParallelism } from 'node:os';
 import { EngineError } from '../engine-error.ts';
 import type { SpeculationOptions } from '../llamacpp/drafter.ts';
 import { createLlamaEngine } from '../llamacpp/llama-engine.ts';
-import type { GenerateRequest, LlmEngine } from '../llm-engine.ts';
+import type { ChatMessage, GenerateRequest, LlmEngine } from '../llm-engine.ts';
 import { chatDialect, completionsDialect, type Dialect } from '../openai/dialect.ts';
 import {
   parseChat,
@@ -14,7 +14,9 @@ import {
   type GenerationOptions,
   type Prompt,
 } from '../openai/parse-request.ts';
+import { parseResponseRequest } from '../openai/parse-response-request.ts';
 import { answerGeneration } from './answer-generation.ts';
+import { answerResponse } from './answer-response.ts';
 import type { EngineCall, EngineRoute, EngineService } from './engine-server.ts';
 import { readJson, sendJson } from './http-body.ts';
 import { plainPrompt } from './plain-prompt.ts';
@@ -41,6 +43,15 @@ export interface LlmServiceOptions {
 }
 
 type Work = (engine: LlmEngine, body: unknown, call: EngineCall) => Promise<void>;
+
+interface Asked {
+  readonly options: GenerationOptions;
+  readonly prompts: readonly (readonly number[])[];
+  /** The prompts to give back before each answer; empty for none. */
+  readonly echoed: readonly Prompt[];
+  /** The field that a prompt came in. */
+  readonly param: string;
+}
 
 export class LlmService implements EngineService {
   readonly #options: LlmServiceOptions;
@@ -93,6 +104,7 @@ export class LlmService implements EngineService {
     '/v1/models': { method: 'GET', isWork: false, answer: ({ response }) => this.#listModels(response) },
     '/v1/completions': this.#post((engine, body, call) => this.#complete(engine, body, call)),
     '/v1/chat/completions': this.#post((engine, body, call) => this.#chat(engine, body, call)),
+    '/v1/responses': this.#post((engine, body, call) => this.#respond(engine, body, call)),
     '/v1/embeddings': this.#post((engine, body, call) => this.#embed(engine, body, call)),
   };
 
@@ -130,15 +142,35 @@ export class LlmService implements EngineService {
 
   async #chat(engine: LlmEngine, body: unknown, call: EngineCall): Promise<void> {
     const chat = parseChat(body);
-    const text =
-      engine.chatTemplate === undefined ? plainPrompt(chat.messages) : engine.renderChat(chat.messages);
     await this.#generate(engine, call, {
       dialect: chatDialect,
       options: chat,
-      prompts: [engine.tokenize(text, engine.chatTemplate !== undefined)],
+      prompts: [chatTokens(engine, chat.messages)],
       echoed: [],
       param: 'messages',
     });
+  }
+
+  async #respond(engine: LlmEngine, body: unknown, call: EngineCall): Promise<void> {
+    const options = parseResponseRequest(body);
+    const prompt = chatTokens(engine, options.messages);
+    const [request] = this.#requestsOf(engine, call, {
+      options,
+      prompts: [prompt],
+      echoed: [],
+      param: 'input',
+    });
+    const id = randomUUID().replaceAll('-', '');
+    const head = {
+      id: `resp_${id}`,
+      messageId: `msg_${id}`,
+      createdSeconds: Math.floor(Date.now() / 1_000),
+      model: options.model ?? this.#options.modelName,
+      temperature: options.sampling.temperature,
+      topP: options.sampling.topP,
+      echo: options.echo,
+    };
+    await answerResponse(engine, head, request as GenerateRequest, options.isStream, call.response);
   }
 
   async #complete(engine: LlmEngine, body: unknown, call: EngineCall): Promise<void> {
@@ -152,19 +184,12 @@ export class LlmService implements EngineService {
     });
   }
 
-  async #generate(
+  /** What to compute: `n` answers to each prompt. */
+  #requestsOf(
     engine: LlmEngine,
-    { request, response, signal }: EngineCall,
-    asked: {
-      readonly dialect: Dialect;
-      readonly options: GenerationOptions;
-      readonly prompts: readonly (readonly number[])[];
-      /** The prompts to give back before each answer; empty for none. */
-      readonly echoed: readonly Prompt[];
-      readonly param: string;
-    },
-  ): Promise<void> {
-    const { dialect, options, prompts, echoed, param } = asked;
+    { request, signal }: EngineCall,
+    { options, prompts, echoed, param }: Asked,
+  ): readonly GenerateRequest[] {
     this.#requireModel(options.model);
     const common = {
       ignoreEnd: options.ignoreEnd,
@@ -175,18 +200,26 @@ export class LlmService implements EngineService {
       ...(options.topLogprobs === undefined ? {} : { topLogprobs: options.topLogprobs }),
       ...(options.jsonSchema === undefined ? {} : { jsonSchema: options.jsonSchema }),
     };
-    const choices = Array.from({ length: options.choices }, (_, choice) => choice);
-    const requests = prompts.flatMap((tokens) => {
+    return prompts.flatMap((tokens) => {
       const prompt = tokens.length === 0 ? [engine.bosToken ?? 0] : tokens;
       const room = engine.contextTokens - prompt.length;
       if (room <= 0) throw tooLong(engine, prompt.length, param);
-      return choices.map((choice): GenerateRequest => ({
+      return Array.from({ length: options.choices }, (_, choice): GenerateRequest => ({
         ...common,
         prompt,
         maxTokens: Math.min(options.maxTokens ?? engine.contextTokens, room),
         sampling: { ...options.sampling, seed: options.sampling.seed + choice },
       }));
     });
+  }
+
+  async #generate(
+    engine: LlmEngine,
+    call: EngineCall,
+    asked: Asked & { readonly dialect: Dialect },
+  ): Promise<void> {
+    const { dialect, options, prompts, echoed } = asked;
+    const requests = this.#requestsOf(engine, call, asked);
     await answerGeneration(
       engine,
       {
@@ -197,11 +230,13 @@ export class LlmService implements EngineService {
         options,
         requests,
         echoes: echoed.flatMap((prompt) =>
-          choices.map(() => (typeof prompt === 'string' ? prompt : engine.detokenize(prompt))),
+          Array<string>(options.choices).fill(
+            typeof prompt === 'string' ? prompt : engine.detokenize(prompt),
+          ),
         ),
         promptTokens: prompts.reduce((total, tokens) => total + Math.max(1, tokens.length), 0),
       },
-      response,
+      call.response,
     );
   }
 
@@ -233,6 +268,11 @@ export class LlmService implements EngineService {
       param: 'model',
     });
   }
+}
+
+function chatTokens(engine: LlmEngine, messages: readonly ChatMessage[]): readonly number[] {
+  const hasTemplate = engine.chatTemplate !== undefined;
+  return engine.tokenize(hasTemplate ? engine.renderChat(messages) : plainPrompt(messages), hasTemplate);
 }
 
 function tokensOf(engine: LlmEngine, prompt: Prompt, param: string): readonly number[] {

@@ -16,7 +16,7 @@ import {
 import { loadSync } from '@grpc/proto-loader';
 import type { IncomingHttpHeaders } from 'node:http';
 import { join } from 'node:path';
-import type { Gateway } from '../gateway.ts';
+import type { Gateway } from '../gateway-api.ts';
 import { callInside, type InsideAnswer } from './call-inside.ts';
 import { toMessage, toRest, type InferMessage } from './infer-messages.ts';
 

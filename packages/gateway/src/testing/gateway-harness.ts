@@ -1,7 +1,8 @@
 /** A gateway behind a real HTTP server on the loopback, with one tenant `acme` whose key is `sk-acme`. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { createGateway, type Gateway, type GatewayOptions } from '../gateway.ts';
+import type { Gateway, GatewayOptions } from '../gateway-api.ts';
+import { createGateway } from '../gateway.ts';
 import type { MeterRecord } from '../meter-record.ts';
 import type { Route, RouteReplica } from '../route.ts';
 

@@ -1,0 +1,156 @@
+/** How a served model changes: rollouts and their end, processes, draining, and the numbers that decide. */
+import type { Endpoint } from '@gantry/contract';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { example, group, numberOption } from '../command-group.ts';
+import { connect } from '../connection.ts';
+import { coloured, showOne } from '../output.ts';
+import { view, watchable } from '../view.ts';
+import { describeRollout, describeStats } from '../views/rollout.ts';
+
+type Mode = 'canary' | 'shadow' | 'ab';
+
+export function endpointRolloutCommands(program: Command): void {
+  const endpoint = group(program, 'endpoint', 'Served models');
+
+  example(
+    endpoint
+      .command('rollout <name>')
+      .description('Give part of the traffic to another version, or change that part')
+      .requiredOption('--to <REF>', 'name, name@3 or name@alias')
+      .option('--percent <N>', 'of the traffic', numberOption, 10)
+      .addOption(
+        new Option('--mode <MODE>', 'who is answered by it')
+          .choices(['canary', 'shadow', 'ab'])
+          .default('canary'),
+      )
+      .option('--manual', 'tell the verdict, but leave the decision to you')
+      .option('--min-pairs <N>', 'pairs of requests before a promotion', numberOption, 200),
+    'gantry endpoint rollout chat --to quickstart@2 --percent 5',
+    'gantry endpoint rollout chat --to quickstart@2 --mode shadow --percent 100',
+  ).action(
+    async (
+      name: string,
+      options: { to: string; percent: number; mode: Mode; manual?: boolean; minPairs: number },
+      command: Command,
+    ) => {
+      const { to, percent, mode, minPairs } = options;
+      const found = await connect(command).client.call('endpoints.rollout', {
+        params: { name },
+        body: { to, percent, mode, minPairs, automatic: options.manual !== true },
+      });
+      showOne(command, found, () => describeRollout(found));
+    },
+  );
+
+  const ending = (verb: 'promote' | 'rollback', description: string): void => {
+    example(
+      endpoint.command(`${verb} <name>`).description(description),
+      `gantry endpoint ${verb} chat`,
+    ).action(async (name: string, _options: unknown, command: Command) => {
+      const found = await connect(command).client.call(`endpoints.${verb}`, { params: { name } });
+      showOne(command, found, () => `  ${found.name} serves ${found.model}   ${coloured(found.state)}`);
+    });
+  };
+  ending('promote', 'End the rollout: its version takes all traffic');
+  ending('rollback', 'End the rollout, or go back to the version before this one');
+
+  example(
+    endpoint
+      .command('scale <name>')
+      .description('Set the number of processes, or let demand set it')
+      .option('--replicas <N>', 'always so many', numberOption)
+      .option('--min <N>', 'at least; 0 sleeps when nobody asks', numberOption)
+      .option('--max <N>', 'at most', numberOption)
+      .option(
+        '--target <NAME=N>',
+        'what one process carries: concurrency, queriesPerSecond, queue, meanMs, p99Ms, tokensPerSecond',
+        targetOption,
+      )
+      .option('--predictive', 'start ahead of a forecast rise')
+      .option('--idle-seconds <N>', 'idle for so long before zero', numberOption),
+    'gantry endpoint scale chat --replicas 2',
+    'gantry endpoint scale chat --min 0 --max 4 --target concurrency=4',
+  ).action(async (name: string, options: ScaleOptions, command: Command) => {
+    const found = await connect(command).client.call('endpoints.update', {
+      params: { name },
+      body: scaleBody(options),
+    });
+    showOne(
+      command,
+      found,
+      () => `  ${found.name} is ${coloured(found.state)}   ${found.desiredReplicas} replicas wanted`,
+    );
+  });
+
+  example(
+    endpoint
+      .command('drain <name>')
+      .description('Let streams finish, then stop every process; scale brings it back'),
+    'gantry endpoint drain chat',
+  ).action(async (name: string, _options: unknown, command: Command) => {
+    const found = await connect(command).client.call('endpoints.update', {
+      params: { name },
+      body: { replicas: 0 },
+    });
+    showOne(
+      command,
+      found,
+      () => `  ${found.name} is draining; back with: gantry endpoint scale ${name} --replicas 1`,
+    );
+  });
+
+  example(
+    watchable(
+      endpoint.command('stats <name>').description('Requests, latencies, tokens and cost by revision'),
+    ),
+    'gantry endpoint stats chat --watch',
+  ).action(async (name: string, _options: unknown, command: Command) => {
+    const { client } = connect(command);
+    await view(command, {
+      load: async () => ({
+        endpoint: await client.call('endpoints.get', { params: { name } }),
+        stats: await client.call('endpoints.stats', { params: { name } }),
+      }),
+      text: ({
+        endpoint: found,
+        stats,
+      }: {
+        endpoint: Endpoint;
+        stats: Parameters<typeof describeStats>[0];
+      }) =>
+        [describeStats(stats), ...(found.rollout === undefined ? [] : ['', describeRollout(found)])].join(
+          '\n',
+        ),
+    });
+  });
+}
+
+interface ScaleOptions {
+  readonly replicas?: number;
+  readonly min?: number;
+  readonly max?: number;
+  readonly target?: Readonly<Record<string, number>>;
+  readonly predictive?: boolean;
+  readonly idleSeconds?: number;
+}
+
+/** A fixed number, or bounds with what one process should carry. */
+export function scaleBody({ replicas, min, max, target, predictive, idleSeconds }: ScaleOptions) {
+  if (replicas !== undefined && max === undefined) return { replicas };
+  if (max === undefined)
+    throw new InvalidArgumentError('Give --replicas N for a fixed number, or --max N to let demand decide.');
+  return {
+    scaling: {
+      min: min ?? 1,
+      max,
+      policy: predictive === true ? ('predictive' as const) : ('reactive' as const),
+      ...(target === undefined ? {} : { target }),
+      ...(idleSeconds === undefined ? {} : { idleSeconds }),
+    },
+  };
+}
+
+function targetOption(text: string, before: Readonly<Record<string, number>> = {}): Record<string, number> {
+  const [name = '', value = ''] = text.split('=');
+  return { ...before, [name]: numberOption(value) };
+}

@@ -1,0 +1,33 @@
+/** A replica answers for the first time: its row says so, with how long its cold start took by phase. */
+import { type Deps, isoNow } from '../deps.ts';
+import type { ReplicaStatusRecord } from './endpoint-record.ts';
+import type { EngineStart } from './start-engine.ts';
+
+/** A replica that a server before this one saw ready stays what it is: it was no cold start. */
+export async function markReady(deps: Deps, replicaId: string, times: EngineStart): Promise<void> {
+  await deps.store.tx({ platform: true }, async (tx) => {
+    const row = await tx.get('replica', replicaId);
+    if (row?.state !== 'starting') return;
+    const status = row.status as ReplicaStatusRecord;
+    const coldStart = {
+      scheduleMs: Math.max(0, Date.parse(status.placedAt ?? row.createdAt) - Date.parse(row.createdAt)),
+      fetchMs: times.fetchMs,
+      loadMs: Math.max(0, deps.clock.nowMs() - times.startedMs),
+    };
+    await tx.update('replica', row.id, {
+      expectedVersion: row.version,
+      state: 'ready',
+      status: { ...status, readyAt: isoNow(deps.clock), coldStart } satisfies ReplicaStatusRecord,
+    });
+    await tx.event({
+      tenantId: row.tenantId,
+      kind: 'replica',
+      resourceId: row.id,
+      type: 'replica.ready',
+      fromState: row.state,
+      toState: 'ready',
+      actor: 'reconciler',
+      reason: { coldStart },
+    });
+  });
+}

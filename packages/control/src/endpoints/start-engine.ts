@@ -1,0 +1,75 @@
+/** A replica's engine: its files beside each other, its spec written, its process started or adopted. */
+import type { Row } from '@gantry/ports';
+import type { Deps } from '../deps.ts';
+import type { ModelVersionRecord } from '../models/model-record.ts';
+import type { ReplicaSpecRecord } from './endpoint-record.ts';
+import { engineFiles, type EngineFiles } from './engine-files.ts';
+
+export interface EngineStart {
+  readonly fetchMs: number;
+  readonly startedMs: number;
+}
+
+/** Undefined when no engine here serves the version's files. Starting a worker that runs already adopts it. */
+export async function startEngine(
+  deps: Deps,
+  replica: Row,
+  workerId: string,
+): Promise<EngineStart | undefined> {
+  const spec = replica.spec as ReplicaSpecRecord;
+  const { speculation } = spec;
+  const draftId = speculation?.method === 'draft' ? speculation.modelVersionId : undefined;
+  const files = await filesOf(deps, spec.modelVersionId);
+  const draftFiles = draftId === undefined ? undefined : await filesOf(deps, draftId);
+  if (files === undefined || (draftId !== undefined && draftFiles?.engine !== 'llm')) return undefined;
+  const fetchingMs = deps.clock.nowMs();
+  const modelPath = await deps.places.materialiseModel(spec.modelVersionId, files.files, files.main);
+  const draftPath =
+    draftId === undefined || draftFiles === undefined
+      ? undefined
+      : await deps.places.materialiseModel(draftId, draftFiles.files, draftFiles.main);
+  const startedMs = deps.clock.nowMs();
+  const { specFile } = await deps.places.prepareAttempt({
+    jobId: replica.id,
+    attemptId: workerId,
+    spec: {
+      engine: files.engine,
+      modelPath,
+      modelName: spec.model,
+      slots: spec.slots,
+      threads: Math.max(1, Math.floor(spec.resources.cpu)),
+      memoryBytes: spec.resources.memory,
+      ...(spec.contextTokens === undefined ? {} : { contextTokens: spec.contextTokens }),
+      ...(spec.batching === undefined ? {} : { batching: spec.batching }),
+      ...(speculation === undefined
+        ? {}
+        : { speculation: { method: speculation.method, tokens: speculation.tokens, modelPath: draftPath } }),
+    },
+  });
+  const workerDir = deps.places.workerDir(workerId);
+  await deps.runner.start({
+    workerId,
+    attemptId: workerId,
+    jobId: replica.id,
+    rank: 0,
+    command: deps.workerCommand('engine'),
+    cwd: deps.places.runDir(replica.id),
+    env: {
+      GANTRY_SPEC_FILE: specFile,
+      GANTRY_WORKER_DIR: workerDir,
+      GANTRY_REPORT_FILE: `${workerDir}/report.jsonl`,
+    },
+    limits: {
+      cpuMilli: Math.round(spec.resources.cpu * 1000),
+      memoryBytes: spec.resources.memory,
+      pids: 1024,
+    },
+    logLimitBytes: 64 * 1024 ** 2,
+  });
+  return { fetchMs: startedMs - fetchingMs, startedMs };
+}
+
+async function filesOf({ store }: Deps, modelVersionId: string): Promise<EngineFiles | undefined> {
+  const version = await store.read({ platform: true }, (tx) => tx.get('model-version', modelVersionId));
+  return version && engineFiles(version.spec as ModelVersionRecord);
+}

@@ -1,0 +1,95 @@
+/** What a gateway is made of and what it answers: the door of this package. */
+import type { MetricFamily } from '@gantry/kit';
+import type { Series } from './gateway-stats.ts';
+import type { Authenticate } from './key-cache.ts';
+import type { Limits } from './limits.ts';
+import type { EndpointLoad } from './load-meter.ts';
+import type { MeterRecord } from './meter-record.ts';
+import type { ReplicaRouter } from './replica-router.ts';
+import type { Route } from './route.ts';
+import type { ShadowRecord } from './shadow-call.ts';
+import type { GatewayRequest, GatewayResponse } from './wire.ts';
+
+export interface GatewayOptions {
+  readonly authenticate: Authenticate;
+  /** Called once for every request that reached a route, whatever became of it. Must not throw or block. */
+  readonly meter?: (record: MeterRecord) => void;
+  /** Called for every copy of a request that a shadow revision answered. */
+  readonly onShadow?: (record: ShadowRecord) => void;
+  readonly limits?: Limits;
+  readonly router?: ReplicaRouter;
+  /** A request waits for this endpoint: bring a replica back if it was scaled to zero. Called often; be cheap. */
+  readonly wake?: (tenantId: string, endpointId: string) => void;
+  /** An internal failure, with the request id that the client was given. */
+  readonly onError?: (error: unknown, requestId: string) => void;
+  readonly maxBodyBytes?: number;
+  readonly maxResponseBytes?: number;
+  readonly holdMs?: number;
+  readonly maxAttempts?: number;
+  readonly maxHolding?: number;
+  /** Memory of the response cache, all tenants together. */
+  readonly cacheBytes?: number;
+  /** Memory of the responses that clients may ask for again, all tenants together. */
+  readonly responseBytes?: number;
+  readonly stalledClientMs?: number;
+  readonly connectionsPerReplica?: number;
+  readonly connectTimeoutMs?: number;
+  readonly firstByteTimeoutMs?: number;
+  readonly idleTimeoutMs?: number;
+  readonly keyTtlMs?: number;
+  /** Monotonic milliseconds. */
+  readonly now?: () => number;
+  readonly random?: () => number;
+}
+
+export interface GatewaySnapshot {
+  readonly inFlight: number;
+  readonly holding: number;
+  readonly series: readonly Series[];
+  readonly replicas: readonly {
+    readonly replicaId: string;
+    readonly inFlight: number;
+    readonly pendingTokens: number;
+    readonly failures: number;
+  }[];
+  /** For the kit's `writeMetrics`. */
+  readonly families: readonly MetricFamily[];
+}
+
+export interface EndpointSnapshot {
+  readonly inFlight: number;
+  readonly holding: number;
+  readonly queriesPerSecond: number;
+  readonly series: readonly Series[];
+  readonly replicas: GatewaySnapshot['replicas'];
+}
+
+export interface Gateway extends AsyncDisposable {
+  /** Takes over the request: it will be answered, or its socket closed. For `/v1/*` and `/v2*`. */
+  handle(request: GatewayRequest, response: GatewayResponse): void;
+  /** Replaces every route of a tenant at once. Requests in flight finish where they are. */
+  setRoutes(tenantId: string, routes: readonly Route[]): void;
+  /** Forgets who keys belong to: call when a key is revoked or a role changes. */
+  forgetKeys(): void;
+  stats(): GatewaySnapshot;
+  endpointStats(tenantId: string, endpointId: string, endpointName: string): EndpointSnapshot;
+  /** What every endpoint did since the last call. */
+  takeLoads(): ReadonlyMap<string, EndpointLoad>;
+  /** Resolves when nothing is in flight, or rejects with the signal's reason. New requests are still taken. */
+  drained(signal?: AbortSignal): Promise<void>;
+}
+
+export const gatewayDefaults = {
+  maxBodyBytes: 16 * 1024 * 1024,
+  maxResponseBytes: 64 * 1024 * 1024,
+  holdMs: 30_000,
+  maxAttempts: 3,
+  maxHolding: 10_000,
+  cacheBytes: 64 * 1024 * 1024,
+  responseBytes: 64 * 1024 * 1024,
+  stalledClientMs: 60_000,
+  connectionsPerReplica: 512,
+  connectTimeoutMs: 2_000,
+  firstByteTimeoutMs: 300_000,
+  idleTimeoutMs: 120_000,
+};
