@@ -7,6 +7,8 @@ import type { FeedEvent, FeedOptions } from '@gantry/ports';
 import type { SqlTx } from './sql-tx.ts';
 
 const pageSize = 500;
+/** One broken connection is no absence of the database: nobody will tell of its return. */
+const readAgainAfterMs = 500;
 
 export interface Feed {
   read(signal: AbortSignal, options?: FeedOptions): AsyncIterable<FeedEvent>;
@@ -41,6 +43,10 @@ export function createFeed(run: <T>(fn: (tx: SqlTx) => Promise<T>) => Promise<T>
           }
           isNews = false;
           const events = await readPage(run, seq, options.tenantId);
+          if (events === undefined) {
+            setTimeout(onNews, readAgainAfterMs).unref();
+            continue;
+          }
           if (events.length === pageSize) isNews = true;
           for (const event of events) {
             seq = event.seq;
@@ -55,16 +61,16 @@ export function createFeed(run: <T>(fn: (tx: SqlTx) => Promise<T>) => Promise<T>
   };
 }
 
-/** Nothing while the database is away: its return wakes every reader. */
+/** Undefined when the connection broke or the database is away. */
 async function readPage(
   run: <T>(fn: (tx: SqlTx) => Promise<T>) => Promise<T>,
   seq: number,
   tenantId: string | undefined,
-): Promise<readonly FeedEvent[]> {
+): Promise<readonly FeedEvent[] | undefined> {
   try {
     return await run((tx) => tx.eventsAfter(seq, pageSize, tenantId));
   } catch (error) {
-    if (error instanceof GantryError && error.code === 'store_unavailable') return [];
+    if (error instanceof GantryError && error.code === 'store_unavailable') return undefined;
     throw error;
   }
 }

@@ -3,6 +3,7 @@
  * scheduler; traffic moves only to replicas that are ready; old revisions drain after the new one serves, so a
  * roll fails no request. What the gateway saw decides rollouts and scaling.
  */
+import { GantryError } from '@gantry/contract';
 import type { Row, WorkerEvent } from '@gantry/ports';
 import { type Deps, isoNow } from '../deps.ts';
 import type { Hub } from '../hub.ts';
@@ -177,7 +178,20 @@ export function createEndpointRuntime(deps: Deps, hub: Hub, world: EndpointWorld
 
   // ── replicas ──────────────────────────────────────────────────────────────────────────────────────────
 
-  const reconcile = (endpointId: string): Promise<void> =>
+  /** Nobody announces it again when the database is back. */
+  const againOnceStored =
+    (work: (id: string) => Promise<void>) =>
+    async (id: string): Promise<void> => {
+      try {
+        await work(id);
+      } catch (error) {
+        if (error instanceof GantryError && error.code === 'store_unavailable')
+          later(1_000, () => background(againOnceStored(work)(id)));
+        throw error;
+      }
+    };
+
+  const reconcile = againOnceStored((endpointId) =>
     mutex.run(`endpoint:${endpointId}`, async () => {
       const loaded = await deps.store.read({ platform: true }, async (tx) => ({
         endpoint: await tx.get('endpoint', endpointId),
@@ -205,9 +219,10 @@ export function createEndpointRuntime(deps: Deps, hub: Hub, world: EndpointWorld
       }
       hub.changed(`endpoint:${endpointId}`);
       if (create.length > 0) hub.changed('scheduler');
-    });
+    }),
+  );
 
-  const ensureReplica = (replicaId: string): Promise<void> =>
+  const ensureReplica = againOnceStored((replicaId) =>
     mutex.run(`replica:${replicaId}`, async () => {
       const row = await deps.store.read({ platform: true }, (tx) => tx.get('replica', replicaId));
       if (row === undefined || !['starting', 'ready', 'draining'].includes(row.state)) return;
@@ -219,7 +234,8 @@ export function createEndpointRuntime(deps: Deps, hub: Hub, world: EndpointWorld
       if (started === undefined)
         return finishReplica(replicaId, 'the model version has no file that an engine here can serve');
       background(follow(row, workerId, started));
-    });
+    }),
+  );
 
   const follow = async (replica: Row, workerId: string, times: EngineStart): Promise<void> => {
     if (watches.has(replica.id)) return;

@@ -49,6 +49,9 @@ export interface SchedulerOptions {
   readonly writes?: Pick<WatchedStore, 'onWrite'>;
 }
 
+const firstRetryMs = 250;
+const longestRetryMs = 10_000;
+
 export function createScheduler(
   deps: Deps,
   hub: Hub,
@@ -64,6 +67,9 @@ export function createScheduler(
   const board = new WaitingBoard((id) => starts.of(id));
   let isHistoryRead = false;
   const watching = writes?.onWrite((kind, id) => mirror.note(kind, id));
+
+  let retrying: NodeJS.Timeout | undefined;
+  let retryMs = firstRetryMs;
 
   const loop: SerialLoop = createSerialLoop(
     async () => {
@@ -98,6 +104,7 @@ export function createScheduler(
       }
       starts.put(plan, snapshot);
       await apply(plan);
+      retryMs = firstRetryMs;
       stats.cycles += 1;
       stats.lastMs = performance.now() - startedAt;
       stats.placements += plan.placements.length;
@@ -120,9 +127,16 @@ export function createScheduler(
         },
         'a scheduling cycle failed',
       );
+      again();
     },
   );
   const subscription = hub.on('scheduler', () => loop.poke());
+  /** What failed for want of a database is not announced again by anybody. */
+  const again = (): void => {
+    clearTimeout(retrying);
+    retrying = setTimeout(() => loop.poke(), retryMs).unref();
+    retryMs = Math.min(longestRetryMs, retryMs * 2);
+  };
 
   /** What changed; jobs that ended since the last look teach how long their like takes. */
   const look = async (tx: Tx): Promise<MirrorChanges> => {
@@ -135,6 +149,9 @@ export function createScheduler(
     }
     return changes;
   };
+
+  const start = (kind: string, id: string): void =>
+    background(deps, kind === 'job' ? runtime.jobs.ensureStarted(id) : runtime.ensureReplica(id));
 
   const apply = async (plan: Plan): Promise<void> => {
     const jobs = mirror.rows('job');
@@ -152,12 +169,15 @@ export function createScheduler(
     await commitPlacements(deps, commits, {
       committed: ({ kind, id }) => {
         if (kind === 'job') hub.changed(`job:${id}`);
-        background(deps, kind === 'job' ? runtime.jobs.ensureStarted(id) : runtime.ensureReplica(id));
+        start(kind, id);
       },
       failed: ({ kind, id }, error) => {
         // Read again, whoever moved it.
         mirror.note(kind, id);
         deps.log.warn({ id, error: String(error) }, 'a placement was not committed; it is planned again');
+        again();
+        // A connection that broke at the commit leaves open whether it was one; what was not placed is not started.
+        start(kind, id);
       },
     });
     noteWaitingCounts(stats, plan, (id) => queueOf(jobs.get(id)));
@@ -181,6 +201,7 @@ export function createScheduler(
     },
     snapshot: () => engine.snapshot(deps.clock.nowMs()),
     [Symbol.asyncDispose]: async () => {
+      clearTimeout(retrying);
       subscription[Symbol.dispose]();
       watching?.[Symbol.dispose]();
       await loop[Symbol.asyncDispose]();

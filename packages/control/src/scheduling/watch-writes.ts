@@ -1,5 +1,5 @@
 /**
- * A store that says which rows its transactions changed, once they have committed: whoever keeps
+ * A store that says which rows its transactions changed, once they have ended: whoever keeps
  * rows in memory reads just these again. Changes made by other processes come through the feed.
  */
 import type { Store, Tx } from '@gantry/ports';
@@ -15,9 +15,12 @@ export function watchWrites(store: Store): WatchedStore {
   const watched: Pick<WatchedStore, 'tx' | 'onWrite'> = {
     tx: async (scope, fn) => {
       const written: [kind: string, id: string][] = [];
-      const result = await store.tx(scope, (tx) => fn(noting(tx, (kind, id) => written.push([kind, id]))));
-      for (const [kind, id] of written) for (const listener of listeners) listener(kind, id);
-      return result;
+      try {
+        return await store.tx(scope, (tx) => fn(noting(tx, (kind, id) => written.push([kind, id]))));
+      } finally {
+        // Also when it failed: a connection that breaks at the commit leaves open whether it was one.
+        for (const [kind, id] of written) for (const listener of listeners) listener(kind, id);
+      }
     },
     onWrite: (listener) => {
       listeners.add(listener);
