@@ -8,17 +8,21 @@ import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import type { Check } from './interop/check.ts';
 import { openaiClient } from './interop/checks/openai-client.ts';
+import { plannerLaunch } from './interop/checks/planner-launch.ts';
 import { torchExamples } from './interop/checks/torch-examples.ts';
 import { torchGradients } from './interop/checks/torch-gradients.ts';
+import { torchResume } from './interop/checks/torch-resume.ts';
 import { transformersExport } from './interop/checks/transformers-export.ts';
 import { type Platform, bootPlatform } from './interop/platform.ts';
 import { pythonEnvironment } from './interop/python-environment.ts';
 
 const checks: Readonly<Record<string, Check>> = {
   'torch-gradients': torchGradients,
+  'planner-launch': plannerLaunch,
   'openai-client': openaiClient,
   'transformers-export': transformersExport,
   'torch-examples': torchExamples,
+  'torch-resume': torchResume,
 };
 const say = (line: string): boolean => process.stdout.write(`  ${line}\n`);
 

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, TensorDataset
 arguments = argparse.ArgumentParser()
 arguments.add_argument("--output", default="checkpoints")
 arguments.add_argument("--resume", default="")
+arguments.add_argument("--epochs", type=int, default=5)
 options = arguments.parse_args()
 
 accelerator = Accelerator(gradient_accumulation_steps=2)
@@ -26,8 +27,9 @@ if options.resume:
     accelerator.load_state(options.resume)
     accelerator.print(f"goes on from {options.resume}")
 
-step = 0
-for epoch in range(5):
+first_epoch = int(options.resume.rsplit("-", 1)[1]) // len(loader) if options.resume else 0
+step = first_epoch * len(loader)
+for epoch in range(first_epoch, options.epochs):
     for points, labels in loader:
         with accelerator.accumulate(model):
             loss = nn.functional.cross_entropy(model(points), labels)
@@ -36,7 +38,7 @@ for epoch in range(5):
             optimiser.zero_grad()
         step += 1
     mean = accelerator.reduce(loss.detach(), reduction="mean").item()
-    accelerator.print(f"epoch={epoch + 1}/5 step={step} loss={mean:.4f}", flush=True)
+    accelerator.print(f"epoch={epoch + 1}/{options.epochs} step={step} loss={mean:.4f}", flush=True)
     accelerator.save_state(f"{options.output}/checkpoint-{step}")
 assert mean < 0.35, mean
 accelerator.print(f"{accelerator.num_processes} processes ({accelerator.distributed_type.value})")

@@ -10,6 +10,7 @@ arguments = argparse.ArgumentParser()
 arguments.add_argument("--config", default="ds_config.json")
 arguments.add_argument("--output", default="checkpoints")
 arguments.add_argument("--resume", default="")
+arguments.add_argument("--steps", type=int, default=100)
 options = arguments.parse_args()
 
 torch.manual_seed(0)
@@ -22,14 +23,14 @@ if options.resume:
     print(f"goes on from step {engine.global_steps}", flush=True)
 
 generator = torch.Generator().manual_seed(engine.global_rank)
-while engine.global_steps < 100:
+while engine.global_steps < options.steps:
     points = torch.randn(engine.train_micro_batch_size_per_gpu(), 2, generator=generator).to(engine.device)
     labels = (points[:, 0] * points[:, 1] > 0).long()
     loss = nn.functional.cross_entropy(engine(points), labels)
     engine.backward(loss)
     engine.step()
     if engine.is_gradient_accumulation_boundary() and engine.global_steps % 25 == 0 and engine.global_rank == 0:
-        print(f"step={engine.global_steps}/100 loss={loss.item():.4f}", flush=True)
+        print(f"step={engine.global_steps}/{options.steps} loss={loss.item():.4f}", flush=True)
 engine.save_checkpoint(options.output)
 if engine.global_rank == 0:
     print(f"ZeRO {engine.zero_optimization_stage()} over {engine.world_size} ranks")

@@ -10,7 +10,7 @@ import type { JobSpecInput } from '../../../packages/contract/src/index.ts';
 import type { Client } from '../../../packages/sdk/src/index.ts';
 import type { Check } from '../check.ts';
 
-const examples = join(import.meta.dirname, '..', '..', '..', 'examples');
+export const examplesDir = join(import.meta.dirname, '..', '..', '..', 'examples');
 
 type NamedJob = JobSpecInput & { readonly name: string };
 
@@ -28,13 +28,13 @@ export const torchExamples: Check = async (world) => {
 
   const workdir = join(world.dir, 'torchrun');
   await mkdir(workdir);
-  const torchrun = await readJob(join(examples, 'torchrun.yaml'));
+  const torchrun = await readJob(join(examplesDir, 'torchrun.yaml'));
   await run('torchrun', { ...torchrun, name: 'torchrun', workdir }, false);
 
-  for (const name of (await readdir(examples)).filter((each) => each.startsWith('torch-')).toSorted()) {
+  for (const name of (await readdir(examplesDir)).filter((each) => each.startsWith('torch-')).toSorted()) {
     if (name.endsWith('.ts')) continue;
     const dir = join(world.dir, name);
-    await cp(join(examples, name), dir, { recursive: true });
+    await cp(join(examplesDir, name), dir, { recursive: true });
     const file = await readJob(join(dir, 'job.yaml'));
     // The same script on one rank and on two: how many is a matter of the job file.
     for (const replicas of name === 'torch-hf-trainer' ? [1, 2] : [file.replicas ?? 1])
@@ -64,7 +64,7 @@ async function runExample(
 }
 
 /** What every rank wrote last: a launcher's own report at the end of a rank's errors says nothing of the cause. */
-async function allLogs(client: Client, { name, replicas = 1 }: NamedJob): Promise<string> {
+export async function allLogs(client: Client, { name, replicas = 1 }: NamedJob): Promise<string> {
   const decoder = new TextDecoder();
   const parts: string[] = [];
   for (let rank = 0; rank < replicas; rank += 1)
@@ -77,5 +77,5 @@ async function allLogs(client: Client, { name, replicas = 1 }: NamedJob): Promis
   return parts.join('\n');
 }
 
-const readJob = async (path: string): Promise<JobSpecInput> =>
+export const readJob = async (path: string): Promise<JobSpecInput> =>
   parse(await readFile(path, 'utf8')) as JobSpecInput;
