@@ -17,6 +17,7 @@ import { policyCommands } from './commands/policy.ts';
 import { queueCommands } from './commands/queue.ts';
 import { quickstartCommand } from './commands/quickstart.ts';
 import { serviceCommands } from './commands/service.ts';
+import { secretCommands } from './commands/secret.ts';
 import { simulateCommand } from './commands/simulate.ts';
 import { statusCommand } from './commands/status.ts';
 import { tenantCommands } from './commands/tenant.ts';
@@ -39,6 +40,7 @@ const register: readonly ((program: Command) => void)[] = [
   trainCommand,
   planCommand,
   jobCommands,
+  secretCommands,
   modelCommands,
   endpointCommands,
   endpointRolloutCommands,

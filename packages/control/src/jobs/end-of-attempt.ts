@@ -44,7 +44,7 @@ export function endOfAttempt(
   const isDone = exitClass === 'done' && problem === undefined;
   const facts = isDone ? settled(end.facts) : end.facts;
   const message = problem?.message ?? facts.fault?.message ?? worst?.message;
-  const hint = problem?.hint ?? facts.fault?.hint ?? worst?.hint ?? after.hint;
+  const hint = problem?.hint ?? facts.fault?.hint ?? worst?.hint ?? after.hint?.replaceAll('NAME', row.name);
   const ended: AttemptRecord = {
     ...attempt,
     state: 'ended',

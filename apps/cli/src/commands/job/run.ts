@@ -1,5 +1,7 @@
+import type { JobSpecInput } from '@gantry/contract';
 import type { Command } from 'commander';
-import { example, numberOption } from '../../command-group.ts';
+import { countOption, example, numberOption } from '../../command-group.ts';
+import { envOption, gather, secretOption, volumeOption } from './run-options.ts';
 import { submitJob } from './submit-job.ts';
 
 /** What makes the user's own interpreter and packages found again inside the job. */
@@ -13,6 +15,12 @@ interface RunOptions {
   readonly replicas: number;
   readonly queue: string;
   readonly timeLimit?: string;
+  readonly retries?: number;
+  readonly upload?: string;
+  readonly env?: readonly (readonly [string, string])[];
+  readonly secret?: NonNullable<JobSpecInput['secrets']>;
+  readonly volume?: NonNullable<JobSpecInput['volumes']>;
+  readonly output?: readonly string[];
   readonly detach?: boolean;
 }
 
@@ -25,31 +33,47 @@ export function runCommand(job: Command): void {
       .option('--cpus <N>', 'cores per replica', numberOption, 1)
       .option('--gpus <N>', 'whole devices per replica', numberOption, 0)
       .option('--memory <SIZE>', 'per replica', '2GiB')
-      .option('--replicas <N>', 'ranks', numberOption, 1)
+      .option('--replicas <N>', 'ranks', countOption, 1)
       .option('--queue <NAME>', 'queue', 'default')
       .option('--time-limit <DURATION>', 'stopped after this, like 90s, 5m or 12h (default: 24h)')
+      .option('--retries <N>', 'tried again this often when it fails by itself', countOption)
+      .option('--upload <DIR>', 'take this folder along, without what .gantryignore or .gitignore name')
+      .option('--env <NAME=VALUE>', 'a variable more; may be repeated', gather(envOption))
+      .option('--secret <NAME>', 'a secret as a variable, NAME=VARIABLE for another', gather(secretOption))
+      .option('--volume <SOURCE:MOUNT>', 'a folder or a named volume, :rw to write', gather(volumeOption))
+      .option('--output <GLOB>', 'keep these files of its folder; may be repeated', gather(String))
       .option('--detach', 'submit and return'),
     'gantry job run --cpus 2 -- python train.py',
+    'gantry job run --upload . --secret hf-token --output "out/**" -- python train.py',
     'gantry job run --gpus 1 --detach --name nightly -- bash nightly.sh',
   ).action(async (argv: string[], options: RunOptions, command: Command) => {
     await submitJob(
       command,
       {
         command: argv,
-        workdir: process.cwd(),
-        env: Object.fromEntries(
-          inherited.flatMap((name) => {
+        ...(options.upload === undefined ? { workdir: process.cwd() } : {}),
+        env: Object.fromEntries([
+          ...inherited.flatMap((name) => {
             const value = process.env[name];
-            return value === undefined ? [] : [[name, value]];
+            return value === undefined ? [] : [[name, value] as const];
           }),
-        ),
+          ...(options.env ?? []),
+        ]),
         replicas: options.replicas,
         queue: options.queue,
         resources: { cpu: options.cpus, gpu: options.gpus, memory: options.memory },
         ...(options.name === undefined ? {} : { name: options.name }),
+        secrets: [...(options.secret ?? [])],
+        volumes: [...(options.volume ?? [])],
+        outputs: [...(options.output ?? [])],
+        ...(options.retries === undefined ? {} : { retries: options.retries }),
         ...(options.timeLimit === undefined ? {} : { timeLimit: options.timeLimit }),
       },
-      { isFollowed: options.detach !== true, withOutput: true },
+      {
+        isFollowed: options.detach !== true,
+        withOutput: true,
+        ...(options.upload === undefined ? {} : { upload: options.upload }),
+      },
     );
   });
 }

@@ -10,21 +10,31 @@ import { isJson, print, showOne } from '../../output.ts';
 import { nodeNames } from '../../resource-names.ts';
 import { describeJob, stateLine } from '../../views/job.ts';
 import { trainedLines } from '../../views/training.ts';
+import { uploadFolder } from '../../upload/upload-folder.ts';
 import { followOutput } from './run-output.ts';
 
 export interface SubmitOptions {
   readonly isFollowed: boolean;
   /** Passes on what rank 0 writes, as the command itself would have; what we say goes to stderr then. */
   readonly withOutput?: boolean;
+  /** A folder that goes along. */
+  readonly upload?: string;
 }
 
 export async function submitJob(
   command: Command,
   spec: JobSpecInput,
-  { isFollowed, withOutput = false }: SubmitOptions,
+  { isFollowed, withOutput = false, upload }: SubmitOptions,
 ): Promise<void> {
   const { client } = connect(command);
-  const job = await client.call('jobs.submit', { body: spec }, { idempotencyKey: crypto.randomUUID() });
+  const body =
+    upload === undefined
+      ? spec
+      : {
+          ...spec,
+          upload: (await uploadFolder(client, upload, (text) => process.stderr.write(`${text}\n`))).id,
+        };
+  const job = await client.call('jobs.submit', { body }, { idempotencyKey: crypto.randomUUID() });
   if (!isFollowed) {
     showOne(
       command,

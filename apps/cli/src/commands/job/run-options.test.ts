@@ -1,0 +1,28 @@
+import { describe, expect, it } from 'vitest';
+import { envOption, gather, secretOption, volumeOption } from './run-options.ts';
+
+describe('options of job run', () => {
+  it('gather what is given again', () => {
+    const more = gather(secretOption);
+    expect(more('b=TOKEN', more('a'))).toEqual(['a', { name: 'b', env: 'TOKEN' }]);
+  });
+
+  it('read variables with their value, or take it from here', () => {
+    expect(envOption('A=b=c')).toEqual(['A', 'b=c']);
+    expect(envOption('A=')).toEqual(['A', '']);
+    expect(envOption('PATH')).toEqual(['PATH', process.env['PATH']]);
+    expect(() => envOption('GANTRY_NO_SUCH')).toThrow('is not set here');
+    expect(() => envOption('1A=x')).toThrow('no name of a variable');
+  });
+
+  it('read volumes, read-only unless said', () => {
+    expect(volumeOption('/data/corpus:data')).toEqual({
+      hostPath: '/data/corpus',
+      mount: 'data',
+      readOnly: true,
+    });
+    expect(volumeOption('cache:/cache:rw')).toEqual({ name: 'cache', mount: '/cache', readOnly: false });
+    for (const bad of ['data', ':data', '/a:b:wr', '/a:b:rw:c'])
+      expect(() => volumeOption(bad), bad).toThrow('SOURCE:MOUNT');
+  });
+});
