@@ -36,12 +36,13 @@ export class Engine {
     return this.#planning.workloads.get(workloadId);
   }
 
-  plan(nowMs: number): Plan {
+  /** `moves`: how many running workloads may be moved to join scattered room. */
+  plan(nowMs: number, moves = this.#options.moves ?? 0): Plan {
     const { statement } = this.#planning;
     const mark = statement.checkpoint();
     this.#planning.begin(nowMs);
     try {
-      return new Cycle(this.#planning, this.#options, 'undo').run();
+      return new Cycle(this.#planning, { ...this.#options, moves }, 'undo').run();
     } finally {
       statement.rollback(mark);
       statement.commit();

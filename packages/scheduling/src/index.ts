@@ -13,7 +13,7 @@ export type {
 } from './plan.ts';
 export { planCycle, type PlanOptions } from './plan-cycle.ts';
 export { type PlanSettings, toPlanOptions } from './plan-settings.ts';
-export { QUEUE_POLICIES } from './policies.ts';
+export { QUEUE_POLICIES, type QueuePolicyName } from './policies.ts';
 export {
   describeChange,
   describeReason,

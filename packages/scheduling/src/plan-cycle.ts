@@ -7,14 +7,8 @@ import { canEverRun } from './can-ever-run.ts';
 import { explainFailure, type Explanation } from './explain.ts';
 import { HeldNodes } from './held-nodes.ts';
 import { PendingOrder } from './order.ts';
-import {
-  AHEAD_LIMIT,
-  type Eviction,
-  type Placement,
-  type Plan,
-  type UnblockChange,
-  type Waiting,
-} from './plan.ts';
+import { AHEAD_LIMIT, type Placement, type Plan, type UnblockChange, type Waiting } from './plan.ts';
+import { MakingRoom, type RoomOptions } from './making-room.ts';
 import { gangAmounts } from './gang-amounts.ts';
 import { Planning } from './planning.ts';
 import { type LimitHit } from './queue-tree.ts';
@@ -23,17 +17,18 @@ import { cautiousRuntimeMs, reserve } from './reservation.ts';
 import type { Scorer } from './scorers.ts';
 import type { Asked, Shape } from './shape.ts';
 import type { Snapshot, Workload } from './snapshot.ts';
-import { findVictims, type Rescue } from './victims.ts';
+import { woundsOf } from './wounded.ts';
 
-export interface PlanOptions {
+export interface PlanOptions extends RoomOptions {
   scorer?: Scorer;
-  /** Evict lower priorities and queues above their share. Default true. */
-  preemption?: boolean;
   /** Hold capacity for the first workload that capacity keeps waiting. Default true. */
   reservation?: boolean;
   /** How many kinds of waiting workloads get their unblocking changes tried. Default 20. */
   explainLimit?: number;
 }
+
+/** There is room, but not together. */
+const SCATTERED: ReadonlySet<string> = new Set(['fragmented', 'topology_not_satisfied']);
 
 /** What this cycle has found out about a shape. */
 interface Findings {
@@ -60,40 +55,51 @@ export class Cycle {
   /** Placements are kept for good as they are made, or all undone by the caller afterwards. */
   readonly #afterwards: 'keep' | 'undo';
   readonly #placements: Placement[] = [];
-  readonly #evictions: Eviction[] = [];
   readonly #waiting: Waiting[] = [];
   readonly #waitingIds: string[] = [];
   readonly #findings = new Map<Shape, Findings>();
   readonly #held: HeldNodes;
-  readonly #leaving: string[];
+  readonly #room: MakingRoom;
   #explained = 0;
-  /** The lowest priority that could be displaced, by queue. */
-  #lowest: Map<string, number> | null = null;
 
   constructor(planning: Planning, options: PlanOptions, afterwards: 'keep' | 'undo') {
     this.#planning = planning;
     this.#options = options;
     this.#afterwards = afterwards;
     this.#held = new HeldNodes(planning.state.nodes.length);
-    this.#leaving = planning.leaving();
-    for (const id of this.#leaving) this.#pledgeLeaving(id);
-  }
-
-  #pledgeLeaving(id: string): void {
-    const placed = this.#planning.statement.running.get(id);
-    if (placed !== undefined) this.#planning.tree.pledge(placed.queue, placed.amounts, -1);
+    this.#room = new MakingRoom(planning, options, this.#held);
   }
 
   run(): Plan {
     const { tree, lanes, nowMs, strays } = this.#planning;
+    const first = this.#woundedFirst();
     const order = new PendingOrder(tree, lanes, nowMs);
-    for (let asked = order.take(); asked !== null; asked = order.take()) this.#consider(asked);
+    for (let asked = order.take(); asked !== null; asked = order.take())
+      if (!first.has(asked.workload.id)) this.#consider(asked);
     for (const { id, queueId } of [...strays.values()].sort((a, b) => (a.id < b.id ? -1 : 1)))
       this.#wait(id, [{ code: 'unknown_queue', tier: 'misconfigured', queueId }]);
-    return { placements: this.#placements, evictions: this.#evictions, waiting: this.#waiting };
+    return { placements: this.#placements, evictions: this.#room.evictions, waiting: this.#waiting };
   }
 
-  #consider({ workload, shape }: Asked): void {
+  /** Gangs that lost a node, before everybody else; answers who was considered. */
+  #woundedFirst(): ReadonlySet<string> {
+    const considered = new Set<string>();
+    const waiting = [...this.#planning.wounded.values()].sort(
+      (a, b) => a.workload.createdAtMs - b.workload.createdAtMs || (a.workload.id < b.workload.id ? -1 : 1),
+    );
+    for (const asked of waiting) {
+      const wounds = woundsOf(this.#planning, asked.workload);
+      if (wounds === null || asked.workload.held !== undefined) continue;
+      considered.add(asked.workload.id);
+      this.#consider(asked, wounds.outside);
+      const isPlaced = this.#placements.at(-1)?.workloadId === asked.workload.id;
+      if (!isPlaced) this.#held.hold(wounds.survivors, asked.workload.id, null);
+    }
+    return considered;
+  }
+
+  /** `outside`: nodes to be left alone at a first try. */
+  #consider({ workload, shape }: Asked, outside: Uint8Array | null = null): void {
     if (workload.held !== undefined)
       return this.#wait(workload.id, [{ code: 'held', tier: 'held', why: workload.held }]);
     const { tree } = this.#planning;
@@ -102,13 +108,17 @@ export class Cycle {
     if (never.length > 0) return this.#wait(workload.id, never);
     const findings = this.#findingsOn(shape);
     const hit = tree.limitHit(queue, shape.amounts);
-    if (hit !== null && !this.#mayPreemptWithin(workload))
+    if (hit !== null && !this.#room.mayPreemptWithin(workload))
       return this.#wait(
         workload.id,
         [limitReason(tree.queues[hit.queue]!.id, hit)],
         this.#limitChanges(workload, findings, hit),
       );
     const skip = this.#held.forbiddenTo(this.#planning.nowMs + cautiousRuntimeMs(workload));
+    if (hit === null && outside !== null && skip === null) {
+      const near = this.#planning.placer.place(workload, { skip: outside });
+      if (near.ok) return this.#start(workload, near.members, outside);
+    }
     if (hit === null && this.#known(findings, skip) === null) {
       const outcome = this.#planning.placer.place(workload, { skip });
       if (outcome.ok) return this.#start(workload, outcome.members, skip);
@@ -117,7 +127,7 @@ export class Cycle {
       if (skip === null) findings.anywhere = explanation;
       else findings.beside = { epoch: this.#held.epoch, explanation };
     }
-    this.#blocked(workload, shape, queue, findings, hit, skip);
+    this.#blocked(workload, shape, findings, hit, skip);
   }
 
   #findingsOn(shape: Shape): Findings {
@@ -146,14 +156,14 @@ export class Cycle {
   #blocked(
     workload: Workload,
     shape: Shape,
-    queue: number,
     findings: Findings,
     hit: LimitHit | null,
     skip: Uint8Array | null,
   ): void {
-    const victims = this.#makeRoom(workload, shape, queue, findings, skip);
+    const isScattered = this.#known(findings, skip)?.reasons.some(({ code }) => SCATTERED.has(code)) === true;
+    const victims = this.#room.for(workload, shape, findings.victimless, isScattered, skip);
     if (victims !== null) {
-      const reasons: Reason[] = [{ code: 'waiting_for_victims', tier: 'capacity', victims }];
+      const reasons: Reason[] = [{ code: 'waiting_for_victims', tier: 'capacity', victims: [...victims] }];
       return this.#wait(workload.id, reasons, [], null, this.#planning.nowMs);
     }
     if (hit !== null)
@@ -183,59 +193,6 @@ export class Cycle {
     this.#wait(workload.id, explanation.reasons, explanation.unblock, explanation.nearestMiss, startMs);
   }
 
-  /** Ids of the workloads that leave for this one; null when nothing can be done for it. */
-  #makeRoom(
-    workload: Workload,
-    shape: Shape,
-    queue: number,
-    findings: Findings,
-    skip: Uint8Array | null,
-  ): string[] | null {
-    const { tree } = this.#planning;
-    if (this.#leaving.length > 0) {
-      // First see whether those who leave already make enough room: never evict twice for one.
-      const nodes = this.#roomOfLeavers(workload, shape, queue, skip);
-      if (nodes !== null) {
-        this.#held.hold(nodes, workload.id, null);
-        tree.pledge(queue, shape.amounts, 1);
-        return this.#leaving;
-      }
-    }
-    if (this.#options.preemption === false) return null;
-    const rescue = this.#findVictims(workload, findings, skip);
-    if (rescue === null) return null;
-    this.#evictions.push(...rescue.evictions);
-    const ids = rescue.evictions.map((eviction) => eviction.workloadId);
-    for (const id of ids) {
-      // Leaving from now on, so that nobody counts on it again in this cycle.
-      this.#planning.doom(id);
-      this.#pledgeLeaving(id);
-    }
-    tree.pledge(queue, shape.amounts, 1);
-    this.#held.hold(rescue.nodes, workload.id, null);
-    return ids;
-  }
-
-  /** Where it would start once those already leaving are gone. */
-  #roomOfLeavers(workload: Workload, shape: Shape, queue: number, skip: Uint8Array | null): number[] | null {
-    const { placer, statement, tree } = this.#planning;
-    const mark = statement.checkpoint();
-    for (const id of this.#leaving) statement.evict(id);
-    const isLimited = tree.limitHit(queue, shape.amounts) !== null;
-    const outcome = isLimited ? null : placer.place(workload, { skip });
-    statement.rollback(mark);
-    return outcome?.ok === true ? outcome.members.map((member) => member.node) : null;
-  }
-
-  /** Equal workloads of one queue and priority have the same victims: none once is none for all. */
-  #findVictims(workload: Workload, findings: Findings, skip: Uint8Array | null): Rescue | null {
-    const key = `${workload.queueId} ${workload.priority} ${this.#held.epoch}`;
-    if (findings.victimless.has(key)) return null;
-    const rescue = findVictims(this.#planning, workload, skip);
-    if (rescue === null) findings.victimless.add(key);
-    return rescue;
-  }
-
   #fitsWithoutHold(workload: Workload, findings: Findings): boolean {
     const placements = this.#placements.length;
     if (findings.withoutHold?.placements !== placements) {
@@ -255,23 +212,6 @@ export class Cycle {
       shape.never.set(queue, never);
     }
     return never;
-  }
-
-  /** Over the limit, a workload can still displace lower priorities of its own queue. */
-  #mayPreemptWithin(workload: Workload): boolean {
-    if (this.#options.preemption === false) return false;
-    if (this.#lowest === null) {
-      this.#lowest = new Map();
-      for (const id of this.#planning.statement.running.keys()) {
-        const other = this.#planning.workloads.get(id)!;
-        if (other.state !== 'running' || (!other.preemptible && other.leaving !== true)) continue;
-        this.#lowest.set(
-          other.queueId,
-          Math.min(this.#lowest.get(other.queueId) ?? Infinity, other.priority),
-        );
-      }
-    }
-    return (this.#lowest.get(workload.queueId) ?? Infinity) < workload.priority;
   }
 
   #mayGrow(

@@ -8,11 +8,19 @@ export interface PlanSettings {
   placement?: string;
   preemption?: boolean;
   reservation?: boolean;
+  /** How many running workloads may be moved in this cycle. */
+  moves?: number;
   /** Nodes with these labels are placed on in another way. */
   pools?: readonly { nodes: Readonly<Record<string, string>>; placement?: string }[];
 }
 
-export function toPlanOptions({ placement, preemption, reservation, pools }: PlanSettings): PlanOptions {
+export function toPlanOptions({
+  placement,
+  preemption,
+  reservation,
+  moves,
+  pools,
+}: PlanSettings): PlanOptions {
   const special = (pools ?? []).flatMap((pool) =>
     pool.placement === undefined ? [] : [{ nodes: pool.nodes, scorer: placementOf(pool.placement) }],
   );
@@ -21,6 +29,7 @@ export function toPlanOptions({ placement, preemption, reservation, pools }: Pla
     scorer: special.length === 0 ? scorer : byPool(scorer, special),
     ...(preemption === undefined ? {} : { preemption }),
     ...(reservation === undefined ? {} : { reservation }),
+    ...(moves === undefined ? {} : { moves }),
   };
 }
 

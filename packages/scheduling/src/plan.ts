@@ -15,6 +15,7 @@ export interface Eviction {
 
 export type EvictionReason =
   | { code: 'preempted'; forWorkloadId: string; lostDeviceSeconds: number }
+  | { code: 'moved'; forWorkloadId: string; lostDeviceSeconds: number }
   | { code: 'reclaimed'; forWorkloadId: string; queueId: string; lostDeviceSeconds: number };
 
 /** The node that came closest, and what it lacks for one member. */

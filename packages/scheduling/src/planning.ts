@@ -30,6 +30,8 @@ export class Planning {
   readonly lanes = new Lanes();
   /** Pending workloads that name no queue there is. */
   readonly strays = new Map<string, Workload>();
+  /** Pending workloads that lost a node. */
+  readonly wounded = new Map<string, Asked>();
   readonly #asked = new Map<string, Asked>();
   readonly #shapes = new ShapeTable();
   readonly #leaving = new Set<string>();
@@ -75,6 +77,7 @@ export class Planning {
     if (asked === undefined) return;
     asked.gone = true;
     this.#asked.delete(id);
+    this.wounded.delete(id);
     const queue = this.tree.indexOf.get(asked.workload.queueId)!;
     this.lanes.drop(queue);
     if (asked.workload.held === undefined) this.#addDemand(queue, asked.shape.amounts, -1);
@@ -111,6 +114,7 @@ export class Planning {
     }
     const asked: Asked = { workload, shape: this.#shapes.of(workload), gone: false };
     this.#asked.set(workload.id, asked);
+    if (workload.wounded !== undefined) this.wounded.set(workload.id, asked);
     this.lanes.add(queue, workload.queueId, asked);
     if (workload.held === undefined) this.#addDemand(queue, asked.shape.amounts, 1);
   }

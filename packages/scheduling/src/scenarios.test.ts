@@ -18,6 +18,7 @@ interface Scenario {
   nodes: NodeState[];
   queues?: QueueNode[];
   workloads: Workload[];
+  options?: PlanOptions;
   expected: Outcome;
   without?: PlanOptions;
 }
@@ -124,6 +125,61 @@ const scenarios: Scenario[] = [
     expected: { starts: ['gang'], evicts: [], waits: { small: 'insufficient_capacity' } },
   },
   {
+    name: 'Volcano #5805: the nodes a wounded gang has left are kept for it, even from higher priorities',
+    nodes: [node('n1', 8), node('n2', 8, { healthy: false })],
+    workloads: [
+      workload('gang', {
+        members: 2,
+        devices: 8,
+        createdAtMs: 5,
+        wounded: { nodeIds: ['n1', 'n2'], untilMs: NOW_MS + HOUR_MS },
+      }),
+      workload('urgent', { priority: 9 }),
+    ],
+    expected: {
+      starts: [],
+      evicts: [],
+      waits: { gang: 'insufficient_capacity', urgent: 'behind_reservation' },
+    },
+  },
+  {
+    name: 'Volcano #5805: not for ever',
+    nodes: [node('n1', 8), node('n2', 8, { healthy: false })],
+    workloads: [
+      workload('gang', {
+        members: 2,
+        devices: 8,
+        createdAtMs: 5,
+        wounded: { nodeIds: ['n1', 'n2'], untilMs: NOW_MS },
+      }),
+      workload('urgent', { priority: 9 }),
+    ],
+    expected: { starts: ['urgent'], evicts: [], waits: { gang: 'insufficient_capacity' } },
+  },
+  {
+    name: 'small jobs with young checkpoints are moved together when that lets a gang start',
+    nodes: [node('n1', 8), node('n2', 8)],
+    workloads: [
+      running('a', [['n1', 0]], { startedAtMs: 0, lastCheckpointAtMs: NOW_MS - 1000 }),
+      running('b', [['n2', 0]], { startedAtMs: 0, lastCheckpointAtMs: NOW_MS - 2000 }),
+      workload('whole', { devices: 8 }),
+    ],
+    options: { moves: 1 },
+    expected: { starts: [], evicts: ['a'], waits: { whole: 'waiting_for_victims' } },
+    without: { moves: 0 },
+  },
+  {
+    name: 'nobody is moved who would lose much, or has nowhere to go, or beyond the budget',
+    nodes: [node('n1', 8), node('n2', 8), node('n3', 2, { model: 'v100' })],
+    workloads: [
+      running('unsaved', [['n1', 0]], { startedAtMs: 0 }),
+      ...residents('two', 'n2', 0, 2, { startedAtMs: NOW_MS }),
+      workload('whole', { devices: 8 }),
+    ],
+    options: { moves: 1 },
+    expected: { starts: [], evicts: [], waits: { whole: 'fragmented' } },
+  },
+  {
     name: 'dstack #1994, #4146: what can never run says so instead of waiting',
     nodes: [node('n1', 8)],
     workloads: [workload('impossible', { members: 2, devices: 8 }), workload('next', { createdAtMs: 1 })],
@@ -181,7 +237,7 @@ function outcomeOf({ nodes, queues, workloads }: Scenario, options?: PlanOptions
 }
 
 test.each(scenarios)('$name', (scenario) => {
-  expect(outcomeOf(scenario)).toEqual(scenario.expected);
+  expect(outcomeOf(scenario, scenario.options)).toEqual(scenario.expected);
   if (scenario.without !== undefined)
     expect(outcomeOf(scenario, scenario.without)).not.toEqual(scenario.expected);
 });
@@ -194,4 +250,26 @@ test('Kueue #6763: the same victims whatever order the snapshot is written in', 
     nodes: [...scenario.nodes].reverse(),
   };
   expect(outcomeOf(reversed)).toEqual(scenario.expected);
+});
+
+test('a wounded gang goes on in the rack it was in, though another rack is fuller', () => {
+  const rack = (name: string) => ({ topologyPath: ['block', name] });
+  const nodes = [
+    node('n1', 8, rack('r1')),
+    node('n2', 8, { ...rack('r1'), healthy: false }),
+    node('n3', 8, rack('r1')),
+    node('n4', 8, rack('r2')),
+    node('n5', 8, rack('r2')),
+  ];
+  const gang = workload('gang', { members: 2, devices: 6 });
+  const others = [
+    running('other', [['n4', 0]], { devices: 2 }),
+    running('more', [['n5', 0]], { devices: 2 }),
+  ];
+  const placedOn = (item: Workload): string[] =>
+    planCycle(snapshot({ nodes, workloads: [...others, item] })).placements[0]!.members.map(
+      ({ nodeId }) => nodeId,
+    );
+  expect(placedOn(gang)).toEqual(['n4', 'n5']);
+  expect(placedOn({ ...gang, wounded: { nodeIds: ['n1', 'n2'], untilMs: Infinity } })).toEqual(['n1', 'n3']);
 });

@@ -134,6 +134,8 @@ export interface Workload {
   attainedDeviceSeconds?: number;
   /** When it should be done (the `deadline` policy). */
   deadlineMs?: number;
+  /** It lost a node: the nodes it had, kept for it until then. */
+  wounded?: { nodeIds: readonly string[]; untilMs: number };
   /** How often it was evicted so far; often-evicted workloads are spared. */
   preemptions?: number;
 }

@@ -215,7 +215,7 @@ export function toJobWorkload(row: Row, selectors: QueueSelectors): Workload {
   );
   const attempt = currentAttempt(status);
   const before = earlierService(status, pending.taskGroups[0]?.request.devices ?? 0);
-  if (row.state === 'queued' || attempt === undefined) return { ...pending, ...before };
+  if (row.state === 'queued' || attempt === undefined) return { ...pending, ...before, ...woundsOf(status) };
   return {
     ...pending,
     ...before,
@@ -230,6 +230,18 @@ export function toJobWorkload(row: Row, selectors: QueueSelectors): Workload {
     // A victim on its way out still holds its place but is not evicted a second time.
     ...(row.state === 'stopping' ? { leaving: true } : {}),
   };
+}
+
+/** So long the machines of a gang that lost one are kept for it. */
+const WOUNDED_MS = 10 * 60_000;
+
+/** A gang whose last attempt ended with its machine goes on beside what is left of it. */
+function woundsOf({ attempts }: JobStatusRecord): Pick<Workload, 'wounded'> {
+  const last = attempts.at(-1);
+  if (last?.exitClass !== 'infrastructure' || last.endedAt === undefined) return {};
+  const nodeIds = [...new Set(last.placement.map(({ node }) => node))];
+  if (nodeIds.length < 2) return {};
+  return { wounded: { nodeIds, untilMs: Date.parse(last.endedAt) + WOUNDED_MS } };
 }
 
 export function toReplicaWorkload(row: Row, endpoint: Row, selectors: QueueSelectors): Workload {

@@ -20,6 +20,7 @@ import {
   toReplicaWorkload,
 } from './build-snapshot.ts';
 import { POLICY_NAME, type PolicySpecRecord } from './policy-record.ts';
+import { MoveBudget } from './move-budget.ts';
 import { planSettings } from './policy-row.ts';
 import type { MirrorChanges, RowMirror } from './row-mirror.ts';
 import type { RuntimeHistory } from './runtime-history.ts';
@@ -40,6 +41,7 @@ export class LiveEngine {
   readonly #history: RuntimeHistory;
   #engine: Engine;
   readonly #setAside = new Map<string, string>();
+  readonly #moves = new MoveBudget();
   #settings: PlanSettings = {};
   #selectors: QueueSelectors = new Map();
 
@@ -143,7 +145,11 @@ export class LiveEngine {
   plan(nowMs: number, onSetAside: (found: SetAside, snapshot: Snapshot) => void): Plan {
     for (;;) {
       try {
-        return this.#engine.plan(nowMs);
+        const moves = this.#moves.left(this.policy().defragmentation?.movesPerHour ?? 0, nowMs);
+        this.#settings = { ...this.#settings, moves };
+        const plan = this.#engine.plan(nowMs, moves);
+        this.#moves.spend(plan.evictions.filter(({ reason }) => reason.code === 'moved').length, nowMs);
+        return plan;
       } catch (error) {
         const snapshot = this.#engine.snapshot(nowMs);
         const offender = findOffender(snapshot);

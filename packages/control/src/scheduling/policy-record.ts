@@ -7,6 +7,8 @@ export interface PolicySpecRecord {
   readonly placement?: string;
   readonly preemption?: boolean;
   readonly reservation?: boolean;
+  /** Moving small work together for what only fits then; without it nothing is moved. */
+  readonly defragmentation?: { readonly movesPerHour: number };
   readonly topology?: {
     /** Names of the levels, widest first; the host itself comes last and needs no name. */
     readonly levels: readonly string[];

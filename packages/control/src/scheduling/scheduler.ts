@@ -15,6 +15,8 @@ import { LiveEngine } from './live-engine.ts';
 import { requestStop } from './request-stop.ts';
 import { type MirrorChanges, RowMirror } from './row-mirror.ts';
 import { type SchedulerStats, emptyStats, noteWaitingCounts } from './scheduler-stats.ts';
+import { createWakeTimer } from '../wake-timer.ts';
+import { nextLookMs } from './next-look.ts';
 import { RuntimeHistory } from './runtime-history.ts';
 import { StartBoard } from './start-board.ts';
 import { WaitingBoard } from './waiting-board.ts';
@@ -103,6 +105,8 @@ export function createScheduler(
         throw error;
       }
       starts.put(plan, snapshot);
+      const lookMs = nextLookMs(snapshot, plan);
+      if (lookMs !== null) timer.wakeIn(lookMs);
       await apply(plan);
       retryMs = firstRetryMs;
       stats.cycles += 1;
@@ -130,6 +134,7 @@ export function createScheduler(
       again();
     },
   );
+  const timer = createWakeTimer(deps.clock, () => loop.poke());
   const subscription = hub.on('scheduler', () => loop.poke());
   /** What failed for want of a database is not announced again by anybody. */
   const again = (): void => {
@@ -203,6 +208,7 @@ export function createScheduler(
     [Symbol.asyncDispose]: async () => {
       clearTimeout(retrying);
       subscription[Symbol.dispose]();
+      timer[Symbol.dispose]();
       watching?.[Symbol.dispose]();
       await loop[Symbol.asyncDispose]();
     },

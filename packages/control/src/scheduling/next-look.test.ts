@@ -1,0 +1,25 @@
+import { node, queue, snapshot, workload } from '@gantry/scheduling/scenario';
+import { planCycle, type Snapshot } from '@gantry/scheduling';
+import { expect, test } from 'vitest';
+import { nextLookMs } from './next-look.ts';
+
+const look = (parts: Partial<Snapshot>): number | null => {
+  const state = snapshot({ nowMs: 1000, nodes: [node('n1', 1)], ...parts });
+  return nextLookMs(state, planCycle(state));
+};
+const two = [workload('a'), workload('b')];
+
+test('without rules that change with time, only events count', () => {
+  expect(look({ workloads: two })).toBeNull();
+  expect(look({ workloads: [workload('a')], queues: [queue('main', { policy: 'las' })] })).toBeNull();
+});
+
+test('minimum runtimes and attained service are looked at every minute while somebody waits', () => {
+  expect(look({ workloads: two, queues: [queue('main', { policy: 'las' })] })).toBe(60_000);
+  expect(look({ workloads: two, queues: [queue('main', { minRuntimeMs: 5000 })] })).toBe(60_000);
+});
+
+test('machines kept for a wounded gang are given up in time', () => {
+  const wounded = { nodeIds: ['n1'], untilMs: 31_000 };
+  expect(look({ workloads: [workload('gang', { members: 2, wounded }), ...two] })).toBe(30_000);
+});

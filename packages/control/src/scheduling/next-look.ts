@@ -1,0 +1,25 @@
+/** When to plan again though nothing happens: some rules change with time alone. */
+import { type Plan, QUEUE_POLICIES, type QueuePolicyName, type Snapshot } from '@gantry/scheduling';
+
+/** Service and age move slowly; nobody minds a minute. */
+const LOOK_AGAIN_MS = 60_000;
+
+/** Milliseconds from now; null when only an event can help. */
+export function nextLookMs({ nowMs, queues, workloads }: Snapshot, plan: Plan): number | null {
+  if (plan.waiting.length === 0) return null;
+  const looks: number[] = [];
+  const isTimed = queues.some(
+    ({ minRuntimeMs, policy }) =>
+      minRuntimeMs !== undefined || (policy !== undefined && isDisplacing(policy as QueuePolicyName)),
+  );
+  if (isTimed) looks.push(LOOK_AGAIN_MS);
+  const waiting = new Set(plan.waiting.map(({ workloadId }) => workloadId));
+  for (const { id, wounded } of workloads)
+    if (wounded !== undefined && wounded.untilMs > nowMs && waiting.has(id))
+      looks.push(wounded.untilMs - nowMs);
+  return looks.length === 0 ? null : Math.min(...looks);
+}
+
+function isDisplacing(name: QueuePolicyName): boolean {
+  return 'displaces' in QUEUE_POLICIES[name];
+}
