@@ -1,11 +1,12 @@
 /** Starts and stops the server program; `gantry up`, `down` and the quickstart share it. */
 import { spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { extname, join } from 'node:path';
 import { CliError } from './cli-error.ts';
 import { readServer } from './connection.ts';
 import { exitCodes } from './exit-codes.ts';
+import { makeFolders } from './make-folders.ts';
 
 export const serverEntry = (): string =>
   process.env['GANTRY_SERVER_ENTRY'] ??
@@ -35,7 +36,8 @@ export function runServer({ dataDir, args }: StartOptions): Promise<number> {
 /** In the background: resolves when it answers, rejects with its own words when it does not start. */
 export function startServer({ dataDir, args }: StartOptions): Promise<{ url: string; pid: number }> {
   try {
-    mkdirSync(join(dataDir, 'logs'), { recursive: true });
+    makeFolders(dataDir);
+    makeFolders(join(dataDir, 'logs'), 0o700);
   } catch (error) {
     throw new CliError(
       'data_dir_not_writable',

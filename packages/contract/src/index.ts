@@ -1,5 +1,6 @@
 export * from './access.ts';
 export * from './common.ts';
+export * from './declared-errors.ts';
 export * from './endpoint.ts';
 export * from './errors.ts';
 export * from './job-file-schema.ts';

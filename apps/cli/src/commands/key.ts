@@ -59,10 +59,16 @@ export function keyCommands(program: Command): void {
   });
 
   example(
-    key.command('rotate <id>').description('Replace a key by a new one with the same rights'),
-    'gantry key rotate key_01kabcdefghjkmnpqrstvwxyz0',
-  ).action(async (id: string, _options: unknown, command: Command) => {
-    const created = await connect(command).client.call('keys.rotate', { params: { id } });
+    key
+      .command('rotate <id>')
+      .description('Replace a key by a new one with the same rights')
+      .option('--overlap-hours <N>', 'the old one works so long beside it (at most a week)', numberOption, 0),
+    'gantry key rotate key_01kabcdefghjkmnpqrstvwxyz0 --overlap-hours 24',
+  ).action(async (id: string, { overlapHours }: { overlapHours: number }, command: Command) => {
+    const created = await connect(command).client.call('keys.rotate', {
+      params: { id },
+      body: { overlapHours },
+    });
     showOne(command, created, () => `  ${created.secret}`);
   });
 

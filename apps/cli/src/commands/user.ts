@@ -4,6 +4,7 @@ import { example, group } from '../command-group.ts';
 import { connect } from '../connection.ts';
 import { showOne } from '../output.ts';
 import { viewList, watchable } from '../view.ts';
+import { invitationCommands } from './invitation.ts';
 
 export function userCommands(program: Command): void {
   const user = example(
@@ -47,10 +48,35 @@ export function userCommands(program: Command): void {
   });
 
   example(
+    user
+      .command('update <name>')
+      .description('Change what a user may do; --disable makes its keys wait, --enable lets them work again')
+      .addOption(new Option('--role <ROLE>', 'what it may do').choices(roles))
+      .addOption(new Option('--disable', 'its keys work no more').conflicts('enable'))
+      .option('--enable', 'its keys work again'),
+    'gantry user update lena --role admin',
+    'gantry user update lena --disable',
+  ).action(
+    async (name: string, options: { role?: Role; disable?: boolean; enable?: boolean }, command: Command) => {
+      const isChanged = options.disable === true || options.enable === true;
+      const updated = await connect(command).client.call('users.update', {
+        params: { name },
+        body: {
+          ...(options.role === undefined ? {} : { role: options.role }),
+          ...(isChanged ? { state: options.disable === true ? 'disabled' : 'active' } : {}),
+        },
+      });
+      showOne(command, updated, () => `  ✓ ${updated.name} is ${updated.state}, ${updated.role}`);
+    },
+  );
+
+  example(
     user.command('delete <name>').description('Remove a user and revoke its keys'),
     'gantry user delete ci',
   ).action(async (name: string, _options: unknown, command: Command) => {
     await connect(command).client.call('users.delete', { params: { name } });
     showOne(command, { ok: true }, () => `  user ${name} removed`);
   });
+
+  invitationCommands(program);
 }

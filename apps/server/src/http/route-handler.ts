@@ -1,6 +1,6 @@
 /** One route of the contract: authenticate, check the permission, parse, call the handler, answer. */
 import { createHash } from 'node:crypto';
-import { GantryError, type RouteDefinition, type RouteName } from '@gantry/contract';
+import { GantryError, type RouteDefinition, type RouteName, declaredErrors } from '@gantry/contract';
 import type { FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify';
 import type { AuthThrottle } from './auth-throttle.ts';
 import { toErrorReply } from './error-reply.ts';
@@ -38,6 +38,15 @@ export function createRouteHandler(
 ): RouteHandlerMethod {
   const { options, stopping } = parts;
   const handler = options.handlers[name] as unknown as AnyHandler;
+  const declared = new Set(declaredErrors(route));
+  /** Clients switch on the codes that the contract names: another one is a bug, told where it happens. */
+  const noteUndeclared = (error: unknown, requestId: string): void => {
+    if (error instanceof GantryError && !declared.has(error.code))
+      options.logger.error(
+        { requestId, route: name, code: error.code },
+        'the contract does not name this error',
+      );
+  };
 
   const contextOf = (request: FastifyRequest, reply: FastifyReply): PublicContext => {
     const leaving = new AbortController();
@@ -100,11 +109,12 @@ export function createRouteHandler(
     };
     if (route.stream !== undefined) {
       reply.hijack();
-      await stream(reply, handler(context, input), route.stream, context);
+      await stream(reply, handler(context, input), route.stream, context, noteUndeclared);
       return reply;
     }
     const result = await once(request, context, () =>
       handler(context, input).catch((error: unknown) => {
+        noteUndeclared(error, request.id);
         if (principal === undefined && (error as { status?: number }).status === 401)
           parts.throttle.failed(request.ip);
         throw error;
@@ -136,11 +146,13 @@ async function stream(
   items: AsyncIterable<StreamItem>,
   kind: StreamReplyOptions['kind'],
   context: PublicContext,
+  noteError: (error: unknown, requestId: string) => void,
 ): Promise<void> {
   const headers = { 'x-request-id': context.requestId };
   try {
     await streamReply(reply.raw, items, { kind, headers, signal: context.signal, log: context.log });
   } catch (error) {
+    noteError(error, context.requestId);
     const answer = toErrorReply(error, context.requestId);
     if (answer.isInternal) context.log.error({ error: String(error) }, 'a stream failed inside');
     reply.raw

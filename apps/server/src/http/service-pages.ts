@@ -5,6 +5,7 @@
 import { GantryError } from '@gantry/contract';
 import { writeMetrics } from '@gantry/kit';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { contentPolicy } from '../page/content-policy.ts';
 import { toOpenApi } from '../openapi/to-open-api.ts';
 import type { HttpMeter } from './http-meter.ts';
 import type { HttpServerOptions, Principal } from './types.ts';
@@ -45,5 +46,16 @@ export function addServicePages(app: FastifyInstance, options: ServicePageOption
     return reply.type(exposition).send(await options.jobMetrics());
   });
   app.get('/openapi.json', async () => toOpenApi());
-  app.get('/', async (_request, reply) => reply.type('text/html; charset=utf-8').send(await options.page()));
+  app.get('/', async (_request, reply) => {
+    const html = await options.page();
+    return reply
+      .type('text/html; charset=utf-8')
+      .headers({
+        'content-security-policy': contentPolicy(html),
+        'referrer-policy': 'no-referrer',
+        'x-content-type-options': 'nosniff',
+        'cache-control': 'no-cache',
+      })
+      .send(html);
+  });
 }

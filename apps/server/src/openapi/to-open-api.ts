@@ -1,5 +1,5 @@
 /** The route table → OpenAPI 3.1. Everything in it is derived; `openapi.json` at the root is its committed copy. */
-import { type RouteDefinition, errorCodes, routes } from '@gantry/contract';
+import { type RouteDefinition, declaredErrors, errorCodes, routes } from '@gantry/contract';
 import { z } from 'zod';
 
 const schemaOf = (schema: z.ZodType, io: 'input' | 'output'): Record<string, unknown> => {
@@ -46,7 +46,7 @@ export function toOpenApi(): Record<string, unknown> {
         [String(route.successStatus ?? 200)]: success(route),
         default: { $ref: '#/components/responses/Error' },
       },
-      'x-errors': errorsOf(route),
+      'x-errors': declaredErrors(route),
     };
     paths[path] = { ...paths[path], [route.method.toLowerCase()]: operation };
   }
@@ -85,17 +85,6 @@ export function toOpenApi(): Record<string, unknown> {
       },
     },
   };
-}
-
-function errorsOf(route: RouteDefinition): readonly string[] {
-  return [
-    ...new Set([
-      ...(route.permission === 'public' ? [] : ['unauthenticated', 'forbidden']),
-      'store_unavailable',
-      ...route.errors,
-      ...(route.conditional === true ? ['version_conflict'] : []),
-    ]),
-  ];
 }
 
 function headerParameters(route: RouteDefinition): readonly Record<string, unknown>[] {

@@ -37,9 +37,15 @@ export interface AskOptions {
 
 export async function startMemoryServer(args: readonly string[] = ['--memory']): Promise<MemoryServer> {
   const dataDir = await mkdtemp(join(tmpdir(), 'gantry-http-'));
+  const wrongs: string[] = [];
+  const errorLog = {
+    write: (line: string) => {
+      if (/the contract does not name|a request failed inside/.test(line)) wrongs.push(line);
+    },
+  };
   const server = await serve(
     readOptions(['--data-dir', dataDir, '--port', '0', ...args], {}, process.getuid?.()),
-    pino({ level: 'silent' }),
+    pino({ level: 'error' }, errorLog),
   );
   const operatorKey = (await readFile(join(dataDir, 'keys', 'operator.key'), 'utf8')).trim();
   const operator = createClient({ baseUrl: server.url, key: operatorKey });
@@ -74,6 +80,8 @@ export async function startMemoryServer(args: readonly string[] = ['--memory']):
     [Symbol.asyncDispose]: async () => {
       await server[Symbol.asyncDispose]();
       await rm(dataDir, { recursive: true, force: true });
+      // Whatever the test looked at: the server broke no promise of its own meanwhile.
+      if (wrongs.length > 0) throw new Error(wrongs.join(''));
     },
   };
 }
