@@ -47,12 +47,22 @@ describe.skipIf(!hasEmbeddedPostgres() || process.platform !== 'linux')('on a Po
   test('a server whose lock went to another commits nothing more, and says so', async () => {
     await using first = await open();
     await note(first, 'before');
-    const other = new pg.Client({ connectionString: url });
-    await other.connect();
-    await other.query(
-      "select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and objid = 7070003 and granted",
-    );
-    await other.query('select pg_advisory_lock(7070003)');
+    const [other, killer] = [
+      new pg.Client({ connectionString: url }),
+      new pg.Client({ connectionString: url }),
+    ];
+    await Promise.all([other.connect(), killer.connect()]);
+    // In line before the holder loses it: a first server that comes back at once stands behind.
+    const locked = other.query('select pg_advisory_lock(7070003)');
+    const lock = "from pg_locks where locktype = 'advisory' and objid = 7070003";
+    await expect
+      .poll(async () => (await killer.query(`select 1 ${lock} and not granted`)).rowCount, {
+        timeout: 30_000,
+      })
+      .toBe(1);
+    await killer.query(`select pg_terminate_backend(pid) ${lock} and granted`);
+    await locked;
+    await killer.end();
     await other.query("update server_lease set holder = 'the other one'");
     await expect(note(first, 'after')).rejects.toMatchObject({
       code: 'store_unavailable',
