@@ -72,7 +72,9 @@ export function createProgram(): Command {
     .option('--tenant <NAME>', 'act in this tenant (operators)')
     .option('--data-dir <DIR>', 'data directory of the server on this machine')
     .option('--json', 'print JSON instead of tables')
-    .showHelpAfterError('(gantry --help lists the commands)')
+    .configureHelp({ showGlobalOptions: true })
+    // What is wrong is told by report-error.ts, like every other error.
+    .configureOutput({ outputError: () => undefined })
     .addHelpText('after', `\nExit codes:\n${exitCodeTable()}\n\nFirst steps:\n${firstSteps}`)
     .exitOverride();
   for (const add of register) add(program);

@@ -96,11 +96,21 @@ export function describeWaiting(job: Job, nowMs: number = Date.now()): string {
     `  waiting ${ago(job.createdAt, nowMs).replace(' ago', '')} in ${job.queue}${position}${ahead}`,
     '',
     `  ${'needs'.padEnd(9)}${needsOf(job.spec)}`,
+    ...startsOf(waiting, nowMs),
     ...waiting.reasons.map(({ tier, message }) => `  ${(tierWords[tier] ?? tier).padEnd(9)}${message}`),
     ...(unblock.length === 0
       ? []
       : ['', '  would start now with', ...unblock.map((change) => `    ${change}`)]),
   ].join('\n');
+}
+
+function startsOf({ estimatedStart }: NonNullable<Job['waiting']>, nowMs: number): readonly string[] {
+  if (estimatedStart === undefined) return [];
+  const inTime = (iso: string): string => formatDuration(Math.max(0, Date.parse(iso) - nowMs));
+  const { p50, p90, learnedFrom } = estimatedStart;
+  const rests =
+    learnedFrom === 0 ? 'nothing has started yet to learn from' : `learned from ${learnedFrom} starts`;
+  return [`  ${'starts'.padEnd(9)}in ${inTime(p50)}, nine times of ten within ${inTime(p90)} (${rests})`];
 }
 
 /** The request in one line, as far as the spec says it. */
