@@ -7,7 +7,7 @@ export type WorkerKind = 'train' | 'engine';
 export const kinds: Readonly<Record<WorkerKind, Start>> = {
   train: async (env, signal) => {
     const { runTrainingRank } = await import('@gantry/trainer');
-    return runTrainingRank({ env, signal });
+    return runTrainingRank({ env, signal, hasHeartbeat: true });
   },
   engine: async (env, signal) => {
     const { runEngine } = await import('./run-engine.ts');

@@ -113,6 +113,17 @@ describe('two training ranks as processes', () => {
     expect((await readdir(join(run, 'checkpoints'))).sort()).toEqual(['step-00000115', 'step-00000120']);
   });
 
+  it('name one that stands still, and leave for a repetition', async () => {
+    const run = join(root, 'still');
+    const [zero, one] = await attempt(run);
+    await until(run, '"type":"checkpoint"');
+    one.process.kill('SIGSTOP');
+    expect(await zero.exit).toMatchObject({ code: 75 });
+    expect(await reportOf(run)).toMatch(/"code":"rank_lost","message":"Rank 1 has stood still for/);
+    one.process.kill('SIGCONT');
+    expect(await one.exit).toMatchObject({ code: 75 });
+  });
+
   it('stop on SIGTERM to one of them, with a checkpoint and 143, and leave nothing in the home: no usage data is kept to be sent', async () => {
     const run = join(root, 'stopped');
     const workers = await attempt(run);

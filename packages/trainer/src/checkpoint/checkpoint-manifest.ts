@@ -29,6 +29,8 @@ export interface CheckpointState {
   /** Manifest digest of the prepared data, tokenizer included. */
   readonly dataDigest: string;
   readonly loss: number | undefined;
+  /** Of half-precision training. */
+  readonly lossScale?: { readonly scale: number; readonly goodSteps: number } | undefined;
 }
 
 export interface CheckpointManifest extends CheckpointState {

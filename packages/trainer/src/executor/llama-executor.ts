@@ -3,7 +3,7 @@
  * All share one parameter buffer, so what the optimiser writes is what the next run reads.
  */
 import type { LlamaConfig } from '@gantry/formats';
-import type { Dialect } from '@gantry/training/autodiff';
+import type { Dialect, Precision } from '@gantry/training/autodiff';
 import { embeddingName, llamaGraph, type LlamaGraph, type ParameterLayout } from '@gantry/training/model';
 import { probeDialect } from './probe-dialect.ts';
 import { scatterAddRows } from './embedding-rows.ts';
@@ -34,13 +34,15 @@ export interface LlamaExecutorOptions {
   readonly outputPath?: OutputPath;
   /** Taken from `probeDialect` unless given. */
   readonly dialect?: Dialect;
+  /** `fp32` unless given. */
+  readonly precision?: Precision;
   readonly threads?: number;
 }
 
 export async function createLlamaExecutor(options: LlamaExecutorOptions): Promise<LlamaExecutor> {
   const { config, sequences, time, kind, parameters } = options;
   const dialect = options.dialect ?? (await probeDialect());
-  const graph = llamaGraph(config, sequences, time, kind, dialect);
+  const graph = llamaGraph(config, sequences, time, kind, dialect, options.precision);
   const { layout, rows } = graph;
   const tokens = new BigInt64Array(rows);
   const targets = new BigInt64Array(rows);

@@ -57,6 +57,8 @@ export interface World extends ProcessGroup, AsyncDisposable {
   readonly arena: Arena;
   /** The members' ranks in order; `channel` is theirs alone. A rank that is no member may ask too. */
   subgroup(members: readonly number[], channel: number): ProcessGroup;
+  /** A member is as good as gone: every collective ends, here and at the others. */
+  lose(rank: number, message: string): void;
   /** Tells the others why this rank leaves, so that they name it and exit alike. */
   abort(exitCode: number, message: string): Promise<void>;
 }
@@ -70,6 +72,7 @@ export async function joinWorld(options: GroupOptions): Promise<World> {
     arena: mesh.arena,
     subgroup: (members: readonly number[], channel: number) =>
       new MeshGroup(mesh, members, channel, timeoutMs),
+    lose: (lost: number, message: string) => mesh.link(lost).fail(new RankLostError(lost, message)),
     abort: (exitCode: number, message: string) => mesh.abort({ rank, exitCode, message }),
     [Symbol.asyncDispose]: () => mesh[Symbol.asyncDispose](),
   });

@@ -3,7 +3,7 @@
  * all layers; each (layer, micro-batch in flight) has its own buffers. Gradients go to the shard unit by unit.
  */
 import type { LlamaConfig } from '@gantry/formats';
-import type { Dialect } from '@gantry/training/autodiff';
+import type { Dialect, Precision } from '@gantry/training/autodiff';
 import {
   headGraph,
   segmentGraph,
@@ -28,6 +28,7 @@ export interface StageRunnerOptions {
   readonly inFlight: number;
   readonly isRecomputed: boolean;
   readonly dialect: Dialect;
+  readonly precision: Precision;
 }
 
 interface Slot {
@@ -98,7 +99,7 @@ export class StageRunner implements AsyncDisposable {
   }
 
   static async open(options: StageRunnerOptions): Promise<StageRunner> {
-    const { shard, config, sequences, time, isRecomputed, dialect, inFlight } = options;
+    const { shard, config, sequences, time, isRecomputed, dialect, precision, inFlight } = options;
     const { tensor, tensorIndex } = shard.grid;
     const kinds: readonly SegmentKind[] = tensor > 1 ? ['attention', 'mlp'] : ['layer'];
     const graphs = new Map<SegmentKind, SegmentGraph>();
@@ -113,12 +114,13 @@ export class StageRunner implements AsyncDisposable {
         tensorIndex,
         isRecomputed,
         dialect,
+        precision,
       });
       graphs.set(kind, graph);
       sessions.set(`${kind} forward`, await createSession({ model: (prefix) => graph.forward(prefix) }));
       sessions.set(`${kind} backward`, await createSession({ model: (prefix) => graph.backward(prefix) }));
     }
-    const head = headGraph(config, sequences, time, dialect);
+    const head = headGraph(config, sequences, time, dialect, precision);
     if (shard.layout.isLast)
       sessions.set('head', await createSession({ model: (prefix) => head.model(prefix) }));
     const segments = shard.layout.units

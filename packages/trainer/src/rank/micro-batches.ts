@@ -25,13 +25,14 @@ export function fillMicroBatch(
   position: number,
   index: number,
   target: MicroBatchTarget,
+  lossScale: number,
 ): number {
   const { time, globalSequences, microSequences } = plan;
   const share = rankPart(globalSequences, dataIndex, dataRanks);
   const first = share.from + index * microSequences;
   const count = Math.max(0, Math.min(microSequences, share.to - first));
   target.weights.fill(0);
-  target.weights.fill(1 / (globalSequences * time), 0, count * time);
+  target.weights.fill(lossScale / (globalSequences * time), 0, count * time);
   for (let row = 0; row < count; row += 1) {
     source.fill(sampler.sequenceAt(position + first + row), target, row);
   }

@@ -9,7 +9,7 @@ import { hasWholeModel } from '../parallel/index.ts';
 import { generateSample } from './generate-sample.ts';
 import type { ReportWriter } from './report-writer.ts';
 import { openTokenSource, type TokenSource } from './token-source.ts';
-import type { StepOutcome } from './train-loop.ts';
+import type { BadBatchReport, StepOutcome } from './train-loop.ts';
 import { checkpointDirectory, type TrainingSession } from './training-session.ts';
 import { validationLoss } from './validation.ts';
 
@@ -106,6 +106,29 @@ export class RankZero implements AsyncDisposable {
     });
   }
 
+  /** Half-precision gradients were too large: the step is tried with the next batch at half the scale. */
+  async reportOverflow(step: number, lossScale: number): Promise<void> {
+    await this.#reports.write({ type: 'metric', step, values: { lossScale } });
+  }
+
+  /** Training goes on, and who looks should know what it left out. */
+  async reportBadBatch({ step, verdict, fromStep }: BadBatchReport): Promise<void> {
+    const what =
+      verdict.kind === 'spike'
+        ? `The loss jumped to ${verdict.loss.toFixed(3)} at step ${step}, from ${verdict.median.toFixed(3)}`
+        : `The ${verdict.of} was no number at step ${step}`;
+    const then =
+      fromStep < step - 1
+        ? `training goes on from step ${fromStep} with the batches after it`
+        : 'the batch was left out';
+    await this.#reports.write({
+      type: 'fault',
+      code: verdict.kind === 'spike' ? 'loss_spike' : 'nan_loss',
+      message: `${what}; ${then}.`,
+      hint: 'train.badBatch asks for this. If it happens often, lower train.learningRate.',
+    });
+  }
+
   async finish(step: number): Promise<void> {
     const { config, layout, dataset, environment, job, plan } = this.#session;
     const outDir = join(environment.runDirectory, 'export');
@@ -173,6 +196,7 @@ export class RankZero implements AsyncDisposable {
         ranks: environment.worldSize,
         layout: `data ${plan.sizes.data} × tensor ${plan.sizes.tensor} × pipeline ${plan.sizes.pipeline}`,
         zero: plan.zero,
+        precision: plan.precision,
         microBatches: plan.microBatches,
         parameterBytes: parameters,
         gradientBytes: gradients,

@@ -142,6 +142,42 @@ describe('a bad day', () => {
     expect((await parametersAt('run', 4)).every(Number.isFinite)).toBe(true);
   });
 
+  it('a batch that is no number is left out when the job says so, the same on all ranks', async () => {
+    for (const action of ['skip', 'rollback']) {
+      const spoilt = new Set<number>();
+      const { codes, reports } = await attempt({
+        run: action,
+        ranks: 2,
+        train: { badBatch: { action } },
+        onGradients: (step, gradients, rank) => {
+          if (step === 7 && rank === 0 && !spoilt.has(step)) gradients[3] = Number.NaN;
+          if (rank === 0 && step === 7) spoilt.add(step);
+        },
+      });
+      expect(codes).toEqual([0, 0]);
+      const [fault] = ofType(reports, 'fault');
+      expect(fault?.code).toBe('nan_loss');
+      expect(fault?.message).toContain(action === 'skip' ? 'the batch was left out' : 'goes on from step 4');
+      const last = ofType(reports, 'progress').at(-1);
+      expect(last).toMatchObject({ step: 12 });
+      expect((await parametersAt(action, 12)).every(Number.isFinite)).toBe(true);
+    }
+    expect(
+      worstDifference(await parametersAt('skip', 12), await parametersAt('rollback', 12)),
+    ).toBeGreaterThan(0);
+  });
+
+  it('bad batches beyond the limit stop the run and say how many there were', async () => {
+    const { codes, reports } = await attempt({
+      train: { badBatch: { action: 'skip', limit: 2 } },
+      onGradients: (_step, gradients) => {
+        gradients[3] = Number.NaN;
+      },
+    });
+    expect(codes).toEqual([64]);
+    expect(ofType(reports, 'fault').at(-1)?.message).toContain('after 2 batches');
+  });
+
   it('a full disk is reported and training goes on with the previous checkpoint', async () => {
     const { codes, reports } = await attempt({
       beforeWrite: async (directory) => {

@@ -3,23 +3,32 @@
  * 70 a bug, 75 a peer or the machine failed (repeat for free), 143 stopped after a checkpoint.
  */
 import { Checkpointer } from '../checkpoint/index.ts';
-import { joinWorld, RankLostError, type World } from '../group/index.ts';
+import { joinWorld, RankLostError, startHeartbeat, type World } from '../group/index.ts';
 import { gatherParameters } from '../parallel/index.ts';
 import { readRankEnvironment, type RankEnvironment } from './rank-environment.ts';
 import { RankZero } from './rank-zero.ts';
 import { createReportWriter, type ReportWriter } from './report-writer.ts';
-import { trainLoop, type StepOutcome } from './train-loop.ts';
+import { trainLoop, type StepOutcome, type TrainLoop } from './train-loop.ts';
 import { readTrainingJob } from './training-job.ts';
-import { checkpointDirectory, openTrainingSession, type TrainingSession } from './training-session.ts';
+import { shareCheckpoint } from './share-checkpoint.ts';
+import {
+  checkpointDirectory,
+  checkpointSearch,
+  openTrainingSession,
+  type TrainingSession,
+} from './training-session.ts';
+import { withDiskFullFault } from './disk-full-fault.ts';
 import { UserFault } from './user-fault.ts';
 
 export interface TrainingRankOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Aborted by SIGTERM: the group finishes its step, writes a checkpoint and leaves with 143. */
   readonly signal?: AbortSignal;
+  /** In a process of its own: ranks that stand still are found by those after them. */
+  readonly hasHeartbeat?: boolean;
   /** For tests of bad days: a disk that is full, gradients that are wrong. */
   readonly beforeWrite?: (directory: string) => Promise<void>;
-  readonly onGradients?: (step: number, gradients: Float32Array) => void;
+  readonly onGradients?: (step: number, gradients: Float32Array, rank: number) => void;
   /** Called on every rank after each update. */
   readonly onStep?: (outcome: StepOutcome, rank: number) => void;
 }
@@ -40,9 +49,12 @@ export async function runTrainingRank(options: TrainingRankOptions): Promise<num
       timeoutMs: silenceMs,
       transport: { kind: 'unix', directory: environment.rendezvousDirectory },
     });
+    const isWatched = options.hasHeartbeat === true && environment.worldSize > 1;
+    await using _heartbeat = isWatched ? startHeartbeat(world, environment.rendezvousDirectory) : undefined;
     try {
       return await train(environment, world, reports, options);
-    } catch (error) {
+    } catch (caught) {
+      const error = withDiskFullFault(caught, environment.runDirectory);
       if (error instanceof UserFault) await world.abort(exitCodes.user, error.message);
       else if (!(error instanceof RankLostError))
         await world.abort(exitCodes.infrastructure, `Rank ${environment.rank} failed.`);
@@ -80,15 +92,19 @@ async function train(
     gradients,
     checkpointer,
     start: startOf(session),
-    stateOf: (done, position, loss) => ({
-      step: done,
-      position,
+    stateOf: (done) => ({
+      ...done,
       seed: plan.seed,
       shape: { ...config },
       dataDigest: dataset.manifestDigest,
-      loss,
     }),
     wantsCheckpoint: (done) => zero?.wantsCheckpoint(done) ?? false,
+    rollBack: async () => {
+      const { resumed } = await shareCheckpoint(checkpointSearch(session, world));
+      return resumed?.step;
+    },
+    onOverflow: async (done, scale) => zero?.reportOverflow(done, scale),
+    onBadBatch: async (bad) => zero?.reportBadBatch(bad),
     onSaved: async (outcome) => zero?.reportSave(outcome),
     afterStep: async (done) => {
       options.onStep?.(done, environment.rank);
@@ -97,7 +113,7 @@ async function train(
       await gather();
       await zero?.look(done.step);
     },
-    onGradients: options.onGradients,
+    onGradients: (done, values) => options.onGradients?.(done, values, environment.rank),
     signal: options.signal,
   });
   if (!isStopped) {
@@ -109,8 +125,12 @@ async function train(
   return isStopped ? exitCodes.stopped : exitCodes.done;
 }
 
-function startOf({ resumed }: TrainingSession): { step: number; position: number } {
-  return { step: resumed?.step ?? 0, position: resumed?.manifest.position ?? 0 };
+function startOf({ resumed }: TrainingSession): TrainLoop['start'] {
+  return {
+    step: resumed?.step ?? 0,
+    position: resumed?.manifest.position ?? 0,
+    lossScale: resumed?.manifest.lossScale,
+  };
 }
 
 const finishTimeoutMs = 30 * 60 * 1000;

@@ -22,9 +22,10 @@ export async function openStagedGradients(
     inFlight: microBatchesInFlight(actions),
     isRecomputed: plan.recompute === 'layer',
     dialect: await probeDialect(),
+    precision: plan.precision,
   });
   return {
-    compute: async (position) => {
+    compute: async (position, lossScale) => {
       let loss = 0;
       shard.clearGradients();
       for (const { pass, microBatch } of actions) {
@@ -32,7 +33,7 @@ export async function openStagedGradients(
           await runner.backward(microBatch);
           continue;
         }
-        fillMicroBatch(batches, position, microBatch, runner.batch(microBatch));
+        fillMicroBatch(batches, position, microBatch, runner.batch(microBatch), lossScale);
         loss += await runner.forward(microBatch);
       }
       await runner.settle();

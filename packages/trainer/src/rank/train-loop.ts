@@ -3,7 +3,17 @@
  * must stop", how far a checkpoint is) are summed over all ranks each step: every rank decides from the same
  * numbers, so all do the same without asking.
  */
-import { adamWDefaults, clipFactor, learningRateAt } from '@gantry/training/optimizer';
+import {
+  adamWDefaults,
+  afterGoodStep,
+  afterOverflow,
+  clipFactor,
+  learningRateAt,
+  LossWatch,
+  lossScaleStart,
+  type LossScaleState,
+  type LossVerdict,
+} from '@gantry/training/optimizer';
 import type { Checkpointer, SaveOutcome } from '../checkpoint/index.ts';
 import type { CheckpointState } from '../checkpoint/checkpoint-manifest.ts';
 import type { World } from '../group/index.ts';
@@ -20,6 +30,16 @@ export interface StepOutcome {
   readonly learningRate: number;
 }
 
+type BadVerdict = Exclude<LossVerdict, { kind: 'good' }>;
+
+export interface BadBatchReport {
+  /** The step that the batch was meant for. */
+  readonly step: number;
+  readonly verdict: BadVerdict;
+  /** Where training goes on; `step - 1` when the batch is only left out. */
+  readonly fromStep: number;
+}
+
 export interface TrainLoop {
   readonly plan: TrainingPlan;
   readonly shard: ModelShard;
@@ -27,11 +47,24 @@ export interface TrainLoop {
   readonly gradients: GradientSource;
   readonly checkpointer: Checkpointer;
   /** Steps done and sequences read before. */
-  readonly start: { readonly step: number; readonly position: number };
-  stateOf(step: number, position: number, loss: number | undefined): CheckpointState;
+  readonly start: {
+    readonly step: number;
+    readonly position: number;
+    readonly lossScale: LossScaleState | undefined;
+  };
+  stateOf(done: {
+    readonly step: number;
+    readonly position: number;
+    readonly loss: number | undefined;
+    readonly lossScale: LossScaleState | undefined;
+  }): CheckpointState;
   /** Whether this rank wants a checkpoint after `step`; one wish is enough. */
   wantsCheckpoint(step: number): boolean;
   onSaved(outcome: SaveOutcome): Promise<void>;
+  /** Fills the shard from the newest checkpoint; answers its step, undefined when there is none. */
+  rollBack(): Promise<number | undefined>;
+  onOverflow(step: number, scale: number): Promise<void>;
+  onBadBatch(bad: BadBatchReport): Promise<void>;
   /** After the update: the shard holds step `outcome.step`. All ranks call it for the same steps. */
   afterStep(outcome: StepOutcome): Promise<void>;
   /** For tests of bad days. */
@@ -47,13 +80,17 @@ export async function trainLoop(loop: TrainLoop): Promise<{ step: number; isStop
   let savedStep = start.step;
   let lastLoss: number | undefined;
   let isStopped = false;
+  let badBatches = 0;
+  const watch = new LossWatch(plan.badBatch);
+  let lossScale = plan.precision === 'fp16' ? (start.lossScale ?? lossScaleStart) : undefined;
   const save = async (): Promise<void> => {
     await drain(loop);
-    checkpointer.begin(loop.stateOf(step, position, lastLoss));
+    checkpointer.begin(loop.stateOf({ step, position, loss: lastLoss, lossScale }));
     savedStep = step;
   };
   while (step < plan.steps) {
-    const own = await gradients.compute(position);
+    const scale = lossScale?.scale ?? 1;
+    const own = await gradients.compute(position, scale);
     loop.onGradients?.(step + 1, shard.gradients.values);
     await shard.synchronise();
     const sums = await sumOverRanks(loop, {
@@ -64,19 +101,42 @@ export async function trainLoop(loop: TrainLoop): Promise<{ step: number; isStop
     });
     isStopped = sums.stop > 0;
     if (isStopped) break;
-    step += 1;
     position += plan.globalSequences;
-    const norm = Math.sqrt(sums.squaredNorm);
-    if (!Number.isFinite(sums.loss) || !Number.isFinite(norm)) {
-      await drain(loop);
-      throw nanLoss(step, sums.loss);
+    const loss = sums.loss / scale;
+    const norm = Math.sqrt(sums.squaredNorm) / scale;
+    if (lossScale !== undefined && !(Number.isFinite(loss) && Number.isFinite(norm))) {
+      const halved = afterOverflow(lossScale);
+      if (halved !== undefined) {
+        lossScale = halved;
+        await loop.onOverflow(step + 1, halved.scale);
+        continue;
+      }
     }
+    const verdict = watch.judge(loss, norm);
+    if (verdict.kind !== 'good') {
+      await drain(loop);
+      badBatches += 1;
+      const { action, limit } = plan.badBatch;
+      if (action === 'stop' || badBatches > limit) throw badLoss(step + 1, verdict, badBatches);
+      const meant = step + 1;
+      if (action === 'rollback') step = (await loop.rollBack()) ?? step;
+      savedStep = Math.min(savedStep, step);
+      gradients.afterUpdate();
+      await loop.onBadBatch({ step: meant, verdict, fromStep: step });
+      continue;
+    }
+    step += 1;
+    if (lossScale !== undefined) lossScale = afterGoodStep(lossScale);
     const learningRate = learningRateAt(step, plan.learningRate);
-    await shard.update(settings, { step, learningRate, gradientScale: clipFactor(norm, plan.clipNorm) });
+    await shard.update(settings, {
+      step,
+      learningRate,
+      gradientScale: clipFactor(norm, plan.clipNorm) / scale,
+    });
     gradients.afterUpdate();
-    lastLoss = sums.loss;
+    lastLoss = loss;
     if (sums.wish > 0) await save();
-    await loop.afterStep({ step, loss: sums.loss, gradientNorm: norm, learningRate });
+    await loop.afterStep({ step, loss, gradientNorm: norm, learningRate });
   }
   if (step > savedStep) await save();
   await drain(loop);
@@ -112,11 +172,19 @@ async function drain(loop: TrainLoop): Promise<void> {
   }
 }
 
-function nanLoss(step: number, loss: number): UserFault {
-  const what = Number.isFinite(loss) ? 'gradient' : 'loss';
+function badLoss(step: number, verdict: BadVerdict, count: number): UserFault {
+  const many = count > 1 ? ` after ${count - 1} batches that were left out` : '';
+  if (verdict.kind === 'spike') {
+    const { loss, median } = verdict;
+    return new UserFault(
+      'loss_spike',
+      `The loss jumps to ${loss.toFixed(3)} at step ${step}, from ${median.toFixed(3)}${many}; the last good checkpoint is kept.`,
+      'Look at the data around this step, lower train.learningRate, or set train.badBatch.action to skip or rollback.',
+    );
+  }
   return new UserFault(
     'nan_loss',
-    `The ${what} is no longer a number at step ${step}; the last good checkpoint is kept.`,
+    `The ${verdict.of} is no longer a number at step ${step}${many}; the last good checkpoint is kept.`,
     'Lower train.learningRate or lengthen train.warmupSteps, then submit again: training goes on from the checkpoint.',
   );
 }

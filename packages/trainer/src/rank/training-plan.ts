@@ -1,4 +1,5 @@
 /** The job's `train` section with every default decided: what the loop needs, and nothing else. */
+import type { Precision } from '@gantry/training/autodiff';
 import type { LearningRatePlan } from '@gantry/training/optimizer';
 import type { ParallelSizes, PipelineSchedule, ZeroStage } from '@gantry/training/parallel';
 import type { TrainingJob } from './training-job.ts';
@@ -20,6 +21,8 @@ export interface TrainingPlan {
   readonly learningRate: LearningRatePlan;
   readonly weightDecay: number;
   readonly clipNorm: number;
+  readonly precision: Precision;
+  readonly badBatch: TrainingJob['train']['badBatch'];
   readonly seed: number;
   readonly sampleEvery: number;
   readonly samplePrompt: string;
@@ -68,6 +71,8 @@ export function planTraining(job: TrainingJob, width: number, worldSize: number)
     },
     weightDecay: train.weightDecay ?? 0.1,
     clipNorm: train.clipNorm ?? 1,
+    precision: train.precision,
+    badBatch: train.badBatch,
     seed: train.seed,
     sampleEvery: train.sampleEvery ?? Math.max(50, Math.ceil(train.steps / 4)),
     samplePrompt: train.samplePrompt ?? 'The ',

@@ -19,7 +19,7 @@ import { hasWholeModel, ModelShard } from '../parallel/index.ts';
 import type { GradientSource } from './gradient-source.ts';
 import type { MicroBatches } from './micro-batches.ts';
 import type { RankEnvironment } from './rank-environment.ts';
-import { shareCheckpoint, type StartingPoint } from './share-checkpoint.ts';
+import { shareCheckpoint, type CheckpointSearch, type StartingPoint } from './share-checkpoint.ts';
 import { openStagedGradients } from './staged-gradients.ts';
 import { openTokenSource } from './token-source.ts';
 import type { TrainingJob } from './training-job.ts';
@@ -69,14 +69,7 @@ export async function openTrainingSession(
       embedding: world.subgroup(members.embedding, 4),
     },
   });
-  const start = await shareCheckpoint({
-    world,
-    directory: checkpointDirectory(environment.runDirectory),
-    resumeFrom: environment.resumeFrom,
-    config,
-    dataDigest: dataset.manifestDigest,
-    shard,
-  });
+  const start = await shareCheckpoint(checkpointSearch({ environment, config, dataset, shard }, world));
   if (start.resumed === undefined) initialise(shard, layout, plan.seed);
   const source = await openTokenSource(dataset.train.shards, plan.time);
   const sampler = createSequenceSampler(source.sequences, plan.seed);
@@ -91,6 +84,25 @@ export async function openTrainingSession(
   const open = isWhole ? openWholeModelGradients : openStagedGradients;
   const gradients = await open(batches, config, shard);
   return { ...start, environment, job, plan, config, layout, dataset, sampler, shard, gradients };
+}
+
+export function checkpointSearch(
+  {
+    environment,
+    config,
+    dataset,
+    shard,
+  }: Pick<TrainingSession, 'environment' | 'config' | 'dataset' | 'shard'>,
+  world: World,
+): CheckpointSearch {
+  return {
+    world,
+    directory: checkpointDirectory(environment.runDirectory),
+    resumeFrom: environment.resumeFrom,
+    config,
+    dataDigest: dataset.manifestDigest,
+    shard,
+  };
 }
 
 /** Every rank draws the same numbers and keeps what is its own. */

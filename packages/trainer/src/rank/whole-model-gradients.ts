@@ -19,15 +19,16 @@ export async function openWholeModelGradients(
     sequences: plan.microSequences,
     time: plan.time,
     kind: 'gradients',
+    precision: plan.precision,
     parameters: shard.parameters.values,
     gradients: scratch,
   });
   return {
-    compute: async (position) => {
+    compute: async (position, lossScale) => {
       let loss = 0;
       total.fill(0);
       for (let index = 0; index < plan.microBatches; index += 1) {
-        if (fillMicroBatch(batches, position, index, executor) === 0) continue;
+        if (fillMicroBatch(batches, position, index, executor, lossScale) === 0) continue;
         await executor.run();
         loss += executor.loss[0] as number;
         if (scratch !== total) shard.arena.addInto(total, scratch);

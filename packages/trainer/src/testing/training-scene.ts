@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { workerReportSchema, type WorkerReport } from '@gantry/contract';
+import { openCheckpoint, type FoundCheckpoint } from '../checkpoint/index.ts';
 import { runTrainingRank, type TrainingRankOptions } from '../rank/run-training-rank.ts';
 import { readParameters } from './read-parameters.ts';
 
@@ -25,6 +26,7 @@ export interface TrainingScene extends AsyncDisposable {
   /** All ranks of one attempt, in this process; each has its own buffers, sockets and executors. */
   attempt(this: void, options?: AttemptOptions): Promise<AttemptOutcome>;
   checkpointAt(run: string, step: number): string;
+  checkpoint(run: string, step: number): Promise<FoundCheckpoint>;
   parametersAt(run: string, step: number): Promise<Float32Array>;
 }
 
@@ -59,6 +61,7 @@ export async function openTrainingScene(): Promise<TrainingScene> {
     root,
     attempt: (options = {}) => attempt(root, options),
     checkpointAt,
+    checkpoint: (run, step) => openCheckpoint(checkpointAt(run, step)),
     parametersAt: (run, step) => readParameters(checkpointAt(run, step)),
     [Symbol.asyncDispose]: () => rm(root, { recursive: true, force: true }),
   };

@@ -5,6 +5,10 @@
 import { causalMask, rotaryTables } from './constants.ts';
 import { elementsOf, microsoft, type GraphBuilder, type Shape, type Value } from './graph.ts';
 
+export type NarrowFloat = 'bf16' | 'fp16';
+/** TensorProto.DataType of ONNX. */
+const dataTypes = { fp32: 1, fp16: 10, bf16: 16 } as const;
+
 type NoAttributes = Readonly<Record<string, never>>;
 
 interface HeadAttributes {
@@ -30,6 +34,8 @@ export interface OperatorAttributes {
   rotary: { readonly theta: number };
   /** Causal; q [batch, heads, time, w], k and v [batch, kvHeads, time, w]; head h reads kv head h / (heads / kvHeads). */
   attention: NoAttributes;
+  /** To a narrow float and back, in both directions: what a kernel of that type would leave, in float32. */
+  round: { readonly to: NarrowFloat };
   /** (logits [N, V]; targets int64 [N]; weights [N]) → Σ weightᵢ · −log p(targetᵢ), a scalar. */
   crossEntropy: NoAttributes;
 }
@@ -199,6 +205,11 @@ export const operators: OperatorTable = {
       return [graph.reshape(dq, q.shape), dk, dv];
     },
   },
+  round: {
+    takesBlocked: true,
+    forward: (graph, inputs, { to }) => ({ output: narrow(graph, take(inputs, 1)[0], to), saved: [] }),
+    backward: (graph, { attributes, gradient }) => [narrow(graph, gradient, attributes.to)],
+  },
   crossEntropy: {
     forward: (graph, inputs) => {
       const [logits, targets, weights] = take(inputs, 3);
@@ -224,6 +235,13 @@ export const operators: OperatorTable = {
     },
   },
 };
+
+function narrow(graph: GraphBuilder, value: Value, to: NarrowFloat): Value {
+  const cast = (from: Value, type: keyof typeof dataTypes): Value =>
+    graph.node('Cast', [from], value.shape, { attributes: { to: { int: dataTypes[type] } } });
+  const back = cast(cast(value, to), 'fp32');
+  return value.isBlocked === true ? graph.asBlocked(back) : back;
+}
 
 function silu(graph: GraphBuilder, gate: Value): Value {
   return graph.multiply(gate, graph.map('Sigmoid', gate));

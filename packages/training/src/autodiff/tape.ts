@@ -6,6 +6,7 @@ import { blockedOperators } from './blocked-operators.ts';
 import type { GraphBuilder, Value } from './graph.ts';
 import {
   operators,
+  type NarrowFloat,
   type OperatorAttributes,
   type OperatorName,
   type OperatorRule,
@@ -14,6 +15,13 @@ import {
 
 /** `portable` runs everywhere; `blocked` needs the executor's probe to have passed. */
 export type Dialect = 'portable' | 'blocked';
+
+/**
+ * `bf16` and `fp16` round what goes into the large products and what comes out, forward and backward. The rest
+ * (norms, softmax, loss, residual stream) and the weights that are updated stay float32 (Micikevicius et al. 2018).
+ */
+export type Precision = 'fp32' | NarrowFloat;
+const narrowOperators: readonly OperatorName[] = ['linear', 'linearTransposed'];
 
 interface Recorded {
   readonly output: Value;
@@ -27,15 +35,34 @@ export class Tape {
 
   readonly #table: OperatorTable;
   readonly #rows: (value: Value) => Value;
+  readonly #precision: Precision;
+  readonly #rounded = new Map<string, Value>();
 
-  constructor(graph: GraphBuilder, dialect: Dialect = 'portable') {
+  constructor(graph: GraphBuilder, dialect: Dialect = 'portable', precision: Precision = 'fp32') {
     this.graph = graph;
+    this.#precision = precision;
     const blocked = dialect === 'blocked' ? blockedOperators(graph) : undefined;
     this.#table = blocked?.table ?? operators;
     this.#rows = (value) => blocked?.layouts.rows(value) ?? value;
   }
 
   apply<Name extends OperatorName>(
+    name: Name,
+    inputs: readonly Value[],
+    attributes: OperatorAttributes[Name],
+  ): Value {
+    if (this.#precision === 'fp32' || !narrowOperators.includes(name))
+      return this.#record(name, inputs, attributes);
+    const to = this.#precision;
+    const rounded = inputs.map((value) => {
+      const known = this.#rounded.get(value.name) ?? this.#record('round', [value], { to });
+      this.#rounded.set(value.name, known);
+      return known;
+    });
+    return this.#record('round', [this.#record(name, rounded, attributes)], { to });
+  }
+
+  #record<Name extends OperatorName>(
     name: Name,
     inputs: readonly Value[],
     attributes: OperatorAttributes[Name],

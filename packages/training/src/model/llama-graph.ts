@@ -4,7 +4,7 @@
  */
 import type { LlamaConfig } from '@gantry/formats';
 import type { OnnxModel } from '@gantry/formats/onnx';
-import { GraphBuilder, Tape, type Dialect, type Value } from '../autodiff/index.ts';
+import { GraphBuilder, Tape, type Dialect, type Precision, type Value } from '../autodiff/index.ts';
 import { attentionPart, mlpPart, norm } from './decoder-parts.ts';
 import {
   embeddingName,
@@ -38,9 +38,10 @@ export function llamaGraph(
   time: number,
   kind: GraphKind,
   dialect: Dialect = 'portable',
+  precision: Precision = 'fp32',
 ): LlamaGraph {
   const graph = new GraphBuilder();
-  const tape = new Tape(graph, dialect);
+  const tape = new Tape(graph, dialect, precision);
   const layout = parameterLayout(config);
   const rows = sequences * time;
   const parameters = new Map(layout.parameters.map(({ name, shape }) => [name, graph.input(name, shape)]));

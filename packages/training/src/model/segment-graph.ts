@@ -5,7 +5,14 @@
  */
 import type { LlamaConfig } from '@gantry/formats';
 import type { OnnxModel } from '@gantry/formats/onnx';
-import { blockedShape, GraphBuilder, Tape, type Dialect, type Value } from '../autodiff/index.ts';
+import {
+  blockedShape,
+  GraphBuilder,
+  Tape,
+  type Dialect,
+  type Precision,
+  type Value,
+} from '../autodiff/index.ts';
 import { attentionPart, mlpPart, norm } from './decoder-parts.ts';
 
 /** Tensor ranks sum after each half, so they cut there. */
@@ -21,6 +28,7 @@ export interface SegmentRequest {
   /** Nothing is saved but the input; the backward graph runs the forward pass again. */
   readonly isRecomputed: boolean;
   readonly dialect: Dialect;
+  readonly precision: Precision;
 }
 
 export interface NamedShape {
@@ -63,7 +71,7 @@ export const segmentParts: Readonly<Record<SegmentKind, readonly string[]>> = {
 };
 
 export function segmentGraph(request: SegmentRequest): SegmentGraph {
-  const { sequences, time, kind, tensor, dialect } = request;
+  const { sequences, time, kind, tensor, dialect, precision } = request;
   const config = tensorShare(request.config, tensor);
   const { width, headWidth, heads, kvHeads, hidden } = config;
   const shapes: Readonly<Record<string, readonly number[]>> = {
@@ -78,7 +86,7 @@ export function segmentGraph(request: SegmentRequest): SegmentGraph {
     'mlp.down_proj': [width, hidden],
   };
   const graph = new GraphBuilder();
-  const tape = new Tape(graph, dialect);
+  const tape = new Tape(graph, dialect, precision);
   const parameters = segmentParts[kind].map((name) => ({ name, shape: shapes[name] as readonly number[] }));
   const values = new Map(parameters.map(({ name, shape }) => [name, graph.input(name, shape)]));
   const part = (name: string): Value => values.get(name) as Value;
@@ -126,9 +134,15 @@ export interface HeadGraph {
 }
 
 /** Final norm, tied head and loss with all their gradients. Inputs: `x`, `norm`, `embedding`, `targets`, `weights`. */
-export function headGraph(config: LlamaConfig, sequences: number, time: number, dialect: Dialect): HeadGraph {
+export function headGraph(
+  config: LlamaConfig,
+  sequences: number,
+  time: number,
+  dialect: Dialect,
+  precision: Precision,
+): HeadGraph {
   const graph = new GraphBuilder();
-  const tape = new Tape(graph, dialect);
+  const tape = new Tape(graph, dialect, precision);
   const rows = sequences * time;
   const x = graph.input(segmentInput, [rows, config.width]);
   const weight = graph.input('norm', [config.width]);

@@ -7,4 +7,6 @@ export {
   type AdamWState,
   type AdamWStep,
 } from './adamw.ts';
+export { afterGoodStep, afterOverflow, lossScaleStart, type LossScaleState } from './loss-scale.ts';
+export { LossWatch, type LossVerdict } from './loss-watch.ts';
 export { learningRateAt, type LearningRatePlan } from './learning-rate.ts';

@@ -1,0 +1,11 @@
+import { z } from 'zod';
+
+/** A batch whose loss is no number, or with `spikeFactor` many times the median of the steps before it. */
+export const badBatchSchema = z.strictObject({
+  /** `skip`: no update is made of it. `rollback`: back to the newest checkpoint, and on with the batches after it. */
+  action: z.enum(['stop', 'skip', 'rollback']).default('stop'),
+  spikeFactor: z.number().min(1.05).max(1000).optional(),
+  /** Bad batches in one attempt; one more stops it. */
+  limit: z.number().int().min(0).max(10_000).default(10),
+});
+export type BadBatch = z.output<typeof badBatchSchema>;
