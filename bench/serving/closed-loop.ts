@@ -3,8 +3,10 @@ import { connect, type Socket } from 'node:net';
 
 export interface LoadTarget {
   readonly port: number;
+  /** Default: chat completions. */
+  readonly path?: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
+  readonly body: string | Buffer;
 }
 
 export interface LoadResult {
@@ -15,11 +17,11 @@ export interface LoadResult {
   readonly p99Ms: number;
 }
 
-export function requestBytes({ headers, body }: LoadTarget): Buffer {
+export function requestBytes({ path = '/v1/chat/completions', headers, body }: LoadTarget): Buffer {
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-  return Buffer.from(
-    `POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n${lines.join('')}\r\n${body}`,
-  );
+  const bytes = Buffer.from(body as string);
+  const head = `POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${bytes.length}\r\n${lines.join('')}\r\n`;
+  return Buffer.concat([Buffer.from(head), bytes]);
 }
 
 export async function closedLoop(

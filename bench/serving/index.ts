@@ -1,6 +1,8 @@
 import type { BenchLine } from '../bench-line.ts';
 import { azureAutoscaler } from './azure-autoscaler.ts';
+import { dynamicBatching } from './dynamic-batching.ts';
 import { gatewayCost } from './gateway-cost.ts';
+import { llmEngine } from './llm-engine.ts';
 import { mooncakeRouter } from './mooncake-router.ts';
 import { streamRelay } from './stream-relay.ts';
 
@@ -10,4 +12,6 @@ export const cases: Readonly<Record<string, () => Promise<BenchLine[]>>> = {
   'stream-relay': streamRelay,
   'mooncake-router': mooncakeRouter,
   'azure-autoscaler': azureAutoscaler,
+  'dynamic-batching': dynamicBatching,
+  'llm-engine': llmEngine,
 };

@@ -11,6 +11,7 @@ import { jobCommands } from './commands/job.ts';
 import { keyCommands } from './commands/key.ts';
 import { loginCommand } from './commands/login.ts';
 import { modelCommands } from './commands/model.ts';
+import { modelToolCommands } from './commands/model-tools.ts';
 import { nodeCommands } from './commands/node.ts';
 import { planCommand } from './commands/plan.ts';
 import { policyCommands } from './commands/policy.ts';
@@ -42,6 +43,7 @@ const register: readonly ((program: Command) => void)[] = [
   jobCommands,
   secretCommands,
   modelCommands,
+  modelToolCommands,
   endpointCommands,
   endpointRolloutCommands,
   // Sharing.

@@ -35,8 +35,12 @@ export function sumModel({ rows = 'rows', columns = 'columns' }: SumModelOptions
   });
 }
 
-/** A perceptron of these layer widths with fixed random weights: `x[rows, first] → y[rows, last]`. */
-export function perceptron(widths: readonly number[], seed = 1): Uint8Array {
+/**
+ * A perceptron of these layer widths with fixed random weights: `x[rows, first] → y[rows, last]`, or with `tokens`,
+ * `x[rows, tokens, first] → y[rows, tokens, last]`, as the dense layers of an encoder are.
+ */
+export function perceptron(widths: readonly number[], { seed = 1, tokens = 0 } = {}): Uint8Array {
+  const rows = tokens === 0 ? ['rows'] : ['rows', tokens];
   const random = createRandom(seed);
   const nodes: OnnxNode[] = [];
   const initializers: OnnxTensor[] = [];
@@ -56,8 +60,8 @@ export function perceptron(widths: readonly number[], seed = 1): Uint8Array {
     opsets,
     nodes,
     initializers,
-    inputs: [{ name: 'x', type: 'float32', shape: ['rows', widths[0] as number] }],
-    outputs: [{ name: 'y', type: 'float32', shape: ['rows', widths.at(-1) as number] }],
+    inputs: [{ name: 'x', type: 'float32', shape: [...rows, widths[0] as number] }],
+    outputs: [{ name: 'y', type: 'float32', shape: [...rows, widths.at(-1) as number] }],
   };
   return encodeOnnxModel(model);
 }

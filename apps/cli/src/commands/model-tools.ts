@@ -1,0 +1,125 @@
+/** Tools on models: other formats, smaller weights, how good an endpoint's answers are, and how fast. */
+import { resolve } from 'node:path';
+import { type Command, Option } from 'commander';
+import { formatBytes } from '@gantry/kit';
+import { CliError } from '../cli-error.ts';
+import { countOption, example, group, numberOption } from '../command-group.ts';
+import { connect } from '../connection.ts';
+import { exitCodes } from '../exit-codes.ts';
+import { showOne } from '../output.ts';
+import { benchEndpoint, type BenchOptions } from '../model-tools/bench-endpoint.ts';
+import { convertModel } from '../model-tools/convert-model.ts';
+import { evaluateEndpoint } from '../model-tools/evaluate-endpoint.ts';
+import { quantiseModel } from '../model-tools/quantise-model.ts';
+import { describeEvaluation, describeLoad } from '../views/model-tools.ts';
+
+export function modelToolCommands(program: Command): void {
+  const model = group(program, 'model', 'Registered models');
+
+  example(
+    model
+      .command('convert <from> <to>')
+      .description('Hugging Face folder → GGUF file, or GGUF file → Hugging Face folder')
+      .addOption(
+        new Option('--type <TYPE>', 'of the matrices').choices(['F32', 'F16', 'BF16']).default('F16'),
+      )
+      .option('--import <NAME>', 'register the result under that name'),
+    'gantry model convert ./llama-hf ./llama.gguf --type F16',
+  ).action(
+    async (
+      from: string,
+      to: string,
+      options: { type: 'F32' | 'F16' | 'BF16'; import?: string },
+      command: Command,
+    ) => {
+      const made = await convertModel(from, to, options.type);
+      await importAs(command, options.import, to);
+      showOne(command, made, () => `  ✓ ${to}   ${formatBytes(made.bytes)}${importedLine(options.import)}`);
+    },
+  );
+
+  example(
+    model
+      .command('quantize <from> <to>')
+      .description('A GGUF file with smaller weights, and what that cost each tensor')
+      .addOption(
+        new Option('--type <TYPE>', 'of the matrices').choices(['F16', 'Q8_0', 'Q4_0']).default('Q8_0'),
+      )
+      .option('--import <NAME>', 'register the result under that name'),
+    'gantry model quantize llama.gguf llama-q8.gguf --type Q8_0 --import llama',
+  ).action(
+    async (
+      from: string,
+      to: string,
+      options: { type: 'F16' | 'Q8_0' | 'Q4_0'; import?: string },
+      command: Command,
+    ) => {
+      const made = await quantiseModel(from, to, options.type);
+      await importAs(command, options.import, to);
+      showOne(
+        command,
+        made,
+        () =>
+          `  ✓ ${to}   ${formatBytes(made.bytesBefore)} → ${formatBytes(made.bytesAfter)}   worst tensor ${made.worst.name}: ${(made.worst.relativeError * 100).toFixed(2)} % off${importedLine(options.import)}\n  check it: gantry model evaluate ENDPOINT --against ENDPOINT --data held-out.txt`,
+      );
+    },
+  );
+
+  example(
+    model
+      .command('evaluate <endpoint>')
+      .description('Perplexity on held-out text; against another endpoint, whether it may take its place')
+      .requiredOption('--data <FILE>', 'text that neither was trained on')
+      .option('--against <ENDPOINT>', 'the source that it must agree with')
+      .option('--characters <N>', 'of the text', countOption, 50_000)
+      .option('--window <N>', 'characters that are scored together', countOption, 800),
+    'gantry model evaluate small --against full --data held-out.txt',
+  ).action(
+    async (
+      endpoint: string,
+      options: { data: string; against?: string; characters: number; window: number },
+      command: Command,
+    ) => {
+      const { url, key } = connect(command);
+      const found = await evaluateEndpoint({ url, key }, { endpoint, ...options });
+      showOne(command, found, () => describeEvaluation(found));
+      if (found.failures.length > 0) process.exitCode = exitCodes.refused;
+    },
+  );
+
+  example(
+    model
+      .command('bench <endpoint>')
+      .description('Load on an endpoint: first token, gaps, goodput')
+      .option('--requests <N>', 'how many', countOption, 100)
+      .option('--clients <N>', 'closed loop: each sends, waits, sends again', countOption)
+      .option('--rate <N>', 'open loop: so many a second, Poisson', numberOption)
+      .option('--trace <FILE>', 'open loop: a Mooncake .jsonl or an Azure .csv')
+      .option('--speed <N>', 'of the trace', numberOption, 1)
+      .option('--lengths <N>', 'of the trace, times this', numberOption, 1)
+      .option('--prompt-tokens <N>', 'about so many', countOption, 64)
+      .option('--answer-tokens <N>', 'exactly so many', countOption, 32)
+      .option('--ttft-ms <N>', 'first token within, to count as good', numberOption, 1_000)
+      .option('--itl-ms <N>', 'mean gap within, to count as good', numberOption, 100)
+      .option('--seed <N>', 'of lengths and times', countOption, 1),
+    'gantry model bench chat --clients 8',
+    'gantry model bench chat --trace conversation_trace.jsonl --requests 200 --speed 10 --lengths 0.02',
+  ).action(async (endpoint: string, options: BenchOptions, command: Command) => {
+    if ([options.clients, options.rate, options.trace].filter((each) => each !== undefined).length > 1)
+      throw new CliError('bad_request', '--clients, --rate and --trace exclude each other', {
+        hint: 'a closed loop has clients; an open one a rate or a trace',
+      });
+    const { url, key } = connect(command);
+    const report = await benchEndpoint({ url, key, model: endpoint }, options);
+    showOne(command, report, () => describeLoad(report));
+    if (Object.keys(report.failures).length > 0) process.exitCode = exitCodes.refused;
+  });
+}
+
+async function importAs(command: Command, name: string | undefined, path: string): Promise<void> {
+  if (name === undefined) return;
+  await connect(command).client.call('models.import', { body: { name, path: resolve(path) } });
+}
+
+const importedLine = (name: string | undefined): string =>
+  name === undefined ? '' : `   registered as ${name}`;

@@ -1,0 +1,85 @@
+import { describe, expect, it } from 'vitest';
+import { coarseKl } from '../model-tools/coarse-kl.ts';
+import { describeLoad } from '../views/model-tools.ts';
+import { toLoadReport } from './load-report.ts';
+import { parseTrace } from './parse-trace.ts';
+import { promptOf, syntheticLoad } from './planned-request.ts';
+import { runLoad } from './run-load.ts';
+import type { TimedAnswer } from './timed-stream.ts';
+
+const answered = (ttftMs: number, gapsMs: readonly number[]): TimedAnswer => ({
+  failure: undefined,
+  ttftMs,
+  gapsMs,
+  endMs: ttftMs + gapsMs.reduce((sum, gap) => sum + gap, 0),
+  promptTokens: 4,
+  cachedTokens: 1,
+  answerTokens: gapsMs.length + 1,
+});
+
+describe('load', () => {
+  it('reads both published traces, scaled, and says which line is broken', () => {
+    const scale = { speed: 2, lengths: 0.5, limit: 10 };
+    const mooncake = [
+      '{"timestamp": 1000, "input_length": 100, "output_length": 10, "hash_ids": [1, 2]}',
+      '{"timestamp": 4000, "input_length": 60, "output_length": 4, "hash_ids": [1, 3]}',
+    ].join('\n');
+    expect(parseTrace(mooncake, scale)).toEqual([
+      { atMs: 0, promptTokens: 50, answerTokens: 5, blocks: [1, 2] },
+      { atMs: 1_500, promptTokens: 30, answerTokens: 2, blocks: [1, 3] },
+    ]);
+    const azure = [
+      'TIMESTAMP,ContextTokens,GeneratedTokens',
+      '2023-11-16 18:15:46.6805900,374,44',
+      '2023-11-16 18:15:50.9951690,396,109',
+    ].join('\n');
+    expect(parseTrace(azure, { ...scale, lengths: 1 })[1]).toMatchObject({ atMs: 2157.5, promptTokens: 396 });
+    expect(() => parseTrace(`${azure}\nyesterday,1,2`, scale)).toThrow('line 4');
+    expect(() => parseTrace(`${mooncake}\n{"timestamp": "soon"}`, scale)).toThrow('line 3');
+  });
+
+  it('gives equal blocks equal text, so that prefixes can be reused', () => {
+    const one = promptOf({ atMs: 0, promptTokens: 40, answerTokens: 1, blocks: [7, 8] });
+    const other = promptOf({ atMs: 0, promptTokens: 40, answerTokens: 1, blocks: [7, 9] });
+    const shared = one.indexOf('#8');
+    expect(other.slice(0, shared)).toBe(one.slice(0, shared));
+    expect(other.slice(shared)).not.toBe(one.slice(shared));
+    expect(one.split(' ')).toHaveLength(40);
+  });
+
+  it('sends with no more clients than asked for in a closed loop, and everything in an open one', async () => {
+    const load = { requests: 40, promptTokens: 4, answerTokens: 2, seed: 1 };
+    let [busy, most] = [0, 0];
+    const send = async (): Promise<TimedAnswer> => {
+      most = Math.max(most, ++busy);
+      await new Promise((resolve) => setImmediate(resolve));
+      busy--;
+      return answered(1, [1]);
+    };
+    expect((await runLoad(syntheticLoad(load), 3, send)).answers).toHaveLength(40);
+    expect(most).toBe(3);
+    const open = syntheticLoad({ ...load, rate: 10_000 });
+    expect(open.every(({ atMs }, index) => atMs > (open[index - 1]?.atMs ?? -1))).toBe(true);
+    expect((await runLoad(open, undefined, send)).answers).toHaveLength(40);
+  });
+
+  it('counts as good what met both objectives, and tells failures by their reason', () => {
+    const failed = { ...answered(1, []), failure: 'HTTP 429' };
+    const answers = [answered(50, [10, 10]), answered(500, [10]), answered(50, [90, 90]), failed];
+    const report = toLoadReport({ answers, seconds: 2, worstLagMs: 80 }, { ttftMs: 100, itlMs: 20 });
+    expect(report).toMatchObject({ requests: 4, goodShare: 0.25, goodPerSecond: 0.5, answerTokens: 8 });
+    expect(report.failures).toEqual({ 'HTTP 429': 1 });
+    const text = describeLoad(report);
+    expect(text).toContain('1 × HTTP 429');
+    expect(text).toContain('this machine was the limit');
+  });
+
+  it('finds no divergence between equals, and more the further they are apart', () => {
+    const source = { a: Math.log(0.7), b: Math.log(0.2) };
+    expect(coarseKl(source, source)).toBeCloseTo(0);
+    const near = coarseKl(source, { a: Math.log(0.65), b: Math.log(0.25) });
+    const far = coarseKl(source, { a: Math.log(0.1), b: Math.log(0.8) });
+    expect(near).toBeGreaterThan(0);
+    expect(far).toBeGreaterThan(near);
+  });
+});

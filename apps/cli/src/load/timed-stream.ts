@@ -1,0 +1,104 @@
+/** One streamed completion with the time of every piece, as the reader at the far end of the wire sees it. */
+export interface StreamTarget {
+  readonly url: string;
+  readonly key: string;
+  readonly model: string;
+}
+
+export interface TimedAnswer {
+  /** Undefined: it was answered. */
+  readonly failure: string | undefined;
+  readonly ttftMs: number | undefined;
+  readonly endMs: number;
+  /** Between one piece and the next. */
+  readonly gapsMs: readonly number[];
+  readonly promptTokens: number;
+  readonly cachedTokens: number;
+  readonly answerTokens: number;
+}
+
+interface Frame {
+  readonly choices?: readonly { readonly text?: string }[];
+  readonly error?: { readonly message: string };
+  readonly usage?: {
+    readonly prompt_tokens: number;
+    readonly completion_tokens: number;
+    readonly prompt_tokens_details?: { readonly cached_tokens?: number };
+  } | null;
+}
+
+const none = { ttftMs: undefined, gapsMs: [], promptTokens: 0, cachedTokens: 0, answerTokens: 0 };
+
+export async function timedStream(
+  { url, key, model }: StreamTarget,
+  prompt: string,
+  maxTokens: number,
+  now: () => number,
+): Promise<TimedAnswer> {
+  const startedMs = now();
+  const failed = (failure: string): TimedAnswer => ({ ...none, failure, endMs: now() - startedMs });
+  try {
+    const response = await fetch(`${url}/v1/completions`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+      body: JSON.stringify({
+        model,
+        prompt,
+        max_tokens: maxTokens,
+        stream: true,
+        stream_options: { include_usage: true },
+        ignore_eos: true,
+        temperature: 0,
+      }),
+    });
+    if (!response.ok || response.body === null) {
+      await response.body?.cancel();
+      return failed(`HTTP ${response.status}`);
+    }
+    return await read(response.body, startedMs, now);
+  } catch (error) {
+    return failed(error instanceof Error ? error.message : String(error));
+  }
+}
+
+async function read(
+  body: AsyncIterable<Uint8Array>,
+  startedMs: number,
+  now: () => number,
+): Promise<TimedAnswer> {
+  const decoder = new TextDecoder();
+  const gapsMs: number[] = [];
+  let rest = '';
+  let ttftMs: number | undefined;
+  let lastMs = startedMs;
+  let usage: Frame['usage'];
+  let failure: string | undefined = 'the stream ended early';
+  for await (const chunk of body) {
+    const atMs = now();
+    rest += decoder.decode(chunk, { stream: true });
+    for (let end = rest.indexOf('\n\n'); end !== -1; end = rest.indexOf('\n\n')) {
+      const data = /^data: ?(.*)$/m.exec(rest.slice(0, end))?.[1];
+      rest = rest.slice(end + 2);
+      if (data === undefined) continue;
+      if (data === '[DONE]') failure = undefined;
+      else {
+        const frame = JSON.parse(data) as Frame;
+        if (frame.error !== undefined) failure = frame.error.message;
+        usage = frame.usage ?? usage;
+        if ((frame.choices?.[0]?.text ?? '') === '') continue;
+        if (ttftMs === undefined) ttftMs = atMs - startedMs;
+        else gapsMs.push(atMs - lastMs);
+        lastMs = atMs;
+      }
+    }
+  }
+  return {
+    failure,
+    ttftMs,
+    endMs: now() - startedMs,
+    gapsMs,
+    promptTokens: usage?.prompt_tokens ?? 0,
+    cachedTokens: usage?.prompt_tokens_details?.cached_tokens ?? 0,
+    answerTokens: usage?.completion_tokens ?? 0,
+  };
+}

@@ -1,0 +1,43 @@
+/** A load run on one endpoint, from its options to its report. */
+import { readFile } from 'node:fs/promises';
+import { CliError } from '../cli-error.ts';
+import { toLoadReport, type LoadReport } from '../load/load-report.ts';
+import { parseTrace } from '../load/parse-trace.ts';
+import { promptOf, syntheticLoad } from '../load/planned-request.ts';
+import { runLoad } from '../load/run-load.ts';
+import { timedStream, type StreamTarget } from '../load/timed-stream.ts';
+
+export interface BenchOptions {
+  readonly requests: number;
+  readonly clients?: number;
+  readonly rate?: number;
+  readonly trace?: string;
+  readonly speed: number;
+  readonly lengths: number;
+  readonly promptTokens: number;
+  readonly answerTokens: number;
+  readonly ttftMs: number;
+  readonly itlMs: number;
+  readonly seed: number;
+}
+
+export async function benchEndpoint(target: StreamTarget, options: BenchOptions): Promise<LoadReport> {
+  const { trace, rate, requests, speed, lengths } = options;
+  const planned =
+    trace === undefined
+      ? syntheticLoad({ ...options, rate })
+      : parseTrace(await readTrace(trace), { speed, lengths, limit: requests });
+  const isOpen = trace !== undefined || rate !== undefined;
+  const run = await runLoad(planned, isOpen ? undefined : (options.clients ?? 4), (request) =>
+    timedStream(target, promptOf(request), request.answerTokens, () => performance.now()),
+  );
+  return toLoadReport(run, options);
+}
+
+async function readTrace(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch {
+    throw new CliError('not_found', `the trace ${path} cannot be read`);
+  }
+}

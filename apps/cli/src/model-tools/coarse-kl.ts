@@ -1,0 +1,23 @@
+/**
+ * Kullback-Leibler divergence of two next-token distributions of which only the likeliest tokens are known: those
+ * that both report, and all the rest as one. By the data processing inequality no more than the whole one.
+ */
+export function coarseKl(
+  source: Readonly<Record<string, number>>,
+  candidate: Readonly<Record<string, number>>,
+): number {
+  let kl = 0;
+  let [sourceRest, candidateRest] = [1, 1];
+  for (const [token, logP] of Object.entries(source)) {
+    const logQ = candidate[token];
+    if (logQ === undefined) continue;
+    const p = Math.exp(logP);
+    kl += p * (logP - logQ);
+    sourceRest -= p;
+    candidateRest -= Math.exp(logQ);
+  }
+  // Rounding may leave a hair less than nothing.
+  const least = 1e-9;
+  [sourceRest, candidateRest] = [Math.max(least, sourceRest), Math.max(least, candidateRest)];
+  return Math.max(0, kl + sourceRest * Math.log(sourceRest / candidateRest));
+}

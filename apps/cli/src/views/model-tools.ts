@@ -1,0 +1,47 @@
+/** What the tools on models found, in words. */
+import type { LoadReport, Spread } from '../load/load-report.ts';
+import type { Evaluation } from '../model-tools/evaluate-endpoint.ts';
+import { table } from '../output.ts';
+
+export function describeEvaluation({
+  endpoint,
+  against,
+  tokens,
+  perplexity,
+  comparison,
+  failures,
+}: Evaluation): string {
+  const head = `  ${endpoint}   perplexity ${perplexity.toFixed(3)} over ${tokens} tokens`;
+  if (comparison === undefined) return head;
+  const { meanKl, topAgreement, sourcePerplexity } = comparison;
+  return [
+    head,
+    `  against ${against}   perplexity ${sourcePerplexity.toFixed(3)}   same likeliest token ${(topAgreement * 100).toFixed(1)} %   KL ${meanKl.toFixed(4)} nats`,
+    ...(failures.length === 0
+      ? [`  ✓ it may take the place of ${against}`]
+      : failures.map((failure) => `  ✗ ${failure}`)),
+  ].join('\n');
+}
+
+export function describeLoad(report: LoadReport): string {
+  const { requests, failures, seconds, goodShare, goodPerSecond, worstLagMs } = report;
+  const failed = Object.entries(failures).map(([reason, count]) => `  ✗ ${count} × ${reason}`);
+  const row = (name: string, spread: Spread | undefined): readonly string[] =>
+    spread === undefined
+      ? [name, '–', '–', '–', '–']
+      : [name, ...[spread.mean, spread.p50, spread.p95, spread.p99].map((value) => value.toFixed(1))];
+  return [
+    `  ${requests} requests in ${seconds.toFixed(1)} s   ${report.requestsPerSecond.toFixed(1)} answered/s   ${report.answerTokensPerSecond.toFixed(0)} tokens/s`,
+    `  tokens in ${report.promptTokens} (${report.cachedTokens} cached)   out ${report.answerTokens}`,
+    `  goodput ${goodPerSecond.toFixed(1)}/s   ${(goodShare * 100).toFixed(1)} % within the objectives`,
+    ...failed,
+    ...(worstLagMs > 50
+      ? [`  ! sent up to ${worstLagMs.toFixed(0)} ms late: this machine was the limit`]
+      : []),
+    '',
+    table(
+      ['milliseconds', 'mean', 'p50', 'p95', 'p99'],
+      [row('first token', report.ttftMs), row('between', report.itlMs), row('request', report.requestMs)],
+    ),
+  ].join('\n');
+}
