@@ -51,7 +51,7 @@ function withoutProblems(message: string, problems: readonly { readonly message:
 }
 
 function exitCodeOf(error: ApiError): number {
-  if (error.code === 'unreachable') return exitCodes.unreachable;
+  if (error.code === 'unreachable' || error.code === 'untrusted') return exitCodes.unreachable;
   if (error.status === 401 || error.status === 403) return exitCodes.denied;
   return error.status === 404 ? exitCodes.not_found : exitCodes.refused;
 }

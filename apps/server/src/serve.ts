@@ -28,7 +28,7 @@ import { createLocalRunner, probeIsolation, toIsolationFacts } from '@gantry/run
 import { openStore } from '@gantry/store';
 import { followFeed, pumpWorkers } from './background.ts';
 import { claimDataDir, writeServerFile } from './data-dir.ts';
-import { createHttpServer } from './http/index.ts';
+import { createHttpServer, readTls } from './http/index.ts';
 import { createLocalInventory } from '@gantry/runners/inventory';
 import { createJobFiles } from './job-data/create-job-files.ts';
 import { loadVaultKey } from './job-data/vault-key.ts';
@@ -52,6 +52,7 @@ export interface Server extends AsyncDisposable {
 }
 
 export async function serve(options: ServerOptions, logger: Logger): Promise<Server> {
+  const tls = options.tls === undefined ? undefined : await readTls(options.tls);
   await using stack = new AsyncDisposableStack();
   const dataDir = stack.use(await claimDataDir(options.dataDir));
   const opened = stack.use(
@@ -155,10 +156,6 @@ export async function serve(options: ServerOptions, logger: Logger): Promise<Ser
     }),
   );
 
-  const tls =
-    options.tls === undefined
-      ? undefined
-      : { cert: await readFile(options.tls.certFile), key: await readFile(options.tls.keyFile) };
   const metrics = createMetrics(platform, gateway);
   const http = stack.use(
     await createHttpServer({

@@ -1,6 +1,6 @@
 /** What a route may answer instead of its result: what its definition names, and what its shape brings along. */
 import type { ErrorCode } from './errors.ts';
-import type { RouteDefinition } from './routes.ts';
+import type { RouteDefinition } from './route.ts';
 
 /** May happen to any request. */
 const anyRequest: readonly ErrorCode[] = [

@@ -2,9 +2,7 @@
 import { z } from 'zod';
 import { pageOf, pageQuery } from './common.ts';
 import { secretSchema, secretWrite, uploadSchema } from './job-data.ts';
-import type { RouteDefinition } from './routes.ts';
-
-const route = <const T extends RouteDefinition>(definition: T): T => definition;
+import { type RouteDefinition, route } from './route.ts';
 
 export const jobDataRoutes = {
   'jobs.output': route({

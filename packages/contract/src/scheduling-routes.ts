@@ -1,6 +1,6 @@
 /** Operations on how work is scheduled; part of the one table in routes.ts. */
 import { pageOf, pageQuery } from './common.ts';
-import type { RouteDefinition } from './routes.ts';
+import { type RouteDefinition, route } from './route.ts';
 import {
   decisionRecordSchema,
   decisionSchema,
@@ -9,8 +9,6 @@ import {
   schedulingPolicySchema,
   schedulingPolicyWrite,
 } from './scheduling.ts';
-
-const route = <const T extends RouteDefinition>(definition: T): T => definition;
 
 export const schedulingRoutes = {
   'scheduling.get': route({

@@ -104,6 +104,20 @@ describe('an error', () => {
   });
 });
 
+test.each(['DEPTH_ZERO_SELF_SIGNED_CERT', 'CERT_HAS_EXPIRED', 'ERR_TLS_CERT_ALTNAME_INVALID'])(
+  'a server whose certificate is not trusted (%s) is there all the same',
+  async (code) => {
+    const server = fakeServer(Object.assign(new TypeError('fetch failed'), { cause: { code } }));
+    const { client } = clientOf(server);
+    await expect(client.call('status.get', {})).rejects.toMatchObject({
+      code: 'untrusted',
+      message: `the certificate of http://there is not trusted: ${code}`,
+      hint: expect.stringContaining('NODE_EXTRA_CA_CERTS'),
+    });
+    expect(server.asked).toHaveLength(1);
+  },
+);
+
 describe('asking again', () => {
   test.each<[string, Turn]>([
     ['nobody answers', refused],

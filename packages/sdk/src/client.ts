@@ -98,13 +98,7 @@ export function createClient(options: ClientOptions): Client {
       });
     } catch (error) {
       if (call.signal?.aborted === true) throw error;
-      throw new ApiError({
-        code: 'unreachable',
-        status: 0,
-        message: `nothing answers at ${base}`,
-        hint: 'is it up? gantry up; another server? gantry login URL',
-        cause: error,
-      });
+      throw unreachable(base, error);
     }
     if (!response.ok) throw await toApiError(response);
     return response;
@@ -191,6 +185,23 @@ function headersOf(
     ...(idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey }),
     ...(ifMatch === undefined ? {} : { 'if-match': `"${ifMatch}"` }),
   };
+}
+
+/** Whoever cannot be believed is there, and asking again does not change that. */
+function unreachable(base: string, error: unknown): ApiError {
+  const { code = '' } = ((error as Error).cause ?? {}) as { code?: string };
+  const isDistrusted = /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ERR_TLS|ERR_SSL/.test(code);
+  return new ApiError({
+    code: isDistrusted ? 'untrusted' : 'unreachable',
+    status: 0,
+    message: isDistrusted
+      ? `the certificate of ${base} is not trusted: ${code}`
+      : `nothing answers at ${base}`,
+    hint: isDistrusted
+      ? 'trust it or who signed it: export NODE_EXTRA_CA_CERTS=cert.pem'
+      : 'is it up? gantry up; another server? gantry login URL',
+    cause: error,
+  });
 }
 
 /** A stream goes out as it is read (`duplex` is what fetch calls that); everything else as JSON. */

@@ -28,4 +28,4 @@ test('migrations run once, and a schema from a newer gantry is refused with what
     message: `the database is at schema 999, this gantry knows ${migrations.length}`,
     hint: expect.stringContaining('newer gantry'),
   });
-});
+}, 180_000);

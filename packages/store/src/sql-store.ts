@@ -4,7 +4,7 @@ import type { Scope, Store, Tx } from '@gantry/ports';
 import type { Database, DatabaseListener } from './database.ts';
 import { createFeed } from './feed.ts';
 import { createIdempotency } from './idempotency.ts';
-import { SqlTx } from './sql-tx.ts';
+import { type SqlTx, createSqlTx } from './sql-tx.ts';
 
 export async function openSqlStore(
   open: (listener: DatabaseListener) => Promise<Database>,
@@ -30,7 +30,7 @@ export async function openSqlStore(
         throw new GantryError('store_unavailable', 'another gantry took over this database', {
           hint: `this one may change nothing any more; the other is ${rows[0]?.holder ?? 'unknown'}`,
         });
-      const tx = new SqlTx(connection);
+      const tx = createSqlTx(connection);
       const result = await fn(tx);
       await idempotency.beforeCommit(tx);
       await tx.flushEvents();

@@ -18,7 +18,7 @@ export function storeSuite(title: string, open: () => Promise<Store>): void {
     let store: Store;
     beforeAll(async () => {
       store = await open();
-    });
+    }, 180_000);
     afterAll(() => store[Symbol.asyncDispose]());
 
     it('gives back what was written and counts versions', async () => {

@@ -18,7 +18,7 @@ let models: string;
 beforeAll(async () => {
   models = await mkdtemp(join(tmpdir(), 'gantry-audit-'));
   home = await startMemoryServer();
-}, 60_000);
+}, 180_000);
 afterAll(async () => {
   await home[Symbol.asyncDispose]();
   await rm(models, { recursive: true, force: true });

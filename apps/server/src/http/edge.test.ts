@@ -13,7 +13,7 @@ import {
 let home: MemoryServer;
 beforeAll(async () => {
   home = await startMemoryServer();
-}, 60_000);
+}, 180_000);
 afterAll(() => home[Symbol.asyncDispose]());
 
 const ask = (method: string, path: string, options: AskOptions = {}): Promise<Answer> =>

@@ -8,6 +8,7 @@ import { createAuthThrottle } from './auth-throttle.ts';
 import { createAuthenticate } from './authenticate.ts';
 import { toErrorReply } from './error-reply.ts';
 import { type HttpMeter, createHttpMeter } from './http-meter.ts';
+import { listenProblem } from './listen-problem.ts';
 import { byteType, createRouteHandler } from './route-handler.ts';
 import { addServicePages } from './service-pages.ts';
 import type { HttpServer, HttpServerOptions } from './types.ts';
@@ -73,10 +74,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
       try {
         await app.listen({ host, port });
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
-        throw new GantryError('port_in_use', `port ${port} is taken`, {
-          hint: `use what is there: gantry status; or another: gantry up --port ${port + 1} --data-dir DIR`,
-        });
+        throw listenProblem(error, { host, port });
       }
       const address = app.server.address();
       const actual = typeof address === 'object' && address !== null ? address.port : port;

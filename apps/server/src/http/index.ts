@@ -1,4 +1,5 @@
 export { createHttpServer } from './http-server.ts';
+export { readTls } from './read-tls.ts';
 export type {
   Handlers,
   HttpServer,

@@ -67,7 +67,7 @@ beforeAll(async () => {
   keys.set('inference account', await home.keyOf('default', 'inference', 'admin', ['infer']));
   await home.operator.call('tenants.create', { body: { name: 'elsewhere' } });
   keys.set('stranger', await home.keyOf('elsewhere', 'stranger', 'admin'));
-}, 60_000);
+}, 180_000);
 afterAll(() => home[Symbol.asyncDispose]());
 
 const send = (name: RouteName, who: Caller | 'stranger', target: string): Promise<Answer> => {

@@ -9,7 +9,7 @@ import { type MemoryServer, startMemoryServer } from '../testing/memory-server.t
 let home: MemoryServer;
 beforeAll(async () => {
   home = await startMemoryServer();
-}, 60_000);
+}, 180_000);
 afterAll(() => home[Symbol.asyncDispose]());
 
 /** The next event that fits, of a stream that stays open. */

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Role, RouteInput, RouteName, RouteResponse, Routes } from '@gantry/contract';
 import type { Store } from '@gantry/ports';
 import type { Logger } from 'pino';
+import type { TlsPair } from './read-tls.ts';
 
 /** Who asks, as the key says. `tenantId` is already the other tenant's when an operator named one. */
 export interface Principal {
@@ -67,7 +68,7 @@ export interface HttpServerOptions {
   audit(entry: Readonly<Record<string, unknown>>): void;
   readonly logger: Logger;
   readonly bodyLimitBytes: number;
-  readonly tls?: { readonly cert: Buffer; readonly key: Buffer };
+  readonly tls?: TlsPair;
 }
 
 export interface HttpServer extends AsyncDisposable {

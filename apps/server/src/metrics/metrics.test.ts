@@ -5,7 +5,7 @@ import { type ExposedFamily, parseExposition } from '../testing/parse-exposition
 let home: MemoryServer;
 beforeAll(async () => {
   home = await startMemoryServer();
-}, 60_000);
+}, 180_000);
 afterAll(() => home[Symbol.asyncDispose]());
 
 const scrape = async (path: '/metrics' | '/metrics/jobs'): Promise<ReadonlyMap<string, ExposedFamily>> => {

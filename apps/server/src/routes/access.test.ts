@@ -14,7 +14,7 @@ beforeAll(async () => {
   home = await startMemoryServer();
   admin = clientOf(await home.keyOf('default', 'ada', 'admin'));
   member = clientOf(await home.keyOf('default', 'max', 'member', ['read', 'write']));
-}, 60_000);
+}, 180_000);
 afterAll(() => home[Symbol.asyncDispose]());
 
 const refusal = async (asked: Promise<unknown>): Promise<ApiError> =>

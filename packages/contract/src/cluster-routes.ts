@@ -1,0 +1,80 @@
+/** Queues and machines; part of the one table in routes.ts. */
+import { pageOf, pageQuery } from './common.ts';
+import { nodeSchema, queueCreate, queueSchema, queueWrite } from './resources.ts';
+import { type RouteDefinition, created, named, ok, route } from './route.ts';
+
+export const clusterRoutes = {
+  'queues.create': route({
+    method: 'POST',
+    path: '/api/v1/queues',
+    summary: 'Create a queue',
+    permission: 'admin',
+    errors: [...created, 'not_found', 'in_use'],
+    body: queueCreate,
+    response: queueSchema,
+    idempotent: true,
+    successStatus: 201,
+  }),
+  'queues.list': route({
+    method: 'GET',
+    path: '/api/v1/queues',
+    summary: 'The queue tree with use',
+    permission: 'read',
+    errors: [],
+    query: pageQuery,
+    response: pageOf(queueSchema),
+  }),
+  'queues.get': route({
+    method: 'GET',
+    path: '/api/v1/queues/:name',
+    summary: 'One queue',
+    permission: 'read',
+    errors: named,
+    response: queueSchema,
+  }),
+  'queues.update': route({
+    method: 'PUT',
+    path: '/api/v1/queues/:name',
+    summary: 'Change shares and limits',
+    permission: 'admin',
+    errors: ['not_found', 'validation_failed', 'version_conflict'],
+    body: queueWrite,
+    response: queueSchema,
+    conditional: true,
+  }),
+  'queues.delete': route({
+    method: 'DELETE',
+    path: '/api/v1/queues/:name',
+    summary: 'Delete an empty queue',
+    permission: 'admin',
+    errors: ['not_found', 'in_use'],
+    response: ok,
+    conditional: true,
+  }),
+  'nodes.list': route({
+    method: 'GET',
+    path: '/api/v1/nodes',
+    summary: 'Machines with their devices',
+    permission: 'read',
+    errors: [],
+    query: pageQuery,
+    response: pageOf(nodeSchema),
+  }),
+  'nodes.get': route({
+    method: 'GET',
+    path: '/api/v1/nodes/:name',
+    summary: 'One machine',
+    permission: 'read',
+    errors: named,
+    response: nodeSchema,
+  }),
+  'nodes.act': route({
+    method: 'POST',
+    path: '/api/v1/nodes/:name/:action',
+    summary: 'cordon, drain, quarantine or return a machine',
+    permission: 'operator',
+    errors: ['not_found', 'invalid_transition', 'bad_request'],
+    response: nodeSchema,
+    conditional: true,
+  }),
+} as const satisfies Record<string, RouteDefinition>;
