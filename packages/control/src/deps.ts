@@ -48,6 +48,8 @@ export interface JobFiles {
   /** Where `server:/share` is mounted, if it is. */
   nfsMountPoint(share: string): Promise<string | undefined>;
   exists(path: string): Promise<boolean>;
+  /** The commit that is checked out where this folder lies; undefined outside of a repository. */
+  commitOf(dir: string): Promise<string | undefined>;
   /** Whether a worker in `workDir` can see something at `target`. */
   canMountAt(target: string, workDir: string): Promise<boolean>;
   /** Counts what a packed folder holds; throws `data_invalid` when it is none or would leave its folder. */

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { JobFiles } from '@gantry/control';
 import type { BlobStore } from '@gantry/ports';
 import { collectFiles } from './collect-outputs.ts';
+import { commitOf } from './commit-of.ts';
 import { findNfsMount } from './nfs-mounts.ts';
 import { inspectUpload, unpackUpload } from './uploads.ts';
 
@@ -23,6 +24,7 @@ export function createJobFiles(dataDir: string, blobs: BlobStore): JobFiles {
     nfsMountPoint: async (share) =>
       findNfsMount(await readFile('/proc/self/mountinfo', 'utf8').catch(() => ''), share),
     exists: isThere,
+    commitOf,
     canMountAt: async (target, workDir) => {
       if (target.startsWith(`${workDir}/`)) return true;
       const isBelowRoot = target.lastIndexOf('/') === 0;

@@ -17,6 +17,7 @@ import {
   workerIdOf,
 } from '@gantry/control';
 import type { JobStatusRecord } from '@gantry/control';
+import type { Row } from '@gantry/ports';
 import type { Handlers, Principal, StreamItem } from '../http/index.ts';
 import type { Platform } from '../platform.ts';
 import { toEvent } from './events.ts';
@@ -26,16 +27,18 @@ type JobRoutes = Omit<Pick<Handlers, Extract<keyof Handlers, `jobs.${string}`>>,
 export function jobRoutes(platform: Platform): JobRoutes {
   const { deps, hub } = platform;
 
+  const view = (principal: Principal, row: Row): Job =>
+    jobView(row, principal.tenantName, {
+      progress: platform.jobs.progressOf(row.id),
+      waiting: platform.scheduler.waitingOf(row.id),
+      notes: platform.jobs.notesOf(row.id),
+    });
+
   const load = async (principal: Principal, name: string): Promise<Job> => {
     const row = await deps.store.read({ tenantId: principal.tenantId }, (tx) =>
       findOr404(tx, 'job', principal.tenantId, name),
     );
-    return jobView(
-      row,
-      principal.tenantName,
-      platform.jobs.progressOf(row.id),
-      platform.scheduler.waitingOf(row.id),
-    );
+    return view(principal, row);
   };
 
   return {
@@ -55,14 +58,7 @@ export function jobRoutes(platform: Platform): JobRoutes {
           ...(query.cursor === undefined ? {} : { cursor: query.cursor }),
         });
       });
-      const items = page.items.map((row) =>
-        jobView(
-          row,
-          principal.tenantName,
-          platform.jobs.progressOf(row.id),
-          platform.scheduler.waitingOf(row.id),
-        ),
-      );
+      const items = page.items.map((row) => view(principal, row));
       return page.nextCursor === undefined ? { items } : { items, nextCursor: page.nextCursor };
     },
     'jobs.get': ({ principal }, { params }) => load(principal, params.name),

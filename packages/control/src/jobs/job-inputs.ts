@@ -18,6 +18,16 @@ export function workDirOf(
   return job.upload === undefined ? (job.workdir ?? runDir) : `${runDir}/attempts/${attempt.id}/work`;
 }
 
+/** What the work is made of, as far as it can be named. */
+export async function codeOf(deps: Deps, tx: Tx, spec: JobSpec): Promise<string | undefined> {
+  if (spec.upload !== undefined) {
+    const upload = await tx.get('upload', spec.upload);
+    return upload === undefined ? undefined : (upload.spec as UploadSpecRecord).digest;
+  }
+  const commit = spec.workdir === undefined ? undefined : await deps.jobFiles.commitOf(spec.workdir);
+  return commit === undefined ? undefined : `git:${commit}`;
+}
+
 export interface UploadSpecRecord {
   readonly digest: string;
   readonly bytes: number;

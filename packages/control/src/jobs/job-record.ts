@@ -27,6 +27,8 @@ export interface JobSpecRecord {
   readonly user: string;
   readonly queueId: string;
   readonly queue: string;
+  /** What the work was made of when it was submitted: a commit, or the digest of an upload. */
+  readonly code?: string;
 }
 
 export interface JobStatusRecord {

@@ -11,7 +11,7 @@ import { type KeyedMutex, createKeyedMutex } from '../keyed-mutex.ts';
 import { type JobModel, registerJobModel, storeJobModel } from '../models/job-model.ts';
 import { recordAttemptUsage } from '../ledger/attempt-usage.ts';
 import { untilStored } from '../until-stored.ts';
-import { type AttemptFacts, noFacts, withReport } from './attempt-facts.ts';
+import { type AttemptFacts, noFacts, settled, withReport } from './attempt-facts.ts';
 import { collectOutputs } from './collect-outputs.ts';
 import { type RankExit, endOfAttempt } from './end-of-attempt.ts';
 import { countedTimeMs, heldTimeMs } from './held-time.ts';
@@ -49,6 +49,8 @@ export interface JobRuntime extends AsyncDisposable {
   stop(jobId: string, reason: NonNullable<AttemptRecord['stopReason']>): Promise<void>;
   onWorkerEvent(event: WorkerEvent): Promise<boolean>;
   progressOf(jobId: string): Progress | undefined;
+  /** What its attempt has said so far that is worth knowing, though it goes on. */
+  notesOf(jobId: string): readonly string[];
   idle(): Promise<void>;
 }
 
@@ -275,6 +277,10 @@ export function createJobRuntime(deps: Deps, hub: Hub): JobRuntime {
     stop,
     onWorkerEvent,
     progressOf: (jobId) => progress.get(jobId),
+    notesOf: (jobId) =>
+      [...live.values()]
+        .filter((entry) => entry.jobId === jobId)
+        .flatMap(({ facts }) => settled(facts).notes),
     idle: () => mutex.idle(),
     [Symbol.asyncDispose]: async () => {
       stopped.abort();

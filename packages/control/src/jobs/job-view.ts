@@ -3,11 +3,19 @@ import type { Row } from '@gantry/ports';
 import type { JobSpecRecord, JobStatusRecord } from './job-record.ts';
 import type { Progress } from './live-progress.ts';
 
-/** A row of the store → the job that people see. `live` and `waiting` are fresher than the row. */
-export function jobView(row: Row, tenantName: string, live?: Progress, waiting?: Job['waiting']): Job {
+/** What is known beside the row, and fresher than it. */
+export interface LiveView {
+  readonly progress?: Progress | undefined;
+  readonly waiting?: Job['waiting'];
+  readonly notes?: readonly string[];
+}
+
+/** A row of the store → the job that people see. */
+export function jobView(row: Row, tenantName: string, live: LiveView = {}): Job {
   const { job, user, queue } = row.spec as JobSpecRecord;
   const status = row.status as JobStatusRecord;
-  const progress = live ?? status.progress;
+  const progress = live.progress ?? status.progress;
+  const notes = [...new Set([...(status.notes ?? []), ...(live.notes ?? [])])];
   return defined({
     id: row.id,
     name: row.name,
@@ -33,14 +41,14 @@ export function jobView(row: Row, tenantName: string, live?: Progress, waiting?:
       }),
     ),
     progress,
-    waiting: row.state === 'queued' ? (waiting ?? status.waiting) : undefined,
+    waiting: row.state === 'queued' ? (live.waiting ?? status.waiting) : undefined,
     exitClass: status.exitClass,
     exitMessage: status.exitMessage,
     hint: status.hint,
     stderrTail: status.stderrTail === undefined ? undefined : [...status.stderrTail],
     modelVersion: status.modelVersion,
     outputs: status.outputs?.map((file) => ({ ...file })),
-    notes: status.notes === undefined ? undefined : [...status.notes],
+    notes: notes.length === 0 ? undefined : notes,
     deviceSeconds: status.deviceSeconds,
     startedAt: status.startedAt,
     endedAt: status.endedAt,

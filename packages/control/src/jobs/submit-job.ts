@@ -9,7 +9,7 @@ import type { Hub } from '../hub.ts';
 import { allRows } from '../rows.ts';
 import { buildSnapshot, jobRequest, queueSelectors } from '../scheduling/build-snapshot.ts';
 import { readPolicy } from '../scheduling/policy-row.ts';
-import { inputProblems } from './job-inputs.ts';
+import { codeOf, inputProblems } from './job-inputs.ts';
 import { type JobSpecRecord, emptyJobStatus } from './job-record.ts';
 import { jobView } from './job-view.ts';
 import { unsupportedFields } from './unsupported.ts';
@@ -70,6 +70,7 @@ export async function submitJob(
         );
       }
     }
+    const code = await codeOf(deps, tx, spec);
     const row = await tx.insert({
       kind: 'job',
       id,
@@ -82,6 +83,7 @@ export async function submitJob(
         user: caller.userName,
         queueId: queue.id,
         queue: queue.name,
+        ...(code === undefined ? {} : { code }),
       } satisfies JobSpecRecord,
       status: emptyJobStatus,
     });

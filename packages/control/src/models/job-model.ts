@@ -50,14 +50,24 @@ export function registerJobModel(
   { name, artifact, files }: JobModel,
   attempt: AttemptRecord,
 ): Promise<string> {
+  const { user, code } = row.spec as JobSpecRecord;
+  const checkpoint = (row.status as JobStatusRecord).progress?.checkpointPath?.split('/').at(-1);
   return registerVersion(deps, tx, {
     tenantId: row.tenantId,
-    user: (row.spec as JobSpecRecord).user,
+    user,
     modelName: name,
     files,
     formats: artifact.formats,
     metrics: artifact.metrics,
-    lineage: { ...artifact.lineage, job: row.name, jobId: row.id, attempt: attempt.id, epoch: attempt.epoch },
+    lineage: {
+      ...artifact.lineage,
+      job: row.name,
+      jobId: row.id,
+      attempt: attempt.id,
+      epoch: attempt.epoch,
+      ...(code === undefined ? {} : { code }),
+      ...(checkpoint === undefined ? {} : { checkpoint }),
+    },
     jobId: row.id,
   });
 }
