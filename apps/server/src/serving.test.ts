@@ -180,6 +180,8 @@ describe('serving', () => {
     const wrong = await infer([1]);
     expect(wrong.status).toBe(400);
     expect(wrong.body.error).toContain('1 values');
+    const logs = await home.ask('GET', '/api/v1/endpoints/adder/logs', { key: home.operatorKey });
+    expect(logs.status).toBe(200);
     const foreign = await home.ask('GET', '/v2/models/adder', { key: strangerKey });
     expect(foreign.status).toBe(404);
   }, 120_000);

@@ -107,6 +107,20 @@ export const endpointRoutes = {
     errors: ['not_found'],
     response: endpointStatsSchema,
   }),
+  'endpoints.logs': route({
+    method: 'GET',
+    path: '/api/v1/endpoints/:name/logs',
+    summary: 'Log of one replica, the newest unless named; follow=true streams',
+    permission: 'read',
+    errors: ['not_found'],
+    query: z.object({
+      replica: z.string().max(100).optional(),
+      stream: z.enum(['stdout', 'stderr']).default('stderr'),
+      sinceBytes: z.coerce.number().int().min(0).default(0),
+      follow: z.stringbool().default(false),
+    }),
+    stream: 'log',
+  }),
   'endpoints.feedback': route({
     method: 'POST',
     path: '/api/v1/endpoints/:name/feedback',

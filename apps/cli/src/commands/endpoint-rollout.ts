@@ -100,6 +100,28 @@ export function endpointRolloutCommands(program: Command): void {
   });
 
   example(
+    endpoint
+      .command('logs <name>')
+      .description('What a replica wrote, also of one that has ended')
+      .option('--replica <ID>', 'which; the newest unless named')
+      .addOption(
+        new Option('--stream <NAME>', 'what it wrote to').choices(['stdout', 'stderr']).default('stderr'),
+      )
+      .option('-f, --follow', 'go on until it ends'),
+    'gantry endpoint logs chat --follow',
+  ).action(async (name: string, { replica, stream, follow }: LogOptions, command: Command) => {
+    const chunks = connect(command).client.log('endpoints.logs', {
+      params: { name },
+      query: {
+        stream,
+        follow: follow === true ? 'true' : 'false',
+        ...(replica === undefined ? {} : { replica }),
+      },
+    });
+    for await (const chunk of chunks) process.stdout.write(chunk);
+  });
+
+  example(
     watchable(
       endpoint.command('stats <name>').description('Requests, latencies, tokens and cost by revision'),
     ),
@@ -123,6 +145,12 @@ export function endpointRolloutCommands(program: Command): void {
         ),
     });
   });
+}
+
+interface LogOptions {
+  readonly replica?: string;
+  readonly stream: 'stdout' | 'stderr';
+  readonly follow?: boolean;
 }
 
 interface ScaleOptions {

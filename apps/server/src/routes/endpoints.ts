@@ -1,4 +1,4 @@
-import { type Endpoint, GantryError } from '@gantry/contract';
+import { type Batching, type Endpoint, GantryError } from '@gantry/contract';
 import {
   type EndpointSpecRecord,
   type EndpointStatusRecord,
@@ -25,6 +25,7 @@ import type { Handlers, Principal } from '../http/index.ts';
 import type { Platform } from '../platform.ts';
 import { base } from './base.ts';
 import { createTokenCost } from '../serving-limits.ts';
+import { endpointLogs } from './endpoint-logs.ts';
 import { toEndpointStats } from './endpoint-stats.ts';
 
 type EndpointRoutes = Pick<
@@ -33,17 +34,32 @@ type EndpointRoutes = Pick<
 >;
 
 /** A version that an engine here can serve. */
-async function servedVersion(tx: Tx, tenantId: string, reference: string): Promise<ServedVersion> {
+async function servedVersion(
+  tx: Tx,
+  tenantId: string,
+  reference: string,
+): Promise<ServedVersion & { readonly engine: 'llm' | 'tensor' }> {
   const row = await resolveVersion(tx, tenantId, reference);
   const spec = row.spec as ModelVersionRecord;
-  if (engineFiles(spec) === undefined)
+  const files = engineFiles(spec);
+  if (files === undefined)
     throw new GantryError(
       'validation_failed',
       `${row.name} has neither a GGUF nor an ONNX file, and no engine here serves its formats (${spec.formats.join(', ')})`,
       { hint: 'convert it: gantry model convert' },
     );
-  return { model: row.name, modelVersionId: row.id };
+  return { model: row.name, modelVersionId: row.id, engine: files.engine };
 }
+
+/** Requests that a replica computes at once: a tensor engine joins as many as its batches hold. */
+function slotsOf(
+  engine: 'llm' | 'tensor',
+  { slots, batching }: { readonly slots: number; readonly batching?: Batching | undefined },
+): number {
+  return engine === 'llm' ? slots : Math.max(slots, batching?.maxBatchSize ?? 32);
+}
+
+const toServed = ({ model, modelVersionId }: ServedVersion): ServedVersion => ({ model, modelVersionId });
 
 /** The wish with its draft model found. */
 async function draftOf(
@@ -55,7 +71,11 @@ async function draftOf(
 ): Promise<EndpointSpecRecord['speculation']> {
   if (wish === undefined) return undefined;
   const { method, tokens, model } = wish;
-  return { method, tokens, ...(model === undefined ? {} : await servedVersion(tx, tenantId, model)) };
+  return {
+    method,
+    tokens,
+    ...(model === undefined ? {} : toServed(await servedVersion(tx, tenantId, model))),
+  };
 }
 
 export function endpointRoutes(platform: Platform): EndpointRoutes {
@@ -115,8 +135,8 @@ export function endpointRoutes(platform: Platform): EndpointRoutes {
       findOr404(tx, 'endpoint', principal.tenantId, name),
     );
   const versionOf = (principal: Principal, reference: string): Promise<ServedVersion> =>
-    deps.store.read({ tenantId: principal.tenantId }, (tx) =>
-      servedVersion(tx, principal.tenantId, reference),
+    deps.store.read({ tenantId: principal.tenantId }, async (tx) =>
+      toServed(await servedVersion(tx, principal.tenantId, reference)),
     );
 
   return {
@@ -134,14 +154,15 @@ export function endpointRoutes(platform: Platform): EndpointRoutes {
           name,
           state: 'deploying',
           spec: {
-            ...version,
+            model: version.model,
+            modelVersionId: version.modelVersionId,
             revision: 1,
             lastRevision: 1,
             replicas: rest.replicas,
             queue: queue.name,
             queueId: queue.id,
             user: principal.userName,
-            slots: rest.slots,
+            slots: slotsOf(version.engine, rest),
             resources: rest.resources,
             ...(contextTokens === undefined ? {} : { contextTokens }),
             ...(scaling === undefined ? {} : { scaling }),
@@ -224,6 +245,7 @@ export function endpointRoutes(platform: Platform): EndpointRoutes {
       const snapshot = platform.gateway.endpointStats(principal.tenantId, row.id, row.name);
       return toEndpointStats(snapshot, createTokenCost(deps));
     },
+    'endpoints.logs': endpointLogs(platform),
     'endpoints.feedback': async ({ principal }, { params, body }) => {
       const row = await find(principal, params.name);
       if (!endpoints.feedback(row.id, body.requestId, body.score))

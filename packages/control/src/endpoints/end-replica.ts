@@ -36,11 +36,15 @@ export async function endReplica(tx: Tx, end: ReplicaEnd): Promise<ReplicaEnded 
   const endpoint = await tx.get('endpoint', before.parentId ?? '');
   await recordReplicaUsage(tx, before, endpoint, end);
   const isWanted = before.state !== 'draining' && endpoint !== undefined;
-  const { workerId: _worker, placedAt: _placed, node: _node, devices: _devices, ...kept } = status;
+  const { workerId, placedAt: _placed, node: _node, devices: _devices, ...kept } = status;
   const row = await tx.update('replica', before.id, {
     expectedVersion: before.version,
     state: 'ended',
-    status: { ...kept, message: end.message } satisfies ReplicaStatusRecord,
+    status: {
+      ...kept,
+      message: end.message,
+      ...(workerId === undefined ? {} : { endedWorkerId: workerId }),
+    } satisfies ReplicaStatusRecord,
   });
   await tx.event({
     tenantId: before.tenantId,

@@ -79,6 +79,8 @@ export interface ReplicaStatusRecord {
   readonly devices?: readonly string[];
   readonly restarts: number;
   readonly workerId?: string;
+  /** The process of one that has ended: its log is kept for a while. */
+  readonly endedWorkerId?: string;
   readonly placedAt?: string;
   readonly readyAt?: string;
   readonly coldStart?: ColdStart;
