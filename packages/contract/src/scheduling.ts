@@ -12,12 +12,23 @@ export const poolSchema = z.strictObject({
   placement: z.string().max(50).optional(),
 });
 
+export const ruleSchema = z.strictObject({
+  name: nameSchema,
+  when: z.string().min(1).max(2000),
+  /** Added to the priority. */
+  priority: z.number().int().min(-1000).max(1000).optional(),
+  pool: nameSchema.optional(),
+  preemptible: z.boolean().optional(),
+});
+
 export const schedulingPolicyWrite = z.strictObject({
   /** Order of the queues that name none of their own and whose pool names none. */
   order: z.string().max(50).optional(),
   placement: z.string().max(50).optional(),
   preemption: z.boolean().optional(),
   reservation: z.boolean().optional(),
+  /** Moving small work with young checkpoints together for what only fits then. */
+  defragmentation: z.strictObject({ movesPerHour: z.number().int().min(0).max(10_000) }).optional(),
   topology: z
     .strictObject({
       /** Names of the levels, widest first; the host comes last and needs no name. */
@@ -27,6 +38,8 @@ export const schedulingPolicyWrite = z.strictObject({
     })
     .optional(),
   pools: z.record(nameSchema, poolSchema).optional(),
+  /** Conditions on workload, queue, time and load (docs/scheduling.md); every rule that holds applies. */
+  rules: z.array(ruleSchema).max(200).readonly().optional(),
 });
 
 const held = z

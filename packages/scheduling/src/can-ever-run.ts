@@ -153,6 +153,18 @@ function blockingDetail(nodes: readonly NodeState[], request: ClassRequest): Uns
         known: [...new Set(left.flatMap((node) => node.devices.map((device) => device.model)))].sort(),
       };
     }
+    const { profile } = request;
+    if (
+      profile !== null &&
+      !withModel.some(({ devices }) => devices.some((device) => device.profile === profile))
+    )
+      return {
+        kind: 'device_profile',
+        profile,
+        known: [
+          ...new Set(left.flatMap(({ devices }) => devices.flatMap((device) => device.profile ?? []))),
+        ].sort(),
+      };
     const count = request.milli > 0 ? 1 : request.devices;
     let largest = 0;
     let most = 0;

@@ -27,7 +27,7 @@ export class ClusterState {
   readonly freeDeviceMemory: Float64Array;
   readonly deviceMemory: Float64Array;
   readonly deviceOk: Uint8Array;
-  /** All devices of the node have the same model and memory: one look suffices. */
+  /** All devices of the node have the same model, profile and memory: one look suffices. */
   readonly uniform: Uint8Array;
   readonly version: Int32Array;
   touched: number[] = [];
@@ -64,7 +64,10 @@ export class ClusterState {
       const first = node.devices[0];
       let same = true;
       for (const device of node.devices) {
-        same &&= device.model === first!.model && device.memoryBytes === first!.memoryBytes;
+        same &&=
+          device.model === first!.model &&
+          device.memoryBytes === first!.memoryBytes &&
+          device.profile === first!.profile;
         this.deviceNode[at] = index;
         this.deviceOk[at] = device.healthy ? 1 : 0;
         this.milliCapacity[at] = device.milliCapacity;

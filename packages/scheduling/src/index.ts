@@ -48,6 +48,8 @@ export {
   type TopologyWish,
   type Workload,
 } from './snapshot.ts';
+export { FIELDS as RULE_FIELDS } from './rules/fields.ts';
+export { type Rule, RuleBook, ruleProblems } from './rules/rules.ts';
 export { estimateStarts } from './runtimes/estimate-starts.ts';
 export {
   type Calibration,

@@ -61,6 +61,7 @@ export type UnsatisfiableDetail =
   | { kind: 'no_nodes' }
   | { kind: 'resource'; resource: ResourceName; requested: number; largest: number }
   | { kind: 'device_model'; model: string; known: string[] }
+  | { kind: 'device_profile'; profile: string; known: string[] }
   | { kind: 'device_memory'; requestedBytes: number; largestBytes: number }
   | { kind: 'selector'; selector: Record<string, string> }
   | { kind: 'taints' }
@@ -117,6 +118,8 @@ const details: DescribeDetail = {
     `a member asks for ${amount(resource, requested)} ${RESOURCE_WORDS[resource].noun}, the largest matching node has ${amount(resource, largest)}`,
   device_model: ({ model, known }) =>
     `no node has a "${model}" device (known: ${known.join(', ') || 'none'})`,
+  device_profile: ({ profile, known }) =>
+    `no device is sliced into "${profile}" (known: ${known.join(', ') || 'none'})`,
   device_memory: ({ requestedBytes, largestBytes }) =>
     `a device with ${bytesInWords(requestedBytes)} is asked, the largest has ${bytesInWords(largestBytes)}`,
   selector: ({ selector }) => `no node carries the labels ${JSON.stringify(selector)}`,

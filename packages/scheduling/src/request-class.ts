@@ -16,6 +16,8 @@ export interface ClassRequest {
   /** Share of one device; then `devices` is 0. */
   milli: number;
   model: string | null;
+  /** null = whole devices. */
+  profile: string | null;
   /** Least memory of a whole device, or memory taken by a share; 0 = by share of capacity. */
   deviceMemoryBytes: number;
   selector: Record<string, string>;
@@ -34,6 +36,7 @@ export function toClassRequest(
     devices: shared ? 0 : Math.max(request.devices, Math.ceil(request.deviceMilli / 1000)),
     milli: shared ? request.deviceMilli : 0,
     model: request.deviceModel ?? null,
+    profile: request.deviceProfile ?? null,
     deviceMemoryBytes: request.deviceMemoryBytes ?? 0,
     selector: workload.nodeSelector ?? {},
     tolerations: workload.tolerations ?? [],
@@ -42,8 +45,8 @@ export function toClassRequest(
 
 export function classKey(request: ClassRequest): string {
   const selector = Object.entries(request.selector).sort(([a], [b]) => (a < b ? -1 : 1));
-  const { cpuMilli, memoryBytes, storageBytes, devices, milli, model, deviceMemoryBytes } = request;
-  const head = `${cpuMilli}|${memoryBytes}|${storageBytes}|${devices}|${milli}|${model ?? ''}|${deviceMemoryBytes}`;
+  const { cpuMilli, memoryBytes, storageBytes, devices, milli, model, profile, deviceMemoryBytes } = request;
+  const head = `${cpuMilli}|${memoryBytes}|${storageBytes}|${devices}|${milli}|${model ?? ''}|${profile ?? ''}|${deviceMemoryBytes}`;
   if (selector.length === 0 && request.tolerations.length === 0) return head;
   return `${head}|${JSON.stringify([selector, request.tolerations])}`;
 }
@@ -74,7 +77,11 @@ export function acceptsModel(model: string | null, device: Pick<DeviceState, 'mo
 }
 
 export function acceptsDevice(request: ClassRequest, device: DeviceState): boolean {
-  return acceptsModel(request.model, device) && device.memoryBytes >= request.deviceMemoryBytes;
+  return (
+    acceptsModel(request.model, device) &&
+    (device.profile ?? null) === request.profile &&
+    device.memoryBytes >= request.deviceMemoryBytes
+  );
 }
 
 /** Memory a share takes: as stated, else in proportion to the share. */

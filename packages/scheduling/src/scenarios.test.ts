@@ -180,6 +180,33 @@ const scenarios: Scenario[] = [
     expected: { starts: [], evicts: [], waits: { whole: 'fragmented' } },
   },
   {
+    name: 'slices go to who asks for their profile, whole devices to everybody else',
+    nodes: [
+      node('n1', 2),
+      node('n2', 2, {
+        devices: [0, 1].map((slice) => ({
+          id: `n2/${slice}`,
+          model: 'a100',
+          profile: '1g.10gb',
+          memoryBytes: 10 * 2 ** 30,
+          milliCapacity: 1000,
+          healthy: true,
+        })),
+      }),
+    ],
+    workloads: [
+      workload('sliced', { members: 2, request: { deviceProfile: '1g.10gb' }, createdAtMs: 1 }),
+      workload('whole', { members: 2, createdAtMs: 2 }),
+      workload('more', { createdAtMs: 3 }),
+      workload('unknown', { request: { deviceProfile: '7g.80gb' }, createdAtMs: 4 }),
+    ],
+    expected: {
+      starts: ['sliced', 'whole'],
+      evicts: [],
+      waits: { more: 'insufficient_capacity', unknown: 'unsatisfiable_request' },
+    },
+  },
+  {
     name: 'dstack #1994, #4146: what can never run says so instead of waiting',
     nodes: [node('n1', 8)],
     workloads: [workload('impossible', { members: 2, devices: 8 }), workload('next', { createdAtMs: 1 })],

@@ -35,6 +35,8 @@ export interface DeviceState {
   milliCapacity: number;
   /** Devices of one node with the same island talk over the fast link. */
   island?: string;
+  /** A slice of a device, like `1g.10gb`: taken only by who asks for this profile. */
+  profile?: string;
   healthy: boolean;
 }
 
@@ -78,6 +80,8 @@ export interface GroupRequest {
   /** Share of one device, 1..999; 0 when whole devices (or none) are asked. */
   deviceMilli: number;
   deviceModel?: string;
+  /** Slices of this profile instead of whole devices. */
+  deviceProfile?: string;
   /** Whole devices: the smallest memory accepted. Shares: the memory taken on the device. */
   deviceMemoryBytes?: number;
 }
@@ -134,6 +138,10 @@ export interface Workload {
   attainedDeviceSeconds?: number;
   /** When it should be done (the `deadline` policy). */
   deadlineMs?: number;
+  /** What operators' rules may ask about. */
+  labels?: { readonly user?: string; readonly name?: string };
+  /** As submitted, where a rule changed it. */
+  asked?: { priority: number; preemptible: boolean; nodeSelector?: Readonly<Record<string, string>> };
   /** It lost a node: the nodes it had, kept for it until then. */
   wounded?: { nodeIds: readonly string[]; untilMs: number };
   /** How often it was evicted so far; often-evicted workloads are spared. */

@@ -1,6 +1,7 @@
 /** How work is ordered and placed: looked at, changed while the server runs, and past decisions planned again. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
+import type { Rule } from '@gantry/scheduling';
 import { parse } from 'yaml';
 import { CliError } from '../cli-error.ts';
 import { example, group } from '../command-group.ts';
@@ -16,6 +17,12 @@ interface SetOptions {
   readonly preemption?: string;
   readonly reservation?: string;
   readonly file?: string;
+}
+interface TriedPolicy {
+  readonly placement?: string;
+  readonly preemption?: boolean;
+  readonly reservation?: boolean;
+  readonly rules?: readonly Rule[];
 }
 interface QueueOptions {
   readonly order?: string;
@@ -129,14 +136,26 @@ export function policyCommands(program: Command): void {
       .command('replay <cycle>')
       .description('Plan a past cycle again here, from the record the server keeps')
       .option('--save <FILE>', 'keep the record as JSON')
-      .option('--placement <NAME>', 'try another placement on it'),
+      .option('--placement <NAME>', 'try another placement on it')
+      .option('--file <YAML>', 'try the placement, switches and rules of this policy on it'),
     'gantry policy replay 12',
     'gantry policy replay 12 --placement best-fit',
-  ).action(async (cycle: string, options: { save?: string; placement?: string }, command: Command) => {
-    const record = await connect(command).client.call('decisions.get', { params: { name: cycle } });
-    if (options.save !== undefined) writeFileSync(options.save, JSON.stringify(record));
-    const { replayDecision } = await import('../views/replay-decision.ts');
-    const outcome = replayDecision(record, options.placement);
-    showOne(command, outcome, () => outcome.sentence);
-  });
+  ).action(
+    async (
+      cycle: string,
+      options: { save?: string; placement?: string; file?: string },
+      command: Command,
+    ) => {
+      const record = await connect(command).client.call('decisions.get', { params: { name: cycle } });
+      if (options.save !== undefined) writeFileSync(options.save, JSON.stringify(record));
+      const { replayDecision } = await import('../views/replay-decision.ts');
+      const tried =
+        options.file === undefined ? {} : (parse(readFileSync(options.file, 'utf8')) as TriedPolicy);
+      const outcome = replayDecision(record, {
+        ...tried,
+        ...(options.placement === undefined ? {} : { placement: options.placement }),
+      });
+      showOne(command, outcome, () => outcome.sentence);
+    },
+  );
 }

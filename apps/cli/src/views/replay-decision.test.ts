@@ -23,9 +23,20 @@ test('the same settings decide the same', () => {
 });
 
 test('another placement says who goes elsewhere', () => {
-  const { isSame, differences } = replayDecision(record, 'worst-fit');
+  const { isSame, differences } = replayDecision(record, { placement: 'worst-fit' });
   expect(isSame).toBe(false);
   expect(differences).toEqual([expect.stringMatching(/^small: placed on n1 .* → placed on n2 /u)]);
+});
+
+test('rules are tried on what was, and a wrong one is told where', () => {
+  const rules = [{ name: 'never', when: 'devices == 2', nodes: { pool: 'none' } }];
+  expect(replayDecision(record, { rules }).differences).toEqual([
+    expect.stringMatching(/^small: placed on n1 .* → waits \(unsatisfiable_request\)$/u),
+  ]);
+  const wrong = [{ name: 'wrong', when: 'devicez > 1', priority: 1 }];
+  expect(() => replayDecision(record, { rules: wrong })).toThrow(
+    'rules.0.when:1: there is no field "devicez"',
+  );
 });
 
 test('a policy names what is in force, and what could be', () => {

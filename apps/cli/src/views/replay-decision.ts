@@ -1,5 +1,15 @@
 /** A recorded cycle planned again by the same code that the server runs. */
-import { type Plan, type PlanSettings, planCycle, type Snapshot, toPlanOptions } from '@gantry/scheduling';
+import {
+  type Plan,
+  type PlanSettings,
+  planCycle,
+  type Rule,
+  RuleBook,
+  ruleProblems,
+  type Snapshot,
+  toPlanOptions,
+} from '@gantry/scheduling';
+import { CliError } from '../cli-error.ts';
 
 export interface ReplayedDecision {
   readonly number: number;
@@ -16,10 +26,21 @@ interface DecisionRecord {
   readonly plan: Readonly<Record<string, unknown>> | null;
 }
 
-export function replayDecision(record: DecisionRecord, placement?: string): ReplayedDecision {
-  const settings = record.options as PlanSettings;
-  const options = toPlanOptions(placement === undefined ? settings : { ...settings, placement });
-  const plan = planCycle(record.snapshot as unknown as Snapshot, options);
+/** `tried` is what should be otherwise than it was; rules replace those that held then. */
+export function replayDecision(
+  record: DecisionRecord,
+  tried: PlanSettings & { readonly rules?: readonly Rule[] } = {},
+): ReplayedDecision {
+  const { rules, ...settings } = tried;
+  const snapshot = record.snapshot as unknown as Snapshot;
+  const [problem] = ruleProblems(rules ?? []);
+  if (problem !== undefined)
+    throw new CliError('validation_failed', `${problem.path}: ${problem.message}`, { hint: problem.hint });
+  const workloads = rules === undefined ? snapshot.workloads : new RuleBook(rules).apply(snapshot);
+  const plan = planCycle(
+    { ...snapshot, workloads },
+    toPlanOptions({ ...(record.options as PlanSettings), ...settings }),
+  );
   const before = outcomes((record.plan ?? { placements: [], evictions: [], waiting: [] }) as unknown as Plan);
   const after = outcomes(plan);
   const differences = [...new Set([...before.keys(), ...after.keys()])]

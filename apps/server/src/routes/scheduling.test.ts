@@ -113,6 +113,20 @@ test('a recorded cycle, planned again, decides the same', async () => {
   expect(JSON.parse(JSON.stringify(again))).toEqual(plan);
 });
 
+test('a rule moves a job in the order from the next cycle on, and no longer when it is gone', async () => {
+  const priorityOf = async (name: string): Promise<unknown> => {
+    const { snapshot } = (await newest())!;
+    const workloads = snapshot['workloads'] as { labels?: { name: string }; priority: number }[];
+    return workloads.find(({ labels }) => labels?.name === name)?.priority;
+  };
+  const { version: _v, choices: _c, calibration: _k, ...before } = await operator.call('scheduling.get', {});
+  const rules = [{ name: 'second', when: 'name == "second" and waited < 7d', priority: 30 }];
+  await operator.call('scheduling.set', { body: { ...before, rules } });
+  await expect.poll(() => priorityOf('second'), { timeout: 30_000 }).toBe(80);
+  await operator.call('scheduling.set', { body: before });
+  await expect.poll(() => priorityOf('second'), { timeout: 30_000 }).toBe(50);
+});
+
 test.each([
   ['an unknown order', { order: 'random' }, 'order: there is no "random"'],
   ['an unknown placement', { placement: 'tetris' }, 'placement: there is no "tetris"'],
@@ -122,6 +136,11 @@ test.each([
     'more domains than levels',
     { topology: { levels: ['row'], nodes: { n1: ['a', 'b'] } } },
     'topology.nodes.n1: has 2 domains for 1 levels',
+  ],
+  [
+    'a rule with a typing error',
+    { rules: [{ name: 'r', when: 'devces > 4', priority: 5 }] },
+    'rules.0.when:1: there is no field "devces"',
   ],
   ['a pool of every node', { pools: { all: { nodes: {} } } }, 'pools.all.nodes: names no label'],
 ])('%s is refused, and nothing changes', async (_, body, message) => {

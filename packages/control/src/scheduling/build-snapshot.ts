@@ -108,7 +108,8 @@ function toNode(row: Row, levels: readonly string[], named: readonly string[] | 
       model: device.model,
       memoryBytes: device.memoryBytes,
       milliCapacity: 1000,
-      healthy: device.healthy,
+      // Sliced devices cannot be had whole, and inventory does not name their slices yet.
+      healthy: device.healthy && device.migEnabled !== true,
       ...(device.island === undefined ? {} : { island: device.island }),
     })),
   };
@@ -214,7 +215,8 @@ export function toJobWorkload(row: Row, selectors: QueueSelectors): Workload {
     selectors,
   );
   const attempt = currentAttempt(status);
-  const before = earlierService(status, pending.taskGroups[0]?.request.devices ?? 0);
+  const labels = { user: record.user, name: row.name };
+  const before = { labels, ...earlierService(status, pending.taskGroups[0]?.request.devices ?? 0) };
   if (row.state === 'queued' || attempt === undefined) return { ...pending, ...before, ...woundsOf(status) };
   return {
     ...pending,

@@ -6,6 +6,7 @@ import type { Row } from '@gantry/ports';
 import {
   Engine,
   findOffender,
+  RuleBook,
   type Plan,
   type PlanSettings,
   type Snapshot,
@@ -19,7 +20,7 @@ import {
   toJobWorkload,
   toReplicaWorkload,
 } from './build-snapshot.ts';
-import { POLICY_NAME, type PolicySpecRecord } from './policy-record.ts';
+import { POLICY_NAME, type PolicySpecRecord, toRules } from './policy-record.ts';
 import { MoveBudget } from './move-budget.ts';
 import { planSettings } from './policy-row.ts';
 import type { MirrorChanges, RowMirror } from './row-mirror.ts';
@@ -43,6 +44,9 @@ export class LiveEngine {
   readonly #setAside = new Map<string, string>();
   readonly #moves = new MoveBudget();
   #settings: PlanSettings = {};
+  #rules = new RuleBook([]);
+  /** There are rules, or traces of some that are gone. */
+  #hasRules = false;
   #selectors: QueueSelectors = new Map();
 
   constructor(mirror: RowMirror, history: RuntimeHistory) {
@@ -93,6 +97,9 @@ export class LiveEngine {
       queues: [...this.#mirror.rows('queue').values()],
     };
     this.#settings = planSettings(policy);
+    const hadRules = !this.#rules.isEmpty;
+    this.#rules = new RuleBook(toRules(policy));
+    this.#hasRules = hadRules || !this.#rules.isEmpty;
     const world = { ...buildWorld(rows, policy), nowMs: 0 };
     const selectors = queueSelectors(rows.queues, policy);
     const isSame = JSON.stringify([...selectors]) === JSON.stringify([...this.#selectors]);
@@ -143,6 +150,7 @@ export class LiveEngine {
    * aside, and the others are planned; what is no single workload's fault is thrown on.
    */
   plan(nowMs: number, onSetAside: (found: SetAside, snapshot: Snapshot) => void): Plan {
+    this.#applyRules(nowMs);
     for (;;) {
       try {
         const moves = this.#moves.left(this.policy().defragmentation?.movesPerHour ?? 0, nowMs);
@@ -160,6 +168,15 @@ export class LiveEngine {
         onSetAside(found, snapshot);
       }
     }
+  }
+
+  /** Time and load may have changed what a rule says. */
+  #applyRules(nowMs: number): void {
+    if (!this.#hasRules) return;
+    const before = this.#engine.snapshot(nowMs);
+    for (const [at, workload] of this.#rules.apply(before).entries())
+      if (workload !== before.workloads[at]) this.#engine.upsert(workload);
+    this.#hasRules = !this.#rules.isEmpty;
   }
 
   snapshot(nowMs: number): Snapshot {

@@ -1,5 +1,5 @@
 /** How the platform schedules, as its operators set it; one row, kind `policy`, name `scheduling`. */
-import { PLACEMENTS, QUEUE_POLICIES } from '@gantry/scheduling';
+import { PLACEMENTS, QUEUE_POLICIES, type Rule, ruleProblems } from '@gantry/scheduling';
 
 export interface PolicySpecRecord {
   /** Order of queues that name none of their own. */
@@ -15,8 +15,19 @@ export interface PolicySpecRecord {
     /** Domains of each node by its name, parallel to `levels`; a shorter path belongs to no deeper level. */
     readonly nodes: Readonly<Record<string, readonly string[]>>;
   };
+  /** What operators wrote about single workloads (docs/scheduling.md#rules). */
+  readonly rules?: readonly RuleRecord[];
   /** Nodes scheduled apart from the others, by the labels they carry. */
   readonly pools?: Readonly<Record<string, PoolRecord>>;
+}
+
+export interface RuleRecord {
+  readonly name: string;
+  readonly when: string;
+  /** Added to the priority. */
+  readonly priority?: number;
+  readonly pool?: string;
+  readonly preemptible?: boolean;
 }
 
 export interface PoolRecord {
@@ -32,6 +43,13 @@ export const TOPOLOGY_LABEL = 'topology/';
 
 export const ORDER_NAMES: readonly string[] = Object.keys(QUEUE_POLICIES);
 export const PLACEMENT_NAMES: readonly string[] = Object.keys(PLACEMENTS);
+
+/** Pools as the labels of their nodes. */
+export function toRules({ rules = [], pools = {} }: PolicySpecRecord): Rule[] {
+  return rules.map(({ pool, ...rule }) =>
+    pool === undefined ? rule : { ...rule, nodes: pools[pool]?.nodes ?? { [`pool/${pool}`]: 'gone' } },
+  );
+}
 
 export interface PolicyProblem {
   readonly path: string;
@@ -58,6 +76,9 @@ export function policyProblems(policy: PolicySpecRecord): readonly PolicyProblem
         hint: 'name the labels its nodes carry: nodes: {pool: fast}',
       });
   }
+  for (const [index, { pool }] of (policy.rules ?? []).entries())
+    known(`rules.${index}.pool`, pool, Object.keys(policy.pools ?? {}));
+  problems.push(...ruleProblems(toRules(policy)));
   const { levels = [], nodes = {} } = policy.topology ?? {};
   for (const [at, level] of levels.entries()) {
     if (levels.indexOf(level) !== at)

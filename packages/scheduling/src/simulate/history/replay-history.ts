@@ -8,6 +8,7 @@ import { estimateStarts } from '../../runtimes/estimate-starts.ts';
 import { type Calibration, RuntimeModel } from '../../runtimes/runtime-model.ts';
 import { StartEstimates } from '../../runtimes/start-estimates.ts';
 import { node, queue } from '../../scenario.ts';
+import { type Rule, RuleBook } from '../../rules/rules.ts';
 import type { Workload } from '../../snapshot.ts';
 import { mean } from '../statistics.ts';
 import type { HistoryJob } from './generated-history.ts';
@@ -27,13 +28,15 @@ export interface HistoryCluster {
   devicesPerNode: number;
   /** Order of the one queue. */
   order?: string;
+  /** An operator's rules, to see what they would do. */
+  rules?: readonly Rule[];
 }
 
 type Happening = { kind: 'arrives' | 'ends'; job: HistoryJob };
 
 export function replayHistory(
   jobs: readonly HistoryJob[],
-  { nodes, devicesPerNode, order = 'default' }: HistoryCluster,
+  { nodes, devicesPerNode, order = 'default', rules = [] }: HistoryCluster,
 ): HistoryReplay {
   const engine = new Engine({
     nowMs: 0,
@@ -43,6 +46,7 @@ export function replayHistory(
     queues: [queue('main', { policy: order })],
     workloads: [],
   });
+  const book = new RuleBook(rules);
   const runtimes = new RuntimeModel();
   const starts = new StartEstimates();
   const events = new EventQueue<Happening>();
@@ -60,6 +64,11 @@ export function replayHistory(
         runtimes.observe(askOf(job), job.runSeconds);
         jct.push(nowMs / 1000 - job.arrivalSeconds);
       }
+    }
+    if (!book.isEmpty) {
+      const before = engine.snapshot(nowMs);
+      for (const [at, workload] of book.apply(before).entries())
+        if (workload !== before.workloads[at]) engine.upsert(workload);
     }
     const plan = engine.plan(nowMs);
     for (const { workloadId, members } of plan.placements) {
@@ -113,6 +122,7 @@ function toWorkload(job: HistoryJob, runtimes: RuntimeModel): Workload {
     preemptible: false,
     state: 'pending',
     timeLimitMs: job.limitSeconds * 1000,
+    labels: { user: job.user, name: job.name },
     ...(guess === null
       ? {}
       : { runtimeEstimateMs: guess.p50Seconds * 1000, runtimeMostMs: guess.p90Seconds * 1000 }),
