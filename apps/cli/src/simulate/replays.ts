@@ -14,7 +14,19 @@ import { type ReplayView, createRecorder } from './replay-view.ts';
 
 export interface Replayed {
   readonly result: ReplayResult;
-  readonly view: ReplayView;
+  /** Of replays that let somebody look on: node by node, over time. */
+  readonly view?: ReplayView;
+}
+
+/** What can be run under one policy after another. */
+export interface Experiment {
+  readonly title: string;
+  readonly notes: readonly string[];
+  readonly policies: readonly string[];
+  /** What is run when nobody names a policy. */
+  readonly ours: string;
+  /** As it is, and as it would be with more. */
+  readonly variants: readonly ((policy: string) => Replayed)[];
 }
 
 export interface Scenario {
@@ -24,10 +36,22 @@ export interface Scenario {
   readonly label?: string;
 }
 
-export function policiesOf(text: string): readonly string[] {
-  const names = text.split(',').map((name) => name.trim());
-  return names.map((name) => oneOf('policy', name, Object.keys(REPLAY_POLICIES)));
+export function runExperiment(experiment: Experiment, policies: string | undefined): readonly Replayed[] {
+  const names = (policies ?? experiment.ours)
+    .split(',')
+    .map((name) => oneOf('policy', name.trim(), experiment.policies));
+  const isLive = process.stderr.isTTY === true;
+  const replayed = experiment.variants.flatMap((run) =>
+    names.map((policy) => {
+      if (isLive) process.stderr.write(`\r\u001b[2K  ▸ ${policy} …`);
+      return run(policy);
+    }),
+  );
+  if (isLive) process.stderr.write('\r\u001b[2K');
+  return replayed;
 }
+
+export const replayPolicies: readonly string[] = Object.keys(REPLAY_POLICIES);
 
 export function runReplay(scenario: Scenario, policy: string): Replayed {
   const { cluster, jobs, label } = scenario;
@@ -73,11 +97,11 @@ export const replayHeads = [
 export const replayRow = ({ result, view }: Replayed): readonly string[] => [
   result.policy,
   formatDuration(result.averageQueueSeconds * 1000),
-  formatDuration(view.p99WaitSeconds * 1000),
+  view === undefined ? '–' : formatDuration(view.p99WaitSeconds * 1000),
   formatDuration(result.maxWaitSeconds * 1000),
   formatDuration(result.averageJctSeconds * 1000),
   result.p99BoundedSlowdown.toFixed(1),
-  `${(100 * view.meanUtilisation).toFixed(0)} %`,
+  view === undefined ? '–' : `${(100 * view.meanUtilisation).toFixed(0)} %`,
   String(result.preemptions),
   String(result.unfinished),
 ];

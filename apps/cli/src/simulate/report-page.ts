@@ -2,23 +2,40 @@
 import { formatDuration } from '@gantry/kit';
 import { barChart, escapeHtml, heatMap, lineChart } from './charts.ts';
 import { type OpenbReport, openbHeads, openbRow } from './openb.ts';
+import type { ReplayView } from './replay-view.ts';
 import { type Replayed, replayHeads, replayRow } from './replays.ts';
 
 const percent = (share: number): string => `${Math.round(100 * share)} %`;
 const duration = (seconds: number): string => formatDuration(seconds * 1000);
 
 export function replayPage(title: string, replayed: readonly Replayed[], notes: readonly string[]): string {
-  const names = replayed.map(({ result }) => result.policy);
-  const over = (values: (each: Replayed) => readonly number[]): Parameters<typeof lineChart>[0] =>
-    replayed.map((each) => ({
+  const seen = replayed.filter((each): each is Seen => each.view !== undefined);
+  return page(title, [
+    tableOf(replayHeads, replayed.map(replayRow)),
+    ...notes.map((note) => `<p class="note">${escapeHtml(note)}</p>`),
+    section(
+      'Mean completion time',
+      barChart(
+        replayed.map(({ result }) => result.policy),
+        [{ label: '', values: replayed.map(({ result }) => result.averageJctSeconds) }],
+        duration,
+      ),
+    ),
+    ...(seen.length === 0 ? [] : overTime(seen)),
+    data(replayed.map(({ result }) => result)),
+  ]);
+}
+
+/** What only a replay shows that somebody looked on. */
+function overTime(seen: readonly Seen[]): readonly string[] {
+  const over = (values: (each: Seen) => readonly number[]): Parameters<typeof lineChart>[0] =>
+    seen.map((each) => ({
       name: each.result.policy,
       values: values(each),
       columnSeconds: each.view.columnSeconds,
     }));
-  const sizes = [...new Set(replayed.flatMap(({ view }) => view.waitsBySize.map(({ size }) => size)))];
-  return page(title, [
-    tableOf(replayHeads, replayed.map(replayRow)),
-    ...notes.map((note) => `<p class="note">${escapeHtml(note)}</p>`),
+  const sizes = [...new Set(seen.flatMap(({ view }) => view.waitsBySize.map(({ size }) => size)))];
+  return [
     section(
       'Jobs waiting, over time',
       lineChart(
@@ -36,17 +53,17 @@ export function replayPage(title: string, replayed: readonly Replayed[], notes: 
     section(
       'Mean wait by size of the job (devices)',
       barChart(
-        names,
+        seen.map(({ result }) => result.policy),
         sizes.map((size) => ({
           label: size,
-          values: replayed.map(
+          values: seen.map(
             ({ view }) => view.waitsBySize.find((each) => each.size === size)?.meanWaitSeconds ?? 0,
           ),
         })),
         duration,
       ),
     ),
-    ...replayed.map(({ result, view }) =>
+    ...seen.map(({ result, view }) =>
       section(
         `Devices in use, node by node: ${result.policy}`,
         heatMap(view.heat, view.columnSeconds, (row) =>
@@ -56,9 +73,10 @@ export function replayPage(title: string, replayed: readonly Replayed[], notes: 
         ),
       ),
     ),
-    data(replayed.map(({ result }) => result)),
-  ]);
+  ];
 }
+
+type Seen = Replayed & { readonly view: ReplayView };
 
 export function openbPage(title: string, report: OpenbReport): string {
   const { fragmentedPercentAt: at } = report;

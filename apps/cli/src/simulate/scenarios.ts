@@ -5,31 +5,25 @@ import type { Command } from 'commander';
 import { CliError } from '../cli-error.ts';
 import { connect } from '../connection.ts';
 import { needed, readTrace } from './read-trace.ts';
-import type { Scenario } from './replays.ts';
+import { type Experiment, type Scenario, leftOut, replayPolicies, runReplay } from './replays.ts';
 import { scenarioFromServer } from './server-jobs.ts';
 import type { SimulateOptions } from './simulate-options.ts';
 
-export interface Loaded {
-  readonly scenario: Scenario;
-  readonly title: string;
-  readonly notes: readonly string[];
-}
-
 const parsers = { philly: parsePhilly, itp: parseItp } as const;
 
-export function fromTrace(trace: keyof typeof parsers, options: SimulateOptions): Loaded {
+export function fromTrace(trace: keyof typeof parsers, options: SimulateOptions): Experiment {
   const jobs = readTrace(needed('--jobs FILE', options.jobs, `--trace ${trace}`), parsers[trace]);
   if (jobs.length === 0) throw new CliError('trace_invalid', `${options.jobs} has a header and no jobs`);
   const devices = needed('--gpus N', options.gpus, `--trace ${trace}`);
   const devicesPerNode = options.gpusPerNode;
-  return {
+  return toExperiment(options, {
     scenario: { jobs, cluster: { devices, devicesPerNode } },
     title: `${trace}: ${jobs.length.toLocaleString('en-US')} jobs on ${devices} GPUs, ${devicesPerNode} a node`,
     notes: [],
-  };
+  });
 }
 
-export async function fromServer(options: SimulateOptions, command: Command): Promise<Loaded> {
+export async function fromServer(options: SimulateOptions, command: Command): Promise<Experiment> {
   const lastMs = parseDuration(options.last);
   if (lastMs === undefined)
     throw new CliError('bad_request', `--last ${options.last} is no duration`, {
@@ -37,25 +31,36 @@ export async function fromServer(options: SimulateOptions, command: Command): Pr
     });
   const { client, url } = connect(command);
   const { jobs, cluster, notes } = await scenarioFromServer(client, { lastMs, nowMs: Date.now() });
-  return {
+  return toExperiment(options, {
     scenario: { jobs, cluster },
     title: `${url}: ${jobs.length.toLocaleString('en-US')} jobs of ${formatDuration(lastMs)} on ${cluster.devices} devices, ${cluster.devicesPerNode} a node`,
     notes,
+  });
+}
+
+function toExperiment(
+  options: SimulateOptions,
+  { scenario, title, notes }: { scenario: Scenario; title: string; notes: readonly string[] },
+): Experiment {
+  const left = leftOut(scenario);
+  const scenarios = [faster(scenario, options.arrivalRate), ...moreNodes(scenario, options)];
+  return {
+    title,
+    notes: left === undefined ? notes : [...notes, left],
+    policies: replayPolicies,
+    ours: 'default',
+    variants: scenarios.map((each) => (policy: string) => runReplay(each, policy)),
   };
 }
 
-export function faster(scenario: Scenario, rate: number): Scenario {
-  if (!(rate > 0)) throw new CliError('bad_request', `--arrival-rate is ${rate}; it must be above zero`);
+function faster(scenario: Scenario, rate: number): Scenario {
   if (rate === 1) return scenario;
   const jobs = scenario.jobs.map((job) => ({ ...job, arrivalSeconds: job.arrivalSeconds / rate }));
   return { ...scenario, jobs };
 }
 
 /** `2` or `2xH100x8`: how many, and for the reader of the command what. */
-export function moreNodes(
-  scenario: Scenario,
-  { addNodes, arrivalRate }: SimulateOptions,
-): readonly Scenario[] {
+function moreNodes(scenario: Scenario, { addNodes, arrivalRate }: SimulateOptions): readonly Scenario[] {
   if (addNodes === undefined) return [];
   const { devices, devicesPerNode } = scenario.cluster;
   const found = /^(\d+)(?:x(?:[A-Za-z][\w.-]*x)?(\d+))?$/.exec(addNodes);

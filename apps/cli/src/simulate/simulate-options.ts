@@ -1,5 +1,7 @@
+export const traceKinds = ['openb', 'philly', 'itp', 'pollux', 'gavel'] as const;
+
 export interface SimulateOptions {
-  readonly trace?: 'openb' | 'philly' | 'itp';
+  readonly trace?: (typeof traceKinds)[number];
   readonly fromServer?: boolean;
   readonly nodes?: string;
   readonly pods?: string;
@@ -8,7 +10,11 @@ export interface SimulateOptions {
   readonly jobs?: string;
   readonly gpus?: number;
   readonly gpusPerNode: number;
-  readonly policy: string;
+  readonly workload?: string;
+  readonly applications?: string;
+  readonly throughputs?: string;
+  readonly cluster?: string;
+  readonly policy?: string;
   readonly last: string;
   readonly addNodes?: string;
   readonly arrivalRate: number;

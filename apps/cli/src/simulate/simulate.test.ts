@@ -90,6 +90,44 @@ describe('--json keeps its shape', () => {
   });
 });
 
+describe('traces with measured speeds', () => {
+  const kinds = { fast: 5, slow: 1 };
+  const rates = Object.fromEntries(
+    Object.entries(kinds).map(([model, rate]) => [model, { "('ResNet', 1)": { null: rate } }]),
+  );
+  const gavel = (): readonly string[] => {
+    const line = (steps: number, arrival: number): string =>
+      ['ResNet', 'python3 x', '-n', '1', steps, arrival, 1].join('\t');
+    writeFileSync(file('gavel.trace'), [line(36_000, 0), line(9000, 60), line(9000, 90)].join('\n'));
+    writeFileSync(file('rates.json'), JSON.stringify(rates));
+    return ['--trace', 'gavel', '--jobs', file('gavel.trace'), '--throughputs', file('rates.json')];
+  };
+
+  test('gavel: our policy without being asked, and any other by name', async () => {
+    const args = [...gavel(), '--cluster', 'fast=1,slow=1', '--json'];
+    expect(JSON.parse(await simulate(...args))).toMatchObject({
+      results: [{ policy: 'throughput-aware', unfinished: 0, averageJctSeconds: expect.any(Number) }],
+    });
+    expect(JSON.parse(await simulate(...args, '--policy', 'max-min-blind'))).toMatchObject({
+      results: [{ policy: 'max-min-blind' }],
+    });
+  });
+
+  test.each([
+    [['--cluster', 'fast'], /"fast" is no model with a number/],
+    [['--cluster', 'fst=1'], /did you mean "fast"/],
+    [[], /needs --cluster/],
+  ])('gavel %j', async (more, words) => {
+    await expect(simulate(...gavel(), ...more)).rejects.toThrow(words);
+  });
+
+  test('pollux wants its measurements, a folder for each application', async () => {
+    const args = ['--trace', 'pollux', '--workload', file('phillyJobs'), '--nodes', '16'];
+    await expect(simulate(...args)).rejects.toThrow(/needs --applications/);
+    await expect(simulate(...args, '--applications', folder)).rejects.toThrow(/no folder .*bert/);
+  });
+});
+
 describe('for people', () => {
   test('a table with a row for each policy, and for each with more nodes', async () => {
     const out = await simulate(...philly(), '--policy', 'fifo', '--add-nodes', '2xH100x8');

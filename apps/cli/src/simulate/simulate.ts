@@ -6,14 +6,16 @@ import { exitCodes } from '../exit-codes.ts';
 import { isJson, print } from '../output.ts';
 import { openbText, simulateOpenb } from './openb.ts';
 import { needed } from './read-trace.ts';
-import { leftOut, policiesOf, replaysText, runReplay } from './replays.ts';
+import { gavel } from './gavel.ts';
+import { pollux } from './pollux.ts';
+import { type Experiment, replaysText, runExperiment } from './replays.ts';
 import { openbPage, replayPage } from './report-page.ts';
-import { faster, fromServer, fromTrace, moreNodes } from './scenarios.ts';
+import { fromServer, fromTrace } from './scenarios.ts';
 import type { SimulateOptions } from './simulate-options.ts';
 
 export async function simulate(options: SimulateOptions, command: Command): Promise<void> {
   if (options.trace === 'openb') openb(options, command);
-  else await replays(options, options.trace, command);
+  else await replays(options, command);
 }
 
 function openb(options: SimulateOptions, command: Command): void {
@@ -28,32 +30,34 @@ function openb(options: SimulateOptions, command: Command): void {
   sayReport(options.html, command);
 }
 
-async function replays(
-  options: SimulateOptions,
-  trace: 'philly' | 'itp' | undefined,
-  command: Command,
-): Promise<void> {
-  const policies = policiesOf(options.policy);
-  const { scenario, title, notes } =
-    trace === undefined ? await fromServer(options, command) : fromTrace(trace, options);
-  const scenarios = [faster(scenario, options.arrivalRate), ...moreNodes(scenario, options)];
-  const replayed = scenarios.flatMap((each) =>
-    policies.map((policy) => {
-      if (process.stderr.isTTY === true) process.stderr.write(`\r\u001b[2K  ▸ ${policy} …`);
-      return runReplay(each, policy);
-    }),
-  );
-  if (process.stderr.isTTY === true) process.stderr.write('\r\u001b[2K');
-  const left = leftOut(scenario);
-  const allNotes = left === undefined ? notes : [...notes, left];
-  writeReport(options.html, () => replayPage(title, replayed, allNotes));
+async function replays(options: SimulateOptions, command: Command): Promise<void> {
+  if (!(options.arrivalRate > 0))
+    throw new CliError('bad_request', `--arrival-rate is ${options.arrivalRate}; it must be above zero`);
+  const experiment = await load(options, command);
+  const replayed = runExperiment(experiment, options.policy);
+  const { title, notes } = experiment;
+  writeReport(options.html, () => replayPage(title, replayed, notes));
   if (isJson(command)) {
     print(JSON.stringify({ results: replayed.map(({ result }) => result) }, null, 2));
     return;
   }
   print(`  ${title}\n\n${replaysText(replayed)}`);
-  for (const note of allNotes) print(`  ${note}`);
+  for (const note of notes) print(`  ${note}`);
   sayReport(options.html, command);
+}
+
+function load(options: SimulateOptions, command: Command): Experiment | Promise<Experiment> {
+  switch (options.trace) {
+    case 'philly':
+    case 'itp':
+      return fromTrace(options.trace, options);
+    case 'pollux':
+      return pollux(options);
+    case 'gavel':
+      return gavel(options);
+    default:
+      return fromServer(options, command);
+  }
 }
 
 function writeReport(file: string | undefined, page: () => string): void {
