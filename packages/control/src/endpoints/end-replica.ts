@@ -21,8 +21,11 @@ export interface ReplicaEnded {
   readonly backoffMs: number | undefined;
 }
 
-/** A replica that lived for so long has not "crashed again": the count starts over. */
-const healthyLifeMs = 60_000;
+/**
+ * A replica that served for so long has not "crashed again": the count starts over. Short, because who waits out the
+ * pause are the users; an engine that cannot even start is what it is for.
+ */
+const healthyLifeMs = 10_000;
 const longestBackoffMs = 60_000;
 
 export const backoffAfter = (crashes: number): number =>

@@ -17,6 +17,7 @@ export interface ServerProcess {
 export interface StartOptions {
   readonly dataDir: string;
   readonly port?: number;
+  readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   /** Everything the server logs. */
   readonly onLog?: (text: string) => void;
@@ -44,7 +45,14 @@ export class NotStartedError extends Error {
 
 export async function startServer(options: StartOptions): Promise<ServerProcess> {
   const main = join(import.meta.dirname, '..', '..', 'main.ts');
-  const args = [main, '--data-dir', options.dataDir, '--port', String(options.port ?? 0)];
+  const args = [
+    main,
+    '--data-dir',
+    options.dataDir,
+    '--port',
+    String(options.port ?? 0),
+    ...(options.args ?? []),
+  ];
   const child = spawn(process.execPath, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...options.env },
