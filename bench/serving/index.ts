@@ -2,6 +2,7 @@ import type { BenchLine } from '../bench-line.ts';
 import { azureAutoscaler } from './azure-autoscaler.ts';
 import { dynamicBatching } from './dynamic-batching.ts';
 import { gatewayCost } from './gateway-cost.ts';
+import { integerLayers } from './integer-layers.ts';
 import { llmEngine } from './llm-engine.ts';
 import { mooncakeRouter } from './mooncake-router.ts';
 import { streamRelay } from './stream-relay.ts';
@@ -13,5 +14,6 @@ export const cases: Readonly<Record<string, () => Promise<BenchLine[]>>> = {
   'mooncake-router': mooncakeRouter,
   'azure-autoscaler': azureAutoscaler,
   'dynamic-batching': dynamicBatching,
+  'integer-layers': integerLayers,
   'llm-engine': llmEngine,
 };

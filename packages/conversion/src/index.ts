@@ -19,3 +19,4 @@ export {
   type QuantisedTensor,
   type QuantisedType,
 } from './quantise/quantise-gguf.ts';
+export { quantiseOnnx, type QuantisedLayer, type QuantisedOnnx } from './quantise/quantise-onnx.ts';

@@ -10,7 +10,12 @@ import { showOne } from '../output.ts';
 import { benchEndpoint, type BenchOptions } from '../model-tools/bench-endpoint.ts';
 import { convertModel } from '../model-tools/convert-model.ts';
 import { evaluateEndpoint } from '../model-tools/evaluate-endpoint.ts';
-import { quantiseModel } from '../model-tools/quantise-model.ts';
+import {
+  quantiseModel,
+  smallerTypes,
+  type SmallerModel,
+  type SmallerType,
+} from '../model-tools/quantise-model.ts';
 import { describeEvaluation, describeLoad } from '../views/model-tools.ts';
 
 export function modelToolCommands(program: Command): void {
@@ -41,26 +46,20 @@ export function modelToolCommands(program: Command): void {
   example(
     model
       .command('quantize <from> <to>')
-      .description('A GGUF file with smaller weights, and what that cost each tensor')
-      .addOption(
-        new Option('--type <TYPE>', 'of the matrices').choices(['F16', 'Q8_0', 'Q4_0']).default('Q8_0'),
-      )
+      .description('A GGUF or ONNX file with smaller weights, and what that cost each tensor')
+      .addOption(new Option('--type <TYPE>', 'of the matrices').choices(smallerTypes).default('Q8_0'))
       .option('--import <NAME>', 'register the result under that name'),
     'gantry model quantize llama.gguf llama-q8.gguf --type Q8_0 --import llama',
+    'gantry model quantize scorer.onnx scorer-int8.onnx --type int8',
   ).action(
-    async (
-      from: string,
-      to: string,
-      options: { type: 'F16' | 'Q8_0' | 'Q4_0'; import?: string },
-      command: Command,
-    ) => {
+    async (from: string, to: string, options: { type: SmallerType; import?: string }, command: Command) => {
       const made = await quantiseModel(from, to, options.type);
       await importAs(command, options.import, to);
       showOne(
         command,
         made,
         () =>
-          `  ✓ ${to}   ${formatBytes(made.bytesBefore)} → ${formatBytes(made.bytesAfter)}   worst tensor ${made.worst.name}: ${(made.worst.relativeError * 100).toFixed(2)} % off${importedLine(options.import)}\n  check it: gantry model evaluate ENDPOINT --against ENDPOINT --data held-out.txt`,
+          `  ✓ ${to}   ${formatBytes(made.bytesBefore)} → ${formatBytes(made.bytesAfter)}${worstOf(made)}${importedLine(options.import)}\n  check it: gantry model evaluate ENDPOINT --against ENDPOINT --data held-out.txt`,
       );
     },
   );
@@ -123,3 +122,10 @@ async function importAs(command: Command, name: string | undefined, path: string
 
 const importedLine = (name: string | undefined): string =>
   name === undefined ? '' : `   registered as ${name}`;
+
+function worstOf({ tensors }: SmallerModel): string {
+  const [worst] = tensors.toSorted((one, other) => other.relativeError - one.relativeError);
+  return worst === undefined
+    ? ''
+    : `   worst tensor ${worst.name}: ${(worst.relativeError * 100).toFixed(2)} % off`;
+}

@@ -8,3 +8,12 @@ export {
   type OnnxValueInfo,
 } from './onnx-model.ts';
 export { createProtobufWriter, type ProtobufWriter } from './protobuf-writer.ts';
+export {
+  editOnnxGraph,
+  readOnnxGraph,
+  type GraphEdit,
+  type GraphNode,
+  type GraphTensor,
+  type NewTensor,
+  type OnnxGraph,
+} from './onnx-graph.ts';

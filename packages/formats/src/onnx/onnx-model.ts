@@ -67,7 +67,7 @@ export function encodeOnnxModel(model: OnnxModel): Uint8Array<ArrayBuffer> {
   return writer.finish();
 }
 
-function writeNode(writer: ProtobufWriter, node: OnnxNode): void {
+export function writeNode(writer: ProtobufWriter, node: OnnxNode): void {
   for (const input of node.inputs) writer.text(1, input);
   for (const output of node.outputs) writer.text(2, output);
   writer.text(4, node.operator);

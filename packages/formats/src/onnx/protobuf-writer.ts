@@ -8,6 +8,8 @@ export interface ProtobufWriter {
   packedIntegers(field: number, values: readonly number[]): void;
   packedFloats(field: number, values: readonly number[]): void;
   message(field: number, write: (writer: ProtobufWriter) => void): void;
+  /** A field that is encoded already, tag and all. */
+  raw(field: Uint8Array): void;
   finish(): Uint8Array<ArrayBuffer>;
 }
 
@@ -46,6 +48,7 @@ export function createProtobufWriter(): ProtobufWriter {
       write(inner);
       delimited(field, inner.finish());
     },
+    raw: push,
     finish: () => {
       const whole = new Uint8Array(byteLength);
       let offset = 0;
