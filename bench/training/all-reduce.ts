@@ -1,9 +1,10 @@
 /** Summing 40 MB of gradients over 2 and 4 processes on Unix sockets, beside gloo; rounds alternate. */
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { BenchLine } from '../bench-line.ts';
+import { freePort } from './free-port.ts';
+import { median } from './median.ts';
 import { startRanks, startTorchPeers } from './torch-peer.ts';
 
 const elements = 10 * 1024 * 1024;
@@ -53,20 +54,4 @@ async function compare(size: number): Promise<BenchLine> {
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => {
-    server.close(resolve);
-  });
-  return port;
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 }

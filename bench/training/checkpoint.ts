@@ -16,6 +16,7 @@ import { ModelShard } from '../../packages/trainer/src/parallel/index.ts';
 import { llamaShape } from '../../packages/training/src/model/index.ts';
 import { gridAt, stageLayout } from '../../packages/training/src/parallel/index.ts';
 import type { BenchLine } from '../bench-line.ts';
+import { median } from './median.ts';
 import { startTorchPeer } from './torch-peer.ts';
 
 const rounds = 9;
@@ -105,7 +106,15 @@ async function save(
   checkpointer: Checkpointer,
   step: number,
 ): Promise<Extract<SaveOutcome, { kind: 'saved' }>> {
-  checkpointer.begin({ step, position: 0, seed: 1, shape: {}, dataDigest: '', loss: undefined });
+  checkpointer.begin({
+    step,
+    position: 0,
+    seed: 1,
+    shape: {},
+    dataDigest: '',
+    optimizer: 'adamw',
+    loss: undefined,
+  });
   await checkpointer.written();
   const outcome = await checkpointer.settle(checkpointer.flags(), 1);
   if (outcome?.kind !== 'saved') throw new Error('the checkpoint was not saved', { cause: outcome });
@@ -123,8 +132,4 @@ async function restore(path: string, shard: ModelShard): Promise<number> {
 
 function fillWithNoise(values: Float32Array): void {
   for (let index = 0; index < values.length; index += 1) values[index] = Math.random();
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 }

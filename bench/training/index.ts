@@ -1,7 +1,9 @@
 import type { BenchLine } from '../bench-line.ts';
 import { allReduce } from './all-reduce.ts';
 import { checkpointSave } from './checkpoint.ts';
+import { plannerOwnStep } from './planner-own-step.ts';
 import { plannerErrors } from './planner.ts';
+import { dataParallel } from './data-parallel.ts';
 import { llamaStep } from './step.ts';
 
 /** The bars of issue 5; the peer is torch from PyPI in a throw-away venv, named by GANTRY_BENCH_PYTHON. */
@@ -9,5 +11,7 @@ export const cases: Readonly<Record<string, () => Promise<BenchLine[]>>> = {
   'llama-step': llamaStep,
   checkpoint: checkpointSave,
   'all-reduce': allReduce,
+  'data-parallel': dataParallel,
   planner: plannerErrors,
+  'planner-own-step': plannerOwnStep,
 };

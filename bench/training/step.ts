@@ -11,6 +11,7 @@ import {
 } from '../../packages/training/src/model/index.ts';
 import { adamWDefaults, adamWUpdate } from '../../packages/training/src/optimizer/index.ts';
 import type { BenchLine } from '../bench-line.ts';
+import { median } from './median.ts';
 import { startTorchPeer } from './torch-peer.ts';
 
 const size = { depth: 6, batch: 8, length: 256, vocabulary: 512, width: 384, heads: 6, hidden: 1024 };
@@ -52,10 +53,6 @@ export async function llamaStep(): Promise<BenchLine[]> {
       rounds: all,
     };
   });
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 }
 
 async function ours(dialect: Dialect): Promise<() => Promise<number>> {

@@ -23,6 +23,9 @@ export const trainSchema = z.strictObject({
   vocabularySize: z.number().int().min(260).max(65_536).default(512),
   learningRate: z.number().positive().max(1).optional(),
   warmupSteps: z.number().int().min(0).optional(),
+  optimizer: z.enum(['adamw', 'sgd', 'muon']).default('adamw'),
+  /** 0.9 for sgd and 0.95 for muon unless given. */
+  momentum: z.number().min(0).max(0.9999).optional(),
   weightDecay: z.number().min(0).max(1).optional(),
   clipNorm: z.number().positive().optional(),
   /** What the large products compute in; weights and their moments stay 32-bit. */

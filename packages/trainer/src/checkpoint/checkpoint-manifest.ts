@@ -28,6 +28,8 @@ export interface CheckpointState {
   readonly shape: Readonly<Record<string, unknown>>;
   /** Manifest digest of the prepared data, tokenizer included. */
   readonly dataDigest: string;
+  /** Its name says how many moments follow the parameters. */
+  readonly optimizer: string;
   readonly loss: number | undefined;
   /** Of half-precision training. */
   readonly lossScale?: { readonly scale: number; readonly goodSteps: number } | undefined;

@@ -63,7 +63,7 @@ export class Checkpointer implements AsyncDisposable {
     const { layout, grid } = options.shard;
     this.#options = options;
     this.#owned = ownedSpans(layout, grid.dataIndex, grid.data);
-    this.#writer = createShardWriter(grid.rank, this.#owned.length * 3);
+    this.#writer = createShardWriter(grid.rank, this.#owned.length * options.shard.saved.length);
   }
 
   get isBusy(): boolean {
@@ -75,7 +75,7 @@ export class Checkpointer implements AsyncDisposable {
     if (this.#save !== undefined) throw new Error('a checkpoint is already being written');
     const startedMs = performance.now();
     const { shard } = this.#options;
-    for (const [kind, buffer] of [shard.parameters, shard.first, shard.second].entries()) {
+    for (const [kind, buffer] of shard.saved.entries()) {
       for (const span of this.#owned.spans) {
         const at = kind * this.#owned.length + span.at;
         this.#writer.snapshot.set(buffer.view(span), at);

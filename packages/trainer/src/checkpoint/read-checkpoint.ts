@@ -16,7 +16,6 @@ export async function readCheckpoint(
   shard: ModelShard,
 ): Promise<void> {
   const { layout, blockBytes } = manifest;
-  const buffers = [shard.parameters, shard.first, shard.second];
   for (const { stage, runs } of runsInto(shard.layout, savedStages(manifest.layout, config))) {
     for (let data = 0; data < layout.data; data += 1) {
       const rank = rankAt(layout, { data, tensor: stage.tensorIndex, pipeline: stage.pipelineIndex });
@@ -24,7 +23,7 @@ export async function readCheckpoint(
       if (record === undefined) throw new Error(`the shard of rank ${rank} is missing`);
       const owned = ownedSpans(stage.layout, data, layout.data);
       await using reader = new ShardReader(path, record, blockBytes);
-      for (const [kind, buffer] of buffers.entries()) {
+      for (const [kind, buffer] of shard.saved.entries()) {
         const base = kind * owned.length;
         for (const run of runs) {
           for (const span of owned.spans) {

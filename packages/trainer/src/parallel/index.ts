@@ -1,3 +1,10 @@
 export { gatherParameters, hasWholeModel } from './gather-parameters.ts';
 export { ModelShard, type ShardGroups } from './model-shard.ts';
+export {
+  momentsOf,
+  openUpdateRule,
+  type OptimizerName,
+  type OptimizerOptions,
+  type UpdateRule,
+} from './update-rule.ts';
 export { StageRunner } from './stage-runner.ts';

@@ -3,7 +3,6 @@
  * et al. 2020, §5) over the data-parallel ranks: at stage 1 each keeps its part of the Adam moments, at 2 also
  * of the gradients, at 3 also of the parameters. Every update is done by the owner of the elements.
  */
-import type { AdamWSettings, AdamWStep } from '@gantry/training/optimizer';
 import {
   ownedPart,
   ownedSpans,
@@ -26,12 +25,23 @@ export interface ShardGroups {
   readonly embedding: ProcessGroup;
 }
 
+/** Elements of one parameter that a rank updates. */
+export interface ShardPiece {
+  readonly unit: StageUnit;
+  readonly parameter: StageParameter;
+  /** Of the stage's flat buffer. */
+  readonly from: number;
+  readonly view: (buffer: StageBuffer) => Float32Array;
+}
+
 export interface ShardOptions {
   readonly layout: StageLayout;
   readonly grid: ParallelGrid;
   readonly zero: ZeroStage;
   readonly groups: ShardGroups;
   readonly arena: Arena;
+  /** Two unless given: those of Adam. */
+  readonly moments?: 1 | 2;
 }
 
 export class ModelShard {
@@ -44,10 +54,12 @@ export class ModelShard {
   readonly gradients: StageBuffer;
   readonly first: StageBuffer;
   readonly second: StageBuffer;
+  /** What a checkpoint holds, in this order. */
+  readonly saved: readonly StageBuffer[];
   /** What this rank updates: its own part, or without ZeRO everything. */
   readonly spans: readonly OwnedSpan[];
 
-  constructor({ layout, grid, zero, groups, arena }: ShardOptions) {
+  constructor({ layout, grid, zero, groups, arena, moments = 2 }: ShardOptions) {
     this.arena = arena;
     this.layout = layout;
     this.grid = grid;
@@ -58,7 +70,8 @@ export class ModelShard {
     this.parameters = new StageBuffer(layout, arena, from(3));
     this.gradients = new StageBuffer(layout, arena, from(2));
     this.first = new StageBuffer(layout, arena, from(1));
-    this.second = new StageBuffer(layout, arena, from(1));
+    this.second = new StageBuffer(layout, arena, moments === 2 ? from(1) : { spans: [], length: 0 });
+    this.saved = [this.parameters, this.first, this.second].slice(0, 1 + moments);
     this.spans =
       from(1)?.spans ?? layout.units.map((unit) => ({ unit, from: unit.from, to: unit.to, at: unit.from }));
   }
@@ -123,7 +136,7 @@ export class ModelShard {
     const { dataIndex, tensorIndex, pipelineIndex } = this.grid;
     if (this.zero === 0 && dataIndex > 0) return 0;
     let sum = 0;
-    this.#eachOwnPiece(({ parameter, view }) => {
+    this.eachOwnPiece(({ parameter, view }) => {
       if (parameter.columns === undefined && tensorIndex > 0) return;
       if (this.groups.embedding.size > 1 && pipelineIndex > 0 && parameter.global.offset === 0) return;
       sum += this.arena.squaredNorm(view(this.gradients));
@@ -131,23 +144,18 @@ export class ModelShard {
     return sum;
   }
 
-  /** AdamW on what this rank owns; then, at stages 1 and 2, everybody gets the new parameters. */
-  async update(settings: AdamWSettings, step: AdamWStep): Promise<void> {
-    this.#eachOwnPiece(({ parameter, view }) => {
-      const state = {
-        parameters: view(this.parameters),
-        gradients: view(this.gradients),
-        first: view(this.first),
-        second: view(this.second),
-      };
-      this.arena.adamW(state, parameter.global.decays, settings, step);
-    });
+  /** After the owners have updated: at stages 1 and 2 everybody gets the new parameters. */
+  async shareParameters(): Promise<void> {
     if (this.zero !== 1 && this.zero !== 2) return;
+    const { values } = this.parameters;
     for (const unit of this.layout.units)
-      await this.groups.data.allGather(
-        this.parameters.values.subarray(unit.from, unit.to),
-        this.#partsOf(unit),
-      );
+      await this.groups.data.allGather(values.subarray(unit.from, unit.to), this.#partsOf(unit));
+  }
+
+  /** Elements of a unit (at its places in `values`) from the ranks that own them; without ZeRO each has all. */
+  async gatherOwned(unit: StageUnit, values: Float32Array): Promise<void> {
+    if (this.zero === 0) return;
+    await this.groups.data.allGather(values.subarray(0, unit.to - unit.from), this.#partsOf(unit));
   }
 
   clearGradients(): void {
@@ -171,16 +179,17 @@ export class ModelShard {
     });
   }
 
-  #eachOwnPiece(
-    visit: (piece: { parameter: StageParameter; view: (buffer: StageBuffer) => Float32Array }) => void,
-  ): void {
+  /** What this rank owns of each parameter. */
+  eachOwnPiece(visit: (piece: ShardPiece) => void): void {
     for (const span of this.spans) {
       for (const parameter of span.unit.parameters) {
         const from = Math.max(span.from, parameter.offset);
         const to = Math.min(span.to, parameter.offset + parameter.length);
         if (from >= to) continue;
         visit({
+          unit: span.unit,
           parameter,
+          from,
           view: (buffer) => buffer.view(span).subarray(from - span.from, to - span.from),
         });
       }
@@ -190,7 +199,7 @@ export class ModelShard {
   /** A norm's weight is whole on every tensor rank, but each saw only its part of what follows. */
   async #sumNormsOverTensor(): Promise<void> {
     const pieces: Float32Array[] = [];
-    this.#eachOwnPiece(({ parameter, view }) => {
+    this.eachOwnPiece(({ parameter, view }) => {
       if (parameter.isSummedOverTensor) pieces.push(view(this.gradients));
     });
     const together = new Float32Array(pieces.reduce((sum, { length }) => sum + length, 0));

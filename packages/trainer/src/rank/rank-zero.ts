@@ -197,6 +197,7 @@ export class RankZero implements AsyncDisposable {
         layout: `data ${plan.sizes.data} × tensor ${plan.sizes.tensor} × pipeline ${plan.sizes.pipeline}`,
         zero: plan.zero,
         precision: plan.precision,
+        optimizer: plan.optimizer.name,
         microBatches: plan.microBatches,
         parameterBytes: parameters,
         gradientBytes: gradients,

@@ -76,6 +76,7 @@ async function train(
   const { plan, shard, config, dataset } = session;
   const directory = checkpointDirectory(environment.runDirectory);
   await using gradients = session.gradients;
+  await using rule = session.rule;
   await using zero = environment.rank === 0 ? await RankZero.open(session, reports) : undefined;
   await using checkpointer = new Checkpointer({
     directory,
@@ -90,6 +91,7 @@ async function train(
     shard,
     world,
     gradients,
+    rule,
     checkpointer,
     start: startOf(session),
     stateOf: (done) => ({
@@ -97,6 +99,7 @@ async function train(
       seed: plan.seed,
       shape: { ...config },
       dataDigest: dataset.manifestDigest,
+      optimizer: plan.optimizer.name,
     }),
     wantsCheckpoint: (done) => zero?.wantsCheckpoint(done) ?? false,
     rollBack: async () => {

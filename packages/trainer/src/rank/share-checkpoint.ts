@@ -24,6 +24,7 @@ export interface CheckpointSearch {
   readonly resumeFrom: string | undefined;
   readonly config: LlamaConfig;
   readonly dataDigest: string;
+  readonly optimizer: string;
   readonly shard: ModelShard;
 }
 
@@ -50,11 +51,11 @@ export async function shareCheckpoint(search: CheckpointSearch): Promise<Startin
 
 type Read = { readonly checkpoint: FoundCheckpoint } | { readonly reason: string };
 
-async function tryRead({ config, dataDigest, shard }: CheckpointSearch, path: string): Promise<Read> {
+async function tryRead(search: CheckpointSearch, path: string): Promise<Read> {
   try {
     const checkpoint = await openCheckpoint(path);
-    checkResumes(checkpoint, config, dataDigest);
-    await readCheckpoint(checkpoint, config, shard);
+    checkResumes(checkpoint, search);
+    await readCheckpoint(checkpoint, search.config, search.shard);
     return { checkpoint };
   } catch (error) {
     if (error instanceof UserFault) throw error;
@@ -92,7 +93,17 @@ async function tell(world: World, value: number): Promise<number> {
   return high * half + low;
 }
 
-function checkResumes({ step, manifest }: FoundCheckpoint, config: LlamaConfig, dataDigest: string): void {
+function checkResumes(
+  { step, manifest }: FoundCheckpoint,
+  { config, dataDigest, optimizer }: CheckpointSearch,
+): void {
+  if (manifest.optimizer !== optimizer) {
+    throw new UserFault(
+      'checkpoint_mismatch',
+      `The checkpoint at step ${step} was trained with ${manifest.optimizer}, not with ${optimizer}.`,
+      'Keep train.optimizer, or start a new job.',
+    );
+  }
   if (JSON.stringify(manifest.shape) !== JSON.stringify(config)) {
     throw new UserFault(
       'checkpoint_mismatch',

@@ -4,7 +4,6 @@
  * numbers, so all do the same without asking.
  */
 import {
-  adamWDefaults,
   afterGoodStep,
   afterOverflow,
   clipFactor,
@@ -17,7 +16,7 @@ import {
 import type { Checkpointer, SaveOutcome } from '../checkpoint/index.ts';
 import type { CheckpointState } from '../checkpoint/checkpoint-manifest.ts';
 import type { World } from '../group/index.ts';
-import type { ModelShard } from '../parallel/index.ts';
+import type { ModelShard, UpdateRule } from '../parallel/index.ts';
 import type { GradientSource } from './gradient-source.ts';
 import type { TrainingPlan } from './training-plan.ts';
 import { UserFault } from './user-fault.ts';
@@ -45,6 +44,7 @@ export interface TrainLoop {
   readonly shard: ModelShard;
   readonly world: World;
   readonly gradients: GradientSource;
+  readonly rule: UpdateRule;
   readonly checkpointer: Checkpointer;
   /** Steps done and sequences read before. */
   readonly start: {
@@ -74,8 +74,7 @@ export interface TrainLoop {
 
 /** Runs until the last step or until a rank was asked to stop, and saves the end; answers the steps done. */
 export async function trainLoop(loop: TrainLoop): Promise<{ step: number; isStopped: boolean }> {
-  const { plan, shard, gradients, checkpointer, start } = loop;
-  const settings = { ...adamWDefaults, weightDecay: plan.weightDecay };
+  const { plan, shard, gradients, rule, checkpointer, start } = loop;
   let { step, position } = start;
   let savedStep = start.step;
   let lastLoss: number | undefined;
@@ -128,11 +127,12 @@ export async function trainLoop(loop: TrainLoop): Promise<{ step: number; isStop
     step += 1;
     if (lossScale !== undefined) lossScale = afterGoodStep(lossScale);
     const learningRate = learningRateAt(step, plan.learningRate);
-    await shard.update(settings, {
+    await rule.apply({
       step,
       learningRate,
       gradientScale: clipFactor(norm, plan.clipNorm) / scale,
     });
+    await shard.shareParameters();
     gradients.afterUpdate();
     lastLoss = loss;
     if (sums.wish > 0) await save();

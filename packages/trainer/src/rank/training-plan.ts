@@ -2,6 +2,7 @@
 import type { Precision } from '@gantry/training/autodiff';
 import type { LearningRatePlan } from '@gantry/training/optimizer';
 import type { ParallelSizes, PipelineSchedule, ZeroStage } from '@gantry/training/parallel';
+import type { OptimizerOptions } from '../parallel/index.ts';
 import type { TrainingJob } from './training-job.ts';
 import { UserFault } from './user-fault.ts';
 
@@ -19,7 +20,7 @@ export interface TrainingPlan {
   /** Graph runs a rank and step, the same on all ranks. */
   readonly microBatches: number;
   readonly learningRate: LearningRatePlan;
-  readonly weightDecay: number;
+  readonly optimizer: OptimizerOptions;
   readonly clipNorm: number;
   readonly precision: Precision;
   readonly badBatch: TrainingJob['train']['badBatch'];
@@ -53,6 +54,13 @@ export function planTraining(job: TrainingJob, width: number, worldSize: number)
   const perRank = Math.ceil(globalSequences / sizes.data);
   const microSequences = chooseMicroSequences(perRank, time, sizes.pipeline, parallel?.microBatches);
   const { everyMs } = checkpoint;
+  if (train.optimizer === 'muon' && sizes.tensor > 1) {
+    throw new UserFault(
+      'bad_layout',
+      'Muon needs whole matrices, and tensor-parallel ranks have columns of them.',
+      'Set parallel.tensor to 1, or train.optimizer to adamw.',
+    );
+  }
   return {
     steps: train.steps,
     time,
@@ -69,7 +77,11 @@ export function planTraining(job: TrainingJob, width: number, worldSize: number)
       totalSteps: train.steps,
       finalFraction: 0.1,
     },
-    weightDecay: train.weightDecay ?? 0.1,
+    optimizer: {
+      name: train.optimizer,
+      momentum: train.momentum ?? (train.optimizer === 'muon' ? 0.95 : 0.9),
+      weightDecay: train.weightDecay ?? 0.1,
+    },
     clipNorm: train.clipNorm ?? 1,
     precision: train.precision,
     badBatch: train.badBatch,

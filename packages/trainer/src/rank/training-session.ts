@@ -15,7 +15,7 @@ import { checkParallelSizes, gridAt, groupsOf, stageLayout } from '@gantry/train
 import { createSequenceSampler, type SequenceSampler } from '@gantry/training/sampler';
 import { DataError, openDataset, prepareDataset, type PreparedDataset } from '../data/index.ts';
 import type { World } from '../group/index.ts';
-import { hasWholeModel, ModelShard } from '../parallel/index.ts';
+import { hasWholeModel, ModelShard, momentsOf, openUpdateRule, type UpdateRule } from '../parallel/index.ts';
 import type { GradientSource } from './gradient-source.ts';
 import type { MicroBatches } from './micro-batches.ts';
 import type { RankEnvironment } from './rank-environment.ts';
@@ -37,6 +37,7 @@ export interface TrainingSession extends StartingPoint {
   readonly sampler: SequenceSampler;
   readonly shard: ModelShard;
   readonly gradients: GradientSource;
+  readonly rule: UpdateRule;
 }
 
 /** Reading and tokenising all the text may take rank 0 this long. */
@@ -62,6 +63,7 @@ export async function openTrainingSession(
     grid,
     zero: plan.zero,
     arena: world.arena,
+    moments: momentsOf[plan.optimizer.name],
     groups: {
       data: world.subgroup(members.data, 1),
       tensor: world.subgroup(members.tensor, 2),
@@ -69,7 +71,7 @@ export async function openTrainingSession(
       embedding: world.subgroup(members.embedding, 4),
     },
   });
-  const start = await shareCheckpoint(checkpointSearch({ environment, config, dataset, shard }, world));
+  const start = await shareCheckpoint(checkpointSearch({ environment, plan, config, dataset, shard }, world));
   if (start.resumed === undefined) initialise(shard, layout, plan.seed);
   const source = await openTokenSource(dataset.train.shards, plan.time);
   const sampler = createSequenceSampler(source.sequences, plan.seed);
@@ -83,16 +85,18 @@ export async function openTrainingSession(
   const isWhole = hasWholeModel(shard) && plan.zero < 2 && plan.recompute === 'none';
   const open = isWhole ? openWholeModelGradients : openStagedGradients;
   const gradients = await open(batches, config, shard);
-  return { ...start, environment, job, plan, config, layout, dataset, sampler, shard, gradients };
+  const rule = openUpdateRule(shard, plan.optimizer);
+  return { ...start, environment, job, plan, config, layout, dataset, sampler, shard, gradients, rule };
 }
 
 export function checkpointSearch(
   {
     environment,
+    plan,
     config,
     dataset,
     shard,
-  }: Pick<TrainingSession, 'environment' | 'config' | 'dataset' | 'shard'>,
+  }: Pick<TrainingSession, 'environment' | 'plan' | 'config' | 'dataset' | 'shard'>,
   world: World,
 ): CheckpointSearch {
   return {
@@ -101,6 +105,7 @@ export function checkpointSearch(
     resumeFrom: environment.resumeFrom,
     config,
     dataDigest: dataset.manifestDigest,
+    optimizer: plan.optimizer.name,
     shard,
   };
 }

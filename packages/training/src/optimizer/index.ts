@@ -8,5 +8,7 @@ export {
   type AdamWStep,
 } from './adamw.ts';
 export { afterGoodStep, afterOverflow, lossScaleStart, type LossScaleState } from './loss-scale.ts';
+export { muonLength, orthogonalGraph } from './muon.ts';
+export { sgdUpdate } from './sgd.ts';
 export { LossWatch, type LossVerdict } from './loss-watch.ts';
 export { learningRateAt, type LearningRatePlan } from './learning-rate.ts';

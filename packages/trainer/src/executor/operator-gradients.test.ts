@@ -1,0 +1,280 @@
+/** Every operator's gradient against central differences of its definition in float64; the table is complete by its type. */
+import { createRandom } from '@gantry/kit';
+import {
+  elementsOf,
+  GraphBuilder,
+  Tape,
+  type Dialect,
+  type OperatorAttributes,
+  type OperatorName,
+  type Value,
+} from '@gantry/training/autodiff';
+import { describe, expect, it } from 'vitest';
+import { createExecutor, type BoundTensor } from './executor.ts';
+import { probeDialect } from './probe-dialect.ts';
+
+type Numbers = readonly number[];
+type Shapes = readonly (readonly number[])[];
+
+interface OperatorCase<Name extends OperatorName> {
+  readonly attributes: OperatorAttributes[Name];
+  readonly shapes: Shapes;
+  readonly output: readonly number[];
+  /** Inputs that are whole numbers below this, and have no gradient. */
+  readonly choices?: Readonly<Record<number, number>>;
+  /** Inputs without a gradient. */
+  readonly fixed?: readonly number[];
+  /** The definition. */
+  readonly define: (inputs: readonly Numbers[]) => Numbers;
+}
+
+const sum = (count: number, term: (index: number) => number): number => {
+  let total = 0;
+  for (let index = 0; index < count; index += 1) total += term(index);
+  return total;
+};
+const table = (count: number, value: (index: number) => number): number[] =>
+  Array.from({ length: count }, (_, index) => value(index));
+const at = (values: Numbers | undefined, index: number): number => values?.[index] as number;
+
+const [rows, inner, columns] = [32, 16, 48] as const;
+const [batch, heads, kvHeads, time, width] = [2, 4, 2, 8, 8] as const;
+const headsShape = [batch, heads, time, width] as const;
+const epsilon = 1e-5;
+const theta = 10_000;
+
+/** Place of (b, h, t, w) in [batch · time, heads · width]. */
+const flatPlace = (index: number): number => {
+  const w = index % width;
+  const t = Math.floor(index / width) % time;
+  const h = Math.floor(index / (width * time)) % heads;
+  const b = Math.floor(index / (width * time * heads));
+  return (b * time + t) * heads * width + h * width + w;
+};
+const headElements = elementsOf(headsShape);
+const headAttributes = { batch, heads, isGrouped: false };
+
+const cases: { readonly [Name in OperatorName]: OperatorCase<Name> } = {
+  linear: {
+    attributes: {},
+    shapes: [
+      [rows, inner],
+      [inner, columns],
+    ],
+    output: [rows, columns],
+    define: ([x, w]) =>
+      table(rows * columns, (index) =>
+        sum(
+          inner,
+          (k) => at(x, Math.floor(index / columns) * inner + k) * at(w, k * columns + (index % columns)),
+        ),
+      ),
+  },
+  linearTransposed: {
+    attributes: {},
+    shapes: [
+      [rows, inner],
+      [columns, inner],
+    ],
+    output: [rows, columns],
+    define: ([x, w]) =>
+      table(rows * columns, (index) =>
+        sum(
+          inner,
+          (k) => at(x, Math.floor(index / columns) * inner + k) * at(w, (index % columns) * inner + k),
+        ),
+      ),
+  },
+  rmsNorm: {
+    attributes: { epsilon },
+    shapes: [[rows, columns], [columns]],
+    output: [rows, columns],
+    define: ([x, w]) =>
+      table(rows * columns, (index) => {
+        const first = index - (index % columns);
+        const mean = sum(columns, (k) => at(x, first + k) ** 2) / columns;
+        return (at(x, index) / Math.sqrt(mean + epsilon)) * at(w, index % columns);
+      }),
+  },
+  add: {
+    attributes: {},
+    shapes: [
+      [rows, columns],
+      [rows, columns],
+    ],
+    output: [rows, columns],
+    define: ([left, right]) => table(rows * columns, (index) => at(left, index) + at(right, index)),
+  },
+  swiGlu: {
+    attributes: {},
+    shapes: [
+      [rows, columns],
+      [rows, columns],
+    ],
+    output: [rows, columns],
+    define: ([gate, up]) =>
+      table(rows * columns, (index) => (at(gate, index) / (1 + Math.exp(-at(gate, index)))) * at(up, index)),
+  },
+  splitHeads: {
+    attributes: headAttributes,
+    shapes: [[batch * time, heads * width]],
+    output: headsShape,
+    define: ([x]) => table(headElements, (index) => at(x, flatPlace(index))),
+  },
+  mergeHeads: {
+    attributes: headAttributes,
+    shapes: [headsShape],
+    output: [batch * time, heads * width],
+    define: ([x]) => {
+      const merged = table(headElements, () => 0);
+      for (let index = 0; index < headElements; index += 1) merged[flatPlace(index)] = at(x, index);
+      return merged;
+    },
+  },
+  rotary: {
+    attributes: { theta },
+    shapes: [headsShape],
+    output: headsShape,
+    define: ([x]) =>
+      table(headElements, (index) => {
+        const w = index % width;
+        const half = width / 2;
+        const t = Math.floor(index / width) % time;
+        const angle = t / theta ** ((w % half) / half);
+        const other = w < half ? -at(x, index + half) : at(x, index - half);
+        return at(x, index) * Math.cos(angle) + other * Math.sin(angle);
+      }),
+  },
+  attention: {
+    attributes: {},
+    shapes: [headsShape, [batch, kvHeads, time, width], [batch, kvHeads, time, width]],
+    output: headsShape,
+    define: ([q, k, v]) =>
+      table(headElements, (index) => {
+        const w = index % width;
+        const t = Math.floor(index / width) % time;
+        const h = Math.floor(index / (width * time)) % heads;
+        const b = Math.floor(index / (width * time * heads));
+        const from = (b * kvHeads + Math.floor((h * kvHeads) / heads)) * time * width;
+        const scores = table(t + 1, (key) =>
+          Math.exp(
+            sum(width, (c) => at(q, index - w + c) * at(k, from + key * width + c)) / Math.sqrt(width),
+          ),
+        );
+        const all = sum(t + 1, (key) => at(scores, key));
+        return sum(t + 1, (key) => (at(scores, key) / all) * at(v, from + key * width + w));
+      }),
+  },
+  // Rounding to a narrow type has no slope of its own: as a definition it is the identity, to 2⁻⁸.
+  round: {
+    attributes: { to: 'bf16' },
+    shapes: [[rows, columns]],
+    output: [rows, columns],
+    define: ([x]) => [...(x ?? [])],
+  },
+  crossEntropy: {
+    attributes: {},
+    shapes: [[rows, columns], [rows], [rows]],
+    output: [],
+    choices: { 1: columns },
+    fixed: [2],
+    define: ([logits, targets, weights]) => [
+      sum(rows, (row) => {
+        const all = Math.log(sum(columns, (k) => Math.exp(at(logits, row * columns + k))));
+        return at(weights, row) * (all - at(logits, row * columns + at(targets, row)));
+      }),
+    ],
+  },
+};
+
+/** Of the largest gradient of an input. */
+const tolerances: Partial<Record<OperatorName, number>> = { round: 2 ** -7 };
+const usual = 3e-6;
+
+async function check<Name extends OperatorName>(name: Name, dialect: Dialect): Promise<void> {
+  const { attributes, shapes, output, choices = {}, fixed = [], define }: OperatorCase<Name> = cases[name];
+  const random = createRandom(7);
+  const numbers = shapes.map((shape, index) =>
+    table(elementsOf(shape), () => {
+      const below = choices[index];
+      return below === undefined ? Math.fround(random.next() * 2 - 1) : random.below(below);
+    }),
+  );
+  const graph = new GraphBuilder();
+  const tape = new Tape(graph, dialect);
+  const inputs = shapes.map((shape, index) =>
+    graph.input(`in${index}`, shape, choices[index] === undefined ? 'float32' : 'int64'),
+  );
+  const result = tape.apply(name, inputs, attributes);
+  const seed = graph.input('seed', output);
+  const wanted = inputs.filter((_, index) => choices[index] === undefined && !fixed.includes(index));
+  // A gradient may be the seed itself, and an output must come from a node.
+  const gradients = tape.pullback(result, graph.add(seed, graph.scalar(0)), wanted);
+  const seeds = table(elementsOf(output), () => Math.fround(random.next() * 2 - 1));
+  const bound = (value: Value, values: Numbers): [string, BoundTensor] => [
+    value.name,
+    {
+      shape: value.shape,
+      data: value.type === 'int64' ? BigInt64Array.from(values, BigInt) : Float32Array.from(values),
+    },
+  ];
+  const rowsOfResult = tape.rows(result);
+  const outputs = new Map(
+    [rowsOfResult, ...gradients].map((value) =>
+      bound(
+        value,
+        table(elementsOf(value.shape), () => 0),
+      ),
+    ),
+  );
+  const found = ({ name: output }: Value): number[] => [...(outputs.get(output)?.data ?? [])].map(Number);
+  await using executor = await createExecutor({
+    model: (prefix) => graph.model(name, [rowsOfResult, ...new Set(gradients)], prefix),
+    inputs: new Map([
+      ...inputs.map((value, index) => bound(value, numbers[index] as number[])),
+      bound(seed, seeds),
+    ]),
+    outputs,
+  });
+  await executor.run();
+
+  const tolerance = tolerances[name] ?? usual;
+  expectClose(found(rowsOfResult), define(numbers), tolerance, 'forward');
+  for (const [place, value] of wanted.entries()) {
+    const index = inputs.indexOf(value);
+    const input = numbers[index] as number[];
+    const data = found(gradients[place] as Value);
+    // Some elements of each input; a step of 1e-5 in float64 leaves an error of 1e-9.
+    const picked = table(Math.min(20, input.length), (count) => (count * 37) % input.length);
+    const slopes = picked.map((element) => {
+      const along = (step: number): number => {
+        const moved = numbers.map((values, which) =>
+          which === index ? values.map((x, k) => (k === element ? x + step : x)) : values,
+        );
+        return define(moved).reduce((total, y, k) => total + y * at(seeds, k), 0);
+      };
+      return (along(1e-5) - along(-1e-5)) / 2e-5;
+    });
+    const largest = Math.max(...data.map(Math.abs));
+    for (const [which, element] of picked.entries()) {
+      const difference = Math.abs(at(data, element) - at(slopes, which));
+      expect(difference, `input ${index}, element ${element}`).toBeLessThan(tolerance * largest);
+    }
+  }
+}
+
+function expectClose(actual: Numbers, wanted: Numbers, tolerance: number, what: string): void {
+  const largest = Math.max(...wanted.map(Math.abs));
+  for (const [index, value] of wanted.entries())
+    expect(Math.abs(at(actual, index) - value), `${what}, element ${index}`).toBeLessThan(
+      tolerance * largest,
+    );
+}
+
+describe('the gradient of', async () => {
+  const dialects: Dialect[] = (await probeDialect()) === 'blocked' ? ['portable', 'blocked'] : ['portable'];
+  for (const dialect of dialects)
+    for (const name of Object.keys(cases) as OperatorName[])
+      it(`${name} is that of its definition in float64, ${dialect} (${tolerances[name] ?? usual} of the largest)`, () =>
+        check(name, dialect));
+});
