@@ -27,6 +27,8 @@ export const schedulingPolicyWrite = z.strictObject({
   placement: z.string().max(50).optional(),
   preemption: z.boolean().optional(),
   reservation: z.boolean().optional(),
+  /** What a queue used lately counts against it, half of it after each half-life. */
+  fairShare: z.strictObject({ halfLife: durationSchema }).optional(),
   /** Moving small work with young checkpoints together for what only fits then. */
   defragmentation: z.strictObject({ movesPerHour: z.number().int().min(0).max(10_000) }).optional(),
   topology: z
@@ -49,6 +51,7 @@ const held = z
 const guessSchema = z.object({ p50: held, p90: held });
 
 export const schedulingPolicySchema = schedulingPolicyWrite.extend({
+  fairShare: z.object({ halfLife: z.number().meta({ description: 'seconds' }) }).optional(),
   version: z.number().int(),
   /** The names that can be chosen. */
   choices: z.object({ order: z.array(z.string()), placement: z.array(z.string()) }),
@@ -62,12 +65,18 @@ export const queuePolicyWrite = z.strictObject({
   pool: nameSchema.nullable().optional(),
   /** Work running for less is not evicted. */
   minRuntime: durationSchema.nullable().optional(),
+  /** Devices it may have beyond what it deserves, at most. */
+  borrow: z.number().min(0).nullable().optional(),
+  /** Devices of what it deserves that others may have while it does not ask, at most. */
+  lend: z.number().min(0).nullable().optional(),
 });
 export const queuePolicySchema = z.object({
   queue: z.string(),
   order: z.string().optional(),
   pool: z.string().optional(),
   minRuntimeMs: z.number().optional(),
+  borrow: z.number().optional(),
+  lend: z.number().optional(),
   /** What holds for it in the end. */
   effective: z.object({ order: z.string(), pool: z.string().optional() }),
 });

@@ -49,6 +49,11 @@ export class Engine {
     }
   }
 
+  /** What each queue used lately (`QueueNode.recentUse`); those not named used nothing. */
+  setRecentUse(parts: ReadonlyMap<string, number>): void {
+    this.#planning.setRecentUse(parts);
+  }
+
   /** What a plan at this moment is made from, as plain data: to be written down and planned again. */
   snapshot(nowMs: number): Snapshot {
     const { nodes, queues, topologyLevels } = this.#planning.shape;

@@ -5,7 +5,7 @@
  */
 import { findMoves } from './defragment.ts';
 import type { HeldNodes } from './held-nodes.ts';
-import type { Eviction } from './plan.ts';
+import type { Claim, Eviction } from './plan.ts';
 import type { Planning } from './planning.ts';
 import type { Shape } from './shape.ts';
 import type { Workload } from './snapshot.ts';
@@ -20,6 +20,7 @@ export interface RoomOptions {
 
 export class MakingRoom {
   readonly evictions: Eviction[] = [];
+  readonly claims: Claim[] = [];
   readonly #planning: Planning;
   readonly #options: RoomOptions;
   readonly #held: HeldNodes;
@@ -69,6 +70,8 @@ export class MakingRoom {
     }
     tree.pledge(queue, shape.amounts, 1);
     this.#held.hold(rescue.nodes, workload.id, null);
+    const { nodes } = this.#planning.state;
+    this.claims.push({ workloadId: workload.id, nodeIds: rescue.nodes.map((node) => nodes[node]!.id) });
     return ids;
   }
 

@@ -72,10 +72,16 @@ export class PendingOrder {
   }
 
   #compare(a: { lane: Lane; next: number }, b: { lane: Lane; next: number }): number {
-    const headA = a.lane.entries[a.next]!.workload;
-    const headB = b.lane.entries[b.next]!.workload;
+    const { workload: headA, shape: shapeA } = a.lane.entries[a.next]!;
+    const { workload: headB, shape: shapeB } = b.lane.entries[b.next]!;
+    // What is within its share goes before what borrows: else what was just reclaimed would be borrowed again.
+    const borrows = (lane: Lane, { amounts }: Asked['shape']): number =>
+      this.#tree.staysFair(lane.queue, amounts) ? 0 : 1;
     return (
-      headB.priority - headA.priority || this.#tree.compare(a.lane.queue, b.lane.queue) || byAge(headA, headB)
+      borrows(a.lane, shapeA) - borrows(b.lane, shapeB) ||
+      headB.priority - headA.priority ||
+      this.#tree.compare(a.lane.queue, b.lane.queue) ||
+      byAge(headA, headB)
     );
   }
 }

@@ -11,13 +11,13 @@ import { AHEAD_LIMIT, type Placement, type Plan, type UnblockChange, type Waitin
 import { MakingRoom, type RoomOptions } from './making-room.ts';
 import { gangAmounts } from './gang-amounts.ts';
 import { Planning } from './planning.ts';
-import { type LimitHit } from './queue-tree.ts';
+import type { LendingHit, LimitHit, QueueTree } from './queue-tree.ts';
 import type { Reason } from './reason.ts';
 import { cautiousRuntimeMs, reserve } from './reservation.ts';
 import type { Scorer } from './scorers.ts';
 import type { Asked, Shape } from './shape.ts';
 import type { Snapshot, Workload } from './snapshot.ts';
-import { woundsOf } from './wounded.ts';
+import { keptNodes } from './kept-nodes.ts';
 
 export interface PlanOptions extends RoomOptions {
   scorer?: Scorer;
@@ -72,28 +72,29 @@ export class Cycle {
 
   run(): Plan {
     const { tree, lanes, nowMs, strays } = this.#planning;
-    const first = this.#woundedFirst();
+    const first = this.#keepersFirst();
     const order = new PendingOrder(tree, lanes, nowMs);
     for (let asked = order.take(); asked !== null; asked = order.take())
       if (!first.has(asked.workload.id)) this.#consider(asked);
     for (const { id, queueId } of [...strays.values()].sort((a, b) => (a.id < b.id ? -1 : 1)))
       this.#wait(id, [{ code: 'unknown_queue', tier: 'misconfigured', queueId }]);
-    return { placements: this.#placements, evictions: this.#room.evictions, waiting: this.#waiting };
+    const { evictions, claims } = this.#room;
+    return { placements: this.#placements, evictions, claims, waiting: this.#waiting };
   }
 
-  /** Gangs that lost a node, before everybody else; answers who was considered. */
-  #woundedFirst(): ReadonlySet<string> {
+  /** Those that nodes are kept for, before everybody else; answers who was considered. */
+  #keepersFirst(): ReadonlySet<string> {
     const considered = new Set<string>();
-    const waiting = [...this.#planning.wounded.values()].sort(
+    const waiting = [...this.#planning.keeping.values()].sort(
       (a, b) => a.workload.createdAtMs - b.workload.createdAtMs || (a.workload.id < b.workload.id ? -1 : 1),
     );
     for (const asked of waiting) {
-      const wounds = woundsOf(this.#planning, asked.workload);
-      if (wounds === null || asked.workload.held !== undefined) continue;
+      const kept = keptNodes(this.#planning, asked.workload);
+      if (kept === null || asked.workload.held !== undefined) continue;
       considered.add(asked.workload.id);
-      this.#consider(asked, wounds.outside);
+      this.#consider(asked, kept.outside);
       const isPlaced = this.#placements.at(-1)?.workloadId === asked.workload.id;
-      if (!isPlaced) this.#held.hold(wounds.survivors, asked.workload.id, null);
+      if (!isPlaced) this.#held.hold(kept.nodes, asked.workload.id, null);
     }
     return considered;
   }
@@ -113,6 +114,13 @@ export class Cycle {
         workload.id,
         [limitReason(tree.queues[hit.queue]!.id, hit)],
         this.#limitChanges(workload, findings, hit),
+      );
+    const keeper = hit === null ? tree.lendingHit(queue, shape.amounts) : null;
+    if (keeper !== null)
+      return this.#wait(
+        workload.id,
+        [lendingReason(tree, keeper)],
+        this.#lendingChanges(workload, findings, keeper),
       );
     const skip = this.#held.forbiddenTo(this.#planning.nowMs + cautiousRuntimeMs(workload));
     if (hit === null && outside !== null && skip === null) {
@@ -233,10 +241,27 @@ export class Cycle {
   }
 
   #limitChanges(workload: Workload, findings: Findings, hit: LimitHit): UnblockChange[] {
-    if (!this.#fitsWithoutHold(workload, findings)) return [];
+    // More than one limit in the way: raising one would not help.
+    const { tree } = this.#planning;
+    const queue = tree.indexOf.get(workload.queueId)!;
+    const amounts = gangAmounts(workload);
+    const isKept = tree.lendingHit(queue, amounts) !== null;
+    if (isKept || tree.limitHits(queue, amounts).length > 1 || !this.#fitsWithoutHold(workload, findings))
+      return [];
+    const { id, limit, deserved, borrowing } = tree.queues[hit.queue]!;
+    const { resource } = hit;
+    const needed = hit.used + hit.requested;
+    const mayBorrow = (deserved?.[resource] ?? 0) + (borrowing?.[resource] ?? Infinity);
+    const isLimited = needed > (limit?.[resource] ?? Infinity) + 1e-9;
+    if (isLimited && needed > mayBorrow + 1e-9) return [];
+    const by = needed - hit.limit;
+    return [{ kind: isLimited ? 'raise_queue_limit' : 'borrow_more', queueId: id, resource, by }];
+  }
+
+  #lendingChanges(workload: Workload, findings: Findings, hit: LendingHit): UnblockChange[] {
+    if (!hit.suffices || !this.#fitsWithoutHold(workload, findings)) return [];
     const { id } = this.#planning.tree.queues[hit.queue]!;
-    const by = hit.used + hit.requested - hit.limit;
-    return [{ kind: 'raise_queue_limit', queueId: id, resource: hit.resource, by }];
+    return [{ kind: 'lend_more', queueId: id, resource: hit.resource, by: hit.by }];
   }
 
   #wait(
@@ -258,6 +283,10 @@ export class Cycle {
     });
     this.#waitingIds.push(workloadId);
   }
+}
+
+function lendingReason({ queues }: QueueTree, { queue, resource, kept, by }: LendingHit): Reason {
+  return { code: 'queue_keeps', tier: 'quota', queueId: queues[queue]!.id, resource, kept, by };
 }
 
 function limitReason(queueId: string, { resource, used, requested, limit }: LimitHit): Reason {

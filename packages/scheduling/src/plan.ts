@@ -32,6 +32,8 @@ export type UnblockChange =
   | { kind: 'any_device_model'; group: string }
   | { kind: 'drop_topology' }
   | { kind: 'drop_selector' }
+  | { kind: 'borrow_more'; queueId: string; resource: keyof ResourceVector; by: number }
+  | { kind: 'lend_more'; queueId: string; resource: keyof ResourceVector; by: number }
   | { kind: 'raise_queue_limit'; queueId: string; resource: keyof ResourceVector; by: number };
 
 export interface Waiting {
@@ -49,8 +51,15 @@ export interface Waiting {
 
 export const AHEAD_LIMIT = 10;
 
+/** Nodes where room is being made: to be kept for the workload until it starts (`Workload.kept`). */
+export interface Claim {
+  workloadId: string;
+  nodeIds: string[];
+}
+
 export interface Plan {
   placements: Placement[];
+  claims: Claim[];
   evictions: Eviction[];
   waiting: Waiting[];
 }

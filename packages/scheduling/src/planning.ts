@@ -21,7 +21,7 @@ const KEPT_CLASSES = 256;
 
 export class Planning {
   nowMs: number;
-  readonly shape: ClusterShape;
+  shape: ClusterShape;
   readonly state: ClusterState;
   readonly tree: QueueTree;
   readonly statement: Statement;
@@ -30,8 +30,8 @@ export class Planning {
   readonly lanes = new Lanes();
   /** Pending workloads that name no queue there is. */
   readonly strays = new Map<string, Workload>();
-  /** Pending workloads that lost a node. */
-  readonly wounded = new Map<string, Asked>();
+  /** Pending workloads that nodes are kept for. */
+  readonly keeping = new Map<string, Asked>();
   readonly #asked = new Map<string, Asked>();
   readonly #shapes = new ShapeTable();
   readonly #leaving = new Set<string>();
@@ -77,7 +77,7 @@ export class Planning {
     if (asked === undefined) return;
     asked.gone = true;
     this.#asked.delete(id);
-    this.wounded.delete(id);
+    this.keeping.delete(id);
     const queue = this.tree.indexOf.get(asked.workload.queueId)!;
     this.lanes.drop(queue);
     if (asked.workload.held === undefined) this.#addDemand(queue, asked.shape.amounts, -1);
@@ -91,6 +91,21 @@ export class Planning {
     this.tree.divide(this.#total, this.#demand);
     this.#shapes.prune(() => this.lanes.shapes(), KEPT_SHAPES);
     this.placer.forgetClasses(KEPT_CLASSES);
+  }
+
+  setRecentUse(parts: ReadonlyMap<string, number>): void {
+    this.tree.clearRecentUse();
+    for (const [id, part] of parts) {
+      const queue = this.tree.indexOf.get(id);
+      if (queue !== undefined) this.tree.setRecentUse(queue, part);
+    }
+    this.shape = {
+      ...this.shape,
+      queues: this.shape.queues.map(({ recentUse: _before, ...queue }) => {
+        const recentUse = parts.get(queue.id);
+        return recentUse === undefined ? queue : { ...queue, recentUse };
+      }),
+    };
   }
 
   isLeaving(workload: Workload): boolean {
@@ -114,7 +129,7 @@ export class Planning {
     }
     const asked: Asked = { workload, shape: this.#shapes.of(workload), gone: false };
     this.#asked.set(workload.id, asked);
-    if (workload.wounded !== undefined) this.wounded.set(workload.id, asked);
+    if (workload.kept !== undefined) this.keeping.set(workload.id, asked);
     this.lanes.add(queue, workload.queueId, asked);
     if (workload.held === undefined) this.#addDemand(queue, asked.shape.amounts, 1);
   }

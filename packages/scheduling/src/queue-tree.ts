@@ -34,6 +34,17 @@ export interface LimitHit {
   limit: number;
 }
 
+export interface LendingHit {
+  queue: number;
+  resource: ResourceName;
+  /** What it keeps unused. */
+  kept: number;
+  /** What is missing. */
+  by: number;
+  /** It alone could lend that much. */
+  suffices: boolean;
+}
+
 export class QueueTree {
   readonly queues: readonly QueueNode[];
   /** Queue index by id. */
@@ -47,6 +58,10 @@ export class QueueTree {
   readonly fairShare: Float64Array;
   readonly limit: Float64Array;
   readonly deserved: Float64Array;
+  /** Of what it deserves, the part it lends to nobody. */
+  readonly #unlent: Float64Array;
+  readonly #recentUse: Float64Array;
+  #total: Amounts = new Float64Array(RESOURCES);
   readonly #weight: Float64Array;
   readonly #children: number[][];
   readonly #roots: number[] = [];
@@ -61,11 +76,22 @@ export class QueueTree {
     this.limit = new Float64Array(size);
     this.deserved = new Float64Array(size);
     this.#weight = new Float64Array(size);
+    this.#unlent = new Float64Array(size);
+    this.#recentUse = new Float64Array(queues.length);
     this.#children = queues.map(() => []);
     for (const [index, queue] of queues.entries()) {
       this.limit.set(toAmounts(queue.limit, Infinity), index * RESOURCES);
       this.deserved.set(toAmounts(queue.deserved, 0), index * RESOURCES);
       this.#weight.set(toAmounts(queue.weight, 1), index * RESOURCES);
+      const borrowing = toAmounts(queue.borrowing, Infinity);
+      const lending = toAmounts(queue.lending, Infinity);
+      for (let resource = 0; resource < RESOURCES; resource++) {
+        const at = index * RESOURCES + resource;
+        this.limit[at] = Math.min(this.limit[at]!, this.deserved[at]! + borrowing[resource]!);
+        this.#unlent[at] = Math.max(0, this.deserved[at]! - lending[resource]!);
+      }
+      checkAmounts(queue, 'borrowing');
+      checkAmounts(queue, 'lending');
       checkAmounts(queue, 'limit');
       checkAmounts(queue, 'deserved');
       checkAmounts(queue, 'weight');
@@ -74,22 +100,79 @@ export class QueueTree {
       else this.#children[parent]!.push(index);
     }
     this.path = queues.map((_, index) => pathOf(queues, this.indexOf, index));
+    for (const [index, { recentUse }] of queues.entries())
+      if (recentUse !== undefined) this.setRecentUse(index, recentUse);
   }
 
   /** The first limit on the way to the root that `request` would break; null when none. */
   limitHit(queue: number, request: Amounts): LimitHit | null {
-    for (const ancestor of this.path[queue]!) {
+    for (const ancestor of this.path[queue]!)
       for (let resource = 0; resource < RESOURCES; resource++) {
-        const asked = request[resource]!;
-        if (asked === 0) continue;
-        const at = ancestor * RESOURCES + resource;
-        const used = this.usage[at]! + Math.max(0, this.pledged[at]!);
-        const limit = this.limit[at]!;
-        if (used + asked > limit + 1e-9)
-          return { queue: ancestor, resource: RESOURCE_NAMES[resource]!, used, requested: asked, limit };
+        const hit = this.#hit(ancestor, resource, request);
+        if (hit !== null) return hit;
       }
+    return null;
+  }
+
+  /** All of them. */
+  limitHits(queue: number, request: Amounts): LimitHit[] {
+    return this.path[queue]!.flatMap((ancestor) =>
+      Array.from({ length: RESOURCES }, (_, resource) => this.#hit(ancestor, resource, request)).filter(
+        (hit) => hit !== null,
+      ),
+    );
+  }
+
+  #hit(queue: number, resource: number, request: Amounts): LimitHit | null {
+    const requested = request[resource]!;
+    if (requested === 0) return null;
+    const at = queue * RESOURCES + resource;
+    const used = this.usage[at]! + Math.max(0, this.pledged[at]!);
+    const limit = this.limit[at]!;
+    if (used + requested <= limit + 1e-9) return null;
+    return { queue, resource: RESOURCE_NAMES[resource]!, used, requested, limit };
+  }
+
+  /**
+   * The queue that keeps from others what it does not use, where that is what stands in the way of
+   * `request`; the one that would have to lend most of all. null when nobody does.
+   */
+  lendingHit(queue: number, request: Amounts): LendingHit | null {
+    for (let resource = 0; resource < RESOURCES; resource++) {
+      const requested = request[resource]!;
+      if (requested === 0) continue;
+      let used = 0;
+      for (const root of this.#roots) used += this.usage[root * RESOURCES + resource]!;
+      let kept = 0;
+      let keeper: { queue: number; kept: number } | null = null;
+      for (let other = 0; other < this.queues.length; other++) {
+        if (this.path[queue]!.includes(other)) continue;
+        const at = other * RESOURCES + resource;
+        const unused = this.#unlent[at]! - this.usage[at]!;
+        if (unused <= 0) continue;
+        kept += unused;
+        if (keeper === null || unused > keeper.kept) keeper = { queue: other, kept: unused };
+      }
+      const by = used + requested + kept - this.#total[resource]!;
+      if (keeper !== null && by > 1e-9)
+        return {
+          queue: keeper.queue,
+          resource: RESOURCE_NAMES[resource]!,
+          kept: keeper.kept,
+          by,
+          suffices: by <= keeper.kept + 1e-9,
+        };
     }
     return null;
+  }
+
+  setRecentUse(queue: number, part: number): void {
+    for (const ancestor of this.path[queue]!) this.#recentUse[ancestor]! += part;
+  }
+
+  /** Nothing was used lately. */
+  clearRecentUse(): void {
+    this.#recentUse.fill(0);
   }
 
   addUsage(queue: number, request: Amounts, sign: 1 | -1): void {
@@ -116,6 +199,7 @@ export class QueueTree {
 
   /** `demand` = what each queue itself uses and asks, per resource (own workloads only). */
   divide(total: Amounts, demand: Float64Array): void {
+    this.#total = total;
     this.fairShare.fill(0);
     const wanted = new Float64Array(demand.length);
     for (let queue = 0; queue < this.queues.length; queue++) {
@@ -178,6 +262,14 @@ export class QueueTree {
     return worst;
   }
 
+  /** What it used lately, in multiples of its fair part of all devices. */
+  #recentSaturation(queue: number): number {
+    const used = this.#recentUse[queue]!;
+    if (used === 0 || this.#total[0] === 0) return 0;
+    const part = this.fairShare[queue * RESOURCES]! / this.#total[0]!;
+    return part > 0 ? used / part : Infinity;
+  }
+
   /** Would the queue and all its ancestors stay within their fair share with `request` added? */
   staysFair(queue: number, request: Amounts): boolean {
     for (const ancestor of this.path[queue]!) {
@@ -207,8 +299,8 @@ export class QueueTree {
     const right = pathB[depthB]!;
     const priority = (this.queues[right]!.priority ?? 0) - (this.queues[left]!.priority ?? 0);
     if (priority !== 0) return priority;
-    const saturationLeft = this.saturation(left);
-    const saturationRight = this.saturation(right);
+    const saturationLeft = this.saturation(left) + this.#recentSaturation(left);
+    const saturationRight = this.saturation(right) + this.#recentSaturation(right);
     return saturationLeft === saturationRight ? 0 : saturationLeft - saturationRight;
   }
 }
@@ -251,7 +343,10 @@ function pathOf(queues: readonly QueueNode[], indexOf: ReadonlyMap<string, numbe
   return path;
 }
 
-function checkAmounts(queue: QueueNode, field: 'deserved' | 'limit' | 'weight'): void {
+function checkAmounts(
+  queue: QueueNode,
+  field: 'deserved' | 'limit' | 'weight' | 'borrowing' | 'lending',
+): void {
   for (const [resource, value] of Object.entries(queue[field] ?? {})) {
     if (!(value >= 0)) {
       throw new SnapshotError(

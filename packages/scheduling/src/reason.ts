@@ -30,6 +30,7 @@ export type Reason =
       requested: number;
       limit: number;
     }
+  | { code: 'queue_keeps'; tier: 'quota'; queueId: string; resource: ResourceName; kept: number; by: number }
   | {
       code: 'insufficient_capacity';
       tier: 'capacity';
@@ -96,6 +97,8 @@ const describe: Describe = {
   held: (reason) => `It is held: ${reason.why}.`,
   queue_limit: (reason) =>
     `Queue ${reason.queueId} is at its limit: ${amount(reason.resource, reason.used)} of ${amount(reason.resource, reason.limit)} ${RESOURCE_WORDS[reason.resource].noun} in use, ${amount(reason.resource, reason.requested)} more asked.`,
+  queue_keeps: (reason) =>
+    `Queue ${reason.queueId} lends no more: it keeps ${amount(reason.resource, reason.kept)} ${RESOURCE_WORDS[reason.resource].noun} for itself, ${amount(reason.resource, reason.by)} of them are missing here.`,
   insufficient_capacity: (reason) =>
     `Not enough free ${RESOURCE_WORDS[reason.resource].noun} for group "${reason.group}": ${amount(reason.resource, reason.requested)} asked, ${amount(reason.resource, reason.free)} free on nodes it may use.`,
   fragmented: (reason) =>
@@ -147,6 +150,10 @@ const changes: DescribeChange = {
   any_device_model: ({ group }) => `any device model for "${group}"`,
   drop_topology: () => 'no topology wish',
   drop_selector: () => 'no node selector',
+  borrow_more: ({ by, resource, queueId }) =>
+    `${amount(resource, by)} more ${RESOURCE_WORDS[resource].noun} that queue ${queueId} may borrow`,
+  lend_more: ({ by, resource, queueId }) =>
+    `${amount(resource, by)} more ${RESOURCE_WORDS[resource].noun} lent by queue ${queueId}`,
   raise_queue_limit: ({ by, resource, queueId }) =>
     `${amount(resource, by)} more ${RESOURCE_WORDS[resource].noun} in the limit of queue ${queueId}`,
 };

@@ -132,7 +132,7 @@ const scenarios: Scenario[] = [
         members: 2,
         devices: 8,
         createdAtMs: 5,
-        wounded: { nodeIds: ['n1', 'n2'], untilMs: NOW_MS + HOUR_MS },
+        kept: { why: 'wounded', nodeIds: ['n1', 'n2'], untilMs: NOW_MS + HOUR_MS },
       }),
       workload('urgent', { priority: 9 }),
     ],
@@ -150,7 +150,7 @@ const scenarios: Scenario[] = [
         members: 2,
         devices: 8,
         createdAtMs: 5,
-        wounded: { nodeIds: ['n1', 'n2'], untilMs: NOW_MS },
+        kept: { why: 'wounded', nodeIds: ['n1', 'n2'], untilMs: NOW_MS },
       }),
       workload('urgent', { priority: 9 }),
     ],
@@ -205,6 +205,58 @@ const scenarios: Scenario[] = [
       evicts: [],
       waits: { more: 'insufficient_capacity', unknown: 'unsatisfiable_request' },
     },
+  },
+  {
+    name: 'Kueue: what a queue does not lend stays free for it, and the borrower is told whose it is',
+    nodes: [node('n1', 8)],
+    queues: [queue('owner', { deserved: { devices: 6 }, lending: { devices: 2 } }), queue('borrower')],
+    workloads: [
+      workload('fits', { queueId: 'borrower', devices: 4, createdAtMs: 1 }),
+      workload('more', { queueId: 'borrower', devices: 1, createdAtMs: 2 }),
+      workload('own', { queueId: 'owner', devices: 4, createdAtMs: 3 }),
+    ],
+    expected: { starts: ['fits', 'own'], evicts: [], waits: { more: 'insufficient_capacity' } },
+  },
+  {
+    name: 'Kueue: a queue borrows no more than it may, though everything is free',
+    nodes: [node('n1', 8)],
+    queues: [queue('main', { deserved: { devices: 2 }, borrowing: { devices: 3 } })],
+    workloads: [
+      workload('first', { devices: 4, createdAtMs: 1 }),
+      workload('second', { devices: 2, createdAtMs: 2 }),
+    ],
+    expected: { starts: ['first'], evicts: [], waits: { second: 'queue_limit' } },
+  },
+  {
+    name: 'who used much lately goes after who did not, though both use nothing now',
+    nodes: [node('n1', 1)],
+    queues: [queue('heavy', { recentUse: 0.8 }), queue('light', { recentUse: 0.1 })],
+    workloads: [
+      workload('h', { queueId: 'heavy', createdAtMs: 1 }),
+      workload('l', { queueId: 'light', createdAtMs: 2 }),
+    ],
+    expected: { starts: ['l'], evicts: [], waits: { h: 'insufficient_capacity' } },
+  },
+  {
+    name: 'what is within its share goes before what borrows, whatever their priorities',
+    nodes: [node('n1', 4)],
+    queues: [queue('a', { deserved: { devices: 2 } }), queue('b', { deserved: { devices: 2 } })],
+    workloads: [
+      ...residents('a', 'n1', 0, 2, { queueId: 'a', priority: 9 }),
+      workload('borrows', { queueId: 'a', devices: 2, priority: 9 }),
+      workload('own', { queueId: 'b', devices: 2 }),
+    ],
+    expected: { starts: ['own'], evicts: [], waits: { borrows: 'insufficient_capacity' } },
+  },
+  {
+    name: 'nobody is evicted for one that the order of the queue puts behind',
+    nodes: [node('n1', 1)],
+    queues: [queue('main', { policy: 'fifo' })],
+    workloads: [
+      running('first', [['n1', 0]], { createdAtMs: 0 }),
+      workload('urgent', { priority: 9, createdAtMs: 1 }),
+    ],
+    expected: { starts: [], evicts: [], waits: { urgent: 'insufficient_capacity' } },
   },
   {
     name: 'dstack #1994, #4146: what can never run says so instead of waiting',
@@ -298,5 +350,39 @@ test('a wounded gang goes on in the rack it was in, though another rack is fulle
       ({ nodeId }) => nodeId,
     );
   expect(placedOn(gang)).toEqual(['n4', 'n5']);
-  expect(placedOn({ ...gang, wounded: { nodeIds: ['n1', 'n2'], untilMs: Infinity } })).toEqual(['n1', 'n3']);
+  expect(placedOn({ ...gang, kept: { why: 'wounded', nodeIds: ['n1', 'n2'], untilMs: Infinity } })).toEqual([
+    'n1',
+    'n3',
+  ]);
+});
+
+test('a borrower that is kept out is told whose devices are missing, and how many lent would do', () => {
+  const plan = planCycle(
+    snapshot({
+      nodes: [node('n1', 8)],
+      queues: [queue('owner', { deserved: { devices: 6 }, lending: { devices: 2 } }), queue('borrower')],
+      workloads: [workload('w', { queueId: 'borrower', devices: 6 })],
+    }),
+  );
+  expect(plan.waiting[0]).toMatchObject({
+    reasons: [{ code: 'queue_keeps', queueId: 'owner', kept: 4, by: 2 }],
+    unblock: [{ kind: 'lend_more', queueId: 'owner', resource: 'devices', by: 2 }],
+  });
+});
+
+test('nodes that were emptied for somebody are kept for him, whoever comes meanwhile', () => {
+  const nodes = [node('n1', 8)];
+  const gang = workload('gang', { devices: 8, priority: 1 });
+  const before = snapshot({ nodes, workloads: [...residents('r', 'n1', 0, 8), gang] });
+  const { claims, evictions } = planCycle(before);
+  expect(claims).toEqual([{ workloadId: 'gang', nodeIds: ['n1'] }]);
+  expect(evictions).toHaveLength(8);
+  const kept = { why: 'claimed', nodeIds: ['n1'], untilMs: Infinity } as const;
+  const newcomer = workload('newcomer', { priority: 9 });
+  const after = (claimed: Workload): string[] =>
+    planCycle(snapshot({ nodes, workloads: [newcomer, claimed] })).placements.map(
+      ({ workloadId }) => workloadId,
+    );
+  expect(after({ ...gang, kept })).toEqual(['gang']);
+  expect(after(gang)).toEqual(['newcomer']);
 });

@@ -63,6 +63,12 @@ export interface QueueNode {
   deserved?: Partial<ResourceVector>;
   /** What it may never exceed (missing = no limit). */
   limit?: Partial<ResourceVector>;
+  /** So much beyond what it deserves it may have at most (missing = no bound but the limit). */
+  borrowing?: Partial<ResourceVector>;
+  /** So much of what it deserves others may have while it does not ask (missing = all). */
+  lending?: Partial<ResourceVector>;
+  /** What it used lately, decayed, as a part of all devices (1 = all of them for ever). */
+  recentUse?: number;
   /** Its part of what nobody deserves (missing = 1). */
   weight?: Partial<ResourceVector>;
   priority?: number;
@@ -142,8 +148,11 @@ export interface Workload {
   labels?: { readonly user?: string; readonly name?: string };
   /** As submitted, where a rule changed it. */
   asked?: { priority: number; preemptible: boolean; nodeSelector?: Readonly<Record<string, string>> };
-  /** It lost a node: the nodes it had, kept for it until then. */
-  wounded?: { nodeIds: readonly string[]; untilMs: number };
+  /**
+   * Nodes kept for it, and it goes before all others: it lost one of them (`wounded`), or others were
+   * evicted from them for it (`claimed`).
+   */
+  kept?: { why: 'wounded' | 'claimed'; nodeIds: readonly string[]; untilMs: number };
   /** How often it was evicted so far; often-evicted workloads are spared. */
   preemptions?: number;
 }

@@ -1,7 +1,8 @@
 /**
  * Preemption and reclaim. The whole preemptor is simulated; nobody is evicted unless it starts.
- * Preempted: lower priority in the same queue, or whom the queue's policy ranks behind (las, srtf). Reclaimed: queues above their fair share, for a
- * queue that stays within its own — so no two workloads can evict each other in turn.
+ * Preempted: lower priority in the same queue whom its policy would also start later, or whom the policy
+ * ranks behind (las, srtf). Reclaimed: queues above their fair share, for a queue that stays within its
+ * own — so no two workloads can evict each other in turn.
  * Among the ways found, the one that loses least work wins; who turns out not to be in the way stays.
  */
 import { lostDeviceSeconds, victimCost } from './lost-work.ts';
@@ -63,6 +64,7 @@ function candidatesFor(planning: Planning, workload: Workload): Candidate[] {
   const queue = tree.indexOf.get(workload.queueId)!;
   const mayReclaim = tree.staysFair(queue, gangAmounts(workload));
   const policy: QueuePolicy = policyOf(tree.queues[queue]!.policy);
+  const ranks = policy.order(nowMs);
   const candidates: Candidate[] = [];
   for (const placed of statement.running.values()) {
     const other = planning.workloads.get(placed.workloadId);
@@ -74,7 +76,7 @@ function candidatesFor(planning: Planning, workload: Workload): Candidate[] {
     if (minRuntimeMs > 0 && nowMs - (other.startedAtMs ?? nowMs) < minRuntimeMs) continue;
     if (placed.queue === queue) {
       const displaced =
-        other.priority < workload.priority ||
+        (other.priority < workload.priority && ranks(workload, other) < 0) ||
         (other.priority === workload.priority && policy.displaces?.(workload, other, nowMs) === true);
       if (!displaced) continue;
       candidates.push({
@@ -184,6 +186,7 @@ function startsAfter(
   }
   const amounts = gangAmounts(workload);
   if (planning.tree.limitHit(planning.tree.indexOf.get(workload.queueId)!, amounts) !== null) return null;
+  if (planning.tree.lendingHit(planning.tree.indexOf.get(workload.queueId)!, amounts) !== null) return null;
   const outcome = planning.placer.place(workload, { skip });
   if (!outcome.ok) return null;
   planning.book(workload, outcome.members);

@@ -28,10 +28,21 @@ interface QueueOptions {
   readonly order?: string;
   readonly pool?: string;
   readonly minRuntime?: string;
+  readonly borrow?: string;
+  readonly lend?: string;
 }
 
 /** `none` takes a choice back. */
 const orNull = (value: string): string | null => (value === 'none' ? null : value);
+const countOrNull = (name: string, value: string): number | null => {
+  if (value === 'none') return null;
+  const count = Number(value);
+  if (value.trim() !== '' && count >= 0) return count;
+  throw new CliError('validation_failed', `--${name} is "${value}"`, {
+    hint: `--${name} 4 or --${name} none`,
+    exitCode: exitCodes.usage,
+  });
+};
 const onOff = (name: string, value: string): boolean => {
   if (value === 'on' || value === 'off') return value === 'on';
   throw new CliError('validation_failed', `--${name} is "${value}"`, {
@@ -87,28 +98,35 @@ export function policyCommands(program: Command): void {
       .description('How one queue is ordered and where its work runs; with options, changes it')
       .option('--order <NAME>', 'its own order, or none to inherit')
       .option('--pool <NAME>', 'the pool its work runs in, or none to inherit')
+      .option('--borrow <N>', 'devices beyond what it deserves, at most, or none for no bound')
+      .option('--lend <N>', 'devices of what it deserves that others may have, at most, or none for no bound')
       .option('--min-runtime <TIME>', 'work running for less is not evicted, like 10m, or none'),
+    'gantry policy queue research --borrow 8 --lend 2',
     'gantry policy queue research --order las --min-runtime 10m',
-  ).action(async (name: string, { order, pool, minRuntime }: QueueOptions, command: Command) => {
-    const { client } = connect(command);
-    const body = {
-      ...(order === undefined ? {} : { order: orNull(order) }),
-      ...(pool === undefined ? {} : { pool: orNull(pool) }),
-      ...(minRuntime === undefined ? {} : { minRuntime: orNull(minRuntime) }),
-    };
-    const params = { name };
-    const found =
-      Object.keys(body).length === 0
-        ? await client.call('scheduling.queue', { params })
-        : await client.call('scheduling.setQueue', { params, body });
-    showOne(command, found, () => {
-      const { effective } = found;
-      const kept =
-        found.minRuntimeMs === undefined ? '' : `, not evicted before ${found.minRuntimeMs / 1000} s`;
-      const where = effective.pool === undefined ? 'anywhere' : `in pool ${effective.pool}`;
-      return `  ${found.queue}: ${effective.order}${found.order === undefined ? ' (inherited)' : ''}, ${where}${kept}`;
-    });
-  });
+  ).action(
+    async (name: string, { order, pool, minRuntime, borrow, lend }: QueueOptions, command: Command) => {
+      const { client } = connect(command);
+      const body = {
+        ...(order === undefined ? {} : { order: orNull(order) }),
+        ...(pool === undefined ? {} : { pool: orNull(pool) }),
+        ...(minRuntime === undefined ? {} : { minRuntime: orNull(minRuntime) }),
+        ...(borrow === undefined ? {} : { borrow: countOrNull('borrow', borrow) }),
+        ...(lend === undefined ? {} : { lend: countOrNull('lend', lend) }),
+      };
+      const params = { name };
+      const found =
+        Object.keys(body).length === 0
+          ? await client.call('scheduling.queue', { params })
+          : await client.call('scheduling.setQueue', { params, body });
+      showOne(command, found, () => {
+        const { effective } = found;
+        const kept =
+          found.minRuntimeMs === undefined ? '' : `, not evicted before ${found.minRuntimeMs / 1000} s`;
+        const where = effective.pool === undefined ? 'anywhere' : `in pool ${effective.pool}`;
+        return `  ${found.queue}: ${effective.order}${found.order === undefined ? ' (inherited)' : ''}, ${where}${kept}`;
+      });
+    },
+  );
 
   example(
     watchable(policy.command('decisions').description('The last scheduling cycles')),

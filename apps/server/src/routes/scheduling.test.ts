@@ -59,11 +59,12 @@ test('a change holds without a restart, is kept, and is for operators', async ()
     body: {
       order: 'fifo',
       placement: 'best-fit',
+      fairShare: { halfLife: '7d' },
       topology: { levels: ['zone', 'row'] },
       pools: { fast: { nodes: { pool: 'fast' }, order: 'las' } },
     },
   });
-  expect(set).toMatchObject({ order: 'fifo', version: 1 });
+  expect(set).toMatchObject({ order: 'fifo', version: 1, fairShare: { halfLife: 7 * 86_400 } });
   expect(await admin.call('scheduling.get', {})).toEqual(set);
   expect(await refusal(admin.call('scheduling.set', { body: { order: 'las' } }))).toMatchObject({
     status: 403,
@@ -90,6 +91,11 @@ test('a queue has its own order, or that of the queue above, its pool or the pla
   expect(
     await admin.call('scheduling.setQueue', { params, body: { order: 'srtf', minRuntime: '10m' } }),
   ).toMatchObject({ order: 'srtf', minRuntimeMs: 600_000, effective: { order: 'srtf', pool: 'fast' } });
+  expect(await admin.call('scheduling.setQueue', { params, body: { borrow: 4, lend: 0 } })).toMatchObject({
+    order: 'srtf',
+    borrow: 4,
+    lend: 0,
+  });
   await admin.call('queues.update', { params, body: { weight: 2 } });
   expect(await admin.call('scheduling.queue', { params })).toMatchObject({ order: 'srtf', pool: 'fast' });
   expect(await refusal(operator.call('scheduling.set', { body: { pools: {} } }))).toMatchObject({

@@ -27,21 +27,27 @@ type SchedulingRoutes = Pick<
 type Decision = Platform['scheduler']['decisions'] extends { list(): readonly (infer T)[] } ? T : never;
 
 export function schedulingRoutes({ deps, hub, scheduler }: Platform): SchedulingRoutes {
-  const policyView = async (tx: Tx) => ({
-    ...(await readPolicy(tx)),
-    version: (await tx.get('policy', POLICY_ID))?.version ?? 0,
-    choices: { order: [...ORDER_NAMES], placement: [...PLACEMENT_NAMES] },
-    calibration: scheduler.calibration,
-  });
+  const policyView = async (tx: Tx) => {
+    const { fairShare, ...policy } = await readPolicy(tx);
+    return {
+      ...policy,
+      ...(fairShare === undefined ? {} : { fairShare: { halfLife: fairShare.halfLifeMs / 1000 } }),
+      version: (await tx.get('policy', POLICY_ID))?.version ?? 0,
+      choices: { order: [...ORDER_NAMES], placement: [...PLACEMENT_NAMES] },
+      calibration: scheduler.calibration,
+    };
+  };
 
   const queueView = async (tx: Tx, row: Row) => {
-    const { policy, pool, minRuntimeMs } = row.spec as QueueSpecRecord;
+    const { policy, pool, minRuntimeMs, borrowing, lending } = row.spec as QueueSpecRecord;
     const queues = (await allRows(tx, 'queue')).filter(({ tenantId }) => tenantId === row.tenantId);
     return {
       queue: row.name,
       ...(policy === undefined ? {} : { order: policy }),
       ...(pool === undefined ? {} : { pool }),
       ...(minRuntimeMs === undefined ? {} : { minRuntimeMs }),
+      ...(borrowing?.devices === undefined ? {} : { borrow: borrowing.devices }),
+      ...(lending?.devices === undefined ? {} : { lend: lending.devices }),
       effective: queueChoices(queues, await readPolicy(tx)).get(row.id)!,
     };
   };
@@ -49,7 +55,11 @@ export function schedulingRoutes({ deps, hub, scheduler }: Platform): Scheduling
   return {
     'scheduling.get': () => deps.store.read({ platform: true }, policyView),
     'scheduling.set': async ({ principal, ifMatchVersion, requestId }, { body }) => {
-      const spec = body as PolicySpecRecord;
+      const { fairShare, ...rest } = body;
+      const spec = {
+        ...rest,
+        ...(fairShare === undefined ? {} : { fairShare: { halfLifeMs: fairShare.halfLife } }),
+      } as PolicySpecRecord;
       refuse(policyProblems(spec));
       const view = await deps.store.tx({ platform: true }, async (tx) => {
         refuse(await poolsInUse(tx, spec));
@@ -97,12 +107,14 @@ export function schedulingRoutes({ deps, hub, scheduler }: Platform): Scheduling
           ...unknown('order', body.order, ORDER_NAMES),
           ...unknown('pool', body.pool, Object.keys(pools)),
         ]);
-        const { policy, pool, minRuntimeMs, ...rest } = row.spec as QueueSpecRecord;
+        const { policy, pool, minRuntimeMs, borrowing, lending, ...rest } = row.spec as QueueSpecRecord;
         const spec: QueueSpecRecord = {
           ...rest,
           ...chosen('policy', body.order, policy),
           ...chosen('pool', body.pool, pool),
           ...chosen('minRuntimeMs', body.minRuntime, minRuntimeMs),
+          ...chosen('borrowing', devices(body.borrow), borrowing),
+          ...chosen('lending', devices(body.lend), lending),
         };
         const next = await tx.update('queue', row.id, { expectedVersion: row.version, spec });
         await tx.event({
@@ -150,6 +162,10 @@ function summary({ number, atMs, tookMs, plan, error }: Decision) {
     ...(error === undefined ? {} : { error }),
   };
 }
+
+/** `null` and nothing stay what they are. */
+const devices = (count: number | null | undefined): QueueSpecRecord['limit'] | null | undefined =>
+  typeof count === 'number' ? { devices: count } : count;
 
 /** `null` takes the choice back, nothing leaves it. */
 function chosen<Key extends string, Value>(

@@ -15,6 +15,9 @@ export interface QueueSpecRecord {
   readonly policy?: string;
   /** Where its workloads run, one of the policy's pools; missing = as the queue above says, else anywhere. */
   readonly pool?: string;
+  /** Most it may have beyond what it deserves, and most it lends of that; missing = no bound. */
+  readonly borrowing?: ShareRecord;
+  readonly lending?: ShareRecord;
   /** A workload running for less is not evicted. */
   readonly minRuntimeMs?: number;
 }

@@ -131,6 +131,8 @@ function toQueue(row: Row, choice: QueueChoice | undefined): QueueNode {
     priority: spec.priority,
     parentId: row.parentId ?? null,
     ...(choice === undefined ? {} : { policy: choice.order }),
+    ...(spec.borrowing === undefined ? {} : { borrowing: spec.borrowing }),
+    ...(spec.lending === undefined ? {} : { lending: spec.lending }),
     ...(spec.minRuntimeMs === undefined ? {} : { minRuntimeMs: spec.minRuntimeMs }),
   };
 }
@@ -238,12 +240,12 @@ export function toJobWorkload(row: Row, selectors: QueueSelectors): Workload {
 const WOUNDED_MS = 10 * 60_000;
 
 /** A gang whose last attempt ended with its machine goes on beside what is left of it. */
-function woundsOf({ attempts }: JobStatusRecord): Pick<Workload, 'wounded'> {
+function woundsOf({ attempts }: JobStatusRecord): Pick<Workload, 'kept'> {
   const last = attempts.at(-1);
   if (last?.exitClass !== 'infrastructure' || last.endedAt === undefined) return {};
   const nodeIds = [...new Set(last.placement.map(({ node }) => node))];
   if (nodeIds.length < 2) return {};
-  return { wounded: { nodeIds, untilMs: Date.parse(last.endedAt) + WOUNDED_MS } };
+  return { kept: { why: 'wounded', nodeIds, untilMs: Date.parse(last.endedAt) + WOUNDED_MS } };
 }
 
 export function toReplicaWorkload(row: Row, endpoint: Row, selectors: QueueSelectors): Workload {

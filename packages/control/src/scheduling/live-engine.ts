@@ -21,6 +21,7 @@ import {
   toReplicaWorkload,
 } from './build-snapshot.ts';
 import { POLICY_NAME, type PolicySpecRecord, toRules } from './policy-record.ts';
+import { DecayedUse } from './decayed-use.ts';
 import { MoveBudget } from './move-budget.ts';
 import { planSettings } from './policy-row.ts';
 import type { MirrorChanges, RowMirror } from './row-mirror.ts';
@@ -28,6 +29,8 @@ import type { RuntimeHistory } from './runtime-history.ts';
 
 const WORLD_KINDS: ReadonlySet<string> = new Set(['node', 'queue', 'policy']);
 
+/** Victims have left by then, or will not. */
+const CLAIM_MS = 15 * 60_000;
 /** An expected end that moved by less is no news. */
 const LEAST_NEWS_MS = 30_000;
 const NEWS_PART = 0.05;
@@ -42,7 +45,10 @@ export class LiveEngine {
   readonly #history: RuntimeHistory;
   #engine: Engine;
   readonly #setAside = new Map<string, string>();
+  /** Nodes that others were evicted from, until whom they were evicted for has started. */
+  readonly #claims = new Map<string, NonNullable<Workload['kept']>>();
   readonly #moves = new MoveBudget();
+  #use: DecayedUse | null = null;
   #settings: PlanSettings = {};
   #rules = new RuleBook([]);
   /** There are rules, or traces of some that are gone. */
@@ -77,6 +83,7 @@ export class LiveEngine {
     if (isNewWorld) this.#renew();
     for (const { id } of gone) {
       this.#setAside.delete(id);
+      this.#claims.delete(id);
       this.#engine.remove(id);
     }
     for (const row of changed) {
@@ -115,7 +122,23 @@ export class LiveEngine {
     this.#put(row.id, () => ({
       ...toJobWorkload(row, this.#selectors),
       ...this.#history.estimate(row),
+      ...this.#claimOf(row),
     }));
+  }
+
+  #claim(workloadId: string, nodeIds: readonly string[], nowMs: number): void {
+    const kept = { why: 'claimed', nodeIds, untilMs: nowMs + CLAIM_MS } as const;
+    this.#claims.set(workloadId, kept);
+    const workload = this.#engine.get(workloadId);
+    if (workload?.state === 'pending') this.#engine.upsert({ ...workload, kept });
+  }
+
+  #claimOf(row: Row): Pick<Workload, 'kept'> {
+    const kept = this.#claims.get(row.id);
+    if (kept === undefined) return {};
+    if (row.state === 'queued') return { kept };
+    this.#claims.delete(row.id);
+    return {};
   }
 
   /** A running job says itself when it will be done; what it says replaces what was learned. */
@@ -151,12 +174,14 @@ export class LiveEngine {
    */
   plan(nowMs: number, onSetAside: (found: SetAside, snapshot: Snapshot) => void): Plan {
     this.#applyRules(nowMs);
+    this.#noteUse(nowMs);
     for (;;) {
       try {
         const moves = this.#moves.left(this.policy().defragmentation?.movesPerHour ?? 0, nowMs);
         this.#settings = { ...this.#settings, moves };
         const plan = this.#engine.plan(nowMs, moves);
         this.#moves.spend(plan.evictions.filter(({ reason }) => reason.code === 'moved').length, nowMs);
+        for (const { workloadId, nodeIds } of plan.claims) this.#claim(workloadId, nodeIds, nowMs);
         return plan;
       } catch (error) {
         const snapshot = this.#engine.snapshot(nowMs);
@@ -168,6 +193,30 @@ export class LiveEngine {
         onSetAside(found, snapshot);
       }
     }
+  }
+
+  #noteUse(nowMs: number): void {
+    const halfLifeMs = this.policy().fairShare?.halfLifeMs;
+    if (halfLifeMs === undefined) {
+      if (this.#use !== null) this.#engine.setRecentUse(new Map());
+      this.#use = null;
+      return;
+    }
+    const { nodes, workloads } = this.#engine.snapshot(nowMs);
+    if (this.#use?.halfLifeMs !== halfLifeMs) {
+      this.#use = new DecayedUse(halfLifeMs);
+      for (const { queueId, devices, fromMs, toMs } of this.#history.past)
+        this.#use.add(queueId, devices, fromMs, toMs, nowMs);
+    }
+    const inUse = new Map<string, number>();
+    for (const { state, queueId, allocation } of workloads) {
+      if (state !== 'running') continue;
+      const devices = (allocation ?? []).reduce((sum, { deviceIds }) => sum + deviceIds.length, 0);
+      inUse.set(queueId, (inUse.get(queueId) ?? 0) + devices);
+    }
+    this.#use.advance(nowMs, inUse);
+    const devices = nodes.reduce((sum, node) => sum + node.devices.length, 0);
+    this.#engine.setRecentUse(this.#use.parts(devices));
   }
 
   /** Time and load may have changed what a rule says. */

@@ -20,6 +20,6 @@ test('minimum runtimes and attained service are looked at every minute while som
 });
 
 test('machines kept for a wounded gang are given up in time', () => {
-  const wounded = { nodeIds: ['n1'], untilMs: 31_000 };
-  expect(look({ workloads: [workload('gang', { members: 2, wounded }), ...two] })).toBe(30_000);
+  const kept = { why: 'wounded', nodeIds: ['n1'], untilMs: 31_000 } as const;
+  expect(look({ workloads: [workload('gang', { members: 2, kept }), ...two] })).toBe(30_000);
 });

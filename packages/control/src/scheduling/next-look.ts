@@ -14,9 +14,8 @@ export function nextLookMs({ nowMs, queues, workloads }: Snapshot, plan: Plan): 
   );
   if (isTimed) looks.push(LOOK_AGAIN_MS);
   const waiting = new Set(plan.waiting.map(({ workloadId }) => workloadId));
-  for (const { id, wounded } of workloads)
-    if (wounded !== undefined && wounded.untilMs > nowMs && waiting.has(id))
-      looks.push(wounded.untilMs - nowMs);
+  for (const { id, kept } of workloads)
+    if (kept !== undefined && kept.untilMs > nowMs && waiting.has(id)) looks.push(kept.untilMs - nowMs);
   return looks.length === 0 ? null : Math.min(...looks);
 }
 

@@ -29,14 +29,30 @@ export class RuntimeHistory {
       rows.push(...page.items);
       cursor = page.nextCursor;
     } while (cursor !== undefined && rows.length < READ_AT_START);
-    for (const row of rows.reverse()) this.learn(row);
+    for (const row of rows.reverse()) {
+      this.learn(row);
+      this.#remember(row);
+    }
   }
+
+  /** When and on how many devices jobs of the newest past ran, for what queues used lately. */
+  readonly past: { queueId: string; devices: number; fromMs: number; toMs: number }[] = [];
 
   /** Only what came to its own end says how long its like takes. */
   learn(row: Row): void {
     if (row.state !== 'succeeded') return;
     const seconds = ranSeconds(row.status as JobStatusRecord);
     if (seconds > 0) this.#model.observe(askOf(row), seconds);
+  }
+
+  #remember(row: Row): void {
+    const { queueId, job } = row.spec as JobSpecRecord;
+    for (const { startedAt, endedAt, placement } of (row.status as JobStatusRecord).attempts) {
+      if (startedAt === undefined || endedAt === undefined) continue;
+      const devices = placement.length * job.resources.gpu;
+      if (devices > 0)
+        this.past.push({ queueId, devices, fromMs: Date.parse(startedAt), toMs: Date.parse(endedAt) });
+    }
   }
 
   estimate(row: Row): Pick<Workload, 'runtimeEstimateMs' | 'runtimeMostMs'> {

@@ -1,36 +1,35 @@
 /**
- * A gang that lost a node goes on where it was: before all others, first inside the domain of the
- * nodes it has left. While no replacement is there, those nodes are kept for it (until `untilMs`).
+ * Nodes that are kept for a workload, which goes before all others: those a wounded gang has left, and
+ * those that others were evicted from for it. A wounded gang goes on inside the domain it was in, if it can.
  */
 import type { Planning } from './planning.ts';
 import type { Workload } from './snapshot.ts';
 
-export interface Wounds {
-  /** Nodes it had that are still there. */
-  readonly survivors: readonly number[];
+export interface KeptNodes {
+  readonly nodes: readonly number[];
   /** Everything outside the narrowest domain that held it, to be left alone at the first try. */
   readonly outside: Uint8Array | null;
 }
 
-/** null when it is whole, or was left waiting for too long. */
-export function woundsOf(planning: Planning, { wounded }: Workload): Wounds | null {
+/** null when nothing is kept for it, or no longer. */
+export function keptNodes(planning: Planning, { kept }: Workload): KeptNodes | null {
   const { nowMs, state } = planning;
-  if (wounded === undefined || nowMs >= wounded.untilMs) return null;
-  const survivors = wounded.nodeIds
+  if (kept === undefined || nowMs >= kept.untilMs) return null;
+  const nodes = kept.nodeIds
     .map((id) => state.nodeIndex.get(id))
     .filter((node): node is number => node !== undefined && state.schedulable[node] === 1);
-  const [first] = survivors;
-  if (first === undefined) return null;
-  const paths = wounded.nodeIds.flatMap((id) => {
+  if (nodes.length === 0) return null;
+  if (kept.why === 'claimed') return { nodes, outside: null };
+  const paths = kept.nodeIds.flatMap((id) => {
     const node = state.nodeIndex.get(id);
     return node === undefined ? [] : [state.nodes[node]!.topologyPath];
   });
   const shared = paths.reduce((common, path) => common.slice(0, commonDepth(common, path)));
-  if (shared.length === 0) return { survivors, outside: null };
+  if (shared.length === 0) return { nodes, outside: null };
   const outside = Uint8Array.from(state.nodes, ({ topologyPath }) =>
     commonDepth(shared, topologyPath) === shared.length ? 0 : 1,
   );
-  return { survivors, outside };
+  return { nodes, outside };
 }
 
 function commonDepth(a: readonly string[], b: readonly string[]): number {

@@ -1,0 +1,180 @@
+/** What must hold after every cycle, checked from the plain data and not with the planner's own books. */
+import { planCycle } from '../plan-cycle.ts';
+import type { Plan, UnblockChange } from '../plan.ts';
+import type { AllocationMember, Snapshot, Workload } from '../snapshot.ts';
+
+/** Of the state once the plan is carried out. */
+export function brokenAfter(state: Snapshot, plan: Plan): string[] {
+  const evicted = new Set(plan.evictions.map(({ workloadId }) => workloadId));
+  return [
+    ...overcommitted(state),
+    ...limitsBroken(state),
+    ...gangsBroken(state, new Set(plan.placements.map(({ workloadId }) => workloadId))),
+    ...(evicted.size === plan.evictions.length ? [] : ['somebody is evicted twice']),
+    ...state.workloads
+      .filter(({ id, preemptible }) => evicted.has(id) && !preemptible)
+      .map(({ id }) => `${id} is evicted though it is not preemptible`),
+    ...state.workloads
+      .filter(
+        ({ id, state: phase }) => phase === 'pending' && !plan.waiting.some((each) => each.workloadId === id),
+      )
+      .map(({ id }) => `${id} waits and is not told why`),
+  ];
+}
+
+function overcommitted({ nodes, workloads }: Snapshot): string[] {
+  const wrong: string[] = [];
+  for (const node of nodes) {
+    const used = { cpuMilli: 0, memoryBytes: 0, storageBytes: 0 };
+    const milli = new Map<string, number>();
+    for (const [workload, member] of membersOf(workloads)) {
+      if (member.nodeId !== node.id) continue;
+      const { request } = workload.taskGroups.find(({ name }) => name === member.group)!;
+      used.cpuMilli += request.cpuMilli;
+      used.memoryBytes += request.memoryBytes;
+      used.storageBytes += request.storageBytes;
+      for (const id of member.deviceIds)
+        milli.set(id, (milli.get(id) ?? 0) + (request.deviceMilli > 0 ? request.deviceMilli : 1000));
+    }
+    for (const [what, amount] of Object.entries(used))
+      if (amount > node.capacity[what as keyof typeof used])
+        wrong.push(`${node.id} has too much ${what} given away`);
+    for (const [id, amount] of milli) if (amount > 1000) wrong.push(`device ${id} is given away twice`);
+  }
+  return wrong;
+}
+
+function* membersOf(workloads: readonly Workload[]): Generator<[Workload, AllocationMember]> {
+  for (const workload of workloads)
+    if (workload.state === 'running') for (const member of workload.allocation!) yield [workload, member];
+}
+
+function limitsBroken({ queues, workloads }: Snapshot): string[] {
+  return queues.flatMap(({ id, limit, deserved, borrowing }) => {
+    const most = Math.min(
+      limit?.devices ?? Infinity,
+      (deserved?.devices ?? 0) + (borrowing?.devices ?? Infinity),
+    );
+    if (most === Infinity) return [];
+    const inside = (queueId: string): boolean => {
+      for (
+        let at: string | null = queueId;
+        at !== null;
+        at = queues.find((queue) => queue.id === at)!.parentId
+      )
+        if (at === id) return true;
+      return false;
+    };
+    let used = 0;
+    for (const [workload, member] of membersOf(workloads)) {
+      if (!inside(workload.queueId)) continue;
+      const { request } = workload.taskGroups.find(({ name }) => name === member.group)!;
+      used += request.deviceMilli > 0 ? request.deviceMilli / 1000 : request.devices;
+    }
+    return used > most + 1e-6 ? [`queue ${id} has ${used} devices, and may have ${most}`] : [];
+  });
+}
+
+function gangsBroken(
+  { nodes, workloads, topologyLevels = ['block', 'rack'] }: Snapshot,
+  placed: ReadonlySet<string>,
+): string[] {
+  return workloads.flatMap((workload): string[] => {
+    const { id, allocation, topology, state } = workload;
+    if (state !== 'running' || !placed.has(id)) return [];
+    for (const { name, minCount } of workload.taskGroups)
+      if (allocation!.filter(({ group }) => group === name).length < minCount)
+        return [`gang ${id} is not whole`];
+    const hosts = allocation!.map(({ nodeId }) => nodes.find((node) => node.id === nodeId)!);
+    if (hosts.some(({ healthy, cordoned }) => !healthy || cordoned))
+      return [`${id} is on a node that is not well`];
+    if (topology?.mode !== 'required') return [];
+    const depth = topologyLevels.indexOf(topology.level);
+    const domains = new Set(
+      hosts.map((node) => (depth === -1 ? node.id : node.topologyPath.slice(0, depth + 1).join('/'))),
+    );
+    return domains.size > 1 ? [`${id} is spread over ${domains.size} domains of ${topology.level}`] : [];
+  });
+}
+
+/** Changes said to help must help: tried one by one, with nothing else that waits. Only where the cycle moved nothing. */
+export function brokenChanges(state: Snapshot, plan: Plan): string[] {
+  if (plan.placements.length > 0 || plan.evictions.length > 0) return [];
+  const running = state.workloads.filter((workload) => workload.state === 'running');
+  return plan.waiting.flatMap(({ workloadId, unblock, reasons }): string[] => {
+    // Behind a reservation the change was tried beside the held nodes: it helps there, too.
+    if (reasons.some(({ code }) => code === 'waiting_for_victims')) return [];
+    const workload = state.workloads.find(({ id }) => id === workloadId)!;
+    return unblock.flatMap((change) => {
+      const { kept: _kept, ...asked } = changed(workload, change);
+      const retry = planCycle(
+        { ...state, ...raised(state, change), workloads: [...running, asked] },
+        { preemption: false, reservation: false },
+      );
+      const isLimited = retry.waiting[0]?.reasons.some(({ tier }) => tier === 'quota') === true;
+      const helps = retry.placements.length === 1 || (isLimited && QUOTA_CHANGES[change.kind] === undefined);
+      return helps ? [] : [`${workloadId}: "${change.kind}" was said to help and does not`];
+    });
+  });
+}
+
+/** Changes of a queue, and the bound they move. */
+const QUOTA_CHANGES: Readonly<Record<string, 'limit' | 'borrowing' | 'lending'>> = {
+  raise_queue_limit: 'limit',
+  borrow_more: 'borrowing',
+  lend_more: 'lending',
+};
+
+function changed(workload: Workload, change: UnblockChange): Workload {
+  const inGroup = (
+    name: string,
+    of: (group: Workload['taskGroups'][number]) => Workload['taskGroups'][number],
+  ): Workload => ({
+    ...workload,
+    taskGroups: workload.taskGroups.map((group) => (group.name === name ? of(group) : group)),
+  });
+  switch (change.kind) {
+    case 'fewer_members':
+      return inGroup(change.group, (group) => ({ ...group, count: change.count, minCount: change.count }));
+    case 'fewer_devices':
+      return inGroup(change.group, (group) => ({
+        ...group,
+        request: { ...group.request, devices: change.devices },
+      }));
+    case 'any_device_model':
+      return inGroup(change.group, (group) => {
+        const { deviceModel: _deviceModel, ...request } = group.request;
+        return { ...group, request };
+      });
+    case 'drop_topology': {
+      const { topology: _topology, ...rest } = workload;
+      return rest;
+    }
+    case 'drop_selector': {
+      const { nodeSelector: _nodeSelector, ...rest } = workload;
+      return rest;
+    }
+    case 'raise_queue_limit':
+    case 'borrow_more':
+    case 'lend_more':
+      return workload;
+  }
+}
+
+function raised({ queues }: Snapshot, change: UnblockChange): Pick<Snapshot, 'queues'> {
+  const bound = QUOTA_CHANGES[change.kind];
+  if (bound === undefined || !('by' in change)) return { queues };
+  return {
+    queues: queues.map((queue) =>
+      queue.id === change.queueId
+        ? {
+            ...queue,
+            [bound]: {
+              ...queue[bound],
+              [change.resource]: (queue[bound]?.[change.resource] ?? 0) + change.by,
+            },
+          }
+        : queue,
+    ),
+  };
+}
