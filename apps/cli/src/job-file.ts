@@ -1,93 +1,18 @@
-/** A YAML job file → the job's spec; what is wrong is told with its line and column, and nothing is submitted. */
-import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
+/** Job files. */
 import { dirname, resolve } from 'node:path';
-import { type ErrorProblem, type JobSpecInput, jobSpecSchema } from '@gantry/contract';
-import { LineCounter, isNode, parseDocument } from 'yaml';
-import { CliError } from './cli-error.ts';
-import { keyOffset, knownKeys, unknownKeyMessage } from './job-file-keys.ts';
+import { type JobSpecInput, jobSpecSchema } from '@gantry/contract';
+import { type SpecKind, parseSpecFile, readSpecFile } from './spec-file.ts';
 
-const maxBytes = 1024 * 1024;
-/** More than a person writes, fewer than a "billion laughs" file needs. */
-const maxAliases = 50;
-
-export function readJobFile(path: string): JobSpecInput {
-  const spec = parseJobFile(readText(path), path);
-  // Paths in the file mean what they mean beside it.
-  return { workdir: dirname(resolve(path)), ...spec };
-}
-
-function readText(path: string): string {
-  try {
-    const file = openSync(path, 'r');
-    try {
-      const info = fstatSync(file);
-      if (info.isDirectory()) throw Object.assign(new Error(), { code: 'EISDIR' });
-      if (info.size > maxBytes) throw tooLarge(path);
-      return readFileSync(file, 'utf8');
-    } finally {
-      closeSync(file);
-    }
-  } catch (error) {
-    if (error instanceof CliError) throw error;
-    const code = (error as NodeJS.ErrnoException).code ?? '';
-    throw new CliError('data_missing', `${path} ${reasons[code] ?? `cannot be read: ${code}`}`, {
-      hint: 'a job file looks like examples/quickstart.yaml; its schema: gantry job schema',
-    });
-  }
-}
-
-const reasons: Readonly<Record<string, string>> = {
-  ENOENT: 'is not there',
-  EISDIR: 'is a directory',
-  EACCES: 'is not yours to read',
+const kind: SpecKind = {
+  schema: jobSpecSchema,
+  emptyHint: 'a job needs "train" or "command"',
+  example: 'a job file looks like examples/quickstart.yaml; its schema: gantry job schema',
 };
 
-const tooLarge = (path: string): CliError =>
-  new CliError('body_too_large', `${path} has more than 1 MB; a job file has a few lines`, {
-    hint: 'data belongs into files that the job file names',
-  });
-
-export function parseJobFile(text: string, path: string): JobSpecInput {
-  if (text.length > maxBytes) throw tooLarge(path);
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
-  const place = (offset: number): string => {
-    const { line, col } = lines.linePos(offset);
-    return `${path}:${line}:${col}`;
-  };
-  if (document.errors.length > 0)
-    throw problemsError(
-      document.errors.map((error) => ({ path: place(error.pos[0]), message: error.message })),
-    );
-  let value: unknown;
-  try {
-    value = document.toJS({ maxAliasCount: maxAliases });
-  } catch (error) {
-    throw problemsError([
-      { path: place(0), message: error instanceof Error ? error.message : String(error) },
-    ]);
-  }
-  if (value === null || value === undefined)
-    throw problemsError([
-      { path: place(0), message: 'the file is empty', hint: 'a job needs "train" or "command"' },
-    ]);
-  const result = jobSpecSchema.safeParse(value);
-  if (result.success) return value;
-  throw problemsError(
-    result.error.issues.flatMap((issue): ErrorProblem[] => {
-      const keys = issue.path.map((key) => (typeof key === 'symbol' ? String(key) : key));
-      const node = keys.length === 0 ? document.contents : document.getIn(keys, true);
-      const offset = isNode(node) ? (node.range?.[0] ?? 0) : 0;
-      if (issue.code !== 'unrecognized_keys')
-        return [{ path: place(offset), message: `${keys.join('.') || 'the file'}: ${issue.message}` }];
-      return issue.keys.map((key) => ({
-        path: place(keyOffset(node, key) ?? offset),
-        message: unknownKeyMessage(key, knownKeys(keys)),
-      }));
-    }),
-  );
+export function readJobFile(path: string): JobSpecInput {
+  // Paths in the file mean what they mean beside it.
+  return { workdir: dirname(resolve(path)), ...(readSpecFile(path, kind) as JobSpecInput) };
 }
 
-function problemsError(problems: readonly ErrorProblem[]): CliError {
-  return new CliError('validation_failed', 'nothing was submitted', { problems });
-}
+export const parseJobFile = (text: string, path: string): JobSpecInput =>
+  parseSpecFile(text, path, kind) as JobSpecInput;

@@ -91,6 +91,8 @@ export const endpointCreate = z.strictObject({
   batching: batchingSchema.optional(),
   speculation: speculationSchema.optional(),
 });
+/** As written, before defaults. */
+export type EndpointCreateInput = z.input<typeof endpointCreate>;
 export const endpointUpdate = z.strictObject({
   model: z.string().min(1).max(200).optional(),
   /** A number ends automatic scaling. */

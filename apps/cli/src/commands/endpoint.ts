@@ -1,8 +1,11 @@
-import type { Endpoint } from '@gantry/contract';
+import type { Endpoint, EndpointCreateInput } from '@gantry/contract';
 import { formatDuration } from '@gantry/kit';
 import type { Command } from 'commander';
+import { CliError } from '../cli-error.ts';
 import { countOption, example, group, numberOption } from '../command-group.ts';
 import { connect } from '../connection.ts';
+import { readEndpointFile } from '../endpoint-file.ts';
+import { exitCodes } from '../exit-codes.ts';
 import { coloured, isJson, showOne } from '../output.ts';
 import { streamCompletion } from '../stream-completion.ts';
 import { view, viewList, watchable } from '../view.ts';
@@ -19,34 +22,28 @@ export function endpointCommands(program: Command): void {
 
   example(
     endpoint
-      .command('create <name>')
+      .command('create [name]')
       .description('Serve a model under a name')
-      .requiredOption('--model <REF>', 'name, name@3 or name@alias')
-      .option('--replicas <N>', 'processes', numberOption, 1)
+      .option('--model <REF>', 'name, name@3 or name@alias')
+      .option('--replicas <N>', 'processes (default: 1)', numberOption)
+      .option('--file <FILE>', 'everything else an endpoint can be, in YAML')
       .option('--detach', 'do not wait until it is ready'),
     'gantry endpoint create chat --model quickstart',
-  ).action(
-    async (
-      name: string,
-      options: { model: string; replicas: number; detach?: boolean },
-      command: Command,
-    ) => {
-      const { client } = connect(command);
-      const startedMs = Date.now();
-      const made = await client.call(
-        'endpoints.create',
-        { body: { name, model: options.model, replicas: options.replicas } },
-        { idempotencyKey: crypto.randomUUID() },
-      );
-      const found = options.detach === true ? made : await waitForEndpoint(client, name, deployTimeoutMs);
-      showOne(
-        command,
-        found,
-        () =>
-          `  ${found.state === 'ready' ? '✓' : '…'} endpoint ${name}   ${found.model}   ${readyOf(found)} replicas ready after ${formatDuration(Date.now() - startedMs)}${found.state === 'ready' ? '' : `\n  look: gantry endpoint show ${name} --watch`}`,
-      );
-    },
-  );
+    'gantry endpoint create --file examples/served-model.endpoint.yaml',
+  ).action(async (name: string | undefined, options: CreateOptions, command: Command) => {
+    const body = createBody(name, options);
+    const { client } = connect(command);
+    const startedMs = Date.now();
+    const made = await client.call('endpoints.create', { body }, { idempotencyKey: crypto.randomUUID() });
+    const found = options.detach === true ? made : await waitForEndpoint(client, made.name, deployTimeoutMs);
+    showOne(
+      command,
+      found,
+      () =>
+        `  ${found.state === 'ready' ? '✓' : '…'} endpoint ${found.name}   ${found.model}   ${readyOf(found)} replicas ready after ${formatDuration(Date.now() - startedMs)}${found.state === 'ready' ? '' : `\n  look: gantry endpoint show ${found.name} --watch`}`,
+    );
+    if (options.detach !== true && found.state !== 'ready') process.exitCode = exitCodes.timeout;
+  });
 
   example(watchable(endpoint.command('list').description('Endpoints')), 'gantry endpoint list').action(
     async (_options: unknown, command: Command) => {
@@ -114,4 +111,28 @@ export function endpointCommands(program: Command): void {
     }
     showOne(command, { endpoint: name, prompt, text }, () => '');
   });
+}
+
+interface CreateOptions {
+  readonly model?: string;
+  readonly replicas?: number;
+  readonly file?: string;
+  readonly detach?: boolean;
+}
+
+/** What stands on the command line goes before what stands in the file. */
+function createBody(name: string | undefined, options: CreateOptions): EndpointCreateInput {
+  const file = options.file === undefined ? {} : readEndpointFile(options.file);
+  const replicas = options.replicas ?? file.replicas;
+  const body = {
+    ...file,
+    name: name ?? file.name,
+    model: options.model ?? file.model,
+    ...(replicas === undefined ? {} : { replicas }),
+  };
+  if (body.name === undefined || body.model === undefined)
+    throw new CliError('bad_request', `an endpoint needs a ${body.name === undefined ? 'name' : 'model'}`, {
+      hint: 'gantry endpoint create chat --model NAME; models: gantry model list',
+    });
+  return { ...body, name: body.name, model: body.model };
 }

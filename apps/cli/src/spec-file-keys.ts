@@ -1,5 +1,4 @@
-/** Which keys a job file may have at a place, and which of them was probably meant. */
-import { jobSpecSchema } from '@gantry/contract';
+/** Which keys a file may have at a place, and which of them was probably meant. */
 import { nearest } from '@gantry/kit';
 import { type Node, isMap } from 'yaml';
 
@@ -23,8 +22,8 @@ interface Definition {
 }
 
 /** Walks zod's own tree, past defaults, optionals and transforms, to the object at that path. */
-export function knownKeys(path: readonly (string | number)[]): readonly string[] {
-  let schema = unwrap(jobSpecSchema);
+export function knownKeys(root: unknown, path: readonly (string | number)[]): readonly string[] {
+  let schema = unwrap(root);
   for (const key of path)
     schema = unwrap(
       typeof key === 'number' ? definitionOf(schema)?.element : (shapeOf(schema)[key] ?? undefined),

@@ -1,0 +1,74 @@
+/** Every example is run: what the documentation shows works, or a test fails. */
+import { spawnSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parse, stringify } from 'yaml';
+import { type Bench, createBench } from './gantry.ts';
+
+const patienceMs = 180_000;
+const examples = resolve(import.meta.dirname, '..', '..', '..', '..', 'examples');
+const example = (name: string): string => join(examples, name);
+let bench: Bench;
+
+beforeAll(async () => {
+  bench = createBench();
+  const { code, err } = await bench.gantry('up', '--detach', '--port', '0');
+  expect({ code, err }).toEqual({ code: 0, err: '' });
+}, patienceMs);
+afterAll(() => bench[Symbol.asyncDispose](), patienceMs);
+
+/** The same job, over in seconds: fewer steps on less text. */
+function shortened(name: string): string {
+  const spec = parse(readFileSync(example(name), 'utf8')) as { train: Record<string, unknown> };
+  const train = {
+    ...spec.train,
+    data: [join(examples, '..', 'README.md'), join(examples, '*.test.ts')],
+    steps: 12,
+  };
+  const file = join(bench.home, name);
+  writeFileSync(file, stringify({ ...spec, train }));
+  return file;
+}
+
+test('the smallest job', { timeout: patienceMs }, async () => {
+  const { code } = await bench.gantry('job', 'submit', example('shell.yaml'), '--wait');
+  expect(code).toBe(0);
+  const [job] = JSON.parse((await bench.gantry('job', 'list', '--json')).out) as { name: string }[];
+  expect((await bench.gantry('job', 'logs', job?.name ?? '')).out).toBe('hello from rank 0 of 1\n');
+});
+
+describe('the training job and the served model', () => {
+  test('two ranks train, and the model is registered', { timeout: patienceMs }, async () => {
+    const { code, out } = await bench.gantry('job', 'submit', shortened('quickstart.yaml'), '--wait');
+    expect({ code, out }).toMatchObject({ code: 0 });
+    expect(out).toMatch(/2 ranks on [\s\S]*✓ trained .*held-out [\d.]+, .* a bigram model's [\d.]+/);
+    expect(out).toContain('✓ model quickstart@1');
+  });
+
+  test('the model is served and answers', { timeout: patienceMs }, async () => {
+    const made = await bench.gantry('endpoint', 'create', '--file', example('served-model.endpoint.yaml'));
+    expect({ code: made.code, err: made.err }).toEqual({ code: 0, err: '' });
+    expect(made.out).toContain('✓ endpoint chat   quickstart@1   1 / 1 replicas ready');
+    const { code, out } = await bench.gantry(
+      'endpoint',
+      'try',
+      'chat',
+      'A gang',
+      '--max-tokens',
+      '8',
+      '--json',
+    );
+    expect(code).toBe(0);
+    expect((JSON.parse(out) as { text: string }).text.length).toBeGreaterThan(0);
+  });
+});
+
+const hasTorch =
+  spawnSync('python3', ['-c', 'import importlib.metadata as m; m.version("torch")']).status === 0;
+
+// `npm run test:interop` always has a torch, and runs it there.
+test.skipIf(!hasTorch)('the torchrun job', { timeout: patienceMs }, async () => {
+  const { code } = await bench.gantry('job', 'submit', example('torchrun.yaml'), '--wait');
+  expect(code).toBe(0);
+});
