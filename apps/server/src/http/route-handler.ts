@@ -4,6 +4,7 @@ import { GantryError, type RouteDefinition, type RouteName, declaredErrors } fro
 import type { FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify';
 import type { AuthThrottle } from './auth-throttle.ts';
 import { toErrorReply } from './error-reply.ts';
+import { checkText } from './check-text.ts';
 import { isNotModified, readIfMatch, toEtag } from './etag.ts';
 import { parseWith } from './parse.ts';
 import { isAllowed } from './permission.ts';
@@ -99,6 +100,8 @@ export function createRouteHandler(
     const principal = await admit(request);
     const known = contextOf(request, reply);
     const context = principal === undefined ? known : { ...known, principal };
+    for (const part of ['params', 'query', 'body'] as const)
+      checkText(request[part], part === 'params' ? 'path' : part);
     const input: Input = {
       params: request.params,
       query:

@@ -89,7 +89,9 @@ export function modelRoutes(platform: Platform): ModelRoutes {
         ),
       ];
       if (found.length === 0)
-        throw new GantryError('data_invalid', `${body.path} holds no safetensors, GGUF or ONNX file`);
+        throw new GantryError('data_invalid', `${body.path} holds no safetensors, GGUF or ONNX file`, {
+          hint: 'give one such file, or the folder it lies in; links are not followed',
+        });
       const files = await storeModelFiles(deps, body.path);
       return deps.store.tx({ tenantId: principal.tenantId }, async (tx) => {
         const reference = await registerVersion(deps, tx, {
