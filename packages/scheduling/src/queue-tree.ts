@@ -3,13 +3,10 @@
  * its ancestors. Fair share: first what is deserved (as far as it is asked for), then the rest by
  * weight among those who still ask — level by level, from the roots down.
  */
-import {
-  RESOURCE_NAMES,
-  type QueueNode,
-  type ResourceName,
-  type ResourceVector,
-  SnapshotError,
-} from './snapshot.ts';
+import { checkAmounts, indexQueues, pathOf } from './check-queues.ts';
+import { RESOURCE_NAMES, type QueueNode, type ResourceName, type ResourceVector } from './snapshot.ts';
+
+import { waterFill } from './water-fill.ts';
 
 export const RESOURCES = RESOURCE_NAMES.length;
 export type Amounts = Float64Array;
@@ -60,6 +57,8 @@ export class QueueTree {
   readonly deserved: Float64Array;
   /** Of what it deserves, the part it lends to nobody. */
   readonly #unlent: Float64Array;
+  /** Queues that keep anything at all. */
+  readonly #keepers: number[] = [];
   readonly #recentUse: Float64Array;
   #total: Amounts = new Float64Array(RESOURCES);
   readonly #weight: Float64Array;
@@ -90,11 +89,8 @@ export class QueueTree {
         this.limit[at] = Math.min(this.limit[at]!, this.deserved[at]! + borrowing[resource]!);
         this.#unlent[at] = Math.max(0, this.deserved[at]! - lending[resource]!);
       }
-      checkAmounts(queue, 'borrowing');
-      checkAmounts(queue, 'lending');
-      checkAmounts(queue, 'limit');
-      checkAmounts(queue, 'deserved');
-      checkAmounts(queue, 'weight');
+      if (queue.lending !== undefined) this.#keepers.push(index);
+      checkAmounts(queue);
       const parent = queue.parentId === null ? undefined : this.indexOf.get(queue.parentId);
       if (parent === undefined) this.#roots.push(index);
       else this.#children[parent]!.push(index);
@@ -138,6 +134,7 @@ export class QueueTree {
    * `request`; the one that would have to lend most of all. null when nobody does.
    */
   lendingHit(queue: number, request: Amounts): LendingHit | null {
+    if (this.#keepers.length === 0) return null;
     for (let resource = 0; resource < RESOURCES; resource++) {
       const requested = request[resource]!;
       if (requested === 0) continue;
@@ -145,7 +142,7 @@ export class QueueTree {
       for (const root of this.#roots) used += this.usage[root * RESOURCES + resource]!;
       let kept = 0;
       let keeper: { queue: number; kept: number } | null = null;
-      for (let other = 0; other < this.queues.length; other++) {
+      for (const other of this.#keepers) {
         if (this.path[queue]!.includes(other)) continue;
         const at = other * RESOURCES + resource;
         const unused = this.#unlent[at]! - this.usage[at]!;
@@ -214,32 +211,19 @@ export class QueueTree {
   }
 
   #divideAmong(siblings: readonly number[], resource: number, total: number, wanted: Float64Array): void {
-    let rest = total;
-    const asked = (queue: number): number =>
-      Math.min(wanted[queue * RESOURCES + resource]!, this.limit[queue * RESOURCES + resource]!);
-    for (const queue of siblings) {
-      const at = queue * RESOURCES + resource;
-      this.fairShare[at] = Math.min(asked(queue), this.deserved[at]!);
-      rest -= this.fairShare[at];
-    }
-    let hungry = siblings.filter((queue) => asked(queue) > this.fairShare[queue * RESOURCES + resource]!);
-    // Each round satisfies at least one queue or gives everything away.
-    while (rest > 1e-9 && hungry.length > 0) {
-      const weights = hungry.reduce((sum, queue) => sum + this.#weight[queue * RESOURCES + resource]!, 0);
-      if (weights <= 0) break;
-      const round = rest;
-      for (const queue of hungry) {
+    const given = waterFill(
+      total,
+      siblings.map((queue) => {
         const at = queue * RESOURCES + resource;
-        const given = Math.min((round * this.#weight[at]!) / weights, asked(queue) - this.fairShare[at]!);
-        this.fairShare[at]! += given;
-        rest -= given;
-      }
-      const left = hungry.filter(
-        (queue) => asked(queue) - this.fairShare[queue * RESOURCES + resource]! > 1e-9,
-      );
-      if (left.length === hungry.length) break;
-      hungry = left;
-    }
+        return {
+          asked: Math.min(wanted[at]!, this.limit[at]!),
+          deserved: this.deserved[at]!,
+          weight: this.#weight[at]!,
+        };
+      }),
+    );
+    for (const [index, queue] of siblings.entries())
+      this.fairShare[queue * RESOURCES + resource] = given[index]!;
     for (const queue of siblings) {
       this.#divideAmong(
         this.#children[queue]!,
@@ -302,58 +286,5 @@ export class QueueTree {
     const saturationLeft = this.saturation(left) + this.#recentSaturation(left);
     const saturationRight = this.saturation(right) + this.#recentSaturation(right);
     return saturationLeft === saturationRight ? 0 : saturationLeft - saturationRight;
-  }
-}
-
-function indexQueues(queues: readonly QueueNode[]): Map<string, number> {
-  const indexOf = new Map<string, number>();
-  for (const [index, queue] of queues.entries()) {
-    if (indexOf.has(queue.id))
-      throw new SnapshotError(
-        'queue_duplicate',
-        `Queue ${queue.id} appears twice.`,
-        'Give every queue its own id.',
-      );
-    indexOf.set(queue.id, index);
-  }
-  return indexOf;
-}
-
-function pathOf(queues: readonly QueueNode[], indexOf: ReadonlyMap<string, number>, start: number): number[] {
-  const path = [start];
-  for (let parentId = queues[start]!.parentId; parentId !== null;) {
-    const parent = indexOf.get(parentId);
-    if (parent === undefined) {
-      throw new SnapshotError(
-        'queue_parent_unknown',
-        `Queue ${queues[path.at(-1)!]!.id} names the parent ${parentId}, which does not exist.`,
-        'Create the parent first, or move the queue.',
-      );
-    }
-    if (path.includes(parent)) {
-      throw new SnapshotError(
-        'queue_cycle',
-        `Queue ${queues[start]!.id} is its own ancestor.`,
-        'Move one of the queues of the circle to the root.',
-      );
-    }
-    path.push(parent);
-    parentId = queues[parent]!.parentId;
-  }
-  return path;
-}
-
-function checkAmounts(
-  queue: QueueNode,
-  field: 'deserved' | 'limit' | 'weight' | 'borrowing' | 'lending',
-): void {
-  for (const [resource, value] of Object.entries(queue[field] ?? {})) {
-    if (!(value >= 0)) {
-      throw new SnapshotError(
-        'queue_amount_invalid',
-        `Queue ${queue.id} has ${field}.${resource} = ${value}.`,
-        'Use a number that is zero or more.',
-      );
-    }
   }
 }

@@ -8,14 +8,8 @@ export {
 } from './openb.ts';
 export { TraceError } from './trace-table.ts';
 export { parseItp, parsePhilly } from './job-traces.ts';
-export {
-  type LiveJob,
-  replay,
-  RESTART_SECONDS,
-  type ReplayCluster,
-  type ReplayJob,
-  type ReplayObserver,
-} from './replay.ts';
+export { replay, RESTART_SECONDS, type ReplayCluster, type ReplayObserver } from './replay.ts';
+export type { LiveJob, ReplayJob } from './live-job.ts';
 export { REPLAY_POLICIES } from './replay-policies.ts';
 export type { ReplayResult } from './replay-result.ts';
 export { Application, APPLICATION_NAMES } from './adaptive/application.ts';

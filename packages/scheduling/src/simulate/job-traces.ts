@@ -1,5 +1,5 @@
 /** Job lists of public clusters as replay jobs. */
-import type { ReplayJob } from './replay.ts';
+import type { ReplayJob } from './live-job.ts';
 import { readTable, TraceError } from './trace-table.ts';
 
 /** Microsoft Philly, as flattened by the Pollux authors. */

@@ -3,7 +3,7 @@
  * on attained service (Tiresias, NSDI'19, discretised), `default` is ours: `las`, plus the rule
  * that who has waited `waitBoundSeconds` in all goes first from then on; it may still be moved.
  */
-import type { LiveJob } from './replay.ts';
+import type { LiveJob } from './live-job.ts';
 
 export interface ReplayPolicy {
   compare: (a: LiveJob, b: LiveJob) => number;

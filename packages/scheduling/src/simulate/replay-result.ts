@@ -1,4 +1,4 @@
-import type { LiveJob } from './replay.ts';
+import type { LiveJob } from './live-job.ts';
 import { mean, quantile } from './statistics.ts';
 
 export interface ReplayResult {

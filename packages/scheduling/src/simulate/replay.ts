@@ -5,39 +5,17 @@
  */
 import { Planning } from '../planning.ts';
 import { bestFit } from '../scorers.ts';
-import type { NodeState, Workload } from '../snapshot.ts';
-import type { PlacedMember } from '../statement.ts';
+import { cheapestRoom } from './cheapest-room.ts';
+import { easyShadow, type Shadow } from './easy-shadow.ts';
 import { EventQueue } from '../event-queue.ts';
+import type { LiveJob, ReplayJob } from './live-job.ts';
+import { toNode, toWorkload } from './replay-cluster.ts';
 import { type ReplayPolicy, REPLAY_POLICIES } from './replay-policies.ts';
 import { summarise, type ReplayResult } from './replay-result.ts';
 
 export const RESTART_SECONDS = 30;
-
-export interface ReplayJob {
-  id: string;
-  arrivalSeconds: number;
-  durationSeconds: number;
-  devices: number;
-}
-
-/** A job under way. Times in seconds since the first arrival. */
-export interface LiveJob {
-  readonly index: number;
-  readonly job: ReplayJob;
-  remainingSeconds: number;
-  /** Device-seconds used so far. */
-  attained: number;
-  /** Seconds of restart still to be paid before work goes on. */
-  overheadSeconds: number;
-  waitedSeconds: number;
-  /** The moment up to which the numbers above are true. */
-  syncedAt: number;
-  startedAt: number | null;
-  preemptions: number;
-  epoch: number;
-  members: PlacedMember[] | null;
-  finishedAt: number | null;
-}
+/** What a job is taken to run where its duration is hidden. */
+const HIDDEN_SECONDS = 24 * 3600;
 
 export interface ReplayCluster {
   devices: number;
@@ -180,12 +158,12 @@ class Replay {
 
   #nonPreemptive(): void {
     const { backfill } = this.#policy;
-    let shadow: { at: number; extra: number } | null = null;
+    let shadow: Shadow | null = null;
     for (const live of this.#active) {
       if (live.members !== null) continue;
       if (this.#freeDevices === 0) return;
       if (shadow !== null) {
-        const estimate = backfill === 'oracle' ? live.remainingSeconds : 24 * 3600;
+        const estimate = backfill === 'oracle' ? live.remainingSeconds : HIDDEN_SECONDS;
         const inTime = this.#now + estimate <= shadow.at;
         if (!inTime && live.job.devices > shadow.extra) continue;
         if (this.#start(live) && !inTime) shadow.extra -= live.job.devices;
@@ -196,8 +174,7 @@ class Replay {
     }
   }
 
-  /** EASY: when enough devices are free for the head, and how many it then leaves over. */
-  #shadow(head: LiveJob): { at: number; extra: number } {
+  #shadow(head: LiveJob): Shadow {
     const oracle = this.#policy.backfill === 'oracle';
     const ends = this.#active
       .filter((live) => live.members !== null)
@@ -205,15 +182,9 @@ class Replay {
         devices: live.job.devices,
         at: oracle
           ? this.#now + live.overheadSeconds + live.remainingSeconds
-          : Math.max(this.#now + 60, live.startedAt! + 24 * 3600),
-      }))
-      .sort((a, b) => a.at - b.at);
-    let free = this.#freeDevices;
-    for (const end of ends) {
-      free += end.devices;
-      if (free >= head.job.devices) return { at: end.at, extra: free - head.job.devices };
-    }
-    return { at: Infinity, extra: 0 };
+          : Math.max(this.#now + 60, live.startedAt! + HIDDEN_SECONDS),
+      }));
+    return easyShadow(head.job.devices, this.#freeDevices, ends);
   }
 
   /** In order: whoever fits in the devices of the cluster should run; others make room. */
@@ -248,46 +219,15 @@ class Replay {
     for (const live of this.#active) if (live.members !== null) this.#lookWhenLevelChanges(live);
   }
 
-  /** Evicts lower-ranked jobs (for whole nodes, also moves single-device ones) on the nodes where that costs least; nothing if it would not help. */
+  /** Nobody is evicted if it would not help. */
   #makeRoom(live: LiveJob, rank: ReadonlyMap<LiveJob, number>, outOfTurnOnly: boolean): LiveJob[] {
-    const { devicesPerNode } = this.#cluster;
-    const mine = rank.get(live)!;
-    const perNode = Math.min(live.job.devices, devicesPerNode);
-    const nodesNeeded = Math.ceil(live.job.devices / devicesPerNode);
-    const options: { cost: number; victims: LiveJob[] }[] = [];
-    for (const [node, residents] of this.#residents.entries()) {
-      let free = this.#planning.state.wholeFree[node]!;
-      const victims: LiveJob[] = [];
-      let cost = 0;
-      const order = [...residents]
-        .filter((other) =>
-          outOfTurnOnly
-            ? !rank.has(other)
-            : (rank.get(other) ?? Infinity) > mine ||
-              (live.job.devices >= devicesPerNode && other.job.devices === 1),
-        )
-        .sort(
-          (a, b) =>
-            (rank.get(b) ?? Infinity) - (rank.get(a) ?? Infinity) ||
-            a.job.devices - b.job.devices ||
-            b.index - a.index,
-        );
-      for (const other of order) {
-        if (free >= perNode) break;
-        free += other.members!.reduce(
-          (sum, member) => sum + (member.node === node ? member.devices.length : 0),
-          0,
-        );
-        victims.push(other);
-        // Jobs that should run anyway only move: that costs a restart, not their turn.
-        const turn = rank.get(other);
-        cost += other.job.devices * (turn === undefined ? 1 : turn > mine ? 3 : 6);
-      }
-      if (free >= perNode) options.push({ cost, victims });
-    }
-    if (options.length < nodesNeeded) return [];
-    options.sort((a, b) => a.cost - b.cost);
-    const evicted = [...new Set(options.slice(0, nodesNeeded).flatMap(({ victims }) => victims))];
+    const evicted = cheapestRoom(live, {
+      rank,
+      outOfTurnOnly,
+      residents: this.#residents,
+      freeDevices: this.#planning.state.wholeFree,
+      devicesPerNode: this.#cluster.devicesPerNode,
+    });
     for (const victim of evicted) {
       this.#release(victim);
       victim.preemptions++;
@@ -346,51 +286,4 @@ function insertByRank(
   let at = from;
   while (at < queue.length && rank.get(queue[at]!)! < rank.get(moved)!) at++;
   queue.splice(at, 0, moved);
-}
-
-function toNode(index: number, devices: number): NodeState {
-  const name = `node-${String(index).padStart(4, '0')}`;
-  return {
-    id: name,
-    name,
-    labels: {},
-    taints: [],
-    topologyPath: [],
-    cordoned: false,
-    healthy: true,
-    capacity: { cpuMilli: 0, memoryBytes: 0, storageBytes: 0 },
-    devices: Array.from({ length: devices }, (_, device) => ({
-      id: `${name}/${device}`,
-      model: 'gpu',
-      memoryBytes: 0,
-      milliCapacity: 1000,
-      healthy: true,
-    })),
-  };
-}
-
-/** Whole nodes as far as they go, the rest on one more. */
-function toWorkload(job: ReplayJob, devicesPerNode: number): Workload {
-  const whole = Math.floor(job.devices / devicesPerNode);
-  const rest = job.devices % devicesPerNode;
-  const group = (name: string, count: number, devices: number): Workload['taskGroups'][number] => ({
-    name,
-    count,
-    minCount: count,
-    request: { cpuMilli: 0, memoryBytes: 0, storageBytes: 0, devices, deviceMilli: 0 },
-  });
-  const taskGroups = [
-    ...(whole > 0 ? [group('whole', whole, devicesPerNode)] : []),
-    ...(rest > 0 ? [group('rest', 1, rest)] : []),
-  ];
-  return {
-    id: job.id,
-    queueId: 'replay',
-    tenantId: 'replay',
-    priority: 0,
-    createdAtMs: 0,
-    preemptible: true,
-    taskGroups,
-    state: 'pending',
-  };
 }

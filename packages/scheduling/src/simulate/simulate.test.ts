@@ -6,7 +6,8 @@ import { phillyJobs } from '../fixtures/philly-jobs.ts';
 import { parsePhilly } from './job-traces.ts';
 import { parseOpenbNodes, parseOpenbPods, runOpenb } from './openb.ts';
 import { REPLAY_POLICIES } from './replay-policies.ts';
-import { replay, type ReplayJob } from './replay.ts';
+import type { ReplayJob } from './live-job.ts';
+import { replay } from './replay.ts';
 
 const job = (id: string, arrivalSeconds: number, durationSeconds: number, devices: number): ReplayJob => ({
   id,
