@@ -27,6 +27,9 @@ const remainingMs = (workload: Workload): number | undefined => {
 const HOUR_MS = 3_600_000;
 /** Device-hours at which `las` lowers a workload by one level (Tiresias, NSDI'19 §3.2, discretised). */
 const LEVELS = [0.5, 2, 8, 32, 128].map((hours) => hours * 3600);
+/** Seconds of difference in length are none. */
+const SHORTEST_MS = 60_000;
+const UNKNOWN_MS = 24 * HOUR_MS;
 /** Who has waited this long in all goes first under `default`, whatever it has used. */
 export const WAIT_BOUND_MS = 40 * HOUR_MS;
 
@@ -40,6 +43,16 @@ const byLevel = by((workload) => serviceLevel(workload.attainedDeviceSeconds ?? 
 /** How long it has waited in all, its earlier runs not counted. */
 function waitedMs(workload: Workload, nowMs: number): number {
   return nowMs - workload.createdAtMs - (workload.ranForMs ?? 0);
+}
+
+/**
+ * How many times its own length it will have been here if it starts now (highest response ratio next,
+ * Brinch Hansen 1971): short work goes ahead of long work, and nobody is passed for ever. Lengths are
+ * learned; of whom nothing is known is taken for long, so that equal strangers start in their order.
+ */
+function responseRatio(workload: Workload, nowMs: number): number {
+  const expectedMs = Math.max(SHORTEST_MS, workload.runtimeEstimateMs ?? UNKNOWN_MS);
+  return 1 + Math.max(0, waitedMs(workload, nowMs)) / expectedMs;
 }
 
 const chain =
@@ -67,12 +80,13 @@ const ordered = (...comparators: readonly Comparator[]): QueuePolicy => {
 };
 
 export const QUEUE_POLICIES = {
-  /** Priority; within it whoever has waited too long, then age. */
+  /** Priority; within it whoever has waited too long, then the highest response ratio, then age. */
   default: {
     order: (nowMs) =>
       chain(
         byPriority,
         by((workload) => (waitedMs(workload, nowMs) >= WAIT_BOUND_MS ? 0 : 1)),
+        by((workload) => -responseRatio(workload, nowMs)),
       ),
   },
   priority: ordered(byPriority),

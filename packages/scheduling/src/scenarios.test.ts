@@ -102,6 +102,7 @@ const scenarios: Scenario[] = [
   {
     name: 'KAI #1969: a large job gets a reservation; a long small one may not take its nodes, a short one may',
     nodes: [node('n1', 8), node('n2', 8)],
+    queues: [queue('main', { policy: 'fifo-backfill' })],
     workloads: [
       running('r1', [['n1', 0]], { preemptible: false, devices: 4, runtimeEstimateMs: 2 * HOUR_MS }),
       workload('large', { members: 2, devices: 8, createdAtMs: 0 }),
@@ -279,6 +280,24 @@ const scenarios: Scenario[] = [
       workload('second', { createdAtMs: 2 }),
     ],
     expected: { starts: ['first', 'second'], evicts: [], waits: { third: 'insufficient_capacity' } },
+  },
+  {
+    name: 'by default the short one goes first, when both have waited alike',
+    nodes: [node('n1', 1)],
+    workloads: [
+      workload('long', { createdAtMs: 0, runtimeEstimateMs: 10 * HOUR_MS }),
+      workload('short', { createdAtMs: 1, runtimeEstimateMs: HOUR_MS }),
+    ],
+    expected: { starts: ['short'], evicts: [], waits: { long: 'insufficient_capacity' } },
+  },
+  {
+    name: 'by default nobody is passed for ever: who has waited long for his length goes first',
+    nodes: [node('n1', 1)],
+    workloads: [
+      workload('long', { createdAtMs: NOW_MS - 30 * HOUR_MS, runtimeEstimateMs: 10 * HOUR_MS }),
+      workload('short', { createdAtMs: NOW_MS - HOUR_MS, runtimeEstimateMs: HOUR_MS }),
+    ],
+    expected: { starts: ['long'], evicts: [], waits: { short: 'insufficient_capacity' } },
   },
   {
     name: 'minimum runtime: the young ones of the queue are spared',

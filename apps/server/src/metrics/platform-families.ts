@@ -39,6 +39,16 @@ export async function platformFamilies({
       'Waiting workloads by queue; beyond 100 queues the rest are summed up as others.',
       byLabel('queue', stats.waitingByQueue),
     ),
+    gauge(
+      'gantry_policy_workloads_waiting',
+      'Waiting workloads by the order of their queue.',
+      byLabel('policy', stats.waitingByPolicy),
+    ),
+    counter(
+      'gantry_scheduler_evictions_by_reason_total',
+      'Workloads that had to give way, by why.',
+      byLabel('reason', stats.evictionsByReason),
+    ),
     ...(await storedFamilies(store)),
   ];
 }

@@ -24,6 +24,7 @@ import { POLICY_NAME, type PolicySpecRecord, toRules } from './policy-record.ts'
 import { DecayedUse } from './decayed-use.ts';
 import { MoveBudget } from './move-budget.ts';
 import { planSettings } from './policy-row.ts';
+import type { ProgressFacts } from './progress-facts.ts';
 import type { MirrorChanges, RowMirror } from './row-mirror.ts';
 import type { RuntimeHistory } from './runtime-history.ts';
 
@@ -31,7 +32,7 @@ const WORLD_KINDS: ReadonlySet<string> = new Set(['node', 'queue', 'policy']);
 
 /** Victims have left by then, or will not. */
 const CLAIM_MS = 15 * 60_000;
-/** An expected end that moved by less is no news. */
+/** An expected end or a checkpoint that moved by less is no news. */
 const LEAST_NEWS_MS = 30_000;
 const NEWS_PART = 0.05;
 
@@ -54,6 +55,7 @@ export class LiveEngine {
   /** There are rules, or traces of some that are gone. */
   #hasRules = false;
   #selectors: QueueSelectors = new Map();
+  #orders: ReadonlyMap<string, string> = new Map();
 
   constructor(mirror: RowMirror, history: RuntimeHistory) {
     this.#mirror = mirror;
@@ -109,6 +111,7 @@ export class LiveEngine {
     this.#hasRules = hadRules || !this.#rules.isEmpty;
     const world = { ...buildWorld(rows, policy), nowMs: 0 };
     const selectors = queueSelectors(rows.queues, policy);
+    this.#orders = new Map(world.queues.map(({ id, policy: order }) => [id, order ?? 'default']));
     const isSame = JSON.stringify([...selectors]) === JSON.stringify([...this.#selectors]);
     this.#selectors = selectors;
     const workloads = isSame ? this.#engine.snapshot(0).workloads : [];
@@ -141,15 +144,21 @@ export class LiveEngine {
     return {};
   }
 
-  /** A running job says itself when it will be done; what it says replaces what was learned. */
-  noteEnd(jobId: string, endMs: number): void {
+  /** A running job says itself when it will be done, and how old its checkpoint is. */
+  noteProgress(jobId: string, { endMs, savedAtMs }: ProgressFacts): void {
     const workload = this.#engine.get(jobId);
     if (workload?.state !== 'running' || workload.startedAtMs === undefined) return;
     const runtimeEstimateMs = endMs - workload.startedAtMs;
-    const before = workload.runtimeEstimateMs ?? Infinity;
-    if (Math.abs(runtimeEstimateMs - before) <= Math.max(LEAST_NEWS_MS, NEWS_PART * runtimeEstimateMs))
-      return;
-    this.#engine.upsert({ ...workload, runtimeEstimateMs, runtimeMostMs: runtimeEstimateMs });
+    const savedMovedMs = (savedAtMs ?? 0) - (workload.lastCheckpointAtMs ?? 0);
+    const endMovedMs = runtimeEstimateMs - (workload.runtimeEstimateMs ?? Infinity);
+    const newsMs = Math.max(LEAST_NEWS_MS, NEWS_PART * runtimeEstimateMs);
+    if (Math.abs(endMovedMs) <= newsMs && Math.abs(savedMovedMs) <= LEAST_NEWS_MS) return;
+    this.#engine.upsert({
+      ...workload,
+      runtimeEstimateMs,
+      runtimeMostMs: runtimeEstimateMs,
+      ...(savedAtMs === undefined ? {} : { lastCheckpointAtMs: savedAtMs }),
+    });
   }
 
   #putReplica(row: Row): void {
@@ -226,6 +235,12 @@ export class LiveEngine {
     for (const [at, workload] of this.#rules.apply(before).entries())
       if (workload !== before.workloads[at]) this.#engine.upsert(workload);
     this.#hasRules = !this.#rules.isEmpty;
+  }
+
+  /** The order of the queue that a workload waits in. */
+  orderOf(workloadId: string): string {
+    const queueId = this.#engine.get(workloadId)?.queueId;
+    return this.#orders.get(queueId ?? '') ?? 'default';
   }
 
   snapshot(nowMs: number): Snapshot {

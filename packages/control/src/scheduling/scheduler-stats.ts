@@ -9,6 +9,9 @@ export interface SchedulerStats {
   evictions: number;
   waitingByReason: Record<string, number>;
   waitingByQueue: Record<string, number>;
+  /** By the order of their queue. */
+  waitingByPolicy: Record<string, number>;
+  evictionsByReason: Record<string, number>;
 }
 
 const MOST_QUEUES = 100;
@@ -22,6 +25,8 @@ export function emptyStats(): SchedulerStats {
     evictions: 0,
     waitingByReason: {},
     waitingByQueue: {},
+    waitingByPolicy: {},
+    evictionsByReason: {},
   };
 }
 
@@ -29,15 +34,22 @@ export function noteWaitingCounts(
   stats: SchedulerStats,
   plan: Plan,
   queueOf: (workloadId: string) => string,
+  orderOf: (workloadId: string) => string,
 ): void {
   const reasons: Record<string, number> = {};
   const queues: Record<string, number> = {};
+  const policies: Record<string, number> = {};
   for (const waiting of plan.waiting) {
     for (const { code } of waiting.reasons) reasons[code] = (reasons[code] ?? 0) + 1;
     const queue = queueOf(waiting.workloadId);
     const label = queue in queues || Object.keys(queues).length < MOST_QUEUES ? queue : 'others';
     queues[label] = (queues[label] ?? 0) + 1;
+    const order = orderOf(waiting.workloadId);
+    policies[order] = (policies[order] ?? 0) + 1;
   }
   stats.waitingByReason = reasons;
   stats.waitingByQueue = queues;
+  stats.waitingByPolicy = policies;
+  for (const { reason } of plan.evictions)
+    stats.evictionsByReason[reason.code] = (stats.evictionsByReason[reason.code] ?? 0) + 1;
 }

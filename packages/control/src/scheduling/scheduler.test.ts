@@ -5,6 +5,7 @@ import { expect, test } from 'vitest';
 import type { Deps } from '../deps.ts';
 import { createHub } from '../hub.ts';
 import type { JobStatusRecord } from '../jobs/job-record.ts';
+import type { Progress } from '../jobs/live-progress.ts';
 import { createMemoryStore } from '../testing/memory-store.ts';
 import { createScheduler } from './scheduler.ts';
 import { watchWrites } from './watch-writes.ts';
@@ -17,7 +18,8 @@ async function platform(options: { devices?: number; isWatched?: boolean } = {})
   const clock = createManualClock(1_000_000);
   const errors: object[] = [];
   const started: string[] = [];
-  const progress = new Map<string, { at: string; etaSeconds: number }>();
+  const stopped: string[] = [];
+  const progress = new Map<string, Progress>();
   const log = {
     info: () => undefined,
     warn: () => undefined,
@@ -67,6 +69,7 @@ async function platform(options: { devices?: number; isWatched?: boolean } = {})
       jobs: {
         ensureStarted: async (id: string) => void started.push(id),
         progressOf: (id: string) => progress.get(id),
+        stop: async (id: string) => void stopped.push(id),
       } as never,
       ensureReplica: async () => undefined,
     },
@@ -100,7 +103,7 @@ async function platform(options: { devices?: number; isWatched?: boolean } = {})
     scheduler.poke();
     await scheduler.idle();
   };
-  return { memory, store, scheduler, submit, job, round, errors, started, clock, progress };
+  return { memory, store, scheduler, submit, job, round, errors, started, stopped, clock, progress };
 }
 
 test('queued jobs are placed with an attempt and an event, and started after the commit', async () => {
@@ -271,4 +274,26 @@ test('a running job says itself when it will be done', async () => {
   progress.set('a', { at: new Date(1_000_000).toISOString(), etaSeconds: 120 });
   await round();
   expect(scheduler.waitingOf('c')?.estimatedStart?.p50).toBe(new Date(1_000_000 + 120_000).toISOString());
+});
+
+test('the one that gives way is the one that has just saved its work, and the room is kept', async () => {
+  const { submit, round, scheduler, progress, stopped, clock } = await platform();
+  for (const name of ['unsaved', 'saved']) await submit(name, 4);
+  await round();
+  clock.advance(600_000);
+  const at = new Date(1_600_000).toISOString();
+  const half = { at, etaSeconds: 600, step: 50, totalSteps: 100 };
+  progress.set('unsaved', { ...half, checkpointStep: 5 });
+  progress.set('saved', { ...half, checkpointStep: 49 });
+  await submit('urgent', 4, { priority: 9 });
+  await round();
+  expect(stopped).toEqual(['saved']);
+  expect(scheduler.stats).toMatchObject({
+    evictionsByReason: { preempted: 1 },
+    waitingByPolicy: { default: 1 },
+  });
+  expect(scheduler.snapshot().workloads.find(({ id }) => id === 'urgent')?.kept).toMatchObject({
+    why: 'claimed',
+    nodeIds: ['n1'],
+  });
 });

@@ -17,6 +17,7 @@ import { type MirrorChanges, RowMirror } from './row-mirror.ts';
 import { type SchedulerStats, emptyStats, noteWaitingCounts } from './scheduler-stats.ts';
 import { createWakeTimer } from '../wake-timer.ts';
 import { nextLookMs } from './next-look.ts';
+import { progressFacts } from './progress-facts.ts';
 import { RuntimeHistory } from './runtime-history.ts';
 import { StartBoard } from './start-board.ts';
 import { WaitingBoard } from './waiting-board.ts';
@@ -79,9 +80,8 @@ export function createScheduler(
       if (watching === undefined) mirror.noteAll();
       engine.update(await deps.store.read({ platform: true }, look));
       for (const id of mirror.rows('job').keys()) {
-        const progress = runtime.jobs.progressOf(id);
-        if (progress?.etaSeconds !== undefined && progress.at !== undefined)
-          engine.noteEnd(id, Date.parse(progress.at) + 1000 * progress.etaSeconds);
+        const facts = progressFacts(runtime.jobs.progressOf(id));
+        if (facts !== null) engine.noteProgress(id, facts);
       }
       const nowMs = deps.clock.nowMs();
       const snapshot = engine.snapshot(nowMs);
@@ -185,7 +185,12 @@ export function createScheduler(
         start(kind, id);
       },
     });
-    noteWaitingCounts(stats, plan, (id) => queueOf(jobs.get(id)));
+    noteWaitingCounts(
+      stats,
+      plan,
+      (id) => queueOf(jobs.get(id)),
+      (id) => engine.orderOf(id),
+    );
     for (const id of board.put(plan, engine.setAside(), (other) => jobs.get(other)?.name ?? other))
       hub.changed(`job:${id}`);
     await board.write(deps, jobs, {

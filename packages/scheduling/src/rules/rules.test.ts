@@ -140,7 +140,7 @@ test('a rule that was tried decides who starts', () => {
 
 test('what a rule would do is seen in a replay before it holds', () => {
   const jobs = generateHistory({ seed: 4, jobs: 400, load: 1, clusterDevices: 32 });
-  const cluster = { nodes: 4, devicesPerNode: 8 };
+  const cluster = { nodes: 4, devicesPerNode: 8, order: 'priority' };
   const favoured: Rule = { name: 'ahead', when: 'user == "user-2" and devices <= 8', priority: 10 };
   const before = replayHistory(jobs, cluster).waitSecondsOf['user-2']!;
   const after = replayHistory(jobs, { ...cluster, rules: [favoured] }).waitSecondsOf['user-2']!;
