@@ -11,6 +11,8 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 
 const requirements = join(import.meta.dirname, 'requirements.txt');
+/** These come as source and ask torch, installed by then, how to build themselves. */
+const sourceRequirements = join(import.meta.dirname, 'requirements-source.txt');
 
 /** The path of a Python with everything in requirements.txt. */
 export async function pythonEnvironment(say: (line: string) => void): Promise<string> {
@@ -18,7 +20,7 @@ export async function pythonEnvironment(say: (line: string) => void): Promise<st
   if (given !== undefined) return given;
   const key = createHash('sha256')
     .update(await readFile(requirements))
-    .update(await readFile(import.meta.filename))
+    .update(await readFile(sourceRequirements))
     .digest('hex')
     .slice(0, 12);
   const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'gantry', 'interop');
@@ -32,8 +34,7 @@ export async function pythonEnvironment(say: (line: string) => void): Promise<st
   await command('python3', ['-m', 'venv', dir]);
   const install = ['-m', 'pip', 'install', '-q', '--no-compile'];
   await command(python, [...install, '-r', requirements]);
-  // DeepSpeed comes as source and asks torch how to build itself.
-  await command(python, [...install, '--no-build-isolation', 'deepspeed>=0.18']);
+  await command(python, [...install, '--no-build-isolation', '-r', sourceRequirements]);
   // Written last and under its own name: an environment that was cut short is made again.
   await mkdir(`${isWhole}.part`);
   await rename(`${isWhole}.part`, isWhole);

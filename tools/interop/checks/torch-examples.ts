@@ -36,13 +36,18 @@ export const torchExamples: Check = async (world) => {
     const dir = join(world.dir, name);
     await cp(join(examplesDir, name), dir, { recursive: true });
     const file = await readJob(join(dir, 'job.yaml'));
-    // The same script on one rank and on two: how many is a matter of the job file.
-    for (const replicas of name === 'torch-hf-trainer' ? [1, 2] : [file.replicas ?? 1])
-      await run(
-        name.replace('torch-', ''),
-        { ...file, name: `${name}-${replicas}`, workdir: dir, replicas },
-        true,
-      );
+    const body = { ...file, name: `${name}-${file.replicas ?? 1}`, workdir: dir };
+    await run(name.replace('torch-', ''), body, true);
+    if (name === 'torch-ddp')
+      await run('ddp by c10d', { ...body, name: 'ddp-c10d', env: { PET_RDZV_BACKEND: 'c10d' } }, true);
+    if (name !== 'torch-hf-trainer') continue;
+    // The same script and command on one rank: how many is a matter of the job file alone. Its tracker is told where
+    // to write by the environment.
+    const command = String(file.command).replace('--report_to none', '--report_to tensorboard');
+    const shown = `${command} && find "$TENSORBOARD_LOGGING_DIR" -name 'events.out.*'`;
+    await run('hf-trainer', { ...body, name: 'hf-alone', replicas: 1, command: shown }, true);
+    if (!(await allLogs(client, { name: 'hf-alone' })).includes('/tensorboard/'))
+      throw new Error('the Trainer wrote no TensorBoard events to the run');
   }
   return said.join(', ');
 };

@@ -8,6 +8,8 @@ import { jobEnd } from '../../../apps/server/src/e2e/testing/follow.ts';
 import type { Check } from '../check.ts';
 import { allLogs, examplesDir, readJob } from './torch-examples.ts';
 
+const peersDir = join(import.meta.dirname, '..', 'peers');
+
 const cases = [
   {
     name: 'torch-accelerate',
@@ -34,15 +36,32 @@ const cases = [
     // It logs every five steps: of forty the last twenty are left.
     goesOn: (log: string) => log.match(/'loss'/g)?.length === 4 && log.includes('steps=40'),
   },
+  {
+    name: 'lightning',
+    short: '--epochs 2',
+    offered: 'epoch=1-step=32.ckpt',
+    goesOn: (log: string) => log.includes('epoch 2 begins at step 32') && !log.includes('epoch 1 begins'),
+  },
 ] as const;
+
+/** No example of ours: Lightning's checkpoints are found as the others' are. */
+const lightning = {
+  framework: 'torch',
+  command:
+    'torchrun lightning_train.py --output "$GANTRY_RUN_DIR/checkpoints" --resume "$GANTRY_RESUME_FROM" --epochs 4',
+  replicas: 2,
+  resources: { cpu: 1, memory: '2GiB' },
+  timeLimit: '20m',
+} as const;
 
 export const torchResume: Check = async (world) => {
   const { client } = await world.platform();
   const said: string[] = [];
   for (const { name, short, offered, goesOn } of cases) {
     const workdir = join(world.dir, name);
-    await cp(join(examplesDir, name), workdir, { recursive: true });
-    const file = await readJob(join(workdir, 'job.yaml'));
+    const isExample = name !== 'lightning';
+    await cp(isExample ? join(examplesDir, name) : peersDir, workdir, { recursive: true });
+    const file = isExample ? await readJob(join(workdir, 'job.yaml')) : lightning;
     const whole = String(file.command);
     const command = [
       'if [ "$GANTRY_EPOCH" = 1 ]; then',

@@ -68,6 +68,19 @@ describe('devices of a torch rank', () => {
   });
 });
 
+describe('rendezvous', () => {
+  it('ranks of one machine have addresses of their own, for process namespaces give them the same ids', () => {
+    const pair = [0, 1].map((rank) => place(rank, [], { address: '127.0.0.1' }));
+    const [first, second] = pair.map((each) => environment(pair, { place: each }));
+    expect(first).toMatchObject({ PET_LOCAL_ADDR: '127.0.0.1', PET_RDZV_ID: 'att_1' });
+    expect(second).toMatchObject({ PET_LOCAL_ADDR: '127.0.0.2', MASTER_ADDR: '127.0.0.1' });
+  });
+
+  it('a real address is its own', () => {
+    expect(environment([place(0, [])])['PET_LOCAL_ADDR']).toBeUndefined();
+  });
+});
+
 describe('trackers and network', () => {
   it('TensorBoard and MLflow write beside the checkpoints unless the user says otherwise', () => {
     expect(environment([place(0, [])])).toMatchObject({

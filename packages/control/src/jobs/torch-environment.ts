@@ -21,6 +21,11 @@ export function torchEnvironment(input: EnvironmentInput): Record<string, string
     PET_MASTER_PORT: String(masterPort),
     PET_RDZV_BACKEND: 'static',
     PET_RDZV_ENDPOINT: `${master}:${masterPort}`,
+    PET_RDZV_ID: job.attemptId,
+    // c10d tells nodes apart by address and process id; in process namespaces of one machine the ids are the same.
+    ...(place.address === '127.0.0.1' && place.localRank < 254
+      ? { PET_LOCAL_ADDR: `127.0.0.${place.localRank + 1}` }
+      : {}),
     ...(place.gpuIndices.length === 0 ? { ACCELERATE_USE_CPU: 'true' } : {}),
     // Where the Trainer's `report_to: tensorboard | mlflow` writes without being told.
     TENSORBOARD_LOGGING_DIR: `${files.runDir}/tensorboard`,
