@@ -1,8 +1,8 @@
 /**
  * `npm run soak`: the long versions of what the tests do briefly. Kills of every process there is (200 rounds),
- * then random traffic against the engine (5,000 requests). Every figure comes with its seed. Exit code 1 when a
- * promise broke or when it ended before its count. Flags: --rounds N --requests N --seed N --minutes N
- * --report FILE (a Markdown table of the kill rounds).
+ * then random traffic against the engine (5,000 requests), then the quickstart twice. Every figure comes with its
+ * seed. Exit code 1 when a promise broke or when it ended before its count. Flags: --rounds N --requests N --seed N
+ * --minutes N --report FILE (docs/soak.md) --no-quickstart.
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,6 +12,7 @@ import { createScratchDir } from '../apps/server/src/e2e/testing/scratch-dir.ts'
 import { createLlamaEngine } from '../packages/engines/src/llamacpp/llama-engine.ts';
 import { writePermutationModel } from '../packages/engines/src/testing/permutation-model.ts';
 import { runRandomTraffic } from '../packages/engines/src/testing/random-traffic.ts';
+import { soakQuickstart } from './soak/quickstart.ts';
 import { killTable } from './soak/kill-table.ts';
 
 const { values } = parseArgs({
@@ -21,6 +22,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     minutes: { type: 'string', default: '90' },
     report: { type: 'string' },
+    'no-quickstart': { type: 'boolean', default: false },
   },
 });
 const seed = Number(values.seed);
@@ -86,5 +88,9 @@ async function soakTraffic(dir: string): Promise<readonly string[]> {
 }
 
 await using dir = await createScratchDir('soak');
-const wrong = [...(await soakKills(dir.path)), ...(await soakTraffic(dir.path))];
+const wrong = [
+  ...(await soakKills(dir.path)),
+  ...(await soakTraffic(dir.path)),
+  ...(values['no-quickstart'] ? [] : await soakQuickstart(say)),
+];
 process.exitCode = wrong.length === 0 ? 0 : 1;

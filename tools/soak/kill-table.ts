@@ -1,6 +1,20 @@
 import type { RoundResult } from '../../apps/server/src/e2e/testing/kill-rounds.ts';
 
-/** The kill rounds as a table: one line a victim, and what went wrong in full. */
+const intro = [
+  '# Kill rounds',
+  '',
+  'Written by `node tools/soak.ts --report docs/soak.md`; do not edit.',
+  '',
+  'In each round a gang of two ranks, a job that fails once by its own fault, a short command and, every other time, a',
+  'training of two ranks run on one data directory while a served model is asked all the while; at a random moment one',
+  'process gets SIGKILL (`machine`: all of them at once, the server too). Then: every accepted job has ended as it should,',
+  'with no more attempts than the kill may cost; no rank ran twice in an attempt, as their own diaries tell; no more was',
+  'held at any moment than there is, as the events tell; the ledger holds exactly the seconds of the attempts and every',
+  'token that was answered; no process is left that nobody needs.',
+  '',
+] as const;
+
+/** The kill rounds as a page: what was done, one line a victim, and what went wrong in full. */
 export function killTable(
   results: readonly RoundResult[],
   run: { readonly wanted: number; readonly seed: number; readonly minutes: string },
@@ -26,6 +40,7 @@ export function killTable(
   });
   const wrong = results.flatMap((result) => result.wrong);
   return [
+    ...intro,
     `${results.length} of ${run.wanted} rounds, seed ${run.seed}, ${run.minutes} minutes, ${wrong.length} wrong.`,
     '',
     '| killed | rounds | jobs | attempts | answers | refused meanwhile | all well again after, median s | most s | wrong |',

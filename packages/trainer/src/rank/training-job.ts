@@ -38,7 +38,7 @@ function parseTrainingJob(json: unknown): TrainingJob {
   const checkpoint = (spec['checkpoint'] ?? {}) as Record<string, unknown>;
   const { every, everySteps, keep, keepBest } = checkpoint;
   return {
-    name: typeof spec['name'] === 'string' ? spec['name'] : undefined,
+    name: [spec['register'], spec['name']].find((name) => typeof name === 'string'),
     train,
     parallel,
     checkpoint: {
