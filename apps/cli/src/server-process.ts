@@ -3,8 +3,9 @@ import { spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { extname, join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { CliError } from './cli-error.ts';
-import { readServer } from './connection.ts';
+import { defaultDataDir, quickstartDataDir, readServer } from './connection.ts';
 import { exitCodes } from './exit-codes.ts';
 import { makeFolders } from './make-folders.ts';
 
@@ -17,20 +18,26 @@ export interface StartOptions {
   readonly args: readonly string[];
 }
 
-/** In the foreground: ends when the server ends, with its exit code. */
-export function runServer({ dataDir, args }: StartOptions): Promise<number> {
-  return new Promise((resolve) => {
-    const child = spawn(process.execPath, [serverEntry(), '--data-dir', dataDir, ...args], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    child.stdout.on('data', (chunk: Buffer) => {
-      const ready = parseReady(chunk.toString());
-      if (ready !== undefined)
-        process.stdout.write(`  ✓ platform up   ${ready.url}   data ${dataDir}\n  stop it with Ctrl-C\n`);
-    });
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill('SIGTERM'));
-    child.on('exit', (code) => resolve(code ?? 1));
+/** In the foreground: ends when the server ends. What it logs goes to stderr; what kept it from starting is told as ever. */
+export async function runServer({ dataDir, args }: StartOptions): Promise<number> {
+  const child = spawn(process.execPath, [serverEntry(), '--data-dir', dataDir, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
   });
+  child.stdout.on('data', (chunk: Buffer) => {
+    const ready = parseReady(chunk.toString());
+    if (ready !== undefined)
+      process.stdout.write(`  ✓ platform up   ${ready.url}   data ${dataDir}\n  stop it with Ctrl-C\n`);
+  });
+  let problem: CliError | undefined;
+  createInterface({ input: child.stderr }).on('line', (line) => {
+    const found = parseProblem(line);
+    if (found === undefined) process.stderr.write(`${line}\n`);
+    else problem = found;
+  });
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill('SIGTERM'));
+  const code = await new Promise<number>((resolve) => child.on('close', (ended) => resolve(ended ?? 1)));
+  if (code !== 0 && problem !== undefined) throw await withPortFacts(problem, args);
+  return code;
 }
 
 /** In the background: resolves when it answers, rejects with its own words when it does not start. */
@@ -60,9 +67,10 @@ export function startServer({ dataDir, args }: StartOptions): Promise<{ url: str
       child.stdout?.destroy();
       resolve(ready);
     });
-    child.on('exit', (code) =>
-      reject(startError(readFileSync(logFile, 'utf8').slice(-8_000), code, logFile)),
-    );
+    child.on('exit', (code) => {
+      const error = startError(readFileSync(logFile, 'utf8').slice(-8_000), code, logFile);
+      void withPortFacts(error, args).then(reject, reject);
+    });
   });
 }
 
@@ -74,14 +82,20 @@ function parseReady(text: string): { url: string; pid: number } | undefined {
   return undefined;
 }
 
+/** The last line of a server that cannot go on. */
+function parseProblem(line: string): CliError | undefined {
+  if (!line.startsWith('{"error":{')) return undefined;
+  const { error } = JSON.parse(line) as { error: { code: string; message: string; hint?: string } };
+  return new CliError(error.code, error.message, {
+    exitCode: error.code === 'internal' ? exitCodes.internal : exitCodes.refused,
+    ...(error.hint === undefined ? {} : { hint: error.hint }),
+  });
+}
+
 function startError(words: string, code: number | null, logFile: string): CliError {
   for (const line of words.split('\n').reverse()) {
-    if (!line.startsWith('{"error"')) continue;
-    const { error } = JSON.parse(line) as { error: { code: string; message: string; hint?: string } };
-    return new CliError(error.code, error.message, {
-      exitCode: exitCodes.refused,
-      ...(error.hint === undefined ? {} : { hint: error.hint }),
-    });
+    const problem = parseProblem(line);
+    if (problem !== undefined) return problem;
   }
   const lines = words.trim().split('\n');
   const telling = lines.findLast((line) => /^\S*Error\b|error:/i.test(line)) ?? lines.at(-1) ?? '';
@@ -89,6 +103,35 @@ function startError(words: string, code: number | null, logFile: string): CliErr
     exitCode: exitCodes.internal,
     hint: `its log: ${logFile}`,
   });
+}
+
+/** Whose the taken port is, and which one is free: the server itself can tell neither. */
+async function withPortFacts(error: CliError, args: readonly string[]): Promise<CliError> {
+  if (error.code !== 'port_in_use') return error;
+  const port = Number(args[args.indexOf('--port') + 1]);
+  const owner = [defaultDataDir(), quickstartDataDir()]
+    .map((dir) => ({ dir, server: readServer(dir) }))
+    .find(({ server }) => server !== undefined && new URL(server.url).port === String(port));
+  const free = await freePort(port + 1);
+  return new CliError(
+    'port_in_use',
+    owner === undefined
+      ? `port ${port} is taken by another program`
+      : `port ${port} is taken by another gantry (pid ${owner.server?.pid}, data ${owner.dir})`,
+    {
+      exitCode: exitCodes.refused,
+      hint:
+        owner === undefined
+          ? `use another: gantry up --port ${free}`
+          : `use it: gantry --data-dir ${owner.dir} status; or another: gantry up --port ${free}`,
+    },
+  );
+}
+
+/** The first free one from there on; 0, which is any, where none of the next is. */
+export async function freePort(wanted: number): Promise<number> {
+  for (let port = wanted; port < wanted + 50; port += 1) if (await isPortFree(port)) return port;
+  return 0;
 }
 
 export async function stopServer(dataDir: string): Promise<boolean> {

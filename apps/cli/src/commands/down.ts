@@ -16,11 +16,13 @@ export function downCommand(program: Command): void {
     program
       .command('down')
       .description('Stop the platform of this machine')
+      .option('--workers', 'and end what still runs; jobs go on from their checkpoints at the next start')
       .option('--purge', 'and remove everything it made; lists it first')
       .option('--yes', 'do remove it'),
     'gantry down',
+    'gantry down --workers',
     'gantry down --purge --yes',
-  ).action(async (options: { purge?: boolean; yes?: boolean }, command: Command) => {
+  ).action(async (options: DownOptions, command: Command) => {
     const given = command.optsWithGlobals<GlobalOptions>().dataDir;
     const dirs = given === undefined ? [defaultDataDir(), quickstartDataDir()] : [resolve(given)];
     if (
@@ -38,12 +40,25 @@ export function downCommand(program: Command): void {
     const say = (text: string): void => (isJson(command) ? undefined : print(text));
     const workers = dirs.flatMap((dir) => runningWorkers(dir));
     for (const dir of stopped) say(`  ✓ stopped   ${dir}`);
-    if (workers.length > 0 && options.purge !== true)
-      say(`  ${workers.length} running workers go on; the next "gantry up" takes them over`);
+    if (workers.length > 0 && options.purge !== true) {
+      if (options.workers === true) {
+        for (const dir of dirs) await endWorkers(dir);
+        say(`  ✓ ended   ${count(workers.length)}`);
+      } else
+        say(
+          `  ${count(workers.length)} ${workers.length === 1 ? 'goes' : 'go'} on; the next "gantry up" takes over; to end them: gantry down --workers`,
+        );
+    }
 
     const traces = options.purge === true ? tracesOf(dirs, given === undefined) : [];
     if (options.purge !== true || traces.length === 0) {
-      if (stopped.length === 0) say('  nothing is running and nothing is there');
+      const data = dirs.filter((dir) => existsSync(dir));
+      if (stopped.length === 0)
+        say(
+          data.length === 0
+            ? '  nothing runs and nothing is there'
+            : `  no server runs; data stays in ${data.join(' and ')}`,
+        );
       if (isJson(command)) print(JSON.stringify({ stopped, workers: workers.length, removed: [] }));
       return;
     }
@@ -53,7 +68,7 @@ export function downCommand(program: Command): void {
         traces.map(({ path, bytes, what }) => [path, formatBytes(bytes), what]),
       ),
     );
-    if (workers.length > 0) say(`  ${workers.length} running workers end`);
+    if (workers.length > 0) say(`  ${count(workers.length)} ${workers.length === 1 ? 'ends' : 'end'}`);
     if (options.yes !== true)
       throw new CliError('bad_request', 'nothing was removed', {
         hint: 'add --yes to remove all of it',
@@ -68,6 +83,14 @@ export function downCommand(program: Command): void {
     );
   });
 }
+
+interface DownOptions {
+  readonly purge?: boolean;
+  readonly workers?: boolean;
+  readonly yes?: boolean;
+}
+
+const count = (workers: number): string => `${workers} running worker${workers === 1 ? '' : 's'}`;
 
 /** Without a --data-dir everything goes, also what `gantry login` remembered. */
 function tracesOf(dirs: readonly string[], isEverything: boolean): readonly Trace[] {

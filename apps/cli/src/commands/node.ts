@@ -1,5 +1,6 @@
 import type { Node } from '@gantry/contract';
 import { formatBytes } from '@gantry/kit';
+import type { Client } from '@gantry/sdk';
 import type { Command } from 'commander';
 import { example, group } from '../command-group.ts';
 import { connect } from '../connection.ts';
@@ -36,7 +37,7 @@ export function nodeCommands(program: Command): void {
   ).action(async (name: string, _options: unknown, command: Command) => {
     const { client } = connect(command);
     await view(command, {
-      load: () => client.call('nodes.get', { params: { name } }),
+      load: async () => client.call('nodes.get', { params: { name: await nodeName(client, name) } }),
       text: describeNode,
     });
   });
@@ -46,11 +47,17 @@ export function nodeCommands(program: Command): void {
       node.command(`${action} <name>`).description(description),
       `gantry node ${action} this-machine`,
     ).action(async (name: string, _options: unknown, command: Command) => {
-      const found = await connect(command).client.call('nodes.act', { params: { name, action } });
+      const { client } = connect(command);
+      const params = { name: await nodeName(client, name), action };
+      const found = await client.call('nodes.act', { params });
       showOne(command, found, () => `  ${found.name} is ${coloured(found.state)}`);
     });
   }
 }
+
+/** `this-machine` is the one that the server runs on, whatever it is called. */
+const nodeName = async (client: Client, name: string): Promise<string> =>
+  name === 'this-machine' ? (await client.call('status.get', {})).node : name;
 
 function nodeRow(node: Node): readonly string[] {
   return [

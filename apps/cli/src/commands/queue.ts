@@ -3,7 +3,8 @@ import type { Command } from 'commander';
 import { example, group, numberOption } from '../command-group.ts';
 import { connect } from '../connection.ts';
 import { showOne } from '../output.ts';
-import { viewList, watchable } from '../view.ts';
+import { view, viewList, watchable } from '../view.ts';
+import { describeQueue } from '../views/queue.ts';
 import { inTreeOrder } from '../views/queue-tree.ts';
 
 interface CreateOptions {
@@ -25,11 +26,19 @@ export function queueCommands(program: Command): void {
     const { client } = connect(command);
     await viewList(command, {
       load: async () => inTreeOrder((await client.call('queues.list', { query: { limit: 500 } })).items),
-      heads: ['queue', 'gpus used / deserved / limit', 'cpus', 'borrowed', 'running', 'waiting', 'weight'],
+      heads: [
+        'queue',
+        'gpus used / deserved / limit',
+        'cpus used / limit',
+        'borrowed',
+        'running',
+        'waiting',
+        'weight',
+      ],
       row: ({ label, queue: each }) => [
         label,
         `${amount(each.used, 'devices')} / ${amount(each.deserved, 'devices')} / ${amount(each.limit, 'devices')}`,
-        amount(each.used, 'cpu'),
+        `${amount(each.used, 'cpu')} / ${amount(each.limit, 'cpu')}`,
         borrowed(each),
         String(each.running),
         String(each.waiting),
@@ -44,19 +53,9 @@ export function queueCommands(program: Command): void {
     'gantry queue show default',
   ).action(async (name: string, _options: unknown, command: Command) => {
     const { client } = connect(command);
-    await viewList(command, {
-      load: async () => [await client.call('queues.get', { params: { name } })],
-      heads: ['queue', 'parent', 'resource', 'used / deserved / limit', 'running', 'waiting', 'weight'],
-      row: (each) => [
-        each.name,
-        each.parent ?? '–',
-        'devices',
-        `${amount(each.used, 'devices')} / ${amount(each.deserved, 'devices')} / ${amount(each.limit, 'devices')}`,
-        String(each.running),
-        String(each.waiting),
-        String(each.weight),
-      ],
-      empty: 'no queue',
+    await view(command, {
+      load: () => client.call('queues.get', { params: { name } }),
+      text: describeQueue,
     });
   });
 

@@ -1,5 +1,5 @@
 /** The commands of a day on a real platform: start, run, look, back up, stop, restore, remove. */
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Bench, createBench } from './gantry.ts';
@@ -24,6 +24,24 @@ describe('a running platform', () => {
     const { code, err } = await bench.gantry('up', '--detach', '--port', '0');
     expect(code).toBe(3);
     expect(err).toMatch(/running already .*\[data_dir_held\]\n.*gantry status/s);
+  });
+
+  test('a port that is taken is told with one that is free', { timeout: patienceMs }, async () => {
+    const { url } = JSON.parse((await bench.gantry('status', '--json')).out) as { url: string };
+    const other = join(bench.home, 'other');
+    for (const how of [['--detach'], []]) {
+      const { code, err } = await bench.gantry(
+        '--data-dir',
+        other,
+        'up',
+        '--port',
+        new URL(url).port,
+        ...how,
+      );
+      expect({ code, err }).toMatchObject({ code: 3 });
+      expect(err).toMatch(/port \d+ is taken by .*\[port_in_use\]\n.*gantry up --port \d+/);
+    }
+    rmSync(other, { recursive: true });
   });
 
   test(
@@ -138,6 +156,20 @@ describe('a backup', () => {
   });
 });
 
+describe('gantry down', () => {
+  test('leaves workers alone, unless asked to end them too', { timeout: patienceMs }, async () => {
+    await restored.gantry('job', 'run', '--detach', '--name', 'goes-on', '--', 'sleep', '1000');
+    expect(
+      (await restored.gantry('job', 'wait', 'goes-on', '--for', 'running', '--timeout', '60s')).code,
+    ).toBe(0);
+    expect((await restored.gantry('down')).out).toMatch(/stopped[\s\S]*1 running worker goes on/);
+    expect((await restored.gantry('down', '--workers')).out).toContain('ended   1 running worker');
+    expect((await restored.gantry('down')).out).toContain('no server runs; data stays in');
+    expect((await restored.gantry('up', '--detach', '--port', '0')).code).toBe(0);
+    expect((await restored.gantry('job', 'cancel', 'goes-on')).code).toBe(0);
+  });
+});
+
 describe('gantry down --purge', () => {
   test('lists, and removes nothing without --yes', { timeout: patienceMs }, async () => {
     const { code, out, err } = await bench.gantry('down', '--purge');
@@ -154,7 +186,7 @@ describe('gantry down --purge', () => {
     );
     const { code, out } = await restored.gantry('down', '--purge', '--yes');
     expect(code).toBe(0);
-    expect(out).toMatch(/stopped[\s\S]*1 running workers end[\s\S]*removed/);
+    expect(out).toMatch(/stopped[\s\S]*1 running worker ends[\s\S]*removed/);
     expect(readdirSync(restored.home)).toEqual([]);
   });
 

@@ -4,7 +4,7 @@ import type { Node } from '@gantry/contract';
 import { formatDuration } from '@gantry/kit';
 import { type Client, createClient } from '@gantry/sdk';
 import { readServer } from '../connection.ts';
-import { isPortFree, startServer } from '../server-process.ts';
+import { freePort, startServer } from '../server-process.ts';
 import { sayStep } from './say-step.ts';
 
 export interface Platform {
@@ -35,9 +35,4 @@ function machine(node: Node | undefined): string {
   const [first] = node.devices;
   const devices = first === undefined ? 'no GPU' : `${node.devices.length} × ${first.model}`;
   return ` · ${node.cpuMilli / 1000} CPUs, ${devices}`;
-}
-
-async function freePort(wanted: number): Promise<number> {
-  for (let port = wanted; port < wanted + 50; port += 1) if (await isPortFree(port)) return port;
-  return 0;
 }
