@@ -17,7 +17,15 @@ export async function wrongWithJob(
 ): Promise<readonly string[]> {
   const wrong: string[] = [];
   const own = spec.retries ?? 0;
-  const userFailures = job.attempts.filter(({ exitClass }) => exitClass === 'user_error').length;
+  const diaries = spec.train === undefined ? witnessesOf(world.witnessDir, job.name) : [];
+  // Killed between its own failure and the note of it: it failed, and nobody will ever know by what.
+  const isLostFailure = ({ id, exitClass }: Job['attempts'][number]): boolean =>
+    cost > 0 &&
+    exitClass === 'infrastructure' &&
+    diaries.some(({ lines }) => lines.some(({ word, attempt }) => word === 'fail' && attempt === id));
+  const userFailures = job.attempts.filter(
+    (attempt) => attempt.exitClass === 'user_error' || isLostFailure(attempt),
+  ).length;
   if (job.state !== 'succeeded') wrong.push(`ended ${job.state} (${job.exitMessage})`);
   if (userFailures !== own) wrong.push(`${userFailures} failures of its own, not ${own}`);
   const needed = 1 + own;
@@ -28,7 +36,7 @@ export async function wrongWithJob(
   const attempts = job.attempts.map(({ id }) => id);
   if (spec.train === undefined) {
     const ranks = spec.replicas ?? 1;
-    wrong.push(...contradictions(witnessesOf(world.witnessDir, job.name), { ranks, attempts }));
+    wrong.push(...contradictions(diaries, { ranks, attempts }));
   } else wrong.push(...(await wrongTraining(world, job, spec.train.steps ?? 0)));
   return wrong.map((what) => `${job.name}: ${what}`);
 }
