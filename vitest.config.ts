@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-/** One worker per core; CI has two. A test may not sleep, so a slow test is a real one. */
+/** One worker per core; CI has two. Limits are for what hangs: a busy machine may take long. */
 export default defineConfig({
   test: {
     include: [
@@ -13,7 +13,7 @@ export default defineConfig({
     env: { ORT_DISABLE_TELEMETRY: '1' },
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
   },
 });
