@@ -9,6 +9,10 @@ import type { Reason } from './reason.ts';
 import type { RequestClass } from './request-class.ts';
 import type { ResourceName, ResourceVector, TaskGroup, Workload } from './snapshot.ts';
 
+/** What people ask for in. */
+const CPU_STEP_MILLI = 500;
+const MEMORY_STEP_BYTES = 256 * 2 ** 20;
+
 export interface Explanation {
   reasons: Reason[];
   nearestMiss: NearestMiss | null;
@@ -152,6 +156,17 @@ function changesThatHelp(planning: Planning, workload: Workload, skip: Uint8Arra
       starts(withRequest({ ...group.request, devices: fewer })),
     );
     if (devices > 0) changes.push({ kind: 'fewer_devices', group: group.name, devices });
+    const { cpuMilli, memoryBytes } = group.request;
+    const cpuSteps = largest(Math.ceil(cpuMilli / CPU_STEP_MILLI) - 1, (steps) =>
+      starts(withRequest({ ...group.request, cpuMilli: steps * CPU_STEP_MILLI })),
+    );
+    if (cpuSteps > 0)
+      changes.push({ kind: 'less_cpu', group: group.name, cpuMilli: cpuSteps * CPU_STEP_MILLI });
+    const memorySteps = largest(Math.ceil(memoryBytes / MEMORY_STEP_BYTES) - 1, (steps) =>
+      starts(withRequest({ ...group.request, memoryBytes: steps * MEMORY_STEP_BYTES })),
+    );
+    if (memorySteps > 0)
+      changes.push({ kind: 'less_memory', group: group.name, memoryBytes: memorySteps * MEMORY_STEP_BYTES });
     const { deviceModel, ...anyModel } = group.request;
     if (deviceModel !== undefined && starts(withRequest(anyModel)))
       changes.push({ kind: 'any_device_model', group: group.name });

@@ -29,6 +29,8 @@ export interface NearestMiss {
 export type UnblockChange =
   | { kind: 'fewer_members'; group: string; count: number }
   | { kind: 'fewer_devices'; group: string; devices: number }
+  | { kind: 'less_cpu'; group: string; cpuMilli: number }
+  | { kind: 'less_memory'; group: string; memoryBytes: number }
   | { kind: 'any_device_model'; group: string }
   | { kind: 'drop_topology' }
   | { kind: 'drop_selector' }

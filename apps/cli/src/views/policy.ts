@@ -1,9 +1,14 @@
 /** A scheduling policy in words. */
+import { formatDuration } from '@gantry/kit';
+
 export function describePolicy(policy: {
   readonly order?: string | undefined;
   readonly placement?: string | undefined;
   readonly preemption?: boolean | undefined;
   readonly reservation?: boolean | undefined;
+  readonly fairShare?: { readonly halfLife: number } | undefined;
+  readonly defragmentation?: { readonly movesPerHour: number } | undefined;
+  readonly rules?: readonly { readonly name: string; readonly when: string }[] | undefined;
   readonly topology?: { readonly levels: readonly string[] } | undefined;
   readonly pools?: Readonly<Record<string, { readonly nodes: Readonly<Record<string, string>> }>> | undefined;
   readonly version: number;
@@ -20,8 +25,11 @@ export function describePolicy(policy: {
     `  placement     ${policy.placement ?? 'shadow-price'}   of ${policy.choices.placement.join(', ')}`,
     `  preemption    ${policy.preemption === false ? 'off' : 'on'}`,
     `  reservation   ${policy.reservation === false ? 'off' : 'on'}`,
+    `  fair share    ${policy.fairShare === undefined ? 'of the present' : `of what was used lately, half of it counts after ${formatDuration(policy.fairShare.halfLife * 1000)}`}`,
+    `  moves         ${policy.defragmentation?.movesPerHour ?? 0} an hour`,
     `  topology      ${(policy.topology?.levels ?? ['block', 'rack']).join(' / ')} / host`,
     `  pools         ${pools.length === 0 ? 'none' : pools.join(', ')}`,
+    ...(policy.rules ?? []).map(({ name, when }) => `  rule          ${name}: ${when}`),
     `  version       ${policy.version}`,
   ].join('\n');
 }

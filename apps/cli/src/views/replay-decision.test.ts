@@ -43,10 +43,14 @@ test('a policy names what is in force, and what could be', () => {
   const text = describePolicy({
     order: 'las',
     pools: { fast: { nodes: { pool: 'fast' } } },
+    fairShare: { halfLife: 86_400 },
+    rules: [{ name: 'night', when: 'hour >= 22' }],
     version: 2,
     choices: { order: ['fifo', 'las'], placement: ['best-fit'] },
   });
   expect(text).toContain('las   of fifo, las');
   expect(text).toContain('fast (pool=fast)');
+  expect(text).toContain('half of it counts after 1 d');
+  expect(text).toContain('night: hour >= 22');
   expect(text).toContain('block / rack / host');
 });

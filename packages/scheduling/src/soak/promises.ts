@@ -141,6 +141,16 @@ function changed(workload: Workload, change: UnblockChange): Workload {
         ...group,
         request: { ...group.request, devices: change.devices },
       }));
+    case 'less_cpu':
+      return inGroup(change.group, (group) => ({
+        ...group,
+        request: { ...group.request, cpuMilli: change.cpuMilli },
+      }));
+    case 'less_memory':
+      return inGroup(change.group, (group) => ({
+        ...group,
+        request: { ...group.request, memoryBytes: change.memoryBytes },
+      }));
     case 'any_device_model':
       return inGroup(change.group, (group) => {
         const { deviceModel: _deviceModel, ...request } = group.request;
