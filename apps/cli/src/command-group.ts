@@ -1,4 +1,5 @@
 /** The few things every command does alike: a group of verbs, a verb in it, its example. */
+import { parseDuration } from '@gantry/kit';
 import { type Command, InvalidArgumentError } from 'commander';
 
 /** The group of that name, made at first use: several files may add verbs to one noun. */
@@ -30,4 +31,13 @@ export function countOption(text: string): number {
   if (!Number.isInteger(value) || value < 1)
     throw new InvalidArgumentError(`It must be a whole number from 1 on.`);
   return value;
+}
+
+/** A moment: as computers write it, a day, or how long ago. */
+export function timeOption(text: string, _before?: unknown, nowMs: number = Date.now()): string {
+  const agoMs = parseDuration(text);
+  const ms = agoMs === undefined && /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : nowMs - (agoMs ?? NaN);
+  if (Number.isNaN(ms))
+    throw new InvalidArgumentError('Write it like 7d (so long ago), 2026-01-31 or 2026-01-31T12:00:00Z.');
+  return new Date(ms).toISOString();
 }

@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import type { Node } from '@gantry/contract';
 import { formatBytes } from '@gantry/kit';
 import type { Client } from '@gantry/sdk';
@@ -55,9 +56,12 @@ export function nodeCommands(program: Command): void {
   }
 }
 
-/** `this-machine` is the one that the server runs on, whatever it is called. */
-const nodeName = async (client: Client, name: string): Promise<string> =>
-  name === 'this-machine' ? (await client.call('status.get', {})).node : name;
+/** `this-machine` is the only one there is, or the one that is called like the machine of whoever asks. */
+async function nodeName(client: Client, name: string): Promise<string> {
+  if (name !== 'this-machine') return name;
+  const { items } = await client.call('nodes.list', { query: { limit: 500 } });
+  return (items.length === 1 ? items[0]?.name : undefined) ?? hostname();
+}
 
 function nodeRow(node: Node): readonly string[] {
   return [

@@ -1,7 +1,7 @@
 import { formatBytes } from '@gantry/kit';
 import { usageBy } from '@gantry/contract';
 import { type Command, Option } from 'commander';
-import { example } from '../command-group.ts';
+import { example, timeOption } from '../command-group.ts';
 import { connect } from '../connection.ts';
 import { viewList, watchable } from '../view.ts';
 
@@ -18,10 +18,10 @@ export function usageCommand(program: Command): void {
         .command('usage')
         .description('What was used and what it costs')
         .addOption(new Option('--by <KEY>', 'one row each').choices(usageBy).default('job'))
-        .option('--from <TIME>', 'like 2026-01-01T00:00:00Z')
-        .option('--to <TIME>', 'the same, not included'),
+        .option('--from <TIME>', 'like 7d (so long ago), 2026-01-31 or 2026-01-31T12:00:00Z', timeOption)
+        .option('--to <TIME>', 'the same, not included', timeOption),
     ),
-    'gantry usage --by queue',
+    'gantry usage --by queue --from 7d',
   ).action(async ({ by, from, to }: UsageOptions, command: Command) => {
     const { client } = connect(command);
     await viewList(command, {
