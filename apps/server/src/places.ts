@@ -64,17 +64,26 @@ export function createPlaces(dataDir: string, blobs: BlobStore): Places {
       const text = await readFile(join(workerDir(workerId), 'endpoint.json'), 'utf8').catch(() => undefined);
       if (text === undefined) return undefined;
       try {
-        const value = JSON.parse(text) as { socketPath?: string; port?: number };
-        if (typeof value.socketPath === 'string') return { socketPath: value.socketPath };
-        return typeof value.port === 'number' ? { port: value.port } : undefined;
+        const { socketPath, port, healthPath } = JSON.parse(text) as {
+          readonly socketPath?: string;
+          readonly port?: number;
+          readonly healthPath?: string;
+        };
+        if (typeof socketPath === 'string') return { socketPath };
+        if (typeof port !== 'number') return undefined;
+        return { port, ...(healthPath === undefined ? {} : { healthPath }) };
       } catch {
         return undefined; // half written: the next look sees it whole
       }
     },
+    announceEngine: async (workerId, origin) => {
+      await mkdir(workerDir(workerId), { recursive: true });
+      await writeFile(join(workerDir(workerId), 'endpoint.json'), `${JSON.stringify(origin)}\n`);
+    },
     engineHealth: (origin) =>
       new Promise((resolve) => {
         const probe = request({
-          path: '/ready',
+          path: 'port' in origin ? (origin.healthPath ?? '/ready') : '/ready',
           timeout: 2_000,
           ...('socketPath' in origin
             ? { socketPath: origin.socketPath }

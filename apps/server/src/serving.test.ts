@@ -186,6 +186,37 @@ describe('serving', () => {
     expect(foreign.status).toBe(404);
   }, 120_000);
 
+  test('a server of one’s own is placed, awaited by its health path, asked by its own name, and stopped', async () => {
+    const program = `
+      const { createServer } = require('node:http');
+      const { PORT, MODEL_NAME, MODEL_PATH } = process.env;
+      createServer((request, response) => {
+        if (request.url === '/alive') return response.end('yes');
+        request.resume().on('end', () => {
+          const text = MODEL_PATH.endsWith('.gguf') ? MODEL_NAME : 'no model';
+          const usage = { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 };
+          response.setHeader('content-type', 'application/json');
+          response.end(JSON.stringify({ object: 'text_completion', choices: [{ index: 0, text }], usage }));
+        });
+      }).listen(Number(process.argv[1]), '127.0.0.1');`;
+    await home.operator.call('endpoints.create', {
+      body: {
+        name: 'own',
+        model: 'lm@1',
+        resources,
+        server: {
+          command: [process.execPath, '-e', program, '$PORT'],
+          healthPath: '/alive',
+          modelName: 'mine',
+        },
+      },
+    });
+    await endpointWhen('own', ({ state }) => state === 'ready');
+    expect((await ask('own')).body.choices[0].text).toBe('mine');
+    await home.operator.call('endpoints.update', { params: { name: 'own' }, body: { replicas: 0 } });
+    await endpointWhen('own', ({ replicas }) => replicas.length === 0);
+  }, 120_000);
+
   test('a foreign tenant finds nothing of it', async () => {
     expect((await ask('chat', {}, strangerKey)).status).toBe(404);
     for (const [method, path] of [

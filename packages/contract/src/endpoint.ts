@@ -67,6 +67,22 @@ const speculationSchema = z
     message: 'goes with method draft, and only with it',
   });
 
+/**
+ * A server of your own in place of ours: vLLM, SGLang, Triton, llama-server or any other that speaks OpenAI's dialect
+ * or the Open Inference Protocol over HTTP. `$PORT`, `$MODEL_PATH` and `$MODEL_NAME` are filled in, also in its
+ * environment.
+ */
+const ownServerSchema = z.strictObject({
+  command: z.array(z.string().max(10_000)).min(1).max(256),
+  /** Answers 200 when it can serve. */
+  healthPath: z.string().startsWith('/').max(500).default('/health'),
+  /** Given up when it is not healthy after so long. */
+  startSeconds: z.number().int().min(1).max(86_400).default(600),
+  /** The name that it knows the model by; absent: the version's, `name@3`. */
+  modelName: z.string().min(1).max(200).optional(),
+});
+export type OwnServer = z.output<typeof ownServerSchema>;
+
 export const endpointCreate = z.strictObject({
   name: nameSchema,
   model: z.string().min(1).max(200),
@@ -87,9 +103,12 @@ export const endpointCreate = z.strictObject({
   cacheSeconds: z.number().int().min(1).max(86_400).optional(),
   /** Slower than this counts as slow when a rollout is judged; absent: the stable revision's own slowest tenth. */
   latencyObjectiveMs: z.number().positive().max(600_000).optional(),
+  /** Another endpoint that answers where this one cannot: nothing ready, too much to do, or its model server failed. */
+  fallback: nameSchema.optional(),
   /** How a tensor model's requests are joined (docs/serving.md). */
   batching: batchingSchema.optional(),
   speculation: speculationSchema.optional(),
+  server: ownServerSchema.optional(),
 });
 /** As written, before defaults. */
 export type EndpointCreateInput = z.input<typeof endpointCreate>;
@@ -102,6 +121,7 @@ export const endpointUpdate = z.strictObject({
   limits: requestLimits.nullable().optional(),
   cacheSeconds: z.number().int().min(1).max(86_400).nullable().optional(),
   latencyObjectiveMs: z.number().positive().max(600_000).nullable().optional(),
+  fallback: nameSchema.nullable().optional(),
 });
 
 export const rolloutModes = ['canary', 'shadow', 'ab'] as const;
@@ -170,6 +190,7 @@ export const endpointSchema = z.object({
   scaling: scalingSchema.optional(),
   limits: requestLimits.optional(),
   cacheSeconds: z.number().optional(),
+  fallback: z.string().optional(),
   rollout: rolloutSchema.optional(),
 });
 export type Endpoint = z.output<typeof endpointSchema>;

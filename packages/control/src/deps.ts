@@ -13,6 +13,11 @@ export interface Log {
 /** `unready`: it answers, and says that it cannot take work now. */
 export type EngineHealth = 'ready' | 'unready' | 'unreachable';
 
+/** Where an engine listens; `healthPath` where it is not our own, which says so at `/ready`. */
+export type EngineOrigin =
+  | { readonly socketPath: string }
+  | { readonly port: number; readonly healthPath?: string };
+
 /** Files and folders of one server, as the doing layers lay them out. Paths are absolute. */
 export interface Places {
   workerDir(workerId: string): string;
@@ -33,8 +38,10 @@ export interface Places {
     main: string,
   ): Promise<string>;
   /** Where an engine says it listens, once it does. */
-  engineOrigin(workerId: string): Promise<{ socketPath: string } | { port: number } | undefined>;
-  engineHealth(origin: { socketPath: string } | { port: number }): Promise<EngineHealth>;
+  engineOrigin(workerId: string): Promise<EngineOrigin | undefined>;
+  /** Says so for a server that does not say it itself. */
+  announceEngine(workerId: string, origin: EngineOrigin): Promise<void>;
+  engineHealth(origin: EngineOrigin): Promise<EngineHealth>;
   filesOf(
     path: string,
   ): Promise<readonly { path: string; bytes: number; open(): AsyncIterable<Uint8Array> }[]>;

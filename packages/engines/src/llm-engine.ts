@@ -91,7 +91,8 @@ export interface LlmEngine extends AsyncDisposable {
   /** `hasSpecials`: names of special tokens in the text become those tokens (templates only, never user text). */
   tokenize(text: string, hasSpecials?: boolean): number[];
   detokenize(tokens: readonly number[]): string;
-  renderChat(messages: readonly ChatMessage[]): string;
+  /** `tools`: as they came; a template that does not know them leaves them out. */
+  renderChat(messages: readonly ChatMessage[], tools?: readonly unknown[]): string;
   generate(request: GenerateRequest): AsyncIterable<GenerateEvent>;
   embed(tokens: readonly number[]): Promise<readonly number[]>;
   stats(): EngineStats;
@@ -100,4 +101,8 @@ export interface LlmEngine extends AsyncDisposable {
 export interface ChatMessage {
   readonly role: string;
   readonly content: string;
+  /** As they came: what an assistant called, and which call a tool answers. */
+  readonly tool_calls?: readonly unknown[];
+  readonly tool_call_id?: string;
+  readonly name?: string;
 }

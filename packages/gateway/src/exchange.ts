@@ -32,6 +32,7 @@ const retriableStatuses: ReadonlySet<number> = new Set([502, 504]);
 const notNow = 503;
 const clientLeft = 499;
 const suspectWaitMs = 50;
+const handedOver: ReadonlySet<string> = new Set(['no_ready_replica', 'upstream_failed', 'upstream_timeout']);
 
 export interface ExchangeInput {
   readonly id: string;
@@ -42,6 +43,10 @@ export interface ExchangeInput {
   /** 0 is usual; below gives way to others. */
   readonly priority: number;
   readonly startedMs: number;
+  /** Another endpoint was asked for and could not answer. */
+  readonly isFallback: boolean;
+  /** Hands the request to another endpoint; true when it took it. */
+  readonly fallBack: () => boolean;
   readonly incoming: GatewayRequest;
   readonly response: GatewayResponse;
 }
@@ -177,6 +182,7 @@ export class Exchange implements AttemptListener {
       return;
     }
     context.onHold(this.#input.route);
+    if (this.#handOver({ code: 'no_ready_replica' })) return;
     context.stats.holding++;
     this.#load.holding++;
     const resume = (): void => {
@@ -322,6 +328,7 @@ export class Exchange implements AttemptListener {
       'x-request-id': this.#input.id,
       'x-gantry-revision': attempt.revision.revision.revisionId,
     };
+    if (this.#input.isFallback) headers['x-gantry-fallback'] = this.#input.route.route.endpointName;
     if (this.#input.incoming.headers['x-gantry-debug'] !== undefined) {
       headers['x-gantry-route'] =
         `${this.#routeReason}; replica=${attempt.replica.replicaId}; attempts=${this.#tried.length}`;
@@ -370,9 +377,17 @@ export class Exchange implements AttemptListener {
     this.#settle(clientLeft);
   }
 
+  /** What the client has seen nothing of may be answered by another endpoint, where the route names one. */
+  #handOver(problem: Problem): boolean {
+    if (this.#client.isStreaming || !this.#input.fallBack()) return false;
+    this.#settle(problemStatus(problem));
+    return true;
+  }
+
   #fail(problem: Problem): void {
     if (this.#isSettled) return;
     this.#attempt?.abandon(new Error(problem.code));
+    if (handedOver.has(problem.code) && this.#handOver(problem)) return;
     const { response } = this.#input;
     if (this.#client.isStreaming) {
       response.end(`data: ${problemBody(problem)}\n\n`);

@@ -17,6 +17,7 @@ import { GatewayStats } from './gateway-stats.ts';
 import { KeyCache } from './key-cache.ts';
 import { unlimited, type Limits } from './limits.ts';
 import type { EndpointLoad } from './load-meter.ts';
+import type { InferenceRequest } from './inference-request.ts';
 import { listModels, modelReadiness, serverFacts, type Listing } from './listings.ts';
 import { parseOipPath, toOipRequest } from './parse-oip.ts';
 import { operationPaths, parseRequest, type ParseOutcome } from './parse-request.ts';
@@ -202,21 +203,35 @@ class HttpGateway implements Gateway {
       this.#refuse(incoming, response, id, { code: 'model_not_found', param: 'model' });
       return;
     }
+    const asked = new Set([request.model]);
+    const problem = this.#start(call, request, route, asked);
+    if (problem === undefined) return;
+    if (problem.code === 'overloaded' && this.#fallBack(call, request, route, asked)) return;
+    this.#refuse(incoming, response, id, problem);
+  }
+
+  /** Hands a request to another endpoint where the route names one that could answer now; each is asked once. */
+  #fallBack(call: Call, request: InferenceRequest, { route }: LiveRoute, asked: Set<string>): boolean {
+    const name = route.fallback;
+    if (name === undefined || asked.has(name)) return false;
+    const next = this.#context.table.lookup(call.principal.tenantId, name);
+    if (next === undefined || this.#usable(next) === 0) return false;
+    asked.add(name);
+    return this.#start(call, { ...request, model: name, modelVersion: undefined }, next, asked) === undefined;
+  }
+
+  /** Says why not, or nothing when the request is on its way. */
+  #start(call: Call, request: InferenceRequest, route: LiveRoute, asked: Set<string>): Problem | undefined {
+    const { principal, incoming } = call;
     const priority = priorityOf(incoming);
     const retryAfterMs = this.#shed(route, priority);
-    if (retryAfterMs !== undefined) {
-      this.#refuse(incoming, response, id, { code: 'overloaded', retryAfterMs });
-      return;
-    }
+    if (retryAfterMs !== undefined) return { code: 'overloaded', retryAfterMs };
     const admitted = this.#limits.admit(principal, route.route, {
       promptTokens: request.promptTokensEstimate,
       promptBytes: request.bytes.length,
       maxCompletionTokens: request.maxTokens,
     });
-    if ('problem' in admitted) {
-      this.#refuse(incoming, response, id, admitted.problem);
-      return;
-    }
+    if ('problem' in admitted) return admitted.problem;
     this.#context.retryBudget.noteRequest();
     new Exchange(this.#context, {
       ...call,
@@ -224,19 +239,25 @@ class HttpGateway implements Gateway {
       request,
       priority,
       admission: admitted.admission,
+      isFallback: asked.size > 1,
+      fallBack: () => this.#fallBack(call, request, route, asked),
     }).start();
+    return undefined;
+  }
+
+  #usable({ revisions }: LiveRoute): number {
+    const now = this.#context.now();
+    return revisions.reduce(
+      (sum, { replicas }) => sum + replicas.filter((state) => state.isUsable(now)).length,
+      0,
+    );
   }
 
   #shed(live: LiveRoute, priority: number): number | undefined {
     const { slots, endpointId } = live.route;
     if (slots === undefined) return undefined;
-    const now = this.#context.now();
-    const ready = live.revisions.reduce(
-      (sum, { replicas }) => sum + replicas.filter((state) => state.isUsable(now)).length,
-      0,
-    );
     const { inFlight } = this.#context.loads.of(endpointId);
-    return shedFor({ inFlight, capacity: ready * slots, priority });
+    return shedFor({ inFlight, capacity: this.#usable(live) * slots, priority });
   }
 
   #list({ incoming, response, id }: Call, listing: Listing | undefined): void {

@@ -30,6 +30,8 @@ export interface Route {
   readonly slots?: number;
   /** False: it was stopped on purpose, so a request is refused at once instead of held for a replica. */
   readonly holds?: boolean;
+  /** Another endpoint of the tenant that answers where this one cannot. */
+  readonly fallback?: string;
   /** A caller keeps its arm of a split even without naming a user. */
   readonly isSticky?: boolean;
   /** A copy of so many percent of the requests goes to this revision. */

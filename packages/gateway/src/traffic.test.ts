@@ -92,6 +92,31 @@ describe('traffic', () => {
     ]);
   });
 
+  it('asks the endpoint that is named as fallback, at once where nothing is ready, and never in a circle', async () => {
+    await using dead = await createFakeEngine((_received, response) => {
+      response.destroy();
+    });
+    await using spare = await createFakeEngine();
+    await using harness = await createGatewayHarness({ maxAttempts: 1 });
+    const primary = { ...chatRoute(), fallback: 'spare' };
+    const other = { ...chatRoute(spare), endpointId: 'ep-spare', endpointName: 'spare', fallback: 'chat' };
+    harness.gateway.setRoutes('acme', [primary, other]);
+    const answer = await harness.post('/v1/completions', asked);
+    expect(answer.status).toBe(200);
+    expect(answer.headers.get('x-gantry-fallback')).toBe('spare');
+    expect(harness.meter.map(({ endpointId, status }) => [endpointId, status])).toEqual([
+      ['ep-chat', 503],
+      ['ep-spare', 200],
+    ]);
+    harness.gateway.setRoutes('acme', [{ ...chatRoute(dead), fallback: 'spare' }, other]);
+    expect((await harness.post('/v1/completions', asked)).status).toBe(200);
+    harness.gateway.setRoutes('acme', [
+      { ...chatRoute(dead), fallback: 'spare' },
+      { ...other, revisions: chatRoute(dead).revisions },
+    ]);
+    expect((await harness.post('/v1/completions', asked)).status).toBe(502);
+  });
+
   it('holds no request for an endpoint that was stopped on purpose', async () => {
     await using harness = await createGatewayHarness();
     harness.gateway.setRoutes('acme', [{ ...chatRoute(), holds: false }]);

@@ -53,3 +53,10 @@ export {
   type BatchRequest,
 } from './batching/dynamic-batcher.ts';
 export { LatencyCurve } from './batching/latency-curve.ts';
+export {
+  defaultDriftPolicy,
+  DriftMonitor,
+  type DriftFinding,
+  type DriftPolicy,
+  type DriftSample,
+} from './drift/drift-monitor.ts';

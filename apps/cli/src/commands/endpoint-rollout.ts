@@ -14,6 +14,41 @@ export function endpointRolloutCommands(program: Command): void {
 
   example(
     endpoint
+      .command('serve <name> <command...>')
+      .description('Serve a model with a server of your own: vLLM, SGLang, Triton, llama-server')
+      .requiredOption('--model <REF>', 'name, name@3 or name@alias')
+      .option('--cpu <N>', 'cores of a replica', numberOption, 1)
+      .option('--memory <SIZE>', 'of a replica', '4Gi')
+      .option('--gpus <N>', 'of a replica', numberOption, 0)
+      .option('--replicas <N>', 'processes', numberOption, 1)
+      .option('--health <PATH>', 'answers 200 when it can serve', '/health')
+      .option('--model-name <NAME>', 'that it knows the model by'),
+    "gantry endpoint serve chat --model llama --gpus 1 -- vllm serve '$MODEL_PATH' --port '$PORT' --served-model-name '$MODEL_NAME'",
+  ).action(async (name: string, words: string[], options: ServeOptions, command: Command) => {
+    const { model, cpu, memory, gpus, replicas, health, modelName } = options;
+    const made = await connect(command).client.call('endpoints.create', {
+      body: {
+        name,
+        model,
+        replicas,
+        resources: { cpu, memory, gpu: gpus },
+        server: {
+          command: words,
+          healthPath: health,
+          ...(modelName === undefined ? {} : { modelName }),
+        },
+      },
+    });
+    showOne(
+      command,
+      made,
+      () =>
+        `  … endpoint ${name}   ${made.model}\n  look: gantry endpoint show ${name} --watch   gantry endpoint logs ${name} --follow`,
+    );
+  });
+
+  example(
+    endpoint
       .command('rollout <name>')
       .description('Give part of the traffic to another version, or change that part')
       .requiredOption('--to <REF>', 'name, name@3 or name@alias')
@@ -145,6 +180,16 @@ export function endpointRolloutCommands(program: Command): void {
         ),
     });
   });
+}
+
+interface ServeOptions {
+  readonly model: string;
+  readonly cpu: number;
+  readonly memory: string;
+  readonly gpus: number;
+  readonly replicas: number;
+  readonly health: string;
+  readonly modelName?: string;
 }
 
 interface LogOptions {

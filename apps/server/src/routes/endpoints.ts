@@ -38,8 +38,10 @@ async function servedVersion(
   tx: Tx,
   tenantId: string,
   reference: string,
+  isOwnServer = false,
 ): Promise<ServedVersion & { readonly engine: 'llm' | 'tensor' }> {
   const row = await resolveVersion(tx, tenantId, reference);
+  if (isOwnServer) return { model: row.name, modelVersionId: row.id, engine: 'llm' };
   const spec = row.spec as ModelVersionRecord;
   const files = engineFiles(spec);
   if (files === undefined)
@@ -108,6 +110,7 @@ export function endpointRoutes(platform: Platform): EndpointRoutes {
       ...(spec.scaling === undefined ? {} : { scaling: spec.scaling }),
       ...(spec.limits === undefined ? {} : { limits: spec.limits }),
       ...(spec.cacheSeconds === undefined ? {} : { cacheSeconds: spec.cacheSeconds }),
+      ...(spec.fallback === undefined ? {} : { fallback: spec.fallback }),
       ...(rollout === undefined
         ? {}
         : {
@@ -134,10 +137,11 @@ export function endpointRoutes(platform: Platform): EndpointRoutes {
     deps.store.read({ tenantId: principal.tenantId }, (tx) =>
       findOr404(tx, 'endpoint', principal.tenantId, name),
     );
-  const versionOf = (principal: Principal, reference: string): Promise<ServedVersion> =>
-    deps.store.read({ tenantId: principal.tenantId }, async (tx) =>
-      toServed(await servedVersion(tx, principal.tenantId, reference)),
-    );
+  const versionOf = (principal: Principal, reference: string, endpoint: Row): Promise<ServedVersion> =>
+    deps.store.read({ tenantId: principal.tenantId }, async (tx) => {
+      const isOwnServer = (endpoint.spec as EndpointSpecRecord).server !== undefined;
+      return toServed(await servedVersion(tx, principal.tenantId, reference, isOwnServer));
+    });
 
   return {
     'endpoints.create': async ({ principal, requestId }, { body }) => {
@@ -145,7 +149,7 @@ export function endpointRoutes(platform: Platform): EndpointRoutes {
       const { name, model, queue: queueName, scaling, limits, cacheSeconds, contextTokens, ...rest } = body;
       await deps.store.tx({ tenantId: principal.tenantId }, async (tx) => {
         const queue = await findOr404(tx, 'queue', principal.tenantId, queueName);
-        const version = await servedVersion(tx, principal.tenantId, model);
+        const version = await servedVersion(tx, principal.tenantId, model, rest.server !== undefined);
         const speculation = await draftOf(tx, principal.tenantId, rest.speculation);
         await tx.insert({
           kind: 'endpoint',
@@ -169,8 +173,10 @@ export function endpointRoutes(platform: Platform): EndpointRoutes {
             ...(limits === undefined ? {} : { limits }),
             ...(cacheSeconds === undefined ? {} : { cacheSeconds }),
             ...(rest.latencyObjectiveMs === undefined ? {} : { latencyObjectiveMs: rest.latencyObjectiveMs }),
+            ...(rest.fallback === undefined ? {} : { fallback: rest.fallback }),
             ...(rest.batching === undefined ? {} : { batching: rest.batching }),
             ...(speculation === undefined ? {} : { speculation }),
+            ...(rest.server === undefined ? {} : { server: rest.server }),
           } satisfies EndpointSpecRecord,
           status: {} satisfies EndpointStatusRecord,
         });
@@ -203,7 +209,7 @@ export function endpointRoutes(platform: Platform): EndpointRoutes {
     'endpoints.get': ({ principal }, { params }) => show(principal, params.name),
     'endpoints.update': async ({ principal, ifMatchVersion, requestId }, { params, body }) => {
       const row = await find(principal, params.name);
-      const version = body.model === undefined ? undefined : await versionOf(principal, body.model);
+      const version = body.model === undefined ? undefined : await versionOf(principal, body.model, row);
       await endpoints.change(row.id, (spec) => updateEndpoint(spec, body, version), {
         actor: principal.userName,
         requestId,
@@ -214,7 +220,7 @@ export function endpointRoutes(platform: Platform): EndpointRoutes {
     'endpoints.rollout': async ({ principal, ifMatchVersion, requestId }, { params, body }) => {
       const row = await find(principal, params.name);
       checkVersion(row, ifMatchVersion);
-      const version = await versionOf(principal, body.to);
+      const version = await versionOf(principal, body.to, row);
       await endpoints.change(row.id, (spec) => startRollout(spec, body, version, isoNow(deps.clock)), {
         actor: principal.userName,
         requestId,

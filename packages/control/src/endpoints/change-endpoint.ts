@@ -24,6 +24,7 @@ export interface EndpointUpdate {
   readonly limits?: Lifted<RequestLimits>;
   readonly cacheSeconds?: Lifted<number>;
   readonly latencyObjectiveMs?: Lifted<number>;
+  readonly fallback?: Lifted<string>;
 }
 
 /** Settings, and at once another version where one is named (blue-green: traffic moves when it is ready). */
@@ -33,7 +34,7 @@ export function updateEndpoint(
   version: ServedVersion | undefined,
 ): EndpointChange {
   const isNew = version !== undefined && version.modelVersionId !== spec.modelVersionId;
-  const { scaling, limits, cacheSeconds, latencyObjectiveMs, ...rest } = spec;
+  const { scaling, limits, cacheSeconds, latencyObjectiveMs, fallback, ...rest } = spec;
   const keepScaling = update.replicas === undefined ? scaling : undefined;
   const changed = {
     ...rest,
@@ -42,6 +43,7 @@ export function updateEndpoint(
     ...present('limits', pick(limits, update.limits)),
     ...present('cacheSeconds', pick(cacheSeconds, update.cacheSeconds)),
     ...present('latencyObjectiveMs', pick(latencyObjectiveMs, update.latencyObjectiveMs)),
+    ...present('fallback', pick(fallback, update.fallback)),
   };
   const next = isNew ? replaceStable(changed, version) : changed;
   return {

@@ -1,5 +1,5 @@
 /** How endpoints and their replicas lie in the store. */
-import type { Batching, RequestLimits, Scaling } from '@gantry/contract';
+import type { Batching, OwnServer, RequestLimits, Scaling } from '@gantry/contract';
 
 /** One model version as an endpoint serves it. Numbers only grow: a revision is never used twice. */
 export interface RevisionRecord {
@@ -36,8 +36,10 @@ export interface EndpointSpecRecord extends RevisionRecord {
   readonly limits?: RequestLimits;
   readonly cacheSeconds?: number;
   readonly latencyObjectiveMs?: number;
+  readonly fallback?: string;
   readonly batching?: Batching;
   readonly speculation?: SpeculationRecord;
+  readonly server?: OwnServer;
   readonly queue: string;
   readonly queueId: string;
   readonly user: string;
@@ -65,6 +67,7 @@ export interface ReplicaSpecRecord extends RevisionRecord {
   readonly contextTokens?: number;
   readonly batching?: Batching;
   readonly speculation?: SpeculationRecord;
+  readonly server?: OwnServer;
   readonly resources: EndpointSpecRecord['resources'];
 }
 

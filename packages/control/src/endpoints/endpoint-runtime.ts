@@ -13,6 +13,7 @@ import { allRows } from '../rows.ts';
 import { Autoscaler, type EndpointLoad, type ScalingChange } from './autoscaler.ts';
 import { type EndpointChange, promoteRollout, rollBack } from './change-endpoint.ts';
 import { decideEndpoint } from './decide-endpoint.ts';
+import { DriftWatch } from './drift-watch.ts';
 import { endReplica } from './end-replica.ts';
 import { evictReplica } from './evict-replica.ts';
 import type {
@@ -26,6 +27,7 @@ import { markReady } from './mark-ready.ts';
 import { pause } from './pause.ts';
 import { RolloutJudge, type RolloutView, type SeenRequest } from './rollout-judge.ts';
 import { type EngineStart, startEngine } from './start-engine.ts';
+import { tellDrift } from './tell-drift.ts';
 import { type EndpointRoute, type Origin, toRoute } from './to-route.ts';
 import { desiredReplicas, revisionName } from './wanted-revisions.ts';
 import { type ChangeAuthor, writeChange, writeScale } from './write-change.ts';
@@ -68,6 +70,7 @@ export function createEndpointRuntime(deps: Deps, hub: Hub, world: EndpointWorld
   const byWorker = new Map<string, string>();
   const watches = new Map<string, AbortController>();
   const judge = new RolloutJudge();
+  const driftWatch = new DriftWatch();
   const autoscaler = new Autoscaler();
   const deciding = new Set<string>();
   const stopping = new AbortController();
@@ -208,6 +211,7 @@ export function createEndpointRuntime(deps: Deps, hub: Hub, world: EndpointWorld
       );
       if (desired === undefined) {
         judge.watch(endpointId, undefined);
+        driftWatch.forget(endpointId);
         autoscaler.forget(endpointId);
       }
       const tenantId = desired?.tenantId ?? loaded.replicas[0]?.tenantId;
@@ -242,12 +246,14 @@ export function createEndpointRuntime(deps: Deps, hub: Hub, world: EndpointWorld
     const watch = new AbortController();
     watches.set(replica.id, watch);
     const endpointId = replica.parentId ?? '';
+    const spec = replica.spec as ReplicaSpecRecord;
     const signal = AbortSignal.any([watch.signal, stopping.signal]);
     try {
       await watchEngine({
         places: deps.places,
         workerId,
         signal,
+        ...(spec.server === undefined ? {} : { startUpMs: spec.server.startSeconds * 1_000 }),
         wait: (delayMs) => pause(delayMs, signal),
         onReadiness: async (origin, isReady) => {
           origins.set(replica.id, { origin, isReady });
@@ -317,6 +323,8 @@ export function createEndpointRuntime(deps: Deps, hub: Hub, world: EndpointWorld
       return true;
     },
     observe: (request) => {
+      const drift = request.shadow === undefined ? driftWatch.observe(request) : undefined;
+      if (drift !== undefined) background(tellDrift(deps, request.endpointId, drift));
       if (judge.observe(request)) background(decideRollout(request.endpointId));
     },
     feedback: (endpointId, requestId, score) => {

@@ -9,6 +9,8 @@ export interface EngineWatchOptions {
   readonly places: Pick<Places, 'engineOrigin' | 'engineHealth'>;
   readonly workerId: string;
   readonly signal: AbortSignal;
+  /** Given up when it is not ready after so long. */
+  readonly startUpMs?: number;
   wait(delayMs: number): Promise<void>;
   /** First true after loading and warming up. */
   onReadiness(origin: Origin, isReady: boolean): Promise<void>;
@@ -24,13 +26,14 @@ const silentLooks = 6;
 
 export async function watchEngine(options: EngineWatchOptions): Promise<void> {
   const { places, workerId, signal } = options;
+  const startUpMs = options.startUpMs ?? startUpBudgetMs;
   let origin: Origin | undefined;
   for (let waitedMs = 0; origin === undefined; waitedMs += loadingLookMs) {
     const found = await places.engineOrigin(workerId);
     if (signal.aborted) return;
     if (found !== undefined && (await places.engineHealth(found)) === 'ready') origin = found;
-    else if (waitedMs >= startUpBudgetMs)
-      return options.onGivenUp(`the engine was not ready within ${startUpBudgetMs / 1_000} s`);
+    else if (waitedMs >= startUpMs)
+      return options.onGivenUp(`the engine was not ready within ${startUpMs / 1_000} s`);
     else await options.wait(loadingLookMs);
     if (signal.aborted) return;
   }

@@ -29,6 +29,7 @@ export function newReplica(endpoint: Row, wanted: WantedRevision, nowMs: number)
       ...(spec.contextTokens === undefined ? {} : { contextTokens: spec.contextTokens }),
       ...(spec.batching === undefined ? {} : { batching: spec.batching }),
       ...(spec.speculation === undefined ? {} : { speculation: spec.speculation }),
+      ...(spec.server === undefined ? {} : { server: spec.server }),
     } satisfies ReplicaSpecRecord,
     status: {
       restarts: status.crashes ?? 0,

@@ -11,6 +11,8 @@ export interface SeenRequest {
   readonly revisionId: string | undefined;
   readonly status: number;
   readonly requestMs: number;
+  readonly promptTokens?: number;
+  readonly completionTokens?: number;
   /** A copy whose answer nobody got: whether it was equal to the one that was given; undefined: not comparable. */
   readonly shadow?: { readonly isEqual: boolean | undefined };
 }

@@ -4,6 +4,7 @@ import type { Deps } from '../deps.ts';
 import type { ModelVersionRecord } from '../models/model-record.ts';
 import type { ReplicaSpecRecord } from './endpoint-record.ts';
 import { engineFiles, type EngineFiles } from './engine-files.ts';
+import { startOwnServer } from './start-own-server.ts';
 
 export interface EngineStart {
   readonly fetchMs: number;
@@ -17,6 +18,7 @@ export async function startEngine(
   workerId: string,
 ): Promise<EngineStart | undefined> {
   const spec = replica.spec as ReplicaSpecRecord;
+  if (spec.server !== undefined) return startOwnServer(deps, replica, spec.server, workerId);
   const { speculation } = spec;
   const draftId = speculation?.method === 'draft' ? speculation.modelVersionId : undefined;
   const files = await filesOf(deps, spec.modelVersionId);

@@ -4,7 +4,10 @@ import type { Row } from '@gantry/ports';
 import type { EndpointSpecRecord, EndpointStatusRecord, ReplicaSpecRecord } from './endpoint-record.ts';
 import { desiredReplicas, revisionName } from './wanted-revisions.ts';
 
-export type Origin = { readonly socketPath: string } | { readonly port: number };
+export type Origin =
+  | { readonly socketPath: string }
+  /** `healthPath`: where it says whether it is ready; our own engines say so at `/ready`. */
+  | { readonly port: number; readonly healthPath?: string };
 
 export interface EndpointRouteRevision {
   readonly revisionId: string;
@@ -33,6 +36,8 @@ export interface EndpointRoute {
   readonly slots: number;
   /** A request that finds no replica waits for one; false: it was stopped on purpose. */
   readonly holds: boolean;
+  /** Another endpoint of the tenant that answers where this one cannot. */
+  readonly fallback?: string;
   /** Users stay on their arm even without naming themselves. */
   readonly isSticky: boolean;
   /** A copy of so many percent of the requests goes to this revision; nobody sees its answer. */
@@ -58,11 +63,12 @@ export function toRoute(
     createdAtSeconds: Math.floor(Date.parse(endpoint.createdAt) / 1_000),
     revisions: [...shares].map(([revision, weight]) => {
       const mine = replicas.filter((row) => revisionOf(row) === revision);
-      const model = (mine[0]?.spec as ReplicaSpecRecord | undefined)?.model ?? spec.model;
+      const own = mine[0]?.spec as ReplicaSpecRecord | undefined;
+      const model = own?.model ?? spec.model;
       return {
         revisionId: revisionName(endpoint.name, revision),
         modelVersion: model,
-        upstreamModel: model,
+        upstreamModel: own?.server?.modelName ?? model,
         weight,
         replicas: mine.flatMap((row) => {
           const origin = originOf(row.id);
@@ -74,6 +80,7 @@ export function toRoute(
     holds: desired > 0 || spec.scaling !== undefined,
     isSticky: rollout?.mode === 'ab',
     ...(spec.limits === undefined ? {} : { limits: spec.limits }),
+    ...(spec.fallback === undefined ? {} : { fallback: spec.fallback }),
     ...(spec.cacheSeconds === undefined ? {} : { cacheMs: spec.cacheSeconds * 1_000 }),
     ...(rollout?.mode === 'shadow' && (counts.get(rollout.revision) ?? 0) > 0
       ? {

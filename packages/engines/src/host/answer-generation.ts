@@ -3,9 +3,10 @@ import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { EngineError } from '../engine-error.ts';
 import type { GenerateRequest, LlmEngine, TokenScore } from '../llm-engine.ts';
-import { toUsage, type Dialect, type Usage } from '../openai/dialect.ts';
+import { toolCallChoice, toolCallDelta, toUsage, type Dialect, type Usage } from '../openai/dialect.ts';
 import { generateText } from '../openai/generation.ts';
 import type { GenerationOptions } from '../openai/parse-request.ts';
+import { mayBeCall, readCalls, type ToolSet } from '../openai/tools.ts';
 
 export interface Generation {
   readonly id: string;
@@ -19,6 +20,8 @@ export interface Generation {
   readonly echoes: readonly string[];
   /** The prompts, each counted once whatever the number of its answers. */
   readonly promptTokens: number;
+  /** An answer may be a call of one of these. */
+  readonly tools?: ToolSet | undefined;
 }
 
 export async function answerGeneration(
@@ -35,7 +38,7 @@ async function wholeAnswer(
   generation: Generation,
   response: ServerResponse,
 ): Promise<void> {
-  const { dialect, options, requests, echoes } = generation;
+  const { dialect, options, requests, echoes, tools } = generation;
   const answers = await Promise.all(
     requests.map(async (request, index) => {
       let text = echoes[index] ?? '';
@@ -45,7 +48,12 @@ async function wholeAnswer(
         if (piece.type === 'end') {
           const logprobs =
             options.topLogprobs === undefined ? undefined : dialect.logprobs(engine, reports, offset);
-          return { ...piece, choice: dialect.choice(index, text, piece.reason, logprobs) };
+          const calls = tools === undefined ? undefined : readCalls(text, tools);
+          const choice =
+            calls === undefined
+              ? dialect.choice(index, text, piece.reason, logprobs)
+              : toolCallChoice(index, calls);
+          return { ...piece, choice };
         }
         reports.push(...piece.logprobs);
         if (piece.type === 'prompt') offset = 0;
@@ -71,7 +79,7 @@ async function streamAnswer(
   generation: Generation,
   response: ServerResponse,
 ): Promise<void> {
-  const { dialect, options, requests, echoes } = generation;
+  const { dialect, options, requests, echoes, tools } = generation;
   const head = envelope(generation, dialect.chunkObject);
   const send = async (frame: Record<string, unknown>): Promise<void> => {
     if (!response.headersSent) {
@@ -92,6 +100,8 @@ async function streamAnswer(
     requests.map(async (request, index) => {
       let offset = 0;
       let isOpen = false;
+      let held = '';
+      let isHeld = tools !== undefined;
       for await (const piece of generateText(engine, request, options.stops)) {
         if (!isOpen) {
           isOpen = true;
@@ -104,13 +114,24 @@ async function streamAnswer(
         }
         if (piece.type === 'prompt') continue;
         if (piece.type === 'end') {
-          if (piece.reason !== 'cancelled') await send(choose(dialect.closing(index, piece.reason)));
+          if (piece.reason === 'cancelled') return piece;
+          const calls = tools === undefined || !isHeld ? undefined : readCalls(held, tools);
+          if (calls !== undefined) await send(choose(toolCallDelta(index, calls)));
+          else if (isHeld && held !== '') await send(choose(dialect.delta(index, held, undefined)));
+          await send(choose(dialect.closing(index, calls === undefined ? piece.reason : 'tool_calls')));
           return piece;
+        }
+        if (isHeld) {
+          held += piece.text;
+          isHeld = mayBeCall(held);
+          if (isHeld) continue;
         }
         const logprobs =
           options.topLogprobs === undefined ? undefined : dialect.logprobs(engine, piece.logprobs, offset);
-        offset += piece.text.length;
-        await send(choose(dialect.delta(index, piece.text, logprobs)));
+        const text = held === '' ? piece.text : held;
+        held = '';
+        offset += text.length;
+        await send(choose(dialect.delta(index, text, logprobs)));
       }
       throw new EngineError('engine_failed', 'The engine ended without an answer.');
     }),

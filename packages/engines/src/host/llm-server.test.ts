@@ -112,6 +112,35 @@ describe('engine host, as the openai client sees it', () => {
     expect(await refused.text()).toContain('web_search_call');
   });
 
+  it('calls the function that it is told to, whole and streamed, and talks when it may', async () => {
+    const base = {
+      ...greedy,
+      messages: [{ role: 'user' as const, content: 'the quick' }],
+      tools: [
+        {
+          type: 'function' as const,
+          function: {
+            name: 'lamp',
+            parameters: { type: 'object', properties: { isOn: { type: 'boolean' } } },
+          },
+        },
+      ],
+    };
+    const choice = { type: 'function' as const, function: { name: 'lamp' } };
+    const whole = await client.chat.completions.create({ ...base, tool_choice: choice });
+    const [call] = whole.choices[0]?.message.tool_calls ?? [];
+    expect(whole.choices[0]?.finish_reason).toBe('tool_calls');
+    const expected = { name: 'lamp', arguments: expect.stringMatching(/^\{"isOn":(true|false)\}$/) };
+    expect(call).toMatchObject({ type: 'function', function: expected });
+    const stream = await client.chat.completions.create({ ...base, tool_choice: choice, stream: true });
+    const chunks = [];
+    for await (const chunk of stream) chunks.push(chunk.choices[0]);
+    expect(chunks.flatMap((chunk) => chunk?.delta.tool_calls ?? [])).toMatchObject([{ function: expected }]);
+    expect(chunks.at(-1)?.finish_reason).toBe('tool_calls');
+    const free = await client.chat.completions.create({ ...base, max_completion_tokens: 5 });
+    expect(free.choices[0]?.message.content).toBe(answerAfter('k').slice(0, 5));
+  });
+
   it('chats, whole and streamed', async () => {
     const messages = [{ role: 'user' as const, content: 'the quick' }];
     const whole = await client.chat.completions.create({ ...greedy, messages, max_completion_tokens: 5 });

@@ -5,16 +5,18 @@ import { availableParallelism } from 'node:os';
 import { EngineError } from '../engine-error.ts';
 import type { SpeculationOptions } from '../llamacpp/drafter.ts';
 import { createLlamaEngine } from '../llamacpp/llama-engine.ts';
-import type { ChatMessage, GenerateRequest, LlmEngine } from '../llm-engine.ts';
+import type { GenerateRequest, LlmEngine } from '../llm-engine.ts';
 import { chatDialect, completionsDialect, type Dialect } from '../openai/dialect.ts';
 import {
   parseChat,
   parseCompletions,
   parseEmbeddings,
+  type ChatCall,
   type GenerationOptions,
   type Prompt,
 } from '../openai/parse-request.ts';
 import { parseResponseRequest } from '../openai/parse-response-request.ts';
+import { toolInstructions, type ToolSet } from '../openai/tools.ts';
 import { answerGeneration } from './answer-generation.ts';
 import { answerResponse } from './answer-response.ts';
 import type { EngineCall, EngineRoute, EngineService } from './engine-server.ts';
@@ -51,6 +53,7 @@ interface Asked {
   readonly echoed: readonly Prompt[];
   /** The field that a prompt came in. */
   readonly param: string;
+  readonly tools?: ToolSet | undefined;
 }
 
 export class LlmService implements EngineService {
@@ -145,15 +148,21 @@ export class LlmService implements EngineService {
     await this.#generate(engine, call, {
       dialect: chatDialect,
       options: chat,
-      prompts: [chatTokens(engine, chat.messages)],
+      prompts: [chatTokens(engine, chat)],
       echoed: [],
       param: 'messages',
+      tools: chat.tools,
     });
   }
 
   async #respond(engine: LlmEngine, body: unknown, call: EngineCall): Promise<void> {
     const options = parseResponseRequest(body);
-    const prompt = chatTokens(engine, options.messages);
+    if (options.tools !== undefined)
+      throw new EngineError('unsupported', 'Responses call no functions here.', {
+        param: 'tools',
+        hint: 'Chat completions do.',
+      });
+    const prompt = chatTokens(engine, options);
     const [request] = this.#requestsOf(engine, call, {
       options,
       prompts: [prompt],
@@ -234,6 +243,7 @@ export class LlmService implements EngineService {
             typeof prompt === 'string' ? prompt : engine.detokenize(prompt),
           ),
         ),
+        tools: asked.tools,
         promptTokens: prompts.reduce((total, tokens) => total + Math.max(1, tokens.length), 0),
       },
       call.response,
@@ -270,9 +280,15 @@ export class LlmService implements EngineService {
   }
 }
 
-function chatTokens(engine: LlmEngine, messages: readonly ChatMessage[]): readonly number[] {
-  const hasTemplate = engine.chatTemplate !== undefined;
-  return engine.tokenize(hasTemplate ? engine.renderChat(messages) : plainPrompt(messages), hasTemplate);
+function chatTokens(engine: LlmEngine, { messages, tools }: ChatCall): readonly number[] {
+  const template = engine.chatTemplate;
+  const knowsTools = template?.includes('tools') === true;
+  const said = tools === undefined || knowsTools ? messages : [toolInstructions(tools), ...messages];
+  const text =
+    template === undefined
+      ? plainPrompt(said)
+      : engine.renderChat(said, knowsTools ? tools?.tools : undefined);
+  return engine.tokenize(text, template !== undefined);
 }
 
 function tokensOf(engine: LlmEngine, prompt: Prompt, param: string): readonly number[] {

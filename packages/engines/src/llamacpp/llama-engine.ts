@@ -188,13 +188,14 @@ class LlamaEngine implements LlmEngine {
     return this.#detokenize(tokens);
   }
 
-  renderChat(messages: GenerateMessages): string {
+  renderChat(messages: GenerateMessages, tools?: readonly unknown[]): string {
     if (this.chatTemplate === undefined)
       throw new EngineError('unsupported', 'The model has no chat template.');
     const { bosString, eosString } = this.#model.tokens;
     try {
       return this.#native.createChatTemplate(this.chatTemplate).render({
         messages,
+        ...(tools === undefined ? {} : { tools }),
         add_generation_prompt: true,
         bos_token: bosString ?? '',
         eos_token: eosString ?? '',

@@ -1,5 +1,7 @@
 /** The shapes in which completions and chat differ: one row of this table each, one relay for both. */
+import { randomUUID } from 'node:crypto';
 import type { LlmEngine, TokenScore } from '../llm-engine.ts';
+import type { ToolCall } from './tools.ts';
 
 export interface Usage {
   readonly promptTokens: number;
@@ -56,6 +58,26 @@ export const completionsDialect: Dialect = {
     };
   },
 };
+
+const toToolCall = ({ name, arguments: text }: ToolCall): Record<string, unknown> => ({
+  id: `call_${randomUUID().replaceAll('-', '')}`,
+  type: 'function',
+  function: { name, arguments: text },
+});
+
+/** An answer of a chat that calls functions instead of saying something. */
+export const toolCallChoice = (index: number, calls: readonly ToolCall[]): Record<string, unknown> => ({
+  index,
+  message: { role: 'assistant', content: null, refusal: null, tool_calls: calls.map(toToolCall) },
+  logprobs: null,
+  finish_reason: 'tool_calls',
+});
+export const toolCallDelta = (index: number, calls: readonly ToolCall[]): Record<string, unknown> => ({
+  index,
+  delta: { tool_calls: calls.map((call, place) => ({ index: place, ...toToolCall(call) })) },
+  logprobs: null,
+  finish_reason: null,
+});
 
 export const chatDialect: Dialect = {
   idPrefix: 'chatcmpl-',

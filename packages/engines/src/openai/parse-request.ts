@@ -1,6 +1,7 @@
 /** The bodies of OpenAI's completions, chat and embeddings calls → what the engine computes, or a 400 that says why. */
 import { EngineError } from '../engine-error.ts';
 import type { ChatMessage, SamplingOptions } from '../llm-engine.ts';
+import { forcedSchema, parseTools, type ToolSet } from './tools.ts';
 
 export interface GenerationOptions {
   readonly model: string | undefined;
@@ -23,6 +24,7 @@ export interface CompletionsCall extends GenerationOptions {
 }
 
 export interface ChatCall extends GenerationOptions {
+  readonly tools: ToolSet | undefined;
   readonly messages: readonly ChatMessage[];
 }
 
@@ -52,7 +54,8 @@ export function parseCompletions(body: unknown): CompletionsCall {
 
 export function parseChat(body: unknown): ChatCall {
   const fields = asBody(body);
-  refuse(fields, ['tools', 'functions'], (value) => Array.isArray(value) && value.length === 0);
+  refuse(fields, ['functions'], (value) => Array.isArray(value) && value.length === 0);
+  const tools = parseTools(fields);
   const messages = fields['messages'];
   if (!Array.isArray(messages) || messages.length === 0)
     throw bad('messages', 'messages is a list with at least one.');
@@ -60,8 +63,11 @@ export function parseChat(body: unknown): ChatCall {
   const hasLogprobs = flag(fields, 'logprobs');
   if (topLogprobs !== undefined && !hasLogprobs)
     throw bad('top_logprobs', 'top_logprobs needs logprobs: true.');
+  const options = generationOptions(fields, hasLogprobs ? (topLogprobs ?? 0) : undefined);
   return {
-    ...generationOptions(fields, hasLogprobs ? (topLogprobs ?? 0) : undefined),
+    ...options,
+    jsonSchema: tools?.forced === undefined ? options.jsonSchema : forcedSchema(tools),
+    tools,
     messages: messages.map((message: unknown, index) => messageOf(message, `messages[${index}]`)),
   };
 }
@@ -222,10 +228,16 @@ function jsonSchemaOf(value: unknown): GenerationOptions['jsonSchema'] {
 
 function messageOf(value: unknown, param: string): ChatMessage {
   if (typeof value !== 'object' || value === null) throw bad(param, 'A message is an object.');
-  const { role, content } = value as Body;
-  if (typeof role !== 'string' || role === '') throw bad(`${param}.role`, 'A message has a role.');
-  if (typeof content === 'string') return { role, content };
-  if (isAbsent(content)) return { role, content: '' };
+  const { role: given, content, tool_calls: calls, tool_call_id: callId, name } = value as Body;
+  if (typeof given !== 'string' || given === '') throw bad(`${param}.role`, 'A message has a role.');
+  const role = {
+    role: given,
+    ...(Array.isArray(calls) ? { tool_calls: calls as unknown[] } : {}),
+    ...(typeof callId === 'string' ? { tool_call_id: callId } : {}),
+    ...(typeof name === 'string' ? { name } : {}),
+  };
+  if (typeof content === 'string') return { ...role, content };
+  if (isAbsent(content)) return { ...role, content: '' };
   if (!Array.isArray(content)) throw bad(`${param}.content`, 'content is a text or a list of parts.');
   const texts = content.map((part: unknown) => {
     const { type, text } = (typeof part === 'object' && part !== null ? part : {}) as Body;
@@ -233,5 +245,5 @@ function messageOf(value: unknown, param: string): ChatMessage {
       throw bad(`${param}.content`, 'Only text parts are read.', 'unsupported');
     return text;
   });
-  return { role, content: texts.join('') };
+  return { ...role, content: texts.join('') };
 }

@@ -1,0 +1,124 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseGguf, writeGguf } from '@gantry/formats';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describeEvaluation } from '../views/model-tools.ts';
+import { benchEndpoint, type BenchOptions } from './bench-endpoint.ts';
+import { evaluateEndpoint } from './evaluate-endpoint.ts';
+import { quantiseModel } from './quantise-model.ts';
+
+let folder: string;
+let url: string;
+let closeServer: () => void;
+
+/** Streams three tokens, or scores a prompt letter by letter: `full` knows it well, `worse` does not. */
+function answer(body: Record<string, unknown>, response: ServerResponse): void {
+  if (body['model'] === 'busy') {
+    response.writeHead(429).end('{}');
+    return;
+  }
+  if (body['stream'] === true) {
+    const usage = { prompt_tokens: 5, completion_tokens: 3, prompt_tokens_details: { cached_tokens: 2 } };
+    const frames = [...['a', 'b', 'c'].map((text) => ({ choices: [{ text }] })), { choices: [], usage }];
+    for (const frame of frames) response.write(`data: ${JSON.stringify(frame)}\n\n`);
+    response.end('data: [DONE]\n\n');
+    return;
+  }
+  const tokens = String(body['prompt']).split('');
+  const share = body['model'] === 'worse' ? 0.3 : 0.9;
+  const top = (token: string) => ({ [token]: Math.log(share), '~': Math.log(0.95 - share) });
+  const logprobs = {
+    tokens,
+    token_logprobs: tokens.map((_, at) => (at === 0 ? null : Math.log(share))),
+    top_logprobs: tokens.map((token, at) => (at === 0 ? null : top(token))),
+  };
+  response.end(JSON.stringify({ choices: [{ logprobs }] }));
+}
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'gantry-tools-'));
+  const server = createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => answer(JSON.parse(Buffer.concat(chunks).toString()), response));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  closeServer = () => {
+    server.closeAllConnections();
+    server.close();
+  };
+});
+afterAll(async () => {
+  closeServer();
+  await rm(folder, { recursive: true, force: true });
+});
+
+describe('bench', () => {
+  const options: BenchOptions = {
+    requests: 6,
+    clients: 2,
+    speed: 1,
+    lengths: 1,
+    promptTokens: 4,
+    answerTokens: 3,
+    ttftMs: 60_000,
+    itlMs: 60_000,
+    seed: 1,
+  };
+
+  it('counts tokens as the endpoint does, and every answer as good that met its objectives', async () => {
+    const report = await benchEndpoint({ url, key: 'k', model: 'full' }, options);
+    expect(report).toMatchObject({ requests: 6, promptTokens: 30, cachedTokens: 12, answerTokens: 18 });
+    expect(report.goodShare).toBe(1);
+    expect(report.failures).toEqual({});
+  });
+
+  it('tells refusals by their status', async () => {
+    const report = await benchEndpoint({ url, key: 'k', model: 'busy' }, options);
+    expect(report.failures).toEqual({ 'HTTP 429': 6 });
+  });
+});
+
+describe('evaluate', () => {
+  const evaluate = async (endpoint: string, against?: string) => {
+    const data = join(folder, 'held-out.txt');
+    await writeFile(data, 'the quick brown fox');
+    const options = { endpoint, data, characters: 100, window: 10 };
+    return evaluateEndpoint({ url, key: 'k' }, against === undefined ? options : { ...options, against });
+  };
+
+  it('gives the perplexity of held-out text', async () => {
+    expect(await evaluate('full')).toMatchObject({ tokens: 17, failures: [] });
+    expect((await evaluate('full')).perplexity).toBeCloseTo(1 / 0.9);
+  });
+
+  it('lets an equal take the place of its source, and not a worse one', async () => {
+    const equal = await evaluate('full', 'same');
+    expect(equal.comparison).toMatchObject({ topAgreement: 1 });
+    expect(describeEvaluation(equal)).toContain('may take the place of same');
+    const worse = await evaluate('worse', 'full');
+    expect(worse.failures.length).toBeGreaterThanOrEqual(2);
+    expect(describeEvaluation(worse)).toContain('✗');
+  });
+});
+
+describe('quantize', () => {
+  it('writes a smaller file that is still one, and refuses a type of another format', async () => {
+    const from = join(folder, 'model.gguf');
+    const to = join(folder, 'small.gguf');
+    const data = new Uint8Array(Float32Array.from({ length: 64 * 64 }, (_, at) => Math.sin(at)).buffer);
+    const metadata = new Map([['general.architecture', { type: 'string' as const, value: 'llama' }]]);
+    await writeFile(
+      from,
+      writeGguf(metadata, [{ name: 'blk.0.ffn_up.weight', shape: [64, 64], type: 'F32', data }]),
+    );
+    const made = await quantiseModel(from, to, 'Q8_0');
+    expect(made.bytesAfter).toBeLessThan(made.bytesBefore / 2);
+    expect(parseGguf(await readFile(to)).tensors[0]).toMatchObject({ type: 'Q8_0' });
+    await expect(quantiseModel(from, to, 'int8')).rejects.toThrow('does not take');
+  });
+});

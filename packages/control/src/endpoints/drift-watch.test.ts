@@ -1,0 +1,30 @@
+import { describe, expect, it } from 'vitest';
+import { DriftWatch, type DriftChange } from './drift-watch.ts';
+
+describe('drift of an endpoint', () => {
+  it('is told once when it begins and once when it is over, by endpoint and revision', () => {
+    const watch = new DriftWatch();
+    const told: DriftChange[] = [];
+    const ask = (count: number, promptTokens: number, endpointId = 'one'): void => {
+      for (let index = 0; index < count; index++) {
+        const change = watch.observe({
+          id: `r${index}`,
+          endpointId,
+          revisionId: 'chat-1',
+          status: 200,
+          requestMs: 5,
+          promptTokens: promptTokens + (index % 17),
+          completionTokens: 20 + (index % 5),
+        });
+        if (change !== undefined) told.push(change);
+      }
+    };
+    ask(1_000, 100);
+    ask(1_000, 400, 'other');
+    expect(told).toEqual([]);
+    ask(1_500, 200);
+    expect(told.map(({ findings }) => findings.map(({ feature }) => feature))).toEqual([['promptTokens']]);
+    ask(500, 100);
+    expect(told[1]).toEqual({ revisionId: 'chat-1', findings: [] });
+  });
+});

@@ -1,0 +1,57 @@
+/**
+ * Watches what each revision is asked and answers for drift; an event tells when it begins and when it is over. The
+ * first requests of a revision are what later ones are compared with.
+ */
+import { type DriftFinding, DriftMonitor } from '@gantry/serving';
+import type { SeenRequest } from './rollout-judge.ts';
+
+export interface DriftChange {
+  readonly revisionId: string;
+  /** Empty: it is as it was again. */
+  readonly findings: readonly DriftFinding[];
+}
+
+interface Watched {
+  readonly monitor: DriftMonitor;
+  isDrifted: boolean;
+}
+
+/** A rollout has two; one before it may still finish its streams. */
+const mostRevisions = 3;
+
+export class DriftWatch {
+  /** By endpoint and revision, the oldest revision first. */
+  readonly #endpoints = new Map<string, Map<string, Watched>>();
+
+  /** Undefined unless drift begins or ends with this request. */
+  observe(request: SeenRequest): DriftChange | undefined {
+    const { endpointId, revisionId, status, promptTokens, completionTokens } = request;
+    if (revisionId === undefined || promptTokens === undefined || completionTokens === undefined)
+      return undefined;
+    const watched = this.#watchedOf(endpointId, revisionId);
+    const findings = watched.monitor.observe({
+      numbers: { promptTokens, completionTokens },
+      kinds: { outcome: status < 400 ? 'answered' : status < 500 ? 'refused' : 'failed' },
+    });
+    if (findings === undefined || findings.length > 0 === watched.isDrifted) return undefined;
+    watched.isDrifted = findings.length > 0;
+    return { revisionId, findings };
+  }
+
+  forget(endpointId: string): void {
+    this.#endpoints.delete(endpointId);
+  }
+
+  #watchedOf(endpointId: string, revisionId: string): Watched {
+    let revisions = this.#endpoints.get(endpointId);
+    if (revisions === undefined) this.#endpoints.set(endpointId, (revisions = new Map()));
+    let watched = revisions.get(revisionId);
+    if (watched === undefined) {
+      watched = { monitor: new DriftMonitor(), isDrifted: false };
+      revisions.set(revisionId, watched);
+      const [oldest] = revisions.keys();
+      if (revisions.size > mostRevisions && oldest !== undefined) revisions.delete(oldest);
+    }
+    return watched;
+  }
+}

@@ -1,0 +1,26 @@
+import { describe, expect, it } from 'vitest';
+import { fill } from './start-own-server.ts';
+
+describe('a command of the user', () => {
+  it('gets what it asked for by name, and keeps what is not ours', () => {
+    const values = { PORT: '4711', MODEL_PATH: '/m', MODEL_NAME: 'lm@3' };
+    const command = [
+      'vllm',
+      'serve',
+      '$MODEL_PATH',
+      '--port=${PORT}',
+      '--served-model-name',
+      '$MODEL_NAME',
+      '$HOME',
+    ];
+    expect(command.map((argument) => fill(argument, values))).toEqual([
+      'vllm',
+      'serve',
+      '/m',
+      '--port=4711',
+      '--served-model-name',
+      'lm@3',
+      '$HOME',
+    ]);
+  });
+});

@@ -1,0 +1,89 @@
+/**
+ * A replica whose server is the user's: the model's files in a folder, a free port, and its command with both filled
+ * in. It is a worker like any other: placed, limited, watched and drained by the same rules.
+ */
+import { dirname } from 'node:path';
+import type { OwnServer } from '@gantry/contract';
+import type { Row } from '@gantry/ports';
+import type { Deps } from '../deps.ts';
+import type { ModelVersionRecord } from '../models/model-record.ts';
+import type { NodeSpecRecord } from '../nodes/node-record.ts';
+import type { ReplicaSpecRecord, ReplicaStatusRecord } from './endpoint-record.ts';
+import type { EngineStart } from './start-engine.ts';
+
+export async function startOwnServer(
+  deps: Deps,
+  replica: Row,
+  server: OwnServer,
+  workerId: string,
+): Promise<EngineStart | undefined> {
+  const spec = replica.spec as ReplicaSpecRecord;
+  const { version, gpus } = await look(deps, replica);
+  const [first] = version?.files ?? [];
+  if (version === undefined || first === undefined) return undefined;
+  const fetchingMs = deps.clock.nowMs();
+  const path = await deps.places.materialiseModel(spec.modelVersionId, version.files, first.path);
+  const startedMs = deps.clock.nowMs();
+  const { specFile } = await deps.places.prepareAttempt({ jobId: replica.id, attemptId: workerId, spec: {} });
+  // One that a server before this one started keeps the port that it was given.
+  const known = await deps.places.engineOrigin(workerId);
+  const port = known !== undefined && 'port' in known ? known.port : await deps.places.freePort();
+  await deps.places.announceEngine(workerId, { port, healthPath: server.healthPath });
+  const values = {
+    PORT: String(port),
+    // One file is the model; several are a folder of it.
+    MODEL_PATH: version.files.length === 1 ? path : folderOf(path, first.path),
+    MODEL_NAME: server.modelName ?? spec.model,
+  };
+  const workerDir = deps.places.workerDir(workerId);
+  await deps.runner.start({
+    workerId,
+    attemptId: workerId,
+    jobId: replica.id,
+    rank: 0,
+    command: server.command.map((argument) => fill(argument, values)),
+    cwd: deps.places.runDir(replica.id),
+    env: {
+      ...values,
+      GANTRY_SPEC_FILE: specFile,
+      GANTRY_WORKER_DIR: workerDir,
+      GANTRY_REPORT_FILE: `${workerDir}/report.jsonl`,
+      ...(gpus.length === 0 ? {} : { CUDA_DEVICE_ORDER: 'PCI_BUS_ID', CUDA_VISIBLE_DEVICES: gpus.join(',') }),
+    },
+    limits: {
+      cpuMilli: Math.round(spec.resources.cpu * 1000),
+      memoryBytes: spec.resources.memory,
+      pids: 4096,
+    },
+    logLimitBytes: 64 * 1024 ** 2,
+  });
+  return { fetchMs: startedMs - fetchingMs, startedMs };
+}
+
+/** `$PORT` and the like; a name that is not one of ours stays as it is. */
+export function fill(argument: string, values: Readonly<Record<string, string>>): string {
+  return argument.replaceAll(
+    /\$\{?(PORT|MODEL_PATH|MODEL_NAME)\}?/g,
+    (_whole, name: string) => values[name] ?? '',
+  );
+}
+
+function folderOf(path: string, firstPath: string): string {
+  let folder = path;
+  for (const _part of firstPath.split('/')) folder = dirname(folder);
+  return folder;
+}
+
+async function look({ store }: Deps, replica: Row) {
+  const { modelVersionId } = replica.spec as ReplicaSpecRecord;
+  const { node, devices = [] } = replica.status as ReplicaStatusRecord;
+  return store.read({ platform: true }, async (tx) => {
+    const version = await tx.get('model-version', modelVersionId);
+    const place = node === undefined ? undefined : await tx.get('node', node);
+    const known = (place?.spec as NodeSpecRecord | undefined)?.devices ?? [];
+    return {
+      version: version?.spec as ModelVersionRecord | undefined,
+      gpus: devices.flatMap((id) => known.find((device) => device.id === id)?.index ?? []),
+    };
+  });
+}
