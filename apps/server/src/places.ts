@@ -14,6 +14,7 @@ import type { BlobStore } from '@gantry/ports';
 import { noteOutside } from '@gantry/store';
 import { newestCheckpoint } from './checkpoints/newest-checkpoint.ts';
 import { removeTree } from './kept-files.ts';
+import { inspectModelFile } from './models/inspect-model.ts';
 
 export function createPlaces(dataDir: string, blobs: BlobStore): Places {
   const runDir = (jobId: string): string => join(dataDir, 'runs', jobId);
@@ -112,6 +113,7 @@ export function createPlaces(dataDir: string, blobs: BlobStore): Places {
           path: info.isFile() ? basename(file) : relative(path, file),
           bytes: (await stat(file)).size,
           open: () => createReadStream(file) as AsyncIterable<Uint8Array>,
+          inspect: () => inspectModelFile(file),
         })),
       );
     },

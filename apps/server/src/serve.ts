@@ -33,6 +33,7 @@ import { createLocalInventory } from '@gantry/runners/inventory';
 import { createJobFiles } from './job-data/create-job-files.ts';
 import { loadVaultKey } from './job-data/vault-key.ts';
 import { openGrpc } from './open-grpc.ts';
+import { filesBelongTo } from './files-owner.ts';
 import { createKeptFiles } from './kept-files.ts';
 import { createLocalNode } from './local-node.ts';
 import { createMetrics } from './metrics.ts';
@@ -201,13 +202,15 @@ export async function serve(options: ServerOptions, logger: Logger): Promise<Ser
   // What was alive when the last server ended is alive now: adopt it before anything new is placed.
   await adoptAll(platform);
 
-  stack.use(
-    createRetention(deps, hub, {
-      policy: options.keep,
-      files: createKeptFiles(dataDir.path),
-      tenantId: access.tenantId,
-    }),
-  );
+  if (await filesBelongTo(dataDir.path, access.tenantId)) {
+    const files = createKeptFiles(dataDir.path);
+    stack.use(createRetention(deps, hub, { policy: options.keep, files, tenantId: access.tenantId }));
+  } else {
+    logger.warn(
+      { dataDir: dataDir.path },
+      'the files of this data directory belong to another database: nothing old is removed',
+    );
+  }
 
   stack.use(createStorageMeter(deps));
 

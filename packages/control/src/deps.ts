@@ -42,9 +42,15 @@ export interface Places {
   /** Says so for a server that does not say it itself. */
   announceEngine(workerId: string, origin: EngineOrigin): Promise<void>;
   engineHealth(origin: EngineOrigin): Promise<EngineHealth>;
-  filesOf(
-    path: string,
-  ): Promise<readonly { path: string; bytes: number; open(): AsyncIterable<Uint8Array> }[]>;
+  filesOf(path: string): Promise<
+    readonly {
+      path: string;
+      bytes: number;
+      open(): AsyncIterable<Uint8Array>;
+      /** Throws `data_invalid` when a model's file is not what its name says. */
+      inspect(): Promise<void>;
+    }[]
+  >;
   freePort(): Promise<number>;
 }
 

@@ -33,6 +33,8 @@ export interface WorkerExit {
   readonly code: number | undefined;
   readonly signal: string | undefined;
   readonly message: string;
+  /** What to do about it, where that is known. */
+  readonly hint?: string;
   readonly stderrTail: readonly string[];
   /** By how much the calendar was set while the command ran: it may not be trusted by that much. */
   readonly clockJumpMs?: number;

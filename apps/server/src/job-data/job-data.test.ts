@@ -246,3 +246,15 @@ describe('uploads', () => {
     expect(existsSync('/evil')).toBe(false);
   });
 });
+
+describe('a working directory', () => {
+  it.each(['relative/dir', '/no/such/dir'])(
+    'that is not there (%s) is refused, and not made',
+    async (workdir) => {
+      const { status, body } = await refused({ command: 'true', workdir });
+      expect(status).toBe(422);
+      expect(body.error.problems).toMatchObject([{ path: 'workdir', hint: expect.any(String) }]);
+      expect(existsSync(workdir)).toBe(false);
+    },
+  );
+});

@@ -64,6 +64,8 @@ export async function inputProblems(
     if (spec.workdir !== undefined)
       problems.push({ path: 'workdir', message: 'an upload is the working directory; leave workdir out' });
   }
+  if (spec.upload === undefined && spec.workdir !== undefined)
+    problems.push(...(await workdirProblems(deps, spec.workdir)));
   const record = { id: job.id, spec: { job: spec } as JobSpecRecord };
   const { problems: inVolumes } = await volumeMounts(
     deps,
@@ -72,4 +74,18 @@ export async function inputProblems(
     workDirOf(deps, record, { id: 'att' }),
   );
   return [...problems, ...inVolumes];
+}
+
+/** A path of the submitter's machine means nothing here unless it is there too. */
+async function workdirProblems(deps: Deps, workdir: string): Promise<readonly ErrorProblem[]> {
+  if (!workdir.startsWith('/'))
+    return [{ path: 'workdir', message: `"${workdir}" is no absolute path`, hint: 'name it from the root' }];
+  if (await deps.jobFiles.exists(workdir)) return [];
+  return [
+    {
+      path: 'workdir',
+      message: `there is no "${workdir}" on the machine of this server`,
+      hint: 'from another machine take the folder along: gantry job run --upload .',
+    },
+  ];
 }

@@ -3,15 +3,15 @@
  * saw, stops the rest of a wounded gang, classifies the end and decides what follows. Everything here can be
  * repeated: a server killed at any line does the same again from the store and from the runner's own list.
  */
-import { GantryError, type WorkerReport, errorCodes } from '@gantry/contract';
+import type { WorkerReport } from '@gantry/contract';
 import type { Row, WorkerEvent } from '@gantry/ports';
 import { type Deps, isoNow } from '../deps.ts';
 import type { Hub } from '../hub.ts';
 import { type KeyedMutex, createKeyedMutex } from '../keyed-mutex.ts';
-import { type JobModel, registerJobModel, storeJobModel } from '../models/job-model.ts';
+import { isStored, registerJobModel, storeJobModel } from '../models/job-model.ts';
 import { recordAttemptUsage } from '../ledger/attempt-usage.ts';
 import { untilStored } from '../until-stored.ts';
-import { type AttemptFacts, noFacts, settled, withReport } from './attempt-facts.ts';
+import { settled, withReport } from './attempt-facts.ts';
 import { collectOutputs } from './collect-outputs.ts';
 import { type RankExit, endOfAttempt } from './end-of-attempt.ts';
 import { countedTimeMs, heldTimeMs } from './held-time.ts';
@@ -23,25 +23,11 @@ import {
   withAttempt,
 } from './job-record.ts';
 import { type LogFollower, followLogProgress } from './follow-log-progress.ts';
+import { type LiveAttempt, createLiveAttempt, notStarted } from './live-attempt.ts';
 import { type Progress, mergeProgress, mergeSeen } from './live-progress.ts';
 import { moveJob } from './move-job.ts';
 import { startAttempt } from './start-attempt.ts';
 import { parseWorkerId, workerIdOf } from './worker-id.ts';
-
-interface LiveAttempt {
-  readonly jobId: string;
-  readonly attemptId: string;
-  readonly ranks: number;
-  readonly started: Set<number>;
-  readonly exits: Map<number, RankExit>;
-  /** By the counting clock, and only when this process saw the placement: when that was. */
-  readonly placedMs: number | undefined;
-  facts: AttemptFacts;
-  isStopping: boolean;
-  /** Its own words about its progress count for more than what is read in its log. */
-  hasReports: boolean;
-  log?: LogFollower;
-}
 
 export interface JobRuntime extends AsyncDisposable {
   /** Starts what the scheduler placed; also called for every live job after a restart. */
@@ -77,17 +63,7 @@ export function createJobRuntime(deps: Deps, hub: Hub): JobRuntime {
       if (row === undefined || !['starting', 'running', 'stopping'].includes(row.state)) return;
       const attempt = currentAttempt(row.status as JobStatusRecord);
       if (attempt === undefined || live.has(attempt.id)) return;
-      live.set(attempt.id, {
-        jobId,
-        attemptId: attempt.id,
-        ranks: attempt.placement.length,
-        started: new Set(),
-        exits: new Map(),
-        placedMs: countedPlacement(deps, attempt),
-        facts: noFacts,
-        isStopping: row.state === 'stopping',
-        hasReports: (row.spec as JobSpecRecord).job.train !== undefined,
-      });
+      live.set(attempt.id, createLiveAttempt(deps, row, attempt));
       try {
         if (row.state === 'stopping') await stopRanks(jobId, attempt, graceOf(row));
         // A worker that was begun is not begun again, so a database that goes away on the way is waited for.
@@ -259,6 +235,7 @@ export function createJobRuntime(deps: Deps, hub: Hub): JobRuntime {
             exitClass: event.exit.exitClass,
             message: event.exit.message,
             stderrTail: event.exit.stderrTail,
+            ...(event.exit.hint === undefined ? {} : { hint: event.exit.hint }),
             ...(event.exit.clockJumpMs === undefined ? {} : { clockJumpMs: event.exit.clockJumpMs }),
           });
         case 'lost':
@@ -286,25 +263,6 @@ export function createJobRuntime(deps: Deps, hub: Hub): JobRuntime {
       stopped.abort();
       await mutex.idle();
     },
-  };
-}
-
-const isStored = (model: Awaited<ReturnType<typeof storeJobModel>>): model is JobModel =>
-  model !== undefined && 'files' in model;
-
-function countedPlacement(deps: Deps, { placedAt }: AttemptRecord): number | undefined {
-  const agoMs = deps.clock.nowMs() - Date.parse(placedAt);
-  return Math.abs(agoMs) < 5_000 ? deps.clock.monotonicMs() - agoMs : undefined;
-}
-
-/** What the user can put right is the user's; everything else is tried again for free. */
-function notStarted(error: unknown): RankExit {
-  const isUsers = error instanceof GantryError && errorCodes[error.code].fault === 'caller';
-  return {
-    exitClass: isUsers ? 'user_error' : 'infrastructure',
-    message: `could not be started: ${error instanceof Error ? error.message : String(error)}`,
-    stderrTail: [],
-    ...(isUsers && error.hint !== undefined ? { hint: error.hint } : {}),
   };
 }
 

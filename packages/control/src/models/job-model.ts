@@ -19,6 +19,9 @@ export interface ModelProblem {
   readonly hint: string;
 }
 
+export const isStored = (model: JobModel | ModelProblem | undefined): model is JobModel =>
+  model !== undefined && 'files' in model;
+
 /** Stores what is to be registered. A job that has nothing to register gives undefined. */
 export async function storeJobModel(
   deps: Deps,

@@ -19,7 +19,9 @@ export interface RegisterInput {
 
 export async function storeModelFiles(deps: Deps, path: string): Promise<ModelVersionRecord['files']> {
   const files: { path: string; digest: string; bytes: number }[] = [];
-  for (const file of await deps.places.filesOf(path)) {
+  const found = await deps.places.filesOf(path);
+  for (const file of found) await file.inspect();
+  for (const file of found) {
     const { digest, bytes } = await deps.blobs.put(file.open());
     files.push({ path: file.path, digest, bytes });
   }

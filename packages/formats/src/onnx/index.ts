@@ -17,3 +17,4 @@ export {
   type NewTensor,
   type OnnxGraph,
 } from './onnx-graph.ts';
+export { readProtobuf } from './protobuf-reader.ts';

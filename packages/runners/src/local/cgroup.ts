@@ -44,6 +44,8 @@ export interface WorkerCgroup {
   /** A process that writes 0 into each of these is inside, with all it will ever start. */
   readonly procsFiles: readonly string[];
   wasOutOfMemory(): boolean;
+  /** How often a process inside was refused another one. */
+  refusedProcesses(): number;
   /** Kills what is inside, also what left its process group or session. */
   killAll(): void;
   /** False while something inside still ends. */
@@ -67,6 +69,8 @@ export function cgroupOf(parents: CgroupParents, workerDir: string): WorkerCgrou
       const file = parents.version === 2 ? 'memory.events' : 'memory.oom_control';
       return Number(/^oom_kill (\d+)$/m.exec(read(join(memory, file)))?.[1] ?? 0) > 0;
     },
+    refusedProcesses: () =>
+      Number(/^max (\d+)$/m.exec(read(join(parents.pids, name, 'pids.events')))?.[1] ?? 0),
     killAll: () => {
       if (parents.version === 2 && tryWrite(join(memory, 'cgroup.kill'), '1')) return;
       for (const dir of dirs) {

@@ -9,10 +9,15 @@ export function classifyExit(record: ExitRecord): WorkerExit {
     stderrTail: record.stderrTail,
     ...(record.clockJumpMs === undefined ? {} : { clockJumpMs: record.clockJumpMs }),
   };
-  const because = (exitClass: WorkerExit['exitClass'], message: string): WorkerExit => ({
+  const refused = record.refusedProcesses ?? 0;
+  const because = (exitClass: WorkerExit['exitClass'], message: string, hint?: string): WorkerExit => ({
     ...shared,
     exitClass,
-    message,
+    message:
+      refused > 0 && exitClass !== 'done'
+        ? `${message}; its limit of processes refused it another one ${refused} times`
+        : message,
+    ...(hint === undefined ? {} : { hint }),
   });
   switch (record.cause) {
     case 'out_of_memory':
@@ -22,7 +27,11 @@ export function classifyExit(record: ExitRecord): WorkerExit {
     case 'too_many_processes':
       return because('user_error', 'started more processes than it may');
     case 'not_started':
-      return because('user_error', record.message ?? 'could not be started');
+      return because(
+        'user_error',
+        record.message ?? 'could not be started',
+        'check command and workdir; gantry job run -- COMMAND passes your PATH on',
+      );
     case undefined:
       break;
   }
@@ -33,6 +42,12 @@ export function classifyExit(record: ExitRecord): WorkerExit {
     return because('infrastructure', `was killed from outside (${record.signal})`);
   if (record.code === 143 || record.signal === 'SIGTERM')
     return because('infrastructure', 'was terminated from outside');
+  if (record.code === 127)
+    return because(
+      'user_error',
+      'exited with 127: a shell found no such program',
+      'see its stderr for the name',
+    );
   return because(
     'user_error',
     record.signal === null ? `exited with ${record.code}` : `crashed with ${record.signal}`,

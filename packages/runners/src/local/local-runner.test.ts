@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Runner, WorkerEvent, WorkerSpec } from '@gantry/ports';
@@ -123,12 +123,19 @@ describe('the local runner', () => {
     expect(startTimeOf(shim.childPid)).not.toBe(shim.childStart);
   });
 
-  it('says in words why a command could not be started', async () => {
-    await runner.start(spec('w7', ['/no/such/program']));
+  it.each([
+    [['/no/such/program'], {}, 'there is no program "/no/such/program"'],
+    [['no-such-program'], {}, 'there is no program "no-such-program" on its PATH'],
+    [['/etc/passwd'], {}, '"/etc/passwd" may not be executed'],
+    [[''], {}, 'the command is empty'],
+    [['true'], { cwd: '/no/such/folder' }, 'its working directory /no/such/folder is not there'],
+  ])('says in words why %j could not be started', async (command, change, message) => {
+    await runner.start({ ...spec('w7', command), ...change });
     const events = await until(runner.events(controller.current.signal), 'w7', 'exited');
     expect(events.at(-1)).toMatchObject({
-      exit: { exitClass: 'user_error', message: expect.stringContaining('ENOENT') },
+      exit: { exitClass: 'user_error', message: expect.stringContaining(message), hint: expect.any(String) },
     });
+    expect(existsSync('/no')).toBe(false);
   });
 
   it('refuses an id that would leave its folder', async () => {

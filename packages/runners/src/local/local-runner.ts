@@ -163,7 +163,6 @@ export function createLocalRunner(options: LocalRunnerOptions): Runner {
         const value = process.env[name];
         if (value !== undefined) base[name] = value;
       }
-      mkdirSync(spec.cwd, { recursive: true });
       for (const { source, target } of spec.mounts ?? []) makeMountPoint(spec.cwd, source, target);
       writeFileSync(files.report, '', { mode: 0o600 });
       const { secretEnv, ...kept } = spec;

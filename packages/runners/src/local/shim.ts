@@ -6,6 +6,7 @@
 import { spawn } from 'node:child_process';
 import {
   closeSync,
+  existsSync,
   fstatSync,
   ftruncateSync,
   mkdirSync,
@@ -53,6 +54,8 @@ let isStopRequested = false;
 const { isolation } = spec;
 const cgroup = makeGroup();
 const [wanted = '', ...rest] = spec.command;
+if (!existsSync(spec.cwd))
+  finish(null, null, 'not_started', `its working directory ${spec.cwd} is not there`);
 const found = findProgram(wanted, spec.env['PATH'] ?? '', spec.cwd);
 const mounts = mountsOf();
 // A program that lies in a volume is there only once the volume is.
@@ -62,7 +65,11 @@ if (found.path === undefined && !isMounted) {
     null,
     null,
     'not_started',
-    `${wanted === '' ? 'an empty command' : wanted} could not be started: ${found.code}`,
+    wanted === ''
+      ? 'the command is empty'
+      : found.code === 'ENOENT'
+        ? `there is no program "${wanted}" ${wanted.includes('/') ? `seen from ${spec.cwd}` : 'on its PATH'}`
+        : `"${wanted}" may not be executed`,
   );
 }
 const hasNamespace = isNamespaced(spec);
@@ -234,6 +241,7 @@ function finish(
   why: ExitRecord['cause'],
   message?: string,
 ): void {
+  const refusedProcesses = cgroup?.refusedProcesses() ?? 0;
   const record: ExitRecord = {
     code,
     signal,
@@ -241,6 +249,7 @@ function finish(
     stderrTail: tailOf(err),
     clockJumpMs: Math.round(Date.now() - startedAtMs - (performance.now() - startedMs)),
     at: new Date().toISOString(),
+    ...(refusedProcesses === 0 ? {} : { refusedProcesses }),
     ...(why === undefined ? {} : { cause: why }),
     ...(message === undefined ? {} : { message }),
   };

@@ -38,6 +38,7 @@ async function run(
   text: string,
   change: Partial<WorkerSpec>,
 ): Promise<Extract<WorkerEvent, { type: 'exited' }>['exit'] & { stdout: string }> {
+  mkdirSync(join(dir, 'work'), { recursive: true });
   await runner.start({
     workerId: 'w',
     attemptId: 'att',

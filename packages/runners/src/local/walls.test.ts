@@ -121,7 +121,10 @@ describe.skipIf(here.cgroup === undefined || here.namespacePrefix.length === 0)(
   it('a fork bomb stops at its process limit and is gone when its worker is', async () => {
     const bomb = 'b() { sleep 30 & b; }; b';
     await runner.start(script('bomb', bomb, { limits: { cpuMilli: 1000, memoryBytes: 2 ** 29, pids: 32 } }));
-    expect(await endOf('bomb')).toMatchObject({ type: 'exited' });
+    expect(await endOf('bomb')).toMatchObject({
+      type: 'exited',
+      exit: { exitClass: 'user_error', message: expect.stringContaining('limit of processes refused it') },
+    });
     expect(runs('GANTRY_WORKER_ID=bomb')).toBe(0);
   });
 

@@ -73,6 +73,8 @@ export interface ExitRecord {
   readonly cause?: 'out_of_memory' | 'time_limit' | 'too_many_processes' | 'not_started';
   readonly message?: string;
   readonly isStopRequested: boolean;
+  /** How often its limit of processes refused another one; left out when never. */
+  readonly refusedProcesses?: number;
   readonly stderrTail: readonly string[];
   /** By how much the calendar was set while it ran. */
   readonly clockJumpMs?: number;
