@@ -1,7 +1,9 @@
 /** `gantry up` spawns this (`gantry doctor` too, with `--probe DIR`). One JSON line on stdout when ready; logs on stderr; ends on SIGTERM or SIGINT. */
+import { join } from 'node:path';
 import { GantryError } from '@gantry/contract';
 import { createDeferred } from '@gantry/kit';
 import { destination, pino } from 'pino';
+import { keepLogBounded } from './log-rotation.ts';
 import { readOptions } from './options.ts';
 import { probeMachine } from './probe.ts';
 import { serve } from './serve.ts';
@@ -22,6 +24,12 @@ try {
     readOptions(process.argv.slice(2), process.env, process.getuid?.()),
     logger,
   );
+  using _log = keepLogBounded({
+    file: join(server.platform.dataDir, 'logs', 'server.log'),
+    descriptor: 2,
+    limitBytes: 64 * 1024 ** 2,
+    everyMs: 60_000,
+  });
   process.stdout.write(`${JSON.stringify({ ready: true, url: server.url, pid: process.pid })}\n`);
   const signal = await stopped.promise;
   logger.info({ signal }, 'stopping');

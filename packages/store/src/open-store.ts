@@ -1,14 +1,22 @@
+import { join } from 'node:path';
 import type { Store } from '@gantry/ports';
 import type { Database, DatabaseListener } from './database.ts';
-import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded/embedded-postgres.ts';
+import {
+  type EmbeddedPostgres,
+  hasEmbeddedPostgres,
+  startEmbeddedPostgres,
+} from './embedded/embedded-postgres.ts';
 import { migrate } from './migrate.ts';
 import { withOwner } from './pg-connection.ts';
 import { openPgDatabase } from './pg-database.ts';
-import { openPgliteDatabase } from './pglite-database.ts';
+import { openPgliteFiles, openPgliteInMemory } from './pglite-database.ts';
 import { openSqlStore } from './sql-store.ts';
 
 export type StoreOptions =
+  /** A Postgres of its own; where no binary is for this platform, as `pglite`. */
   | { readonly kind: 'embedded'; readonly dataDir: string }
+  /** Inside this process, in files. */
+  | { readonly kind: 'pglite'; readonly dataDir: string }
   | {
       readonly kind: 'url';
       readonly url: string;
@@ -26,10 +34,16 @@ export async function openStore(options: StoreOptions, log?: StoreLog): Promise<
     log?.warn({ error: String(error) }, 'the session with the database broke; connecting again');
   switch (options.kind) {
     case 'memory':
-      return openSqlStore(openPgliteDatabase);
+      return openSqlStore(openPgliteInMemory);
+    case 'pglite':
+      return openSqlStore((listener) => openPgliteFiles(join(options.dataDir, 'pglite'), listener));
     case 'url':
       return openSqlStore((listener) => openUrl(options, listener, onListenError));
     case 'embedded': {
+      if (!hasEmbeddedPostgres()) {
+        log?.warn({}, 'no Postgres binary came with this install; the database runs inside the server');
+        return openStore({ ...options, kind: 'pglite' }, log);
+      }
       const server = await startEmbeddedPostgres(options.dataDir);
       server.onExit((message) => log?.warn({ message }, 'postgres ended; starting it again'));
       try {

@@ -43,7 +43,8 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
         options.tls === undefined
           ? createPlainServer(listener)
           : createTlsServer({ ...options.tls }, listener);
-      server.requestTimeout = 120_000;
+      // A working directory of the largest size over a slow line; headers must come at once.
+      server.requestTimeout = 30 * 60_000;
       server.headersTimeout = 30_000;
       return server;
     },

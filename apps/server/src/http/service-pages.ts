@@ -12,6 +12,8 @@ import type { HttpServerOptions, Principal } from './types.ts';
 
 const exposition = 'text/plain; version=0.0.4; charset=utf-8';
 const loopback = /^(127\.|::1$|::ffff:127\.)/;
+/** A page elsewhere that makes its own name lead to this machine still sends that name. */
+const localName = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/;
 
 export interface ServicePageOptions extends Pick<
   HttpServerOptions,
@@ -24,7 +26,8 @@ export interface ServicePageOptions extends Pick<
 export function addServicePages(app: FastifyInstance, options: ServicePageOptions): void {
   const admitScraper = async (request: FastifyRequest): Promise<void> => {
     const isForwarded = ['forwarded', 'x-forwarded-for'].some((header) => header in request.headers);
-    if (loopback.test(request.ip) && !isForwarded) return;
+    const isLocal = loopback.test(request.ip) && localName.test(request.headers.host ?? '');
+    if (isLocal && !isForwarded) return;
     const { role } = await options.authenticate(request);
     if (role !== 'operator')
       throw new GantryError('forbidden', 'metrics show every tenant: they need the key of an operator');

@@ -1,3 +1,4 @@
+import { get } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type MemoryServer, startMemoryServer } from '../testing/memory-server.ts';
 import { type ExposedFamily, parseExposition } from '../testing/parse-exposition.ts';
@@ -123,6 +124,14 @@ describe('who may scrape', () => {
       expect((await home.ask('GET', path, { headers, key: memberKey })).status).toBe(403);
       expect((await home.ask('GET', path, { headers, key: home.operatorKey })).status).toBe(200);
     }
+    const { port } = new URL(home.server.url);
+    const rebound = await new Promise<number | undefined>((resolve) =>
+      get({ port, path: '/metrics', headers: { host: 'evil.example' } }, (response) => {
+        response.resume();
+        resolve(response.statusCode);
+      }),
+    );
+    expect(rebound).toBe(401);
     expect((await home.ask('GET', '/healthz', { headers })).status).toBe(200);
     expect((await home.ask('GET', '/readyz', { headers })).status).toBe(200);
   });

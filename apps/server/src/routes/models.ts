@@ -1,8 +1,7 @@
-import { GantryError, type ModelVersion } from '@gantry/contract';
+import { GantryError } from '@gantry/contract';
 import {
   type EndpointSpecRecord,
   type ModelStatusRecord,
-  type ModelVersionRecord,
   allRows,
   checkVersion,
   findOr404,
@@ -10,36 +9,12 @@ import {
   registerVersion,
   storeModelFiles,
 } from '@gantry/control';
-import type { Row } from '@gantry/ports';
 import type { Handlers } from '../http/index.ts';
 import type { Platform } from '../platform.ts';
-import { base } from './base.ts';
+import { modelFormats, toModel, toVersion } from './model-view.ts';
+import { toPage, toPageRequest } from './page.ts';
 
 type ModelRoutes = Pick<Handlers, Exclude<Extract<keyof Handlers, `models.${string}`>, 'models.watch'>>;
-
-const toModel = (row: Row, tenant: string) => {
-  const { aliases, latest } = row.status as ModelStatusRecord;
-  return { ...base(row, tenant), aliases: { ...aliases }, ...(latest === 0 ? {} : { latest }) };
-};
-
-const toVersion = (row: Row): ModelVersion => {
-  const spec = row.spec as ModelVersionRecord;
-  return {
-    id: row.id,
-    createdAt: row.createdAt,
-    ...spec,
-    formats: [...spec.formats],
-    files: spec.files.map((file) => ({ ...file })),
-    metrics: { ...spec.metrics },
-    lineage: { ...spec.lineage },
-  };
-};
-
-const formats: readonly (readonly [RegExp, string])[] = [
-  [/\.safetensors$/, 'safetensors'],
-  [/\.gguf$/, 'gguf'],
-  [/\.onnx$/, 'onnx'],
-];
 
 export function modelRoutes(platform: Platform): ModelRoutes {
   const { deps } = platform;
@@ -48,13 +23,11 @@ export function modelRoutes(platform: Platform): ModelRoutes {
       const page = await deps.store.read({ tenantId: principal.tenantId }, (tx) =>
         tx.list('model', {
           tenantId: principal.tenantId,
-          limit: query.limit,
+          ...toPageRequest(query),
           newestFirst: true,
-          ...(query.cursor === undefined ? {} : { cursor: query.cursor }),
         }),
       );
-      const items = page.items.map((row) => toModel(row, principal.tenantName));
-      return page.nextCursor === undefined ? { items } : { items, nextCursor: page.nextCursor };
+      return toPage(page, (row) => toModel(row, principal.tenantName));
     },
     'models.get': async ({ principal }, { params }) =>
       toModel(
@@ -68,12 +41,10 @@ export function modelRoutes(platform: Platform): ModelRoutes {
         const model = await findOr404(tx, 'model', principal.tenantId, params.name);
         const page = await tx.list('model-version', {
           parentId: model.id,
-          limit: query.limit,
+          ...toPageRequest(query),
           newestFirst: true,
-          ...(query.cursor === undefined ? {} : { cursor: query.cursor }),
         });
-        const items = page.items.map(toVersion);
-        return page.nextCursor === undefined ? { items } : { items, nextCursor: page.nextCursor };
+        return toPage(page, toVersion);
       }),
     'models.import': async ({ principal, requestId }, { body }) => {
       if (principal.role !== 'operator')
@@ -84,7 +55,7 @@ export function modelRoutes(platform: Platform): ModelRoutes {
       const found = [
         ...new Set(
           listed.flatMap(({ path }) =>
-            formats.flatMap(([pattern, format]) => (pattern.test(path) ? [format] : [])),
+            modelFormats.flatMap(([pattern, format]) => (pattern.test(path) ? [format] : [])),
           ),
         ),
       ];

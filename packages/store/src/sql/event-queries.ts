@@ -3,6 +3,7 @@ import type { EventRow, NewEvent, Page, Tx } from '@gantry/ports';
 import type { Queryable } from '../database.ts';
 import { type EventRecord, toEventRow } from '../rows.ts';
 import { notOurCursor } from './not-our-cursor.ts';
+import { storableJson } from './storable.ts';
 
 const eventLockKey = 7_070_002;
 
@@ -39,7 +40,7 @@ export function eventQueries(connection: Queryable): EventQueries {
             event.fromState ?? null,
             event.toState ?? null,
             event.actor,
-            event.reason === undefined ? null : JSON.stringify(event.reason),
+            event.reason === undefined ? null : storableJson(event.reason),
             event.requestId ?? null,
           ],
         );

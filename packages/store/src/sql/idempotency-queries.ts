@@ -1,5 +1,6 @@
 import type { IdempotentRequest } from '@gantry/ports';
 import type { Queryable } from '../database.ts';
+import { storableJson } from './storable.ts';
 
 export interface IdempotentAnswer {
   readonly route: string;
@@ -47,7 +48,7 @@ export function idempotencyQueries(connection: Queryable): IdempotencyQueries {
       await connection.query(
         `insert into idempotency (tenant_id, key, route, request_hash, response) values ($1, $2, $3, $4, $5)
          on conflict (tenant_id, key) do update set response = excluded.response where idempotency.response is null`,
-        [request.tenantId, request.key, request.route, request.requestHash, JSON.stringify(response)],
+        [request.tenantId, request.key, request.route, request.requestHash, storableJson(response)],
       );
       await connection.query(
         "delete from idempotency where tenant_id = $1 and at < clock_timestamp() - interval '3 days'",

@@ -4,6 +4,7 @@ import type { ListQuery, NewRow, Page, Row, RowChange, Tx } from '@gantry/ports'
 import type { Queryable } from '../database.ts';
 import { type ResourceRecord, toRow } from '../rows.ts';
 import { notOurCursor } from './not-our-cursor.ts';
+import { storableJson } from './storable.ts';
 
 type ResourceQueries = Pick<
   Tx,
@@ -33,8 +34,8 @@ export function resourceQueries(connection: Queryable): ResourceQueries {
             row.name,
             row.state,
             row.parentId ?? null,
-            JSON.stringify(row.spec),
-            JSON.stringify(row.status),
+            storableJson(row.spec),
+            storableJson(row.status),
           ],
         );
         return toRow(rows[0] as ResourceRecord);
@@ -101,8 +102,8 @@ export function resourceQueries(connection: Queryable): ResourceQueries {
           kind,
           id,
           change.state ?? null,
-          change.spec === undefined ? null : JSON.stringify(change.spec),
-          change.status === undefined ? null : JSON.stringify(change.status),
+          change.spec === undefined ? null : storableJson(change.spec),
+          change.status === undefined ? null : storableJson(change.status),
           change.expectedVersion ?? null,
         ],
       );
