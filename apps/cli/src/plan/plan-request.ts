@@ -1,6 +1,6 @@
 /** What the options of `gantry plan` ask for; everything wrong with them is said here. */
 import { readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import {
   type Launcher,
   type Layout,
@@ -94,5 +94,6 @@ async function readModel(text: string): Promise<ModelShape> {
   } catch {
     throw new PlanError(`${file} is not JSON.`, 'A config.json as Hugging Face writes it is read.');
   }
-  return modelFromConfig(file, config);
+  const name = basename(resolve(text), '.json');
+  return { ...modelFromConfig(file, config), name };
 }

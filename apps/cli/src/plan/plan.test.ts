@@ -1,6 +1,6 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { jobSpecSchema } from '@gantry/contract';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { parse } from 'yaml';
@@ -74,7 +74,8 @@ describe('gantry plan', () => {
       vocab_size: 32_000,
     };
     await writeFile(join(dir, 'config.json'), JSON.stringify(config));
-    expect(await plan('--model', dir, ...usual.slice(2))).toContain('0.06 B parameters');
+    const page = await plan('--model', dir, ...usual.slice(2));
+    expect(page).toContain(`${basename(dir)}: 0.06 B parameters`);
   });
 
   test.each([

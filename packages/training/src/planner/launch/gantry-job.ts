@@ -17,7 +17,7 @@ export const gantryJob: LaunchWriter = (task, layout) => {
   if (layout.offload !== 'none')
     return { reason: 'Our runtime keeps the optimiser on the device; ask for --offload none.' };
   return yamlFile('job.yaml', {
-    name: `train-${model.name.replaceAll('.', '-')}`.toLowerCase(),
+    name: `train-${model.name.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')}`,
     train: {
       recipe: 'language-model',
       data: ['data/**/*.txt'],
