@@ -4,26 +4,26 @@
  * than the relay.
  */
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
-import { binaryHeader } from '@gantry/contract/foreign/oip';
 import { Attempt, type AttemptListener } from './attempt.ts';
 import { cachedAnswer } from './cached-answer.ts';
 import { canBePinned } from './choose-arm.ts';
 import { chooseReplica, msUntilUsable, type ReplicaWish } from './choose-replica.ts';
 import { ClientStream } from './client-stream.ts';
-import { isCut, isRefusal, isTimeout } from './connection-errors.ts';
+import { isRefusal, isTimeout } from './connection-errors.ts';
+import type { ExchangeInput } from './exchange-input.ts';
+import { finalUsage } from './final-usage.ts';
 import type { GatewayContext } from './gateway-context.ts';
-import type { Admission } from './limits.ts';
+import { holdRequest } from './hold-request.ts';
 import type { LoadMeter } from './load-meter.ts';
-import type { InferenceRequest } from './inference-request.ts';
 import { dialectOf, problemBody, problemStatus, type Problem } from './problem.ts';
 import type { ReplicaState } from './replica-state.ts';
 import type { RouterChoice } from './replica-router.ts';
-import type { LiveRevision, LiveRoute } from './route-table.ts';
-import type { Principal } from './route.ts';
-import { fingerprint } from './quarantine.ts';
+import type { LiveRevision } from './route-table.ts';
 import { copyToShadow, type ShadowCall } from './shadow-call.ts';
+import { headerOf } from './request-line.ts';
 import { SseFrames } from './sse-frames.ts';
-import type { GatewayRequest, GatewayResponse } from './wire.ts';
+import { Suspicion } from './suspicion.ts';
+import { WholeAnswer } from './whole-answer.ts';
 import { writeProblem } from './write-problem.ts';
 import { noUsage, usageInJson, type Usage } from './usage.ts';
 
@@ -34,23 +34,6 @@ const clientLeft = 499;
 const suspectWaitMs = 50;
 const handedOver: ReadonlySet<string> = new Set(['no_ready_replica', 'upstream_failed', 'upstream_timeout']);
 
-export interface ExchangeInput {
-  readonly id: string;
-  readonly principal: Principal;
-  readonly route: LiveRoute;
-  readonly request: InferenceRequest;
-  readonly admission: Admission;
-  /** 0 is usual; below gives way to others. */
-  readonly priority: number;
-  readonly startedMs: number;
-  /** Another endpoint was asked for and could not answer. */
-  readonly isFallback: boolean;
-  /** Hands the request to another endpoint; true when it took it. */
-  readonly fallBack: () => boolean;
-  readonly incoming: GatewayRequest;
-  readonly response: GatewayResponse;
-}
-
 export class Exchange implements AttemptListener {
   readonly #context: GatewayContext;
   readonly #input: ExchangeInput;
@@ -59,16 +42,14 @@ export class Exchange implements AttemptListener {
   readonly #tried: ReplicaState[] = [];
   readonly #wish: ReplicaWish;
   #frames: SseFrames | undefined;
-  #chunks: Buffer[] = [];
-  #buffered = 0;
-  #head: IncomingHttpHeaders = {};
+  #whole: WholeAnswer;
   #isSettled = false;
   #firstByteMs: number | undefined;
   readonly #client: ClientStream;
   readonly #pin: string | undefined;
   readonly #load: LoadMeter;
   #sentMs: number | undefined;
-  #suspect: string | undefined;
+  readonly #suspicion: Suspicion;
   #shadow: ShadowCall | undefined;
   #routeReason = '';
   #holdDeadlineMs: number | undefined;
@@ -86,8 +67,16 @@ export class Exchange implements AttemptListener {
       session: headerOf(input.incoming, 'x-session-id'),
       tried: this.#tried,
     };
+    this.#whole = new WholeAnswer(context.options.maxResponseBytes);
     this.#client = new ClientStream(input.response, context.options.stalledClientMs, context.now);
-    this.#load = context.loads.of(input.route.route.endpointId);
+    const { endpointId } = input.route.route;
+    this.#load = context.loads.of(endpointId);
+    this.#suspicion = new Suspicion(context, {
+      tenantId: input.principal.tenantId,
+      endpointId,
+      url: input.incoming.url ?? '',
+      request: input.request,
+    });
   }
 
   start(): void {
@@ -99,8 +88,7 @@ export class Exchange implements AttemptListener {
       if (!this.#isSettled) this.#leave();
     });
     if (this.#answerFromCache()) return;
-    this.#suspect = this.#suspicion();
-    if (this.#suspect !== undefined && this.#context.quarantine.isRefused(this.#suspect, now())) {
+    if (this.#suspicion.isRefused()) {
       this.#fail({ code: 'request_quarantined' });
       return;
     }
@@ -109,11 +97,6 @@ export class Exchange implements AttemptListener {
       const { id, route, request } = this.#input;
       this.#shadow = copyToShadow(this.#context, id, route, request);
     }
-  }
-
-  #suspicion(): string | undefined {
-    const { principal, request, incoming } = this.#input;
-    return this.#context.quarantine.fingerprintIfAny(principal.tenantId, incoming.url ?? '', request.bytes);
   }
 
   /** An endpoint that allows it answers an equal request of the same tenant from memory, and counts no tokens. */
@@ -148,18 +131,12 @@ export class Exchange implements AttemptListener {
 
   #next(): void {
     if (this.#isSettled) return;
-    const chosen = this.#mayRunNow() ? chooseReplica(this.#context, this.#wish) : undefined;
+    const chosen = this.#suspicion.mayRunNow() ? chooseReplica(this.#context, this.#wish) : undefined;
     if (chosen === undefined) {
       this.#hold();
       return;
     }
     this.#send(chosen.revision, chosen.choice);
-  }
-
-  /** Suspects of a crash run one at a time: the next crash then tells who it was. */
-  #mayRunNow(): boolean {
-    const { endpointId } = this.#input.route.route;
-    return this.#suspect === undefined || this.#context.quarantine.enter(endpointId, this.#suspect);
   }
 
   /** Waits for a change of routes or for an ejected replica's time to be over; gives up at the deadline. */
@@ -183,27 +160,17 @@ export class Exchange implements AttemptListener {
     }
     context.onHold(this.#input.route);
     if (this.#handOver({ code: 'no_ready_replica' })) return;
-    context.stats.holding++;
-    this.#load.holding++;
-    const resume = (): void => {
-      this.#stopHolding?.();
-      this.#next();
-    };
-    const off = context.table.onChange(resume);
-    const timer = setTimeout(resume, Math.min(leftMs, this.#msUntilUsable(now) ?? leftMs));
-    this.#stopHolding = () => {
+    const untilMs = Math.min(leftMs, this.#msUntilUsable(now) ?? leftMs);
+    this.#stopHolding = holdRequest(context, this.#load, untilMs, () => {
       this.#stopHolding = undefined;
-      context.stats.holding--;
-      this.#load.holding--;
-      clearTimeout(timer);
-      off();
-    };
+      this.#next();
+    });
   }
 
   /** When an ejected replica's time is over, or a suspect may try again. */
   #msUntilUsable(now: number): number | undefined {
     const replicaMs = msUntilUsable(this.#context, this.#wish, now);
-    return this.#suspect === undefined ? replicaMs : Math.min(replicaMs ?? Infinity, suspectWaitMs);
+    return this.#suspicion.isSuspect ? Math.min(replicaMs ?? Infinity, suspectWaitMs) : replicaMs;
   }
 
   #send(revision: LiveRevision, { replica, uncachedTokens, reason }: RouterChoice): void {
@@ -213,8 +180,7 @@ export class Exchange implements AttemptListener {
     this.#attempts++;
     this.#tried.push(replica);
     this.#frames = undefined;
-    this.#chunks = [];
-    this.#buffered = 0;
+    this.#whole = new WholeAnswer(this.#context.options.maxResponseBytes);
     const attempt = new Attempt(this, revision, replica, uncachedTokens);
     this.#attempt = attempt;
     if (this.#attempts > 1) this.#series(revision).retries++;
@@ -242,7 +208,7 @@ export class Exchange implements AttemptListener {
       this.#next();
       return;
     }
-    this.#head = headers;
+    this.#whole.head = headers;
     const type = headers['content-type'];
     if (status === 200 && type !== undefined && type.startsWith('text/event-stream')) {
       this.#frames = new SseFrames({ stripUsage: this.#input.request.stripUsage });
@@ -252,11 +218,8 @@ export class Exchange implements AttemptListener {
   onChunk(attempt: Attempt, chunk: Buffer): void {
     this.#firstByteMs ??= this.#context.now();
     if (this.#frames === undefined) {
-      this.#chunks.push(chunk);
-      this.#buffered += chunk.length;
-      if (this.#buffered > this.#context.options.maxResponseBytes) {
+      if (!this.#whole.push(chunk))
         this.#fail({ code: 'upstream_failed', detail: 'The answer is larger than this gateway holds.' });
-      }
       return;
     }
     this.#relay(attempt, this.#frames, chunk);
@@ -294,10 +257,7 @@ export class Exchange implements AttemptListener {
 
   #answer(attempt: Attempt): void {
     const { response } = this.#input;
-    const body =
-      this.#chunks.length === 1 && this.#chunks[0] !== undefined
-        ? this.#chunks[0]
-        : Buffer.concat(this.#chunks);
+    const body = this.#whole.body();
     if (attempt.status < 500) attempt.replica.noteSuccess();
     else attempt.replica.noteServerError(this.#context.now());
     if (attempt.status === 200) {
@@ -309,18 +269,10 @@ export class Exchange implements AttemptListener {
     this.#settle(attempt.status, attempt.status === 200 ? (usageInJson(body) ?? noUsage) : noUsage);
     response.writeHead(attempt.status, {
       ...this.#headers(attempt),
-      ...this.#contentHeaders(),
+      ...this.#whole.headers(),
       'content-length': body.length,
     });
     response.end(body);
-  }
-
-  #contentHeaders(): OutgoingHttpHeaders {
-    const binaryLength = this.#head[binaryHeader];
-    return {
-      'content-type': this.#head['content-type'] ?? 'application/json',
-      ...(binaryLength === undefined ? {} : { [binaryHeader]: binaryLength }),
-    };
   }
 
   #headers(attempt: Attempt): OutgoingHttpHeaders {
@@ -339,27 +291,19 @@ export class Exchange implements AttemptListener {
   onFailure(attempt: Attempt, error: Error): void {
     attempt.replica.noteFailure(this.#context.now());
     if (this.#client.isStreaming) {
-      this.#isCondemned(attempt, error);
+      this.#suspicion.isCondemned(attempt.replica.replicaId, error);
       this.#fail({ code: 'stream_interrupted' });
       return;
     }
     // Refused before anything was sent: no work was done, so it counts as no attempt and costs no retry.
     const wasRefused = isRefusal(error);
     if (wasRefused) this.#attempts--;
-    else if (this.#isCondemned(attempt, error)) {
+    else if (this.#suspicion.isCondemned(attempt.replica.replicaId, error)) {
       this.#fail({ code: 'request_quarantined' });
       return;
     }
     if (wasRefused || this.#mayRetry()) this.#next();
     else this.#fail({ code: isTimeout(error) ? 'upstream_timeout' : 'upstream_failed' });
-  }
-
-  /** The replica died under it. True when it was the only suspect, for the second time. */
-  #isCondemned(attempt: Attempt, error: Error): boolean {
-    if (!isCut(error)) return false;
-    const { principal, request, incoming } = this.#input;
-    this.#suspect ??= fingerprint(principal.tenantId, incoming.url ?? '', request.bytes);
-    return this.#context.quarantine.strike(this.#suspect, attempt.replica.replicaId, this.#context.now());
   }
 
   #mayRetry(): boolean {
@@ -379,7 +323,7 @@ export class Exchange implements AttemptListener {
 
   /** What the client has seen nothing of may be answered by another endpoint, where the route names one. */
   #handOver(problem: Problem): boolean {
-    if (this.#client.isStreaming || !this.#input.fallBack()) return false;
+    if (this.#client.isStreaming || this.#pin !== undefined || !this.#input.fallBack()) return false;
     this.#settle(problemStatus(problem));
     return true;
   }
@@ -407,10 +351,10 @@ export class Exchange implements AttemptListener {
     const { principal, route, admission, id, startedMs, request } = this.#input;
     this.#context.stats.inFlight--;
     this.#context.exchanges.delete(this);
-    const { usage, isEstimated } = usageOf(counted, this.#frames, request.promptTokensEstimate);
+    const { usage, isEstimated } = finalUsage(counted, this.#frames, request.promptTokensEstimate);
     admission.settle(usage);
     this.#leaveLoad(startedMs, usage.completionTokens);
-    this.#endSuspicion(status);
+    this.#suspicion.end(status);
     const record = {
       id,
       tenantId: principal.tenantId,
@@ -434,13 +378,6 @@ export class Exchange implements AttemptListener {
     this.#load.leave(now, now - startedMs, serviceMs, tokens);
   }
 
-  #endSuspicion(status: number): void {
-    if (this.#suspect === undefined) return;
-    const { quarantine } = this.#context;
-    if (status < 400) quarantine.clear(this.#suspect);
-    quarantine.leave(this.#input.route.route.endpointId, this.#suspect);
-  }
-
   #series(revision: LiveRevision | undefined) {
     const { route, principal } = this.#input;
     return this.#context.stats.seriesFor(
@@ -449,22 +386,4 @@ export class Exchange implements AttemptListener {
       revision?.revision.revisionId ?? 'none',
     );
   }
-}
-
-function headerOf(incoming: GatewayRequest, name: string): string | undefined {
-  const value = incoming.headers[name];
-  return typeof value === 'string' && value !== '' && value.length <= 256 ? value : undefined;
-}
-
-/** As the engine counted; where it was cut off before it said so, one token a frame. */
-function usageOf(
-  counted: Usage | undefined,
-  frames: SseFrames | undefined,
-  promptTokens: number,
-): { readonly usage: Usage; readonly isEstimated: boolean } {
-  const known = counted ?? frames?.usage;
-  if (known !== undefined) return { usage: known, isEstimated: false };
-  const completionTokens = frames?.tokenFrames ?? 0;
-  if (completionTokens === 0) return { usage: noUsage, isEstimated: false };
-  return { usage: { ...noUsage, promptTokens, completionTokens }, isEstimated: true };
 }

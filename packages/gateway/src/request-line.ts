@@ -1,4 +1,5 @@
 /** Small readings of a request's first line and headers. */
+import type { GatewayRequest } from './wire.ts';
 
 export function pathOf(url: string): string {
   const query = url.indexOf('?');
@@ -18,4 +19,10 @@ export function decodeSegment(text: string): string {
   } catch {
     return text;
   }
+}
+
+/** One value of reasonable length, or nothing. */
+export function headerOf(incoming: GatewayRequest, name: string): string | undefined {
+  const value = incoming.headers[name];
+  return typeof value === 'string' && value !== '' && value.length <= 256 ? value : undefined;
 }

@@ -1,0 +1,54 @@
+/** What is held against one request: that replicas died under one like it. */
+import { isCut } from './connection-errors.ts';
+import type { GatewayContext } from './gateway-context.ts';
+import type { InferenceRequest } from './inference-request.ts';
+import { fingerprint } from './quarantine.ts';
+
+export interface Suspicious {
+  readonly tenantId: string;
+  readonly endpointId: string;
+  readonly url: string;
+  readonly request: InferenceRequest;
+}
+
+export class Suspicion {
+  readonly #context: GatewayContext;
+  readonly #who: Suspicious;
+  /** Its fingerprint, once there is something against it. */
+  #suspect: string | undefined;
+
+  constructor(context: GatewayContext, who: Suspicious) {
+    this.#context = context;
+    this.#who = who;
+    const { tenantId, url, request } = who;
+    this.#suspect = context.quarantine.fingerprintIfAny(tenantId, url, request.bytes);
+  }
+
+  get isSuspect(): boolean {
+    return this.#suspect !== undefined;
+  }
+
+  isRefused(): boolean {
+    const { quarantine, now } = this.#context;
+    return this.#suspect !== undefined && quarantine.isRefused(this.#suspect, now());
+  }
+
+  /** Suspects of a crash run one at a time: the next crash then tells who it was. */
+  mayRunNow(): boolean {
+    return this.#suspect === undefined || this.#context.quarantine.enter(this.#who.endpointId, this.#suspect);
+  }
+
+  /** The replica died under it. True when it was the only suspect, for the second time. */
+  isCondemned(replicaId: string, error: Error): boolean {
+    if (!isCut(error)) return false;
+    const { tenantId, url, request } = this.#who;
+    this.#suspect ??= fingerprint(tenantId, url, request.bytes);
+    return this.#context.quarantine.strike(this.#suspect, replicaId, this.#context.now());
+  }
+
+  end(status: number): void {
+    if (this.#suspect === undefined) return;
+    if (status < 400) this.#context.quarantine.clear(this.#suspect);
+    this.#context.quarantine.leave(this.#who.endpointId, this.#suspect);
+  }
+}
