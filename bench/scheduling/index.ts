@@ -1,4 +1,5 @@
 import type { BenchLine } from '../bench-line.ts';
+import { estimates } from './estimates.ts';
 import { gavel } from './gavel.ts';
 import { itp, philly } from './job-replay.ts';
 import { openbPlacement } from './openb-placement.ts';
@@ -12,6 +13,7 @@ export const cases: Readonly<Record<string, () => Promise<BenchLine[]>>> = {
   itp,
   pollux,
   gavel,
+  estimates,
   fill,
   gang,
   verdict,

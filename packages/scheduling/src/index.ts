@@ -12,7 +12,8 @@ export type {
   Waiting,
 } from './plan.ts';
 export { planCycle, type PlanOptions } from './plan-cycle.ts';
-export { type PlanSettings, toPlanOptions } from './plan-settings.ts';
+export { PLACEMENT_NAMES, type PlanSettings, toPlanOptions } from './plan-settings.ts';
+export { typicalTasks } from './typical-tasks.ts';
 export { QUEUE_POLICIES, type QueuePolicyName } from './policies.ts';
 export {
   describeChange,

@@ -1,8 +1,12 @@
 /** How to plan, as plain data: kept beside a snapshot, it gives the same plan again. */
 import type { ClusterState } from './cluster-state.ts';
+import { createFgd, type TypicalTask } from './fragmentation.ts';
 import type { PlanOptions } from './plan-cycle.ts';
 import { fullestDevice, PLACEMENTS, type Scorer } from './scorers.ts';
 import { SnapshotError } from './snapshot.ts';
+import { typicalTasks } from './typical-tasks.ts';
+
+export const PLACEMENT_NAMES: readonly string[] = [...Object.keys(PLACEMENTS), 'fgd'];
 
 export interface PlanSettings {
   placement?: string;
@@ -10,6 +14,8 @@ export interface PlanSettings {
   reservation?: boolean;
   /** How many running workloads may be moved in this cycle. */
   moves?: number;
+  /** The mix of requests, for `fgd`. */
+  typical?: readonly TypicalTask[];
   /** Nodes with these labels are placed on in another way. */
   pools?: readonly { nodes: Readonly<Record<string, string>>; placement?: string }[];
 }
@@ -19,12 +25,13 @@ export function toPlanOptions({
   preemption,
   reservation,
   moves,
+  typical,
   pools,
 }: PlanSettings): PlanOptions {
   const special = (pools ?? []).flatMap((pool) =>
-    pool.placement === undefined ? [] : [{ nodes: pool.nodes, scorer: placementOf(pool.placement) }],
+    pool.placement === undefined ? [] : [{ nodes: pool.nodes, scorer: placementOf(pool.placement, typical) }],
   );
-  const scorer = placementOf(placement ?? 'shadow-price');
+  const scorer = placementOf(placement ?? 'shadow-price', typical);
   return {
     scorer: special.length === 0 ? scorer : byPool(scorer, special),
     ...(preemption === undefined ? {} : { preemption }),
@@ -33,13 +40,14 @@ export function toPlanOptions({
   };
 }
 
-function placementOf(name: string): Scorer {
+function placementOf(name: string, typical: readonly TypicalTask[] = typicalTasks([])): Scorer {
+  if (name === 'fgd') return createFgd(typical);
   const scorer = Object.hasOwn(PLACEMENTS, name) ? PLACEMENTS[name] : undefined;
   if (scorer !== undefined) return scorer;
   throw new SnapshotError(
     'placement_unknown',
     `There is no placement "${name}".`,
-    `Use one of: ${Object.keys(PLACEMENTS).join(', ')}.`,
+    `Use one of: ${PLACEMENT_NAMES.join(', ')}.`,
   );
 }
 

@@ -11,6 +11,7 @@ import {
   type PlanSettings,
   type Snapshot,
   toPlanOptions,
+  typicalTasks,
   type Workload,
 } from '@gantry/scheduling';
 import {
@@ -106,6 +107,8 @@ export class LiveEngine {
       queues: [...this.#mirror.rows('queue').values()],
     };
     this.#settings = planSettings(policy);
+    if (usesFgd(this.#settings))
+      this.#settings = { ...this.#settings, typical: typicalTasks(this.#engine.snapshot(0).workloads) };
     const hadRules = !this.#rules.isEmpty;
     this.#rules = new RuleBook(toRules(policy));
     this.#hasRules = hadRules || !this.#rules.isEmpty;
@@ -246,6 +249,10 @@ export class LiveEngine {
   snapshot(nowMs: number): Snapshot {
     return this.#engine.snapshot(nowMs);
   }
+}
+
+function usesFgd({ placement, pools = [] }: PlanSettings): boolean {
+  return placement === 'fgd' || pools.some((pool) => pool.placement === 'fgd');
 }
 
 function messageOf(error: unknown): string {

@@ -1,5 +1,5 @@
 /** How the platform schedules, as its operators set it; one row, kind `policy`, name `scheduling`. */
-import { PLACEMENTS, QUEUE_POLICIES, type Rule, ruleProblems } from '@gantry/scheduling';
+import { PLACEMENT_NAMES, QUEUE_POLICIES, type Rule, ruleProblems } from '@gantry/scheduling';
 
 export interface PolicySpecRecord {
   /** Order of queues that name none of their own. */
@@ -43,8 +43,8 @@ export const POLICY_ID = 'pol_scheduling';
 /** A node says where it is with labels `topology/<level>` when the policy does not. */
 export const TOPOLOGY_LABEL = 'topology/';
 
+export { PLACEMENT_NAMES };
 export const ORDER_NAMES: readonly string[] = Object.keys(QUEUE_POLICIES);
-export const PLACEMENT_NAMES: readonly string[] = Object.keys(PLACEMENTS);
 
 /** Pools as the labels of their nodes. */
 export function toRules({ rules = [], pools = {} }: PolicySpecRecord): Rule[] {
