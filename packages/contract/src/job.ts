@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { outputFileSchema, outputPattern, secretUseSchema, volumeSchema } from './job-data.ts';
-import { badBatchSchema } from './train-options.ts';
+import { badBatchSchema, profileSchema } from './train-options.ts';
 import { baseShape, byteSizeSchema, durationSchema, nameSchema, timeSchema } from './common.ts';
 
 /** What one replica asks for. `cpu` in cores (0.5 allowed), `gpu` whole devices. */
@@ -30,6 +30,7 @@ export const trainSchema = z.strictObject({
   clipNorm: z.number().positive().optional(),
   /** What the large products compute in; weights and their moments stay 32-bit. */
   precision: z.enum(['fp32', 'bf16', 'fp16']).default('fp32'),
+  profile: profileSchema.optional(),
   badBatch: badBatchSchema.prefault({}),
   seed: z
     .number()

@@ -9,3 +9,9 @@ export const badBatchSchema = z.strictObject({
   limit: z.number().int().min(0).max(10_000).default(10),
 });
 export type BadBatch = z.output<typeof badBatchSchema>;
+
+/** These steps of every rank are written as traces (Chrome's format) beside the checkpoints, in `profile/`. */
+export const profileSchema = z.strictObject({
+  fromStep: z.number().int().min(1).max(10_000_000).default(3),
+  steps: z.number().int().min(1).max(1000).default(5),
+});

@@ -146,7 +146,7 @@ const cases: { readonly [Name in OperatorName]: OperatorCase<Name> } = {
       }),
   },
   attention: {
-    attributes: {},
+    attributes: { block: undefined, recomputeFrom: 1024 },
     shapes: [headsShape, [batch, kvHeads, time, width], [batch, kvHeads, time, width]],
     output: headsShape,
     define: ([q, k, v]) =>
@@ -191,8 +191,12 @@ const cases: { readonly [Name in OperatorName]: OperatorCase<Name> } = {
 const tolerances: Partial<Record<OperatorName, number>> = { round: 2 ** -7 };
 const usual = 3e-6;
 
-async function check<Name extends OperatorName>(name: Name, dialect: Dialect): Promise<void> {
-  const { attributes, shapes, output, choices = {}, fixed = [], define }: OperatorCase<Name> = cases[name];
+async function check<Name extends OperatorName>(
+  name: Name,
+  dialect: Dialect,
+  attributes: OperatorAttributes[Name] = cases[name].attributes,
+): Promise<void> {
+  const { shapes, output, choices = {}, fixed = [], define }: OperatorCase<Name> = cases[name];
   const random = createRandom(7);
   const numbers = shapes.map((shape, index) =>
     table(elementsOf(shape), () => {
@@ -273,6 +277,9 @@ function expectClose(actual: Numbers, wanted: Numbers, tolerance: number, what: 
 
 describe('the gradient of', async () => {
   const dialects: Dialect[] = (await probeDialect()) === 'blocked' ? ['portable', 'blocked'] : ['portable'];
+  for (const recomputeFrom of [1, 1024])
+    it(`attention in uneven blocks is the same, with weights ${recomputeFrom === 1 ? 'made again' : 'kept'}`, () =>
+      check('attention', 'portable', { block: 3, recomputeFrom }));
   for (const dialect of dialects)
     for (const name of Object.keys(cases) as OperatorName[])
       it(`${name} is that of its definition in float64, ${dialect} (${tolerances[name] ?? usual} of the largest)`, () =>

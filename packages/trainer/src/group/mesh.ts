@@ -2,6 +2,7 @@
 import { rm } from 'node:fs/promises';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { Arena } from '../memory/index.ts';
+import { Timeline } from '../profile/index.ts';
 import { decodeHeader, encodeHeader, frameHeaderBytes } from './frame.ts';
 import { Link, type AbortNotice, type LinkEvents } from './link.ts';
 import { ranksMissing, type RankLostError } from './rank-lost-error.ts';
@@ -30,6 +31,7 @@ const probeMs = 1000;
 export class Mesh implements AsyncDisposable {
   readonly rank: number;
   readonly worldSize: number;
+  readonly timeline = new Timeline();
   /** What arrives lies here. */
   readonly arena = new Arena();
   readonly #links = new Map<number, Link>();

@@ -11,6 +11,7 @@ import {
   type Wire,
 } from './collectives.ts';
 import type { Arena } from '../memory/index.ts';
+import type { Timeline } from '../profile/index.ts';
 import { Mesh } from './mesh.ts';
 import { RankLostError } from './rank-lost-error.ts';
 import type { Transport } from './transport.ts';
@@ -55,6 +56,8 @@ export interface ProcessGroup {
 export interface World extends ProcessGroup, AsyncDisposable {
   /** Buffers from here are summed by kernels. */
   readonly arena: Arena;
+  /** Books the time of its collectives, and of whatever else the rank tells it. */
+  readonly timeline: Timeline;
   /** The members' ranks in order; `channel` is theirs alone. A rank that is no member may ask too. */
   subgroup(members: readonly number[], channel: number): ProcessGroup;
   /** A member is as good as gone: every collective ends, here and at the others. */
@@ -70,6 +73,7 @@ export async function joinWorld(options: GroupOptions): Promise<World> {
   const group = new MeshGroup(mesh, everybody, 0, timeoutMs);
   return Object.assign(group, {
     arena: mesh.arena,
+    timeline: mesh.timeline,
     subgroup: (members: readonly number[], channel: number) =>
       new MeshGroup(mesh, members, channel, timeoutMs),
     lose: (lost: number, message: string) => mesh.link(lost).fail(new RankLostError(lost, message)),
@@ -103,23 +107,28 @@ class MeshGroup implements ProcessGroup {
   async allReduceSum(values: Float32Array, options: CallOptions = {}): Promise<void> {
     if (this.size === 1) return;
     const algorithm = options.algorithm ?? chooseAllReduce(values.length, this.size);
-    await allReduceAlgorithms[algorithm](this.#enter(options.timeoutMs), values);
+    await this.#timed('all-reduce', () =>
+      allReduceAlgorithms[algorithm](this.#enter(options.timeoutMs), values),
+    );
   }
 
   async reduceScatterSum(values: Float32Array, parts: readonly Part[]): Promise<void> {
-    if (this.size > 1) await ringReduceScatter(this.#enter(), values, parts);
+    if (this.size === 1) return;
+    await this.#timed('reduce-scatter', () => ringReduceScatter(this.#enter(), values, parts));
   }
 
   async allGather(values: Float32Array, parts: readonly Part[]): Promise<void> {
-    if (this.size > 1) await ringAllGather(this.#enter(), values, parts);
+    if (this.size === 1) return;
+    await this.#timed('all-gather', () => ringAllGather(this.#enter(), values, parts));
   }
 
   async broadcast(values: Float32Array, root: number): Promise<void> {
-    if (this.size > 1) await ringBroadcast(this.#enter(), values, root);
+    if (this.size === 1) return;
+    await this.#timed('broadcast', () => ringBroadcast(this.#enter(), values, root));
   }
 
   async allToAll(out: readonly Float32Array[], into: readonly Float32Array[]): Promise<void> {
-    await directAllToAll(this.#enter(), out, into);
+    await this.#timed('all-to-all', () => directAllToAll(this.#enter(), out, into));
   }
 
   async send(to: number, values: Float32Array): Promise<void> {
@@ -128,13 +137,17 @@ class MeshGroup implements ProcessGroup {
 
   async receive(from: number, into: Float32Array): Promise<void> {
     const wire = this.#wire(this.#timeoutMs);
-    const received = await wire.receive(from, into.length);
+    const received = await this.#timed('receive', () => wire.receive(from, into.length));
     wire.copy(into, received, 0);
     wire.recycle(from, received);
   }
 
   async barrier(timeoutMs = this.#timeoutMs): Promise<void> {
     await this.allReduceSum(new Float32Array(1), { timeoutMs });
+  }
+
+  #timed<Result>(name: string, run: () => Promise<Result>): Promise<Result> {
+    return this.#mesh.timeline.during('communicate', name, run);
   }
 
   #enter(timeoutMs = this.#timeoutMs): Wire {

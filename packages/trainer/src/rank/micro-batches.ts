@@ -4,6 +4,7 @@
  * number of micro-batches; one beyond its share weighs nothing.
  */
 import { rankPart, type SequenceSampler } from '@gantry/training/sampler';
+import type { Timeline } from '../profile/index.ts';
 import type { SequenceTarget, TokenSource } from './token-source.ts';
 import type { TrainingPlan } from './training-plan.ts';
 
@@ -12,6 +13,7 @@ export interface MicroBatchTarget extends SequenceTarget {
 }
 
 export interface MicroBatches {
+  readonly timeline: Timeline;
   readonly plan: TrainingPlan;
   readonly source: TokenSource;
   readonly sampler: SequenceSampler;

@@ -134,20 +134,27 @@ describe('bytes', () => {
   });
 
   it('that a rank sends are what the formulas say', async () => {
+    const few = { steps: 2 };
     const rows = sequences * time;
     const boundary = rows * model.width;
     for (const zero of [0, 1, 2, 3]) {
-      const { facts, sent } = await follow(`sent-${zero}`, { ranks: 2, parallel: { data: 2, zero } });
+      const { facts, sent } = await follow(`sent-${zero}`, {
+        ranks: 2,
+        parallel: { data: 2, zero },
+        train: few,
+      });
       const { length, units } = wholeLayout(Number(facts['vocabularySize']));
       const layer = units.find(({ kind }) => kind === 'layer') as { from: number; to: number };
       // Stages 0 to 2: half is reduced, half is gathered. Stage 3 gathers for both passes; the last layer stays for the second.
       const gathered = zero === 3 ? length + (layer.to - layer.from) * (model.depth - 1) : length;
-      expect(sent['dataSentBytes'], `stage ${zero}`).toBe(4 * steps * (length / 2 + gathered / 2));
+      expect(sent['dataSentBytes'], `stage ${zero}`).toBe(4 * few.steps * (length / 2 + gathered / 2));
     }
-    const tensor = await follow('sent-tensor', layouts['tensor 2']);
+    const tensor = await follow('sent-tensor', { ...layouts['tensor 2'], train: few });
     // Two halves of a layer, two passes; and the gradients of its two norms.
-    expect(tensor.sent['tensorSentBytes']).toBe(4 * steps * model.depth * (4 * boundary + 2 * model.width));
-    const pipeline = await follow('sent-pipeline', layouts['pipeline 2, 1F1B']);
-    expect(pipeline.sent['pipelineSentBytes']).toBe(4 * steps * boundary);
+    expect(tensor.sent['tensorSentBytes']).toBe(
+      4 * few.steps * model.depth * (4 * boundary + 2 * model.width),
+    );
+    const pipeline = await follow('sent-pipeline', { ...layouts['pipeline 2, 1F1B'], train: few });
+    expect(pipeline.sent['pipelineSentBytes']).toBe(4 * few.steps * boundary);
   });
 });

@@ -1,11 +1,13 @@
 /** What only rank 0 does beside its share: reports, checkpoints, samples, validation, and the export at the end. */
 import { cpus } from 'node:os';
 import { join } from 'node:path';
+import { gridAt, StragglerWatch, worldSizeOf } from '@gantry/training/parallel';
 import { toHuggingFaceWeights } from '@gantry/training/model';
 import { clearLeftovers, type SaveOutcome } from '../checkpoint/index.ts';
 import { createLlamaExecutor, type LlamaExecutor } from '../executor/index.ts';
 import { exportModel } from '../export/index.ts';
 import { hasWholeModel } from '../parallel/index.ts';
+import { timeKinds } from '../profile/index.ts';
 import { generateSample } from './generate-sample.ts';
 import type { ReportWriter } from './report-writer.ts';
 import { openTokenSource, type TokenSource } from './token-source.ts';
@@ -28,6 +30,7 @@ export class RankZero implements AsyncDisposable {
   readonly #sampler: LlamaExecutor;
   readonly #heldOut: TokenSource;
   readonly #startedMs = performance.now();
+  readonly #stragglers: StragglerWatch;
   #reportedMs = -Infinity;
   #checkpointMs = performance.now();
   #savedStep: number;
@@ -48,6 +51,13 @@ export class RankZero implements AsyncDisposable {
     this.#sampler = parts.sampler;
     this.#heldOut = parts.heldOut;
     this.#savedStep = session.resumed?.step ?? 0;
+    const { sizes } = session.plan;
+    const ranks = Array.from({ length: worldSizeOf(sizes) }, (_, rank) => gridAt(sizes, rank));
+    this.#stragglers = new StragglerWatch(
+      Array.from({ length: sizes.pipeline }, (_, stage) =>
+        ranks.filter(({ pipelineIndex }) => pipelineIndex === stage).map(({ rank }) => rank),
+      ),
+    );
   }
 
   static async open(session: TrainingSession, reports: ReportWriter): Promise<RankZero> {
@@ -68,6 +78,15 @@ export class RankZero implements AsyncDisposable {
     const { plan } = this.#session;
     const { step } = outcome;
     this.#lastLoss = outcome.loss;
+    const straggler = this.#stragglers.judge(outcome.busyMs);
+    if (straggler !== undefined) {
+      const { rank, slowdown } = straggler;
+      await this.#reports.write({
+        type: 'metric',
+        step,
+        values: { stragglerRank: rank, stragglerSlowdown: slowdown },
+      });
+    }
     const now = performance.now();
     const seconds = (now - this.#stepMs) / 1000;
     this.#stepSeconds = this.#stepSeconds === undefined ? seconds : this.#stepSeconds * 0.9 + seconds * 0.1;
@@ -148,6 +167,9 @@ export class RankZero implements AsyncDisposable {
         dataSentBytes: data.sentElements * 4,
         tensorSentBytes: tensor.sentElements * 4,
         pipelineSentBytes: pipeline.sentElements * 4,
+        ...Object.fromEntries(
+          timeKinds.map((kind) => [`${kind}Seconds`, this.#session.timeline.sumsMs[kind] / 1000]),
+        ),
       },
     });
     await this.#reports.write({

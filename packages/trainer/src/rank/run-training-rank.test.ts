@@ -103,6 +103,26 @@ describe('an unusual run', () => {
   });
 });
 
+describe('a profile', () => {
+  it('shows the steps that were asked for, of every rank, and where the whole time went', async () => {
+    const { codes, reports } = await attempt({ ranks: 2, train: { profile: { fromStep: 4, steps: 3 } } });
+    expect(codes).toEqual([0, 0]);
+    for (const rank of [0, 1]) {
+      const trace = JSON.parse(
+        await readFile(join(root, 'run', 'profile', `rank-0000${rank}.trace.json`), 'utf8'),
+      ) as { traceEvents: { name: string; pid: number }[] };
+      const named = (name: string) => trace.traceEvents.filter((event) => event.name === name);
+      expect(named('gradients 0').length).toBe(3);
+      expect(named('adamw').length).toBe(3);
+      expect(named('all-reduce').length).toBeGreaterThanOrEqual(6);
+      expect(trace.traceEvents.every(({ pid }) => pid === rank)).toBe(true);
+    }
+    const values = ofType(reports, 'metric').at(-1)?.values ?? {};
+    for (const kind of ['compute', 'communicate', 'load', 'update', 'checkpoint'])
+      expect(values[`${kind}Seconds`], kind).toBeGreaterThan(0);
+  });
+});
+
 describe('a named checkpoint', () => {
   it('of another run is where a new run begins; one that cannot be read is a fault', async () => {
     await attempt({ run: 'unbroken' });

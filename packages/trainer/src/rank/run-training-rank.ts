@@ -8,6 +8,7 @@ import { gatherParameters } from '../parallel/index.ts';
 import { readRankEnvironment, type RankEnvironment } from './rank-environment.ts';
 import { RankZero } from './rank-zero.ts';
 import { createReportWriter, type ReportWriter } from './report-writer.ts';
+import { StepProfile } from './step-profile.ts';
 import { trainLoop, type StepOutcome, type TrainLoop } from './train-loop.ts';
 import { readTrainingJob } from './training-job.ts';
 import { shareCheckpoint } from './share-checkpoint.ts';
@@ -85,6 +86,8 @@ async function train(
     keepBest: plan.checkpoint.keepBest,
     ...(options.beforeWrite === undefined ? {} : { beforeWrite: options.beforeWrite }),
   });
+  const profile = new StepProfile(world.timeline, plan.profile, environment.runDirectory, environment.rank);
+  await profile.after(startOf(session).step);
   const gather = (): Promise<void> => gatherParameters(world, shard, config, zero?.parameters);
   const { step, isStopped } = await trainLoop({
     plan,
@@ -111,6 +114,7 @@ async function train(
     onSaved: async (outcome) => zero?.reportSave(outcome),
     afterStep: async (done) => {
       options.onStep?.(done, environment.rank);
+      await profile.after(done.step);
       await zero?.afterStep(done);
       if (done.step % plan.sampleEvery !== 0 && done.step !== plan.steps) return;
       await gather();

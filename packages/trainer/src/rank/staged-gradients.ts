@@ -11,7 +11,7 @@ export async function openStagedGradients(
   config: LlamaConfig,
   shard: ModelShard,
 ): Promise<GradientSource> {
-  const { plan } = batches;
+  const { plan, timeline } = batches;
   const { pipeline, pipelineIndex } = shard.grid;
   const actions = pipelineActions(plan.schedule, pipelineIndex, pipeline, plan.microBatches);
   const runner = await StageRunner.open({
@@ -30,11 +30,11 @@ export async function openStagedGradients(
       shard.clearGradients();
       for (const { pass, microBatch } of actions) {
         if (pass === 'backward') {
-          await runner.backward(microBatch);
+          await timeline.during('compute', `backward ${microBatch}`, () => runner.backward(microBatch));
           continue;
         }
         fillMicroBatch(batches, position, microBatch, runner.batch(microBatch), lossScale);
-        loss += await runner.forward(microBatch);
+        loss += await timeline.during('compute', `forward ${microBatch}`, () => runner.forward(microBatch));
       }
       await runner.settle();
       return loss;

@@ -27,6 +27,8 @@ export interface StepOutcome {
   readonly loss: number;
   readonly gradientNorm: number;
   readonly learningRate: number;
+  /** What each rank computed for this step. */
+  readonly busyMs: readonly number[];
 }
 
 type BadVerdict = Exclude<LossVerdict, { kind: 'good' }>;
@@ -74,7 +76,8 @@ export interface TrainLoop {
 
 /** Runs until the last step or until a rank was asked to stop, and saves the end; answers the steps done. */
 export async function trainLoop(loop: TrainLoop): Promise<{ step: number; isStopped: boolean }> {
-  const { plan, shard, gradients, rule, checkpointer, start } = loop;
+  const { plan, shard, world, gradients, rule, checkpointer, start } = loop;
+  const { timeline } = world;
   let { step, position } = start;
   let savedStep = start.step;
   let lastLoss: number | undefined;
@@ -84,11 +87,15 @@ export async function trainLoop(loop: TrainLoop): Promise<{ step: number; isStop
   let lossScale = plan.precision === 'fp16' ? (start.lossScale ?? lossScaleStart) : undefined;
   const save = async (): Promise<void> => {
     await drain(loop);
-    checkpointer.begin(loop.stateOf({ step, position, loss: lastLoss, lossScale }));
+    await timeline.during('checkpoint', 'snapshot', async () => {
+      checkpointer.begin(loop.stateOf({ step, position, loss: lastLoss, lossScale }));
+      await Promise.resolve();
+    });
     savedStep = step;
   };
   while (step < plan.steps) {
     const scale = lossScale?.scale ?? 1;
+    const computedMs = timeline.sumsMs.compute;
     const own = await gradients.compute(position, scale);
     loop.onGradients?.(step + 1, shard.gradients.values);
     await shard.synchronise();
@@ -97,6 +104,7 @@ export async function trainLoop(loop: TrainLoop): Promise<{ step: number; isStop
       squaredNorm: shard.squaredNorm(),
       stop: loop.signal?.aborted === true ? 1 : 0,
       wish: loop.wantsCheckpoint(step + 1) ? 1 : 0,
+      busyMs: timeline.sumsMs.compute - computedMs,
     });
     isStopped = sums.stop > 0;
     if (isStopped) break;
@@ -127,41 +135,55 @@ export async function trainLoop(loop: TrainLoop): Promise<{ step: number; isStop
     step += 1;
     if (lossScale !== undefined) lossScale = afterGoodStep(lossScale);
     const learningRate = learningRateAt(step, plan.learningRate);
-    await rule.apply({
-      step,
-      learningRate,
-      gradientScale: clipFactor(norm, plan.clipNorm) / scale,
+    const gradientScale = clipFactor(norm, plan.clipNorm) / scale;
+    await timeline.during('update', plan.optimizer.name, async () => {
+      await rule.apply({ step, learningRate, gradientScale });
+      await shard.shareParameters();
     });
-    await shard.shareParameters();
     gradients.afterUpdate();
     lastLoss = loss;
     if (sums.wish > 0) await save();
-    await loop.afterStep({ step, loss, gradientNorm: norm, learningRate });
+    await loop.afterStep({ step, loss, gradientNorm: norm, learningRate, busyMs: sums.busyMsOfEach });
   }
   if (step > savedStep) await save();
   await drain(loop);
   return { step, isStopped };
 }
 
-interface StepNumbers {
+interface OwnNumbers {
   readonly loss: number;
   readonly squaredNorm: number;
   readonly stop: number;
   readonly wish: number;
+  readonly busyMs: number;
 }
 
-const nothing: StepNumbers = { loss: 0, squaredNorm: 0, stop: 0, wish: 0 };
+interface StepNumbers extends Omit<OwnNumbers, 'busyMs'> {
+  readonly busyMsOfEach: readonly number[];
+}
 
-async function sumOverRanks(loop: TrainLoop, numbers: StepNumbers): Promise<StepNumbers> {
+const nothing: OwnNumbers = { loss: 0, squaredNorm: 0, stop: 0, wish: 0, busyMs: 0 };
+
+async function sumOverRanks(loop: TrainLoop, numbers: OwnNumbers): Promise<StepNumbers> {
   const { world, checkpointer } = loop;
   const { written, failed, full } = checkpointer.flags();
-  const { loss, squaredNorm, stop, wish } = numbers;
-  const values = Float32Array.of(loss, squaredNorm, stop, wish, written, failed, full);
+  const { loss, squaredNorm, stop, wish, busyMs } = numbers;
+  const shared = [loss, squaredNorm, stop, wish, written, failed, full];
+  // After what is summed, a place for each rank's own.
+  const values = new Float32Array(shared.length + world.size);
+  values.set(shared);
+  values[shared.length + world.index] = busyMs;
   await world.allReduceSum(values);
   const at = (index: number): number => values[index] as number;
   const outcome = await checkpointer.settle({ written: at(4), failed: at(5), full: at(6) }, world.size);
   if (outcome !== undefined) await loop.onSaved(outcome);
-  return { loss: at(0), squaredNorm: at(1), stop: at(2), wish: at(3) };
+  return {
+    loss: at(0),
+    squaredNorm: at(1),
+    stop: at(2),
+    wish: at(3),
+    busyMsOfEach: [...values.subarray(shared.length)],
+  };
 }
 
 /** Until no save is under way. */

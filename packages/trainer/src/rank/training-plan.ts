@@ -3,6 +3,7 @@ import type { Precision } from '@gantry/training/autodiff';
 import type { LearningRatePlan } from '@gantry/training/optimizer';
 import type { ParallelSizes, PipelineSchedule, ZeroStage } from '@gantry/training/parallel';
 import type { OptimizerOptions } from '../parallel/index.ts';
+import type { ProfilePlan } from './step-profile.ts';
 import type { TrainingJob } from './training-job.ts';
 import { UserFault } from './user-fault.ts';
 
@@ -23,6 +24,7 @@ export interface TrainingPlan {
   readonly optimizer: OptimizerOptions;
   readonly clipNorm: number;
   readonly precision: Precision;
+  readonly profile: ProfilePlan | undefined;
   readonly badBatch: TrainingJob['train']['badBatch'];
   readonly seed: number;
   readonly sampleEvery: number;
@@ -84,6 +86,7 @@ export function planTraining(job: TrainingJob, width: number, worldSize: number)
     },
     clipNorm: train.clipNorm ?? 1,
     precision: train.precision,
+    profile: train.profile,
     badBatch: train.badBatch,
     seed: train.seed,
     sampleEvery: train.sampleEvery ?? Math.max(50, Math.ceil(train.steps / 4)),

@@ -16,6 +16,7 @@ import { createSequenceSampler, type SequenceSampler } from '@gantry/training/sa
 import { DataError, openDataset, prepareDataset, type PreparedDataset } from '../data/index.ts';
 import type { World } from '../group/index.ts';
 import { hasWholeModel, ModelShard, momentsOf, openUpdateRule, type UpdateRule } from '../parallel/index.ts';
+import type { Timeline } from '../profile/index.ts';
 import type { GradientSource } from './gradient-source.ts';
 import type { MicroBatches } from './micro-batches.ts';
 import type { RankEnvironment } from './rank-environment.ts';
@@ -38,6 +39,7 @@ export interface TrainingSession extends StartingPoint {
   readonly shard: ModelShard;
   readonly gradients: GradientSource;
   readonly rule: UpdateRule;
+  readonly timeline: Timeline;
 }
 
 /** Reading and tokenising all the text may take rank 0 this long. */
@@ -76,6 +78,7 @@ export async function openTrainingSession(
   const source = await openTokenSource(dataset.train.shards, plan.time);
   const sampler = createSequenceSampler(source.sequences, plan.seed);
   const batches: MicroBatches = {
+    timeline: world.timeline,
     plan,
     source,
     sampler,
@@ -86,7 +89,20 @@ export async function openTrainingSession(
   const open = isWhole ? openWholeModelGradients : openStagedGradients;
   const gradients = await open(batches, config, shard);
   const rule = openUpdateRule(shard, plan.optimizer);
-  return { ...start, environment, job, plan, config, layout, dataset, sampler, shard, gradients, rule };
+  return {
+    ...start,
+    environment,
+    job,
+    plan,
+    config,
+    layout,
+    dataset,
+    sampler,
+    shard,
+    gradients,
+    rule,
+    timeline: world.timeline,
+  };
 }
 
 export function checkpointSearch(

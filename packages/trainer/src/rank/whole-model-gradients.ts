@@ -10,7 +10,7 @@ export async function openWholeModelGradients(
   config: LlamaConfig,
   shard: ModelShard,
 ): Promise<GradientSource> {
-  const { plan } = batches;
+  const { plan, timeline } = batches;
   const total = shard.gradients.values;
   // One run covers the share: it writes where the sum belongs.
   const scratch = plan.microBatches === 1 ? total : shard.arena.floats(total.length);
@@ -28,8 +28,11 @@ export async function openWholeModelGradients(
       let loss = 0;
       total.fill(0);
       for (let index = 0; index < plan.microBatches; index += 1) {
-        if (fillMicroBatch(batches, position, index, executor, lossScale) === 0) continue;
-        await executor.run();
+        const count = await timeline.during('load', 'batch', async () =>
+          Promise.resolve(fillMicroBatch(batches, position, index, executor, lossScale)),
+        );
+        if (count === 0) continue;
+        await timeline.during('compute', `gradients ${index}`, () => executor.run());
         loss += executor.loss[0] as number;
         if (scratch !== total) shard.arena.addInto(total, scratch);
       }

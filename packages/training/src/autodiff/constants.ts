@@ -1,11 +1,9 @@
 /** What masked attention and rotary positions need to know before any data arrives. */
 
-/** 0 where a query may look, a large negative number where it may not. [time, time] */
-export function causalMask(time: number): Float32Array {
-  const mask = new Float32Array(time * time);
-  for (let query = 0; query < time; query += 1) {
-    mask.fill(-1e30, query * time + query + 1, (query + 1) * time);
-  }
+/** Queries [from, to) over keys [0, to): 0 where a query may look, a large negative number where it may not. */
+export function causalMask(from: number, to: number): Float32Array {
+  const mask = new Float32Array((to - from) * to);
+  for (let row = 0; row < to - from; row += 1) mask.fill(-1e30, row * to + from + row + 1, (row + 1) * to);
   return mask;
 }
 

@@ -2,8 +2,9 @@
  * One rule per differentiable operator: forward nodes, and the nodes of its vector-Jacobian product.
  * The table is typed by all operators, so one without a gradient does not build. N = tokens of the batch.
  */
-import { causalMask, rotaryTables } from './constants.ts';
-import { elementsOf, microsoft, type GraphBuilder, type Shape, type Value } from './graph.ts';
+import { attentionBackward, attentionForward, type AttentionAttributes } from './attention.ts';
+import { rotaryTables } from './constants.ts';
+import { elementsOf, microsoft, type GraphBuilder, type Value } from './graph.ts';
 
 export type NarrowFloat = 'bf16' | 'fp16';
 /** TensorProto.DataType of ONNX. */
@@ -33,7 +34,7 @@ export interface OperatorAttributes {
   /** Rotate-half positions on [batch, heads, time, headWidth] (Su et al. 2021; Hugging Face layout). */
   rotary: { readonly theta: number };
   /** Causal; q [batch, heads, time, w], k and v [batch, kvHeads, time, w]; head h reads kv head h / (heads / kvHeads). */
-  attention: NoAttributes;
+  attention: AttentionAttributes;
   /** To a narrow float and back, in both directions: what a kernel of that type would leave, in float32. */
   round: { readonly to: NarrowFloat };
   /** (logits [N, V]; targets int64 [N]; weights [N]) → Σ weightᵢ · −log p(targetᵢ), a scalar. */
@@ -174,36 +175,9 @@ export const operators: OperatorTable = {
     backward: (graph, { attributes, gradient }) => [rotate(graph, gradient, attributes.theta, -1)],
   },
   attention: {
-    forward: (graph, inputs) => {
-      const [q, k, v] = take(inputs, 3);
-      const { grouped, stacked, plane } = groupShapes(q, k);
-      const scale = 1 / Math.sqrt(q.shape[3] as number);
-      const scores = graph.product(graph.reshape(q, stacked), k, { right: 'transposed', alpha: scale });
-      const time = q.shape[2] as number;
-      const mask = graph.constant(`causal${time}`, [time, time], () => causalMask(time));
-      const masked = graph.add(graph.reshape(scores, plane), mask);
-      const weights = graph.reshape(
-        graph.node('Softmax', [masked], plane, { attributes: { axis: { int: -1 } } }),
-        grouped,
-      );
-      const mixed = graph.product(weights, v);
-      return { output: graph.reshape(mixed, q.shape), saved: [weights, mixed] };
-    },
-    backward: (graph, { inputs, saved, gradient }) => {
-      const [q, k, v] = take(inputs, 3);
-      const [weights, mixed] = take(saved, 2);
-      const { stacked } = groupShapes(q, k);
-      const scale = 1 / Math.sqrt(q.shape[3] as number);
-      const dMixed = graph.reshape(gradient, stacked);
-      const dv = graph.product(weights, dMixed, { left: 'transposed' });
-      const dWeights = graph.product(dMixed, v, { right: 'transposed' });
-      // rowsum(dP·P) = rowsum(dO·O), over head width instead of time (Dao et al. 2022, §3).
-      const row = graph.sumLast(graph.multiply(dMixed, mixed));
-      const dScores = graph.multiply(weights, graph.subtract(dWeights, row));
-      const dq = graph.product(dScores, k, { alpha: scale });
-      const dk = graph.product(dScores, graph.reshape(q, stacked), { left: 'transposed', alpha: scale });
-      return [graph.reshape(dq, q.shape), dk, dv];
-    },
+    forward: (graph, inputs, attributes) => attentionForward(graph, take(inputs, 3), attributes),
+    backward: (graph, { inputs, output, saved, gradient, attributes }) =>
+      attentionBackward(graph, take(inputs, 3), { output, saved, gradient }, attributes),
   },
   round: {
     takesBlocked: true,
@@ -259,18 +233,6 @@ function rotate(graph: GraphBuilder, x: Value, theta: number, direction: 1 | -1)
     domain: microsoft,
     attributes: { interleaved: { int: 0 } },
   });
-}
-
-/** The query heads of one kv head are stacked along time, so grouped-query attention needs no copies of k and v. */
-function groupShapes(q: Value, k: Value): { stacked: Shape; grouped: Shape; plane: Shape } {
-  const [batch, heads, time, width] = q.shape as readonly [number, number, number, number];
-  const kvHeads = k.shape[1] as number;
-  const group = heads / kvHeads;
-  return {
-    stacked: [batch, kvHeads, group * time, width],
-    grouped: [batch, kvHeads, group * time, time],
-    plane: [batch, heads, time, time],
-  };
 }
 
 type Tuple<Count extends number> = Count extends 1

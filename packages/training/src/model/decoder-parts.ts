@@ -1,6 +1,6 @@
 /** The two halves of a decoder layer, each with its norm and residual; written once for whole and cut graphs. */
 import type { LlamaConfig } from '@gantry/formats';
-import type { Tape, Value } from '../autodiff/index.ts';
+import { attentionBlocks, type Tape, type Value } from '../autodiff/index.ts';
 
 type PartOf = (name: string) => Value;
 
@@ -39,10 +39,14 @@ function attention(tape: Tape, config: LlamaConfig, batch: number, part: PartOf,
   const q = rotated(project('self_attn.q_proj', config.heads));
   const k = rotated(project('self_attn.k_proj', config.kvHeads));
   const v = project('self_attn.v_proj', config.kvHeads);
-  const merged = tape.apply('mergeHeads', [tape.apply('attention', [q, k, v], {})], {
-    batch,
-    heads: config.heads,
-    isGrouped,
-  });
+  const merged = tape.apply(
+    'mergeHeads',
+    [tape.apply('attention', [q, k, v], attentionBlocks(q.shape[2] as number))],
+    {
+      batch,
+      heads: config.heads,
+      isGrouped,
+    },
+  );
   return tape.apply('linearTransposed', [merged, part('self_attn.o_proj')], {});
 }

@@ -22,4 +22,5 @@ export {
   type StagePlace,
   type StageUnit,
 } from './stage-layout.ts';
+export { StragglerWatch } from './straggler-watch.ts';
 export { runsInto, type ElementRun, type SavedStage, type StageRuns } from './reshard.ts';

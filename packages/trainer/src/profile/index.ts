@@ -1,0 +1,1 @@
+export { Timeline, timeKinds, type TimeKind } from './timeline.ts';
