@@ -10,7 +10,9 @@ import {
 /** Those who wait for themselves or for a person hold nobody up and start at no time that could be guessed. */
 const OUTSIDE: ReadonlySet<string> = new Set(['misconfigured', 'held']);
 /** With so many waiting, newcomers are told a time when they ask, not in every cycle. */
-const PLAYED_EACH_CYCLE = 500;
+const PLAYED_EACH_CYCLE = 200;
+/** Nobody is told a time that lies behind so many others: it would cost long and mean little. */
+const PLAYED_AT_MOST = 2_000;
 
 export class StartBoard {
   readonly #estimates = new StartEstimates();
@@ -38,7 +40,7 @@ export class StartBoard {
 
   of(workloadId: string): StartEstimate | undefined {
     if (this.#snapshot === null || !this.#known.has(workloadId)) return undefined;
-    this.#starts ??= estimateStarts(this.#snapshot, this.#order);
+    this.#starts ??= estimateStarts(this.#snapshot, this.#order.slice(0, PLAYED_AT_MOST));
     const startMs = this.#starts.get(workloadId);
     return startMs === undefined
       ? undefined
