@@ -297,3 +297,21 @@ test('the one that gives way is the one that has just saved its work, and the ro
     nodeIds: ['n1'],
   });
 });
+
+test('a connection that breaks at the end of a read costs nothing: no job is placed twice', async () => {
+  const { submit, round, job, started, memory } = await platform();
+  await submit('job_a', 4);
+  await round();
+  const read = memory.read.bind(memory);
+  memory.read = async (scope, fn) => {
+    memory.read = read;
+    await read(scope, fn);
+    throw new Error('the connection broke');
+  };
+  await round();
+  await submit('job_b', 4);
+  await round();
+  expect(started).toEqual(['job_a', 'job_b']);
+  const status = (await job('job_a'))?.status as JobStatusRecord;
+  expect(status.attempts).toHaveLength(1);
+});

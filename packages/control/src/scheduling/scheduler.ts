@@ -13,7 +13,7 @@ import { commitPlacements } from './commit-placement.ts';
 import { DecisionLog } from './decision-log.ts';
 import { LiveEngine } from './live-engine.ts';
 import { requestStop } from './request-stop.ts';
-import { type MirrorChanges, RowMirror } from './row-mirror.ts';
+import { RowMirror } from './row-mirror.ts';
 import { type SchedulerStats, emptyStats, noteWaitingCounts } from './scheduler-stats.ts';
 import { createWakeTimer } from '../wake-timer.ts';
 import { nextLookMs } from './next-look.ts';
@@ -78,7 +78,7 @@ export function createScheduler(
     async () => {
       const startedAt = performance.now();
       if (watching === undefined) mirror.noteAll();
-      engine.update(await deps.store.read({ platform: true }, look));
+      await deps.store.read({ platform: true }, look);
       for (const id of mirror.rows('job').keys()) {
         const facts = progressFacts(runtime.jobs.progressOf(id));
         if (facts !== null) engine.noteProgress(id, facts);
@@ -144,15 +144,16 @@ export function createScheduler(
   };
 
   /** What changed; jobs that ended since the last look teach how long their like takes. */
-  const look = async (tx: Tx): Promise<MirrorChanges> => {
+  const look = async (tx: Tx): Promise<void> => {
     if (!isHistoryRead) await history.read(tx);
     isHistoryRead = true;
     const changes = await mirror.refresh(tx);
+    // At once: a read that breaks after this line must not leave the two with different rows.
+    engine.update(changes);
     for (const { kind, id } of changes.gone.slice(0, MOST_LEARNED)) {
       const ended = kind === 'job' ? await tx.get('job', id) : undefined;
       if (ended !== undefined) history.learn(ended);
     }
-    return changes;
   };
 
   const start = (kind: string, id: string): void =>
@@ -169,7 +170,7 @@ export function createScheduler(
     }
     const commits = plan.placements.flatMap(({ workloadId, members }) => {
       const row = jobs.get(workloadId) ?? replicas.get(workloadId);
-      return row === undefined ? [] : [{ row, members }];
+      return row?.state === 'queued' ? [{ row, members }] : [];
     });
     await commitPlacements(deps, commits, {
       committed: ({ kind, id }) => {
