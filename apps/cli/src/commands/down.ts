@@ -78,7 +78,11 @@ export function downCommand(program: Command): void {
     for (const trace of traces) trace.remove();
     showOne(
       command,
-      { stopped, removed: traces.map(({ path, what, bytes }) => ({ path, what, bytes })) },
+      {
+        stopped,
+        workers: workers.length,
+        removed: traces.map(({ path, what, bytes }) => ({ path, what, bytes })),
+      },
       () => `  ✓ removed   ${formatBytes(traces.reduce((sum, { bytes }) => sum + bytes, 0))}`,
     );
   });

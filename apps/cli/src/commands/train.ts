@@ -10,6 +10,7 @@ interface TrainOptions {
   readonly queue: string;
   readonly name?: string;
   readonly register?: string;
+  readonly waitForCapacity?: boolean;
   readonly detach?: boolean;
 }
 
@@ -25,6 +26,7 @@ export function trainCommand(program: Command): void {
       .option('--queue <NAME>', 'queue', 'default')
       .option('--name <NAME>', 'name of the job')
       .option('--register <MODEL>', 'register the result under this name')
+      .option('--wait-for-capacity', 'queue it even if no machine here could run it now')
       .option('--detach', 'submit and return'),
     'gantry train --data "notes/**/*.md" --depth 6 --register notes',
   ).action(async (options: TrainOptions, command: Command) => {
@@ -37,6 +39,7 @@ export function trainCommand(program: Command): void {
         train: { recipe: 'language-model', data, depth, steps },
         parallel: { data: ranks },
         ...(name === undefined ? {} : { name }),
+        ...(options.waitForCapacity === true ? { waitForCapacity: true } : {}),
         ...(register === undefined ? {} : { register }),
       },
       { isFollowed: options.detach !== true },

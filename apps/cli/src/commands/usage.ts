@@ -33,7 +33,8 @@ export function usageCommand(program: Command): void {
         ).items,
       heads: [by, 'resource', 'quantity', 'cost'],
       row: (row) => [
-        row.key,
+        // What belongs to no such thing, as tokens belong to no job.
+        row.key === '-' ? `(no ${by})` : row.key,
         row.resource,
         quantityOf(row.quantity, row.unit),
         `${row.cost.toFixed(6)} ${row.currency}`,

@@ -84,6 +84,21 @@ describe('a running platform', () => {
     },
   );
 
+  test(
+    'queues on request what no machine here could run, and refuses it otherwise',
+    { timeout: patienceMs },
+    async () => {
+      const run = (...more: readonly string[]): ReturnType<Bench['gantry']> =>
+        bench.gantry('job', 'run', '--name', 'huge', '--cpus', '4000', '--detach', ...more, '--', 'true');
+      const refused = await run();
+      expect([refused.code, refused.err]).toEqual([3, expect.stringContaining('[unsatisfiable_request]')]);
+      expect((await run('--wait-for-capacity')).code).toBe(0);
+      expect((await bench.gantry('job', 'why', 'huge')).out).toContain('waiting');
+      expect((await bench.gantry('job', 'cancel', 'huge')).code).toBe(0);
+      expect((await bench.gantry('job', 'delete', 'huge')).code).toBe(0);
+    },
+  );
+
   test('answers JSON to every list', { timeout: patienceMs }, async () => {
     for (const list of ['job list', 'queue list', 'node list', 'model list', 'endpoint list', 'user list'])
       expect(Array.isArray(JSON.parse((await bench.gantry(...list.split(' '), '--json')).out)), list).toBe(

@@ -21,6 +21,7 @@ interface RunOptions {
   readonly secret?: NonNullable<JobSpecInput['secrets']>;
   readonly volume?: NonNullable<JobSpecInput['volumes']>;
   readonly output?: readonly string[];
+  readonly waitForCapacity?: boolean;
   readonly detach?: boolean;
 }
 
@@ -42,6 +43,7 @@ export function runCommand(job: Command): void {
       .option('--secret <NAME>', 'a secret as a variable, NAME=VARIABLE for another', gather(secretOption))
       .option('--volume <SOURCE:MOUNT>', 'a folder or a named volume, :rw to write', gather(volumeOption))
       .option('--output <GLOB>', 'keep these files of its folder; may be repeated', gather(String))
+      .option('--wait-for-capacity', 'queue it even if no machine here could run it now')
       .option('--detach', 'submit and return'),
     'gantry job run --cpus 2 -- python train.py',
     'gantry job run --upload . --secret hf-token --output "out/**" -- python train.py',
@@ -66,6 +68,7 @@ export function runCommand(job: Command): void {
         secrets: [...(options.secret ?? [])],
         volumes: [...(options.volume ?? [])],
         outputs: [...(options.output ?? [])],
+        ...(options.waitForCapacity === true ? { waitForCapacity: true } : {}),
         ...(options.retries === undefined ? {} : { retries: options.retries }),
         ...(options.timeLimit === undefined ? {} : { timeLimit: options.timeLimit }),
       },
