@@ -100,7 +100,10 @@ export function createPlaces(dataDir: string, blobs: BlobStore): Places {
       }),
     filesOf: async (path) => {
       const info = await stat(path).catch(() => undefined);
-      if (info === undefined) throw new GantryError('data_missing', `there is nothing at ${path}`);
+      if (info === undefined)
+        throw new GantryError('data_missing', `there is nothing at ${path}`, {
+          hint: 'name a directory or a file on the server machine',
+        });
       const paths = info.isFile()
         ? [path]
         : (await readdir(path, { recursive: true, withFileTypes: true }))
