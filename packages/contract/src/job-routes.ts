@@ -22,7 +22,7 @@ export const jobRoutes = {
     path: '/api/v1/jobs',
     summary: 'Jobs, newest first',
     permission: 'read',
-    errors: [],
+    errors: ['not_found'],
     query: pageQuery.extend({ state: z.enum(jobStates).optional(), queue: z.string().optional() }),
     response: pageOf(jobSchema),
   }),

@@ -1,0 +1,93 @@
+/** Jobs over HTTP on the real platform: odd programs, and what may be asked of a job in which state. */
+import type { Job } from '@gantry/contract';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Answer, type MemoryServer, startMemoryServer } from '../testing/memory-server.ts';
+
+let home: MemoryServer;
+beforeAll(async () => {
+  home = await startMemoryServer();
+}, 180_000);
+afterAll(() => home[Symbol.asyncDispose]());
+
+const ask = (method: string, path: string, body?: unknown): Promise<Answer> =>
+  home.ask(method, `/api/v1/jobs${path}`, { key: home.operatorKey, ...(body === undefined ? {} : { body }) });
+
+async function ended(spec: object): Promise<Job> {
+  const { status, text, body } = await ask('POST', '', { resources: { cpu: 0.1 }, ...spec });
+  expect([status, text]).toEqual([201, text]);
+  let last: unknown;
+  for await (const { event, data } of home.operator.watch('jobs.watch', { params: { name: body.id } }))
+    if (event === 'job') last = data;
+  return last as Job;
+}
+
+describe('a program', () => {
+  test('that prints bytes which are no text ends like any other', async () => {
+    const job = await ended({ name: 'binary', command: String.raw`printf 'a\0b\377c\n' >&2; exit 3` });
+    expect(job).toMatchObject({ state: 'failed', exitClass: 'user_error', exitMessage: 'exited with 3' });
+    expect(job.stderrTail).toEqual(['a\ufffdb\ufffdc']);
+    const { text } = await ask('GET', '/binary/logs?stream=stderr');
+    expect(text).toContain('a\0b');
+  }, 120_000);
+
+  test('that reports what cannot be kept is heard all the same', async () => {
+    const report = String.raw`{"type":"fault","at":"2026-01-01T00:00:00Z","code":"odd","message":"a\\u0000b","hint":"c\\ud800"}`;
+    const job = await ended({ name: 'odd', command: `echo '${report}' >> "$GANTRY_REPORT_FILE"; exit 64` });
+    expect(job).toMatchObject({ state: 'failed', exitClass: 'user_error' });
+  }, 120_000);
+
+  test('that writes reports of nonsense ends well', async () => {
+    const job = await ended({
+      name: 'nonsense',
+      command: `printf 'no json\\n{}\\n[1,2\\n{"type":"progress"}\\n' >> "$GANTRY_REPORT_FILE"`,
+    });
+    expect(job.state).toBe('succeeded');
+  }, 120_000);
+});
+
+describe('what a state does not allow', () => {
+  test('is refused with the state, and nothing changes', async () => {
+    await ended({ name: 'over', command: 'true' });
+    for (const [method, path] of [
+      ['POST', '/over/cancel'],
+      ['POST', '/over/retry'],
+    ] as const) {
+      const { status, body } = await ask(method, path);
+      expect([path, status, body.error.code]).toEqual([path, 409, 'invalid_transition']);
+      expect(body.error.message).toContain('succeeded');
+    }
+    const queued = { name: 'waits', command: 'true', resources: { gpu: 9_000 }, waitForCapacity: true };
+    await ask('POST', '', queued);
+    expect((await ask('DELETE', '/waits')).status).toBe(409);
+    expect((await ask('POST', '/waits/cancel')).body).toMatchObject({ state: 'cancelled' });
+    expect((await ask('DELETE', '/waits')).status).toBe(200);
+    expect((await ask('GET', '/waits')).status).toBe(404);
+    // Its name is free again.
+    expect((await ask('POST', '', queued)).status).toBe(201);
+  }, 120_000);
+});
+
+describe('the log of a job', () => {
+  test('is read from where one was, by rank; a rank that is none is named with those there are', async () => {
+    await ended({ name: 'talks', command: 'printf "0123456789"; printf err >&2', replicas: 2 });
+    for (const rank of [0, 1])
+      expect((await ask('GET', `/talks/logs?rank=${rank}&sinceBytes=4&limitBytes=3`)).text).toBe('456');
+    expect((await ask('GET', '/talks/logs?stream=stderr')).text).toBe('err');
+    const { status, body } = await ask('GET', '/talks/logs?rank=7');
+    expect([status, body.error.hint]).toEqual([404, 'its ranks are 0 to 1']);
+    expect((await ask('GET', '/talks/logs?sinceBytes=99999')).text).toBe('');
+    expect((await ask('GET', '/talks/logs?rank=-1')).status).toBe(422);
+  }, 120_000);
+});
+
+describe('a list', () => {
+  test('is narrowed by state and queue', async () => {
+    const names = async (query: string): Promise<readonly string[]> =>
+      (await ask('GET', `?${query}`)).body.items.map(({ name }: Job) => name);
+    expect(await names('state=succeeded')).toEqual(expect.arrayContaining(['over', 'talks']));
+    expect(await names('state=succeeded')).not.toContain('binary');
+    expect(await names('queue=default&limit=500')).toContain('binary');
+    const { status, body } = await ask('GET', '?queue=ghost');
+    expect([status, body.error.code]).toEqual([404, 'not_found']);
+  });
+});
