@@ -10,10 +10,10 @@ import type { Hub } from '../hub.ts';
 import { createKeyedMutex } from '../keyed-mutex.ts';
 import { retryOnConflict } from '../retry-on-conflict.ts';
 import { allRows } from '../rows.ts';
-import { Autoscaler, type EndpointLoad, type ScalingChange } from './autoscaler.ts';
-import { type EndpointChange, promoteRollout, rollBack } from './change-endpoint.ts';
+import type { EndpointLoad } from './autoscaler.ts';
+import type { EndpointChange } from './change-endpoint.ts';
 import { decideEndpoint } from './decide-endpoint.ts';
-import { DriftWatch } from './drift-watch.ts';
+import { Deciders } from './deciders.ts';
 import { endReplica } from './end-replica.ts';
 import { evictReplica } from './evict-replica.ts';
 import type {
@@ -25,11 +25,9 @@ import type {
 import { watchEngine } from './engine-watch.ts';
 import { markReady } from './mark-ready.ts';
 import { pause } from './pause.ts';
-import { RolloutJudge, type RolloutView, type SeenRequest } from './rollout-judge.ts';
+import type { RolloutView, SeenRequest } from './rollout-judge.ts';
 import { type EngineStart, startEngine } from './start-engine.ts';
-import { tellDrift } from './tell-drift.ts';
 import { type EndpointRoute, type Origin, toRoute } from './to-route.ts';
-import { desiredReplicas, revisionName } from './wanted-revisions.ts';
 import { type ChangeAuthor, writeChange, writeScale } from './write-change.ts';
 import { writeDecision } from './write-decision.ts';
 
@@ -62,20 +60,13 @@ export interface EndpointRuntime extends AsyncDisposable {
   idle(): Promise<void>;
 }
 
-const scalingPeriodMs = 1_000;
-
 export function createEndpointRuntime(deps: Deps, hub: Hub, world: EndpointWorld): EndpointRuntime {
   const mutex = createKeyedMutex();
   const origins = new Map<string, { readonly origin: Origin; readonly isReady: boolean }>();
   const byWorker = new Map<string, string>();
   const watches = new Map<string, AbortController>();
-  const judge = new RolloutJudge();
-  const driftWatch = new DriftWatch();
-  const autoscaler = new Autoscaler();
-  const deciding = new Set<string>();
   const stopping = new AbortController();
   const timers = new Set<NodeJS.Timeout>();
-  let ticking: NodeJS.Timeout | undefined;
 
   const later = (delayMs: number, action: () => void): void => {
     const timer = setTimeout(() => {
@@ -103,73 +94,10 @@ export function createEndpointRuntime(deps: Deps, hub: Hub, world: EndpointWorld
     });
     const routes = loaded.map(({ endpoint, replicas }) => {
       const serving = replicas.filter(({ id }) => origins.get(id)?.isReady === true);
-      keepDeciders(endpoint, serving);
+      deciders.keep(endpoint, serving);
       return toRoute(endpoint, serving, (id) => origins.get(id)?.origin);
     });
     world.publish(tenantId, routes);
-  };
-
-  const keepDeciders = (endpoint: Row, serving: readonly Row[]): void => {
-    const spec = endpoint.spec as EndpointSpecRecord;
-    const { rollout, scaling } = spec;
-    judge.watch(
-      endpoint.id,
-      rollout && {
-        endpointId: endpoint.id,
-        stableRevisionId: revisionName(endpoint.name, spec.revision),
-        rolloutRevisionId: revisionName(endpoint.name, rollout.revision),
-        minPairs: rollout.minPairs,
-        latencyObjectiveMs: spec.latencyObjectiveMs,
-      },
-    );
-    if (scaling === undefined) autoscaler.forget(endpoint.id);
-    else
-      autoscaler.keep({
-        endpointId: endpoint.id,
-        scaling,
-        desired: desiredReplicas(spec, endpoint.status as EndpointStatusRecord),
-        ready: serving.filter((row) => (row.spec as ReplicaSpecRecord).revision === spec.revision).length,
-      });
-    if (autoscaler.isEmpty) {
-      clearInterval(ticking);
-      ticking = undefined;
-    } else {
-      ticking ??= setInterval(() => {
-        autoscaler.tick(world.takeLoads(), (id, change) => background(scale(id, change)));
-      }, scalingPeriodMs).unref();
-    }
-  };
-
-  const scale = async (endpointId: string, change: ScalingChange): Promise<void> => {
-    try {
-      await mutex.run(`endpoint:${endpointId}`, () =>
-        deps.store.tx({ platform: true }, (tx) => writeScale(tx, endpointId, change, isoNow(deps.clock))),
-      );
-      await reconcile(endpointId);
-    } finally {
-      autoscaler.release(endpointId);
-    }
-  };
-
-  /** Promotes or rolls back once the numbers suffice. */
-  const decideRollout = async (endpointId: string): Promise<void> => {
-    const view = judge.view(endpointId);
-    if (view === undefined || view.verdict.kind === 'wait' || deciding.has(endpointId)) return;
-    deciding.add(endpointId);
-    try {
-      const row = await deps.store.read({ platform: true }, (tx) => tx.get('endpoint', endpointId));
-      const rollout = (row?.spec as EndpointSpecRecord | undefined)?.rollout;
-      if (row === undefined || rollout?.automatic !== true || rollout.mode !== 'canary') return;
-      const { kind, because, evidence } = view.verdict;
-      const why = { ...(because === undefined ? {} : { because }), evidence, decidedBy: 'sequential test' };
-      await change(
-        endpointId,
-        (spec) => (kind === 'promote' ? promoteRollout : rollBack)(row.name, spec, why),
-        { actor: 'rollout' },
-      );
-    } finally {
-      deciding.delete(endpointId);
-    }
   };
 
   const change: EndpointRuntime['change'] = async (endpointId, decide, who) => {
@@ -178,6 +106,17 @@ export function createEndpointRuntime(deps: Deps, hub: Hub, world: EndpointWorld
     );
     await reconcile(endpointId);
   };
+
+  const deciders = new Deciders(deps, world, {
+    background,
+    change: (endpointId, decide) => change(endpointId, decide, { actor: 'rollout' }),
+    scale: async (endpointId, wanted) => {
+      await mutex.run(`endpoint:${endpointId}`, () =>
+        deps.store.tx({ platform: true }, (tx) => writeScale(tx, endpointId, wanted, isoNow(deps.clock))),
+      );
+      await reconcile(endpointId);
+    },
+  });
 
   // ── replicas ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -210,9 +149,7 @@ export function createEndpointRuntime(deps: Deps, hub: Hub, world: EndpointWorld
         writeDecision(tx, desired, { ...decision, create }, deps.clock.nowMs()),
       );
       if (desired === undefined) {
-        judge.watch(endpointId, undefined);
-        driftWatch.forget(endpointId);
-        autoscaler.forget(endpointId);
+        deciders.forget(endpointId);
       }
       const tenantId = desired?.tenantId ?? loaded.replicas[0]?.tenantId;
       if (tenantId !== undefined) await publishTenant(tenantId);
@@ -322,25 +259,14 @@ export function createEndpointRuntime(deps: Deps, hub: Hub, world: EndpointWorld
       }
       return true;
     },
-    observe: (request) => {
-      const drift = request.shadow === undefined ? driftWatch.observe(request) : undefined;
-      if (drift !== undefined) background(tellDrift(deps, request.endpointId, drift));
-      if (judge.observe(request)) background(decideRollout(request.endpointId));
-    },
-    feedback: (endpointId, requestId, score) => {
-      const isKnown = judge.feedback(endpointId, requestId, score);
-      if (isKnown) background(decideRollout(endpointId));
-      return isKnown;
-    },
-    rolloutView: (endpointId) => judge.view(endpointId),
-    wake: (endpointId) => {
-      const change = autoscaler.wake(endpointId);
-      if (change !== undefined) background(scale(endpointId, change));
-    },
+    observe: (request) => deciders.observe(request),
+    feedback: (endpointId, requestId, score) => deciders.feedback(endpointId, requestId, score),
+    rolloutView: (endpointId) => deciders.rolloutView(endpointId),
+    wake: (endpointId) => deciders.wake(endpointId),
     idle: () => mutex.idle(),
     [Symbol.asyncDispose]: async () => {
       stopping.abort();
-      clearInterval(ticking);
+      deciders[Symbol.dispose]();
       for (const timer of timers) clearTimeout(timer);
       await mutex.idle();
     },

@@ -1,0 +1,136 @@
+/**
+ * What the gateway saw of every endpoint, and what follows from it: rollouts end, replicas come and go, drift is
+ * told. Deciding happens here; the changes themselves are the runtime's.
+ */
+import type { Row } from '@gantry/ports';
+import type { Deps } from '../deps.ts';
+import { Autoscaler, type EndpointLoad, type ScalingChange } from './autoscaler.ts';
+import { type EndpointChange, promoteRollout, rollBack } from './change-endpoint.ts';
+import { DriftWatch } from './drift-watch.ts';
+import type { EndpointSpecRecord, EndpointStatusRecord, ReplicaSpecRecord } from './endpoint-record.ts';
+import { RolloutJudge, type RolloutView, type SeenRequest } from './rollout-judge.ts';
+import { tellDrift } from './tell-drift.ts';
+import { desiredReplicas, revisionName } from './wanted-revisions.ts';
+
+export interface DeciderActions {
+  change(endpointId: string, decide: (spec: EndpointSpecRecord) => EndpointChange): Promise<void>;
+  scale(endpointId: string, change: ScalingChange): Promise<void>;
+  /** Work that nobody waits for; its failure is logged. */
+  background(work: Promise<unknown>): void;
+}
+
+const scalingPeriodMs = 1_000;
+
+export class Deciders implements Disposable {
+  readonly #deps: Deps;
+  readonly #world: { takeLoads(): ReadonlyMap<string, EndpointLoad> };
+  readonly #actions: DeciderActions;
+  readonly #judge = new RolloutJudge();
+  readonly #drift = new DriftWatch();
+  readonly #autoscaler = new Autoscaler();
+  /** Endpoints whose rollout is being ended. */
+  readonly #ending = new Set<string>();
+  #ticking: NodeJS.Timeout | undefined;
+
+  constructor(
+    deps: Deps,
+    world: { takeLoads(): ReadonlyMap<string, EndpointLoad> },
+    actions: DeciderActions,
+  ) {
+    this.#deps = deps;
+    this.#world = world;
+    this.#actions = actions;
+  }
+
+  /** The endpoint as it is now, with the replicas that serve. */
+  keep(endpoint: Row, serving: readonly Row[]): void {
+    const spec = endpoint.spec as EndpointSpecRecord;
+    const { rollout, scaling } = spec;
+    this.#judge.watch(
+      endpoint.id,
+      rollout && {
+        endpointId: endpoint.id,
+        stableRevisionId: revisionName(endpoint.name, spec.revision),
+        rolloutRevisionId: revisionName(endpoint.name, rollout.revision),
+        minPairs: rollout.minPairs,
+        latencyObjectiveMs: spec.latencyObjectiveMs,
+      },
+    );
+    if (scaling === undefined) this.#autoscaler.forget(endpoint.id);
+    else
+      this.#autoscaler.keep({
+        endpointId: endpoint.id,
+        scaling,
+        desired: desiredReplicas(spec, endpoint.status as EndpointStatusRecord),
+        ready: serving.filter((row) => (row.spec as ReplicaSpecRecord).revision === spec.revision).length,
+      });
+    this.#keepTicking();
+  }
+
+  forget(endpointId: string): void {
+    this.#judge.watch(endpointId, undefined);
+    this.#drift.forget(endpointId);
+    this.#autoscaler.forget(endpointId);
+  }
+
+  observe(request: SeenRequest): void {
+    const { endpointId } = request;
+    const drift = request.shadow === undefined ? this.#drift.observe(request) : undefined;
+    if (drift !== undefined) this.#actions.background(tellDrift(this.#deps, endpointId, drift));
+    if (this.#judge.observe(request)) this.#actions.background(this.#decideRollout(endpointId));
+  }
+
+  feedback(endpointId: string, requestId: string, score: number): boolean {
+    const isKnown = this.#judge.feedback(endpointId, requestId, score);
+    if (isKnown) this.#actions.background(this.#decideRollout(endpointId));
+    return isKnown;
+  }
+
+  rolloutView(endpointId: string): RolloutView | undefined {
+    return this.#judge.view(endpointId);
+  }
+
+  /** A request waits for a replica. */
+  wake(endpointId: string): void {
+    const change = this.#autoscaler.wake(endpointId);
+    if (change !== undefined) this.#scale(endpointId, change);
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#ticking);
+  }
+
+  #keepTicking(): void {
+    if (this.#autoscaler.isEmpty) {
+      clearInterval(this.#ticking);
+      this.#ticking = undefined;
+      return;
+    }
+    this.#ticking ??= setInterval(() => {
+      this.#autoscaler.tick(this.#world.takeLoads(), (id, change) => this.#scale(id, change));
+    }, scalingPeriodMs).unref();
+  }
+
+  #scale(endpointId: string, change: ScalingChange): void {
+    const work = this.#actions.scale(endpointId, change).finally(() => this.#autoscaler.release(endpointId));
+    this.#actions.background(work);
+  }
+
+  /** Promotes or rolls back once the numbers suffice. */
+  async #decideRollout(endpointId: string): Promise<void> {
+    const view = this.#judge.view(endpointId);
+    if (view === undefined || view.verdict.kind === 'wait' || this.#ending.has(endpointId)) return;
+    this.#ending.add(endpointId);
+    try {
+      const row = await this.#deps.store.read({ platform: true }, (tx) => tx.get('endpoint', endpointId));
+      const rollout = (row?.spec as EndpointSpecRecord | undefined)?.rollout;
+      if (row === undefined || rollout?.automatic !== true || rollout.mode !== 'canary') return;
+      const { kind, because, evidence } = view.verdict;
+      const why = { ...(because === undefined ? {} : { because }), evidence, decidedBy: 'sequential test' };
+      const end = kind === 'promote' ? promoteRollout : rollBack;
+      await this.#actions.change(endpointId, (spec) => end(row.name, spec, why));
+    } finally {
+      this.#ending.delete(endpointId);
+    }
+  }
+}
