@@ -1,6 +1,6 @@
 /** A model replica from its spec file to its exit code: it serves until it is told to stop, then drains. */
 import { readFile } from 'node:fs/promises';
-import { runEngineHost } from '@gantry/engines';
+import { runEngineHost } from '@gantry/engines/host';
 import { parseEngineSpec } from './engine-spec.ts';
 
 const exitCodes = { done: 0, user: 64, internal: 70, stopped: 143 } as const;

@@ -3,8 +3,8 @@ import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { EngineServer, ListenOptions } from './engine-server.ts';
-import { serveLlm, type ServeLlmOptions } from './llm-server.ts';
-import { serveTensors, type TensorServiceOptions } from './tensor-service.ts';
+import type { ServeLlmOptions } from './llm-server.ts';
+import type { TensorServiceOptions } from './tensor-service.ts';
 
 type Served =
   | ({ readonly engine?: 'llm' } & Omit<ServeLlmOptions, 'listen'>)
@@ -51,6 +51,12 @@ export async function runEngineHost(
   }
 }
 
-function serve(options: Served & ListenOptions): Promise<EngineServer> {
-  return options.engine === 'tensor' ? serveTensors(options) : serveLlm(options);
+/** A cold start loads only its own engine. */
+async function serve(options: Served & ListenOptions): Promise<EngineServer> {
+  if (options.engine === 'tensor') {
+    const { serveTensors } = await import('./tensor-service.ts');
+    return serveTensors(options);
+  }
+  const { serveLlm } = await import('./llm-server.ts');
+  return serveLlm(options);
 }
