@@ -1,10 +1,11 @@
 /**
  * `npm run soak`: the long versions of what the tests do briefly. Kills of every process there is (200 rounds),
  * then random traffic against the engine (5,000 requests), then the quickstart twice. Every figure comes with its
- * seed. Exit code 1 when a promise broke or when it ended before its count. Flags: --rounds N --requests N --seed N
- * --minutes N --report FILE (docs/soak.md) --no-quickstart.
+ * seed. Exit code 1 when a promise broke or when it ended before its count. Flags: --rounds N, --worlds N (platforms
+ * side by side), --requests N, --seed N, --minutes N, --report FILE (docs/soak.md), --no-quickstart.
  */
 import { writeFileSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type RoundResult, killRounds } from '../apps/server/src/e2e/testing/kill-rounds.ts';
@@ -19,6 +20,7 @@ const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '200' },
     requests: { type: 'string', default: '5000' },
+    worlds: { type: 'string', default: '1' },
     seed: { type: 'string', default: '1' },
     minutes: { type: 'string', default: '90' },
     report: { type: 'string' },
@@ -31,35 +33,41 @@ const endsAtMs = startedAtMs + Number(values.minutes) * 60_000;
 const say = (line: string): boolean => process.stdout.write(`  ${line}\n`);
 const minutesSince = (fromMs: number): string => ((performance.now() - fromMs) / 60_000).toFixed(1);
 
+/** Several platforms side by side, each on its own data directory; a platform that breaks ends its own rounds only. */
 async function soakKills(dir: string): Promise<readonly string[]> {
-  const wanted = Number(values.rounds);
+  const [wanted, worlds] = [Number(values.rounds), Number(values.worlds)];
   const results: RoundResult[] = [];
   const wrong: string[] = [];
   const report = (): void => {
     if (values.report === undefined) return;
-    writeFileSync(values.report, killTable(results, { wanted, seed, minutes: minutesSince(startedAtMs) }));
+    const minutes = minutesSince(startedAtMs);
+    writeFileSync(values.report, killTable(results, { wanted, worlds, seed, minutes }));
   };
-  try {
-    if (wanted > 0) {
-      for await (const result of killRounds({ dir, rounds: wanted, seed })) {
-        results.push(result);
-        for (const line of result.wrong) {
-          wrong.push(line);
-          say(line);
-        }
-        if (results.length % 10 === 0) {
-          say(
-            `${results.length} of ${wanted} rounds, ${wrong.length} wrong, ${minutesSince(startedAtMs)} min`,
-          );
-          report();
-        }
-        if (performance.now() > endsAtMs) break;
-      }
+  const note = (result: RoundResult): void => {
+    results.push(result);
+    wrong.push(...result.wrong);
+    for (const line of result.wrong) say(line);
+    if (results.length % 10 > 0) return;
+    say(`${results.length} of ${wanted} rounds, ${wrong.length} wrong, ${minutesSince(startedAtMs)} min`);
+    report();
+  };
+  const play = async (world: number): Promise<void> => {
+    const rounds = Math.floor(wanted / worlds) + (world < wanted % worlds ? 1 : 0);
+    const home = join(dir, `world-${world}`);
+    await mkdir(home);
+    for await (const result of killRounds({ dir: home, rounds, seed: seed + world })) {
+      note(result);
+      if (performance.now() > endsAtMs) break;
     }
-  } catch (error) {
-    wrong.push(error instanceof Error ? error.message : String(error));
-    say(wrong.at(-1) ?? '');
-  }
+  };
+  await Promise.all(
+    Array.from({ length: wanted > 0 ? worlds : 0 }, (_, world) =>
+      play(world).catch((error: unknown) => {
+        wrong.push(error instanceof Error ? error.message : String(error));
+        say(wrong.at(-1) ?? '');
+      }),
+    ),
+  );
   report();
   if (results.length < wanted) wrong.push(`ended after ${results.length} of ${wanted} rounds`);
   say(`kills: ${results.length} of ${wanted} rounds, seed ${seed}, ${wrong.length} wrong`);

@@ -17,7 +17,12 @@ const intro = [
 /** The kill rounds as a page: what was done, one line a victim, and what went wrong in full. */
 export function killTable(
   results: readonly RoundResult[],
-  run: { readonly wanted: number; readonly seed: number; readonly minutes: string },
+  run: {
+    readonly wanted: number;
+    readonly worlds: number;
+    readonly seed: number;
+    readonly minutes: string;
+  },
 ): string {
   const kinds = [...new Set(results.map(({ victim }) => victim))];
   const rows = kinds.map((victim) => {
@@ -41,7 +46,7 @@ export function killTable(
   const wrong = results.flatMap((result) => result.wrong);
   return [
     ...intro,
-    `${results.length} of ${run.wanted} rounds, seed ${run.seed}, ${run.minutes} minutes, ${wrong.length} wrong.`,
+    `${results.length} of ${run.wanted} rounds on ${run.worlds} platforms side by side, seed ${run.seed}, ${run.minutes} minutes, ${wrong.length} wrong.`,
     '',
     '| killed | rounds | jobs | attempts | answers | refused meanwhile | all well again after, median s | most s | wrong |',
     '|---|---|---|---|---|---|---|---|---|',
