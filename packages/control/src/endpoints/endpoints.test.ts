@@ -45,6 +45,21 @@ const weights = (of: EndpointSpecRecord, ready: readonly Row[]) =>
     weight,
   ]);
 
+describe('toRoute', () => {
+  it('tells the gateway of a fallback, and of the name that a server of one’s own knows the model by', () => {
+    const server = { command: ['serve'], healthPath: '/health', startSeconds: 60, modelName: 'mine' };
+    const serving = row('replica', 'rpl_own', 'ready', { revision: 1, model: 'lm@1', server });
+    const own = toRoute(endpoint({ ...spec, server, fallback: 'spare' }), [serving], () => ({
+      port: 1,
+      healthPath: '/health',
+    }));
+    expect(own).toMatchObject({ fallback: 'spare', revisions: [{ upstreamModel: 'mine' }] });
+    const plain = toRoute(endpoint(spec), [replica(1, 'ready')], () => ({ port: 1 }));
+    expect(plain).not.toHaveProperty('fallback');
+    expect(plain.revisions).toMatchObject([{ upstreamModel: 'lm@1' }]);
+  });
+});
+
 describe('decideEndpoint', () => {
   it('starts what is missing of every wanted revision and drains what is too much', () => {
     const rolling = startRollout(spec, wish, next, at).spec;
