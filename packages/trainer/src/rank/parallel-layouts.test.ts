@@ -110,6 +110,20 @@ describe('the committed trajectory', () => {
   });
 });
 
+describe('a sequence long enough for attention in blocks', () => {
+  it('is learnt alike whole, in stages, by columns', { timeout: 60_000 }, async () => {
+    const long = { sequenceLength: 256, batchTokens: 512, steps: 3, validationFraction: 0 };
+    const options = { train: long, checkpoint: { everySteps: 3 } };
+    await follow('whole', options);
+    const weights = await scene.parametersAt('whole', long.steps);
+    for (const name of ['ZeRO 3 over 2', 'tensor 2']) {
+      await follow(name, { ...options, ...layouts[name] });
+      const difference = worstDifference(await scene.parametersAt(name, long.steps), weights);
+      expect(difference, name).toBeLessThan(weightTolerance);
+    }
+  });
+});
+
 describe('bytes', () => {
   const sizes = { data: 2, tensor: 1, pipeline: 1 };
   // 270 tokens are asked for; the tokenizer may end with fewer.
