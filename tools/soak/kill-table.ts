@@ -3,7 +3,7 @@ import type { RoundResult } from '../../apps/server/src/e2e/testing/kill-rounds.
 const intro = [
   '# Kill rounds',
   '',
-  'Written by `node tools/soak.ts --report docs/soak.md`; do not edit.',
+  'Written by `node tools/soak.ts --report docs/soak.md`.',
   '',
   'In each round a gang of two ranks, a job that fails once by its own fault, a short command and, every other time, a',
   'training of two ranks run on one data directory while a served model is asked all the while; at a random moment one',

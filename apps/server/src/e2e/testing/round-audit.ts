@@ -87,7 +87,7 @@ export async function wrongTokens(
       billed = (await tokensBilled(client)) - before;
       return billed >= asking.tokens;
     },
-    5_000,
+    30_000,
   ).catch(() => undefined);
   return billed >= asking.tokens && billed <= asking.tokens + (asking.refusals + 60) * longest
     ? []
