@@ -3,6 +3,12 @@ import { createProgram } from './program.ts';
 import { helpCommandFor } from './help-command.ts';
 import { reportError } from './report-error.ts';
 
+// Who reads us may have read enough: `gantry job list | head -1`.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.stdout.destroy();
+});
+
 const program = createProgram();
 try {
   await program.parseAsync(process.argv);

@@ -8,14 +8,32 @@ export const shareSchema = z.strictObject({
   memory: byteSizeSchema.optional(),
   storage: byteSizeSchema.optional(),
 });
-export const queueWrite = z.strictObject({
+const queueFields = z.strictObject({
   parent: z.string().max(200).optional(),
   deserved: shareSchema.optional(),
   limit: shareSchema.optional(),
   weight: z.number().positive().max(1e6).default(1),
   priority: z.number().int().min(0).max(1000).default(0),
 });
-export const queueCreate = queueWrite.extend({ name: nameSchema });
+
+/** What a queue may never use it cannot be promised. */
+function checkShares(
+  { deserved = {}, limit = {} }: Pick<z.output<typeof queueFields>, 'deserved' | 'limit'>,
+  context: z.RefinementCtx,
+): void {
+  for (const resource of ['devices', 'cpu', 'memory', 'storage'] as const) {
+    const most = limit[resource];
+    const promised = deserved[resource];
+    if (most === undefined || promised === undefined || promised <= most) continue;
+    context.addIssue({
+      code: 'custom',
+      path: ['deserved', resource],
+      message: `deserves ${promised}, but its limit is ${most}`,
+    });
+  }
+}
+export const queueWrite = queueFields.superRefine(checkShares);
+export const queueCreate = queueFields.extend({ name: nameSchema }).superRefine(checkShares);
 export const queueSchema = z.object({
   ...baseShape,
   parent: z.string().optional(),

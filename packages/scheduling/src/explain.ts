@@ -76,6 +76,7 @@ function capacityReason(planning: Planning, group: TaskGroup, requestClass: Requ
         resource,
         requested,
         free: free[resource],
+        restingNodes: state.schedulable.reduce((resting, able) => resting + 1 - able, 0),
       };
   }
   return {

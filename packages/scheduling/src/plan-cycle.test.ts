@@ -62,6 +62,14 @@ describe('placement', () => {
     expect(plan.waiting[0]!.unblock).toContainEqual({ kind: 'fewer_devices', group: 'worker', devices: 3 });
   });
 
+  test('a wait for capacity tells how many nodes take nothing new', () => {
+    const nodes = [node('n1', 4), { ...node('n2', 4), cordoned: true }];
+    const plan = planCycle(snapshot({ nodes, workloads: [workload('w', { devices: 4, members: 2 })] }));
+    const [reason] = plan.waiting[0]!.reasons;
+    expect(reason).toMatchObject({ code: 'insufficient_capacity', free: 4, restingNodes: 1 });
+    expect(describeReason(reason!)).toContain(' 1 node takes nothing new: cordoned, draining or unhealthy.');
+  });
+
   test('devices of one link island are preferred', () => {
     const nodes = [node('n', 8, { islandSize: 4 })];
     const plan = planCycle(

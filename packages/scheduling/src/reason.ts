@@ -38,6 +38,8 @@ export type Reason =
       resource: ResourceName;
       requested: number;
       free: number;
+      /** Nodes that start nothing new now: cordoned, draining or unhealthy. */
+      restingNodes: number;
     }
   | {
       code: 'fragmented';
@@ -70,7 +72,7 @@ export type UnsatisfiableDetail =
 
 const RESOURCE_WORDS: Record<ResourceName, { noun: string; format: (value: number) => string }> = {
   devices: { noun: 'devices', format: (value) => String(Math.round(value * 1000) / 1000) },
-  cpuMilli: { noun: 'CPU', format: (value) => `${Math.round(value) / 1000} cores` },
+  cpuMilli: { noun: 'CPU', format: (value) => counted(Math.round(value) / 1000, 'core') },
   memoryBytes: { noun: 'memory', format: (value) => bytesInWords(value) },
   storageBytes: { noun: 'storage', format: (value) => bytesInWords(value) },
 };
@@ -78,6 +80,10 @@ const RESOURCE_WORDS: Record<ResourceName, { noun: string; format: (value: numbe
 function bytesInWords(bytes: number): string {
   const gib = bytes / 2 ** 30;
   return gib >= 1 ? `${Math.round(gib * 10) / 10} GiB` : `${Math.round((bytes / 2 ** 20) * 10) / 10} MiB`;
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
 function amount(resource: ResourceName, value: number): string {
@@ -100,13 +106,13 @@ const describe: Describe = {
   queue_keeps: (reason) =>
     `Queue ${reason.queueId} lends no more: it keeps ${amount(reason.resource, reason.kept)} ${RESOURCE_WORDS[reason.resource].noun} for itself, ${amount(reason.resource, reason.by)} of them are missing here.`,
   insufficient_capacity: (reason) =>
-    `Not enough free ${RESOURCE_WORDS[reason.resource].noun} for group "${reason.group}": ${amount(reason.resource, reason.requested)} asked, ${amount(reason.resource, reason.free)} free on nodes it may use.`,
+    `Not enough free ${RESOURCE_WORDS[reason.resource].noun} for group "${reason.group}": ${amount(reason.resource, reason.requested)} asked, ${amount(reason.resource, reason.free)} free on nodes it may use.${reason.restingNodes === 0 ? '' : ` ${counted(reason.restingNodes, 'node')} take${reason.restingNodes === 1 ? 's' : ''} nothing new: cordoned, draining or unhealthy.`}`,
   fragmented: (reason) =>
-    `Free capacity is scattered: ${reason.fittingMembers} of ${reason.requestedMembers} members of group "${reason.group}" fit, though ${amount('devices', reason.freeDevices)} devices are free.`,
+    `Free capacity is scattered: ${reason.fittingMembers} of ${reason.requestedMembers} members of group "${reason.group}" fit, though ${counted(Number(amount('devices', reason.freeDevices)), 'device')} ${reason.freeDevices === 1 ? 'is' : 'are'} free.`,
   topology_not_satisfied: (reason) =>
     `No ${reason.level} has room for all ${reason.requestedMembers} members; the best${reason.bestDomain === null ? '' : ` (${reason.bestDomain})`} fits ${reason.fittingMembers}.`,
   waiting_for_victims: (reason) =>
-    `Room is being made: waiting for ${reason.victims.length} workload(s) to leave.`,
+    `Room is being made: waiting for ${counted(reason.victims.length, 'workload')} to leave.`,
   behind_reservation: (reason) =>
     `The free capacity is reserved for ${reason.workloadId}, which is ahead${reason.untilMs === null ? '' : ` and should start by ${new Date(reason.untilMs).toISOString()}`}.`,
 };

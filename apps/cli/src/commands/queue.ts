@@ -1,19 +1,12 @@
 import type { Queue } from '@gantry/contract';
 import type { Command } from 'commander';
-import { example, group, numberOption } from '../command-group.ts';
+import { example, group } from '../command-group.ts';
 import { connect } from '../connection.ts';
 import { showOne } from '../output.ts';
 import { view, viewList, watchable } from '../view.ts';
 import { describeQueue } from '../views/queue.ts';
 import { inTreeOrder } from '../views/queue-tree.ts';
-
-interface CreateOptions {
-  readonly parent?: string;
-  readonly gpus?: number;
-  readonly gpuLimit?: number;
-  readonly cpuLimit?: number;
-  readonly weight: number;
-}
+import { type ShareOptions, sharesOf, withShares } from './queue-shares.ts';
 
 export function queueCommands(program: Command): void {
   const queue = example(group(program, 'queue', 'Queues and their shares'), 'gantry queue tree');
@@ -60,29 +53,29 @@ export function queueCommands(program: Command): void {
   });
 
   example(
-    queue
-      .command('create <name>')
-      .description('Create a queue')
-      .option('--parent <NAME>', 'the queue above it')
-      .option('--gpus <N>', 'deserved devices', numberOption)
-      .option('--gpu-limit <N>', 'most devices', numberOption)
-      .option('--cpu-limit <N>', 'most cores', numberOption)
-      .option('--weight <N>', 'part of what nobody deserves', numberOption, 1),
+    withShares(
+      queue
+        .command('create <name>')
+        .description('Create a queue')
+        .option('--parent <NAME>', 'the queue above it'),
+    ),
     'gantry queue create nlp --gpus 8 --gpu-limit 16',
-  ).action(async (name: string, options: CreateOptions, command: Command) => {
+  ).action(async (name: string, options: ShareOptions & { parent?: string }, command: Command) => {
+    const { parent } = options;
     const created = await connect(command).client.call('queues.create', {
-      body: {
-        name,
-        weight: options.weight,
-        ...(options.parent === undefined ? {} : { parent: options.parent }),
-        ...(options.gpus === undefined ? {} : { deserved: { devices: options.gpus } }),
-        limit: {
-          ...(options.gpuLimit === undefined ? {} : { devices: options.gpuLimit }),
-          ...(options.cpuLimit === undefined ? {} : { cpu: options.cpuLimit }),
-        },
-      },
+      body: { name, ...sharesOf(options), ...(parent === undefined ? {} : { parent }) },
     });
     showOne(command, created, () => `  ✓ queue ${created.name} under ${created.parent ?? '–'}`);
+  });
+
+  example(
+    withShares(queue.command('update <name>').description('Change what a queue deserves and may use')),
+    'gantry queue update nlp --gpu-limit 8 --memory-limit 256GiB',
+  ).action(async (name: string, options: ShareOptions, command: Command) => {
+    const { client } = connect(command);
+    const now = await client.call('queues.get', { params: { name } });
+    const updated = await client.call('queues.update', { params: { name }, body: sharesOf(options, now) });
+    showOne(command, updated, () => describeQueue(updated));
   });
 
   example(

@@ -31,11 +31,11 @@ export function usageCommand(program: Command): void {
             query: { by, ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) },
           })
         ).items,
-      heads: [by, 'resource', 'quantity', 'cost'],
+      heads: by === 'resource' ? ['resource', 'quantity', 'cost'] : [by, 'resource', 'quantity', 'cost'],
       row: (row) => [
         // What belongs to no such thing, as tokens belong to no job.
         row.key === '-' ? `(no ${by})` : row.key,
-        row.resource,
+        ...(by === 'resource' ? [] : [row.resource]),
         quantityOf(row.quantity, row.unit),
         `${row.cost.toFixed(6)} ${row.currency}`,
       ],

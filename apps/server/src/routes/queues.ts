@@ -105,6 +105,10 @@ export function queueRoutes(platform: Platform): QueueRoutes {
             hint: 'cancel or wait for its jobs, delete its children first',
           });
         }
+        if (row.name === 'default')
+          throw new GantryError('in_use', 'queue "default" takes the jobs that name no queue', {
+            hint: 'to keep it small, limit it: gantry queue update default --cpu-limit 1',
+          });
         await tx.softDelete('queue', row.id);
         await tx.event({
           tenantId: principal.tenantId,

@@ -1,0 +1,41 @@
+/** Queues over HTTP: what is refused. */
+import { type ApiError } from '@gantry/sdk';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type MemoryServer, startMemoryServer } from '../testing/memory-server.ts';
+
+let home: MemoryServer;
+beforeAll(async () => {
+  home = await startMemoryServer();
+}, 180_000);
+afterAll(() => home[Symbol.asyncDispose]());
+
+const refusal = (asked: Promise<unknown>): Promise<ApiError> =>
+  asked.then(
+    (answer) => expect.fail(`was accepted: ${JSON.stringify(answer)}`),
+    (error: unknown) => error as ApiError,
+  );
+
+test('a queue is promised no more than it may use, neither at first nor later', async () => {
+  const shares = { deserved: { devices: 8 }, limit: { devices: 4 } };
+  const told = {
+    code: 'validation_failed',
+    problems: [{ path: 'deserved.devices', message: 'deserves 8, but its limit is 4' }],
+  };
+  const { operator } = home;
+  expect(await refusal(operator.call('queues.create', { body: { name: 'nlp', ...shares } }))).toMatchObject(
+    told,
+  );
+  await operator.call('queues.create', { body: { name: 'nlp', limit: { devices: 4 } } });
+  expect(
+    await refusal(operator.call('queues.update', { params: { name: 'nlp' }, body: shares })),
+  ).toMatchObject(told);
+  expect(await operator.call('queues.get', { params: { name: 'nlp' } })).toMatchObject({ deserved: {} });
+});
+
+test('the queue of jobs that name none stays', async () => {
+  const asked = home.operator.call('queues.delete', { params: { name: 'default' } });
+  expect(await refusal(asked)).toMatchObject({
+    code: 'in_use',
+    hint: expect.stringContaining('--cpu-limit'),
+  });
+});
