@@ -74,8 +74,8 @@ async function playRound(
   const gate = join(world.witnessDir, `gate-${round}`);
   const specs = workOf(world, round, gate, random);
   const delayMs = random.below(1_200);
-  const asking = startAsking(() => world.server(), endpoint, createRandom(random.below(2 ** 31)));
   const tokensBefore = await tokensBilled(world.server().client);
+  const asking = startAsking(() => world.server(), endpoint, createRandom(random.below(2 ** 31)));
   const submitted = submitAll(() => world.server().client, specs);
   await pause(delayMs);
   const struck = await strike(world.dataDir, victim, random, () => world.server().end('SIGKILL'));
