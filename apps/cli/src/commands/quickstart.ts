@@ -44,5 +44,5 @@ async function quickstart(dataDir: string, options: { port: number; file?: strin
   for await (const text of streamCompletion({ url, key, model: endpoint, prompt, maxTokens: 40 }))
     process.stdout.write(text.replaceAll('\n', ' '));
   print('\n');
-  await sayClosingWords(platform, { root, jobName: job.name, model: endpoint, prompt });
+  await sayClosingWords(platform, { root, dataDir, jobName: job.name, model: endpoint, prompt });
 }

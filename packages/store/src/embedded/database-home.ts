@@ -1,12 +1,26 @@
 /** Where the database lies: inside the data directory, unless the user who runs Postgres cannot get there. */
 import { createHash } from 'node:crypto';
-import { chmodSync, cpSync, existsSync, lchownSync, readdirSync, rmSync, statSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  lchownSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join, resolve, sep } from 'node:path';
+import { isWorkedIn } from './leftover.ts';
 import type { Owner } from './system-owner.ts';
 
 /** Beside the default data directory, not inside: removing that one must not take other servers' databases along. */
 const outsideDatabases = '/var/lib/gantry-databases';
+/** In a database's home outside: the data directory it belongs to. */
+const ownerFile = 'data-directory';
 
 export function reachableHome(dataDir: string, owner: Owner | undefined): string {
   const inside = join(resolve(dataDir), 'postgres');
@@ -15,6 +29,26 @@ export function reachableHome(dataDir: string, owner: Owner | undefined): string
 }
 
 const digestOf = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 12);
+
+/**
+ * Notes whose database lies outside in `home`, and removes those outside whose data directory was a temporary one
+ * and is deleted: nobody can reach them any more. Elsewhere a missing directory may be a disk not mounted yet.
+ */
+export async function sweepForsaken(
+  home: string,
+  dataDir: string,
+  outside: string = outsideDatabases,
+): Promise<void> {
+  if (dirname(home) !== outside) return;
+  writeFileSync(join(home, ownerFile), resolve(dataDir));
+  for (const name of readdirSync(outside)) {
+    const other = join(outside, name);
+    const owner = join(other, ownerFile);
+    const of = existsSync(owner) ? readFileSync(owner, 'utf8') : '';
+    if (!of.startsWith(tmpdir() + sep) || existsSync(of) || isWorkedIn(join(other, 'data'))) continue;
+    await rm(other, { recursive: true, force: true });
+  }
+}
 
 /** A Unix socket's path has about a hundred bytes. */
 export function socketDirOf(home: string): string {

@@ -1,8 +1,8 @@
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { socketDirOf } from './database-home.ts';
+import { socketDirOf, sweepForsaken } from './database-home.ts';
 import { hasEmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres.ts';
 
 describe.skipIf(!hasEmbeddedPostgres() || process.platform !== 'linux')('the embedded Postgres', () => {
@@ -27,4 +27,17 @@ describe.skipIf(!hasEmbeddedPostgres() || process.platform !== 'linux')('the emb
     expect(existsSync(join(again.socketDir, '.s.PGSQL.5432'))).toBe(true);
     expect(other.socketDir).not.toBe(again.socketDir);
   });
+});
+
+test('a database outside goes when its temporary data directory was deleted, and only then', async () => {
+  const outside = mkdtempSync(join(tmpdir(), 'gantry-outside-'));
+  const home = (name: string): string => join(outside, name);
+  const names = ['here', 'gone', 'unmounted', 'unknown', 'ours'];
+  for (const name of names) mkdirSync(home(name));
+  writeFileSync(join(home('here'), 'data-directory'), outside);
+  writeFileSync(join(home('gone'), 'data-directory'), join(outside, 'deleted'));
+  writeFileSync(join(home('unmounted'), 'data-directory'), '/mnt/disk/gantry');
+  await sweepForsaken(home('ours'), outside, outside);
+  expect(names.filter((name) => existsSync(home(name)))).toEqual(['here', 'unmounted', 'unknown', 'ours']);
+  rmSync(outside, { recursive: true });
 });

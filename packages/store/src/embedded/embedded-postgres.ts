@@ -8,7 +8,7 @@ import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { GantryError } from '@gantry/contract';
 import { noteOutside } from '../outside-list.ts';
-import { adoptRestored, isReachable, reachableHome, socketDirOf } from './database-home.ts';
+import { adoptRestored, isReachable, reachableHome, socketDirOf, sweepForsaken } from './database-home.ts';
 import { endLeftover } from './leftover.ts';
 import { copyNative, findNative, hydrateSymlinks } from './native-binaries.ts';
 import { own, systemOwner } from './system-owner.ts';
@@ -44,6 +44,8 @@ export async function startEmbeddedPostgres(dataDir: string): Promise<EmbeddedPo
   noteOutside(dataDir, [home, native, socketDir]);
   for (const folder of [home, socketDir]) own(folder, owner);
   adoptRestored(join(resolve(dataDir), 'postgres'), home, owner);
+  // Not waited for: what nobody can reach holds up no start.
+  sweepForsaken(home, dataDir).catch(() => undefined);
   const as = owner === undefined ? {} : { uid: owner.uid, gid: owner.gid };
   const env = { PATH: process.env['PATH'], LC_ALL: 'C', TZ: 'UTC' };
 

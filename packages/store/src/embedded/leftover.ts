@@ -31,7 +31,7 @@ function askToEnd(data: string, native: string, as: { uid?: number; gid?: number
 }
 
 /** Whether a living process stands in the folder, as the postmaster and all its backends do. */
-function isWorkedIn(folder: string): boolean {
+export function isWorkedIn(folder: string): boolean {
   return readdirSync('/proc').some((name) => /^\d+$/.test(name) && standsIn(name, folder));
 }
 
