@@ -6,7 +6,7 @@ export interface BenchLine {
   /** The peer's figure from the same run; absent where the bar is absolute. */
   readonly peer: number | undefined;
   readonly peerName: string | undefined;
-  /** ours / peer. */
+  /** Above 1 is ahead: ours / peer, or peer / ours where less is better. */
   readonly ratio: number | undefined;
   /** What is required, in words: "<= 120", ">= 8x peer". */
   readonly bar: string;

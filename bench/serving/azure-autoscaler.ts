@@ -167,7 +167,7 @@ export function azureAutoscaler(): Promise<BenchLine[]> {
       case: 'Azure conversation: replica-hours',
       ours: ours.replicaHours,
       peer: peer.replicaHours,
-      ratio: ours.replicaHours / peer.replicaHours,
+      ratio: peer.replicaHours / ours.replicaHours,
       bar: '<= 0.9x peer',
       pass: ours.replicaHours <= 0.9 * peer.replicaHours,
       unit: 'h',

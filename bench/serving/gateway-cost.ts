@@ -128,7 +128,7 @@ function line(
     ours,
     peer,
     peerName,
-    ratio: peer === undefined ? undefined : ours / peer,
+    ratio: peer === undefined ? undefined : unit === 'req/s' ? ours / peer : peer / ours,
     bar,
     pass,
     unit,

@@ -38,7 +38,7 @@ export async function integerLayers(): Promise<BenchLine[]> {
         ours: mine,
         peer: theirs,
         peerName: 'float32',
-        ratio: mine / theirs,
+        ratio: theirs / mine,
         bar: `${least}x faster`,
         pass: theirs >= least * mine,
         unit: 'ms',

@@ -170,7 +170,7 @@ function line(
   unit: string,
   rounds: readonly number[],
 ): BenchLine {
-  const ratio = peer === undefined ? undefined : ours / peer;
+  const ratio = peer === undefined ? undefined : unit === 'ms' ? peer / ours : ours / peer;
   return {
     bench: 'serving',
     case: `LLM engine: ${name}`,

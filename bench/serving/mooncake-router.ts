@@ -107,7 +107,8 @@ export function mooncakeRouter(): Promise<BenchLine[]> {
     ours: value,
     peer: other,
     peerName: 'round robin',
-    ratio: value / other,
+    // Of hits more is better, of the others less.
+    ratio: unit === '%' ? value / other : other / value,
     bar,
     pass,
     unit,
