@@ -7,13 +7,11 @@ import type { AdaptiveCluster, AdaptivePolicy, Allocations } from './adaptive-po
 import { createGoodput } from './goodput.ts';
 import { createOptimus } from './optimus.ts';
 import { createTiresias } from './tiresias.ts';
-import type { ReplayResult } from '../replay-result.ts';
-import { mean, quantile } from '../statistics.ts';
+import { type ReplayResult, summariseEnded } from '../replay-result.ts';
 
 const ROUND_SECONDS = 60;
 /** Nobody waits for a policy that never ends. */
 const LONGEST_SECONDS = 400 * 3600;
-const BOUND_SECONDS = 600;
 
 export const ADAPTIVE_POLICIES: Readonly<Record<string, (cluster: AdaptiveCluster) => AdaptivePolicy>> = {
   tiresias: createTiresias,
@@ -90,33 +88,31 @@ function jctOf(jobs: readonly AdaptiveJob[]): Record<string, number> {
 
 function summarise(policy: string, jobs: readonly AdaptiveJob[], cluster: AdaptiveCluster): ReplayResult {
   const done = jobs.filter(({ completedAt }) => completedAt !== null);
-  const jct = done.map(({ spec, completedAt }) => completedAt! - spec.submittedAt);
-  // What a job would take as its user asked for it, alone: what it took beyond that it waited.
-  const alone = done.map(({ spec }) => {
-    const job = new AdaptiveJob(spec);
-    const tiresias = createTiresias(cluster);
-    const choose = (each: AdaptiveJob): AdaptiveJob['choice'] => tiresias.chooseBatch(each);
-    job.reallocate(
-      [...tiresias.allocate([job], new Map(), 0).get(job)!].filter((count) => count > 0),
-      choose,
-    );
-    job.restartLeft = 0;
-    job.step(0, LONGEST_SECONDS, choose);
-    return job.completedAt ?? 0;
-  });
-  const queue = jct.map((seconds, at) => Math.max(0, seconds - alone[at]!));
-  const slowdown = jct.map((seconds, at) => Math.max(1, seconds / Math.max(alone[at]!, BOUND_SECONDS)));
-  return {
-    policy,
-    averageJctSeconds: mean(jct),
-    averageQueueSeconds: mean(queue),
-    averageBoundedSlowdown: mean(slowdown),
-    p99BoundedSlowdown: quantile(slowdown, 0.99),
-    p99JctSeconds: quantile(jct, 0.99),
-    makespanSeconds:
-      Math.max(0, ...done.map(({ completedAt }) => completedAt!)) - (jobs[0]?.spec.submittedAt ?? 0),
-    maxWaitSeconds: Math.max(0, ...queue),
-    preemptions: jobs.reduce((sum, { restarts }) => sum + Math.max(0, restarts), 0),
-    unfinished: jobs.length - done.length,
-  };
+  return summariseEnded(
+    done.map(({ spec, completedAt }) => ({
+      arrivalSeconds: spec.submittedAt,
+      finishedSeconds: completedAt!,
+      aloneSeconds: secondsAlone(spec, cluster),
+    })),
+    {
+      policy,
+      firstArrivalSeconds: jobs[0]?.spec.submittedAt ?? 0,
+      preemptions: jobs.reduce((sum, { restarts }) => sum + Math.max(0, restarts), 0),
+      unfinished: jobs.length - done.length,
+    },
+  );
+}
+
+/** What a job would take as its user asked for it: what it took beyond that it waited. */
+function secondsAlone(spec: AdaptiveSpec, cluster: AdaptiveCluster): number {
+  const job = new AdaptiveJob(spec);
+  const tiresias = createTiresias(cluster);
+  const choose = (each: AdaptiveJob): AdaptiveJob['choice'] => tiresias.chooseBatch(each);
+  job.reallocate(
+    [...tiresias.allocate([job], new Map(), 0).get(job)!].filter((count) => count > 0),
+    choose,
+  );
+  job.restartLeft = 0;
+  job.step(0, LONGEST_SECONDS, choose);
+  return job.completedAt ?? 0;
 }

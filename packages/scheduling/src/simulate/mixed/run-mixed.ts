@@ -1,12 +1,10 @@
 /** Rounds of six minutes on a cluster of several device models (Gavel, OSDI'20, §5): the same load for every policy. */
-import type { ReplayResult } from '../replay-result.ts';
-import { mean, quantile } from '../statistics.ts';
+import { type ReplayResult, summariseEnded } from '../replay-result.ts';
 import { MixedJob } from './mixed-job.ts';
 import { MIXED_POLICIES, type MixedCluster } from './mixed-policies.ts';
 import type { MixedSpec } from './mixed-trace.ts';
 
 const ROUND_SECONDS = 360;
-const BOUND_SECONDS = 600;
 
 /** All devices of a job are of one model; changing the model between rounds is free for every policy. */
 export function runMixed(
@@ -57,23 +55,17 @@ function summarise(
   unfinished: number,
   models: readonly string[],
 ): ReplayResult {
-  const jct = jobs.map(({ spec, completedAt }) => completedAt! - spec.arrivalSeconds);
-  const alone = jobs.map(
-    ({ spec }) => spec.steps / Math.max(...models.map((model) => spec.rates.get(model) ?? 0)),
+  return summariseEnded(
+    jobs.map(({ spec, completedAt }) => ({
+      arrivalSeconds: spec.arrivalSeconds,
+      finishedSeconds: completedAt!,
+      aloneSeconds: spec.steps / Math.max(...models.map((model) => spec.rates.get(model) ?? 0)),
+    })),
+    {
+      policy,
+      firstArrivalSeconds: jobs[0]?.spec.arrivalSeconds ?? 0,
+      preemptions: jobs.reduce((sum, { pauses }) => sum + pauses, 0),
+      unfinished,
+    },
   );
-  const queue = jct.map((seconds, at) => Math.max(0, seconds - alone[at]!));
-  const slowdown = jct.map((seconds, at) => Math.max(1, seconds / Math.max(alone[at]!, BOUND_SECONDS)));
-  return {
-    policy,
-    averageJctSeconds: mean(jct),
-    averageQueueSeconds: mean(queue),
-    averageBoundedSlowdown: mean(slowdown),
-    p99BoundedSlowdown: quantile(slowdown, 0.99),
-    p99JctSeconds: quantile(jct, 0.99),
-    makespanSeconds:
-      Math.max(0, ...jobs.map((job) => job.completedAt!)) - (jobs[0]?.spec.arrivalSeconds ?? 0),
-    maxWaitSeconds: Math.max(0, ...queue),
-    preemptions: jobs.reduce((sum, { pauses }) => sum + pauses, 0),
-    unfinished,
-  };
 }
