@@ -3,6 +3,7 @@
  * a database that is away: an event that could not be written is written when it is back.
  */
 import { GantryError } from '@gantry/contract';
+import { pause } from '@gantry/kit';
 import type { Runner, WorkerEvent, WorkerExit } from '@gantry/ports';
 import type { Logger } from 'pino';
 import type { Platform } from './platform.ts';
@@ -96,16 +97,4 @@ function bareExit(exit: WorkerExit, problem: Error): WorkerExit {
     message: `its end could not be taken as it was: ${why}`,
     stderrTail: [],
   };
-}
-
-function pause(delayMs: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(finish, delayMs);
-    function finish(): void {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', finish);
-      resolve();
-    }
-    signal.addEventListener('abort', finish, { once: true });
-  });
 }

@@ -13,7 +13,7 @@ import {
   observeNode,
 } from '@gantry/control';
 import type { Node } from '@gantry/contract';
-import { createId } from '@gantry/kit';
+import { createId, pause } from '@gantry/kit';
 import type { LocalInventory, MachineFacts } from '@gantry/runners/inventory';
 
 export interface DeviceReading {
@@ -65,7 +65,7 @@ export function createLocalNode(deps: Deps, tenantId: string, inventory: LocalIn
     watch: async (everySeconds, signal, onFallen) => {
       if (!isWatched) return;
       while (!signal.aborted) {
-        await pause(everySeconds * 1000, signal);
+        await pause(everySeconds * 1000, signal, { isBackground: true });
         if (signal.aborted) return;
         try {
           const fallen = await look();
@@ -172,11 +172,3 @@ const nodeName = (host: string): string =>
     .replaceAll(/[^a-z0-9-]+/g, '-')
     .replace(/^-+|-+$/g, '')
     .slice(0, 63) || 'this-machine';
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    timer.unref();
-    signal.addEventListener('abort', () => resolve(clearTimeout(timer)), { once: true });
-  });
-}

@@ -3,6 +3,7 @@
  * note it. Other errors are the caller's; an aborted wait rejects with the last one.
  */
 import { GantryError } from '@gantry/contract';
+import { pause } from '@gantry/kit';
 import type { Log } from './deps.ts';
 
 export interface UntilStoredOptions {
@@ -27,16 +28,4 @@ export async function untilStored<T>(write: () => Promise<T>, options: UntilStor
       delayMs = Math.min(longestDelayMs, delayMs * 2);
     }
   }
-}
-
-function pause(delayMs: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const finish = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', finish);
-      resolve();
-    };
-    const timer = setTimeout(finish, delayMs);
-    signal.addEventListener('abort', finish, { once: true });
-  });
 }

@@ -8,4 +8,5 @@ export { createId } from './ids.ts';
 export { parseIgnoreRules, type IgnoreRules } from './ignore-rules.ts';
 export { writeMetrics, type Labels, type MetricFamily } from './metrics.ts';
 export { nearest } from './nearest.ts';
+export { pause } from './pause.ts';
 export { createRandom, type Random } from './random.ts';

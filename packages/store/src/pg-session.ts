@@ -6,6 +6,7 @@
  */
 import { hostname } from 'node:os';
 import { GantryError } from '@gantry/contract';
+import { pause } from '@gantry/kit';
 import pg from 'pg';
 import type { DatabaseListener } from './database.ts';
 import { type Counter, asQueryable } from './pg-connection.ts';
@@ -124,17 +125,4 @@ async function readHolder(client: pg.Client, counter: Counter): Promise<string |
     'select holder from server_lease',
   );
   return rows[0]?.holder ?? undefined;
-}
-
-function pause(delayMs: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(finish, delayMs);
-    function finish(): void {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', finish);
-      resolve();
-    }
-    if (signal.aborted) finish();
-    else signal.addEventListener('abort', finish, { once: true });
-  });
 }

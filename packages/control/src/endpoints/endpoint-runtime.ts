@@ -4,6 +4,7 @@
  * roll fails no request. What the gateway saw decides rollouts and scaling.
  */
 import { GantryError } from '@gantry/contract';
+import { pause } from '@gantry/kit';
 import type { Row, WorkerEvent } from '@gantry/ports';
 import { type Deps, isoNow } from '../deps.ts';
 import type { Hub } from '../hub.ts';
@@ -24,7 +25,6 @@ import type {
 } from './endpoint-record.ts';
 import { watchEngine } from './engine-watch.ts';
 import { markReady } from './mark-ready.ts';
-import { pause } from './pause.ts';
 import type { RolloutView, SeenRequest } from './rollout-judge.ts';
 import { type EngineStart, startEngine } from './start-engine.ts';
 import { type EndpointRoute, type Origin, toRoute } from './to-route.ts';
@@ -191,7 +191,7 @@ export function createEndpointRuntime(deps: Deps, hub: Hub, world: EndpointWorld
         workerId,
         signal,
         ...(spec.server === undefined ? {} : { startUpMs: spec.server.startSeconds * 1_000 }),
-        wait: (delayMs) => pause(delayMs, signal),
+        wait: (delayMs) => pause(delayMs, signal, { isBackground: true }),
         onReadiness: async (origin, isReady) => {
           origins.set(replica.id, { origin, isReady });
           if (isReady) await markReady(deps, replica.id, times);
