@@ -6,8 +6,8 @@ export interface BenchLine {
   /** The peer's figure from the same run; absent where the bar is absolute. */
   readonly peer: number | undefined;
   readonly peerName: string | undefined;
-  /** Above 1 is ahead: ours / peer, or peer / ours where less is better. */
-  readonly ratio: number | undefined;
+  /** Decides what the printed ratio divides: above 1 is ahead. */
+  readonly better: 'less' | 'more';
   /** What is required, in words: "<= 120", ">= 8x peer". */
   readonly bar: string;
   readonly pass: boolean;

@@ -30,8 +30,17 @@ for (const [name, run] of Object.entries(cases)) {
 process.exitCode = failed > 0 ? 1 : 0;
 
 /** Absent peers are null in JSON, so that every line has the same keys. */
-function toJson(line: BenchLine): Record<string, unknown> {
-  return { ...line, peer: line.peer ?? null, peerName: line.peerName ?? null, ratio: line.ratio ?? null };
+function toJson({
+  bench,
+  case: name,
+  ours,
+  peer,
+  peerName,
+  better,
+  ...rest
+}: BenchLine): Record<string, unknown> {
+  const ratio = peer === undefined ? null : better === 'less' ? peer / ours : ours / peer;
+  return { bench, case: name, ours, peer: peer ?? null, peerName: peerName ?? null, ratio, ...rest };
 }
 
 function toText({ bench, case: name, ours, unit, peer, peerName, bar, pass }: BenchLine): string {

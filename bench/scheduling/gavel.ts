@@ -33,7 +33,7 @@ export function gavel(): Promise<BenchLine[]> {
         ours,
         peer: blind,
         peerName: 'max-min blind to models, same run',
-        ratio: blind / ours,
+        better: 'less',
         bar: `<= ${(blind / TO_BEAT).toFixed(0)}`,
         pass: blind / ours >= TO_BEAT,
         unit: 's mean JCT',

@@ -45,7 +45,7 @@ function compare(name: string, jobs: readonly ReplayJob[], devices: number): Ben
     ours: value,
     peer: peerValue,
     peerName: peer?.policy,
-    ratio: peerValue === undefined ? undefined : peerValue / value,
+    better: 'less',
     bar: `<= ${Number(most.toPrecision(5))}`,
     pass: value <= most,
     unit,

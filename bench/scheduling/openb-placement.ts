@@ -33,7 +33,7 @@ export async function openbPlacement(): Promise<BenchLine[]> {
         ours,
         peer,
         peerName: 'FGD, published mean of 10 seeds',
-        ratio: peer === undefined ? undefined : ours / peer,
+        better: 'more',
         bar: `>= ${least.toFixed(2)}`,
         pass: ours >= least,
         unit: '% allocated',

@@ -35,7 +35,7 @@ function measure(
       ours,
       peer: peer?.value,
       peerName: peer?.name,
-      ratio: peer === undefined ? undefined : peer.value / ours,
+      better: 'less',
       bar: `<= ${most}`,
       pass: ours <= most,
       unit,

@@ -76,7 +76,7 @@ async function measure(folder: string, { name, widths, tokens, least }: Model): 
     ours: mine,
     peer: theirs,
     peerName: 'the same engine without joining',
-    ratio: mine / theirs,
+    better: 'more',
     bar: `>= ${least}x peer`,
     pass: mine >= least * theirs,
     unit: 'req/s',

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { BenchLine } from '../bench-line.ts';
+import { servingLine as line } from './serving-line.ts';
 import { startNode } from './child-node.ts';
 import { closedLoop, type LoadTarget } from './closed-loop.ts';
 import { cpuMicros } from './cpu-time.ts';
@@ -110,28 +111,4 @@ async function measure(into: Measured, target: LoadTarget, pid: number, round: n
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
-}
-
-function line(
-  name: string,
-  ours: number,
-  peer: number | undefined,
-  peerName: string | undefined,
-  bar: string,
-  pass: boolean,
-  unit: string,
-  rounds: readonly number[],
-): BenchLine {
-  return {
-    bench: 'serving',
-    case: name,
-    ours,
-    peer,
-    peerName,
-    ratio: peer === undefined ? undefined : unit === 'req/s' ? ours / peer : peer / ours,
-    bar,
-    pass,
-    unit,
-    rounds,
-  };
 }

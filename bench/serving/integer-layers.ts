@@ -38,7 +38,7 @@ export async function integerLayers(): Promise<BenchLine[]> {
         ours: mine,
         peer: theirs,
         peerName: 'float32',
-        ratio: theirs / mine,
+        better: 'less',
         bar: `${least}x faster`,
         pass: theirs >= least * mine,
         unit: 'ms',

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { createLlamaEngine, type LlmEngine, type SpeculationOptions } from '@gantry/engines';
 import { cycle, writePermutationModel } from '@gantry/engines/testing';
 import type { BenchLine } from '../bench-line.ts';
+import { type Measurement, servingLine } from './serving-line.ts';
 import { median } from './gateway-cost.ts';
 
 const greedy = { temperature: 0, topP: 1, seed: 1 };
@@ -160,27 +161,4 @@ async function speculation(target: string, draft: string): Promise<BenchLine[]> 
   ];
 }
 
-function line(
-  name: string,
-  ours: number,
-  peer: number | undefined,
-  peerName: string | undefined,
-  bar: string,
-  pass: boolean,
-  unit: string,
-  rounds: readonly number[],
-): BenchLine {
-  const ratio = peer === undefined ? undefined : unit === 'ms' ? peer / ours : ours / peer;
-  return {
-    bench: 'serving',
-    case: `LLM engine: ${name}`,
-    ours,
-    peer,
-    peerName,
-    ratio,
-    bar,
-    pass,
-    unit,
-    rounds,
-  };
-}
+const line = (name: string, ...rest: Measurement): BenchLine => servingLine(`LLM engine: ${name}`, ...rest);

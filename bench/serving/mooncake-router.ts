@@ -107,8 +107,7 @@ export function mooncakeRouter(): Promise<BenchLine[]> {
     ours: value,
     peer: other,
     peerName: 'round robin',
-    // Of hits more is better, of the others less.
-    ratio: unit === '%' ? value / other : other / value,
+    better: unit === '%' ? 'more' : 'less',
     bar,
     pass,
     unit,

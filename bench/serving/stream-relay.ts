@@ -47,7 +47,7 @@ export async function streamRelay(): Promise<BenchLine[]> {
       leaked += seen.usageSeen;
       clientMicros = seen.clientCpuMicros / seen.chunks;
     }
-    const absolute = { bench: 'serving', peer: undefined, peerName: undefined, ratio: undefined };
+    const absolute = { bench: 'serving', peer: undefined, peerName: undefined, better: 'less' as const };
     const cost = median(perChunk);
     const late = Math.max(...worst);
     return [

@@ -61,7 +61,7 @@ const line = (name: string, rounds: readonly number[], bar: number, unit: string
     ours,
     peer: undefined,
     peerName: undefined,
-    ratio: undefined,
+    better: 'less',
     bar: `<= ${bar}`,
     pass: ours <= bar,
     unit,

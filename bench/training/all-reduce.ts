@@ -45,7 +45,7 @@ async function compare(size: number): Promise<BenchLine> {
       ours,
       peer,
       peerName: gloo === undefined ? undefined : `torch ${gloo.version} gloo`,
-      ratio: peer === undefined ? undefined : peer / ours,
+      better: 'less',
       bar: `peer / ours >= ${bar}`,
       pass: peer === undefined || peer / ours >= bar,
       unit: 'ms',

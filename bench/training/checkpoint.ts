@@ -85,7 +85,7 @@ export async function checkpointSave(): Promise<BenchLine[]> {
         ours,
         peer: theirs,
         peerName: peer === undefined ? undefined : `torch ${peer.version} ${peerDoes}`,
-        ratio: theirs === undefined ? undefined : theirs / ours,
+        better: 'less',
         bar: `peer / ours >= ${bar}`,
         pass: theirs === undefined || theirs / ours >= bar,
         unit: 'ms',

@@ -59,7 +59,7 @@ export async function dataParallel(): Promise<BenchLine[]> {
         ours: mine,
         peer: theirs,
         peerName: peer === undefined ? undefined : `torch ${peer.version} ${name}`,
-        ratio: theirs === undefined ? undefined : theirs / mine,
+        better: 'less',
         bar: `peer / ours >= ${bar}`,
         pass: theirs === undefined || theirs / mine >= bar,
         unit: 'ms',

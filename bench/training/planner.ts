@@ -100,7 +100,7 @@ function line(name: string, ours: number, bar: number, rounds: readonly number[]
     peer,
     peerName:
       peer === undefined ? undefined : 'Calculon on the same rows (our run of it, see docs/planner.md)',
-    ratio: peer === undefined ? undefined : peer / ours,
+    better: 'less',
     bar: `<= ${bar} %`,
     pass: ours <= bar,
     unit: '% error',

@@ -46,7 +46,7 @@ export async function llamaStep(): Promise<BenchLine[]> {
       ours: ms,
       peer: peerMs,
       peerName: peer === undefined ? undefined : `torch ${peer.version} eager, 1 thread`,
-      ratio: peerMs === undefined ? undefined : peerMs / ms,
+      better: 'less',
       bar: `peer / ours >= ${bars[dialect]}`,
       pass: peerMs === undefined || peerMs / ms >= bars[dialect],
       unit: 'ms',
