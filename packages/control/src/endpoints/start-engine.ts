@@ -3,6 +3,7 @@ import type { Row } from '@gantry/ports';
 import type { Deps } from '../deps.ts';
 import type { ModelVersionRecord } from '../models/model-record.ts';
 import type { ReplicaSpecRecord } from './endpoint-record.ts';
+import { replicaWorker } from './replica-worker.ts';
 import { engineFiles, type EngineFiles } from './engine-files.ts';
 import { startOwnServer } from './start-own-server.ts';
 
@@ -48,26 +49,9 @@ export async function startEngine(
         : { speculation: { method: speculation.method, tokens: speculation.tokens, modelPath: draftPath } }),
     },
   });
-  const workerDir = deps.places.workerDir(workerId);
-  await deps.runner.start({
-    workerId,
-    attemptId: workerId,
-    jobId: replica.id,
-    rank: 0,
-    command: deps.workerCommand('engine'),
-    cwd: deps.places.runDir(replica.id),
-    env: {
-      GANTRY_SPEC_FILE: specFile,
-      GANTRY_WORKER_DIR: workerDir,
-      GANTRY_REPORT_FILE: `${workerDir}/report.jsonl`,
-    },
-    limits: {
-      cpuMilli: Math.round(spec.resources.cpu * 1000),
-      memoryBytes: spec.resources.memory,
-      pids: 1024,
-    },
-    logLimitBytes: 64 * 1024 ** 2,
-  });
+  await deps.runner.start(
+    replicaWorker(deps, replica, { workerId, specFile, command: deps.workerCommand('engine'), pids: 1024 }),
+  );
   return { fetchMs: startedMs - fetchingMs, startedMs };
 }
 

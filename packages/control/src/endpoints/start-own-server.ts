@@ -9,6 +9,7 @@ import type { Deps } from '../deps.ts';
 import type { ModelVersionRecord } from '../models/model-record.ts';
 import type { NodeSpecRecord } from '../nodes/node-record.ts';
 import type { ReplicaSpecRecord, ReplicaStatusRecord } from './endpoint-record.ts';
+import { replicaWorker } from './replica-worker.ts';
 import type { EngineStart } from './start-engine.ts';
 
 export async function startOwnServer(
@@ -35,28 +36,12 @@ export async function startOwnServer(
     MODEL_PATH: version.files.length === 1 ? path : folderOf(path, first.path),
     MODEL_NAME: server.modelName ?? spec.model,
   };
-  const workerDir = deps.places.workerDir(workerId);
-  await deps.runner.start({
-    workerId,
-    attemptId: workerId,
-    jobId: replica.id,
-    rank: 0,
-    command: server.command.map((argument) => fill(argument, values)),
-    cwd: deps.places.runDir(replica.id),
-    env: {
-      ...values,
-      GANTRY_SPEC_FILE: specFile,
-      GANTRY_WORKER_DIR: workerDir,
-      GANTRY_REPORT_FILE: `${workerDir}/report.jsonl`,
-      ...(gpus.length === 0 ? {} : { CUDA_DEVICE_ORDER: 'PCI_BUS_ID', CUDA_VISIBLE_DEVICES: gpus.join(',') }),
-    },
-    limits: {
-      cpuMilli: Math.round(spec.resources.cpu * 1000),
-      memoryBytes: spec.resources.memory,
-      pids: 4096,
-    },
-    logLimitBytes: 64 * 1024 ** 2,
-  });
+  const command = server.command.map((argument) => fill(argument, values));
+  const env = {
+    ...values,
+    ...(gpus.length === 0 ? {} : { CUDA_DEVICE_ORDER: 'PCI_BUS_ID', CUDA_VISIBLE_DEVICES: gpus.join(',') }),
+  };
+  await deps.runner.start(replicaWorker(deps, replica, { workerId, specFile, command, env, pids: 4096 }));
   return { fetchMs: startedMs - fetchingMs, startedMs };
 }
 

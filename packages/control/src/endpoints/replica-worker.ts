@@ -1,0 +1,36 @@
+import type { Row, WorkerSpec } from '@gantry/ports';
+import type { Deps } from '../deps.ts';
+import type { ReplicaSpecRecord } from './endpoint-record.ts';
+
+/** What every replica's worker is, whoever wrote its engine; the caller adds the command, its variables and `pids`. */
+export function replicaWorker(
+  { places }: Deps,
+  replica: Row,
+  worker: {
+    readonly workerId: string;
+    readonly specFile: string;
+    readonly command: readonly string[];
+    readonly env?: Readonly<Record<string, string>>;
+    readonly pids: number;
+  },
+): WorkerSpec {
+  const { resources } = replica.spec as ReplicaSpecRecord;
+  const { workerId, specFile, command, env, pids } = worker;
+  const workerDir = places.workerDir(workerId);
+  return {
+    workerId,
+    attemptId: workerId,
+    jobId: replica.id,
+    rank: 0,
+    command,
+    cwd: places.runDir(replica.id),
+    env: {
+      ...env,
+      GANTRY_SPEC_FILE: specFile,
+      GANTRY_WORKER_DIR: workerDir,
+      GANTRY_REPORT_FILE: `${workerDir}/report.jsonl`,
+    },
+    limits: { cpuMilli: Math.round(resources.cpu * 1000), memoryBytes: resources.memory, pids },
+    logLimitBytes: 64 * 1024 ** 2,
+  };
+}
