@@ -1,7 +1,6 @@
-/** Whether an equal request was answered before, and where to keep the answer if it was not. */
+/** Whether an equal request of the same tenant was answered before, and where to keep the answer if it was not. */
+import type { ExchangeInput } from './exchange-input.ts';
 import type { GatewayContext } from './gateway-context.ts';
-import type { InferenceRequest } from './inference-request.ts';
-import type { LiveRoute } from './route-table.ts';
 
 export interface CachedAnswer {
   readonly body: Buffer | undefined;
@@ -9,19 +8,26 @@ export interface CachedAnswer {
 }
 
 /** Undefined where the endpoint or the request does not allow it. */
-export function cachedAnswer(
-  { cache, now }: GatewayContext,
-  tenantId: string,
-  { route, revisions }: LiveRoute,
-  url: string,
-  request: InferenceRequest,
-): CachedAnswer | undefined {
+export function cachedAnswer({ cache, now }: GatewayContext, input: ExchangeInput): CachedAnswer | undefined {
+  const { route, revisions } = input.route;
+  const { request, principal, incoming } = input;
   const cacheMs = route.cacheMs ?? 0;
   if (cacheMs <= 0 || !request.isDeterministic) return undefined;
   const versions = revisions.filter(({ weight }) => weight > 0).map(({ revision }) => revision.revisionId);
-  const key = cache.keyFor([tenantId, route.endpointId, ...versions], url, request.bytes);
+  const scope = [principal.tenantId, route.endpointId, ...versions];
+  const key = cache.keyFor(scope, incoming.url ?? '', request.bytes);
   const body = cache.get(key, now());
   return body === undefined
     ? { body, remember: (answer) => cache.set(key, answer, now() + cacheMs) }
     : { body, remember: undefined };
+}
+
+export function writeCached({ response, id }: ExchangeInput, body: Buffer): void {
+  response.writeHead(200, {
+    'content-type': 'application/json',
+    'content-length': body.length,
+    'x-request-id': id,
+    'x-gantry-cache': 'hit',
+  });
+  response.end(body);
 }

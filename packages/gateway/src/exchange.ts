@@ -5,18 +5,19 @@
  */
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
 import { Attempt, type AttemptListener } from './attempt.ts';
-import { cachedAnswer } from './cached-answer.ts';
+import { cachedAnswer, writeCached } from './cached-answer.ts';
 import { canBePinned } from './choose-arm.ts';
 import { chooseReplica, msUntilUsable, type ReplicaWish } from './choose-replica.ts';
 import { ClientStream } from './client-stream.ts';
 import { isRefusal, isTimeout } from './connection-errors.ts';
+import { answerHeaders, upstreamCall } from './exchange-headers.ts';
 import type { ExchangeInput } from './exchange-input.ts';
 import { finalUsage } from './final-usage.ts';
 import type { GatewayContext } from './gateway-context.ts';
-import { holdRequest } from './hold-request.ts';
-import type { LoadMeter } from './load-meter.ts';
+import { Hold } from './hold-request.ts';
 import { dialectOf, problemBody, problemStatus, type Problem } from './problem.ts';
 import type { ReplicaState } from './replica-state.ts';
+import { RequestBook } from './request-book.ts';
 import type { RouterChoice } from './replica-router.ts';
 import type { LiveRevision } from './route-table.ts';
 import { copyToShadow, type ShadowCall } from './shadow-call.ts';
@@ -44,16 +45,13 @@ export class Exchange implements AttemptListener {
   #frames: SseFrames | undefined;
   #whole: WholeAnswer;
   #isSettled = false;
-  #firstByteMs: number | undefined;
+  readonly #book: RequestBook;
   readonly #client: ClientStream;
   readonly #pin: string | undefined;
-  readonly #load: LoadMeter;
-  #sentMs: number | undefined;
   readonly #suspicion: Suspicion;
   #shadow: ShadowCall | undefined;
   #routeReason = '';
-  #holdDeadlineMs: number | undefined;
-  #stopHolding: (() => void) | undefined;
+  readonly #hold: Hold;
   #remember: ((answer: Buffer) => void) | undefined;
 
   constructor(context: GatewayContext, input: ExchangeInput) {
@@ -70,7 +68,8 @@ export class Exchange implements AttemptListener {
     this.#whole = new WholeAnswer(context.options.maxResponseBytes);
     this.#client = new ClientStream(input.response, context.options.stalledClientMs, context.now);
     const { endpointId } = input.route.route;
-    this.#load = context.loads.of(endpointId);
+    this.#book = new RequestBook(context, input);
+    this.#hold = new Hold(context, this.#book.load);
     this.#suspicion = new Suspicion(context, {
       tenantId: input.principal.tenantId,
       endpointId,
@@ -80,10 +79,8 @@ export class Exchange implements AttemptListener {
   }
 
   start(): void {
-    const { stats, exchanges, now } = this.#context;
-    stats.inFlight++;
-    this.#load.enter(now());
-    exchanges.add(this);
+    this.#book.open();
+    this.#context.exchanges.add(this);
     this.#input.response.on('close', () => {
       if (!this.#isSettled) this.#leave();
     });
@@ -101,20 +98,10 @@ export class Exchange implements AttemptListener {
 
   /** An endpoint that allows it answers an equal request of the same tenant from memory, and counts no tokens. */
   #answerFromCache(): boolean {
-    const { route, request, response, principal, incoming } = this.#input;
-    const cached =
-      this.#pin === undefined
-        ? cachedAnswer(this.#context, principal.tenantId, route, incoming.url ?? '', request)
-        : undefined;
+    const cached = this.#pin === undefined ? cachedAnswer(this.#context, this.#input) : undefined;
     this.#remember = cached?.remember;
     if (cached?.body === undefined) return false;
-    response.writeHead(200, {
-      'content-type': 'application/json',
-      'content-length': cached.body.length,
-      'x-request-id': this.#input.id,
-      'x-gantry-cache': 'hit',
-    });
-    response.end(cached.body);
+    writeCached(this.#input, cached.body);
     this.#settle(200, noUsage);
     return true;
   }
@@ -133,38 +120,28 @@ export class Exchange implements AttemptListener {
     if (this.#isSettled) return;
     const chosen = this.#suspicion.mayRunNow() ? chooseReplica(this.#context, this.#wish) : undefined;
     if (chosen === undefined) {
-      this.#hold();
+      this.#wait();
       return;
     }
     this.#send(chosen.revision, chosen.choice);
   }
 
   /** Waits for a change of routes or for an ejected replica's time to be over; gives up at the deadline. */
-  #hold(): void {
+  #wait(): void {
     const context = this.#context;
-    const now = context.now();
-    this.#holdDeadlineMs ??= now + context.options.holdMs;
-    const leftMs = this.#holdDeadlineMs - now;
     const live = context.table.lookup(this.#input.principal.tenantId, this.#input.request.model);
     if (live === undefined || !canBePinned(live, this.#pin)) {
       this.#fail({ code: 'model_not_found', param: 'model' });
       return;
     }
-    if (context.stats.holding >= context.options.maxHolding) {
-      this.#fail({ code: 'overloaded', retryAfterMs: 1_000 });
-      return;
-    }
-    if (leftMs <= 0 || live.route.holds === false) {
-      this.#fail({ code: 'no_ready_replica', retryAfterMs: live.route.holds === false ? 60_000 : 1_000 });
+    const refusal = this.#hold.refusal(live);
+    if (refusal !== undefined) {
+      this.#fail(refusal);
       return;
     }
     context.onHold(this.#input.route);
     if (this.#handOver({ code: 'no_ready_replica' })) return;
-    const untilMs = Math.min(leftMs, this.#msUntilUsable(now) ?? leftMs);
-    this.#stopHolding = holdRequest(context, this.#load, untilMs, () => {
-      this.#stopHolding = undefined;
-      this.#next();
-    });
+    this.#hold.wait(this.#msUntilUsable(context.now()), () => this.#next());
   }
 
   /** When an ejected replica's time is over, or a suspect may try again. */
@@ -174,23 +151,17 @@ export class Exchange implements AttemptListener {
   }
 
   #send(revision: LiveRevision, { replica, uncachedTokens, reason }: RouterChoice): void {
-    const { request, id, principal, priority } = this.#input;
     this.#routeReason = reason;
-    this.#sentMs = this.#context.now();
+    this.#book.noteSent();
     this.#attempts++;
     this.#tried.push(replica);
     this.#frames = undefined;
     this.#whole = new WholeAnswer(this.#context.options.maxResponseBytes);
     const attempt = new Attempt(this, revision, replica, uncachedTokens);
     this.#attempt = attempt;
-    if (this.#attempts > 1) this.#series(revision).retries++;
+    if (this.#attempts > 1) this.#book.series(revision).retries++;
     try {
-      const call = request.toUpstream(revision.revision.upstreamModel ?? request.model);
-      call.headers['x-request-id'] = id;
-      // Prefixes are reused within a tenant only: time to the first token must not tell of another's prompts.
-      call.headers['x-gantry-cache-scope'] = principal.tenantId;
-      if (priority < 0) call.headers['x-gantry-priority'] = String(priority);
-      replica.pool.dispatch(call, attempt);
+      replica.pool.dispatch(upstreamCall(this.#input, revision), attempt);
     } catch (error) {
       // The pool was closed between choosing and sending.
       attempt.onResponseError(undefined as never, error as Error);
@@ -216,7 +187,7 @@ export class Exchange implements AttemptListener {
   }
 
   onChunk(attempt: Attempt, chunk: Buffer): void {
-    this.#firstByteMs ??= this.#context.now();
+    this.#book.noteByte();
     if (this.#frames === undefined) {
       if (!this.#whole.push(chunk))
         this.#fail({ code: 'upstream_failed', detail: 'The answer is larger than this gateway holds.' });
@@ -231,7 +202,7 @@ export class Exchange implements AttemptListener {
     const tokens = frames.tokenFrames - before;
     if (tokens > 0) {
       const gapMs = this.#client.noteTokens(tokens);
-      if (gapMs !== undefined) this.#series(attempt.revision).interTokenMs.record(gapMs);
+      if (gapMs !== undefined) this.#book.series(attempt.revision).interTokenMs.record(gapMs);
     }
     if (frames.isOverflown) this.#fail({ code: 'stream_interrupted' });
     else if (out.length > 0) this.#client.write(attempt, () => this.#headers(attempt), out);
@@ -276,16 +247,8 @@ export class Exchange implements AttemptListener {
   }
 
   #headers(attempt: Attempt): OutgoingHttpHeaders {
-    const headers: OutgoingHttpHeaders = {
-      'x-request-id': this.#input.id,
-      'x-gantry-revision': attempt.revision.revision.revisionId,
-    };
-    if (this.#input.isFallback) headers['x-gantry-fallback'] = this.#input.route.route.endpointName;
-    if (this.#input.incoming.headers['x-gantry-debug'] !== undefined) {
-      headers['x-gantry-route'] =
-        `${this.#routeReason}; replica=${attempt.replica.replicaId}; attempts=${this.#tried.length}`;
-    }
-    return headers;
+    const why = `${this.#routeReason}; replica=${attempt.replica.replicaId}; attempts=${this.#tried.length}`;
+    return answerHeaders(this.#input, attempt, why);
   }
 
   onFailure(attempt: Attempt, error: Error): void {
@@ -345,45 +308,16 @@ export class Exchange implements AttemptListener {
   #settle(status: number, counted?: Usage): void {
     if (this.#isSettled) return;
     this.#isSettled = true;
-    this.#stopHolding?.();
+    this.#hold.end();
     this.#shadow?.compareWith(undefined);
     this.#client.close();
-    const { principal, route, admission, id, startedMs, request } = this.#input;
-    this.#context.stats.inFlight--;
     this.#context.exchanges.delete(this);
-    const { usage, isEstimated } = finalUsage(counted, this.#frames, request.promptTokensEstimate);
-    admission.settle(usage);
-    this.#leaveLoad(startedMs, usage.completionTokens);
-    this.#suspicion.end(status);
-    const record = {
-      id,
-      tenantId: principal.tenantId,
-      principalId: principal.principalId,
-      endpointId: route.route.endpointId,
-      revisionId: this.#attempt?.revision.revision.revisionId,
-      replicaId: this.#attempt?.replica.replicaId,
-      ...usage,
-      requestMs: this.#context.now() - startedMs,
-      ttftMs: this.#firstByteMs === undefined ? undefined : this.#firstByteMs - startedMs,
-      status,
-      isEstimated,
-    };
-    this.#context.stats.note(this.#series(this.#attempt?.revision), record);
-    this.#context.meter(record);
-  }
-
-  #leaveLoad(startedMs: number, tokens: number): void {
-    const now = this.#context.now();
-    const serviceMs = this.#sentMs === undefined ? undefined : now - this.#sentMs;
-    this.#load.leave(now, now - startedMs, serviceMs, tokens);
-  }
-
-  #series(revision: LiveRevision | undefined) {
-    const { route, principal } = this.#input;
-    return this.#context.stats.seriesFor(
-      principal.tenantId,
-      route.route.endpointName,
-      revision?.revision.revisionId ?? 'none',
+    const { usage, isEstimated } = finalUsage(
+      counted,
+      this.#frames,
+      this.#input.request.promptTokensEstimate,
     );
+    this.#suspicion.end(status);
+    this.#book.close({ attempt: this.#attempt, status, usage, isEstimated });
   }
 }

@@ -2,9 +2,8 @@
  * The serving path (docs/serving.md): authenticate, limit, route, relay, count. It decides nothing that is not
  * in memory and touches no store: routes come in through `setRoutes`, usage goes out through `meter`.
  */
-import { shedFor } from '@gantry/serving';
+import { Answers, type Asked } from './answers.ts';
 import { EndpointLoads } from './endpoint-loads.ts';
-import { Exchange } from './exchange.ts';
 import {
   gatewayDefaults,
   type EndpointSnapshot,
@@ -15,13 +14,12 @@ import {
 import type { GatewayContext } from './gateway-context.ts';
 import { GatewayStats } from './gateway-stats.ts';
 import { KeyCache } from './key-cache.ts';
-import { unlimited, type Limits } from './limits.ts';
+import { unlimited } from './limits.ts';
 import type { EndpointLoad } from './load-meter.ts';
-import type { InferenceRequest } from './inference-request.ts';
+import { Intake, type Call } from './intake.ts';
 import { listModels, modelReadiness, serverFacts, type Listing } from './listings.ts';
 import { parseOipPath, toOipRequest } from './parse-oip.ts';
 import { operationPaths, parseRequest, type ParseOutcome } from './parse-request.ts';
-import { dialectOf, type Problem } from './problem.ts';
 import { Quarantine } from './quarantine.ts';
 import { createAffinityRouter } from './replica-router.ts';
 import type { ReplicaState } from './replica-state.ts';
@@ -33,30 +31,21 @@ import { parseResponses } from './responses/continue-response.ts';
 import { keptResponse } from './responses/response-routes.ts';
 import { ResponseStore } from './responses/response-store.ts';
 import { RetryBudget } from './retry-budget.ts';
-import { RouteTable, type LiveRoute } from './route-table.ts';
+import { RouteTable } from './route-table.ts';
 import type { Principal, Route } from './route.ts';
 import { Upstreams } from './upstreams.ts';
 import type { GatewayRequest, GatewayResponse } from './wire.ts';
-import { writeProblem } from './write-problem.ts';
 
 export function createGateway(options: GatewayOptions): Gateway {
   return new HttpGateway(options);
-}
-
-/** One call of a known caller, on its way to a route. */
-interface Call {
-  readonly principal: Principal;
-  readonly incoming: GatewayRequest;
-  readonly response: GatewayResponse;
-  readonly id: string;
-  readonly startedMs: number;
 }
 
 class HttpGateway implements Gateway {
   readonly #upstreams: Upstreams;
   readonly #context: GatewayContext;
   readonly #keys: KeyCache;
-  readonly #limits: Limits;
+  readonly #answers: Answers;
+  readonly #intake: Intake;
   readonly #maxBodyBytes: number;
   readonly #onError: (error: unknown, requestId: string) => void;
   readonly #nextId = createRequestIds();
@@ -71,7 +60,6 @@ class HttpGateway implements Gateway {
       now,
       ...(options.keyTtlMs === undefined ? {} : { ttlMs: options.keyTtlMs }),
     });
-    this.#limits = options.limits ?? unlimited;
     this.#maxBodyBytes = settings.maxBodyBytes;
     this.#onError = options.onError ?? (() => undefined);
     this.#context = {
@@ -91,82 +79,73 @@ class HttpGateway implements Gateway {
       now,
       random: options.random ?? Math.random,
     };
+    this.#answers = new Answers(this.#context.stats);
+    this.#intake = new Intake(this.#context, options.limits ?? unlimited);
   }
 
-  handle(request: GatewayRequest, response: GatewayResponse): void {
-    const id = this.#nextId();
+  handle(incoming: GatewayRequest, response: GatewayResponse): void {
+    const asked = { incoming, response, id: this.#nextId() };
     const startedMs = this.#context.now();
-    const path = pathOf(request.url ?? '/');
+    const path = pathOf(incoming.url ?? '/');
     if (this.#isStopping) {
-      this.#refuse(request, response, id, { code: 'shutting_down', retryAfterMs: 1_000 });
+      this.#answers.refuse(asked, { code: 'shutting_down', retryAfterMs: 1_000 });
       return;
     }
     const facts = serverFacts(path);
     if (facts !== undefined) {
-      this.#json(response, id, facts);
+      this.#answers.json(asked, facts);
       return;
     }
-    const bearer = bearerOf(request.headers.authorization);
+    const bearer = bearerOf(incoming.headers.authorization);
     if (bearer === undefined) {
-      this.#refuse(request, response, id, { code: 'invalid_api_key' });
+      this.#answers.refuse(asked, { code: 'invalid_api_key' });
       return;
     }
     const known = this.#keys.lookup(bearer);
     if (!(known instanceof Promise)) {
-      this.#withPrincipal(known, request, response, id, path, startedMs);
+      this.#withPrincipal(known, asked, path, startedMs);
       return;
     }
     known.then(
       (principal) => {
-        this.#withPrincipal(principal, request, response, id, path, startedMs);
+        this.#withPrincipal(principal, asked, path, startedMs);
       },
       (error: unknown) => {
-        this.#onError(error, id);
-        this.#refuse(request, response, id, { code: 'internal' });
+        this.#onError(error, asked.id);
+        this.#answers.refuse(asked, { code: 'internal' });
       },
     );
   }
 
-  #withPrincipal(
-    principal: Principal | undefined,
-    incoming: GatewayRequest,
-    response: GatewayResponse,
-    id: string,
-    path: string,
-    startedMs: number,
-  ): void {
+  #withPrincipal(principal: Principal | undefined, asked: Asked, path: string, startedMs: number): void {
+    const { incoming, response } = asked;
     if (response.destroyed) return;
     if (principal === undefined) {
-      this.#refuse(incoming, response, id, { code: 'invalid_api_key' });
+      this.#answers.refuse(asked, { code: 'invalid_api_key' });
       return;
     }
-    const call: Call = { principal, incoming, response, id, startedMs };
+    const { table, responses, now } = this.#context;
+    const { tenantId } = principal;
+    const call: Call = { ...asked, principal, startedMs };
     const operation = operationPaths[path];
     if (operation !== undefined) {
-      const { responses } = this.#context;
       this.#read(call, 'POST', (bytes) =>
         operation === 'responses'
-          ? parseResponses(responses, principal.tenantId, bytes)
+          ? parseResponses(responses, tenantId, bytes)
           : parseRequest(operation, bytes),
       );
       return;
     }
-    const kept = keptResponse(this.#context.responses, principal.tenantId, incoming.method, path);
+    const kept = keptResponse(responses, tenantId, incoming.method, path);
     if (kept !== undefined) {
-      if ('problem' in kept) this.#refuse(incoming, response, id, kept.problem);
-      else this.#json(response, id, kept.json);
+      if ('problem' in kept) this.#answers.refuse(call, kept.problem);
+      else this.#answers.json(call, kept.json);
       return;
     }
     const oip = parseOipPath(path);
-    if (oip === undefined) {
-      this.#list(call, listModels(this.#context.table, principal.tenantId, path));
-      return;
-    }
-    if (oip.verb === 'ready')
-      this.#list(
-        call,
-        modelReadiness(this.#context.table, principal.tenantId, oip.model, oip.version, this.#context.now()),
-      );
+    if (oip === undefined) this.#list(call, listModels(table, tenantId, path));
+    else if (oip.verb === 'ready')
+      this.#list(call, modelReadiness(table, tenantId, oip.model, oip.version, now()));
     else
       this.#read(call, oip.verb === 'infer' ? 'POST' : 'GET', (bytes) => ({
         request: toOipRequest(oip, bytes, incoming.headers),
@@ -176,126 +155,32 @@ class HttpGateway implements Gateway {
   #read(call: Call, method: 'GET' | 'POST', parse: (bytes: Buffer) => ParseOutcome): void {
     const { incoming, response, id } = call;
     if (incoming.method !== method) {
-      this.#refuse(incoming, response, id, { code: 'method_not_allowed', detail: `Use ${method}.` });
+      this.#answers.refuse(call, { code: 'method_not_allowed', detail: `Use ${method}.` });
       return;
     }
     readBody(incoming, this.#maxBodyBytes, (body) => {
       try {
         if (body.kind === 'bytes') this.#infer(call, parse(body.bytes));
-        else if (body.kind === 'too-large') this.#refuseTooLarge(incoming, response, id);
+        else if (body.kind === 'too-large') this.#answers.refuseTooLarge(call, this.#maxBodyBytes);
       } catch (error) {
         this.#onError(error, id);
-        if (!response.headersSent) this.#refuse(incoming, response, id, { code: 'internal' });
+        if (!response.headersSent) this.#answers.refuse(call, { code: 'internal' });
         else response.destroy();
       }
     });
   }
 
   #infer(call: Call, parsed: ParseOutcome): void {
-    const { principal, incoming, response, id } = call;
-    if ('problem' in parsed) {
-      this.#refuse(incoming, response, id, parsed.problem);
-      return;
-    }
-    const { request } = parsed;
-    const route = this.#context.table.lookup(principal.tenantId, request.model);
-    if (route === undefined) {
-      this.#refuse(incoming, response, id, { code: 'model_not_found', param: 'model' });
-      return;
-    }
-    const asked = new Set([request.model]);
-    const problem = this.#start(call, request, route, asked);
-    if (problem === undefined) return;
-    if (problem.code === 'overloaded' && this.#fallBack(call, request, route, asked)) return;
-    this.#refuse(incoming, response, id, problem);
+    const problem = 'problem' in parsed ? parsed.problem : this.#intake.take(call, parsed.request);
+    if (problem !== undefined) this.#answers.refuse(call, problem);
   }
 
-  /** Hands a request to another endpoint where the route names one that could answer now; each is asked once. */
-  #fallBack(call: Call, request: InferenceRequest, { route }: LiveRoute, asked: Set<string>): boolean {
-    const name = route.fallback;
-    if (name === undefined || asked.has(name)) return false;
-    const next = this.#context.table.lookup(call.principal.tenantId, name);
-    if (next === undefined || this.#usable(next) === 0) return false;
-    asked.add(name);
-    return this.#start(call, { ...request, model: name, modelVersion: undefined }, next, asked) === undefined;
-  }
-
-  /** Says why not, or nothing when the request is on its way. */
-  #start(call: Call, request: InferenceRequest, route: LiveRoute, asked: Set<string>): Problem | undefined {
-    const { principal, incoming } = call;
-    const priority = priorityOf(incoming);
-    const retryAfterMs = this.#shed(route, priority);
-    if (retryAfterMs !== undefined) return { code: 'overloaded', retryAfterMs };
-    const admitted = this.#limits.admit(principal, route.route, {
-      promptTokens: request.promptTokensEstimate,
-      promptBytes: request.bytes.length,
-      maxCompletionTokens: request.maxTokens,
-    });
-    if ('problem' in admitted) return admitted.problem;
-    this.#context.retryBudget.noteRequest();
-    new Exchange(this.#context, {
-      ...call,
-      route,
-      request,
-      priority,
-      admission: admitted.admission,
-      isFallback: asked.size > 1,
-      fallBack: () => this.#fallBack(call, request, route, asked),
-    }).start();
-    return undefined;
-  }
-
-  #usable({ revisions }: LiveRoute): number {
-    const now = this.#context.now();
-    return revisions.reduce(
-      (sum, { replicas }) => sum + replicas.filter((state) => state.isUsable(now)).length,
-      0,
-    );
-  }
-
-  #shed(live: LiveRoute, priority: number): number | undefined {
-    const { slots, endpointId } = live.route;
-    if (slots === undefined) return undefined;
-    const { inFlight } = this.#context.loads.of(endpointId);
-    return shedFor({ inFlight, capacity: this.#usable(live) * slots, priority });
-  }
-
-  #list({ incoming, response, id }: Call, listing: Listing | undefined): void {
-    if (listing === undefined) this.#refuse(incoming, response, id, { code: 'unknown_path' });
-    else if (incoming.method !== 'GET')
-      this.#refuse(incoming, response, id, { code: 'method_not_allowed', detail: 'Use GET.' });
-    else if ('problem' in listing) this.#refuse(incoming, response, id, listing.problem);
-    else this.#json(response, id, listing.json);
-  }
-
-  #json(response: GatewayResponse, id: string, value: unknown): void {
-    const body = JSON.stringify(value);
-    response.writeHead(200, {
-      'content-type': 'application/json',
-      'content-length': Buffer.byteLength(body),
-      'x-request-id': id,
-    });
-    response.end(body);
-  }
-
-  #refuseTooLarge(request: GatewayRequest, response: GatewayResponse, id: string): void {
-    response.setHeader('connection', 'close');
-    this.#refuse(request, response, id, {
-      code: 'request_too_large',
-      detail: `The limit is ${this.#maxBodyBytes} bytes.`,
-    });
-    // The rest is read and dropped for a moment, so that the answer arrives before the reset.
-    request.resume();
-    const timer = setTimeout(() => request.destroy(), 1_000);
-    timer.unref();
-    request.once('close', () => {
-      clearTimeout(timer);
-    });
-  }
-
-  #refuse(incoming: GatewayRequest, response: GatewayResponse, id: string, problem: Problem): void {
-    this.#context.stats.refuse(problem.code);
-    writeProblem(response, problem, id, dialectOf(incoming.url));
+  #list(call: Call, listing: Listing | undefined): void {
+    if (listing === undefined) this.#answers.refuse(call, { code: 'unknown_path' });
+    else if (call.incoming.method !== 'GET')
+      this.#answers.refuse(call, { code: 'method_not_allowed', detail: 'Use GET.' });
+    else if ('problem' in listing) this.#answers.refuse(call, listing.problem);
+    else this.#answers.json(call, listing.json);
   }
 
   setRoutes(tenantId: string, routes: readonly Route[]): void {
@@ -348,12 +233,6 @@ class HttpGateway implements Gateway {
     for (const exchange of this.#context.exchanges) exchange.stop();
     await this.#upstreams[Symbol.asyncDispose]();
   }
-}
-
-/** Anybody may step back; nobody may push forward. */
-function priorityOf(incoming: GatewayRequest): number {
-  const value = Number(incoming.headers['x-gantry-priority'] ?? 0);
-  return Number.isFinite(value) ? Math.max(-100, Math.min(0, Math.trunc(value))) : 0;
 }
 
 const toReplicaFacts = ({ replicaId, inFlight, pendingTokens, failures }: ReplicaState) => ({
