@@ -1,8 +1,9 @@
 /**
  * `npm run soak`: the long versions of what the tests do briefly. Kills of every process there is (200 rounds),
- * then random traffic against the engine (5,000 requests), then the quickstart twice. Every figure comes with its
- * seed. Exit code 1 when a promise broke or when it ended before its count. Flags: --rounds N, --worlds N (platforms
- * side by side), --requests N, --seed N, --minutes N, --report FILE (docs/soak.md), --no-quickstart.
+ * then random traffic against the engine (5,000 requests), random lives of clusters (10,000), then the quickstart
+ * twice. Every figure comes with its seed. Exit code 1 when a promise broke or when it ended before its count. Flags:
+ * --rounds N, --worlds N (platforms side by side), --requests N, --lives N, --seed N, --minutes N, --report FILE
+ * (docs/soak.md), --no-quickstart.
  */
 import { writeFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
@@ -13,6 +14,7 @@ import { createScratchDir } from '../apps/server/src/e2e/testing/scratch-dir.ts'
 import { createLlamaEngine } from '../packages/engines/src/llamacpp/llama-engine.ts';
 import { writePermutationModel } from '../packages/engines/src/testing/permutation-model.ts';
 import { runRandomTraffic } from '../packages/engines/src/testing/random-traffic.ts';
+import { runClusterLives } from '../packages/scheduling/src/soak/cluster-life.ts';
 import { soakQuickstart } from './soak/quickstart.ts';
 import { killTable } from './soak/kill-table.ts';
 
@@ -20,6 +22,7 @@ const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '200' },
     requests: { type: 'string', default: '5000' },
+    lives: { type: 'string', default: '10000' },
     worlds: { type: 'string', default: '1' },
     seed: { type: 'string', default: '1' },
     minutes: { type: 'string', default: '90' },
@@ -95,10 +98,21 @@ async function soakTraffic(dir: string): Promise<readonly string[]> {
   return wrong;
 }
 
+/** Whole lives of made-up clusters, each planned by the live engine; a broken promise names the seed of its life. */
+function soakLives(): readonly string[] {
+  const count = Number(values.lives);
+  if (count === 0) return [];
+  const broken = runClusterLives({ seed, count });
+  say(`lives: ${count}, seed ${seed}, ${broken.length} wrong`);
+  for (const line of broken.slice(0, 20)) say(line);
+  return broken;
+}
+
 await using dir = await createScratchDir('soak');
 const wrong = [
   ...(await soakKills(dir.path)),
   ...(await soakTraffic(dir.path)),
+  ...soakLives(),
   ...(values['no-quickstart'] ? [] : await soakQuickstart(say)),
 ];
 process.exitCode = wrong.length === 0 ? 0 : 1;
