@@ -61,6 +61,7 @@ export function findMoves(
       if (!everyoneStays) continue;
       return {
         nodes,
+        resizes: [],
         evictions: [...moved.values()].map(({ workload: { id }, lost }) => ({
           workloadId: id,
           reason: { code: 'moved', forWorkloadId: workload.id, lostDeviceSeconds: lost },
@@ -83,7 +84,7 @@ function movables(planning: Planning): Map<number, Movable[]> {
   const byNode = new Map<number, Movable[]>();
   for (const placed of planning.statement.running.values()) {
     const workload = planning.workloads.get(placed.workloadId);
-    if (workload?.state !== 'running' || !workload.preemptible || planning.isLeaving(workload)) continue;
+    if (workload?.state !== 'running' || !workload.preemptible || planning.isMoving(workload)) continue;
     const [node, ...others] = new Set(placed.members.map((member) => member.node));
     if (node === undefined || others.length > 0) continue;
     const lost = lostDeviceSeconds(workload, planning.nowMs);

@@ -52,7 +52,8 @@ export function explainFailure(
   };
 }
 
-function capacityReason(planning: Planning, group: TaskGroup, requestClass: RequestClass): Reason {
+/** Which resource is short, or that there is enough of all and not together. */
+export function capacityReason(planning: Planning, group: TaskGroup, requestClass: RequestClass): Reason {
   const { state } = planning;
   const { request } = requestClass;
   const free: Record<ResourceName, number> = { devices: 0, cpuMilli: 0, memoryBytes: 0, storageBytes: 0 };

@@ -17,3 +17,11 @@ export function gangAmounts(
   }
   return total;
 }
+
+/** What a running workload holds; its whole gang where that is not known. */
+export function heldAmounts(workload: Workload): Amounts {
+  const { allocation } = workload;
+  return gangAmounts(workload, ({ name, count }) =>
+    allocation === undefined ? count : allocation.filter(({ group }) => group === name).length,
+  );
+}

@@ -8,6 +8,8 @@ export type {
   NearestMiss,
   Placement,
   Plan,
+  Reduced,
+  Resize,
   UnblockChange,
   Waiting,
 } from './plan.ts';
@@ -18,6 +20,7 @@ export { QUEUE_POLICIES, type QueuePolicyName } from './policies.ts';
 export {
   describeChange,
   describeReason,
+  describeReduced,
   type Reason,
   type ReasonTier,
   type UnsatisfiableDetail,

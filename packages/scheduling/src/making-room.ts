@@ -4,11 +4,13 @@
  * state of the cycle; whoever is chosen counts as leaving from then on.
  */
 import { findMoves } from './defragment.ts';
+import { isElastic } from './elastic.ts';
 import type { HeldNodes } from './held-nodes.ts';
-import type { Claim, Eviction } from './plan.ts';
+import type { Claim, Eviction, Resize } from './plan.ts';
 import type { Planning } from './planning.ts';
 import type { Shape } from './shape.ts';
 import type { Workload } from './snapshot.ts';
+import type { Placed } from './statement.ts';
 import { findVictims, type Rescue } from './victims.ts';
 
 export interface RoomOptions {
@@ -20,13 +22,14 @@ export interface RoomOptions {
 
 export class MakingRoom {
   readonly evictions: Eviction[] = [];
+  readonly resizes: Resize[] = [];
   readonly claims: Claim[] = [];
   readonly #planning: Planning;
   readonly #options: RoomOptions;
   readonly #held: HeldNodes;
-  readonly #leaving: readonly string[];
+  readonly #departures: ReturnType<Planning['departures']>;
   #moves: number;
-  /** The lowest priority that could be displaced, by queue. */
+  /** The lowest priority that somebody would make room for, by queue. */
   #lowest: Map<string, number> | null = null;
 
   constructor(planning: Planning, options: RoomOptions, held: HeldNodes) {
@@ -34,8 +37,8 @@ export class MakingRoom {
     this.#options = options;
     this.#held = held;
     this.#moves = options.moves ?? 0;
-    this.#leaving = planning.leaving();
-    for (const id of this.#leaving) this.#pledgeLeaving(id);
+    this.#departures = planning.departures();
+    for (const { id, stays } of this.#departures) this.#pledgeGoing(id, stays);
   }
 
   /** Ids of the workloads that leave for this one; null when nothing can be done for it. */
@@ -48,13 +51,13 @@ export class MakingRoom {
   ): readonly string[] | null {
     const { tree } = this.#planning;
     const queue = tree.indexOf.get(workload.queueId)!;
-    if (this.#leaving.length > 0) {
+    if (this.#departures.length > 0) {
       // First see whether those who leave already make enough room: never evict twice for one.
       const nodes = this.#roomOfLeavers(workload, shape, queue, skip);
       if (nodes !== null) {
         this.#held.hold(nodes, workload.id, null);
         tree.pledge(queue, shape.amounts, 1);
-        return this.#leaving;
+        return this.#departures.map(({ id }) => id);
       }
     }
     const rescue =
@@ -62,17 +65,24 @@ export class MakingRoom {
       (isScattered ? this.#moved(workload, skip) : null);
     if (rescue === null) return null;
     this.evictions.push(...rescue.evictions);
-    const ids = rescue.evictions.map((eviction) => eviction.workloadId);
-    for (const id of ids) {
+    this.resizes.push(...rescue.resizes);
+    const going = [
+      ...rescue.evictions.map(({ workloadId }) => ({ id: workloadId, stays: null })),
+      ...rescue.resizes.map((resize) => ({
+        id: resize.workloadId,
+        stays: this.#planning.afterwards(resize),
+      })),
+    ];
+    for (const { id, stays } of going) {
       // Leaving from now on, so that nobody counts on it again in this cycle.
       this.#planning.doom(id);
-      this.#pledgeLeaving(id);
+      this.#pledgeGoing(id, stays);
     }
     tree.pledge(queue, shape.amounts, 1);
     this.#held.hold(rescue.nodes, workload.id, null);
     const { nodes } = this.#planning.state;
     this.claims.push({ workloadId: workload.id, nodeIds: rescue.nodes.map((node) => nodes[node]!.id) });
-    return ids;
+    return going.map(({ id }) => id);
   }
 
   /** Over the limit, a workload can still displace lower priorities of its own queue. */
@@ -82,26 +92,34 @@ export class MakingRoom {
       this.#lowest = new Map();
       for (const id of this.#planning.statement.running.keys()) {
         const other = this.#planning.workloads.get(id)!;
-        if (other.state !== 'running' || (!other.preemptible && other.leaving !== true)) continue;
-        this.#lowest.set(
-          other.queueId,
-          Math.min(this.#lowest.get(other.queueId) ?? Infinity, other.priority),
-        );
+        if (other.state !== 'running') continue;
+        const elastic = isElastic(other);
+        if (!other.preemptible && other.leaving !== true && !elastic) continue;
+        // Extras yield to equals, too.
+        const yieldsTo = elastic ? other.priority : other.priority + 1;
+        this.#lowest.set(other.queueId, Math.min(this.#lowest.get(other.queueId) ?? Infinity, yieldsTo));
       }
     }
-    return (this.#lowest.get(workload.queueId) ?? Infinity) < workload.priority;
+    return (this.#lowest.get(workload.queueId) ?? Infinity) <= workload.priority;
   }
 
-  #pledgeLeaving(id: string): void {
-    const placed = this.#planning.statement.running.get(id);
-    if (placed !== undefined) this.#planning.tree.pledge(placed.queue, placed.amounts, -1);
+  /** What it gives back is no longer counted as used by its queue. */
+  #pledgeGoing(id: string, stays: Placed | null): void {
+    const { statement, tree } = this.#planning;
+    const placed = statement.running.get(id);
+    if (placed === undefined) return;
+    tree.pledge(placed.queue, placed.amounts, -1);
+    if (stays !== null) tree.pledge(stays.queue, stays.amounts, 1);
   }
 
   /** Where it would start once those already leaving are gone. */
   #roomOfLeavers(workload: Workload, shape: Shape, queue: number, skip: Uint8Array | null): number[] | null {
     const { placer, statement, tree } = this.#planning;
     const mark = statement.checkpoint();
-    for (const id of this.#leaving) statement.evict(id);
+    for (const { id, stays } of this.#departures) {
+      if (stays === null) statement.evict(id);
+      else statement.replace(stays);
+    }
     const isLimited = tree.limitHit(queue, shape.amounts) !== null;
     const outcome = isLimited ? null : placer.place(workload, { skip });
     statement.rollback(mark);

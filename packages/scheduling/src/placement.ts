@@ -192,23 +192,32 @@ export class Placer {
     return { ok: true, members };
   }
 
-  /** Takes members beyond the minimum as long as they fit and `mayGrow` agrees. */
-  extend(
-    workload: Workload,
-    members: PlacedMember[],
+  /** Takes one more member on the best node that `skip` leaves; null when there is no room. */
+  takeOne(
+    requestClass: RequestClass,
+    group: string,
+    index: number,
     skip: Uint8Array | null,
-    mayGrow: (group: TaskGroup) => boolean,
-  ): void {
-    for (const group of workload.taskGroups) {
-      const requestClass = this.classOf(group, workload);
-      for (let index = group.minCount; index < group.count; index++) {
-        const node = workload.topology?.mode === 'required' ? null : requestClass.best(skip);
-        if (node === null || !mayGrow(group)) break;
-        const member = this.#toMember(requestClass, group.name, index, node);
-        this.statement.take(member);
-        members.push(member);
-      }
-    }
+  ): PlacedMember | null {
+    const node = requestClass.best(skip);
+    if (node === null) return null;
+    const member = this.#toMember(requestClass, group, index, node);
+    this.statement.take(member);
+    return member;
+  }
+
+  /** Everything outside the domain that a required topology binds the members to, and what `skip` names. */
+  outsideDomain(
+    { topology }: Workload,
+    members: readonly PlacedMember[],
+    skip: Uint8Array | null,
+  ): Uint8Array | null {
+    const first = members[0];
+    if (topology?.mode !== 'required' || first === undefined) return skip;
+    const inside = this.#domainsAt(topology.level).find(({ nodes }) => nodes.includes(first.node));
+    const outside = new Uint8Array(this.state.nodes.length).fill(1);
+    for (const node of inside?.nodes ?? []) outside[node] = skip?.[node] ?? 0;
+    return outside;
   }
 
   #fullestFirst(domain: Domain, requestClass: RequestClass, skip: Uint8Array | null): number[] {

@@ -5,13 +5,15 @@
  */
 import { canEverRun } from './can-ever-run.ts';
 import { explainFailure, type Explanation } from './explain.ts';
+import { Growth } from './growth.ts';
 import { HeldNodes } from './held-nodes.ts';
 import { PendingOrder } from './order.ts';
 import { AHEAD_LIMIT, type Placement, type Plan, type UnblockChange, type Waiting } from './plan.ts';
 import { MakingRoom, type RoomOptions } from './making-room.ts';
 import { gangAmounts } from './gang-amounts.ts';
 import { Planning } from './planning.ts';
-import type { LendingHit, LimitHit, QueueTree } from './queue-tree.ts';
+import type { LendingHit, LimitHit } from './queue-tree.ts';
+import { lendingReason, limitReason } from './quota-reason.ts';
 import type { Reason } from './reason.ts';
 import { cautiousRuntimeMs, reserve } from './reservation.ts';
 import type { Scorer } from './scorers.ts';
@@ -60,6 +62,7 @@ export class Cycle {
   readonly #findings = new Map<Shape, Findings>();
   readonly #held: HeldNodes;
   readonly #room: MakingRoom;
+  readonly #growth: Growth;
   #explained = 0;
 
   constructor(planning: Planning, options: PlanOptions, afterwards: 'keep' | 'undo') {
@@ -68,6 +71,7 @@ export class Cycle {
     this.#afterwards = afterwards;
     this.#held = new HeldNodes(planning.state.nodes.length);
     this.#room = new MakingRoom(planning, options, this.#held);
+    this.#growth = new Growth(planning, this.#held);
   }
 
   run(): Plan {
@@ -78,8 +82,16 @@ export class Cycle {
       if (!first.has(asked.workload.id)) this.#consider(asked);
     for (const { id, queueId } of [...strays.values()].sort((a, b) => (a.id < b.id ? -1 : 1)))
       this.#wait(id, [{ code: 'unknown_queue', tier: 'misconfigured', queueId }]);
+    this.#growth.run();
     const { evictions, claims } = this.#room;
-    return { placements: this.#placements, evictions, claims, waiting: this.#waiting };
+    return {
+      placements: this.#placements,
+      evictions,
+      claims,
+      resizes: [...this.#room.resizes, ...this.#growth.resizes],
+      reduced: this.#growth.reduced,
+      waiting: this.#waiting,
+    };
   }
 
   /** Those that nodes are kept for, before everybody else; answers who was considered. */
@@ -110,11 +122,7 @@ export class Cycle {
     const findings = this.#findingsOn(shape);
     const hit = tree.limitHit(queue, shape.amounts);
     if (hit !== null && !this.#room.mayPreemptWithin(workload))
-      return this.#wait(
-        workload.id,
-        [limitReason(tree.queues[hit.queue]!.id, hit)],
-        this.#limitChanges(workload, findings, hit),
-      );
+      return this.#wait(workload.id, [limitReason(tree, hit)], this.#limitChanges(workload, findings, hit));
     const keeper = hit === null ? tree.lendingHit(queue, shape.amounts) : null;
     if (keeper !== null)
       return this.#wait(
@@ -125,11 +133,11 @@ export class Cycle {
     const skip = this.#held.forbiddenTo(this.#planning.nowMs + cautiousRuntimeMs(workload));
     if (hit === null && outside !== null && skip === null) {
       const near = this.#planning.placer.place(workload, { skip: outside });
-      if (near.ok) return this.#start(workload, near.members, outside);
+      if (near.ok) return this.#start(workload, near.members);
     }
     if (hit === null && this.#known(findings, skip) === null) {
       const outcome = this.#planning.placer.place(workload, { skip });
-      if (outcome.ok) return this.#start(workload, outcome.members, skip);
+      if (outcome.ok) return this.#start(workload, outcome.members);
       const withChanges = this.#explained++ < (this.#options.explainLimit ?? 20);
       const explanation = explainFailure(this.#planning, workload, outcome.failure, skip, withChanges);
       if (skip === null) findings.anywhere = explanation;
@@ -153,12 +161,12 @@ export class Cycle {
     return findings.beside?.epoch === this.#held.epoch ? findings.beside.explanation : null;
   }
 
-  #start(workload: Workload, members: Parameters<Planning['book']>[1], skip: Uint8Array | null): void {
-    const { placer, statement } = this.#planning;
-    placer.extend(workload, members, skip, (group) => this.#mayGrow(workload, members.length, group.request));
+  #start(workload: Workload, members: Parameters<Planning['book']>[1]): void {
     this.#planning.book(workload, members);
-    this.#placements.push({ workloadId: workload.id, members: this.#planning.toAllocation(members) });
-    if (this.#afterwards === 'keep') statement.commit();
+    const placement = { workloadId: workload.id, members: this.#planning.toAllocation(members) };
+    this.#placements.push(placement);
+    this.#growth.note(workload, placement);
+    if (this.#afterwards === 'keep') this.#planning.statement.commit();
   }
 
   #blocked(
@@ -177,7 +185,7 @@ export class Cycle {
     if (hit !== null)
       return this.#wait(
         workload.id,
-        [limitReason(this.#planning.tree.queues[hit.queue]!.id, hit)],
+        [limitReason(this.#planning.tree, hit)],
         this.#limitChanges(workload, findings, hit),
       );
     const explanation = this.#known(findings, skip)!;
@@ -220,24 +228,6 @@ export class Cycle {
       shape.never.set(queue, never);
     }
     return never;
-  }
-
-  #mayGrow(
-    workload: Workload,
-    membersSoFar: number,
-    request: Workload['taskGroups'][number]['request'],
-  ): boolean {
-    const { tree } = this.#planning;
-    const one = gangAmounts({ ...workload, taskGroups: [{ name: '', count: 1, minCount: 1, request }] });
-    const taken = gangAmounts(workload);
-    const minimum = workload.taskGroups.reduce((sum, group) => sum + group.minCount, 0);
-    const extra = membersSoFar - minimum + 1;
-    return (
-      tree.limitHit(
-        tree.indexOf.get(workload.queueId)!,
-        taken.map((amount, resource) => amount + extra * one[resource]!),
-      ) === null
-    );
   }
 
   #limitChanges(workload: Workload, findings: Findings, hit: LimitHit): UnblockChange[] {
@@ -283,12 +273,4 @@ export class Cycle {
     });
     this.#waitingIds.push(workloadId);
   }
-}
-
-function lendingReason({ queues }: QueueTree, { queue, resource, kept, by }: LendingHit): Reason {
-  return { code: 'queue_keeps', tier: 'quota', queueId: queues[queue]!.id, resource, kept, by };
-}
-
-function limitReason(queueId: string, { resource, used, requested, limit }: LimitHit): Reason {
-  return { code: 'queue_limit', tier: 'quota', queueId, resource, used, requested, limit };
 }

@@ -18,6 +18,25 @@ export type EvictionReason =
   | { code: 'moved'; forWorkloadId: string; lostDeviceSeconds: number }
   | { code: 'reclaimed'; forWorkloadId: string; queueId: string; lostDeviceSeconds: number };
 
+/** A running elastic gang goes on with fewer or more members: stopped at a checkpoint, started on exactly these. */
+export interface Resize {
+  workloadId: string;
+  /** At least `minCount` of every group, counted from nought. */
+  members: AllocationMember[];
+  reason:
+    | { code: 'shrunk'; forWorkloadId: string; lostDeviceSeconds: number }
+    | { code: 'grown'; lostDeviceSeconds: number };
+}
+
+/** A gang runs with fewer members of a group than it could use, and why it does not get more. */
+export interface Reduced {
+  workloadId: string;
+  group: string;
+  members: number;
+  wanted: number;
+  reasons: Reason[];
+}
+
 /** The node that came closest, and what it lacks for one member. */
 export interface NearestMiss {
   nodeId: string;
@@ -63,5 +82,7 @@ export interface Plan {
   placements: Placement[];
   claims: Claim[];
   evictions: Eviction[];
+  resizes: Resize[];
+  reduced: Reduced[];
   waiting: Waiting[];
 }

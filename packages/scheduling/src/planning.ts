@@ -6,13 +6,15 @@
 import type { ClusterShape } from './can-ever-run.ts';
 import { checkWorkload } from './check-workload.ts';
 import { ClusterState } from './cluster-state.ts';
+import { isElastic, joining, withMembers } from './elastic.ts';
 import { Lanes } from './order.ts';
+import type { Resize } from './plan.ts';
 import { deviceTake, memberAmounts, Placer } from './placement.ts';
 import { type Amounts, exact, QueueTree, RESOURCES } from './queue-tree.ts';
 import { toClassRequest } from './request-class.ts';
 import { createShadowPrice, type Scorer } from './scorers.ts';
 import { type Asked, ShapeTable } from './shape.ts';
-import type { Snapshot, Workload } from './snapshot.ts';
+import type { AllocationMember, Snapshot, Workload } from './snapshot.ts';
 import { type Placed, type PlacedMember, Statement } from './statement.ts';
 
 /** So many shapes and request classes are kept for later cycles, used or not. */
@@ -32,10 +34,14 @@ export class Planning {
   readonly strays = new Map<string, Workload>();
   /** Pending workloads that nodes are kept for. */
   readonly keeping = new Map<string, Asked>();
+  /** Running workloads whose size may change. */
+  readonly elastic = new Map<string, Workload>();
   readonly #asked = new Map<string, Asked>();
   readonly #shapes = new ShapeTable();
   readonly #leaving = new Set<string>();
-  /** Evicted by the plan in the making. */
+  /** What each workload whose change of size was ordered will hold, as far as it holds it already. */
+  readonly #resizing = new Map<string, Placed>();
+  /** Evicted or resized by the plan in the making. */
   readonly #doomed = new Set<string>();
   readonly #total: Amounts;
   /** What each queue itself uses and asks, per resource. */
@@ -69,6 +75,8 @@ export class Planning {
   remove(id: string): void {
     if (!this.workloads.delete(id)) return;
     this.#leaving.delete(id);
+    this.#resizing.delete(id);
+    this.elastic.delete(id);
     this.strays.delete(id);
     const placed = this.statement.evict(id);
     this.statement.commit();
@@ -112,13 +120,27 @@ export class Planning {
     return workload.leaving === true || this.#doomed.has(workload.id);
   }
 
+  /** Leaves or changes its size already: not to be touched again. */
+  isMoving(workload: Workload): boolean {
+    return workload.resizingTo !== undefined || this.isLeaving(workload);
+  }
+
   doom(id: string): void {
     this.#doomed.add(id);
   }
 
-  /** Those whose eviction was ordered before this cycle, in a fixed order. */
-  leaving(): string[] {
-    return [...this.#leaving].sort();
+  /** Those whose eviction or shrinking was ordered before this cycle, and what stays of them, in a fixed order. */
+  departures(): { id: string; stays: Placed | null }[] {
+    return [
+      ...[...this.#leaving].map((id) => ({ id, stays: null })),
+      ...[...this.#resizing].map(([id, stays]) => ({ id, stays })),
+    ].sort((a, b) => (a.id < b.id ? -1 : 1));
+  }
+
+  /** What a workload holds once this change of size is carried out. */
+  afterwards({ workloadId, members }: Resize): Placed {
+    const placed = this.statement.running.get(workloadId)!;
+    return staying(this.workloads.get(workloadId)!, placed, members, this.state);
   }
 
   #ask(workload: Workload): void {
@@ -139,9 +161,23 @@ export class Planning {
     if (workload.leaving === true) this.#leaving.add(workload.id);
     const queue = this.tree.indexOf.get(workload.queueId);
     if (queue === undefined) return;
+    const target = workload.resizingTo;
+    const allocation = workload.allocation ?? [];
+    const placed = this.#take(
+      workload,
+      queue,
+      target === undefined ? allocation : [...allocation, ...joining(allocation, target)],
+    );
+    this.statement.place(placed);
+    this.#addDemand(queue, placed.amounts, 1);
+    if (isElastic(workload)) this.elastic.set(workload.id, workload);
+    if (target !== undefined) this.#resizing.set(workload.id, staying(workload, placed, target, this.state));
+  }
+
+  #take(workload: Workload, queue: number, allocation: readonly AllocationMember[]): Placed {
     const amounts = new Float64Array(RESOURCES);
     const members: PlacedMember[] = [];
-    for (const member of workload.allocation ?? []) {
+    for (const member of allocation) {
       const node = this.state.nodeIndex.get(member.nodeId);
       const group = workload.taskGroups.find((candidate) => candidate.name === member.group);
       if (node === undefined || group === undefined) continue;
@@ -167,8 +203,7 @@ export class Planning {
       const one = memberAmounts(request);
       for (let resource = 0; resource < RESOURCES; resource++) amounts[resource]! += one[resource]!;
     }
-    this.statement.place({ workloadId: workload.id, queue, amounts, members });
-    this.#addDemand(queue, amounts, 1);
+    return { workloadId: workload.id, queue, amounts, members };
   }
 
   #addDemand(queue: number, amounts: Amounts, sign: 1 | -1): void {
@@ -199,20 +234,34 @@ export class Planning {
     return placed;
   }
 
-  toAllocation(
-    members: readonly PlacedMember[],
-  ): { group: string; index: number; nodeId: string; deviceIds: string[] }[] {
-    return members.map(({ group, index, node, devices }) => {
-      const state = this.state.nodes[node]!;
-      const start = this.state.deviceStart[node]!;
-      return {
-        group,
-        index,
-        nodeId: state.id,
-        deviceIds: devices.map((device) => state.devices[device - start]!.id),
-      };
-    });
+  toAllocation(members: readonly PlacedMember[]): AllocationMember[] {
+    return members.map((member) => toAllocationMember(member, this.state));
   }
+}
+
+function toAllocationMember(
+  { group, index, node, devices }: PlacedMember,
+  state: ClusterState,
+): AllocationMember {
+  const { id, devices: states } = state.nodes[node]!;
+  const start = state.deviceStart[node]!;
+  return { group, index, nodeId: id, deviceIds: devices.map((device) => states[device - start]!.id) };
+}
+
+/** What is left of a workload once its change of size is carried out. */
+function staying(
+  workload: Workload,
+  placed: Placed,
+  target: readonly AllocationMember[],
+  state: ClusterState,
+): Placed {
+  const held = placed.members.map((member) => toAllocationMember(member, state));
+  const going = new Set(joining(target, held));
+  return withMembers(
+    workload,
+    placed,
+    placed.members.filter((_, at) => !going.has(held[at]!)),
+  );
 }
 
 function totalOf(state: ClusterState): Amounts {

@@ -2,7 +2,7 @@
  * The orders a queue can choose. Each is a comparator made for the moment of the cycle; ties go to
  * the older workload, then to the smaller id, so that an order is always total.
  */
-import { gangAmounts } from './gang-amounts.ts';
+import { heldAmounts } from './gang-amounts.ts';
 import { SnapshotError, type Workload } from './snapshot.ts';
 
 export type Comparator = (a: Workload, b: Workload) => number;
@@ -120,7 +120,7 @@ export type QueuePolicyName = keyof typeof QUEUE_POLICIES;
 
 /** Service of earlier attempts and of this one. */
 function attainedSoFar(running: Workload, nowMs: number): number {
-  const devices = Math.max(1, gangAmounts(running)[0]!);
+  const devices = Math.max(1, heldAmounts(running)[0]!);
   return (running.attainedDeviceSeconds ?? 0) + (devices * (nowMs - (running.startedAtMs ?? nowMs))) / 1000;
 }
 

@@ -3,7 +3,7 @@
  * stands, `held` waits for a person, `quota` for the queue, `capacity` for the cluster, `order` for
  * its turn. `describeReason` is the one place that turns a reason into words.
  */
-import type { UnblockChange } from './plan.ts';
+import type { Reduced, UnblockChange } from './plan.ts';
 import type { ResourceName } from './snapshot.ts';
 
 export type ReasonTier = 'misconfigured' | 'held' | 'quota' | 'capacity' | 'order';
@@ -58,7 +58,9 @@ export type Reason =
       fittingMembers: number;
     }
   | { code: 'waiting_for_victims'; tier: 'capacity'; victims: string[] }
-  | { code: 'behind_reservation'; tier: 'order'; workloadId: string; untilMs: number | null };
+  | { code: 'behind_reservation'; tier: 'order'; workloadId: string; untilMs: number | null }
+  | { code: 'settling'; tier: 'order'; untilMs: number }
+  | { code: 'growth_not_worth'; tier: 'order' };
 
 export type UnsatisfiableDetail =
   | { kind: 'no_nodes' }
@@ -115,6 +117,9 @@ const describe: Describe = {
     `Room is being made: waiting for ${counted(reason.victims.length, 'workload')} to leave.`,
   behind_reservation: (reason) =>
     `The free capacity is reserved for ${reason.workloadId}, which is ahead${reason.untilMs === null ? '' : ` and should start by ${new Date(reason.untilMs).toISOString()}`}.`,
+  settling: (reason) =>
+    `It started a short time ago and keeps its size until ${new Date(reason.untilMs).toISOString()}.`,
+  growth_not_worth: () => 'With more it would not be done sooner: the restart costs more than it brings.',
 };
 
 type DescribeDetail = {
@@ -144,6 +149,13 @@ function describeUnsatisfiable(detail: UnsatisfiableDetail): string {
 export function describeReason(reason: Reason): string {
   // The table is keyed by the same code the reason carries, so the pair always matches.
   return (describe[reason.code] as (value: Reason) => string)(reason);
+}
+
+/** "Runs with 3 of 8 replicas." and why it has no more. */
+export function describeReduced({ group, members, wanted, reasons }: Reduced): string {
+  return [`Runs with ${members} of ${wanted} replicas of "${group}".`, ...reasons.map(describeReason)].join(
+    ' ',
+  );
 }
 
 type DescribeChange = {

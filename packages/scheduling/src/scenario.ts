@@ -39,14 +39,15 @@ export function request(devices: number, overrides: Partial<GroupRequest> = {}):
 }
 
 export interface WorkloadShape extends Partial<Workload> {
-  /** Members of the gang, and devices of each. */
+  /** Members of the gang, at least so many of them, and devices of each. */
   members?: number;
+  minimum?: number;
   devices?: number;
   request?: Partial<GroupRequest>;
 }
 
 export function workload(id: string, shape: WorkloadShape = {}): Workload {
-  const { members = 1, devices = 1, request: asked, ...rest } = shape;
+  const { members = 1, minimum = members, devices = 1, request: asked, ...rest } = shape;
   return {
     id,
     queueId: 'main',
@@ -54,7 +55,7 @@ export function workload(id: string, shape: WorkloadShape = {}): Workload {
     priority: 0,
     createdAtMs: 0,
     preemptible: true,
-    taskGroups: [{ name: 'worker', count: members, minCount: members, request: request(devices, asked) }],
+    taskGroups: [{ name: 'worker', count: members, minCount: minimum, request: request(devices, asked) }],
     state: 'pending',
     ...rest,
   };

@@ -10,6 +10,8 @@ import type { NodeState, QueueNode, Workload } from './snapshot.ts';
 interface Outcome {
   starts: string[];
   evicts: string[];
+  /** How many members a running gang goes on with. */
+  resizes?: Record<string, number>;
   waits: Record<string, string>;
 }
 
@@ -330,6 +332,13 @@ function outcomeOf({ nodes, queues, workloads }: Scenario, options?: PlanOptions
   return {
     starts: plan.placements.map(({ workloadId }) => workloadId),
     evicts: plan.evictions.map(({ workloadId }) => workloadId).sort(),
+    ...(plan.resizes.length === 0
+      ? {}
+      : {
+          resizes: Object.fromEntries(
+            plan.resizes.map(({ workloadId, members }) => [workloadId, members.length]),
+          ),
+        }),
     waits: Object.fromEntries(plan.waiting.map(({ workloadId, reasons }) => [workloadId, reasons[0]!.code])),
   };
 }

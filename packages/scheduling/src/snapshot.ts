@@ -95,7 +95,7 @@ export interface GroupRequest {
 export interface TaskGroup {
   name: string;
   count: number;
-  /** The gang starts with at least this many (usually = count). */
+  /** The gang starts with at least this many (usually = count); below count the group is elastic. */
   minCount: number;
   request: GroupRequest;
 }
@@ -129,6 +129,11 @@ export interface Workload {
   allocation?: AllocationMember[];
   /** Its eviction was ordered; it still holds its place until it is gone. */
   leaving?: boolean;
+  /**
+   * Its change of size was ordered: it still holds all of its allocation, and from then on these
+   * (`Resize.members`). Until it has restarted with them it is neither evicted nor resized again.
+   */
+  resizingTo?: AllocationMember[];
   /** Not to be started now (suspended by its owner, backing off …). */
   held?: string;
   /** Half of its like were done by then (learned; never what its owner says alone). */

@@ -112,6 +112,13 @@ export class Statement {
     return placed;
   }
 
+  /** The workload goes on with other members. Those of before are given back first; the caller has made sure that these fit then. */
+  replace(placed: Placed): void {
+    this.evict(placed.workloadId);
+    for (const member of placed.members) this.take(member);
+    this.place(placed);
+  }
+
   #record(operation: Operation): void {
     this.#operations.push(operation);
     this.#journal.push({ kind: 'operation', operation });

@@ -1,28 +1,30 @@
 /**
- * Preemption and reclaim. The whole preemptor is simulated; nobody is evicted unless it starts.
- * Preempted: lower priority in the same queue whom its policy would also start later, or whom the policy
- * ranks behind (las, srtf). Reclaimed: queues above their fair share, for a queue that stays within its
- * own — so no two workloads can evict each other in turn.
+ * Preemption and reclaim. The whole preemptor is simulated; nobody makes room unless it starts, and
+ * nobody is evicted where elastic gangs can go on with fewer members instead.
+ * No two workloads can evict each other in turn (victim-candidates.ts).
  * Among the ways found, the one that loses least work wins; who turns out not to be in the way stays.
  */
-import { lostDeviceSeconds, victimCost } from './lost-work.ts';
-import type { Eviction } from './plan.ts';
+import { renumbered, withMembers } from './elastic.ts';
 import { gangAmounts } from './gang-amounts.ts';
+import { lostDeviceSeconds } from './lost-work.ts';
+import type { Eviction, Resize } from './plan.ts';
 import type { Planning } from './planning.ts';
-import { policyOf, type QueuePolicy } from './policies.ts';
 import type { Workload } from './snapshot.ts';
 import type { Placed, PlacedMember } from './statement.ts';
-
-interface Candidate {
-  workload: Workload;
-  placed: Placed;
-  cost: number;
-  kind: 'preempted' | 'reclaimed';
-}
+import { byCost, type Candidate, candidatesFor, isOverFairShare, remove } from './victim-candidates.ts';
 
 export interface Rescue {
   evictions: Eviction[];
+  resizes: Resize[];
   /** Nodes the preemptor will use: kept free for it. */
+  nodes: number[];
+}
+
+interface Found {
+  /** Whole workloads that go. */
+  evicted: Candidate[];
+  /** Gangs that go on with fewer members, and what they then hold. */
+  shrunk: { workload: Workload; cost: number; stays: Placed }[];
   nodes: number[];
 }
 
@@ -30,14 +32,25 @@ export function findVictims(planning: Planning, workload: Workload, skip: Uint8A
   const candidates = candidatesFor(planning, workload);
   if (candidates.length === 0) return null;
   const cheapestFirst = [...candidates].sort(byCost);
-  const attempts = [cheapestFirst, byNode(planning, workload, candidates)].map((sequence) =>
-    attempt(planning, workload, sequence, skip),
-  );
-  let best: { victims: Candidate[]; nodes: number[]; cost: number } | null = null;
-  for (const found of attempts) if (found !== null && (best === null || found.cost < best.cost)) best = found;
-  if (best === null) return null;
+  let best: Found | null = null;
+  for (const sequence of [cheapestFirst, byNode(planning, workload, candidates)]) {
+    const found = attempt(planning, workload, sequence, skip);
+    if (found !== null && (best === null || isBetter(found, best))) best = found;
+  }
+  return best === null ? null : toRescue(planning, workload, best);
+}
+
+/** Without evictions before with, then by what is lost. */
+function isBetter(a: Found, b: Found): boolean {
+  const evicts = ({ evicted }: Found): number => Math.min(1, evicted.length);
+  const cost = ({ evicted, shrunk }: Found): number =>
+    [...evicted, ...shrunk].reduce((sum, each) => sum + each.cost, 0);
+  return evicts(a) - evicts(b) < 0 || (evicts(a) === evicts(b) && cost(a) < cost(b));
+}
+
+function toRescue(planning: Planning, workload: Workload, { evicted, shrunk, nodes }: Found): Rescue {
   const { nowMs } = planning;
-  const evictions = best.victims.map((victim): Eviction => {
+  const evictions = evicted.map((victim): Eviction => {
     const lost = lostDeviceSeconds(victim.workload, nowMs);
     const reason =
       victim.kind === 'preempted'
@@ -50,55 +63,16 @@ export function findVictims(planning: Planning, workload: Workload, skip: Uint8A
           } as const);
     return { workloadId: victim.workload.id, reason };
   });
-  return { evictions, nodes: best.nodes };
-}
-
-function byCost(a: Candidate, b: Candidate): number {
-  return (
-    a.workload.priority - b.workload.priority || a.cost - b.cost || (a.workload.id < b.workload.id ? -1 : 1)
-  );
-}
-
-function candidatesFor(planning: Planning, workload: Workload): Candidate[] {
-  const { nowMs, statement, tree } = planning;
-  const queue = tree.indexOf.get(workload.queueId)!;
-  const mayReclaim = tree.staysFair(queue, gangAmounts(workload));
-  const policy: QueuePolicy = policyOf(tree.queues[queue]!.policy);
-  const ranks = policy.order(nowMs);
-  const candidates: Candidate[] = [];
-  for (const placed of statement.running.values()) {
-    const other = planning.workloads.get(placed.workloadId);
-    if (other === undefined || other.state !== 'running' || planning.isLeaving(other) || !other.preemptible)
-      continue;
-    const minRuntimeMs = Math.max(
-      ...tree.path[placed.queue]!.map((ancestor) => tree.queues[ancestor]!.minRuntimeMs ?? 0),
-    );
-    if (minRuntimeMs > 0 && nowMs - (other.startedAtMs ?? nowMs) < minRuntimeMs) continue;
-    if (placed.queue === queue) {
-      const displaced =
-        (other.priority < workload.priority && ranks(workload, other) < 0) ||
-        (other.priority === workload.priority && policy.displaces?.(workload, other, nowMs) === true);
-      if (!displaced) continue;
-      candidates.push({
-        workload: other,
-        placed,
-        cost: victimCost(other, nowMs),
-        kind: 'preempted',
-      });
-    } else if (mayReclaim && isOverFairShare(planning, placed)) {
-      candidates.push({
-        workload: other,
-        placed,
-        cost: victimCost(other, nowMs),
-        kind: 'reclaimed',
-      });
-    }
-  }
-  return candidates;
-}
-
-function isOverFairShare({ tree }: Planning, placed: Placed): boolean {
-  return tree.saturation(placed.queue) > 1 + 1e-6;
+  const resizes = shrunk.map(({ workload: victim, stays }): Resize => ({
+    workloadId: victim.id,
+    members: planning.toAllocation(stays.members),
+    reason: {
+      code: 'shrunk',
+      forWorkloadId: workload.id,
+      lostDeviceSeconds: lostDeviceSeconds(victim, nowMs),
+    },
+  }));
+  return { evictions, resizes, nodes };
 }
 
 /** Nodes where room for one member costs least come first, each with its cheapest residents. */
@@ -108,7 +82,8 @@ function byNode(planning: Planning, workload: Workload, candidates: readonly Can
   const requestClass = planning.placer.classOf(largestGroup, workload);
   const residents = new Map<number, Candidate[]>();
   for (const candidate of candidates) {
-    for (const node of new Set(candidate.placed.members.map((member) => member.node))) {
+    const members = candidate.extra === null ? candidate.placed.members : [candidate.extra];
+    for (const node of new Set(members.map((member) => member.node))) {
       const list = residents.get(node);
       if (list === undefined) residents.set(node, [candidate]);
       else list.push(candidate);
@@ -119,13 +94,14 @@ function byNode(planning: Planning, workload: Workload, candidates: readonly Can
     if (requestClass.eligible[node] === 0) continue;
     const mark = planning.statement.checkpoint();
     const victims: Candidate[] = [];
-    let cost = 0;
+    const costs = new Map<string, number>();
     for (const candidate of list.sort(byCost)) {
       if (requestClass.fits(node)) break;
-      planning.statement.evict(candidate.workload.id);
+      if (remove(planning, candidate) === null) continue;
       victims.push(candidate);
-      cost += candidate.cost;
+      costs.set(candidate.workload.id, candidate.cost);
     }
+    const cost = [...costs.values()].reduce((sum, each) => sum + each, 0);
     if (requestClass.fits(node)) ranked.push({ cost, node, victims });
     planning.statement.rollback(mark);
   }
@@ -138,12 +114,13 @@ function attempt(
   workload: Workload,
   sequence: readonly Candidate[],
   skip: Uint8Array | null,
-): { victims: Candidate[]; nodes: number[]; cost: number } | null {
+): Found | null {
   if (sequence.length === 0) return null;
-  const start = planning.statement.checkpoint();
+  const { statement } = planning;
+  const start = statement.checkpoint();
   const startsWith = (count: number): boolean => {
     const started = startsAfter(planning, workload, sequence.slice(0, count), skip) !== null;
-    planning.statement.rollback(start);
+    statement.rollback(start);
     return started;
   };
   // Doubling, then halving: more victims never make it harder to start.
@@ -161,28 +138,44 @@ function attempt(
   }
   const started = startsAfter(planning, workload, sequence.slice(0, enough), skip);
   if (started === null) {
-    planning.statement.rollback(start);
+    statement.rollback(start);
     return null;
   }
-  const victims = started.evicted.filter((victim) => !returns(planning, victim));
-  planning.statement.rollback(start);
-  const nodes = [...new Set(started.members.map((member) => member.node))];
-  return victims.length === 0
-    ? null
-    : { victims, nodes, cost: victims.reduce((sum, victim) => sum + victim.cost, 0) };
+  // Who is not in the way stays; the dearest first.
+  for (const gone of [...started.gone].reverse()) stays(planning, gone);
+  const touched = new Map(started.gone.map(({ candidate }) => [candidate.workload.id, candidate]));
+  const found: Found = {
+    evicted: [],
+    shrunk: [],
+    nodes: [...new Set(started.members.map((member) => member.node))],
+  };
+  for (const candidate of touched.values()) {
+    const left = statement.running.get(candidate.workload.id);
+    if (left === undefined) found.evicted.push(candidate);
+    else if (left.members.length < candidate.placed.members.length)
+      found.shrunk.push({ ...candidate, stays: { ...left, members: renumbered(left.members) } });
+  }
+  statement.rollback(start);
+  return found.evicted.length + found.shrunk.length === 0 ? null : found;
 }
 
-/** Evicts in sequence (queues only as far as they are over their share) and places the preemptor. */
+interface Gone {
+  candidate: Candidate;
+  members: PlacedMember[];
+}
+
+/** Removes in sequence (from queues only as far as they are over their share) and places the preemptor. */
 function startsAfter(
   planning: Planning,
   workload: Workload,
   sequence: readonly Candidate[],
   skip: Uint8Array | null,
-): { evicted: Candidate[]; members: PlacedMember[] } | null {
-  const evicted: Candidate[] = [];
+): { gone: Gone[]; members: PlacedMember[] } | null {
+  const gone: Gone[] = [];
   for (const candidate of sequence) {
     if (candidate.kind === 'reclaimed' && !isOverFairShare(planning, candidate.placed)) continue;
-    if (planning.statement.evict(candidate.workload.id) !== null) evicted.push(candidate);
+    const members = remove(planning, candidate);
+    if (members !== null) gone.push({ candidate, members });
   }
   const amounts = gangAmounts(workload);
   if (planning.tree.limitHit(planning.tree.indexOf.get(workload.queueId)!, amounts) !== null) return null;
@@ -190,15 +183,19 @@ function startsAfter(
   const outcome = planning.placer.place(workload, { skip });
   if (!outcome.ok) return null;
   planning.book(workload, outcome.members);
-  return { evicted, members: outcome.members };
+  return { gone, members: outcome.members };
 }
 
-/** Puts an evicted workload back where it was, if the preemptor left its place alone. */
-function returns(planning: Planning, victim: Candidate): boolean {
-  const { state, statement, tree } = planning;
-  if (tree.limitHit(victim.placed.queue, victim.placed.amounts) !== null) return false;
+/** Puts back what went, where it was, if the preemptor left its place alone. */
+function stays({ state, statement, tree }: Planning, { candidate, members }: Gone): void {
+  const { extra, placed, workload } = candidate;
+  const before = statement.running.get(workload.id);
+  // Extras of a gang that has gone do not come back without it.
+  if (extra !== null && before === undefined) return;
+  const back = withMembers(workload, placed, [...(before?.members ?? []), ...members]);
+  if (tree.limitHit(placed.queue, withMembers(workload, placed, members).amounts) !== null) return;
   const mark = statement.checkpoint();
-  for (const member of victim.placed.members) {
+  for (const member of members) {
     const fits =
       state.freeCpu[member.node]! >= member.cpuMilli &&
       state.freeMemory[member.node]! >= member.memoryBytes &&
@@ -208,12 +205,9 @@ function returns(planning: Planning, victim: Candidate): boolean {
           state.freeMilli[device]! >= member.milli &&
           state.freeDeviceMemory[device]! >= member.deviceMemoryBytes,
       );
-    if (!fits) {
-      statement.rollback(mark);
-      return false;
-    }
+    if (!fits) return statement.rollback(mark);
     statement.take(member);
   }
-  statement.place(victim.placed);
-  return true;
+  statement.rollback(mark);
+  statement.replace(back);
 }

@@ -4,7 +4,7 @@
  * so the guess is rough; `StartEstimates` says how rough it has been.
  */
 import { EventQueue } from '../event-queue.ts';
-import { gangAmounts } from '../gang-amounts.ts';
+import { gangAmounts, heldAmounts } from '../gang-amounts.ts';
 import { expectedEndMs, expectedRuntimeMs } from '../reservation.ts';
 import type { Snapshot, Workload } from '../snapshot.ts';
 
@@ -32,7 +32,7 @@ export function estimateStarts(snapshot: Snapshot, order: readonly string[]): Ma
   for (const workload of snapshot.workloads) {
     byId.set(workload.id, workload);
     if (workload.state !== 'running') continue;
-    const amounts = gangAmounts(workload);
+    const amounts = heldAmounts(workload);
     add(amounts, -1);
     ends.push(workload.leaving === true ? nowMs : expectedEndMs(workload, nowMs), amounts);
   }

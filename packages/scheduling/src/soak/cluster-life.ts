@@ -73,11 +73,15 @@ export class ClusterLife {
     this.#engine.setWorld(this.#state);
     if (!chosen.healthy) return;
     for (const workload of this.#state.workloads)
-      if (workload.allocation?.some(({ nodeId }) => nodeId === chosen.id) === true)
+      if (
+        [...(workload.allocation ?? []), ...(workload.resizingTo ?? [])].some(
+          ({ nodeId }) => nodeId === chosen.id,
+        )
+      )
         this.#requeue(workload, {
           kept: {
             why: 'wounded',
-            nodeIds: [...new Set(workload.allocation.map(({ nodeId }) => nodeId))],
+            nodeIds: [...new Set(workload.allocation!.map(({ nodeId }) => nodeId))],
             untilMs: this.#state.nowMs + KEPT_MS,
           },
         });
@@ -91,12 +95,26 @@ export class ClusterLife {
       if (nowMs - workload.startedAtMs! >= this.#work.get(workload.id)!.leftMs) this.#drop(workload.id);
       else if (workload.leaving === true)
         this.#requeue(workload, { preemptions: (workload.preemptions ?? 0) + 1 }, nowMs);
+      else if (workload.resizingTo !== undefined) this.#resize(workload, nowMs);
     }
     this.#state = { ...this.#state, nowMs };
   }
 
+  /** Restarted from where it was, with other members. */
+  #resize({ resizingTo, ...workload }: Workload, nowMs: number): void {
+    this.#work.get(workload.id)!.leftMs -= nowMs - workload.startedAtMs!;
+    this.#put({ ...workload, allocation: resizingTo!, startedAtMs: nowMs });
+  }
+
   #requeue(workload: Workload, more: Partial<Workload>, nowMs = this.#state.nowMs): void {
-    const { allocation: _allocation, startedAtMs, leaving: _leaving, kept: _kept, ...rest } = workload;
+    const {
+      allocation: _allocation,
+      startedAtMs,
+      leaving: _leaving,
+      kept: _kept,
+      resizingTo: _resizingTo,
+      ...rest
+    } = workload;
     const ranMs = nowMs - startedAtMs!;
     this.#work.get(workload.id)!.leftMs -= ranMs;
     const devices = workload.taskGroups[0]!.count * Math.max(1, workload.taskGroups[0]!.request.devices);
@@ -118,6 +136,8 @@ export class ClusterLife {
       this.#report('the engine plans otherwise than from nothing');
     for (const broken of brokenChanges(this.#state, plan)) this.#report(broken);
     for (const { workloadId } of plan.evictions) this.#put({ ...this.#of(workloadId), leaving: true });
+    for (const { workloadId, members } of plan.resizes)
+      this.#put({ ...this.#of(workloadId), resizingTo: members });
     for (const { workloadId, nodeIds } of plan.claims)
       this.#put({
         ...this.#of(workloadId),
@@ -148,9 +168,10 @@ export class ClusterLife {
   #untilNextEnd(): number {
     const { nowMs, workloads } = this.#state;
     let least = 20 * MINUTE_MS;
-    for (const { id, state, startedAtMs, leaving } of workloads) {
+    for (const { id, state, startedAtMs, leaving, resizingTo } of workloads) {
       if (state !== 'running') continue;
-      const leftMs = leaving === true ? 0 : startedAtMs! + this.#work.get(id)!.leftMs - nowMs;
+      const leftMs =
+        leaving === true || resizingTo !== undefined ? 0 : startedAtMs! + this.#work.get(id)!.leftMs - nowMs;
       least = Math.min(least, Math.max(1000, leftMs));
     }
     return least;

@@ -1,4 +1,5 @@
 /** What must hold after every cycle, checked from the plain data and not with the planner's own books. */
+import { joining } from '../elastic.ts';
 import { planCycle } from '../plan-cycle.ts';
 import type { Plan, UnblockChange } from '../plan.ts';
 import type { AllocationMember, Snapshot, Workload } from '../snapshot.ts';
@@ -9,7 +10,8 @@ export function brokenAfter(state: Snapshot, plan: Plan): string[] {
   return [
     ...overcommitted(state),
     ...limitsBroken(state),
-    ...gangsBroken(state, new Set(plan.placements.map(({ workloadId }) => workloadId))),
+    ...resizesBroken(state, plan),
+    ...gangsBroken(state, new Set([...plan.placements, ...plan.resizes].map(({ workloadId }) => workloadId))),
     ...(evicted.size === plan.evictions.length ? [] : ['somebody is evicted twice']),
     ...state.workloads
       .filter(({ id, preemptible }) => evicted.has(id) && !preemptible)
@@ -45,8 +47,12 @@ function overcommitted({ nodes, workloads }: Snapshot): string[] {
 }
 
 function* membersOf(workloads: readonly Workload[]): Generator<[Workload, AllocationMember]> {
-  for (const workload of workloads)
-    if (workload.state === 'running') for (const member of workload.allocation!) yield [workload, member];
+  for (const workload of workloads) {
+    if (workload.state !== 'running') continue;
+    const { allocation = [], resizingTo = [] } = workload;
+    // What a gang grows to is its own from the moment it is told.
+    for (const member of [...allocation, ...joining(allocation, resizingTo)]) yield [workload, member];
+  }
 }
 
 function limitsBroken({ queues, workloads }: Snapshot): string[] {
@@ -75,19 +81,36 @@ function limitsBroken({ queues, workloads }: Snapshot): string[] {
   });
 }
 
+function resizesBroken({ workloads }: Snapshot, { evictions, resizes }: Plan): string[] {
+  const touched = [...evictions, ...resizes].map(({ workloadId }) => workloadId);
+  const wrong = new Set(touched).size === touched.length ? [] : ['somebody is evicted or resized twice'];
+  for (const { workloadId, members, reason } of resizes) {
+    const { id, taskGroups, allocation } = workloads.find((each) => each.id === workloadId)!;
+    for (const { name, minCount, count } of taskGroups) {
+      const size = members.filter(({ group }) => group === name).length;
+      if (size < minCount || size > count) wrong.push(`${id} is resized beyond its bounds`);
+    }
+    const isMore = members.length > allocation!.length;
+    if (isMore !== (reason.code === 'grown') || members.length === allocation!.length)
+      wrong.push(`${id} is said to be ${reason.code} and is not`);
+    const kept = isMore ? joining(members, allocation!) : joining(allocation!, members);
+    if (kept.length > 0) wrong.push(`${id} is resized and moved`);
+  }
+  return wrong;
+}
+
 function gangsBroken(
   { nodes, workloads, topologyLevels = ['block', 'rack'] }: Snapshot,
-  placed: ReadonlySet<string>,
+  changed: ReadonlySet<string>,
 ): string[] {
   return workloads.flatMap((workload): string[] => {
     const { id, allocation, topology, state } = workload;
-    if (state !== 'running' || !placed.has(id)) return [];
+    if (state !== 'running' || !changed.has(id)) return [];
+    const members = workload.resizingTo ?? allocation!;
     for (const { name, minCount } of workload.taskGroups)
-      if (allocation!.filter(({ group }) => group === name).length < minCount)
-        return [`gang ${id} is not whole`];
-    const hosts = allocation!.map(({ nodeId }) => nodes.find((node) => node.id === nodeId)!);
-    if (hosts.some(({ healthy, cordoned }) => !healthy || cordoned))
-      return [`${id} is on a node that is not well`];
+      if (members.filter(({ group }) => group === name).length < minCount) return [`gang ${id} is not whole`];
+    const hosts = members.map(({ nodeId }) => nodes.find((node) => node.id === nodeId)!);
+    if (hosts.some(({ healthy }) => !healthy)) return [`${id} is on a node that is not well`];
     if (topology?.mode !== 'required') return [];
     const depth = topologyLevels.indexOf(topology.level);
     const domains = new Set(
@@ -99,7 +122,7 @@ function gangsBroken(
 
 /** Changes said to help must help: tried one by one, with nothing else that waits. Only where the cycle moved nothing. */
 export function brokenChanges(state: Snapshot, plan: Plan): string[] {
-  if (plan.placements.length > 0 || plan.evictions.length > 0) return [];
+  if (plan.placements.length + plan.evictions.length + plan.resizes.length > 0) return [];
   const running = state.workloads.filter((workload) => workload.state === 'running');
   return plan.waiting.flatMap(({ workloadId, unblock, reasons }): string[] => {
     // Behind a reservation the change was tried beside the held nodes: it helps there, too.

@@ -65,7 +65,7 @@ export function randomWorkload(random: Random, id: string, nowMs: number): Workl
     restartCostMs: 30_000,
     timeLimitMs: 60_000 * (1 + random.below(600)),
   });
-  if (random.below(5) === 0) made.taskGroups[0]!.minCount = 1 + random.below(members);
+  if (random.below(3) === 0) made.taskGroups[0]!.minCount = 1 + random.below(members);
   if (random.below(4) === 0)
     made.topology = {
       mode: random.pick(['required', 'preferred']),
