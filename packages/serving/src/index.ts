@@ -1,8 +1,8 @@
 export {
   KvBlocks,
-  type BlockCopy,
   type BlockId,
   type KvBlocksOptions,
+  type KvMove,
   type Sequence,
 } from './cache/kv-blocks.ts';
 export { Budget, type BudgetHold } from './limits/budget.ts';

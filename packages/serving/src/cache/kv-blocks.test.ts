@@ -43,9 +43,34 @@ describe('KvBlocks', () => {
     const child = kv.fork(parent);
     expect(kv.usedBlocks).toBe(2);
     const shared = kv.sequence(parent)?.blocks[1];
-    const copy = kv.append(child, 50)?.copy;
-    expect(copy).toEqual({ from: shared, to: kv.sequence(child)?.blocks[1] });
-    expect(kv.append(parent, 60)?.copy).toBeUndefined();
+    expect(kv.append(child, 50)).toBe(true);
+    expect(kv.takeMoves()).toEqual([{ kind: 'copy', from: shared, to: kv.sequence(child)?.blocks[1] }]);
+    expect(kv.append(parent, 60)).toBe(true);
+    expect(kv.takeMoves()).toEqual([]);
+  });
+
+  it('forgets what a shared block held when its last sharer, cut back, writes into it', () => {
+    const kv = new KvBlocks({ blocks: 4, tokensPerBlock: 4 });
+    const parent = kv.open(prompt(4))?.id ?? 0;
+    kv.computed(parent, 4);
+    const child = kv.fork(parent);
+    kv.truncate(child, 2);
+    kv.close(parent);
+    kv.append(child, 99);
+    expect(kv.open(prompt(5))?.cachedTokens).toBe(0);
+  });
+
+  it('moves what nobody uses to the slower tier and fetches it when a prompt begins with it', () => {
+    const kv = new KvBlocks({ blocks: 3, tokensPerBlock: 2, spillSlots: 2 });
+    const first = kv.open(prompt(5))?.id ?? 0;
+    kv.computed(first, 5);
+    kv.close(first);
+    const other = kv.open(prompt(6, 100))?.id ?? 0;
+    expect(kv.takeMoves().map(({ kind }) => kind)).toEqual(['spill', 'spill']);
+    kv.close(other);
+    expect(kv.open(prompt(5))?.cachedTokens).toBe(4);
+    expect(kv.takeMoves().filter(({ kind }) => kind === 'fetch')).toHaveLength(2);
+    expect(kv.spilledBlocks).toBe(0);
   });
 
   it('balances: references equal uses, nothing leaks, no written block is ever shared', () => {
@@ -68,7 +93,7 @@ describe('KvBlocks', () => {
             if (act === 'append') {
               const done = kv.append(id, pick);
               const last = kv.sequence(id)?.blocks.at(-1) ?? -1;
-              if (done !== undefined) expect(kv.referencesOf(last)).toBe(1);
+              if (done) expect(kv.referencesOf(last)).toBe(1);
             } else if (act === 'fork') open.push(kv.fork(id));
             else if (act === 'truncate') kv.truncate(id, Math.min(length, kv.sequence(id)?.tokens ?? 0));
             else if (act === 'computed') kv.computed(id, kv.sequence(id)?.tokens ?? 0);

@@ -1,7 +1,8 @@
 /**
  * K/V memory in blocks (PagedAttention, Kwon et al. 2023, §4; prefix reuse by chained block hash as in
- * nano-vllm): reference-counted, shared by prefix, copied on write. Only numbers move here; an engine holds the
- * bytes and does the copies that `append` and `fork` ask for.
+ * nano-vllm): reference-counted, shared by prefix, copied on write. A block that nobody uses keeps what it holds until
+ * the memory is wanted; then its content moves to a slot of a slower tier, where there is one, and is fetched back
+ * when a prompt begins with it. Only numbers move here; an engine holds the bytes and does the moves.
  */
 export type BlockId = number;
 
@@ -10,13 +11,16 @@ export interface KvBlocksOptions {
   readonly tokensPerBlock: number;
   /** Whether a full block stays findable after its last user left, until its memory is wanted. */
   readonly reusePrefixes?: boolean;
+  /** Blocks that a slower tier has room for; default 0. */
+  readonly spillSlots?: number;
 }
 
-/** Copy the bytes of `from` into `to` before the next write: somebody else still reads `from`. */
-export interface BlockCopy {
-  readonly from: BlockId;
-  readonly to: BlockId;
-}
+/** What to do with the bytes, in this order and before the next pass writes. */
+export type KvMove =
+  /** Somebody else still reads `from`. */
+  | { readonly kind: 'copy'; readonly from: BlockId; readonly to: BlockId }
+  | { readonly kind: 'spill'; readonly block: BlockId; readonly slot: number }
+  | { readonly kind: 'fetch'; readonly slot: number; readonly block: BlockId };
 
 export interface Sequence {
   readonly blocks: readonly BlockId[];
@@ -37,6 +41,24 @@ interface PrefixNode {
   readonly name: string;
 }
 
+/** A prefix whose content lies in the slower tier. */
+interface SpilledNode {
+  readonly slot: number;
+  readonly name: string;
+}
+
+/** Where each leading block of a prompt can be had. */
+interface Found {
+  readonly key: string;
+  readonly node: PrefixNode | SpilledNode;
+}
+
+export interface Need {
+  readonly cachedTokens: number;
+  /** Blocks that nobody may be using: new ones, and known ones that lie idle. */
+  readonly blocks: number;
+}
+
 export class KvBlocks {
   readonly tokensPerBlock: number;
   readonly #total: number;
@@ -48,6 +70,10 @@ export class KvBlocks {
   /** Nobody uses these; those with a key can still be found. Insertion order is eviction order (LRU). */
   readonly #free = new Set<BlockId>();
   readonly #sequences = new Map<number, MutableSequence>();
+  /** Insertion order is eviction order. A key is here or in `#byKey`, never in both. */
+  readonly #spilled = new Map<string, SpilledNode>();
+  #freeSlots: number[];
+  #moves: KvMove[] = [];
   #nextSequence = 1;
   #nextNode = 1;
   hitTokens = 0;
@@ -60,6 +86,7 @@ export class KvBlocks {
     this.#references = new Uint32Array(options.blocks);
     this.#keyOf = Array.from({ length: options.blocks }, () => undefined);
     for (let block = 0; block < options.blocks; block++) this.#free.add(block);
+    this.#freeSlots = Array.from({ length: options.spillSlots ?? 0 }, (_, slot) => slot);
   }
 
   get freeBlocks(): number {
@@ -79,6 +106,28 @@ export class KvBlocks {
     return this.#references[block] ?? 0;
   }
 
+  /** Of blocks in the slower tier. */
+  get spilledBlocks(): number {
+    return this.#spilled.size;
+  }
+
+  /** The moves since the last call. */
+  takeMoves(): readonly KvMove[] {
+    const moves = this.#moves;
+    this.#moves = [];
+    return moves;
+  }
+
+  /** What `open` would take and find. */
+  need(tokenIds: readonly number[], scope = '', mayReuse = true): Need {
+    const found = this.#find(tokenIds, scope, mayReuse);
+    const inUse = found.filter(({ node }) => 'block' in node && !this.#free.has(node.block)).length;
+    return {
+      cachedTokens: found.length * this.tokensPerBlock,
+      blocks: Math.ceil(tokenIds.length / this.tokensPerBlock) - inUse,
+    };
+  }
+
   /**
    * Room for a prompt, with `cachedTokens` of it already computed. At least the last token is always left to
    * compute, because its logits are wanted. `undefined` when memory does not suffice; then nothing has changed.
@@ -86,28 +135,29 @@ export class KvBlocks {
   open(
     tokenIds: readonly number[],
     scope = '',
+    mayReuse = true,
   ): { readonly id: number; readonly cachedTokens: number } | undefined {
-    const size = this.tokensPerBlock;
-    const root = `scope ${scope}`;
-    const found: PrefixNode[] = [];
-    const mayReuse = this.#reusePrefixes ? Math.floor(Math.max(0, tokenIds.length - 1) / size) : 0;
-    for (let i = 0; i < mayReuse; i++) {
-      const node = this.#byKey.get(this.#key(found[i - 1]?.name ?? root, tokenIds, i));
-      if (node === undefined) break;
-      found.push(node);
+    const { cachedTokens, blocks: needed } = this.need(tokenIds, scope, mayReuse);
+    if (needed > this.#free.size) return undefined;
+    const found = this.#find(tokenIds, scope, mayReuse);
+    // What is found is held first, so that taking the rest cannot push it out.
+    for (const { key, node } of found) {
+      if ('block' in node) this.#use(node.block);
+      else this.#spilled.delete(key);
     }
-    const reusable = found.map(({ block }) => block);
-    const needed = Math.ceil(tokenIds.length / size) - reusable.length;
-    const idleAmongReused = reusable.filter((block) => this.#free.has(block)).length;
-    if (needed > this.#free.size - idleAmongReused) return undefined;
-    for (const block of reusable) this.#use(block);
-    const blocks = [...reusable];
-    for (let i = 0; i < needed; i++) blocks.push(this.#take());
+    const blocks = found.map(({ key, node }) => ('block' in node ? node.block : this.#fetch(key, node)));
+    const total = Math.ceil(tokenIds.length / this.tokensPerBlock);
+    while (blocks.length < total) blocks.push(this.#take());
     const id = this.#nextSequence++;
-    this.#sequences.set(id, { blocks, tokenIds: [...tokenIds], nodes: found.map(({ name }) => name), root });
-    this.hitTokens += reusable.length * size;
+    this.#sequences.set(id, {
+      blocks,
+      tokenIds: [...tokenIds],
+      nodes: found.map(({ node }) => node.name),
+      root: rootOf(scope),
+    });
+    this.hitTokens += cachedTokens;
     this.promptTokens += tokenIds.length;
-    return { id, cachedTokens: reusable.length * size };
+    return { id, cachedTokens };
   }
 
   /** The first `tokens` of the sequence have been computed: its full blocks may now be shared. */
@@ -122,7 +172,12 @@ export class KvBlocks {
         continue;
       }
       const block = sequence.blocks[i] as BlockId;
-      const node = { block, name: `n${this.#nextNode++}` };
+      const spilled = this.#spilled.get(key);
+      if (spilled !== undefined) {
+        this.#spilled.delete(key);
+        this.#freeSlots.push(spilled.slot);
+      }
+      const node = { block, name: spilled?.name ?? `n${this.#nextNode++}` };
       sequence.nodes.push(node.name);
       if (!this.#reusePrefixes || this.#keyOf[block] !== undefined) continue;
       this.#byKey.set(key, node);
@@ -131,28 +186,27 @@ export class KvBlocks {
   }
 
   /**
-   * Room for one more token. A shared last block is copied first. `undefined` when no block is free: then
-   * nothing has changed, and somebody must be preempted.
+   * Room for one more token. A shared last block is copied first. False when no block is free: then nothing has
+   * changed, and somebody must be preempted.
    */
-  append(id: number, tokenId: number): { readonly copy: BlockCopy | undefined } | undefined {
+  append(id: number, tokenId: number): boolean {
     const sequence = this.#must(id);
-    const offset = sequence.tokenIds.length % this.tokensPerBlock;
-    let copy: BlockCopy | undefined;
-    if (offset === 0) {
-      if (this.#free.size === 0) return undefined;
+    const last = sequence.blocks.at(-1);
+    if (last === undefined || sequence.tokenIds.length % this.tokensPerBlock === 0) {
+      if (this.#free.size === 0) return false;
       sequence.blocks.push(this.#take());
+    } else if (this.referencesOf(last) > 1) {
+      if (this.#free.size === 0) return false;
+      const to = this.#take();
+      sequence.blocks[sequence.blocks.length - 1] = to;
+      this.#release(last);
+      this.#moves.push({ kind: 'copy', from: last, to });
     } else {
-      const last = sequence.blocks.at(-1) as BlockId;
-      if (this.referencesOf(last) > 1) {
-        if (this.#free.size === 0) return undefined;
-        const to = this.#take();
-        sequence.blocks[sequence.blocks.length - 1] = to;
-        this.#release(last);
-        copy = { from: last, to };
-      }
+      // Cut back earlier while it was shared: what is written now is not what its key says.
+      this.#forgetKey(last);
     }
     sequence.tokenIds.push(tokenId);
-    return { copy };
+    return true;
   }
 
   /** A second sequence that shares everything so far: `n` > 1, beams. Costs no block until one of them writes. */
@@ -191,14 +245,70 @@ export class KvBlocks {
     for (const block of sequence.blocks.reverse()) this.#release(block);
   }
 
+  /** Nothing computed is known any more: the bytes were lost. Sequences keep their blocks. */
+  forgetPrefixes(): void {
+    for (const key of this.#keyOf.keys()) this.#keyOf[key] = undefined;
+    this.#byKey.clear();
+    this.#freeSlots.push(...Array.from(this.#spilled.values(), ({ slot }) => slot));
+    this.#spilled.clear();
+    this.#moves = [];
+  }
+
+  /** The slower tier is gone. */
+  closeTier(): void {
+    this.#spilled.clear();
+    this.#freeSlots = [];
+  }
+
+  #find(tokenIds: readonly number[], scope: string, mayReuse: boolean): Found[] {
+    const most =
+      mayReuse && this.#reusePrefixes
+        ? Math.floor(Math.max(0, tokenIds.length - 1) / this.tokensPerBlock)
+        : 0;
+    const found: Found[] = [];
+    for (let i = 0; i < most; i++) {
+      const key = this.#key(found[i - 1]?.node.name ?? rootOf(scope), tokenIds, i);
+      const node = this.#byKey.get(key) ?? this.#spilled.get(key);
+      if (node === undefined) break;
+      found.push({ key, node });
+    }
+    return found;
+  }
+
+  #fetch(key: string, { slot, name }: SpilledNode): BlockId {
+    const block = this.#take();
+    this.#moves.push({ kind: 'fetch', slot, block });
+    this.#freeSlots.push(slot);
+    this.#byKey.set(key, { block, name });
+    this.#keyOf[block] = key;
+    return block;
+  }
+
   #take(): BlockId {
     const next = this.#free.values().next();
     if (next.done === true) throw new Error('no free block: the caller did not check');
     const block = next.value;
     this.#free.delete(block);
+    this.#spill(block);
     this.#forgetKey(block);
     this.#references[block] = 1;
     return block;
+  }
+
+  /** What the block holds goes to the slower tier, in place of what has been there longest. */
+  #spill(block: BlockId): void {
+    const key = this.#keyOf[block];
+    const node = key === undefined ? undefined : this.#byKey.get(key);
+    if (key === undefined || node === undefined) return;
+    let slot = this.#freeSlots.pop();
+    if (slot === undefined) {
+      const [oldest] = this.#spilled;
+      if (oldest === undefined) return;
+      this.#spilled.delete(oldest[0]);
+      slot = oldest[1].slot;
+    }
+    this.#spilled.set(key, { slot, name: node.name });
+    this.#moves.push({ kind: 'spill', block, slot });
   }
 
   #use(block: BlockId): void {
@@ -229,3 +339,6 @@ export class KvBlocks {
     return sequence;
   }
 }
+
+/** Separates tenants. */
+const rootOf = (scope: string): string => `scope ${scope}`;

@@ -25,11 +25,12 @@ export class FairQueue {
   }
 
   take(): WaitingSequence | undefined {
-    let best = 0;
-    for (let index = 1; index < this.#waiting.length; index += 1) {
-      if (this.#isBefore(this.#at(index), this.#at(best))) best = index;
-    }
-    return this.#waiting.splice(best, 1)[0];
+    return this.#waiting.splice(this.#first(), 1)[0];
+  }
+
+  /** What `take` would give. */
+  peek(): WaitingSequence | undefined {
+    return this.#waiting[this.#first()];
   }
 
   remove(id: string): boolean {
@@ -41,6 +42,14 @@ export class FairQueue {
 
   charge(scope: string, tokens: number): void {
     this.#served.set(scope, (this.#served.get(scope) ?? 0) + tokens);
+  }
+
+  #first(): number {
+    let best = 0;
+    for (let index = 1; index < this.#waiting.length; index += 1) {
+      if (this.#isBefore(this.#at(index), this.#at(best))) best = index;
+    }
+    return best;
   }
 
   #at(index: number): WaitingSequence {

@@ -1,0 +1,36 @@
+/** What goes into the paged scheduler and what comes out of it. */
+import type { BlockId, KvMove } from '../cache/kv-blocks.ts';
+
+export interface PagedSchedulerOptions {
+  /** Blocks of K/V memory; enough for one sequence of `contextTokens` at least. */
+  readonly blocks: number;
+  readonly tokensPerBlock: number;
+  /** Tokens of one sequence, prompt and answer together. */
+  readonly contextTokens: number;
+  /** Sequences computed together at most. */
+  readonly sequences: number;
+  /** Most tokens of one plan. */
+  readonly stepTokens: number;
+  /** Most prompt tokens of a plan in which other sequences are generating. */
+  readonly prefillTokens: number;
+  /** Blocks that the slower tier has room for; default 0. */
+  readonly spillSlots?: number;
+}
+
+export interface PagedEntry {
+  readonly id: string;
+  /** The blocks of the sequence in order: token `p` lies in `table[floor(p / tokensPerBlock)]`. */
+  readonly table: readonly BlockId[];
+  readonly firstPosition: number;
+  readonly tokens: readonly number[];
+  /** The last token's logits are wanted: the prompt is complete or the sequence is generating. */
+  readonly isSampled: boolean;
+  /** The logits of every token are wanted. */
+  readonly isScored: boolean;
+}
+
+export interface PagedPlan {
+  /** First, in this order. */
+  readonly moves: readonly KvMove[];
+  readonly entries: readonly PagedEntry[];
+}

@@ -1,0 +1,289 @@
+/**
+ * The step scheduler of an engine whose K/V memory is paged: a sequence holds the blocks that its tokens need and no
+ * more. When memory runs out the sequence that came last is preempted: its full blocks stay findable or move to the
+ * slower tier, and what is lost of it is computed again (vLLM, Kwon et al. 2023, §4.5, both of its ways in one).
+ */
+import { KvBlocks } from '../cache/kv-blocks.ts';
+import { commonPrefix } from './common-prefix.ts';
+import { FairQueue, type WaitingSequence } from './fair-queue.ts';
+import type { PagedEntry, PagedPlan, PagedSchedulerOptions } from './paged-plan.ts';
+import type { SequenceStart } from './step-plan.ts';
+
+interface Running {
+  readonly id: string;
+  readonly scope: string;
+  readonly priority: number;
+  /** Smaller came earlier; kept through a preemption. */
+  readonly turn: number;
+  /** Prompt and generated tokens. */
+  readonly tokens: number[];
+  /** Of the first prompt, before a preemption. */
+  readonly promptTokens: number;
+  readonly isScored: boolean;
+  readonly reused: number;
+  /** In the block manager. */
+  kv: number;
+  /** How many of the tokens are in the K/V memory. */
+  computed: number;
+}
+
+/** The same prompt as one that is being read: it waits for that, then shares all of it. */
+interface Follower {
+  readonly next: WaitingSequence;
+  readonly leader: string;
+}
+
+export class PagedScheduler {
+  readonly #options: PagedSchedulerOptions;
+  readonly #kv: KvBlocks;
+  readonly #queue = new FairQueue();
+  readonly #running = new Map<string, Running>();
+  #followers: Follower[] = [];
+  /** They go on before anybody new of their priority. */
+  readonly #preempted: Running[] = [];
+  #turn = 0;
+  preemptions = 0;
+
+  constructor(options: PagedSchedulerOptions) {
+    if (options.blocks * options.tokensPerBlock < options.contextTokens)
+      throw new RangeError(
+        `${options.blocks} blocks of ${options.tokensPerBlock} do not hold ${options.contextTokens} tokens`,
+      );
+    this.#options = options;
+    this.#kv = new KvBlocks(options);
+  }
+
+  get running(): number {
+    return this.#running.size;
+  }
+
+  get queued(): number {
+    return this.#queue.size + this.#followers.length + this.#preempted.length;
+  }
+
+  get usedBlocks(): number {
+    return this.#kv.usedBlocks;
+  }
+
+  get spilledBlocks(): number {
+    return this.#kv.spilledBlocks;
+  }
+
+  add(start: SequenceStart): void {
+    const { contextTokens } = this.#options;
+    if (start.tokens.length === 0 || start.tokens.length >= contextTokens)
+      throw new RangeError(`a prompt of ${start.tokens.length} tokens does not fit ${contextTokens}`);
+    this.#queue.push({ priority: 0, scope: '', isScored: false, ...start });
+  }
+
+  /** The tokens of this sequence's prompt that needed no computing; undefined while it waits. */
+  reusedTokens(id: string): number | undefined {
+    return (this.#running.get(id) ?? this.#preempted.find((one) => one.id === id))?.reused;
+  }
+
+  /** What to compute next; undefined when there is nothing. Each plan is committed or failed before the next. */
+  plan(): PagedPlan | undefined {
+    this.#admit();
+    this.#makeRoom();
+    const entries: PagedEntry[] = [];
+    let room = this.#options.stepTokens;
+    const ranked = this.#ranked();
+    for (const sequence of ranked) {
+      if (sequence.tokens.length - sequence.computed !== 1 || room <= 0) continue;
+      entries.push(this.#entry(sequence, 1));
+      room -= 1;
+    }
+    if (entries.length > 0) room = Math.min(room, this.#options.prefillTokens);
+    for (const sequence of ranked) {
+      const left = sequence.tokens.length - sequence.computed;
+      if (left <= 1 || room <= 0) continue;
+      const count = Math.min(room, left);
+      entries.push(this.#entry(sequence, count));
+      room -= count;
+    }
+    const moves = this.#kv.takeMoves();
+    return entries.length === 0 && moves.length === 0 ? undefined : { moves, entries };
+  }
+
+  /** The plan was computed: its tokens are in the K/V memory. */
+  commit(plan: PagedPlan): void {
+    for (const { id, tokens } of plan.entries) {
+      const sequence = this.#running.get(id);
+      if (sequence === undefined) continue;
+      sequence.computed += tokens.length;
+      this.#kv.computed(sequence.kv, sequence.computed);
+      this.#queue.charge(sequence.scope, tokens.length);
+    }
+  }
+
+  /** The next token of a sampled entry. False when the context is full: the sequence has to finish. */
+  append(id: string, token: number): boolean {
+    const sequence = this.#running.get(id);
+    if (sequence === undefined) return false;
+    sequence.tokens.push(token);
+    return sequence.tokens.length < this.#options.contextTokens;
+  }
+
+  /** Ends or cancels; what was computed stays for reuse. Unknown ids are ignored. */
+  finish(id: string): void {
+    if (this.#queue.remove(id)) return;
+    this.#followers = this.#followers.filter(({ next }) => next.id !== id);
+    const at = this.#preempted.findIndex((one) => one.id === id);
+    if (at !== -1) this.#preempted.splice(at, 1);
+    const sequence = this.#running.get(id);
+    if (sequence === undefined) return;
+    this.#running.delete(id);
+    this.#kv.close(sequence.kv);
+  }
+
+  /** The bytes were lost, wholly or in part: everybody computes again from the tokens. */
+  restart({ isTierLost = false } = {}): void {
+    for (const sequence of this.#ranked().toReversed()) this.#preempt(sequence);
+    this.#kv.forgetPrefixes();
+    if (isTierLost) this.#kv.closeTier();
+  }
+
+  /** Best first: who keeps its memory longest. */
+  #ranked(): Running[] {
+    return [...this.#running.values()].sort(byRank);
+  }
+
+  #admit(): void {
+    const followers = this.#followers;
+    this.#followers = followers.filter((follower) => this.#isEarly(follower) || !this.#start(follower.next));
+    while (this.#preempted.length > 0) {
+      const [first] = this.#preempted.sort(byRank);
+      if (first === undefined || !this.#resume(first)) break;
+      this.#preempted.shift();
+    }
+    for (;;) {
+      const next = this.#queue.peek();
+      const before = this.#preempted[0];
+      if (next === undefined || (before !== undefined && before.priority >= next.priority)) return;
+      const leader = this.#twinOf(next);
+      if (leader !== undefined && leader.computed < next.tokens.length - 1) {
+        this.#followers.push({ next, leader: leader.id });
+        this.#queue.take();
+        continue;
+      }
+      if (!this.#start(next)) return;
+      this.#queue.take();
+    }
+  }
+
+  #isEarly({ next, leader }: Follower): boolean {
+    const sequence = this.#running.get(leader);
+    return sequence !== undefined && sequence.computed < next.tokens.length - 1;
+  }
+
+  /** A running sequence with the same prompt in the same scope. */
+  #twinOf({ tokens, scope, isScored }: WaitingSequence): Running | undefined {
+    if (isScored) return undefined;
+    for (const one of this.#running.values())
+      if (
+        one.scope === scope &&
+        one.promptTokens === tokens.length &&
+        commonPrefix(one.tokens, tokens) === tokens.length
+      )
+        return one;
+    return undefined;
+  }
+
+  #start(next: WaitingSequence): boolean {
+    const { tokens, scope, isScored } = next;
+    const twin = this.#twinOf(next);
+    const isShared = twin !== undefined && twin.computed >= tokens.length - 1;
+    const needed = isShared ? 1 : this.#kv.need(tokens, scope, !isScored).blocks;
+    if (!this.#hasRoom(needed, next.priority)) return false;
+    // Making room may have preempted the twin: then the prefix index has all of its full blocks.
+    const opened =
+      isShared && this.#running.has(twin.id)
+        ? this.#share(twin, tokens)
+        : this.#kv.open(tokens, scope, !isScored);
+    if (opened === undefined) return false;
+    this.#running.set(next.id, {
+      id: next.id,
+      scope,
+      priority: next.priority,
+      turn: this.#turn++,
+      tokens: [...tokens],
+      promptTokens: tokens.length,
+      isScored,
+      reused: opened.cachedTokens,
+      kv: opened.id,
+      computed: opened.cachedTokens,
+    });
+    return true;
+  }
+
+  /** All blocks of the twin up to the last token of the prompt, which is computed for its logits. */
+  #share(
+    twin: Running,
+    tokens: readonly number[],
+  ): { readonly id: number; readonly cachedTokens: number } | undefined {
+    const id = this.#kv.fork(twin.kv);
+    this.#kv.truncate(id, tokens.length - 1);
+    if (this.#kv.append(id, tokens.at(-1) as number)) return { id, cachedTokens: tokens.length - 1 };
+    this.#kv.close(id);
+    return undefined;
+  }
+
+  #resume(sequence: Running): boolean {
+    const { tokens, scope, isScored, promptTokens, computed } = sequence;
+    // The log probabilities of a prompt are told once; until then nothing of it is skipped.
+    const mayReuse = !isScored || computed >= promptTokens;
+    if (!this.#hasRoom(this.#kv.need(tokens, scope, mayReuse).blocks, sequence.priority)) return false;
+    const opened = this.#kv.open(tokens, scope, mayReuse);
+    if (opened === undefined) return false;
+    sequence.kv = opened.id;
+    sequence.computed = opened.cachedTokens;
+    this.#running.set(sequence.id, sequence);
+    return true;
+  }
+
+  /** Beside a block that each running sequence may want next. Takes it from lower priorities if need be. */
+  #hasRoom(blocks: number, priority: number): boolean {
+    for (;;) {
+      const hasPlace = this.#running.size < this.#options.sequences;
+      const reserve = Math.min(this.#running.size, this.#options.blocks - blocks);
+      if (hasPlace && this.#kv.freeBlocks >= blocks + Math.max(0, reserve)) return true;
+      const last = this.#ranked().at(-1);
+      if (last === undefined || last.priority >= priority) return hasPlace && this.#running.size === 0;
+      this.#preempt(last);
+    }
+  }
+
+  /** A place for each token that was sampled, the first in rank before the last. */
+  #makeRoom(): void {
+    for (const sequence of this.#ranked()) {
+      while (this.#running.has(sequence.id)) {
+        const placed = this.#kv.sequence(sequence.kv)?.tokens ?? 0;
+        const token = sequence.tokens[placed];
+        if (token === undefined) break;
+        if (!this.#kv.append(sequence.kv, token)) this.#preempt(this.#ranked().at(-1) as Running);
+      }
+    }
+  }
+
+  #preempt(sequence: Running): void {
+    this.#running.delete(sequence.id);
+    this.#kv.close(sequence.kv);
+    this.#preempted.push(sequence);
+    this.preemptions += 1;
+  }
+
+  #entry(sequence: Running, count: number): PagedEntry {
+    const end = sequence.computed + count;
+    return {
+      id: sequence.id,
+      table: [...(this.#kv.sequence(sequence.kv)?.blocks ?? [])],
+      firstPosition: sequence.computed,
+      tokens: sequence.tokens.slice(sequence.computed, end),
+      isSampled: end === sequence.tokens.length,
+      isScored: sequence.isScored && sequence.computed < sequence.promptTokens,
+    };
+  }
+}
+
+const byRank = (one: Running, other: Running): number =>
+  other.priority - one.priority || one.turn - other.turn;
