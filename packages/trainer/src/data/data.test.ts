@@ -3,7 +3,13 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openDataset, prepareDataset, readTokens, type PrepareDatasetOptions } from './index.ts';
+import {
+  openDataset,
+  prepareDataset,
+  ShardSet,
+  type PreparedDataset,
+  type PrepareDatasetOptions,
+} from './index.ts';
 
 let cwd: string;
 beforeEach(async () => {
@@ -30,6 +36,16 @@ const prepare = (changes: Partial<PrepareDatasetOptions> = {}): ReturnType<typeo
     ...changes,
   });
 
+/** One sequence is as long as the shard. */
+const allTokens = (data: PreparedDataset): number[] => {
+  const time = data.train.tokens - 1;
+  using set = new ShardSet(data.train.shards, time);
+  const rows = { tokens: new Uint32Array(time * 2), targets: new Uint32Array(time * 2) };
+  set.fill(0, rows, 0);
+  const lows = (values: Uint32Array): number[] => [...values].filter((_, index) => index % 2 === 0);
+  return [rows.tokens[0] as number, ...lows(rows.targets)];
+};
+
 describe('prepareDataset', () => {
   it('packs text into shards that decode to the documents, split by file', async () => {
     await put({
@@ -40,7 +56,7 @@ describe('prepareDataset', () => {
     const data = await prepare();
     expect(data.files.map(({ path, use }) => [path, use])).toContainEqual(['docs/a.md', 'train']);
     expect(data.files.filter(({ use }) => use === 'validation')).toHaveLength(1);
-    const tokens = await readTokens(data.train.shards[0] as (typeof data.train.shards)[0]);
+    const tokens = allTokens(data);
     expect(tokens[0]).toBe(data.eosId);
     expect(tokens).toHaveLength(data.train.tokens);
     expect(data.tokenizer.decode([...tokens])).toContain(sentence.repeat(8));
@@ -111,15 +127,20 @@ describe('prepareDataset', () => {
 
   it('notices a damaged shard', async () => {
     await put({ 'docs/a.md': sentence.repeat(8), 'docs/b.md': `b${sentence.repeat(8)}` });
-    const shard = (await prepare()).train.shards[0] as {
-      path: string;
-      dtype: 'u16';
-      tokens: number;
-      digest: string;
-    };
-    const bytes = await readFile(shard.path);
+    const data = await prepare();
+    const { path } = data.train.shards[0] as { path: string };
+    const bytes = await readFile(path);
     bytes[4] = (bytes[4] ?? 0) ^ 1;
-    await writeFile(shard.path, bytes);
-    await expect(readTokens(shard)).rejects.toMatchObject({ code: 'data_corrupt' });
+    await writeFile(path, bytes);
+    expect(() => allTokens(data)).toThrow(expect.objectContaining({ code: 'data_corrupt' }) as Error);
+    await writeFile(path, bytes.subarray(0, 8));
+    expect(() => allTokens(data)).toThrow(expect.objectContaining({ code: 'data_corrupt' }) as Error);
+  });
+
+  it('names shards by their content and writes equal tokens once', async () => {
+    await put({ 'docs/a.md': sentence.repeat(8), 'docs/b.md': `b${sentence.repeat(8)}` });
+    const data = await prepare();
+    for (const { path, digest } of [...data.train.shards, ...data.validation.shards])
+      expect(path.endsWith(`sha256-${digest}.bin`)).toBe(true);
   });
 });

@@ -1,6 +1,6 @@
 /** `manifest.json` of a prepared data set: written last and by rename, so it exists only when all else does. */
 import { createHash } from 'node:crypto';
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import { tokenizerFromJson, type Tokenizer } from '@gantry/training/tokenizer';
 import { DataError } from './data-error.ts';
@@ -21,7 +21,7 @@ export interface DatasetSplit {
 }
 
 export interface DatasetManifest {
-  readonly format: 'gantry-tokens/1';
+  readonly format: 'gantry-tokens/2';
   readonly vocabularySize: number;
   readonly eosId: number;
   readonly sequenceLength: number;
@@ -45,19 +45,13 @@ export interface PreparedDataset extends Omit<DatasetManifest, 'format' | 'token
 export const sha256 = (bytes: string | Uint8Array): string =>
   createHash('sha256').update(bytes).digest('hex');
 
-export async function writeAside(path: string, bytes: string | Uint8Array): Promise<void> {
-  const aside = `${path}.${process.pid}.part`;
-  await writeFile(aside, bytes, { flush: true });
-  await rename(aside, path);
-}
-
 /** Opens what `prepareDataset` wrote; undefined when there is no committed manifest. */
 export async function openDataset(directory: string): Promise<PreparedDataset | undefined> {
   const text = await readFile(join(directory, 'manifest.json'), 'utf8').catch(() => undefined);
   if (text === undefined) return undefined;
   try {
     const manifest = JSON.parse(text) as DatasetManifest;
-    if (manifest.format !== 'gantry-tokens/1') throw new TypeError('the format is another one');
+    if (manifest.format !== 'gantry-tokens/2') throw new TypeError('the format is another one');
     const tokenizerText = await readFile(join(directory, 'tokenizer.json'), 'utf8');
     if (sha256(tokenizerText) !== manifest.tokenizerDigest)
       throw new TypeError('the tokenizer is another one');

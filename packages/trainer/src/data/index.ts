@@ -6,4 +6,6 @@ export {
   type PreparedDataset,
 } from './dataset-manifest.ts';
 export { prepareDataset, type PrepareDatasetOptions } from './prepare-dataset.ts';
+export { openBatchFeed, halvesOf, type BatchFeed } from './loader/index.ts';
+export { sequencesOf, ShardSet } from './shard-set.ts';
 export { readTokens, type TokenShard } from './token-shard.ts';

@@ -17,14 +17,14 @@ import { DataError } from './data-error.ts';
 import {
   sha256,
   toPrepared,
-  writeAside,
   type DatasetFile,
   type DatasetManifest,
   type DatasetSplit,
   type PreparedDataset,
 } from './dataset-manifest.ts';
 import { findFiles, type FoundFile } from './find-files.ts';
-import { bytesOfTokens, packTokens, type TokenShard } from './token-shard.ts';
+import { packTokens, writeShard, type TokenShard } from './token-shard.ts';
+import { writeAside } from './write-aside.ts';
 
 export interface PrepareDatasetOptions {
   /** Files, folders and globs, relative to `cwd`. */
@@ -95,7 +95,7 @@ export async function prepareDataset(options: PrepareDatasetOptions): Promise<Pr
   const tokenizerText = `${JSON.stringify(tokenizer.toJson())}\n`;
   await writeAside(join(options.outDir, 'tokenizer.json'), tokenizerText);
   const manifest: DatasetManifest = {
-    format: 'gantry-tokens/1',
+    format: 'gantry-tokens/2',
     vocabularySize: tokenizer.vocabularySize,
     eosId: tokenizer.eosId,
     sequenceLength: options.sequenceLength,
@@ -103,8 +103,8 @@ export async function prepareDataset(options: PrepareDatasetOptions): Promise<Pr
     validationFraction: options.validationFraction,
     tokenizerDigest: sha256(tokenizerText),
     bigramLoss: bigramLoss(packed.train, packed.validation, tokenizer.vocabularySize),
-    train: await writeSplit(options.outDir, 'train', packed.train, dtype),
-    validation: await writeSplit(options.outDir, 'validation', packed.validation, dtype),
+    train: await writeSplit(options.outDir, packed.train),
+    validation: await writeSplit(options.outDir, packed.validation),
     files: files.map((file) => ({ ...file, use: useOf(file, heldOut, used.length) })),
   };
   const manifestText = `${JSON.stringify(manifest, undefined, 2)}\n`;
@@ -230,19 +230,9 @@ function requireLength(side: string, shards: readonly TokenArray[], sequenceLeng
   );
 }
 
-async function writeSplit(
-  outDir: string,
-  side: string,
-  packed: readonly TokenArray[],
-  dtype: TokenShard['dtype'],
-): Promise<DatasetSplit> {
+async function writeSplit(outDir: string, packed: readonly TokenArray[]): Promise<DatasetSplit> {
   const shards: TokenShard[] = [];
-  for (const [index, tokens] of packed.entries()) {
-    const path = `${side}-${String(index).padStart(5, '0')}.bin`;
-    const bytes = bytesOfTokens(tokens);
-    await writeAside(join(outDir, path), bytes);
-    shards.push({ path, dtype, tokens: tokens.length, digest: sha256(bytes) });
-  }
+  for (const tokens of packed) shards.push(await writeShard(outDir, tokens));
   return { tokens: packed.reduce((sum, { length }) => sum + length, 0), shards };
 }
 
