@@ -23,7 +23,10 @@ export const volumeSchema = z
     name: nameSchema.optional(),
     hostPath: place.optional(),
     nfs: place.optional(),
+    /** `s3://bucket/folder`: fetched before the job starts; written back after it when not read-only. */
     s3: place.optional(),
+    /** The secret with S3 credentials, as in an AWS credentials file. */
+    secret: nameSchema.optional(),
     mount: place.refine(
       (path) => !path.includes('\0') && !path.split('/').includes('..') && !/^\/+$/.test(path),
       'must be a path without ".." that is not the root',
@@ -34,7 +37,11 @@ export const volumeSchema = z
     (volume) =>
       [volume.name, volume.hostPath, volume.nfs, volume.s3].filter((each) => each !== undefined).length === 1,
     { message: 'needs exactly one of name, hostPath, nfs and s3' },
-  );
+  )
+  .refine((volume) => volume.secret === undefined || volume.s3 !== undefined, {
+    path: ['secret'],
+    message: 'is for volumes from s3',
+  });
 export type Volume = z.output<typeof volumeSchema>;
 
 /** A glob relative to the working directory. */

@@ -1,0 +1,5 @@
+export { createObjectCache, type ObjectCache } from './object-cache.ts';
+export { formatS3Address, parseS3Address } from './s3-address.ts';
+export { openS3Bucket } from './s3-bucket.ts';
+export { readS3Environment, readS3Secret, type S3Settings } from './s3-settings.ts';
+export { fetchVolume, isFetched, storeVolume, type VolumePlace } from './s3-volume.ts';

@@ -1,0 +1,1 @@
+export { startS3Double, type S3Double } from './s3-double.ts';
