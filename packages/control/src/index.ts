@@ -35,6 +35,7 @@ export * from './nodes/node-record.ts';
 export * from './nodes/evict-work.ts';
 export * from './nodes/observe-node.ts';
 export * from './queues/queue-record.ts';
+export * from './queues/usable-queue.ts';
 export { type KeepPolicy, parseKeepPolicy } from './retention/keep-policy.ts';
 export type { FoundFolder, KeptFiles } from './retention/kept-files.ts';
 export { createRetention } from './retention/retention.ts';

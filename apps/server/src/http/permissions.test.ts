@@ -35,7 +35,7 @@ const bodies: Partial<Record<RouteName, unknown>> = {
   'queues.create': { name: 'default' },
   'queues.update': {},
   'secrets.set': { value: 'x' },
-  'jobs.submit': { command: 'true', queue: 'ghost' },
+  'jobs.submit': { command: 'true', resources: { gpu: 9_000 } },
   'models.import': { name: 'ghost', path: '/nowhere' },
   'models.alias': { version: 1 },
   'endpoints.create': { name: 'ghost', model: 'ghost' },

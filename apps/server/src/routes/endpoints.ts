@@ -18,6 +18,7 @@ import {
   rollBack,
   startRollout,
   updateEndpoint,
+  usableQueue,
 } from '@gantry/control';
 import { createId } from '@gantry/kit';
 import type { Row, Tx } from '@gantry/ports';
@@ -148,7 +149,7 @@ export function endpointRoutes(platform: Platform): EndpointRoutes {
       const id = createId('ept', deps.clock.nowMs());
       const { name, model, queue: queueName, scaling, limits, cacheSeconds, contextTokens, ...rest } = body;
       await deps.store.tx({ tenantId: principal.tenantId }, async (tx) => {
-        const queue = await findOr404(tx, 'queue', principal.tenantId, queueName);
+        const queue = await usableQueue(tx, principal.tenantId, queueName);
         const version = await servedVersion(tx, principal.tenantId, model, rest.server !== undefined);
         const speculation = await draftOf(tx, principal.tenantId, rest.speculation);
         await tx.insert({

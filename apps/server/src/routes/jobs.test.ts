@@ -67,6 +67,23 @@ describe('what a state does not allow', () => {
   }, 120_000);
 });
 
+describe('a queue', () => {
+  test('of another tenant and one that does not exist are refused alike, to the letter', async () => {
+    await home.operator.call('queues.create', { body: { name: 'hidden', parent: 'root' } });
+    await home.operator.call('tenants.create', { body: { name: 'strangers' } });
+    const key = await home.keyOf('strangers', 'eve', 'member');
+    const use = async (queue: string): Promise<Answer> =>
+      home.ask('POST', '/api/v1/jobs', { key, body: { command: 'true', queue } });
+    const [foreign, ghost] = [await use('hidden'), await use('nowhere')];
+    expect([foreign.status, foreign.body.error.code]).toEqual([403, 'forbidden']);
+    expect(foreign.body.error.hint).toBe('yours: default');
+    const told = (answer: Answer, name: string): string =>
+      JSON.stringify({ ...answer.body.error, requestId: '' }).replaceAll(name, 'QUEUE');
+    expect(told(foreign, 'hidden')).toBe(told(ghost, 'nowhere'));
+    expect((await use('defalt')).body.error.hint).toBe('did you mean "default"?');
+  }, 120_000);
+});
+
 describe('the log of a job', () => {
   test('is read from where one was, by rank; a rank that is none is named with those there are', async () => {
     await ended({ name: 'talks', command: 'printf "0123456789"; printf err >&2', replicas: 2 });
@@ -87,7 +104,6 @@ describe('a list', () => {
     expect(await names('state=succeeded')).toEqual(expect.arrayContaining(['over', 'talks']));
     expect(await names('state=succeeded')).not.toContain('binary');
     expect(await names('queue=default&limit=500')).toContain('binary');
-    const { status, body } = await ask('GET', '?queue=ghost');
-    expect([status, body.error.code]).toEqual([404, 'not_found']);
+    expect((await ask('GET', '?queue=ghost')).status).toBe(403);
   });
 });

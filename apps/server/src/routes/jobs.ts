@@ -14,6 +14,7 @@ import {
   secretValues,
   requestStop,
   submitJob,
+  usableQueue,
   workerIdOf,
 } from '@gantry/control';
 import type { JobStatusRecord } from '@gantry/control';
@@ -46,9 +47,7 @@ export function jobRoutes(platform: Platform): JobRoutes {
     'jobs.list': async ({ principal }, { query }) => {
       const page = await deps.store.read({ tenantId: principal.tenantId }, async (tx) => {
         const queue =
-          query.queue === undefined
-            ? undefined
-            : await findOr404(tx, 'queue', principal.tenantId, query.queue);
+          query.queue === undefined ? undefined : await usableQueue(tx, principal.tenantId, query.queue);
         return tx.list('job', {
           tenantId: principal.tenantId,
           limit: query.limit,

@@ -4,8 +4,8 @@ import type { Tx } from '@gantry/ports';
 import { canEverRun, describeReason } from '@gantry/scheduling';
 import type { Caller } from '../caller.ts';
 import { type Deps } from '../deps.ts';
-import { findOr404 } from '../find.ts';
 import type { Hub } from '../hub.ts';
+import { usableQueue } from '../queues/usable-queue.ts';
 import { allRows } from '../rows.ts';
 import { buildSnapshot, jobRequest, queueSelectors } from '../scheduling/build-snapshot.ts';
 import { readPolicy } from '../scheduling/policy-row.ts';
@@ -31,7 +31,7 @@ export async function submitJob(
     );
   }
   const job = await deps.store.tx({ platform: true }, async (tx) => {
-    const queue = await findOr404(tx, 'queue', caller.tenantId, spec.queue, 'queue');
+    const queue = await usableQueue(tx, caller.tenantId, spec.queue);
     const children = await allRows(tx, 'queue', undefined, queue.id);
     if (children.length > 0) {
       throw new GantryError(

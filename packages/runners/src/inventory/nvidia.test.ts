@@ -119,6 +119,7 @@ describe('link islands', () => {
     const { devices } = readNvidia(
       machine(gpus),
       matrix(gpus, link, (a) => Math.floor((a * 2) / gpus)),
+      [],
     );
     expect(new Set(devices.map(({ island }) => island)).size).toBe(islands);
     expect(devices.map(({ numaNode }) => numaNode)).toEqual(
@@ -136,7 +137,7 @@ describe('link islands', () => {
   });
 
   it('is without links when the tool says nothing', () => {
-    const { devices } = readNvidia(machine(2), '');
+    const { devices } = readNvidia(machine(2), '', []);
     expect(new Set(devices.map(({ island }) => island)).size).toBe(2);
   });
 });

@@ -1,4 +1,7 @@
-/** NVIDIA accelerators through `nvidia-smi`. The parsers are pure; a machine without the program has no such device. */
+/**
+ * NVIDIA accelerators through `nvidia-smi`, and what the kernel log says against them. The parsers are pure; a machine
+ * without the program has no such device.
+ */
 import { execFile } from 'node:child_process';
 import { promisify, stripVTControlCharacters } from 'node:util';
 import {
@@ -8,6 +11,8 @@ import {
   type MigSlice,
   withIslands,
 } from './accelerator.ts';
+import { type KernelMessage, readKernelLog } from './kernel-log.ts';
+import { xidProblems } from './nvidia-xid.ts';
 
 const run = promisify(execFile);
 
@@ -17,7 +22,7 @@ export async function discoverNvidia(): Promise<Discovery> {
       run('nvidia-smi', ['-q', '-x'], { timeout: 20_000, maxBuffer: 32 * 1024 ** 2 }),
       run('nvidia-smi', ['topo', '-m'], { timeout: 20_000 }).catch(() => ({ stdout: '' })),
     ]);
-    return readNvidia(xml.stdout, topology.stdout);
+    return readNvidia(xml.stdout, topology.stdout, readKernelLog());
   } catch (error) {
     // The program is there and fails: a driver that does not answer is worth telling.
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { devices: [], facts: {} };
@@ -25,13 +30,20 @@ export async function discoverNvidia(): Promise<Discovery> {
   }
 }
 
-/** Both outputs together. */
-export function readNvidia(xml: string, topology: string): Discovery {
-  const found = parseNvidiaSmi(xml);
+/** All of them together; without the kernel log the facts say that Xid events are not seen. */
+export function readNvidia(
+  xml: string,
+  topology: string,
+  kernelLog: readonly KernelMessage[] | undefined,
+): Discovery {
+  const found = parseNvidiaSmi(xml, kernelLog ?? []);
   const { links, numaNodes } = parseTopology(topology);
   const devices = withIslands(found.devices, links, (link) => /^NV\d+$/.test(link));
   return {
-    ...found,
+    facts: {
+      ...found.facts,
+      ...(kernelLog === undefined ? { xidEvents: 'the kernel log cannot be read' } : {}),
+    },
     devices: devices.map((device) => {
       const numaNode = numaNodes.get(device.index);
       return numaNode === undefined ? device : { ...device, numaNode };
@@ -58,19 +70,22 @@ function leadingNumber(text: string | undefined): number | undefined {
   return match ? Number(match[1]) : undefined;
 }
 
-/** Reads the output of `nvidia-smi -q -x`. */
-export function parseNvidiaSmi(xml: string): Discovery {
+/** Reads the output of `nvidia-smi -q -x`, and whatever the kernel log holds against a device. */
+export function parseNvidiaSmi(xml: string, kernelLog: readonly KernelMessage[] = []): Discovery {
   const devices = [...xml.matchAll(/<gpu id="([^"]+)">([\s\S]*?)<\/gpu>/g)].map(
-    ([, bus = '', whole = ''], position) => toAccelerator(bus, whole, position),
+    ([, bus = '', whole = ''], position) => toAccelerator(bus, whole, position, xidProblems(kernelLog, bus)),
   );
-  const facts = { driverVersion: tag(xml, 'driver_version'), cudaVersion: tag(xml, 'cuda_version') };
+  const facts = {
+    driverVersion: tag(xml, 'driver_version'),
+    cudaVersion: tag(xml, 'cuda_version'),
+  };
   return {
     devices,
     facts: Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined)),
   };
 }
 
-function toAccelerator(bus: string, whole: string, position: number): Accelerator {
+function toAccelerator(bus: string, whole: string, position: number, xids: readonly string[]): Accelerator {
   const slices = section(whole, 'mig_devices');
   // Slices repeat the tags of the whole GPU, before it.
   const body = whole.replace(slices, '');
@@ -80,7 +95,7 @@ function toAccelerator(bus: string, whole: string, position: number): Accelerato
     toSlice(slice),
   );
   const free = mebibytes(tag(memory, 'free'));
-  const healthProblems = problemsOf(body);
+  const healthProblems = [...problemsOf(body), ...xids];
   const utilisation = leadingNumber(tag(section(body, 'utilization'), 'gpu_util'));
   const temperature = leadingNumber(tag(section(body, 'temperature'), 'gpu_temp'));
   return {

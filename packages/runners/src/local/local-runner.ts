@@ -19,6 +19,7 @@ import type { Runner, WorkerEvent, WorkerSpec } from '@gantry/ports';
 import { classifyExit } from './classify-exit.ts';
 import { type Isolation, probeIsolation } from './isolation.ts';
 import { killWorker } from './kill-worker.ts';
+import { mayStillBegin } from './may-still-begin.ts';
 import { readWorkerLog } from './read-worker-log.ts';
 import { type ReportTail, createReportTail } from './report-tail.ts';
 import {
@@ -50,7 +51,6 @@ interface Watched {
   isEnded: boolean;
 }
 
-const beginWithinMs = 10_000;
 const safeId = /^[a-z0-9][a-z0-9_.-]{0,120}$/;
 
 export function createLocalRunner(options: LocalRunnerOptions): Runner {
@@ -103,7 +103,7 @@ export function createLocalRunner(options: LocalRunnerOptions): Runner {
     const files = at(entry.workerId);
     const shim = readJson<ShimRecord>(files.shim);
     const isAlive =
-      shim === undefined ? mayStillBegin(entry, files) : startTimeOf(shim.shimPid) === shim.shimStart;
+      shim === undefined ? mayStillBegin(entry.shim, files) : startTimeOf(shim.shimPid) === shim.shimStart;
     if (isAlive) return;
     look(entry);
     if (entry.isEnded) return;
@@ -269,15 +269,6 @@ function makeMountPoint(cwd: string, source: string, target: string): void {
     mkdirSync(dirname(target), { recursive: true });
     writeFileSync(target, '');
   } else mkdirSync(target, { recursive: true });
-}
-
-/** Between the spawn of a shim and its first word lies a moment in which its server may die and another look. */
-function mayStillBegin(entry: Watched, files: ReturnType<typeof workerFiles>): boolean {
-  if (entry.shim !== undefined) return entry.shim.exitCode === null && entry.shim.signalCode === null;
-  const claimedAtMs = statSync(`${files.spec}.claim`, { throwIfNoEntry: false })?.mtimeMs ?? 0;
-  const ageMs = Date.now() - claimedAtMs;
-  if (ageMs < beginWithinMs) return true;
-  return !claim(files.begin) && ageMs < 2 * beginWithinMs;
 }
 
 function sizeOf(file: string): number {
