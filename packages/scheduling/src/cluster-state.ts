@@ -3,7 +3,7 @@
  * is also the tie order. Every change bumps the node's version and is logged in `touched`, from
  * which request classes bring their cached scores up to date.
  */
-import type { NodeState } from './snapshot.ts';
+import type { NodeLive, NodeState } from './snapshot.ts';
 
 /** When the log gets this long it starts anew and every class rescans once. */
 const TOUCHED_LIMIT = 2_000_000;
@@ -30,6 +30,9 @@ export class ClusterState {
   /** All devices of the node have the same model, profile and memory: one look suffices. */
   readonly uniform: Uint8Array;
   readonly version: Int32Array;
+  /** What nodes told last of themselves, and everything that lies on any of them. */
+  live: readonly (NodeLive | null)[] = [];
+  cached: ReadonlySet<string> = new Set();
   touched: number[] = [];
   generation = 0;
   /** Grows whenever capacity comes back: an old "does not fit" verdict is stale then. */
@@ -83,6 +86,12 @@ export class ClusterState {
       this.uniform[index] = same ? 1 : 0;
     }
     this.deviceStart[size] = at;
+    this.setLive(new Map(sorted.flatMap(({ id, live }) => (live === undefined ? [] : [[id, live]]))));
+  }
+
+  setLive(live: ReadonlyMap<string, NodeLive>): void {
+    this.live = this.nodes.map(({ id }) => live.get(id) ?? null);
+    this.cached = new Set(this.live.flatMap((node) => node?.cached ?? []));
   }
 
   touch(node: number): void {

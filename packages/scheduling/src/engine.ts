@@ -6,7 +6,7 @@
 import type { Plan } from './plan.ts';
 import { Cycle, type PlanOptions } from './plan-cycle.ts';
 import { Planning } from './planning.ts';
-import type { Snapshot, Workload } from './snapshot.ts';
+import type { NodeLive, Snapshot, Workload } from './snapshot.ts';
 
 export class Engine {
   readonly #options: PlanOptions;
@@ -52,6 +52,11 @@ export class Engine {
   /** What each queue used lately (`QueueNode.recentUse`); those not named used nothing. */
   setRecentUse(parts: ReadonlyMap<string, number>): void {
     this.#planning.setRecentUse(parts);
+  }
+
+  /** What nodes tell of themselves (`NodeState.live`), by node; those not named tell nothing. */
+  setLive(live: ReadonlyMap<string, NodeLive>): void {
+    this.#planning.setLive(live);
   }
 
   /** What a plan at this moment is made from, as plain data: to be written down and planned again. */

@@ -37,8 +37,10 @@ export {
 export {
   type AllocationMember,
   DEFAULT_TOPOLOGY_LEVELS,
+  type DataNeed,
   type DeviceState,
   type GroupRequest,
+  type NodeLive,
   type NodeState,
   type QueueNode,
   RESOURCE_NAMES,

@@ -2,14 +2,9 @@
  * Puts a gang on nodes: all of its minimum or nothing. One member at a time on the best node of
  * its class; with a topology wish inside the smallest domain that has room, best-fit domain first.
  */
+import { ClassTable } from './class-table.ts';
 import type { ClusterState } from './cluster-state.ts';
-import {
-  classKey,
-  type ClassRequest,
-  RequestClass,
-  shareMemoryBytes,
-  toClassRequest,
-} from './request-class.ts';
+import { type ClassRequest, type RequestClass, shareMemoryBytes } from './request-class.ts';
 import { fullestDevice, type Scorer } from './scorers.ts';
 import { DEFAULT_TOPOLOGY_LEVELS, type TaskGroup, type Workload } from './snapshot.ts';
 import type { PlacedMember, Statement } from './statement.ts';
@@ -36,9 +31,8 @@ export class Placer {
   readonly state: ClusterState;
   readonly statement: Statement;
   readonly #scorer: Scorer;
-  readonly #tieRank: Int32Array | null;
   readonly #levels: readonly string[];
-  readonly #classes = new Map<string, RequestClass>();
+  readonly classes: ClassTable;
   readonly #domains = new Map<string, Domain[]>();
 
   constructor(
@@ -50,24 +44,12 @@ export class Placer {
     this.state = state;
     this.statement = statement;
     this.#scorer = scorer;
-    this.#tieRank = options.tieRank ?? null;
+    this.classes = new ClassTable(state, scorer, options.tieRank ?? null);
     this.#levels = options.levels ?? DEFAULT_TOPOLOGY_LEVELS;
   }
 
   classOf(group: TaskGroup, workload: Workload): RequestClass {
-    const request = toClassRequest(group.request, workload);
-    const key = classKey(request);
-    let found = this.#classes.get(key);
-    if (found === undefined) {
-      found = new RequestClass(this.state, request, this.#scorer, this.#tieRank);
-      this.#classes.set(key, found);
-    }
-    return found;
-  }
-
-  /** Once there are more than so many classes all are dropped; those still needed are made again. */
-  forgetClasses(limit: number): void {
-    if (this.#classes.size > limit) this.#classes.clear();
+    return this.classes.of(group, workload);
   }
 
   /** On success the capacity is taken (not yet charged to a queue); on failure nothing changed. */
@@ -226,7 +208,9 @@ export class Placer {
     );
     const room = new Map(usable.map((node) => [node, requestClass.fitCount(node)]));
     // Most room first concentrates the gang on few nodes.
-    return usable.sort((a, b) => room.get(b)! - room.get(a)! || a - b);
+    return usable.sort(
+      (a, b) => room.get(b)! - room.get(a)! || requestClass.tieOf(a) - requestClass.tieOf(b),
+    );
   }
 
   #toMember(requestClass: RequestClass, group: string, index: number, node: number): PlacedMember {

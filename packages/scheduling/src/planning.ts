@@ -14,7 +14,7 @@ import { type Amounts, exact, QueueTree, RESOURCES } from './queue-tree.ts';
 import { toClassRequest } from './request-class.ts';
 import { createShadowPrice, type Scorer } from './scorers.ts';
 import { type Asked, ShapeTable } from './shape.ts';
-import type { AllocationMember, Snapshot, Workload } from './snapshot.ts';
+import type { AllocationMember, NodeLive, Snapshot, Workload } from './snapshot.ts';
 import { type Placed, type PlacedMember, Statement } from './statement.ts';
 
 /** So many shapes and request classes are kept for later cycles, used or not. */
@@ -98,7 +98,7 @@ export class Planning {
     this.tree.clearPledges();
     this.tree.divide(this.#total, this.#demand);
     this.#shapes.prune(() => this.lanes.shapes(), KEPT_SHAPES);
-    this.placer.forgetClasses(KEPT_CLASSES);
+    this.placer.classes.forget(KEPT_CLASSES);
   }
 
   setRecentUse(parts: ReadonlyMap<string, number>): void {
@@ -114,6 +114,18 @@ export class Planning {
         return recentUse === undefined ? queue : { ...queue, recentUse };
       }),
     };
+  }
+
+  setLive(live: ReadonlyMap<string, NodeLive>): void {
+    this.shape = {
+      ...this.shape,
+      nodes: this.shape.nodes.map(({ live: _before, ...node }) => {
+        const told = live.get(node.id);
+        return told === undefined ? node : { ...node, live: told };
+      }),
+    };
+    this.state.setLive(live);
+    this.placer.classes.retie();
   }
 
   isLeaving(workload: Workload): boolean {

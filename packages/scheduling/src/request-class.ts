@@ -242,9 +242,14 @@ export class RequestClass {
     this.#syncedAt = state.touched.length;
   }
 
+  /** Of equals the smaller goes first. */
+  tieOf(node: number): number {
+    return this.#tieRank === null ? node : this.#tieRank[node]!;
+  }
+
   #before(scoreA: number, nodeA: number, scoreB: number, nodeB: number): boolean {
     if (scoreA !== scoreB) return scoreA > scoreB;
-    return this.#tieRank === null ? nodeA < nodeB : this.#tieRank[nodeA]! < this.#tieRank[nodeB]!;
+    return this.tieOf(nodeA) < this.tieOf(nodeB);
   }
 
   #push(score: number, node: number): void {

@@ -1,6 +1,6 @@
 /**
  * Placement scorers: how good it is to put one member of a class on a node that has room for it.
- * Higher is better. Stated tie rule: equal scores go to the node with the smallest name.
+ * Higher is better; equal scores are parted by tie-order.ts.
  */
 import type { ClusterState } from './cluster-state.ts';
 import type { RequestClass } from './request-class.ts';

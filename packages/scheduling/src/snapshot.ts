@@ -40,9 +40,25 @@ export interface DeviceState {
   healthy: boolean;
 }
 
+/** What a node tells of itself from time to time; decides ties only (tie-order.ts). */
+export interface NodeLive {
+  /** What lies there already, by the keys of `Workload.data`. */
+  cached?: readonly string[];
+  /** Parts of the whole, 0..1. */
+  load?: number;
+  diskFree?: number;
+  networkFree?: number;
+}
+
+/** Data or weights that a workload reads: a digest or an address, the same on every node. */
+export interface DataNeed {
+  key: string;
+  bytes: number;
+}
+
 export interface NodeState {
   id: string;
-  /** Ties between equal nodes go to the smallest name. */
+  /** The last tie between equal nodes goes to the smallest name. */
   name: string;
   labels: Record<string, string>;
   taints: Taint[];
@@ -52,6 +68,7 @@ export interface NodeState {
   healthy: boolean;
   capacity: { cpuMilli: number; memoryBytes: number; storageBytes: number };
   devices: DeviceState[];
+  live?: NodeLive;
 }
 
 export interface QueueNode {
@@ -125,6 +142,7 @@ export interface Workload {
   topology?: TopologyWish;
   nodeSelector?: Readonly<Record<string, string>>;
   tolerations?: Toleration[];
+  data?: readonly DataNeed[];
   /** Of a running workload: where it is. */
   allocation?: AllocationMember[];
   /** Its eviction was ordered; it still holds its place until it is gone. */
