@@ -2,60 +2,70 @@
  * Fills a rank's shard from a checkpoint of any layout, reading only the blocks it needs: each element is found
  * by name and column, then by the rank that owned it.
  */
-import type { LlamaConfig } from '@gantry/formats';
-import { ownedSpans, rankAt, runsInto, stageLayout, type SavedStage } from '@gantry/training/parallel';
+import {
+  ownedSpans,
+  rankAt,
+  runsInto,
+  stageLayout,
+  type ElementRun,
+  type SavedStage,
+} from '@gantry/training/parallel';
 import type { ModelShard } from '../parallel/model-shard.ts';
-import type { StageBuffer } from '../parallel/stage-buffer.ts';
 import type { FoundCheckpoint } from './checkpoint-folder.ts';
 import type { ShardRecord } from './checkpoint-manifest.ts';
-import { ShardReader } from './shard-reader.ts';
+import { ShardReader, type ShardSegment } from './shard-reader.ts';
+
+type ModelConfig = Parameters<typeof stageLayout>[0];
 
 export async function readCheckpoint(
   { path, manifest }: FoundCheckpoint,
-  config: LlamaConfig,
+  config: ModelConfig,
   shard: ModelShard,
 ): Promise<void> {
   const { layout, blockBytes } = manifest;
-  for (const { stage, runs } of runsInto(shard.layout, savedStages(manifest.layout, config))) {
-    for (let data = 0; data < layout.data; data += 1) {
-      const rank = rankAt(layout, { data, tensor: stage.tensorIndex, pipeline: stage.pipelineIndex });
-      const record = manifest.shards.find((one) => one.rank === rank);
-      if (record === undefined) throw new Error(`the shard of rank ${rank} is missing`);
-      const owned = ownedSpans(stage.layout, data, layout.data);
-      await using reader = new ShardReader(path, record, blockBytes);
-      for (const [kind, buffer] of shard.saved.entries()) {
-        const base = kind * owned.length;
-        for (const run of runs) {
-          for (const span of owned.spans) {
-            const from = Math.max(run.from, span.from);
-            const to = Math.min(run.from + run.length, span.to);
-            if (from >= to) continue;
-            const source = base + span.at + from - span.from;
-            await copyHeld(buffer, run.to + from - run.from, to - from, source, reader);
-          }
-        }
+  try {
+    for (const { stage, runs } of runsInto(shard.layout, savedStages(manifest.layout, config))) {
+      for (let data = 0; data < layout.data; data += 1) {
+        const rank = rankAt(layout, { data, tensor: stage.tensorIndex, pipeline: stage.pipelineIndex });
+        const record = manifest.shards.find((one) => one.rank === rank);
+        if (record === undefined) throw new Error(`the shard of rank ${rank} is missing`);
+        await using reader = new ShardReader(path, record, blockBytes);
+        await reader.read(segmentsOf(runs, ownedSpans(stage.layout, data, layout.data), shard));
       }
     }
+  } catch (error) {
+    // Half a checkpoint is none: whoever starts anew starts from moments of zero.
+    for (const { values } of shard.saved) values.fill(0);
+    throw error;
   }
 }
 
-/** Of elements [target, target + length) of the stage only those that the buffer holds are read. */
-async function copyHeld(
-  buffer: StageBuffer,
-  target: number,
-  length: number,
-  source: number,
-  reader: ShardReader,
-): Promise<void> {
-  for (const { from, to } of buffer.held(target, target + length)) {
-    const start = source + from - target;
-    await reader.read(start, to - from, (at, values) => buffer.write(from + at - start, values));
+/** What the shard wants of the spans that one rank owned. */
+function segmentsOf(
+  runs: readonly ElementRun[],
+  owned: ReturnType<typeof ownedSpans>,
+  shard: ModelShard,
+): ShardSegment[] {
+  const segments: ShardSegment[] = [];
+  for (const [kind, buffer] of shard.saved.entries()) {
+    const base = kind * owned.length;
+    for (const run of runs) {
+      for (const span of owned.spans) {
+        const from = Math.max(run.from, span.from);
+        const to = Math.min(run.from + run.length, span.to);
+        if (from >= to) continue;
+        const first = run.to + from - run.from;
+        for (const held of buffer.held(first, first + to - from))
+          segments.push({ from: base + span.at + from - span.from + held.from - first, into: held.values });
+      }
+    }
   }
+  return segments;
 }
 
 function savedStages(
   { tensor, pipeline }: { tensor: number; pipeline: number },
-  config: LlamaConfig,
+  config: ModelConfig,
 ): SavedStage[] {
   return Array.from({ length: tensor * pipeline }, (_, index) => {
     const [tensorIndex, pipelineIndex] = [index % tensor, Math.floor(index / tensor)];

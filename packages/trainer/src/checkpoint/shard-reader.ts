@@ -1,24 +1,47 @@
-/** Reads elements of a rank's shard, from its files, block by block; every block is checked before it is used. */
+/**
+ * Reads elements of a rank's shard straight to where they belong, some blocks ahead of the one whose checksum is
+ * made. A block that is wanted whole is never copied; one that is wanted in part is read aside.
+ */
 import { open, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import type { ShardFile, ShardRecord } from './checkpoint-manifest.ts';
 
-interface Block {
+/** Elements of the shard from `from` on, and where they go. */
+export interface ShardSegment {
+  readonly from: number;
+  readonly into: Float32Array;
+}
+
+/** What is wanted of one block; `at` in bytes of the block. */
+interface Piece {
+  readonly at: number;
+  readonly into: Uint8Array;
+}
+
+interface BlockPlan {
   readonly file: ShardFile;
   readonly number: number;
-  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly length: number;
+  readonly pieces: readonly Piece[];
 }
+
+interface LoadedBlock {
+  readonly plan: BlockPlan;
+  readonly bytes: Uint8Array;
+  /** When the block was read aside. */
+  readonly scratch: Uint8Array | undefined;
+}
+
+/** Blocks on their way at one time. */
+const depth = 4;
 
 export class ShardReader implements AsyncDisposable {
   readonly #directory: string;
   readonly #record: ShardRecord;
   readonly #blockBytes: number;
   readonly #handles = new Map<ShardFile, Promise<FileHandle>>();
-  /** One block is used while the next is read. */
-  #held: Block | undefined;
-  #coming: { readonly file: ShardFile; readonly number: number; readonly block: Promise<Block> } | undefined;
-  readonly #free: Uint8Array<ArrayBuffer>[] = [];
+  readonly #free: Uint8Array[] = [];
 
   constructor(directory: string, record: ShardRecord, blockBytes: number) {
     this.#directory = directory;
@@ -26,81 +49,99 @@ export class ShardReader implements AsyncDisposable {
     this.#blockBytes = blockBytes;
   }
 
-  /** Hands over elements [from, from + length) in pieces, valid until the next one. Throws a sentence. */
-  async read(from: number, length: number, take: (at: number, values: Float32Array) => void): Promise<void> {
-    let at = from * 4;
-    const end = at + length * 4;
-    while (at < end) {
-      const { file, start } = this.#fileAt(at);
-      const number = Math.floor((at - start) / this.#blockBytes);
-      const bytes = await this.#load(file, number, end - start);
-      const blockStart = start + number * this.#blockBytes;
-      const stop = Math.min(end, blockStart + bytes.length);
-      take(at / 4, new Float32Array(bytes.buffer, at - blockStart, (stop - at) / 4));
+  /** Throws a sentence when a block is not what was written; what is filled by then is not to be used. */
+  async read(segments: readonly ShardSegment[]): Promise<void> {
+    await this.#run(this.#plan(joined(segments)));
+  }
+
+  /** Reads all of it, for its checksums only. */
+  async verify(): Promise<void> {
+    const plans = this.#record.files.flatMap((file) =>
+      file.blocks.map((_, number) => this.#blockPlan(file, number, [])),
+    );
+    await this.#run(plans);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const handle of this.#handles.values()) await (await handle.catch(() => undefined))?.close();
+  }
+
+  async #run(plans: readonly BlockPlan[]): Promise<void> {
+    const coming: Promise<LoadedBlock>[] = [];
+    let next = 0;
+    try {
+      while (next < plans.length || coming.length > 0) {
+        while (coming.length < depth && next < plans.length) {
+          const loading = this.#load(plans[next++] as BlockPlan);
+          // Whoever waits for it hears of its failure.
+          loading.catch(() => undefined);
+          coming.push(loading);
+        }
+        this.#take(await (coming.shift() as Promise<LoadedBlock>));
+      }
+    } finally {
+      await Promise.allSettled(coming);
+    }
+  }
+
+  #take({ plan, bytes, scratch }: LoadedBlock): void {
+    const { file, number, pieces } = plan;
+    if (crc32(bytes) !== file.blocks[number])
+      throw new Error(`${file.path} does not agree with its checksum at block ${number}`);
+    if (scratch === undefined) return;
+    for (const { at, into } of pieces) into.set(bytes.subarray(at, at + into.length));
+    this.#free.push(scratch);
+  }
+
+  async #load(plan: BlockPlan): Promise<LoadedBlock> {
+    const { file, number, length, pieces } = plan;
+    const [piece] = pieces;
+    const isWhole = pieces.length === 1 && piece?.into.length === length;
+    const scratch = isWhole ? undefined : (this.#free.pop() ?? new Uint8Array(this.#blockBytes));
+    const bytes = isWhole ? piece.into : (scratch as Uint8Array).subarray(0, length);
+    const handle = await this.#open(file);
+    for (let read = 0; read < length;) {
+      const { bytesRead } = await handle.read(bytes, read, length - read, number * this.#blockBytes + read);
+      if (bytesRead === 0) throw new Error(`${file.path} is cut short`);
+      read += bytesRead;
+    }
+    return { plan, bytes, scratch };
+  }
+
+  /** Blocks in the order of the files, each once, with all that is wanted of it. */
+  #plan(segments: readonly ShardSegment[]): BlockPlan[] {
+    const plans: BlockPlan[] = [];
+    let start = 0;
+    for (const file of this.#record.files) {
+      const pieces = new Map<number, Piece[]>();
+      for (const { from, into } of segments) this.#cut(from * 4 - start, bytesOf(into), file, pieces);
+      for (const number of [...pieces.keys()].toSorted((one, other) => one - other))
+        plans.push(this.#blockPlan(file, number, pieces.get(number) ?? []));
+      start += file.bytes;
+    }
+    const last = segments.at(-1);
+    if (last !== undefined && (last.from + last.into.length) * 4 > start)
+      throw new Error(`the shard of rank ${this.#record.rank} is too short`);
+    return plans;
+  }
+
+  /** Of `into`, whose bytes begin at `from` of the file, what lies in this file, by block. */
+  #cut(from: number, into: Uint8Array, file: ShardFile, pieces: Map<number, Piece[]>): void {
+    const end = Math.min(from + into.length, file.bytes);
+    for (let at = Math.max(0, from); at < end;) {
+      const number = Math.floor(at / this.#blockBytes);
+      const stop = Math.min(end, (number + 1) * this.#blockBytes);
+      const piece = { at: at - number * this.#blockBytes, into: into.subarray(at - from, stop - from) };
+      const known = pieces.get(number);
+      if (known === undefined) pieces.set(number, [piece]);
+      else known.push(piece);
       at = stop;
     }
   }
 
-  /** Reads all of it. */
-  async verify(): Promise<void> {
-    for (const file of this.#record.files) {
-      for (let number = 0; number < file.blocks.length; number += 1)
-        await this.#load(file, number, file.bytes);
-    }
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#coming?.block.catch(() => undefined);
-    for (const handle of this.#handles.values()) await (await handle.catch(() => undefined))?.close();
-  }
-
-  #fileAt(position: number): { file: ShardFile; start: number } {
-    let start = 0;
-    for (const file of this.#record.files) {
-      if (position < start + file.bytes) return { file, start };
-      start += file.bytes;
-    }
-    throw new Error(`the shard of rank ${this.#record.rank} is too short`);
-  }
-
-  /** A block, checked; the one after it is on its way if it begins before `end` (bytes of the file). */
-  async #load(file: ShardFile, number: number, end: number): Promise<Uint8Array<ArrayBuffer>> {
-    if (this.#held?.file === file && this.#held.number === number) return this.#held.bytes;
-    this.#release();
-    const coming = this.#coming;
-    this.#coming = undefined;
-    const isComing = coming?.file === file && coming.number === number;
-    if (!isComing)
-      await coming?.block.then(
-        (block) => this.#free.push(wholeOf(block)),
-        () => undefined,
-      );
-    const block = await (isComing ? coming.block : this.#fetch(file, number));
-    if ((number + 1) * this.#blockBytes < Math.min(end, file.bytes)) {
-      const next = this.#fetch(file, number + 1);
-      // Whoever asks for it hears of its failure.
-      next.catch(() => undefined);
-      this.#coming = { file, number: number + 1, block: next };
-    }
-    if (crc32(block.bytes) !== file.blocks[number]) {
-      throw new Error(`${file.path} does not agree with its checksum at block ${number}`);
-    }
-    this.#held = block;
-    return block.bytes;
-  }
-
-  #release(): void {
-    if (this.#held !== undefined) this.#free.push(wholeOf(this.#held));
-    this.#held = undefined;
-  }
-
-  async #fetch(file: ShardFile, number: number): Promise<Block> {
+  #blockPlan(file: ShardFile, number: number, pieces: readonly Piece[]): BlockPlan {
     const length = Math.min(this.#blockBytes, file.bytes - number * this.#blockBytes);
-    const bytes = (this.#free.pop() ?? new Uint8Array(this.#blockBytes)).subarray(0, length);
-    const handle = await this.#open(file);
-    const { bytesRead } = await handle.read(bytes, 0, length, number * this.#blockBytes);
-    if (bytesRead !== length) throw new Error(`${file.path} is cut short`);
-    return { file, number, bytes };
+    return { file, number, length, pieces };
   }
 
   #open(file: ShardFile): Promise<FileHandle> {
@@ -122,6 +163,27 @@ export class ShardReader implements AsyncDisposable {
   }
 }
 
-function wholeOf({ bytes }: Block): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(bytes.buffer);
+/** Neighbours in the shard that are neighbours in memory too become one: more blocks are wanted whole. */
+function joined(segments: readonly ShardSegment[]): ShardSegment[] {
+  const all: ShardSegment[] = [];
+  for (const segment of segments.toSorted((one, other) => one.from - other.from)) {
+    const last = all.at(-1);
+    const isNext =
+      last !== undefined &&
+      last.from + last.into.length === segment.from &&
+      last.into.buffer === segment.into.buffer &&
+      last.into.byteOffset + last.into.byteLength === segment.into.byteOffset;
+    if (!isNext) {
+      all.push(segment);
+      continue;
+    }
+    const { buffer, byteOffset, length } = last.into;
+    const into = new Float32Array(buffer, byteOffset, length + segment.into.length);
+    all[all.length - 1] = { from: last.from, into };
+  }
+  return all;
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
 }

@@ -36,12 +36,14 @@ export class StageBuffer {
     }
   }
 
-  /** Which of the stage's elements [from, to) it holds. */
-  held(from: number, to: number): { from: number; to: number }[] {
-    if (this.#spans === undefined) return [{ from, to }];
+  /** What it holds of the stage's elements [from, to), where it lies. */
+  held(from: number, to: number): { readonly from: number; readonly values: Float32Array }[] {
+    if (this.#spans === undefined) return [{ from, values: this.values.subarray(from, to) }];
     return this.#spans.flatMap((span) => {
-      const held = { from: Math.max(from, span.from), to: Math.min(to, span.to) };
-      return held.from < held.to ? [held] : [];
+      const [start, end] = [Math.max(from, span.from), Math.min(to, span.to)];
+      if (start >= end) return [];
+      const at = span.at + start - span.from;
+      return [{ from: start, values: this.values.subarray(at, at + end - start) }];
     });
   }
 }
