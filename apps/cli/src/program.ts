@@ -11,6 +11,7 @@ import { jobCommands } from './commands/job.ts';
 import { keyCommands } from './commands/key.ts';
 import { loginCommand } from './commands/login.ts';
 import { modelCommands } from './commands/model.ts';
+import { modelGateCommands } from './commands/model-gate.ts';
 import { modelToolCommands } from './commands/model-tools.ts';
 import { nodeCommands } from './commands/node.ts';
 import { planCommand } from './commands/plan.ts';
@@ -44,6 +45,7 @@ const register: readonly ((program: Command) => void)[] = [
   secretCommands,
   modelCommands,
   modelToolCommands,
+  modelGateCommands,
   endpointCommands,
   endpointRolloutCommands,
   // Sharing.

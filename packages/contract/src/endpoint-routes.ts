@@ -11,6 +11,7 @@ import {
   servingLimits,
   servingLimitsSchema,
 } from './endpoint.ts';
+import { gateOverride } from './model-gate.ts';
 import type { RouteDefinition } from './routes.ts';
 
 const route = <const T extends RouteDefinition>(definition: T): T => definition;
@@ -57,7 +58,8 @@ export const endpointRoutes = {
     path: '/api/v1/endpoints/:name',
     summary: 'Roll to another version at once, scale, or change limits, without a failed request',
     permission: 'write',
-    errors: ['not_found', 'validation_failed', 'version_conflict'],
+    errors: ['not_found', 'validation_failed', 'version_conflict', 'gate_not_passed'],
+    query: gateOverride,
     body: endpointUpdate,
     response: endpointSchema,
     conditional: true,
@@ -76,7 +78,8 @@ export const endpointRoutes = {
     path: '/api/v1/endpoints/:name/rollout',
     summary: 'Give part of the traffic to another version, or change that part',
     permission: 'write',
-    errors: ['not_found', 'validation_failed', 'version_conflict'],
+    errors: ['not_found', 'validation_failed', 'version_conflict', 'gate_not_passed'],
+    query: gateOverride,
     body: rolloutCreate,
     response: endpointSchema,
     conditional: true,
@@ -86,7 +89,8 @@ export const endpointRoutes = {
     path: '/api/v1/endpoints/:name/promote',
     summary: 'End the rollout: its version takes all traffic',
     permission: 'write',
-    errors: ['not_found', 'invalid_transition', 'version_conflict'],
+    errors: ['not_found', 'invalid_transition', 'version_conflict', 'gate_not_passed'],
+    query: gateOverride,
     response: endpointSchema,
     conditional: true,
   }),

@@ -7,6 +7,7 @@ export * from './job-file-schema.ts';
 export * from './job.ts';
 export * from './job-data.ts';
 export * from './prices.ts';
+export * from './model-gate.ts';
 export * from './resources.ts';
 export * from './routes.ts';
 export * from './transitions.ts';

@@ -1,6 +1,7 @@
 /** Registered models; part of the one table in routes.ts. */
 import { z } from 'zod';
 import { pageOf, pageQuery } from './common.ts';
+import { evaluationCreate, gateOverride, modelGate } from './model-gate.ts';
 import { modelImport, modelSchema, modelVersionSchema } from './resources.ts';
 import { type RouteDefinition, named, ok, route } from './route.ts';
 
@@ -46,10 +47,31 @@ export const modelRoutes = {
     path: '/api/v1/models/:name/aliases/:alias',
     summary: 'Point an alias at a version',
     permission: 'write',
-    errors: ['not_found', 'validation_failed'],
+    errors: ['not_found', 'validation_failed', 'gate_not_passed'],
+    query: gateOverride,
     body: z.strictObject({ version: z.number().int().positive() }),
     response: modelSchema,
     conditional: true,
+  }),
+  'models.gate': route({
+    method: 'PUT',
+    path: '/api/v1/models/:name/gate',
+    summary: 'Say what a version must have shown before it may take traffic',
+    permission: 'admin',
+    errors: ['not_found', 'validation_failed'],
+    body: modelGate,
+    response: modelSchema,
+    conditional: true,
+  }),
+  'models.evaluate': route({
+    method: 'POST',
+    path: '/api/v1/models/:name/versions/:number/evaluations',
+    summary: 'Keep what an evaluation of a version measured',
+    permission: 'write',
+    errors: ['not_found', 'validation_failed'],
+    body: evaluationCreate,
+    response: modelVersionSchema,
+    successStatus: 201,
   }),
   'models.delete': route({
     method: 'DELETE',

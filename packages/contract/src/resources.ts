@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { baseShape, byteSizeSchema, nameSchema, timeSchema } from './common.ts';
+import { digestSchema, evaluationSchema, gateVerdictSchema, modelGate } from './model-gate.ts';
 
 /** A share of each resource; a missing one is unlimited (limit) or nothing promised (deserved). */
 export const shareSchema = z.strictObject({
@@ -98,6 +99,10 @@ export const modelVersionSchema = z.object({
   files: z.array(z.object({ path: z.string(), digest: z.string(), bytes: z.number() })),
   metrics: z.record(z.string(), z.number()),
   lineage: z.record(z.string(), z.unknown()),
+  /** Whether it may take traffic. */
+  gate: gateVerdictSchema,
+  /** Newest first. */
+  evaluations: z.array(evaluationSchema),
   createdAt: timeSchema,
 });
 export type ModelVersion = z.output<typeof modelVersionSchema>;
@@ -105,11 +110,22 @@ export const modelSchema = z.object({
   ...baseShape,
   aliases: z.record(z.string(), z.number()),
   latest: z.number().int().optional(),
+  gate: modelGate.optional(),
 });
 export const modelImport = z.strictObject({
   name: nameSchema,
   /** A directory or file on the server's machine; the caller must be operator or the path inside an allowed root. */
   path: z.string().min(1).max(4096),
+  /** What it was made from and how; such a version must pass the gate of its model. */
+  source: z
+    .strictObject({
+      /** A version, `name@1`; or its file by SHA-256. */
+      model: z.string().min(1).max(200).optional(),
+      digest: digestSchema.optional(),
+      /** `quantize Q8_0`. */
+      tool: z.string().min(1).max(200),
+    })
+    .optional(),
 });
 
 export const eventSchema = z.object({

@@ -30,6 +30,8 @@ export { bookStoredBytes } from './ledger/stored-bytes.ts';
 export { usageNow } from './ledger/usage-now.ts';
 export * from './models/model-record.ts';
 export { registerVersion, storeModelFiles } from './models/register-version.ts';
+export * from './models/pass-gate.ts';
+export * from './models/promotion-gate.ts';
 export * from './models/resolve-version.ts';
 export * from './nodes/node-record.ts';
 export * from './nodes/evict-work.ts';

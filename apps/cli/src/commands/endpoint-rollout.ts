@@ -4,6 +4,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { example, group, numberOption } from '../command-group.ts';
 import { connect } from '../connection.ts';
 import { coloured, showOne } from '../output.ts';
+import { type Overriding, overridable } from '../overridable.ts';
 import { view, watchable } from '../view.ts';
 import { describeRollout, describeStats } from '../views/rollout.ts';
 
@@ -48,46 +49,51 @@ export function endpointRolloutCommands(program: Command): void {
   });
 
   example(
-    endpoint
-      .command('rollout <name>')
-      .description('Give part of the traffic to another version, or change that part')
-      .requiredOption('--to <REF>', 'name, name@3 or name@alias')
-      .option('--percent <N>', 'of the traffic', numberOption, 10)
-      .addOption(
-        new Option('--mode <MODE>', 'who is answered by it')
-          .choices(['canary', 'shadow', 'ab'])
-          .default('canary'),
-      )
-      .option('--manual', 'tell the verdict, but leave the decision to you')
-      .option('--min-pairs <N>', 'pairs of requests before a promotion', numberOption, 200),
+    overridable(
+      endpoint
+        .command('rollout <name>')
+        .description('Give part of the traffic to another version, or change that part')
+        .requiredOption('--to <REF>', 'name, name@3 or name@alias')
+        .option('--percent <N>', 'of the traffic', numberOption, 10)
+        .addOption(
+          new Option('--mode <MODE>', 'who is answered by it')
+            .choices(['canary', 'shadow', 'ab'])
+            .default('canary'),
+        )
+        .option('--manual', 'tell the verdict, but leave the decision to you')
+        .option('--min-pairs <N>', 'pairs of requests before a promotion', numberOption, 200),
+    ),
     'gantry endpoint rollout chat --to quickstart@2 --percent 5',
     'gantry endpoint rollout chat --to quickstart@2 --mode shadow --percent 100',
-  ).action(
-    async (
-      name: string,
-      options: { to: string; percent: number; mode: Mode; manual?: boolean; minPairs: number },
-      command: Command,
-    ) => {
-      const { to, percent, mode, minPairs } = options;
-      const found = await connect(command).client.call('endpoints.rollout', {
-        params: { name },
-        body: { to, percent, mode, minPairs, automatic: options.manual !== true },
-      });
-      showOne(command, found, () => describeRollout(found));
-    },
-  );
-
-  const ending = (verb: 'promote' | 'rollback', description: string): void => {
-    example(
-      endpoint.command(`${verb} <name>`).description(description),
-      `gantry endpoint ${verb} chat`,
-    ).action(async (name: string, _options: unknown, command: Command) => {
-      const found = await connect(command).client.call(`endpoints.${verb}`, { params: { name } });
-      showOne(command, found, () => `  ${found.name} serves ${found.model}   ${coloured(found.state)}`);
+  ).action(async (name: string, options: RolloutOptions, command: Command) => {
+    const { to, percent, mode, minPairs } = options;
+    const found = await connect(command).client.call('endpoints.rollout', {
+      params: { name },
+      query: { override: options.override },
+      body: { to, percent, mode, minPairs, automatic: options.manual !== true },
     });
-  };
-  ending('promote', 'End the rollout: its version takes all traffic');
-  ending('rollback', 'End the rollout, or go back to the version before this one');
+    showOne(command, found, () => describeRollout(found));
+  });
+
+  const tell = (command: Command, found: Endpoint): void =>
+    showOne(command, found, () => `  ${found.name} serves ${found.model}   ${coloured(found.state)}`);
+  example(
+    overridable(
+      endpoint.command('promote <name>').description('End the rollout: its version takes all traffic'),
+    ),
+    'gantry endpoint promote chat',
+  ).action(async (name: string, { override }: Overriding, command: Command) => {
+    const request = { params: { name }, query: { override } };
+    tell(command, await connect(command).client.call('endpoints.promote', request));
+  });
+  example(
+    endpoint
+      .command('rollback <name>')
+      .description('End the rollout, or go back to the version before this one'),
+    'gantry endpoint rollback chat',
+  ).action(async (name: string, _options: unknown, command: Command) => {
+    tell(command, await connect(command).client.call('endpoints.rollback', { params: { name } }));
+  });
 
   example(
     endpoint
@@ -180,6 +186,14 @@ export function endpointRolloutCommands(program: Command): void {
         ),
     });
   });
+}
+
+interface RolloutOptions extends Overriding {
+  readonly to: string;
+  readonly percent: number;
+  readonly mode: Mode;
+  readonly manual?: boolean;
+  readonly minPairs: number;
 }
 
 interface ServeOptions {

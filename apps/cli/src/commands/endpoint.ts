@@ -7,6 +7,7 @@ import { connect } from '../connection.ts';
 import { readEndpointFile } from '../endpoint-file.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { coloured, isJson, showOne } from '../output.ts';
+import { type Overriding, overridable } from '../overridable.ts';
 import { streamCompletion } from '../stream-completion.ts';
 import { view, viewList, watchable } from '../view.ts';
 import { describeEndpoint, readyOf } from '../views/endpoint.ts';
@@ -69,16 +70,20 @@ export function endpointCommands(program: Command): void {
   });
 
   example(
-    endpoint
-      .command('update <name>')
-      .description('Roll to another version, or scale')
-      .option('--model <REF>', 'name, name@3 or name@alias')
-      .option('--replicas <N>', 'processes', numberOption),
+    overridable(
+      endpoint
+        .command('update <name>')
+        .description('Roll to another version, or scale')
+        .option('--model <REF>', 'name, name@3 or name@alias')
+        .option('--replicas <N>', 'processes', numberOption),
+    ),
     'gantry endpoint update chat --model quickstart@2',
-  ).action(async (name: string, options: { model?: string; replicas?: number }, command: Command) => {
+  ).action(async (name: string, options: UpdateOptions, command: Command) => {
+    const { override, ...body } = options;
     const found = await connect(command).client.call('endpoints.update', {
       params: { name },
-      body: options,
+      query: { override },
+      body,
     });
     showOne(
       command,
@@ -111,6 +116,11 @@ export function endpointCommands(program: Command): void {
     }
     showOne(command, { endpoint: name, prompt, text }, () => '');
   });
+}
+
+interface UpdateOptions extends Overriding {
+  readonly model?: string;
+  readonly replicas?: number;
 }
 
 interface CreateOptions {

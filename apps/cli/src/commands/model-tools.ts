@@ -1,5 +1,7 @@
 /** Tools on models: other formats, smaller weights, how good an endpoint's answers are, and how fast. */
-import { resolve } from 'node:path';
+import { createHash } from 'node:crypto';
+import { createReadStream, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { formatBytes } from '@gantry/kit';
 import { CliError } from '../cli-error.ts';
@@ -16,7 +18,8 @@ import {
   type SmallerModel,
   type SmallerType,
 } from '../model-tools/quantise-model.ts';
-import { describeEvaluation, describeLoad } from '../views/model-tools.ts';
+import { recordEvaluation } from '../model-tools/record-evaluation.ts';
+import { describeEvaluation, describeLoad, describeRecorded } from '../views/model-tools.ts';
 
 export function modelToolCommands(program: Command): void {
   const model = group(program, 'model', 'Registered models');
@@ -38,7 +41,7 @@ export function modelToolCommands(program: Command): void {
       command: Command,
     ) => {
       const made = await convertModel(from, to, options.type);
-      await importAs(command, options.import, to);
+      await importAs(command, options.import, to, { from, tool: `convert ${options.type}` });
       showOne(command, made, () => `  ✓ ${to}   ${formatBytes(made.bytes)}${importedLine(options.import)}`);
     },
   );
@@ -54,7 +57,7 @@ export function modelToolCommands(program: Command): void {
   ).action(
     async (from: string, to: string, options: { type: SmallerType; import?: string }, command: Command) => {
       const made = await quantiseModel(from, to, options.type);
-      await importAs(command, options.import, to);
+      await importAs(command, options.import, to, { from, tool: `quantize ${options.type}` });
       showOne(
         command,
         made,
@@ -68,20 +71,25 @@ export function modelToolCommands(program: Command): void {
     model
       .command('evaluate <endpoint>')
       .description('Perplexity on held-out text; against another endpoint, whether it may take its place')
-      .requiredOption('--data <FILE>', 'text that neither was trained on')
+      .requiredOption('--data <FILE>', 'text that neither was trained on; .jsonl: rows for a tensor model')
       .option('--against <ENDPOINT>', 'the source that it must agree with')
       .option('--characters <N>', 'of the text', countOption, 50_000)
-      .option('--window <N>', 'characters that are scored together', countOption, 800),
+      .option('--window <N>', 'characters that are scored together', countOption, 800)
+      .option('--no-record', 'do not keep it with the version'),
     'gantry model evaluate small --against full --data held-out.txt',
+    'gantry model evaluate scorer-int8 --against scorer --data rows.jsonl',
   ).action(
     async (
       endpoint: string,
-      options: { data: string; against?: string; characters: number; window: number },
+      options: { data: string; against?: string; characters: number; window: number; record: boolean },
       command: Command,
     ) => {
-      const { url, key } = connect(command);
+      const { url, key, client } = connect(command);
       const found = await evaluateEndpoint({ url, key }, { endpoint, ...options });
-      showOne(command, found, () => describeEvaluation(found));
+      const kept = options.record ? await recordEvaluation(client, found) : undefined;
+      showOne(command, { ...found, ...kept }, () =>
+        [describeEvaluation(found), ...(kept === undefined ? [] : [describeRecorded(kept)])].join('\n'),
+      );
       if (found.failures.length > 0) process.exitCode = exitCodes.refused;
     },
   );
@@ -115,9 +123,25 @@ export function modelToolCommands(program: Command): void {
   });
 }
 
-async function importAs(command: Command, name: string | undefined, path: string): Promise<void> {
+/** With what it was made from: the platform finds the version by the digest of its file. */
+async function importAs(
+  command: Command,
+  name: string | undefined,
+  path: string,
+  { from, tool }: { readonly from: string; readonly tool: string },
+): Promise<void> {
   if (name === undefined) return;
-  await connect(command).client.call('models.import', { body: { name, path: resolve(path) } });
+  const file = [from, join(from, 'model.safetensors')].find(
+    (each) => statSync(each, { throwIfNoEntry: false })?.isFile() === true,
+  );
+  const source = { tool, ...(file === undefined ? {} : { digest: await digestOf(file) }) };
+  await connect(command).client.call('models.import', { body: { name, path: resolve(path), source } });
+}
+
+async function digestOf(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
+  return `sha256:${hash.digest('hex')}`;
 }
 
 const importedLine = (name: string | undefined): string =>

@@ -6,6 +6,7 @@ import { CliError } from '../cli-error.ts';
 import { example, group } from '../command-group.ts';
 import { connect } from '../connection.ts';
 import { ago, showOne } from '../output.ts';
+import { type Overriding, overridable } from '../overridable.ts';
 import { viewList, watchable } from '../view.ts';
 
 export function modelCommands(program: Command): void {
@@ -37,12 +38,13 @@ export function modelCommands(program: Command): void {
     const { client } = connect(command);
     await viewList(command, {
       load: async () => (await client.call('models.versions', { params: { name } })).items,
-      heads: ['version', 'formats', 'size', 'validation loss', 'from', 'made'],
+      heads: ['version', 'formats', 'size', 'validation loss', 'gate', 'from', 'made'],
       row: (each) => [
         `${each.model}@${each.number}`,
         each.formats.join(', '),
         formatBytes(each.bytes),
         each.metrics['validationLoss']?.toFixed(3) ?? '–',
+        each.gate.state,
         originOf(each.lineage),
         ago(each.createdAt),
       ],
@@ -69,9 +71,9 @@ export function modelCommands(program: Command): void {
   });
 
   example(
-    model.command('alias <name> <alias> <version>').description('Point an alias at a version'),
+    overridable(model.command('alias <name> <alias> <version>').description('Point an alias at a version')),
     'gantry model alias quickstart production 3',
-  ).action(async (name: string, alias: string, text: string, _options: unknown, command: Command) => {
+  ).action(async (name: string, alias: string, text: string, options: Overriding, command: Command) => {
     const version = Number(text);
     if (!Number.isInteger(version) || version < 1)
       throw new CliError('bad_request', `"${text}" is no version`, {
@@ -79,6 +81,7 @@ export function modelCommands(program: Command): void {
       });
     const found = await connect(command).client.call('models.alias', {
       params: { name, alias },
+      query: options,
       body: { version },
     });
     showOne(command, found, () => `  ✓ ${name}@${alias} → ${version}`);
@@ -93,8 +96,8 @@ export function modelCommands(program: Command): void {
   });
 }
 
-/** The job that made a version, or where it was imported from. */
+/** The version or the job that it was made from, or where it was imported from. */
 function originOf(lineage: Readonly<Record<string, unknown>>): string {
-  const origin = lineage['job'] ?? lineage['importedFrom'];
+  const origin = lineage['derivedFrom'] ?? lineage['job'] ?? lineage['importedFrom'];
   return typeof origin === 'string' ? origin : '';
 }

@@ -2,10 +2,12 @@
  * How well an endpoint foretells held-out text, from the log probabilities that it reports for the prompt. Against a
  * source endpoint: whether it is close enough to take its place (the accuracy gate of @gantry/conversion).
  */
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { accuracyFailures, type AccuracyReport } from '@gantry/conversion';
 import { CliError } from '../cli-error.ts';
 import { coarseKl } from './coarse-kl.ts';
+import { evaluateRows } from './evaluate-rows.ts';
 
 export interface EvaluateOptions {
   readonly endpoint: string;
@@ -18,10 +20,15 @@ export interface EvaluateOptions {
 export interface Evaluation {
   readonly endpoint: string;
   readonly against: string | undefined;
+  /** Tokens of text, or rows of tensors. */
   readonly tokens: number;
   readonly perplexity: number;
   /** `meanKl` over the 20 likeliest tokens and the rest as one: a lower bound of the whole vocabulary's. */
   readonly comparison: AccuracyReport | undefined;
+  /** Of rows with labels. */
+  readonly metrics: Readonly<Record<string, number>>;
+  /** What was read of the file. */
+  readonly data: { readonly digest: string; readonly bytes: number };
   /** Why it may not take the source's place; empty when it may, or when there is no source. */
   readonly failures: readonly string[];
 }
@@ -34,11 +41,26 @@ interface Scored {
 
 export async function evaluateEndpoint(
   access: { readonly url: string; readonly key: string },
-  { endpoint, against, data, characters, window }: EvaluateOptions,
+  options: EvaluateOptions,
 ): Promise<Evaluation> {
-  const text = (await readFile(data, 'utf8').catch(() => '')).slice(0, characters);
+  const { data, characters } = options;
+  const isRows = data.endsWith('.jsonl');
+  const whole = await readFile(data, 'utf8').catch(() => '');
+  const text = isRows ? whole : whole.slice(0, characters);
   if (text.trim() === '')
     throw new CliError('bad_data', `${data} holds no text`, { hint: 'give a UTF-8 text file' });
+  const found = await (isRows
+    ? evaluateRows(access, { ...options, text })
+    : evaluateText(access, options, text));
+  const digest = `sha256:${createHash('sha256').update(text).digest('hex')}`;
+  return { ...found, data: { digest, bytes: Buffer.byteLength(text) } };
+}
+
+async function evaluateText(
+  access: { readonly url: string; readonly key: string },
+  { endpoint, against, data, window }: EvaluateOptions,
+  text: string,
+): Promise<Omit<Evaluation, 'data'>> {
   const windows = Array.from({ length: Math.ceil(text.length / window) }, (_, index) =>
     text.slice(index * window, (index + 1) * window),
   );
@@ -78,6 +100,7 @@ export async function evaluateEndpoint(
     against,
     tokens: total.tokens,
     perplexity,
+    metrics: {},
     comparison,
     failures: comparison === undefined ? [] : accuracyFailures(comparison),
   };

@@ -14,8 +14,22 @@ let folder: string;
 let url: string;
 let closeServer: () => void;
 
+/** Scores of three classes: the row names the right one; `constant` knows only class 1. */
+function classes(path: string, [input]: readonly { readonly data: readonly [number] }[]): number[] {
+  const right = path.includes('constant') ? 1 : input?.data[0];
+  const scores = [0, 1, 2].map((at) => (at === right ? 5 : 0));
+  if (!path.includes('probabilities')) return scores;
+  const sum = Math.exp(5) + 2;
+  return scores.map((score) => Math.exp(score) / sum);
+}
+
 /** Streams three tokens, or scores a prompt letter by letter: `full` knows it well, `worse` does not. */
-function answer(body: Record<string, unknown>, response: ServerResponse): void {
+function answer(path: string, body: Record<string, unknown>, response: ServerResponse): void {
+  const inputs = body['inputs'] as readonly { readonly data: readonly [number] }[] | undefined;
+  if (inputs !== undefined) {
+    response.end(JSON.stringify({ outputs: [{ name: 'y', shape: [1, 3], data: classes(path, inputs) }] }));
+    return;
+  }
   if (body['model'] === 'busy') {
     response.writeHead(429).end('{}');
     return;
@@ -43,7 +57,9 @@ beforeAll(async () => {
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
-    request.on('end', () => answer(JSON.parse(Buffer.concat(chunks).toString()), response));
+    request.on('end', () =>
+      answer(request.url ?? '', JSON.parse(Buffer.concat(chunks).toString()), response),
+    );
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -103,6 +119,32 @@ describe('evaluate', () => {
     const worse = await evaluate('worse', 'full');
     expect(worse.failures.length).toBeGreaterThanOrEqual(2);
     expect(describeEvaluation(worse)).toContain('✗');
+  });
+});
+
+describe('evaluate a tensor model', () => {
+  it('measures accuracy on labelled rows, and how near its classes are to a source’s', async () => {
+    const data = join(folder, 'rows.jsonl');
+    const row = (label: number) =>
+      JSON.stringify({ inputs: [{ name: 'x', shape: [1, 1], datatype: 'FP32', data: [label] }], label });
+    await writeFile(data, [0, 1, 2, 1].map(row).join('\n'));
+    const evaluate = (endpoint: string, against: string) =>
+      evaluateEndpoint({ url, key: 'k' }, { endpoint, against, data, characters: 100, window: 10 });
+    const equal = await evaluate('scorer', 'scorer-probabilities');
+    expect(equal).toMatchObject({ tokens: 4, metrics: { accuracy: 1 }, failures: [] });
+    expect(equal.comparison?.meanKl).toBeLessThan(1e-6);
+    const worse = await evaluate('scorer-constant', 'scorer');
+    expect(worse).toMatchObject({ metrics: { accuracy: 0.5 }, comparison: { topAgreement: 0.5 } });
+    expect(worse.failures).not.toEqual([]);
+    expect(describeEvaluation(worse)).toContain('accuracy 50.00 %');
+  });
+
+  it('refuses rows that are none', async () => {
+    const data = join(folder, 'none.jsonl');
+    await writeFile(data, '{"label": 1}');
+    await expect(
+      evaluateEndpoint({ url, key: 'k' }, { endpoint: 'scorer', data, characters: 1, window: 1 }),
+    ).rejects.toThrow('line 1 has no inputs');
   });
 });
 

@@ -1,6 +1,7 @@
 /** What the tools on models found, in words. */
 import type { LoadReport, Spread } from '../load/load-report.ts';
 import type { Evaluation } from '../model-tools/evaluate-endpoint.ts';
+import type { RecordedEvaluation } from '../model-tools/record-evaluation.ts';
 import { table } from '../output.ts';
 
 export function describeEvaluation({
@@ -8,19 +9,34 @@ export function describeEvaluation({
   against,
   tokens,
   perplexity,
+  metrics,
   comparison,
   failures,
 }: Evaluation): string {
-  const head = `  ${endpoint}   perplexity ${perplexity.toFixed(3)} over ${tokens} tokens`;
+  const { accuracy } = metrics;
+  const head =
+    accuracy === undefined
+      ? `  ${endpoint}   perplexity ${perplexity.toFixed(3)} over ${tokens} tokens`
+      : `  ${endpoint}   accuracy ${(accuracy * 100).toFixed(2)} %   perplexity ${perplexity.toFixed(3)} over ${tokens} rows`;
   if (comparison === undefined) return head;
   const { meanKl, topAgreement, sourcePerplexity } = comparison;
   return [
     head,
-    `  against ${against}   perplexity ${sourcePerplexity.toFixed(3)}   same likeliest token ${(topAgreement * 100).toFixed(1)} %   KL ${meanKl.toFixed(4)} nats`,
+    `  against ${against}   perplexity ${sourcePerplexity.toFixed(3)}   same likeliest choice ${(topAgreement * 100).toFixed(1)} %   KL ${meanKl.toFixed(4)} nats`,
     ...(failures.length === 0
       ? [`  ✓ it may take the place of ${against}`]
       : failures.map((failure) => `  ✗ ${failure}`)),
   ].join('\n');
+}
+
+export function describeRecorded({ version, gate }: RecordedEvaluation): string {
+  const said = {
+    open: 'nothing is asked of it',
+    passed: 'passed: it may take traffic',
+    missing: 'not passed',
+    failed: 'not passed',
+  }[gate.state];
+  return [`  kept with ${version}   gate ${said}`, ...gate.why.map((why) => `    ${why}`)].join('\n');
 }
 
 export function describeLoad(report: LoadReport): string {

@@ -108,6 +108,11 @@ test('every write leaves an event', async () => {
     await write('models.import', { body: { name: 'lm', path } });
   }
   await write('models.alias', { params: { name: 'lm', alias: 'best' }, body: { version: 2 } });
+  await write('models.gate', { ...named('lm'), body: { required: 'derived' } });
+  await write('models.evaluate', {
+    params: { name: 'lm', number: '2' },
+    body: { data: { digest: `sha256:${'0'.repeat(64)}`, bytes: 0 } },
+  });
   await write('limits.set', { body: {} });
   await write('endpoints.create', { body: { name: 'chat', model: 'lm@1', replicas: 0 } });
   await write('endpoints.update', { ...named('chat'), body: { cacheSeconds: 5 } });

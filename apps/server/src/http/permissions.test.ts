@@ -38,6 +38,7 @@ const bodies: Partial<Record<RouteName, unknown>> = {
   'jobs.submit': { command: 'true', resources: { gpu: 9_000 } },
   'models.import': { name: 'ghost', path: '/nowhere' },
   'models.alias': { version: 1 },
+  'models.evaluate': { data: { digest: `sha256:${'0'.repeat(64)}`, bytes: 0 } },
   'endpoints.create': { name: 'ghost', model: 'ghost' },
   'endpoints.update': { replicas: 0 },
   'endpoints.rollout': { to: 'ghost@2', percent: 1 },

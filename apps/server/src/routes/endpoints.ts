@@ -1,19 +1,18 @@
-import { type Batching, type Endpoint, GantryError } from '@gantry/contract';
+import { type Endpoint, GantryError } from '@gantry/contract';
 import {
   type EndpointSpecRecord,
   type EndpointStatusRecord,
-  type ModelVersionRecord,
+  type EndpointChange,
+  type GateNote,
   type ReplicaSpecRecord,
   type ReplicaStatusRecord,
   type ServedVersion,
   allRows,
   checkVersion,
   desiredReplicas,
-  engineFiles,
   findOr404,
   isoNow,
   promoteRollout,
-  resolveVersion,
   revisionName,
   rollBack,
   startRollout,
@@ -28,58 +27,12 @@ import { base } from './base.ts';
 import { createTokenCost } from '../serving-limits.ts';
 import { endpointLogs } from './endpoint-logs.ts';
 import { toEndpointStats } from './endpoint-stats.ts';
+import { draftOf, gateFor, servedVersion, slotsOf, toServed } from './served-version.ts';
 
 type EndpointRoutes = Pick<
   Handlers,
   Exclude<Extract<keyof Handlers, `endpoints.${string}`>, 'endpoints.watch'>
 >;
-
-/** A version that an engine here can serve. */
-async function servedVersion(
-  tx: Tx,
-  tenantId: string,
-  reference: string,
-  isOwnServer = false,
-): Promise<ServedVersion & { readonly engine: 'llm' | 'tensor' }> {
-  const row = await resolveVersion(tx, tenantId, reference);
-  if (isOwnServer) return { model: row.name, modelVersionId: row.id, engine: 'llm' };
-  const spec = row.spec as ModelVersionRecord;
-  const files = engineFiles(spec);
-  if (files === undefined)
-    throw new GantryError(
-      'validation_failed',
-      `${row.name} has neither a GGUF nor an ONNX file, and no engine here serves its formats (${spec.formats.join(', ')})`,
-      { hint: 'convert it: gantry model convert' },
-    );
-  return { model: row.name, modelVersionId: row.id, engine: files.engine };
-}
-
-/** Requests that a replica computes at once: a tensor engine joins as many as its batches hold. */
-function slotsOf(
-  engine: 'llm' | 'tensor',
-  { slots, batching }: { readonly slots: number; readonly batching?: Batching | undefined },
-): number {
-  return engine === 'llm' ? slots : Math.max(slots, batching?.maxBatchSize ?? 32);
-}
-
-const toServed = ({ model, modelVersionId }: ServedVersion): ServedVersion => ({ model, modelVersionId });
-
-/** The wish with its draft model found. */
-async function draftOf(
-  tx: Tx,
-  tenantId: string,
-  wish:
-    | { readonly method: 'ngram' | 'draft'; readonly tokens: number; readonly model?: string | undefined }
-    | undefined,
-): Promise<EndpointSpecRecord['speculation']> {
-  if (wish === undefined) return undefined;
-  const { method, tokens, model } = wish;
-  return {
-    method,
-    tokens,
-    ...(model === undefined ? {} : toServed(await servedVersion(tx, tenantId, model))),
-  };
-}
 
 export function endpointRoutes(platform: Platform): EndpointRoutes {
   const { deps, hub, endpoints } = platform;
@@ -138,10 +91,18 @@ export function endpointRoutes(platform: Platform): EndpointRoutes {
     deps.store.read({ tenantId: principal.tenantId }, (tx) =>
       findOr404(tx, 'endpoint', principal.tenantId, name),
     );
-  const versionOf = (principal: Principal, reference: string, endpoint: Row): Promise<ServedVersion> =>
+  /** A version that is to take traffic, past its gate. `isHeld`: nobody is answered by it yet. */
+  const versionOf = (
+    principal: Principal,
+    reference: string,
+    endpoint: Row,
+    wish: { readonly override?: string | undefined; readonly isHeld?: boolean },
+  ): Promise<{ readonly version: ServedVersion; readonly note: GateNote }> =>
     deps.store.read({ tenantId: principal.tenantId }, async (tx) => {
       const isOwnServer = (endpoint.spec as EndpointSpecRecord).server !== undefined;
-      return toServed(await servedVersion(tx, principal.tenantId, reference, isOwnServer));
+      const found = await servedVersion(tx, principal.tenantId, reference, isOwnServer);
+      const note = wish.isHeld === true ? {} : await gateFor(tx, found.row, principal, wish.override);
+      return { version: toServed(found), note };
     });
 
   return {
@@ -208,30 +169,38 @@ export function endpointRoutes(platform: Platform): EndpointRoutes {
         return page.nextCursor === undefined ? { items } : { items, nextCursor: page.nextCursor };
       }),
     'endpoints.get': ({ principal }, { params }) => show(principal, params.name),
-    'endpoints.update': async ({ principal, ifMatchVersion, requestId }, { params, body }) => {
+    'endpoints.update': async ({ principal, ifMatchVersion, requestId }, { params, query, body }) => {
       const row = await find(principal, params.name);
-      const version = body.model === undefined ? undefined : await versionOf(principal, body.model, row);
-      await endpoints.change(row.id, (spec) => updateEndpoint(spec, body, version), {
+      const wanted =
+        body.model === undefined ? undefined : await versionOf(principal, body.model, row, query);
+      const decide = (spec: EndpointSpecRecord) => updateEndpoint(spec, body, wanted?.version);
+      await endpoints.change(row.id, noting(wanted?.note, decide), {
         actor: principal.userName,
         requestId,
         ifMatchVersion,
       });
       return show(principal, row.id);
     },
-    'endpoints.rollout': async ({ principal, ifMatchVersion, requestId }, { params, body }) => {
+    'endpoints.rollout': async ({ principal, ifMatchVersion, requestId }, { params, query, body }) => {
       const row = await find(principal, params.name);
       checkVersion(row, ifMatchVersion);
-      const version = await versionOf(principal, body.to, row);
-      await endpoints.change(row.id, (spec) => startRollout(spec, body, version, isoNow(deps.clock)), {
+      const isHeld = body.mode === 'shadow';
+      const { version, note } = await versionOf(principal, body.to, row, { ...query, isHeld });
+      const decide = (spec: EndpointSpecRecord) => startRollout(spec, body, version, isoNow(deps.clock));
+      await endpoints.change(row.id, noting(note, decide), {
         actor: principal.userName,
         requestId,
         ifMatchVersion,
       });
       return show(principal, row.id);
     },
-    'endpoints.promote': async ({ principal, ifMatchVersion, requestId }, { params }) => {
+    'endpoints.promote': async ({ principal, ifMatchVersion, requestId }, { params, query }) => {
       const row = await find(principal, params.name);
-      await endpoints.change(row.id, (spec) => promoteRollout(row.name, spec, { decidedBy: 'hand' }), {
+      const { rollout } = row.spec as EndpointSpecRecord;
+      const wanted =
+        rollout === undefined ? undefined : await versionOf(principal, rollout.model, row, query);
+      const decide = (spec: EndpointSpecRecord) => promoteRollout(row.name, spec, { decidedBy: 'hand' });
+      await endpoints.change(row.id, noting(wanted?.note, decide), {
         actor: principal.userName,
         requestId,
         ifMatchVersion,
@@ -282,3 +251,11 @@ export function endpointRoutes(platform: Platform): EndpointRoutes {
     },
   };
 }
+
+/** The change, with what its gate was told in the event. */
+const noting =
+  (note: GateNote | undefined, decide: (spec: EndpointSpecRecord) => EndpointChange) =>
+  (spec: EndpointSpecRecord): EndpointChange => {
+    const { spec: next, event } = decide(spec);
+    return { spec: next, event: { ...event, reason: { ...event.reason, ...note } } };
+  };

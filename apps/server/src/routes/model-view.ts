@@ -1,16 +1,27 @@
 /** How models and their versions are shown. */
 import type { ModelVersion } from '@gantry/contract';
-import type { ModelStatusRecord, ModelVersionRecord } from '@gantry/control';
+import {
+  type ModelStatusRecord,
+  type ModelVersionRecord,
+  type ModelVersionStatusRecord,
+  gateVerdict,
+} from '@gantry/control';
 import type { Row } from '@gantry/ports';
 import { base } from './base.ts';
 
 export const toModel = (row: Row, tenant: string) => {
-  const { aliases, latest } = row.status as ModelStatusRecord;
-  return { ...base(row, tenant), aliases: { ...aliases }, ...(latest === 0 ? {} : { latest }) };
+  const { aliases, latest, gate } = row.status as ModelStatusRecord;
+  return {
+    ...base(row, tenant),
+    aliases: { ...aliases },
+    ...(latest === 0 ? {} : { latest }),
+    ...(gate === undefined ? {} : { gate }),
+  };
 };
 
-export const toVersion = (row: Row): ModelVersion => {
+export const toVersion = (row: Row, model: Row): ModelVersion => {
   const spec = row.spec as ModelVersionRecord;
+  const status = row.status as ModelVersionStatusRecord;
   return {
     id: row.id,
     createdAt: row.createdAt,
@@ -19,6 +30,8 @@ export const toVersion = (row: Row): ModelVersion => {
     files: spec.files.map((file) => ({ ...file })),
     metrics: { ...spec.metrics },
     lineage: { ...spec.lineage },
+    gate: gateVerdict((model.status as ModelStatusRecord).gate, spec, status),
+    evaluations: [...(status.evaluations ?? [])],
   };
 };
 

@@ -7,18 +7,22 @@ import {
   findOr404,
   bookStoredBytes,
   registerVersion,
+  resolveVersion,
   storeModelFiles,
 } from '@gantry/control';
 import type { Handlers } from '../http/index.ts';
 import type { Platform } from '../platform.ts';
 import { modelFormats, toModel, toVersion } from './model-view.ts';
+import { modelVersionRoutes, sourceLineage } from './model-versions.ts';
 import { toPage, toPageRequest } from './page.ts';
+import { gateFor } from './served-version.ts';
 
 type ModelRoutes = Pick<Handlers, Exclude<Extract<keyof Handlers, `models.${string}`>, 'models.watch'>>;
 
 export function modelRoutes(platform: Platform): ModelRoutes {
   const { deps } = platform;
   return {
+    ...modelVersionRoutes(platform),
     'models.list': async ({ principal }, { query }) => {
       const page = await deps.store.read({ tenantId: principal.tenantId }, (tx) =>
         tx.list('model', {
@@ -44,7 +48,7 @@ export function modelRoutes(platform: Platform): ModelRoutes {
           ...toPageRequest(query),
           newestFirst: true,
         });
-        return toPage(page, toVersion);
+        return toPage(page, (row) => toVersion(row, model));
       }),
     'models.import': async ({ principal, requestId }, { body }) => {
       if (principal.role !== 'operator')
@@ -73,12 +77,19 @@ export function modelRoutes(platform: Platform): ModelRoutes {
           formats: found,
           metrics: {},
           requestId,
-          lineage: { importedFrom: body.path, importedBy: principal.userName },
+          lineage: {
+            importedFrom: body.path,
+            importedBy: principal.userName,
+            ...(body.source === undefined ? {} : await sourceLineage(tx, principal.tenantId, body.source)),
+          },
         });
-        return toVersion(await findOr404(tx, 'model-version', principal.tenantId, reference));
+        return toVersion(
+          await findOr404(tx, 'model-version', principal.tenantId, reference),
+          await findOr404(tx, 'model', principal.tenantId, body.name),
+        );
       });
     },
-    'models.alias': async ({ principal, ifMatchVersion, requestId }, { params, body }) =>
+    'models.alias': async ({ principal, ifMatchVersion, requestId }, { params, query, body }) =>
       deps.store.tx({ tenantId: principal.tenantId }, async (tx) => {
         const model = await findOr404(tx, 'model', principal.tenantId, params.name);
         checkVersion(model, ifMatchVersion);
@@ -89,6 +100,8 @@ export function modelRoutes(platform: Platform): ModelRoutes {
           });
         if (body.version > status.latest)
           throw new GantryError('not_found', `model "${model.name}" has no version ${body.version}`);
+        const version = await resolveVersion(tx, principal.tenantId, `${model.name}@${body.version}`);
+        const note = await gateFor(tx, version, principal, query.override);
         const next = await tx.update('model', model.id, {
           expectedVersion: model.version,
           status: { ...status, aliases: { ...status.aliases, [params.alias]: body.version } },
@@ -99,7 +112,7 @@ export function modelRoutes(platform: Platform): ModelRoutes {
           resourceId: model.id,
           type: 'model.alias_set',
           actor: principal.userName,
-          reason: { alias: params.alias, version: body.version },
+          reason: { alias: params.alias, version: body.version, ...note },
           requestId,
         });
         return toModel(next, principal.tenantName);

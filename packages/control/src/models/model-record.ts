@@ -1,7 +1,10 @@
+import type { Evaluation, ModelGate } from '@gantry/contract';
+
 export interface ModelStatusRecord {
   readonly aliases: Readonly<Record<string, number>>;
   /** Number of the newest version; 0 before the first. */
   readonly latest: number;
+  readonly gate?: ModelGate;
 }
 
 export interface ModelVersionRecord {
@@ -20,4 +23,6 @@ export interface ModelVersionStatusRecord {
   readonly jobId?: string;
   /** Up to here its stored bytes are in the ledger; from its creation when left out. */
   readonly bookedUntil?: string;
+  /** Newest first; the oldest make room. */
+  readonly evaluations?: readonly Evaluation[];
 }

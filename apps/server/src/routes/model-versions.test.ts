@@ -1,0 +1,115 @@
+/** The gate of a model over the API: what a quantised version must show before it may take traffic. */
+import { createHash } from 'node:crypto';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { writePermutationModel } from '@gantry/engines/testing';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type MemoryServer, startMemoryServer } from '../testing/memory-server.ts';
+
+let home: MemoryServer;
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'gantry-gate-'));
+  home = await startMemoryServer();
+}, 180_000);
+afterAll(async () => {
+  await home[Symbol.asyncDispose]();
+  await rm(folder, { recursive: true, force: true });
+});
+
+const data = { digest: `sha256:${'0'.repeat(64)}`, bytes: 10 };
+const near = {
+  positions: 500,
+  meanKl: 0.001,
+  topAgreement: 0.99,
+  sourcePerplexity: 3,
+  candidatePerplexity: 3.01,
+};
+
+test('a quantised version takes traffic and names only once it was found near its source, or by an admin’s word', async () => {
+  const { operator } = home;
+  const original = join(folder, 'original.gguf');
+  const small = join(folder, 'small.gguf');
+  await writePermutationModel(original, { seed: 1 });
+  await writePermutationModel(small, { seed: 2 });
+  await operator.call('models.import', { body: { name: 'lm', path: original } });
+  const digest = `sha256:${createHash('sha256')
+    .update(await readFile(original))
+    .digest('hex')}`;
+  const made = await operator.call('models.import', {
+    body: { name: 'lm', path: small, source: { tool: 'quantize Q4_0', digest } },
+  });
+  expect(made.lineage).toMatchObject({ derivedFrom: 'lm@1', tool: 'quantize Q4_0' });
+  expect(made.gate).toEqual({ state: 'missing', why: ['it was never compared with lm@1'] });
+
+  await operator.call('endpoints.create', { body: { name: 'chat', model: 'lm@1', replicas: 0 } });
+  // Under a name of its own it may be served: how else would it be evaluated?
+  await operator.call('endpoints.create', { body: { name: 'small', model: 'lm@2', replicas: 0 } });
+  const params = { name: 'chat' };
+  const attempts = {
+    update: (query = {}) => operator.call('endpoints.update', { params, query, body: { model: 'lm@2' } }),
+    rollout: (query = {}) => operator.call('endpoints.rollout', { params, query, body: { to: 'lm@2' } }),
+    alias: (query = {}) =>
+      operator.call('models.alias', {
+        params: { name: 'lm', alias: 'production' },
+        query,
+        body: { version: 2 },
+      }),
+  };
+  for (const attempt of Object.values(attempts))
+    await expect(attempt()).rejects.toMatchObject({ code: 'gate_not_passed' });
+  // A shadow answers nobody; its promotion does.
+  await operator.call('endpoints.rollout', { params, body: { to: 'lm@2', mode: 'shadow' } });
+  await expect(operator.call('endpoints.promote', { params })).rejects.toMatchObject({
+    code: 'gate_not_passed',
+  });
+
+  const evaluate = (comparison: typeof near) =>
+    operator.call('models.evaluate', {
+      params: { name: 'lm', number: '2' },
+      body: { against: 'lm@1', comparison, data },
+    });
+  expect((await evaluate({ ...near, topAgreement: 0.4 })).gate).toMatchObject({ state: 'failed' });
+  await expect(attempts.alias()).rejects.toMatchObject({ code: 'gate_not_passed' });
+  await attempts.alias({ override: 'demo for the board' });
+  const told = (await operator.call('events.list', { query: { limit: 200 } })).items.find(
+    ({ type }) => type === 'model.alias_set',
+  );
+  expect(told?.reason).toMatchObject({ gateOverridden: { because: 'demo for the board' } });
+
+  expect((await evaluate(near)).gate).toEqual({ state: 'passed', why: [] });
+  expect(await operator.call('endpoints.promote', { params })).toMatchObject({ model: 'lm@2' });
+  await operator.call('endpoints.rollback', { params });
+  await attempts.rollout();
+});
+
+test('a member may not override, nor say what the gate asks', async () => {
+  const key = await home.keyOf('default', 'ann', 'member', ['read', 'write']);
+  await home.operator.call('models.gate', {
+    params: { name: 'lm' },
+    body: { required: 'derived', maximumKl: 0 },
+  });
+  const asked = await home.ask('PUT', '/api/v1/models/lm/aliases/production?override=because', {
+    body: { version: 2 },
+    key,
+  });
+  expect([asked.status, asked.body.error.code]).toEqual([403, 'forbidden']);
+  const gate = await home.ask('PUT', '/api/v1/models/lm/gate', { body: {}, key });
+  expect(gate.status).toBe(403);
+});
+
+test('what is no evaluation is refused with its place', async () => {
+  const refused = async (body: unknown, number = '2') => {
+    const answer = await home.ask('POST', `/api/v1/models/lm/versions/${number}/evaluations`, {
+      body,
+      key: home.operatorKey,
+    });
+    return [answer.status, answer.body.error.code];
+  };
+  expect(await refused({ data, against: 'lm@1' })).toEqual([422, 'validation_failed']);
+  expect(await refused({ data, against: 'lm@2', comparison: near })).toEqual([422, 'validation_failed']);
+  expect(await refused({ data, against: 'lm@9', comparison: near })).toEqual([404, 'not_found']);
+  expect(await refused({ data }, '7')).toEqual([404, 'not_found']);
+  expect(await refused({ data: { ...data, digest: 'x' } })).toEqual([422, 'validation_failed']);
+});
