@@ -91,6 +91,20 @@ describe('data to train on', () => {
 });
 
 describe('a training that goes wrong on the way', () => {
+  test('a training that diverges: the step is named, and the last good checkpoint is kept', async () => {
+    const train = { optimizer: 'sgd', momentum: 0.9999, learningRate: 1, clipNorm: 1e38, warmupSteps: 0 };
+    const job = await run(
+      training('diverges', { ...train, depth: 2, steps: 120 }, { checkpoint: { everySteps: 5 } }),
+    );
+    expect(job).toMatchObject({ state: 'failed', exitClass: 'user_error', hint: expect.any(String) });
+    const step = Number(
+      /^nan_loss: The \w+ is no longer a number at step (\d+)/.exec(job.exitMessage ?? '')?.[1],
+    );
+    const kept = await readdir(join(home.server.platform.dataDir, 'runs', job.id, 'checkpoints'));
+    const steps = kept.map((name) => Number(/^step-(\d+)$/.exec(name)?.[1]));
+    expect(Math.max(...steps)).toBe(Math.floor((step - 1) / 5) * 5);
+  }, 120_000);
+
   test('a worker that tells why it cannot go on: its code, its sentence and its hint are the job’s', async () => {
     const fault = JSON.stringify({
       type: 'fault',
