@@ -13,14 +13,14 @@ import {
 } from '../../packages/trainer/src/checkpoint/index.ts';
 import { joinWorld } from '../../packages/trainer/src/group/index.ts';
 import { ModelShard } from '../../packages/trainer/src/parallel/index.ts';
-import { llamaShape } from '../../packages/training/src/model/index.ts';
+import { transformerShape } from '../../packages/training/src/model/index.ts';
 import { gridAt, stageLayout } from '../../packages/training/src/parallel/index.ts';
 import type { BenchLine } from '../bench-line.ts';
 import { median } from './median.ts';
 import { startTorchPeer } from './torch-peer.ts';
 
 const rounds = 9;
-const config = llamaShape({
+const config = transformerShape({
   depth: 6,
   width: 384,
   heads: 6,

@@ -1,11 +1,11 @@
 /** One rank of data-parallel.ts: a whole step (gradients, their sum over the ranks, AdamW) for each line it reads. */
 import { createInterface } from 'node:readline';
-import { createLlamaExecutor } from '../../packages/trainer/src/executor/index.ts';
+import { createModelExecutor } from '../../packages/trainer/src/executor/index.ts';
 import { joinWorld } from '../../packages/trainer/src/group/index.ts';
 import { ModelShard, openUpdateRule } from '../../packages/trainer/src/parallel/index.ts';
 import {
   initialiseParameters,
-  llamaShape,
+  transformerShape,
   parameterLayout,
 } from '../../packages/training/src/model/index.ts';
 import { gridAt, groupsOf, stageLayout } from '../../packages/training/src/parallel/index.ts';
@@ -15,7 +15,7 @@ const [depth, batch, length, vocabulary, width, heads, hidden, rank, ranks] = pr
   .map(Number) as [number, number, number, number, number, number, number, number, number];
 const directory = process.argv[11] as string;
 await using world = await joinWorld({ rank, worldSize: ranks, transport: { kind: 'unix', directory } });
-const config = llamaShape({
+const config = transformerShape({
   depth,
   width,
   heads,
@@ -39,7 +39,7 @@ const shard = new ModelShard({
   },
 });
 initialiseParameters(layout, 1, shard.parameters.values);
-const executor = await createLlamaExecutor({
+const executor = await createModelExecutor({
   config,
   sequences: batch,
   time: length,

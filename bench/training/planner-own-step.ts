@@ -2,10 +2,10 @@
  * The planner's step time of our own runtime: calibrated on one run, held against others of other depths, widths,
  * lengths and vocabularies. One thread, by processor time, so that the machine's other work does not count.
  */
-import { createLlamaExecutor } from '../../packages/trainer/src/executor/index.ts';
+import { createModelExecutor } from '../../packages/trainer/src/executor/index.ts';
 import {
   initialiseParameters,
-  llamaShape,
+  transformerShape,
   parameterLayout,
 } from '../../packages/training/src/model/index.ts';
 import { adamWDefaults, adamWUpdate } from '../../packages/training/src/optimizer/index.ts';
@@ -64,7 +64,7 @@ function runOf([depth, width, heads, time, sequences, vocabularySize]: readonly 
   number,
 ]): OwnRun {
   return {
-    config: llamaShape({ depth, width, heads, sequenceLength: time, vocabularySize }),
+    config: transformerShape({ depth, width, heads, sequenceLength: time, vocabularySize }),
     sequences,
     time,
   };
@@ -76,7 +76,7 @@ async function measure({ config, sequences, time }: OwnRun): Promise<OwnStep> {
   const state = { parameters: buffer(), gradients: buffer(), first: buffer(), second: buffer() };
   initialiseParameters(layout, 1, state.parameters);
   const { parameters, gradients } = state;
-  await using executor = await createLlamaExecutor({
+  await using executor = await createModelExecutor({
     config,
     sequences,
     time,

@@ -3,10 +3,10 @@
  * SDPA, alternated step by step in one run; ratios are of medians. The peer needs a Python with torch in
  * GANTRY_BENCH_PYTHON; without it only ours is timed and nothing is judged.
  */
-import { createLlamaExecutor } from '../../packages/trainer/src/executor/index.ts';
+import { createModelExecutor } from '../../packages/trainer/src/executor/index.ts';
 import {
   initialiseParameters,
-  llamaShape,
+  transformerShape,
   parameterLayout,
 } from '../../packages/training/src/model/index.ts';
 import { adamWDefaults, adamWUpdate } from '../../packages/training/src/optimizer/index.ts';
@@ -21,12 +21,12 @@ const bars = { blocked: 1.05, portable: 0.8 } as const;
 type Dialect = keyof typeof bars;
 const dialects = Object.keys(bars) as Dialect[];
 
-const config = llamaShape({ ...size, sequenceLength: size.length, vocabularySize: size.vocabulary });
+const config = transformerShape({ ...size, sequenceLength: size.length, vocabularySize: size.vocabulary });
 const layout = parameterLayout(config);
 
 export async function llamaStep(): Promise<BenchLine[]> {
   const contenders = new Map<string, () => Promise<number>>();
-  for (const dialect of dialects) contenders.set(dialect, await ours(dialect));
+  for (const dialect of dialects) contenders.set(dialect, await ourStep(dialect));
   const { depth, batch, length, vocabulary, width, heads, hidden } = size;
   const sizes = [depth, batch, length, vocabulary, width, heads, hidden].map(String);
   const peer = await startTorchPeer('torch_step.py', sizes);
@@ -55,11 +55,12 @@ export async function llamaStep(): Promise<BenchLine[]> {
   });
 }
 
-async function ours(dialect: Dialect): Promise<() => Promise<number>> {
+/** A step of ours: answers its milliseconds. */
+export async function ourStep(dialect: Dialect): Promise<() => Promise<number>> {
   const buffer = (): Float32Array => new Float32Array(layout.length);
   const state = { parameters: buffer(), gradients: buffer(), first: buffer(), second: buffer() };
   initialiseParameters(layout, 1, state.parameters);
-  const executor = await createLlamaExecutor({
+  const executor = await createModelExecutor({
     config,
     sequences: size.batch,
     time: size.length,

@@ -1,18 +1,23 @@
 /** An exported model in our own runtime: weights back in the flat buffer, tokenizer, logits. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseConfigJson, parseSafetensors, type LlamaConfig } from '../../packages/formats/src/index.ts';
-import { createLlamaExecutor } from '../../packages/trainer/src/executor/index.ts';
-import { parameterLayout, type ParameterLayout } from '../../packages/training/src/model/index.ts';
+import { parseConfigJson, parseSafetensors } from '../../packages/formats/src/index.ts';
+import { createModelExecutor } from '../../packages/trainer/src/executor/index.ts';
+import {
+  fromLlama,
+  parameterLayout,
+  type ParameterLayout,
+  type TransformerConfig,
+} from '../../packages/training/src/model/index.ts';
 
 export interface OurModel {
-  readonly config: LlamaConfig;
+  readonly config: TransformerConfig;
   readonly layout: ParameterLayout;
   readonly parameters: Float32Array;
 }
 
 export async function openOurModel(dir: string): Promise<OurModel> {
-  const config = parseConfigJson(JSON.parse(await readFile(join(dir, 'config.json'), 'utf8')));
+  const config = fromLlama(parseConfigJson(JSON.parse(await readFile(join(dir, 'config.json'), 'utf8'))));
   const layout = parameterLayout(config);
   const parameters = new Float32Array(layout.length);
   const file = await readFile(join(dir, 'model.safetensors'));
@@ -37,7 +42,7 @@ export async function ourLogits(
   tokens: readonly number[],
 ): Promise<number[][]> {
   const time = Math.ceil(tokens.length / 16) * 16;
-  await using executor = await createLlamaExecutor({
+  await using executor = await createModelExecutor({
     config,
     sequences: 1,
     time,

@@ -1,1 +1,1 @@
-export { llamaShape, parameterLayout, type ShapeRequest } from './model/index.ts';
+export { transformerShape, parameterLayout, type ShapeRequest } from './model/index.ts';

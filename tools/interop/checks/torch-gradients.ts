@@ -5,7 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseSafetensors } from '../../../packages/formats/src/index.ts';
-import { createLlamaExecutor } from '../../../packages/trainer/src/executor/index.ts';
+import { createModelExecutor } from '../../../packages/trainer/src/executor/index.ts';
 import { toHuggingFaceWeights } from '../../../packages/training/src/model/index.ts';
 import { adamWDefaults, adamWUpdate } from '../../../packages/training/src/optimizer/index.ts';
 import { type Check, askPeer } from '../check.ts';
@@ -37,7 +37,7 @@ export const torchGradients: Check = async (world) => {
     ),
   );
   const gradients = new Float32Array(layout.length);
-  await using executor = await createLlamaExecutor({
+  await using executor = await createModelExecutor({
     config,
     sequences: oracle.sequences,
     time: oracle.length,

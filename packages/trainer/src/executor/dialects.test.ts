@@ -1,8 +1,8 @@
 import { createRandom } from '@gantry/kit';
 import type { Dialect } from '@gantry/training/autodiff';
-import { initialiseParameters, llamaShape, parameterLayout } from '@gantry/training/model';
+import { initialiseParameters, transformerShape, parameterLayout } from '@gantry/training/model';
 import { describe, expect, it } from 'vitest';
-import { createLlamaExecutor } from './llama-executor.ts';
+import { createModelExecutor } from './model-executor.ts';
 import { probeDialect } from './probe-dialect.ts';
 
 const time = 16;
@@ -11,14 +11,14 @@ async function gradientsOf(
   dialect: Dialect,
   shape: { kvHeads: number; hidden: number; vocabularySize: number },
 ) {
-  const config = llamaShape({ depth: 2, sequenceLength: time, width: 64, heads: 4, ...shape });
+  const config = transformerShape({ depth: 2, sequenceLength: time, width: 64, heads: 4, ...shape });
   const layout = parameterLayout(config);
   const parameters = new Float32Array(layout.length);
   initialiseParameters(layout, 3, parameters);
   const gradients = new Float32Array(layout.length);
   const common = { config, sequences: 2, time, parameters, dialect };
-  await using executor = await createLlamaExecutor({ ...common, kind: 'gradients', gradients });
-  await using reader = await createLlamaExecutor({ ...common, kind: 'logits' });
+  await using executor = await createModelExecutor({ ...common, kind: 'gradients', gradients });
+  await using reader = await createModelExecutor({ ...common, kind: 'logits' });
   const random = createRandom(9);
   for (let index = 0; index < 2 * time; index += 1) {
     executor.tokens[index] = BigInt(random.below(shape.vocabularySize));

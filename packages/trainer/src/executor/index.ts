@@ -8,5 +8,5 @@ export {
   type GraphSession,
   type OutputPath,
 } from './executor.ts';
-export { createLlamaExecutor, type LlamaExecutor, type LlamaExecutorOptions } from './llama-executor.ts';
+export { createModelExecutor, type ModelExecutor, type ModelExecutorOptions } from './model-executor.ts';
 export { probeDialect } from './probe-dialect.ts';

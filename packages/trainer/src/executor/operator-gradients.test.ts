@@ -1,6 +1,8 @@
 /** Every operator's gradient against central differences of its definition in float64; the table is complete by its type. */
 import { createRandom } from '@gantry/kit';
 import {
+  alibiSlopes,
+  distanceBucket,
   elementsOf,
   GraphBuilder,
   Tape,
@@ -52,7 +54,50 @@ const flatPlace = (index: number): number => {
   return (b * time + t) * heads * width + h * width + w;
 };
 const headElements = elementsOf(headsShape);
-const headAttributes = { batch, heads, isGrouped: false };
+const headAttributes = { batch, heads, isOrdered: false };
+
+type Attention = OperatorAttributes['attention'];
+const usualAttention: Attention = {
+  block: undefined,
+  recomputeFrom: 1024,
+  isCausal: true,
+  slopes: undefined,
+  maxDistance: 6,
+};
+const attentionShapes: Shapes = [headsShape, [batch, kvHeads, time, width], [batch, kvHeads, time, width]];
+const buckets = 8;
+
+function attend(
+  [q, k, v, ranges]: readonly Numbers[],
+  { isCausal, slopes, maxDistance }: Attention,
+): Numbers {
+  return table(headElements, (index) => {
+    const w = index % width;
+    const t = Math.floor(index / width) % time;
+    const h = Math.floor(index / (width * time)) % heads;
+    const b = Math.floor(index / (width * time * heads));
+    const from = (b * kvHeads + Math.floor((h * kvHeads) / heads)) * time * width;
+    const seen = isCausal ? t + 1 : time;
+    const scores = table(seen, (key) => {
+      const product = sum(width, (c) => at(q, index - w + c) * at(k, from + key * width + c));
+      const range = distanceBucket(t - key, buckets, { isCausal, maxDistance });
+      const learned = ranges === undefined ? 0 : at(ranges, range * heads + h);
+      return Math.exp(product / Math.sqrt(width) - (slopes?.[h] ?? 0) * Math.abs(t - key) + learned);
+    });
+    const all = sum(seen, (key) => at(scores, key));
+    return sum(seen, (key) => (at(scores, key) / all) * at(v, from + key * width + w));
+  });
+}
+
+function attentionCase(changed: Partial<Attention>, hasRanges = false): OperatorCase<'attention'> {
+  const attributes = { ...usualAttention, ...changed };
+  return {
+    attributes,
+    shapes: hasRanges ? [...attentionShapes, [buckets, heads]] : attentionShapes,
+    output: headsShape,
+    define: (inputs) => attend(inputs, attributes),
+  };
+}
 
 const cases: { readonly [Name in OperatorName]: OperatorCase<Name> } = {
   linear: {
@@ -94,6 +139,45 @@ const cases: { readonly [Name in OperatorName]: OperatorCase<Name> } = {
         const first = index - (index % columns);
         const mean = sum(columns, (k) => at(x, first + k) ** 2) / columns;
         return (at(x, index) / Math.sqrt(mean + epsilon)) * at(w, index % columns);
+      }),
+  },
+  layerNorm: {
+    attributes: { epsilon },
+    shapes: [[rows, columns], [columns], [columns]],
+    output: [rows, columns],
+    define: ([x, w, b]) =>
+      table(rows * columns, (index) => {
+        const first = index - (index % columns);
+        const mean = sum(columns, (k) => at(x, first + k)) / columns;
+        const variance = sum(columns, (k) => (at(x, first + k) - mean) ** 2) / columns;
+        const normal = (at(x, index) - mean) / Math.sqrt(variance + epsilon);
+        return normal * at(w, index % columns) + at(b, index % columns);
+      }),
+  },
+  addRows: {
+    attributes: {},
+    shapes: [
+      [rows, columns],
+      [rows / 4, columns],
+    ],
+    output: [rows, columns],
+    define: ([x, r]) =>
+      table(rows * columns, (index) => at(x, index) + at(r, index % ((rows / 4) * columns))),
+  },
+  firstRows: {
+    attributes: { count: 5 },
+    shapes: [[rows, columns]],
+    output: [5, columns],
+    define: ([x]) => table(5 * columns, (index) => at(x, index)),
+  },
+  gelu: {
+    attributes: {},
+    shapes: [[rows, columns]],
+    output: [rows, columns],
+    define: ([x]) =>
+      table(rows * columns, (index) => {
+        const value = at(x, index);
+        return (value / 2) * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (value + 0.044715 * value ** 3)));
       }),
   },
   add: {
@@ -146,24 +230,10 @@ const cases: { readonly [Name in OperatorName]: OperatorCase<Name> } = {
       }),
   },
   attention: {
-    attributes: { block: undefined, recomputeFrom: 1024 },
-    shapes: [headsShape, [batch, kvHeads, time, width], [batch, kvHeads, time, width]],
+    attributes: usualAttention,
+    shapes: attentionShapes,
     output: headsShape,
-    define: ([q, k, v]) =>
-      table(headElements, (index) => {
-        const w = index % width;
-        const t = Math.floor(index / width) % time;
-        const h = Math.floor(index / (width * time)) % heads;
-        const b = Math.floor(index / (width * time * heads));
-        const from = (b * kvHeads + Math.floor((h * kvHeads) / heads)) * time * width;
-        const scores = table(t + 1, (key) =>
-          Math.exp(
-            sum(width, (c) => at(q, index - w + c) * at(k, from + key * width + c)) / Math.sqrt(width),
-          ),
-        );
-        const all = sum(t + 1, (key) => at(scores, key));
-        return sum(t + 1, (key) => (at(scores, key) / all) * at(v, from + key * width + w));
-      }),
+    define: (inputs) => attend(inputs, usualAttention),
   },
   // Rounding to a narrow type has no slope of its own: as a definition it is the identity, to 2⁻⁸.
   round: {
@@ -187,6 +257,31 @@ const cases: { readonly [Name in OperatorName]: OperatorCase<Name> } = {
   },
 };
 
+function withBias<Name extends 'linear' | 'linearTransposed'>(name: Name): OperatorCase<Name> {
+  const plain = cases[name];
+  const biasScale = 0.5;
+  return {
+    ...plain,
+    attributes: { biasScale },
+    shapes: [...plain.shapes, [1, columns]],
+    define: ([x, w, b]) =>
+      plain.define([x as Numbers, w as Numbers]).map((y, index) => y + biasScale * at(b, index % columns)),
+  };
+}
+
+const slopes = alibiSlopes(heads);
+const attentions: Readonly<Record<string, OperatorCase<'attention'>>> = {
+  'attention in uneven blocks, weights made again': attentionCase({ block: 3, recomputeFrom: 1 }),
+  'attention in uneven blocks, weights kept': attentionCase({ block: 3 }),
+  'attention that sees all': attentionCase({ isCausal: false }),
+  'attention that sees all, in blocks': attentionCase({ isCausal: false, block: 3, recomputeFrom: 1 }),
+  'attention with slopes': attentionCase({ slopes, block: 3 }),
+  'attention with slopes both ways': attentionCase({ slopes, isCausal: false }),
+  'attention with ranges of distance': attentionCase({}, true),
+  'attention with ranges of distance, in blocks': attentionCase({ block: 3, recomputeFrom: 1 }, true),
+  'attention with ranges of distance both ways': attentionCase({ isCausal: false, block: 3 }, true),
+};
+
 /** Of the largest gradient of an input. */
 const tolerances: Partial<Record<OperatorName, number>> = { round: 2 ** -7 };
 const usual = 3e-6;
@@ -194,9 +289,9 @@ const usual = 3e-6;
 async function check<Name extends OperatorName>(
   name: Name,
   dialect: Dialect,
-  attributes: OperatorAttributes[Name] = cases[name].attributes,
+  example: OperatorCase<Name> = cases[name],
 ): Promise<void> {
-  const { shapes, output, choices = {}, fixed = [], define }: OperatorCase<Name> = cases[name];
+  const { attributes, shapes, output, choices = {}, fixed = [], define } = example;
   const random = createRandom(7);
   const numbers = shapes.map((shape, index) =>
     table(elementsOf(shape), () => {
@@ -277,9 +372,12 @@ function expectClose(actual: Numbers, wanted: Numbers, tolerance: number, what: 
 
 describe('the gradient of', async () => {
   const dialects: Dialect[] = (await probeDialect()) === 'blocked' ? ['portable', 'blocked'] : ['portable'];
-  for (const recomputeFrom of [1, 1024])
-    it(`attention in uneven blocks is the same, with weights ${recomputeFrom === 1 ? 'made again' : 'kept'}`, () =>
-      check('attention', 'portable', { block: 3, recomputeFrom }));
+  for (const [name, example] of Object.entries(attentions))
+    it(`${name} is that of its definition`, () => check('attention', 'portable', example));
+  for (const dialect of dialects)
+    for (const name of ['linear', 'linearTransposed'] as const)
+      it(`${name} with a bias is that of its definition, ${dialect}`, () =>
+        check(name, dialect, withBias(name)));
   for (const dialect of dialects)
     for (const name of Object.keys(cases) as OperatorName[])
       it(`${name} is that of its definition in float64, ${dialect} (${tolerances[name] ?? usual} of the largest)`, () =>

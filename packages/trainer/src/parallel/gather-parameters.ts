@@ -1,5 +1,5 @@
 /** Brings the whole model to rank 0: to validate, to sample, to export. All ranks take part. */
-import type { LlamaConfig } from '@gantry/formats';
+import type { TransformerConfig } from '@gantry/training/model';
 import { gridAt, ownedSpans, stageLayout, worldSizeOf, type StageLayout } from '@gantry/training/parallel';
 import type { World } from '../group/index.ts';
 import type { ModelShard } from './model-shard.ts';
@@ -13,7 +13,7 @@ export function hasWholeModel({ grid, zero }: ModelShard): boolean {
 export async function gatherParameters(
   world: World,
   shard: ModelShard,
-  config: LlamaConfig,
+  config: TransformerConfig,
   into: Float32Array | undefined,
 ): Promise<void> {
   if (hasWholeModel(shard)) {

@@ -118,14 +118,15 @@ export class ModelShard {
   /** After the last micro-batch of a step: every owner holds the sum over all ranks. */
   async synchronise(): Promise<void> {
     const { data, tensor, embedding } = this.groups;
+    const { units, sharesEmbedding } = this.layout;
     const { values } = this.gradients;
     if (this.zero === 0) await data.allReduceSum(values);
     if (this.zero === 1) {
-      for (const unit of this.layout.units)
+      for (const unit of units)
         await data.reduceScatterSum(values.subarray(unit.from, unit.to), this.#partsOf(unit));
     }
-    if (tensor.size > 1) await this.#sumNormsOverTensor();
-    if (embedding.size > 1) {
+    if (tensor.size > 1) await this.#sumWholeOverTensor();
+    if (sharesEmbedding) {
       const [span] = this.spans.filter(({ unit }) => unit.kind === 'embedding');
       if (span !== undefined) await embedding.allReduceSum(this.gradients.view(span));
     }
@@ -136,9 +137,9 @@ export class ModelShard {
     const { dataIndex, tensorIndex, pipelineIndex } = this.grid;
     if (this.zero === 0 && dataIndex > 0) return 0;
     let sum = 0;
-    this.eachOwnPiece(({ parameter, view }) => {
+    this.eachOwnPiece(({ unit, parameter, view }) => {
       if (parameter.columns === undefined && tensorIndex > 0) return;
-      if (this.groups.embedding.size > 1 && pipelineIndex > 0 && parameter.global.offset === 0) return;
+      if (this.layout.sharesEmbedding && pipelineIndex > 0 && unit.kind === 'embedding') return;
       sum += this.arena.squaredNorm(view(this.gradients));
     });
     return sum;
@@ -196,8 +197,8 @@ export class ModelShard {
     }
   }
 
-  /** A norm's weight is whole on every tensor rank, but each saw only its part of what follows. */
-  async #sumNormsOverTensor(): Promise<void> {
+  /** A norm or a bias is whole on every tensor rank, but each saw only its part of what follows. */
+  async #sumWholeOverTensor(): Promise<void> {
     const pieces: Float32Array[] = [];
     this.eachOwnPiece(({ parameter, view }) => {
       if (parameter.isSummedOverTensor) pieces.push(view(this.gradients));

@@ -2,16 +2,17 @@
  * Runs the layers of one pipeline stage, forward and backward, micro-batch by micro-batch. Two sessions serve
  * all layers; each (layer, micro-batch in flight) has its own buffers. Gradients go to the shard unit by unit.
  */
-import type { LlamaConfig } from '@gantry/formats';
 import type { Dialect, Precision } from '@gantry/training/autodiff';
 import {
   headGraph,
   segmentGraph,
   segmentInput,
   segmentOutputGradient,
-  segmentParts,
+  sinusoids,
+  type HeadGraph,
   type SegmentGraph,
   type SegmentKind,
+  type TransformerConfig,
 } from '@gantry/training/model';
 import type { StageUnit } from '@gantry/training/parallel';
 import { scatterAddRows } from '../executor/embedding-rows.ts';
@@ -21,7 +22,7 @@ import { UnitParameters } from './unit-parameters.ts';
 
 export interface StageRunnerOptions {
   readonly shard: ModelShard;
-  readonly config: LlamaConfig;
+  readonly config: TransformerConfig;
   readonly sequences: number;
   readonly time: number;
   /** Micro-batches held at one time. */
@@ -68,7 +69,10 @@ export class StageRunner implements AsyncDisposable {
   /** Gradients between segments alternate between two buffers. */
   readonly #between: readonly [Float32Array, Float32Array];
   readonly #loss = new Float32Array(1);
-  readonly #head: { embedding: Float32Array; norm: Float32Array };
+  readonly #headGradients: { readonly final: Float32Array; readonly matrix: Float32Array };
+  /** Added to the embedded rows of the first stage, repeated: sine waves; what is learned lies in the shard. */
+  readonly #waves: Float32Array | undefined;
+  readonly #placeGradients: Float32Array;
   /** Gradient of the embedding, from the head and from the rows read: it leaves once a micro-batch. */
   readonly #table: Float32Array;
   #leavingGradient: Promise<void> = Promise.resolve();
@@ -90,10 +94,13 @@ export class StageRunner implements AsyncDisposable {
     this.#scratch = shard.arena.floats(longest);
     const rows = sequences * time;
     this.#between = [shard.arena.floats(rows * config.width), shard.arena.floats(rows * config.width)];
-    this.#head = {
-      embedding: this.#scratch.subarray(0, config.vocabularySize * config.width),
-      norm: shard.arena.floats(Math.ceil(config.width / 16) * 16),
+    const lengthOf = (wanted: StageUnit['kind']): number => {
+      const unit = shard.layout.units.find(({ kind }) => kind === wanted);
+      return unit === undefined ? 0 : unit.to - unit.from;
     };
+    this.#headGradients = { final: shard.arena.floats(lengthOf('final')), matrix: this.#scratch };
+    this.#waves = config.positions === 'sinusoidal' ? sinusoids(time, config.width) : undefined;
+    this.#placeGradients = shard.arena.floats(lengthOf('positions'));
     this.#table = shard.arena.floats(Math.ceil((config.vocabularySize * config.width) / 16) * 16);
     this.#slots = parts.slots(this);
   }
@@ -125,7 +132,13 @@ export class StageRunner implements AsyncDisposable {
       sessions.set('head', await createSession({ model: (prefix) => head.model(prefix) }));
     const segments = shard.layout.units
       .filter(({ kind }) => kind === 'layer')
-      .flatMap((unit) => kinds.map((kind): Segment => ({ kind, unit, places: placesOf(unit, kind) })));
+      .flatMap((unit) =>
+        kinds.map((kind): Segment => ({
+          kind,
+          unit,
+          places: placesOf(unit, graphs.get(kind) as SegmentGraph),
+        })),
+      );
     const rows = sequences * time;
     const stream = { shape: [rows, config.width] };
     return new StageRunner(options, {
@@ -176,26 +189,21 @@ export class StageRunner implements AsyncDisposable {
               ),
             };
           });
-          const headRun = sessions.get('head')?.bind(
-            new Map<string, BoundTensor>([
-              [segmentInput, { ...stream, data: streams.at(-1) as Float32Array }],
-              ['targets', { shape: [rows], data: targets }],
-              ['weights', { shape: [rows], data: weights }],
-              ...runner.#units.headBindings(config),
-            ]),
-            new Map<string, BoundTensor>([
-              [head.loss, { shape: [], data: runner.#loss }],
-              [head.inputGradient, { ...stream, data: top }],
-              [
-                head.normGradient,
-                { shape: [config.width], data: runner.#head.norm.subarray(0, config.width) },
-              ],
-              [
-                head.embeddingGradient,
-                { shape: [config.vocabularySize, config.width], data: runner.#head.embedding },
-              ],
-            ]),
-          );
+          const headRun = sessions
+            .get('head')
+            ?.bind(
+              new Map<string, BoundTensor>([
+                [segmentInput, { ...stream, data: streams.at(-1) as Float32Array }],
+                ['targets', { shape: [rows], data: targets }],
+                ['weights', { shape: [rows], data: weights }],
+                ...runner.#units.endBindings(head.parameters.map(({ name }) => name)),
+              ]),
+              new Map<string, BoundTensor>([
+                [head.loss, { shape: [], data: runner.#loss }],
+                [head.inputGradient, { ...stream, data: top }],
+                ...runner.#headOutputs(head),
+              ]),
+            );
           return {
             tokens,
             targets,
@@ -224,11 +232,12 @@ export class StageRunner implements AsyncDisposable {
     const [input] = slot.streams as readonly [Float32Array];
     await slot.leaving;
     if (shard.layout.isFirst) {
-      const embedding = await this.#units.embedding();
+      const embedding = await this.#units.fetchEnd(this.#unit('embedding'));
       for (const [row, token] of slot.tokens.entries()) {
         const from = Number(token) * config.width;
         input.set(embedding.subarray(from, from + config.width), row * config.width);
       }
+      await this.#addPlaces(input);
     } else {
       await pipeline.receive(pipeline.index - 1, input);
     }
@@ -261,12 +270,14 @@ export class StageRunner implements AsyncDisposable {
       if (this.#segments[at - 1]?.unit !== unit) await shard.addGradients(unit, this.#scratch);
     }
     const bottom = this.#gradientAfter(-1);
-    if (shard.layout.isFirst) scatterAddRows(this.#table, config.width, slot.tokens, bottom);
-    else {
+    if (shard.layout.isFirst) {
+      scatterAddRows(this.#table, config.width, slot.tokens, bottom);
+      await this.#addPlaceGradients(bottom);
+    } else {
       this.#leavingGradient = pipeline.send(pipeline.index - 1, bottom);
       this.#leavingGradient.catch(() => undefined);
     }
-    if (!shard.layout.isFirst && !shard.layout.isLast) return;
+    if (!shard.layout.isFirst && !(shard.layout.isLast && config.tiedEmbeddings)) return;
     await shard.addGradients(this.#unit('embedding'), this.#table);
     this.#table.fill(0);
   }
@@ -287,14 +298,51 @@ export class StageRunner implements AsyncDisposable {
   }
 
   async #runHead(head: BoundRun): Promise<number> {
-    const { shard } = this.#options;
-    await this.#units.embedding();
-    await this.#units.finalNorm();
+    const { shard, config } = this.#options;
+    const matrix = this.#unit(config.tiedEmbeddings ? 'embedding' : 'head');
+    await this.#units.fetchEnd(matrix);
+    await this.#units.fetchEnd(this.#unit('final'));
     await head.run();
     // Every tensor rank computes the whole head: their gradients agree already.
-    shard.arena.addInto(this.#table, this.#head.embedding);
-    await shard.addGradients(this.#unit('final'), this.#head.norm);
+    const ofMatrix = this.#headGradients.matrix;
+    if (config.tiedEmbeddings) shard.arena.addInto(this.#table, ofMatrix.subarray(0, this.#table.length));
+    else await shard.addGradients(matrix, ofMatrix);
+    await shard.addGradients(this.#unit('final'), this.#headGradients.final);
     return shard.grid.tensorIndex === 0 ? (this.#loss[0] as number) : 0;
+  }
+
+  #headOutputs(head: HeadGraph): [string, BoundTensor][] {
+    const final = this.#unit('final');
+    return head.parameters.map(({ name, shape }) => {
+      const own = final.parameters.find((parameter) => parameter.name === name);
+      const [buffer, at] =
+        own === undefined
+          ? [this.#headGradients.matrix, 0]
+          : [this.#headGradients.final, own.offset - final.from];
+      const length = shape.reduce((product, size) => product * size, 1);
+      return [head.gradients.get(name) as string, { shape, data: buffer.subarray(at, at + length) }];
+    });
+  }
+
+  /** Adds to the embedded rows what tells their places, where that is a vector. */
+  async #addPlaces(rows: Float32Array): Promise<void> {
+    const { config, time } = this.#options;
+    const places =
+      config.positions === 'learned' ? await this.#units.fetchEnd(this.#unit('positions')) : this.#waves;
+    if (places === undefined) return;
+    const length = time * config.width;
+    for (let from = 0; from < rows.length; from += length)
+      this.#options.shard.arena.addInto(rows, places.subarray(0, length), from);
+  }
+
+  async #addPlaceGradients(ofRows: Float32Array): Promise<void> {
+    const { config, time, shard } = this.#options;
+    if (config.positions !== 'learned') return;
+    const length = time * config.width;
+    for (let from = 0; from < ofRows.length; from += length)
+      shard.arena.addInto(this.#placeGradients, ofRows.subarray(from, from + length));
+    await shard.addGradients(this.#unit('positions'), this.#placeGradients);
+    this.#placeGradients.fill(0);
   }
 
   #unit(wanted: StageUnit['kind']): StageUnit {
@@ -311,9 +359,9 @@ export class StageRunner implements AsyncDisposable {
   }
 }
 
-function placesOf(unit: StageUnit, kind: SegmentKind): Segment['places'] {
-  return segmentParts[kind].map((name) => {
-    const parameter = unit.parameters.find((candidate) => candidate.name.endsWith(`.${name}.weight`));
+function placesOf(unit: StageUnit, graph: SegmentGraph): Segment['places'] {
+  return graph.parameters.map(({ name }) => {
+    const parameter = unit.parameters.find((candidate) => candidate.name.endsWith(`.${name}`));
     if (parameter === undefined) throw new RangeError(`the layer has no ${name}`);
     return { name, shape: parameter.shape, at: parameter.offset - unit.from, length: parameter.length };
   });

@@ -2,15 +2,14 @@
  * Whole units of parameters where graphs can read them: views of the shard, or under ZeRO 3 buffers that are
  * filled from the owners when a unit is needed and hold one layer at a time.
  */
-import type { LlamaConfig } from '@gantry/formats';
-import type { StageUnit } from '@gantry/training/parallel';
+import type { StageParameter, StageUnit } from '@gantry/training/parallel';
 import type { BoundTensor } from '../executor/index.ts';
 import type { ModelShard } from './model-shard.ts';
 
 export class UnitParameters {
   readonly #shard: ModelShard;
   readonly #layerBuffer: Float32Array;
-  /** The embedding and the final norm stay from their first use in a step to its end. */
+  /** What is no layer stays from their first use in a step to its end. */
   readonly #ends = new Map<StageUnit, Float32Array>();
   readonly #fetched = new Set<StageUnit>();
   #layer: StageUnit | undefined;
@@ -36,14 +35,13 @@ export class UnitParameters {
     ]);
   }
 
-  headBindings(config: LlamaConfig): [string, BoundTensor][] {
-    const { width, vocabularySize } = config;
-    const view = (kind: StageUnit['kind'], length: number): Float32Array =>
-      this.#values(this.#unit(kind)).subarray(0, length);
-    return [
-      ['norm', { shape: [width], data: view('final', width) }],
-      ['embedding', { shape: [vocabularySize, width], data: view('embedding', vocabularySize * width) }],
-    ];
+  /** Parameters outside the layers by their name in the model; `fetchEnd` of their units makes them count. */
+  endBindings(names: readonly string[]): [string, BoundTensor][] {
+    return names.map((name) => {
+      const { unit, parameter } = this.#find(name);
+      const at = parameter.offset - unit.from;
+      return [name, { shape: parameter.shape, data: this.#values(unit).subarray(at, at + parameter.length) }];
+    });
   }
 
   async fetch(unit: StageUnit): Promise<void> {
@@ -52,21 +50,14 @@ export class UnitParameters {
     this.#layer = unit;
   }
 
-  embedding(): Promise<Float32Array> {
-    return this.#fetchEnd(this.#unit('embedding'));
-  }
-
-  finalNorm(): Promise<Float32Array> {
-    return this.#fetchEnd(this.#unit('final'));
-  }
-
   /** After an update: what was fetched is old. */
   forget(): void {
     this.#fetched.clear();
     this.#layer = undefined;
   }
 
-  async #fetchEnd(unit: StageUnit): Promise<Float32Array> {
+  /** A unit that is no layer, whole. */
+  async fetchEnd(unit: StageUnit): Promise<Float32Array> {
     const values = this.#values(unit);
     if (this.#shard.zero === 3 && !this.#fetched.has(unit)) {
       await this.#shard.gatherUnit(unit, values);
@@ -75,8 +66,10 @@ export class UnitParameters {
     return values;
   }
 
-  #unit(wanted: StageUnit['kind']): StageUnit {
-    return this.#shard.layout.units.find(({ kind }) => kind === wanted) as StageUnit;
+  #find(name: string): { unit: StageUnit; parameter: StageParameter } {
+    for (const unit of this.#shard.layout.units)
+      for (const parameter of unit.parameters) if (parameter.name === name) return { unit, parameter };
+    throw new RangeError(`this stage has no parameter ${name}`);
   }
 
   #values(unit: StageUnit): Float32Array {

@@ -123,8 +123,8 @@ class MuonRule implements UpdateRule {
     });
     await shard.gatherOwned(unit, this.#directions);
     for (const parameter of unit.parameters) {
-      const [rows, columns] = parameter.shape;
-      if (rows === undefined || columns === undefined) continue;
+      if (!isMatrix(parameter)) continue;
+      const [rows, columns] = parameter.shape as readonly [number, number];
       const { executor, input, output } = await this.#orthogonaliser(rows, columns);
       const at = parameter.offset - unit.from;
       input.set(this.#directions.subarray(at, at + parameter.length));
@@ -163,5 +163,9 @@ class MuonRule implements UpdateRule {
 }
 
 function isMatrixOfLayer({ unit, parameter }: ShardPiece): boolean {
-  return unit.kind === 'layer' && parameter.shape.length === 2;
+  return unit.kind === 'layer' && isMatrix(parameter);
+}
+
+function isMatrix({ shape, global }: ShardPiece['parameter']): boolean {
+  return shape.length === 2 && global.decays;
 }

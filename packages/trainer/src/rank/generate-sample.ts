@@ -1,7 +1,7 @@
 /** A few words from the model as it is: sampled at a temperature, the same for the same seed. */
 import { createRandom } from '@gantry/kit';
 import type { Tokenizer } from '@gantry/training/tokenizer';
-import type { LlamaExecutor } from '../executor/index.ts';
+import type { ModelExecutor } from '../executor/index.ts';
 
 export interface SampleOptions {
   readonly prompt: string;
@@ -12,7 +12,7 @@ export interface SampleOptions {
 
 /** `executor` is of kind `logits` with one sequence. The window slides when text outgrows it. */
 export async function generateSample(
-  executor: LlamaExecutor,
+  executor: ModelExecutor,
   tokenizer: Tokenizer,
   options: SampleOptions,
 ): Promise<string> {

@@ -3,40 +3,41 @@
  * so the sum over ranks is the gradient of the mean, however they share. Every data-parallel rank has the same
  * number of micro-batches; one beyond its share weighs nothing.
  */
-import { rankPart, type SequenceSampler } from '@gantry/training/sampler';
+import { DataError, type BatchFeed } from '../data/index.ts';
 import type { Timeline } from '../profile/index.ts';
-import type { SequenceTarget, TokenSource } from './token-source.ts';
 import type { TrainingPlan } from './training-plan.ts';
+import { UserFault } from './user-fault.ts';
 
-export interface MicroBatchTarget extends SequenceTarget {
+export interface MicroBatchTarget {
+  /** [sequences × time] each. */
+  readonly tokens: BigInt64Array;
+  readonly targets: BigInt64Array;
   readonly weights: Float32Array;
 }
 
 export interface MicroBatches {
   readonly timeline: Timeline;
   readonly plan: TrainingPlan;
-  readonly source: TokenSource;
-  readonly sampler: SequenceSampler;
-  readonly dataIndex: number;
-  readonly dataRanks: number;
+  readonly feed: BatchFeed;
 }
 
 /** Fills micro-batch `index` of the batch that begins at `position`; answers how many sequences it has. */
-export function fillMicroBatch(
-  { plan, source, sampler, dataIndex, dataRanks }: MicroBatches,
+export async function fillMicroBatch(
+  { timeline, plan, feed }: MicroBatches,
   position: number,
   index: number,
   target: MicroBatchTarget,
   lossScale: number,
-): number {
-  const { time, globalSequences, microSequences } = plan;
-  const share = rankPart(globalSequences, dataIndex, dataRanks);
-  const first = share.from + index * microSequences;
-  const count = Math.max(0, Math.min(microSequences, share.to - first));
-  target.weights.fill(0);
-  target.weights.fill(lossScale / (globalSequences * time), 0, count * time);
-  for (let row = 0; row < count; row += 1) {
-    source.fill(sampler.sequenceAt(position + first + row), target, row);
-  }
-  return count;
+): Promise<number> {
+  const { time, globalSequences } = plan;
+  return timeline.during('load', `batch ${index}`, async () => {
+    const count = await feed.load({ position, index }, target).catch(toUserFault);
+    target.weights.fill(0);
+    target.weights.fill(lossScale / (globalSequences * time), 0, count * time);
+    return count;
+  });
+}
+
+function toUserFault(error: unknown): never {
+  throw error instanceof DataError ? new UserFault(error.code, error.message, error.hint) : error;
 }

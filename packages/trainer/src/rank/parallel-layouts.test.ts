@@ -1,6 +1,6 @@
 /** Every way to spread one model over ranks learns the same: one committed trajectory, one bound for all. */
 import { rm } from 'node:fs/promises';
-import { llamaShape } from '@gantry/training/model';
+import { transformerShape } from '@gantry/training/model';
 import { gridAt, stageLayout } from '@gantry/training/parallel';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
@@ -128,7 +128,7 @@ describe('bytes', () => {
   const sizes = { data: 2, tensor: 1, pipeline: 1 };
   // 270 tokens are asked for; the tokenizer may end with fewer.
   const wholeLayout = (vocabularySize: number) =>
-    stageLayout(llamaShape({ ...model, sequenceLength: time, vocabularySize }), gridAt(sizes, 0));
+    stageLayout(transformerShape({ ...model, sequenceLength: time, vocabularySize }), gridAt(sizes, 0));
 
   it('that a rank keeps are what ZeRO says: 1/n of the moments, of the gradients, of the parameters', async () => {
     for (const zero of [0, 1, 2, 3]) {

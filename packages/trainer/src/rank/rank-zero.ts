@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { gridAt, StragglerWatch, worldSizeOf } from '@gantry/training/parallel';
 import { toHuggingFaceWeights } from '@gantry/training/model';
 import { clearLeftovers, type SaveOutcome } from '../checkpoint/index.ts';
-import { createLlamaExecutor, type LlamaExecutor } from '../executor/index.ts';
+import { createModelExecutor, type ModelExecutor } from '../executor/index.ts';
 import { exportModel } from '../export/index.ts';
 import { hasWholeModel } from '../parallel/index.ts';
 import { timeKinds } from '../profile/index.ts';
@@ -26,8 +26,8 @@ export class RankZero implements AsyncDisposable {
   readonly parameters: Float32Array;
   readonly #session: TrainingSession;
   readonly #reports: ReportWriter;
-  readonly #validator: LlamaExecutor;
-  readonly #sampler: LlamaExecutor;
+  readonly #validator: ModelExecutor;
+  readonly #sampler: ModelExecutor;
   readonly #heldOut: TokenSource;
   readonly #startedMs = performance.now();
   readonly #stragglers: StragglerWatch;
@@ -42,7 +42,7 @@ export class RankZero implements AsyncDisposable {
     session: TrainingSession,
     reports: ReportWriter,
     parameters: Float32Array,
-    parts: { validator: LlamaExecutor; sampler: LlamaExecutor; heldOut: TokenSource },
+    parts: { validator: ModelExecutor; sampler: ModelExecutor; heldOut: TokenSource },
   ) {
     this.#session = session;
     this.#reports = reports;
@@ -65,9 +65,9 @@ export class RankZero implements AsyncDisposable {
     const parameters = hasWholeModel(shard) ? shard.parameters.values : new Float32Array(layout.length);
     const common = { config, time: plan.time, parameters };
     const zero = new RankZero(session, reports, parameters, {
-      validator: await createLlamaExecutor({ ...common, sequences: plan.microSequences, kind: 'loss' }),
-      sampler: await createLlamaExecutor({ ...common, sequences: 1, kind: 'logits' }),
-      heldOut: await openTokenSource(dataset.validation.shards, plan.time),
+      validator: await createModelExecutor({ ...common, sequences: plan.microSequences, kind: 'loss' }),
+      sampler: await createModelExecutor({ ...common, sequences: 1, kind: 'logits' }),
+      heldOut: openTokenSource(dataset.validation.shards, plan.time),
     });
     await clearLeftovers(checkpointDirectory(environment.runDirectory));
     await zero.#reportStart();
@@ -167,6 +167,7 @@ export class RankZero implements AsyncDisposable {
         dataSentBytes: data.sentElements * 4,
         tensorSentBytes: tensor.sentElements * 4,
         pipelineSentBytes: pipeline.sentElements * 4,
+        ...this.#dataFigures(),
         ...Object.fromEntries(
           timeKinds.map((kind) => [`${kind}Seconds`, this.#session.timeline.sumsMs[kind] / 1000]),
         ),
@@ -196,6 +197,7 @@ export class RankZero implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#validator[Symbol.asyncDispose]();
     await this.#sampler[Symbol.asyncDispose]();
+    this.#heldOut[Symbol.dispose]();
   }
 
   async #reportStart(): Promise<void> {
@@ -272,6 +274,17 @@ export class RankZero implements AsyncDisposable {
     await this.#reports.write({ type: 'sample', step, prompt: plan.samplePrompt, text });
     // What was done beside the step is not its speed.
     this.#stepMs = performance.now();
+  }
+
+  /** How fast the data came, and how long this rank stood still for it. */
+  #dataFigures(): Readonly<Record<string, number>> {
+    const { tokens, readMs, stallMs, lateBatches } = this.#session.feed.statistics();
+    return {
+      dataTokensPerSecond: Math.round(tokens / Math.max(readMs / 1000, 1e-6)),
+      dataStallSeconds: stallMs / 1000,
+      dataStallFraction: stallMs / (performance.now() - this.#startedMs),
+      dataLateBatches: lateBatches,
+    };
   }
 
   #batchShape(): { sequences: number; time: number } {

@@ -3,7 +3,7 @@
  * when one of them finds damage all go on to the one before. GANTRY_RESUME_FROM names one of another run.
  */
 import { dirname, resolve } from 'node:path';
-import type { LlamaConfig } from '@gantry/formats';
+import type { TransformerConfig } from '@gantry/training/model';
 import {
   checkpointPath,
   findDamage,
@@ -22,7 +22,7 @@ export interface CheckpointSearch {
   readonly directory: string;
   /** Of another run; undefined or empty when there is none. */
   readonly resumeFrom: string | undefined;
-  readonly config: LlamaConfig;
+  readonly config: TransformerConfig;
   readonly dataDigest: string;
   readonly optimizer: string;
   readonly shard: ModelShard;

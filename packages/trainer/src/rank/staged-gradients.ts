@@ -1,5 +1,5 @@
 /** Gradients layer by layer: pipeline stages, tensor ranks, ZeRO 2 and 3, recompute. */
-import type { LlamaConfig } from '@gantry/formats';
+import type { TransformerConfig } from '@gantry/training/model';
 import { microBatchesInFlight, pipelineActions } from '@gantry/training/parallel';
 import { probeDialect } from '../executor/index.ts';
 import { StageRunner, type ModelShard } from '../parallel/index.ts';
@@ -8,7 +8,7 @@ import { fillMicroBatch, type MicroBatches } from './micro-batches.ts';
 
 export async function openStagedGradients(
   batches: MicroBatches,
-  config: LlamaConfig,
+  config: TransformerConfig,
   shard: ModelShard,
 ): Promise<GradientSource> {
   const { plan, timeline } = batches;
@@ -33,7 +33,7 @@ export async function openStagedGradients(
           await timeline.during('compute', `backward ${microBatch}`, () => runner.backward(microBatch));
           continue;
         }
-        fillMicroBatch(batches, position, microBatch, runner.batch(microBatch), lossScale);
+        await fillMicroBatch(batches, position, microBatch, runner.batch(microBatch), lossScale);
         loss += await timeline.during('compute', `forward ${microBatch}`, () => runner.forward(microBatch));
       }
       await runner.settle();

@@ -26,6 +26,8 @@ export interface TrainingPlan {
   readonly precision: Precision;
   readonly profile: ProfilePlan | undefined;
   readonly badBatch: TrainingJob['train']['badBatch'];
+  /** Threads that read ahead; undefined leaves it to the size of the data. */
+  readonly loader: { readonly workers: number | undefined; readonly prefetch: number };
   readonly seed: number;
   readonly sampleEvery: number;
   readonly samplePrompt: string;
@@ -88,6 +90,7 @@ export function planTraining(job: TrainingJob, width: number, worldSize: number)
     precision: train.precision,
     profile: train.profile,
     badBatch: train.badBatch,
+    loader: { workers: undefined, prefetch: 2 },
     seed: train.seed,
     sampleEvery: train.sampleEvery ?? Math.max(50, Math.ceil(train.steps / 4)),
     samplePrompt: train.samplePrompt ?? 'The ',

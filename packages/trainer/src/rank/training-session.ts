@@ -3,17 +3,25 @@
  * and chooses the checkpoint; the others wait for its word and read the same files.
  */
 import { join } from 'node:path';
-import type { LlamaConfig } from '@gantry/formats';
 import {
   eachInitialParameter,
-  llamaShape,
+  transformerShape,
   parameterLayout,
   ShapeError,
   type ParameterLayout,
+  type TransformerConfig,
 } from '@gantry/training/model';
 import { checkParallelSizes, gridAt, groupsOf, stageLayout } from '@gantry/training/parallel';
-import { createSequenceSampler, type SequenceSampler } from '@gantry/training/sampler';
-import { DataError, openDataset, prepareDataset, type PreparedDataset } from '../data/index.ts';
+import { createBatchOrder, createSequenceSampler, type SequenceSampler } from '@gantry/training/sampler';
+import {
+  DataError,
+  openBatchFeed,
+  openDataset,
+  prepareDataset,
+  sequencesOf,
+  type BatchFeed,
+  type PreparedDataset,
+} from '../data/index.ts';
 import type { World } from '../group/index.ts';
 import { hasWholeModel, ModelShard, momentsOf, openUpdateRule, type UpdateRule } from '../parallel/index.ts';
 import type { Timeline } from '../profile/index.ts';
@@ -22,7 +30,6 @@ import type { MicroBatches } from './micro-batches.ts';
 import type { RankEnvironment } from './rank-environment.ts';
 import { shareCheckpoint, type CheckpointSearch, type StartingPoint } from './share-checkpoint.ts';
 import { openStagedGradients } from './staged-gradients.ts';
-import { openTokenSource } from './token-source.ts';
 import type { TrainingJob } from './training-job.ts';
 import { planTraining, type TrainingPlan } from './training-plan.ts';
 import { UserFault } from './user-fault.ts';
@@ -32,10 +39,11 @@ export interface TrainingSession extends StartingPoint {
   readonly environment: RankEnvironment;
   readonly job: TrainingJob;
   readonly plan: TrainingPlan;
-  readonly config: LlamaConfig;
+  readonly config: TransformerConfig;
   readonly layout: ParameterLayout;
   readonly dataset: PreparedDataset;
   readonly sampler: SequenceSampler;
+  readonly feed: BatchFeed;
   readonly shard: ModelShard;
   readonly gradients: GradientSource;
   readonly rule: UpdateRule;
@@ -75,16 +83,18 @@ export async function openTrainingSession(
   });
   const start = await shareCheckpoint(checkpointSearch({ environment, plan, config, dataset, shard }, world));
   if (start.resumed === undefined) initialise(shard, layout, plan.seed);
-  const source = await openTokenSource(dataset.train.shards, plan.time);
-  const sampler = createSequenceSampler(source.sequences, plan.seed);
-  const batches: MicroBatches = {
-    timeline: world.timeline,
-    plan,
-    source,
-    sampler,
-    dataIndex: grid.dataIndex,
-    dataRanks: grid.data,
-  };
+  const { shards } = dataset.train;
+  const sampler = createSequenceSampler(sequencesOf(shards, plan.time), plan.seed);
+  const { globalSequences, microSequences, microBatches } = plan;
+  const share = { globalSequences, microSequences, microBatches, dataIndex: grid.dataIndex };
+  const feed = openBatchFeed({
+    shards,
+    order: createBatchOrder({ ...share, sampler, dataRanks: grid.data }),
+    time: plan.time,
+    microSequences,
+    ...plan.loader,
+  });
+  const batches: MicroBatches = { timeline: world.timeline, plan, feed };
   const isWhole = hasWholeModel(shard) && plan.zero < 2 && plan.recompute === 'none';
   const open = isWhole ? openWholeModelGradients : openStagedGradients;
   const gradients = await open(batches, config, shard);
@@ -98,6 +108,7 @@ export async function openTrainingSession(
     layout,
     dataset,
     sampler,
+    feed,
     shard,
     gradients,
     rule,
@@ -135,7 +146,7 @@ function initialise(shard: ModelShard, whole: ParameterLayout, seed: number): vo
   });
 }
 
-function checkLayout(plan: TrainingPlan, config: LlamaConfig, worldSize: number): void {
+function checkLayout(plan: TrainingPlan, config: TransformerConfig, worldSize: number): void {
   try {
     checkParallelSizes(plan.sizes, config, worldSize);
   } catch (error) {
@@ -181,10 +192,10 @@ async function shareDataset(
   return dataset;
 }
 
-function toConfig(job: TrainingJob, dataset: PreparedDataset): LlamaConfig {
+function toConfig(job: TrainingJob, dataset: PreparedDataset): TransformerConfig {
   const { train } = job;
   try {
-    return llamaShape({
+    return transformerShape({
       depth: train.depth,
       vocabularySize: dataset.vocabularySize,
       sequenceLength: train.sequenceLength,

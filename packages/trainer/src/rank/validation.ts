@@ -1,9 +1,9 @@
 /** Mean loss a token over held-out sequences. */
-import type { LlamaExecutor } from '../executor/index.ts';
+import type { ModelExecutor } from '../executor/index.ts';
 import type { TokenSource } from './token-source.ts';
 
 export async function validationLoss(
-  executor: LlamaExecutor,
+  executor: ModelExecutor,
   source: TokenSource,
   shape: { readonly sequences: number; readonly time: number },
   limitSequences: number,

@@ -1,20 +1,20 @@
 /** Gradients from one graph of the whole model: the fastest way when nothing is cut. */
-import type { LlamaConfig } from '@gantry/formats';
-import { createLlamaExecutor } from '../executor/index.ts';
+import type { TransformerConfig } from '@gantry/training/model';
+import { createModelExecutor } from '../executor/index.ts';
 import type { ModelShard } from '../parallel/index.ts';
 import type { GradientSource } from './gradient-source.ts';
 import { fillMicroBatch, type MicroBatches } from './micro-batches.ts';
 
 export async function openWholeModelGradients(
   batches: MicroBatches,
-  config: LlamaConfig,
+  config: TransformerConfig,
   shard: ModelShard,
 ): Promise<GradientSource> {
   const { plan, timeline } = batches;
   const total = shard.gradients.values;
   // One run covers the share: it writes where the sum belongs.
   const scratch = plan.microBatches === 1 ? total : shard.arena.floats(total.length);
-  const executor = await createLlamaExecutor({
+  const executor = await createModelExecutor({
     config,
     sequences: plan.microSequences,
     time: plan.time,
@@ -28,9 +28,7 @@ export async function openWholeModelGradients(
       let loss = 0;
       total.fill(0);
       for (let index = 0; index < plan.microBatches; index += 1) {
-        const count = await timeline.during('load', 'batch', async () =>
-          Promise.resolve(fillMicroBatch(batches, position, index, executor, lossScale)),
-        );
+        const count = await fillMicroBatch(batches, position, index, executor, lossScale);
         if (count === 0) continue;
         await timeline.during('compute', `gradients ${index}`, () => executor.run());
         loss += executor.loss[0] as number;

@@ -1,12 +1,16 @@
 /**
- * Causal attention in blocks of queries: a block sees only the keys up to its end, so half of the scores of a long
- * sequence are never computed. From `recomputeFrom` on none are kept either: the backward pass makes a block's
+ * Attention in blocks of queries. Where it is causal a block sees only the keys up to its end, so half of the scores
+ * of a long sequence are never computed. From `recomputeFrom` on none are kept either: the backward pass makes a block's
  * weights again (Dao et al. 2022, §3), so what is held grows with the length, not with its square.
  */
-import { causalMask } from './constants.ts';
+import { scoreMask, type MaskOptions } from './constants.ts';
+import { distanceScores, tableGradient } from './distance-scores.ts';
 import type { GraphBuilder, Shape, Value } from './graph.ts';
+import type { BackwardContext } from './operators.ts';
 
-export interface AttentionAttributes {
+export interface AttentionAttributes extends MaskOptions {
+  /** From this distance on all are one range, where a table of distances is given. */
+  readonly maxDistance: number;
   /** Queries of a block; undefined for all at once. */
   readonly block: number | undefined;
   /** Sequences of this length keep no scores. */
@@ -14,84 +18,106 @@ export interface AttentionAttributes {
 }
 
 /** What the decoder uses: a quarter of a usual sequence, but not more scores at a time than fit in the cache. */
-export function attentionBlocks(time: number): AttentionAttributes {
+export function attentionBlocks(time: number): Pick<AttentionAttributes, 'block' | 'recomputeFrom'> {
   return { block: time >= 256 ? Math.min(256, Math.ceil(time / 4)) : undefined, recomputeFrom: 1024 };
 }
 
-interface Block {
+/** Queries [from, to) and the keys [0, keys) that they see. */
+export interface Block {
   readonly from: number;
   readonly to: number;
+  readonly keys: number;
 }
 
-function blocksOf(time: number, block: number | undefined): Block[] {
+function blocksOf(time: number, { block, isCausal }: AttentionAttributes): Block[] {
   const size = block ?? time;
-  return Array.from({ length: Math.ceil(time / size) }, (_, index) => ({
-    from: index * size,
-    to: Math.min(time, (index + 1) * size),
-  }));
+  return Array.from({ length: Math.ceil(time / size) }, (_, index) => {
+    const to = Math.min(time, (index + 1) * size);
+    return { from: index * size, to, keys: isCausal ? to : time };
+  });
 }
 
 export function attentionForward(
   graph: GraphBuilder,
-  inputs: readonly [Value, Value, Value],
-  { block, recomputeFrom }: AttentionAttributes,
+  inputs: readonly Value[],
+  attributes: AttentionAttributes,
 ): { output: Value; saved: Value[] } {
-  const [q, k, v] = inputs;
+  const [q, , v] = inputs as readonly [Value, Value, Value];
   const time = q.shape[2] as number;
   const weights: Value[] = [];
-  const mixed = blocksOf(time, block).map((part) => {
-    const own = blockWeights(graph, q, k, part);
+  const mixed = blocksOf(time, attributes).map((part) => {
+    const own = blockWeights(graph, inputs, part, attributes);
     weights.push(own);
-    const seen = graph.product(own, alongTime(graph, v, 0, part.to));
+    const seen = graph.product(own, alongTime(graph, v, 0, part.keys));
     return graph.reshape(seen, withTime(q, part.to - part.from));
   });
   const output = joinTime(graph, mixed, q.shape);
-  return { output, saved: time >= recomputeFrom ? [] : weights };
+  return { output, saved: time >= attributes.recomputeFrom ? [] : weights };
 }
 
 export function attentionBackward(
   graph: GraphBuilder,
-  inputs: readonly [Value, Value, Value],
-  found: { readonly output: Value; readonly saved: readonly Value[]; readonly gradient: Value },
-  { block }: AttentionAttributes,
-): [Value, Value, Value] {
-  const [q, k, v] = inputs;
+  { inputs, output, saved, gradient, attributes }: BackwardContext<AttentionAttributes>,
+): Value[] {
+  const [q, k, v, table] = inputs as readonly [Value, Value, Value, Value | undefined];
   const time = q.shape[2] as number;
   const scale = 1 / Math.sqrt(q.shape[3] as number);
   const dqs: Value[] = [];
   let dk: Value | undefined;
   let dv: Value | undefined;
-  for (const [index, part] of blocksOf(time, block).entries()) {
-    const { from, to } = part;
-    const weights = found.saved[index] ?? blockWeights(graph, q, k, part);
-    const stacked = stackedShape(q, k, to - from);
-    const of = (value: Value): Value => graph.reshape(alongTime(graph, value, from, to), stacked);
-    const [dMixed, mixed] = [of(found.gradient), of(found.output)];
-    const [keys, values] = [alongTime(graph, k, 0, to), alongTime(graph, v, 0, to)];
+  let dTable: Value | undefined;
+  for (const [index, part] of blocksOf(time, attributes).entries()) {
+    const weights = saved[index] ?? blockWeights(graph, inputs, part, attributes);
+    const queries = part.to - part.from;
+    const stacked = stackedShape(q, k, queries);
+    const of = (value: Value): Value => graph.reshape(alongTime(graph, value, part.from, part.to), stacked);
+    const [dMixed, mixed] = [of(gradient), of(output)];
+    const [keys, values] = [alongTime(graph, k, 0, part.keys), alongTime(graph, v, 0, part.keys)];
     const dWeights = graph.product(dMixed, values, { right: 'transposed' });
     // rowsum(dP·P) = rowsum(dO·O), over head width instead of time.
     const row = graph.sumLast(graph.multiply(dMixed, mixed));
     const dScores = graph.multiply(weights, graph.subtract(dWeights, row));
-    dqs.push(graph.reshape(graph.product(dScores, keys, { alpha: scale }), withTime(q, to - from)));
+    dqs.push(graph.reshape(graph.product(dScores, keys, { alpha: scale }), withTime(q, queries)));
     dk = grow(graph, dk, graph.product(dScores, of(q), { left: 'transposed', alpha: scale }));
     dv = grow(graph, dv, graph.product(weights, dMixed, { left: 'transposed' }));
+    if (table === undefined) continue;
+    const ofTable = tableGradient(graph, graph.reshape(dScores, planeOf(q, part)), table, part, attributes);
+    dTable = dTable === undefined ? ofTable : graph.add(dTable, ofTable);
   }
-  return [joinTime(graph, dqs, q.shape), dk as Value, dv as Value];
+  const dq = joinTime(graph, dqs, q.shape);
+  return [dq, dk as Value, dv as Value, ...(dTable === undefined ? [] : [dTable])];
+}
+
+/** [batch, heads, queries, keys] of a block. */
+function planeOf(q: Value, { from, to, keys }: Block): Shape {
+  const [batch, heads] = q.shape as readonly [number, number, number, number];
+  return [batch, heads, to - from, keys];
 }
 
 /** Softmax of a block's scores, [batch, kvHeads, group · queries, keys]. */
-function blockWeights(graph: GraphBuilder, q: Value, k: Value, { from, to }: Block): Value {
-  const [batch, heads] = q.shape as readonly [number, number, number, number];
+function blockWeights(
+  graph: GraphBuilder,
+  inputs: readonly Value[],
+  part: Block,
+  attributes: AttentionAttributes,
+): Value {
+  const [q, k, , table] = inputs as readonly [Value, Value, Value, Value | undefined];
   const kvHeads = k.shape[1] as number;
-  const queries = to - from;
   const scale = 1 / Math.sqrt(q.shape[3] as number);
-  const own = graph.reshape(alongTime(graph, q, from, to), stackedShape(q, k, queries));
-  const scores = graph.product(own, alongTime(graph, k, 0, to), { right: 'transposed', alpha: scale });
-  const plane = [batch, heads, queries, to];
-  const mask = graph.constant(`causal${from}-${to}`, [queries, to], () => causalMask(from, to));
-  const masked = graph.add(graph.reshape(scores, plane), mask);
+  const own = graph.reshape(alongTime(graph, q, part.from, part.to), stackedShape(q, k, part.to - part.from));
+  const scores = graph.product(own, alongTime(graph, k, 0, part.keys), { right: 'transposed', alpha: scale });
+  const plane = planeOf(q, part);
+  const [batch, heads, queries, keys] = plane as readonly [number, number, number, number];
+  let masked = graph.reshape(scores, plane);
+  const mask = scoreMask(part, attributes);
+  if (mask !== undefined)
+    masked = graph.add(
+      masked,
+      graph.constant(mask.key, [...mask.leading, queries, keys], () => mask.make()),
+    );
+  if (table !== undefined) masked = graph.add(masked, distanceScores(graph, table, part, attributes));
   const weights = graph.node('Softmax', [masked], plane, { attributes: { axis: { int: -1 } } });
-  return graph.reshape(weights, [batch, kvHeads, (heads / kvHeads) * queries, to]);
+  return graph.reshape(weights, [batch, kvHeads, (heads / kvHeads) * queries, keys]);
 }
 
 /** The query heads of one kv head lie along time, so grouped-query attention needs no copies of k and v. */
@@ -117,10 +143,11 @@ function joinTime(graph: GraphBuilder, parts: readonly Value[], shape: Shape): V
   return graph.node('Concat', parts, shape, { attributes: { axis: { int: 2 } } });
 }
 
-/** Adds what earlier blocks gave to the keys they saw; a later block sees more. */
+/** Adds what earlier blocks gave to the keys they saw; a later block may see more. */
 function grow(graph: GraphBuilder, before: Value | undefined, next: Value): Value {
   if (before === undefined) return next;
   const missing = (next.shape[2] as number) - (before.shape[2] as number);
+  if (missing === 0) return graph.add(before, next);
   const padded = graph.node('Pad', [before, graph.integers([0, 0, 0, 0, 0, 0, missing, 0])], next.shape);
   return graph.add(padded, next);
 }

@@ -55,15 +55,16 @@ export class BlockedLayouts {
     });
   }
 
-  /** left [n, k] · right [k, m], both blocked, as a 1×1 convolution from k to m channels over n places. */
-  product(left: Value, right: Value): Value {
+  /** left [n, k] · right [k, m] (+ bias [1, m] in rows), as a 1×1 convolution from k to m channels over n places. */
+  product(left: Value, right: Value, bias?: Value): Value {
     const [n, k] = left.shape as readonly [number, number];
     const [inner, m] = right.shape as readonly [number, number];
     if (inner !== k || left.isBlocked !== true || right.isBlocked !== true) {
       throw new RangeError(`no blocked product of [${left.shape.join('×')}] and [${right.shape.join('×')}]`);
     }
     const filter = this.#graph.reshapeRaw(right, [m, k, 1, 1]);
-    const output = this.#graph.node('Conv', [left, filter], [n, m], {
+    const added = bias === undefined ? [] : [this.#graph.reshape(bias, [m])];
+    const output = this.#graph.node('Conv', [left, filter, ...added], [n, m], {
       domain: nchwc,
       attributes: {
         kernel_shape: { ints: [1, 1] },
@@ -74,6 +75,13 @@ export class BlockedLayouts {
       },
     });
     return this.#graph.asBlocked(output);
+  }
+
+  /** Column sums [1, columns] of a blocked value, in rows. */
+  columnSums(value: Value): Value {
+    const [rows, columns] = value.shape as readonly [number, number];
+    const means = this.#graph.node('GlobalAveragePool', [value], [1, columns, 1, 1], { domain: nchwc });
+    return this.#graph.multiply(this.#graph.reshape(means, [1, columns]), this.#graph.scalar(rows));
   }
 
   /** Blocked [rows, heads · width] → [heads, rows, width]. */

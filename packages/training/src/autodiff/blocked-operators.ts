@@ -1,17 +1,27 @@
 /** The rules that gain from the blocked layout; the others are those of the portable dialect. */
 import { BlockedLayouts, canBlock } from './blocked-layout.ts';
 import type { GraphBuilder, Value } from './graph.ts';
-import { operators, type OperatorTable } from './operators.ts';
+import { operators, scaledBias, type OperatorTable } from './operators.ts';
 
 export function blockedOperators(graph: GraphBuilder): { table: OperatorTable; layouts: BlockedLayouts } {
   const layouts = new BlockedLayouts(graph);
-  const fits = (inputs: readonly Value[]): boolean => canBlock(...inputs.flatMap(({ shape }) => shape));
+  const fits = (inputs: readonly Value[]): boolean =>
+    canBlock(...inputs.slice(0, 2).flatMap(({ shape }) => shape));
   const rows = (values: readonly Value[]): Value[] => values.map((value) => layouts.rows(value));
   /** aᵀ·b as rows; the narrow one of the two is the one that is turned. */
   const turnedProduct = (a: Value, b: Value): Value =>
     (a.shape[1] as number) <= (b.shape[1] as number)
       ? layouts.rows(layouts.product(layouts.turnedBlocked(a), layouts.blocked(b)))
       : layouts.turnedRows(layouts.product(layouts.turnedBlocked(b), layouts.blocked(a)));
+  const biasOf = (graph: GraphBuilder, inputs: readonly Value[], scale?: number): Value | undefined =>
+    inputs[2] === undefined ? undefined : scaledBias(graph, inputs[2], scale);
+  const biasGradient = (
+    graph: GraphBuilder,
+    inputs: readonly Value[],
+    gradient: Value,
+    scale?: number,
+  ): Value[] =>
+    inputs[2] === undefined ? [] : [scaledBias(graph, layouts.columnSums(layouts.blocked(gradient)), scale)];
   /** Elementwise rules hold in any layout that all operands share. */
   const alike = (values: readonly Value[]): Value[] =>
     values.some(({ isBlocked }) => isBlocked === true)
@@ -25,10 +35,11 @@ export function blockedOperators(graph: GraphBuilder): { table: OperatorTable; l
       forward: (graph, inputs, attributes) => {
         if (!fits(inputs)) return operators.linear.forward(graph, rows(inputs), attributes);
         const [x, w] = inputs as readonly [Value, Value];
-        return { output: layouts.product(layouts.blocked(x), layouts.blocked(w)), saved: [] };
+        const bias = biasOf(graph, inputs, attributes.biasScale);
+        return { output: layouts.product(layouts.blocked(x), layouts.blocked(w), bias), saved: [] };
       },
       backward: (graph, context) => {
-        const { inputs, gradient } = context;
+        const { inputs, gradient, attributes } = context;
         if (!fits(inputs)) {
           return operators.linear.backward(graph, {
             ...context,
@@ -40,6 +51,7 @@ export function blockedOperators(graph: GraphBuilder): { table: OperatorTable; l
         return [
           layouts.product(layouts.blocked(gradient), layouts.turnedBlocked(w)),
           turnedProduct(x, gradient),
+          ...biasGradient(graph, inputs, gradient, attributes.biasScale),
         ];
       },
     },
@@ -48,10 +60,11 @@ export function blockedOperators(graph: GraphBuilder): { table: OperatorTable; l
       forward: (graph, inputs, attributes) => {
         if (!fits(inputs)) return operators.linearTransposed.forward(graph, rows(inputs), attributes);
         const [x, w] = inputs as readonly [Value, Value];
-        return { output: layouts.product(layouts.blocked(x), layouts.turnedBlocked(w)), saved: [] };
+        const bias = biasOf(graph, inputs, attributes.biasScale);
+        return { output: layouts.product(layouts.blocked(x), layouts.turnedBlocked(w), bias), saved: [] };
       },
       backward: (graph, context) => {
-        const { inputs, gradient } = context;
+        const { inputs, gradient, attributes } = context;
         if (!fits(inputs)) {
           return operators.linearTransposed.backward(graph, {
             ...context,
@@ -60,7 +73,11 @@ export function blockedOperators(graph: GraphBuilder): { table: OperatorTable; l
           });
         }
         const [x, w] = inputs as readonly [Value, Value];
-        return [layouts.product(layouts.blocked(gradient), layouts.blocked(w)), turnedProduct(gradient, x)];
+        return [
+          layouts.product(layouts.blocked(gradient), layouts.blocked(w)),
+          turnedProduct(gradient, x),
+          ...biasGradient(graph, inputs, gradient, attributes.biasScale),
+        ];
       },
     },
     add: {
@@ -76,14 +93,26 @@ export function blockedOperators(graph: GraphBuilder): { table: OperatorTable; l
         return operators.swiGlu.backward(graph, { ...context, gradient, inputs });
       },
     },
-    // Heads come first here ([heads, batch, time, width]); attention does not mind, unless heads share keys.
+    gelu: {
+      takesBlocked: true,
+      forward: (graph, inputs, attributes) => operators.gelu.forward(graph, inputs, attributes),
+      backward: (graph, context) => {
+        const [gradient, x, output] = alike([context.gradient, ...context.inputs, context.output]) as [
+          Value,
+          Value,
+          Value,
+        ];
+        return operators.gelu.backward(graph, { ...context, gradient, inputs: [x], output });
+      },
+    },
+    // Heads come first here ([heads, batch, time, width]); attention does not mind, unless heads differ.
     splitHeads: {
       takesBlocked: true,
       forward: (graph, inputs, attributes) => {
         const [x] = inputs as readonly [Value];
-        const { batch, heads, isGrouped } = attributes;
+        const { batch, heads, isOrdered } = attributes;
         const [count, columns] = x.shape as readonly [number, number];
-        if (isGrouped || !canBlock(count, columns / heads)) {
+        if (isOrdered || !canBlock(count, columns / heads)) {
           return operators.splitHeads.forward(graph, rows(inputs), attributes);
         }
         const apart = layouts.splitHeads(x, heads);
@@ -91,9 +120,9 @@ export function blockedOperators(graph: GraphBuilder): { table: OperatorTable; l
       },
       backward: (graph, context) => {
         const [x] = context.inputs as readonly [Value];
-        const { heads, isGrouped } = context.attributes;
+        const { heads, isOrdered } = context.attributes;
         const [count, columns] = x.shape as readonly [number, number];
-        if (isGrouped || !canBlock(count, columns / heads))
+        if (isOrdered || !canBlock(count, columns / heads))
           return operators.splitHeads.backward(graph, context);
         return [layouts.mergeHeads(context.gradient, heads, count, columns / heads)];
       },
@@ -102,18 +131,18 @@ export function blockedOperators(graph: GraphBuilder): { table: OperatorTable; l
       takesBlocked: true,
       forward: (graph, inputs, attributes) => {
         const [x] = inputs as readonly [Value];
-        const { batch, heads, isGrouped } = attributes;
+        const { batch, heads, isOrdered } = attributes;
         const [, , time, width] = x.shape as readonly [number, number, number, number];
-        if (isGrouped || !canBlock(batch * time, width)) {
+        if (isOrdered || !canBlock(batch * time, width)) {
           return operators.mergeHeads.forward(graph, inputs, attributes);
         }
         return { output: layouts.mergeHeads(x, heads, batch * time, width), saved: [] };
       },
       backward: (graph, context) => {
         const [x] = context.inputs as readonly [Value];
-        const { batch, heads, isGrouped } = context.attributes;
+        const { batch, heads, isOrdered } = context.attributes;
         const [, , time, width] = x.shape as readonly [number, number, number, number];
-        if (isGrouped || !canBlock(batch * time, width)) {
+        if (isOrdered || !canBlock(batch * time, width)) {
           return operators.mergeHeads.backward(graph, {
             ...context,
             gradient: layouts.rows(context.gradient),

@@ -1,10 +1,43 @@
 /** What masked attention and rotary positions need to know before any data arrives. */
 
-/** Queries [from, to) over keys [0, to): 0 where a query may look, a large negative number where it may not. */
-export function causalMask(from: number, to: number): Float32Array {
-  const mask = new Float32Array((to - from) * to);
-  for (let row = 0; row < to - from; row += 1) mask.fill(-1e30, row * to + from + row + 1, (row + 1) * to);
-  return mask;
+export interface MaskOptions {
+  readonly isCausal: boolean;
+  /** ALiBi: of each head, what a score loses with each place of distance. */
+  readonly slopes: readonly number[] | undefined;
+}
+
+export interface ScoreMask {
+  /** Equal masks have equal keys. */
+  readonly key: string;
+  /** Axes before [queries, keys]: none, or the heads. */
+  readonly leading: readonly number[];
+  readonly make: () => Float32Array;
+}
+
+/** What is added to the scores of queries [from, to) over keys [0, keys); undefined when that is nothing. */
+export function scoreMask(
+  { from, to, keys }: { readonly from: number; readonly to: number; readonly keys: number },
+  { isCausal, slopes }: MaskOptions,
+): ScoreMask | undefined {
+  if (!isCausal && slopes === undefined) return undefined;
+  const heads = slopes ?? [0];
+  return {
+    key: `mask${isCausal ? 'causal' : ''}${from}-${to}-${keys}:${slopes?.join() ?? ''}`,
+    leading: slopes === undefined ? [] : [heads.length],
+    make: () =>
+      Float32Array.from({ length: heads.length * (to - from) * keys }, (_, index) => {
+        const key = index % keys;
+        const query = from + (Math.floor(index / keys) % (to - from));
+        if (isCausal && key > query) return -1e30;
+        const slope = heads[Math.floor(index / (keys * (to - from)))] as number;
+        return slope === 0 ? 0 : -slope * Math.abs(query - key);
+      }),
+  };
+}
+
+/** 2^(−8h/heads) for h from 1: a geometric series that ends at 2⁻⁸ (Press et al. 2022, §3). */
+export function alibiSlopes(heads: number): number[] {
+  return Array.from({ length: heads }, (_, index) => 2 ** ((-8 * (index + 1)) / heads));
 }
 
 /** cos and sin of position / theta^(2i / width), each [time, width / 2]. */

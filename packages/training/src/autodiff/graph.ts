@@ -146,8 +146,8 @@ export class GraphBuilder {
   }
 
   /** One value in, the same shape and layout out. */
-  map(operator: string, value: Value): Value {
-    const output = this.node(operator, [value], value.shape);
+  map(operator: string, value: Value, domain = ''): Value {
+    const output = this.node(operator, [value], value.shape, { domain });
     return value.isBlocked === true ? this.asBlocked(output) : output;
   }
 

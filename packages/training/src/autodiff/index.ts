@@ -4,3 +4,5 @@ export { operators, type OperatorAttributes, type OperatorName } from './operato
 export { Tape, type Dialect, type Precision } from './tape.ts';
 export { BlockedLayouts } from './blocked-layout.ts';
 export { blockedShape } from './blocked-shape.ts';
+export { alibiSlopes } from './constants.ts';
+export { distanceBucket } from './distance-scores.ts';

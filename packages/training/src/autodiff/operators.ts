@@ -4,7 +4,12 @@
  */
 import { attentionBackward, attentionForward, type AttentionAttributes } from './attention.ts';
 import { rotaryTables } from './constants.ts';
+import { gelu } from './gelu.ts';
 import { elementsOf, microsoft, type GraphBuilder, type Value } from './graph.ts';
+import { layerNorm } from './layer-norm.ts';
+import { addRows, firstRows } from './row-operators.ts';
+import { columnSums, rowMeans } from './sums.ts';
+import { take } from './take.ts';
 
 export type NarrowFloat = 'bf16' | 'fp16';
 /** TensorProto.DataType of ONNX. */
@@ -15,16 +20,26 @@ type NoAttributes = Readonly<Record<string, never>>;
 interface HeadAttributes {
   readonly batch: number;
   readonly heads: number;
-  /** Several query heads read one kv head. */
-  readonly isGrouped: boolean;
+  /** [batch, heads] in this order; else the dialect may turn it. Heads that share keys or have a bias need it. */
+  readonly isOrdered: boolean;
+}
+
+/** A bias [1, out] as third input is multiplied by this, 1 unless given: tensor ranks each add a part. */
+interface LinearAttributes {
+  readonly biasScale?: number;
 }
 
 export interface OperatorAttributes {
-  /** y = xW with W [in, out]. Expanding layers: the narrow x is the one transposed for dW. */
-  linear: NoAttributes;
-  /** y = xWᵀ with W [out, in]. Contracting layers and the tied head. */
-  linearTransposed: NoAttributes;
+  /** y = xW (+ b) with W [in, out]. Expanding layers: the narrow x is the one transposed for dW. */
+  linear: LinearAttributes;
+  /** y = xWᵀ (+ b) with W [out, in]. Contracting layers and the tied head. */
+  linearTransposed: LinearAttributes;
   rmsNorm: { readonly epsilon: number };
+  /** (x, weight, bias) over the last axis. */
+  layerNorm: { readonly epsilon: number };
+  addRows: NoAttributes;
+  firstRows: { readonly count: number };
+  gelu: NoAttributes;
   add: NoAttributes;
   /** (gate, up) → SiLU(gate)·up. SiLU is computed again in the backward pass: less memory, and faster. */
   swiGlu: NoAttributes;
@@ -33,7 +48,10 @@ export interface OperatorAttributes {
   mergeHeads: HeadAttributes;
   /** Rotate-half positions on [batch, heads, time, headWidth] (Su et al. 2021; Hugging Face layout). */
   rotary: { readonly theta: number };
-  /** Causal; q [batch, heads, time, w], k and v [batch, kvHeads, time, w]; head h reads kv head h / (heads / kvHeads). */
+  /**
+   * q [batch, heads, time, w], k and v [batch, kvHeads, time, w]; head h reads kv head h / (heads / kvHeads). A
+   * fourth input [buckets, heads] is added to the scores by range of distance.
+   */
   attention: AttentionAttributes;
   /** To a narrow float and back, in both directions: what a kernel of that type would leave, in float32. */
   round: { readonly to: NarrowFloat };
@@ -67,27 +85,33 @@ export type OperatorTable = { readonly [Name in OperatorName]: OperatorRule<Oper
 
 export const operators: OperatorTable = {
   linear: {
-    forward: (graph, inputs) => {
-      const [x, w] = take(inputs, 2);
-      return { output: graph.product(x, w), saved: [] };
+    forward: (graph, inputs, { biasScale }) => {
+      const [x, w] = inputs as readonly [Value, Value];
+      return { output: addBias(graph, graph.product(x, w), inputs[2], biasScale), saved: [] };
     },
-    backward: (graph, { inputs, gradient }) => {
-      const [x, w] = take(inputs, 2);
+    backward: (graph, { inputs, gradient, attributes }) => {
+      const [x, w] = inputs as readonly [Value, Value];
       // An explicit transpose: MLAS is slower when it transposes the left operand itself.
       return [
         graph.product(gradient, w, { right: 'transposed' }),
         graph.product(graph.transposedOnce(x), gradient),
+        ...biasGradient(graph, gradient, inputs[2], attributes.biasScale),
       ];
     },
   },
   linearTransposed: {
-    forward: (graph, inputs) => {
-      const [x, w] = take(inputs, 2);
-      return { output: graph.product(x, w, { right: 'transposed' }), saved: [] };
+    forward: (graph, inputs, { biasScale }) => {
+      const [x, w] = inputs as readonly [Value, Value];
+      const product = graph.product(x, w, { right: 'transposed' });
+      return { output: addBias(graph, product, inputs[2], biasScale), saved: [] };
     },
-    backward: (graph, { inputs, gradient }) => {
-      const [x, w] = take(inputs, 2);
-      return [graph.product(gradient, w), graph.product(graph.transposedOnce(gradient), x)];
+    backward: (graph, { inputs, gradient, attributes }) => {
+      const [x, w] = inputs as readonly [Value, Value];
+      return [
+        graph.product(gradient, w),
+        graph.product(graph.transposedOnce(gradient), x),
+        ...biasGradient(graph, gradient, inputs[2], attributes.biasScale),
+      ];
     },
   },
   rmsNorm: {
@@ -104,20 +128,19 @@ export const operators: OperatorTable = {
     backward: (graph, { inputs, saved, gradient }) => {
       const [x, w] = take(inputs, 2);
       const [inverse] = take(saved, 1);
-      const width = x.shape.at(-1) as number;
       const normal = graph.multiply(x, inverse);
       const weighted = graph.multiply(gradient, w);
-      const projected = graph.product(
-        graph.multiply(weighted, normal),
-        graph.constant(`mean${width}`, [width, 1], () => new Float32Array(width).fill(1 / width)),
-      );
+      const projected = rowMeans(graph, graph.multiply(weighted, normal));
       const dx = graph.multiply(graph.subtract(weighted, graph.multiply(normal, projected)), inverse);
-      const rows = elementsOf(x.shape) / width;
-      const ones = graph.constant(`ones${rows}`, [1, rows], () => new Float32Array(rows).fill(1));
-      const dw = graph.product(ones, graph.multiply(gradient, normal));
+      const rows = elementsOf(x.shape) / (x.shape.at(-1) as number);
+      const dw = columnSums(graph, graph.multiply(gradient, normal), rows);
       return [dx, graph.reshape(dw, w.shape)];
     },
   },
+  layerNorm,
+  addRows,
+  firstRows,
+  gelu,
   add: {
     forward: (graph, inputs) => {
       const [left, right] = take(inputs, 2);
@@ -175,9 +198,8 @@ export const operators: OperatorTable = {
     backward: (graph, { attributes, gradient }) => [rotate(graph, gradient, attributes.theta, -1)],
   },
   attention: {
-    forward: (graph, inputs, attributes) => attentionForward(graph, take(inputs, 3), attributes),
-    backward: (graph, { inputs, output, saved, gradient, attributes }) =>
-      attentionBackward(graph, take(inputs, 3), { output, saved, gradient }, attributes),
+    forward: attentionForward,
+    backward: attentionBackward,
   },
   round: {
     takesBlocked: true,
@@ -210,6 +232,24 @@ export const operators: OperatorTable = {
   },
 };
 
+function addBias(graph: GraphBuilder, y: Value, bias: Value | undefined, scale: number | undefined): Value {
+  return bias === undefined ? y : graph.add(y, scaledBias(graph, bias, scale));
+}
+
+export function scaledBias(graph: GraphBuilder, bias: Value, scale = 1): Value {
+  return scale === 1 ? bias : graph.multiply(bias, graph.scalar(scale));
+}
+
+function biasGradient(
+  graph: GraphBuilder,
+  gradient: Value,
+  bias: Value | undefined,
+  scale: number | undefined,
+): Value[] {
+  if (bias === undefined) return [];
+  return [scaledBias(graph, columnSums(graph, gradient, gradient.shape[0] as number), scale)];
+}
+
 function narrow(graph: GraphBuilder, value: Value, to: NarrowFloat): Value {
   const cast = (from: Value, type: keyof typeof dataTypes): Value =>
     graph.node('Cast', [from], value.shape, { attributes: { to: { int: dataTypes[type] } } });
@@ -233,15 +273,4 @@ function rotate(graph: GraphBuilder, x: Value, theta: number, direction: 1 | -1)
     domain: microsoft,
     attributes: { interleaved: { int: 0 } },
   });
-}
-
-type Tuple<Count extends number> = Count extends 1
-  ? readonly [Value]
-  : Count extends 2
-    ? readonly [Value, Value]
-    : readonly [Value, Value, Value];
-
-function take<Count extends 1 | 2 | 3>(values: readonly Value[], count: Count): Tuple<Count> {
-  if (values.length !== count) throw new RangeError(`expected ${count} values, got ${values.length}`);
-  return values as unknown as Tuple<Count>;
 }

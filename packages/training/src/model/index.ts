@@ -1,10 +1,18 @@
-export { llamaGraph, type GraphKind, type LlamaGraph } from './llama-graph.ts';
-export { llamaShape, ShapeError, type ShapeRequest } from './llama-shape.ts';
+export { transformerGraph, type GraphKind, type TransformerGraph } from './transformer-graph.ts';
+export { sinusoids } from './sinusoids.ts';
+export {
+  fromLlama,
+  type ModelFamily,
+  type ModelStyle,
+  type TransformerConfig,
+} from './transformer-config.ts';
+export { transformerShape, ShapeError, type ShapeRequest } from './transformer-shape.ts';
 export {
   eachInitialParameter,
   embeddingName,
   initialiseParameters,
   parameterLayout,
+  positionsName,
   toHuggingFaceWeights,
   type Parameter,
   type ParameterLayout,
@@ -14,7 +22,6 @@ export {
   segmentGraph,
   segmentInput,
   segmentOutputGradient,
-  segmentParts,
   type HeadGraph,
   type SegmentGraph,
   type SegmentKind,

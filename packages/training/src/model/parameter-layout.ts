@@ -2,8 +2,9 @@
  * Where each parameter lies in the one flat buffer of a rank (elements, not bytes), and how it is called
  * and turned in a Hugging Face file. Gradients and Adam moments use the same offsets.
  */
-import type { LlamaConfig } from '@gantry/formats';
 import { createRandom } from '@gantry/kit';
+import { layerParts, type StartValues } from './layer-parts.ts';
+import type { TransformerConfig } from './transformer-config.ts';
 
 export interface Parameter {
   /** The Hugging Face name. */
@@ -13,9 +14,9 @@ export interface Parameter {
   readonly length: number;
   /** Stored [in, out] while Hugging Face has [out, in]: the widening layers (see autodiff `linear`). */
   readonly isTurned: boolean;
-  /** Standard deviation at the start; undefined means all ones (norms). */
-  readonly deviation: number | undefined;
-  /** Norm weights do not decay. */
+  /** Normal with this standard deviation, or all the same. */
+  readonly start: { readonly deviation: number } | { readonly all: number };
+  /** Norms and biases do not decay. */
   readonly decays: boolean;
 }
 
@@ -26,50 +27,46 @@ export interface ParameterLayout {
 }
 
 export const embeddingName = 'model.embed_tokens.weight';
-export const finalNormName = 'model.norm.weight';
+export const positionsName = 'model.embed_positions.weight';
+export const headName = 'lm_head.weight';
 
 export function layerName(layer: number, part: string): string {
-  return `model.layers.${layer}.${part}.weight`;
+  return `model.layers.${layer}.${part}`;
 }
 
-export function parameterLayout(config: LlamaConfig): ParameterLayout {
+/** The norm behind the last layer. */
+export function finalNorm({ norm }: TransformerConfig): readonly string[] {
+  return norm === 'layer' ? ['model.norm.weight', 'model.norm.bias'] : ['model.norm.weight'];
+}
+
+export function parameterLayout(config: TransformerConfig): ParameterLayout {
   const parameters: Parameter[] = [];
   let length = 0;
-  const push = (
-    name: string,
-    shape: readonly number[],
-    options: { isTurned?: boolean; deviation?: number } = {},
-  ): void => {
+  // GPT-2: what is added to the residual stream shrinks with the number of additions.
+  const deviations = { normal: 0.02, residual: 0.02 / Math.sqrt(2 * config.layers) } as const;
+  const push = (name: string, shape: readonly number[], start: StartValues, isTurned = false): void => {
     const size = shape.reduce((product, axis) => product * axis, 1);
+    const isRandom = start === 'normal' || start === 'residual';
     parameters.push({
       name,
       shape,
       offset: length,
       length: size,
-      isTurned: options.isTurned ?? false,
-      deviation: options.deviation,
-      decays: shape.length > 1,
+      isTurned,
+      start: isRandom ? { deviation: deviations[start] } : { all: start === 'ones' ? 1 : 0 },
+      decays: isRandom,
     });
     // 64-byte steps: every tensor starts on a cache line.
     length += Math.ceil(size / 16) * 16;
   };
-  const { width, hidden, heads, kvHeads, headWidth } = config;
-  const deviation = 0.02;
-  // GPT-2: what is added to the residual stream shrinks with the number of additions.
-  const residual = deviation / Math.sqrt(2 * config.layers);
-  push(embeddingName, [config.vocabularySize, width], { deviation });
-  for (let layer = 0; layer < config.layers; layer += 1) {
-    push(layerName(layer, 'input_layernorm'), [width]);
-    push(layerName(layer, 'self_attn.q_proj'), [width, heads * headWidth], { isTurned: true, deviation });
-    push(layerName(layer, 'self_attn.k_proj'), [width, kvHeads * headWidth], { isTurned: true, deviation });
-    push(layerName(layer, 'self_attn.v_proj'), [width, kvHeads * headWidth], { isTurned: true, deviation });
-    push(layerName(layer, 'self_attn.o_proj'), [width, heads * headWidth], { deviation: residual });
-    push(layerName(layer, 'post_attention_layernorm'), [width]);
-    push(layerName(layer, 'mlp.gate_proj'), [width, hidden], { isTurned: true, deviation });
-    push(layerName(layer, 'mlp.up_proj'), [width, hidden], { isTurned: true, deviation });
-    push(layerName(layer, 'mlp.down_proj'), [width, hidden], { deviation: residual });
-  }
-  push(finalNormName, [width]);
+  const { width } = config;
+  push(embeddingName, [config.vocabularySize, width], 'normal');
+  if (config.positions === 'learned') push(positionsName, [config.contextLength, width], 'normal');
+  for (let layer = 0; layer < config.layers; layer += 1)
+    for (const { name, shape, start, isTurned } of layerParts(config))
+      push(layerName(layer, name), shape, start, isTurned);
+  for (const name of finalNorm(config)) push(name, [width], name.endsWith('.bias') ? 'zeros' : 'ones');
+  if (!config.tiedEmbeddings) push(headName, [config.vocabularySize, width], 'normal');
   const byName = new Map(parameters.map((parameter) => [parameter.name, parameter]));
   return {
     parameters,
@@ -97,10 +94,11 @@ export function eachInitialParameter(
   const random = createRandom(seed);
   const values = new Float32Array(Math.max(...layout.parameters.map(({ length }) => length)));
   for (const parameter of layout.parameters) {
-    const { length, deviation } = parameter;
+    const { length } = parameter;
     const start = values.subarray(0, length);
-    if (deviation === undefined) start.fill(1);
+    if ('all' in parameter.start) start.fill(parameter.start.all);
     else {
+      const { deviation } = parameter.start;
       for (let index = 0; index < length; index += 2) {
         const radius = deviation * Math.sqrt(-2 * Math.log(1 - random.next()));
         const angle = 2 * Math.PI * random.next();
@@ -112,7 +110,7 @@ export function eachInitialParameter(
   }
 }
 
-/** Hugging Face name → tensor in Hugging Face orientation, copied. */
+/** Hugging Face name → tensor in Hugging Face orientation, copied. A bias, which is a row here, is a vector there. */
 export function toHuggingFaceWeights(
   layout: ParameterLayout,
   values: Float32Array,
@@ -120,7 +118,7 @@ export function toHuggingFaceWeights(
   return new Map(
     layout.parameters.map(({ name, shape, offset, length, isTurned }) => {
       const data = values.slice(offset, offset + length);
-      if (!isTurned) return [name, { shape: [...shape], data }];
+      if (!isTurned) return [name, { shape: name.endsWith('.bias') ? [length] : [...shape], data }];
       const [rows, columns] = shape as readonly [number, number];
       const turned = new Float32Array(length);
       for (let row = 0; row < rows; row += 1) {

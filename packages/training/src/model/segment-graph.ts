@@ -3,7 +3,6 @@
  * sends, tensor ranks sum, ZeRO fetches weights. The same two serve all layers. What the backward graph needs
  * of the forward pass is an output of the one and an input of the other, or is computed again.
  */
-import type { LlamaConfig } from '@gantry/formats';
 import type { OnnxModel } from '@gantry/formats/onnx';
 import {
   blockedShape,
@@ -13,13 +12,16 @@ import {
   type Precision,
   type Value,
 } from '../autodiff/index.ts';
-import { attentionPart, mlpPart, norm } from './decoder-parts.ts';
+import { attentionPart, mlpPart, norm, shareOf } from './layer-halves.ts';
+import { layerParts } from './layer-parts.ts';
+import { embeddingName, finalNorm, headName } from './parameter-layout.ts';
+import type { TransformerConfig } from './transformer-config.ts';
 
 /** Tensor ranks sum after each half, so they cut there. */
 export type SegmentKind = 'layer' | 'attention' | 'mlp';
 
 export interface SegmentRequest {
-  readonly config: LlamaConfig;
+  readonly config: TransformerConfig;
   readonly sequences: number;
   readonly time: number;
   readonly kind: SegmentKind;
@@ -54,51 +56,28 @@ export interface SegmentGraph {
 export const segmentInput = 'x';
 export const segmentOutputGradient = 'dy';
 
-const parts = {
-  attention: [
-    'input_layernorm',
-    'self_attn.q_proj',
-    'self_attn.k_proj',
-    'self_attn.v_proj',
-    'self_attn.o_proj',
-  ],
-  mlp: ['post_attention_layernorm', 'mlp.gate_proj', 'mlp.up_proj', 'mlp.down_proj'],
-} as const;
-
-export const segmentParts: Readonly<Record<SegmentKind, readonly string[]>> = {
-  ...parts,
-  layer: [...parts.attention, ...parts.mlp],
-};
+/** Names and shapes inside a layer, of what a tensor rank has of it. */
+function segmentParts(config: TransformerConfig, kind: SegmentKind): NamedShape[] {
+  return layerParts(config).filter(({ half }) => kind === 'layer' || half === kind);
+}
 
 export function segmentGraph(request: SegmentRequest): SegmentGraph {
-  const { sequences, time, kind, tensor, dialect, precision } = request;
-  const config = tensorShare(request.config, tensor);
-  const { width, headWidth, heads, kvHeads, hidden } = config;
-  const shapes: Readonly<Record<string, readonly number[]>> = {
-    input_layernorm: [width],
-    'self_attn.q_proj': [width, heads * headWidth],
-    'self_attn.k_proj': [width, kvHeads * headWidth],
-    'self_attn.v_proj': [width, kvHeads * headWidth],
-    'self_attn.o_proj': [width, heads * headWidth],
-    post_attention_layernorm: [width],
-    'mlp.gate_proj': [width, hidden],
-    'mlp.up_proj': [width, hidden],
-    'mlp.down_proj': [width, hidden],
-  };
+  const { config, sequences, time, kind, tensor, tensorIndex, dialect, precision } = request;
+  const share = { count: tensor, index: tensorIndex };
   const graph = new GraphBuilder();
   const tape = new Tape(graph, dialect, precision);
-  const parameters = segmentParts[kind].map((name) => ({ name, shape: shapes[name] as readonly number[] }));
+  const parameters = segmentParts(shareOf(config, share), kind);
   const values = new Map(parameters.map(({ name, shape }) => [name, graph.input(name, shape)]));
   const part = (name: string): Value => values.get(name) as Value;
   const rows = sequences * time;
-  const x = graph.input(segmentInput, [rows, width]);
-  const hasResidual = request.tensorIndex === 0;
+  const x = graph.input(segmentInput, [rows, config.width]);
+  const context = { tape, config, share, sequences, part };
   let stream = x;
-  if (kind !== 'mlp') stream = attentionPart(tape, config, sequences, part, stream, hasResidual);
-  if (kind !== 'attention') stream = mlpPart(tape, config, part, stream, hasResidual);
+  if (kind !== 'mlp') stream = attentionPart(context, stream);
+  if (kind !== 'attention') stream = mlpPart(context, stream);
   const output = tape.rows(stream);
   const { mark } = graph;
-  const dy = graph.input(segmentOutputGradient, [rows, width]);
+  const dy = graph.input(segmentOutputGradient, [rows, config.width]);
   const [dx, ...rest] = tape.pullback(stream, dy, [x, ...values.values()]) as [Value, ...Value[]];
   const crossing = request.isRecomputed ? [] : graph.crossing([dx, ...rest], mark, x);
   return {
@@ -115,27 +94,19 @@ export function segmentGraph(request: SegmentRequest): SegmentGraph {
   };
 }
 
-/** The heads and hidden columns one of `tensor` ranks has; the residual stream stays whole. */
-function tensorShare(config: LlamaConfig, tensor: number): LlamaConfig {
-  return {
-    ...config,
-    heads: config.heads / tensor,
-    kvHeads: config.kvHeads / tensor,
-    hidden: config.hidden / tensor,
-  };
-}
-
 export interface HeadGraph {
+  /** Inputs: the final norm's parameters and the head's matrix, by their names in the model. */
+  readonly parameters: readonly NamedShape[];
   readonly loss: string;
   readonly inputGradient: string;
-  readonly normGradient: string;
-  readonly embeddingGradient: string;
+  /** Parameter name → output. */
+  readonly gradients: ReadonlyMap<string, string>;
   model(prefixSequence: boolean): OnnxModel;
 }
 
-/** Final norm, tied head and loss with all their gradients. Inputs: `x`, `norm`, `embedding`, `targets`, `weights`. */
+/** Final norm, head and loss with all their gradients. Inputs beside the parameters: `x`, `targets`, `weights`. */
 export function headGraph(
-  config: LlamaConfig,
+  config: TransformerConfig,
   sequences: number,
   time: number,
   dialect: Dialect,
@@ -145,18 +116,24 @@ export function headGraph(
   const tape = new Tape(graph, dialect, precision);
   const rows = sequences * time;
   const x = graph.input(segmentInput, [rows, config.width]);
-  const weight = graph.input('norm', [config.width]);
-  const embedding = graph.input('embedding', [config.vocabularySize, config.width]);
+  const matrix = config.tiedEmbeddings ? embeddingName : headName;
+  const parameters: NamedShape[] = [
+    ...finalNorm(config).map((name) => ({ name, shape: [config.width] })),
+    { name: matrix, shape: [config.vocabularySize, config.width] },
+  ];
+  const values = parameters.map(({ name, shape }) => graph.input(name, shape));
+  const [weight, bias] = values.slice(0, -1) as [Value, Value | undefined];
   const targets = graph.input('targets', [rows], 'int64');
   const weights = graph.input('weights', [rows]);
-  const logits = tape.apply('linearTransposed', [norm(tape, config, x, weight), embedding], {});
+  const last = norm(tape, config, x, weight, bias);
+  const logits = tape.apply('linearTransposed', [last, values.at(-1) as Value], {});
   const loss = tape.apply('crossEntropy', [logits, targets, weights], {});
-  const [dx, ofNorm, ofEmbedding] = tape.gradients(loss, [x, weight, embedding]) as [Value, Value, Value];
+  const [dx, ...rest] = tape.gradients(loss, [x, ...values]) as [Value, ...Value[]];
   return {
+    parameters,
     loss: loss.name,
     inputGradient: dx.name,
-    normGradient: ofNorm.name,
-    embeddingGradient: ofEmbedding.name,
-    model: (prefix) => graph.model('head', [loss, dx, ofNorm, ofEmbedding], prefix),
+    gradients: new Map(parameters.map(({ name }, index) => [name, (rest[index] as Value).name])),
+    model: (prefix) => graph.model('head', [loss, dx, ...rest], prefix),
   };
 }

@@ -2,8 +2,8 @@
  * Ranks as a grid of data × pipeline × tensor. The tensor index runs fastest (its ranks talk most, so they
  * are neighbours), then data, then pipeline, as Megatron-LM orders them (Narayanan et al. 2021, §2.3).
  */
-import type { LlamaConfig } from '@gantry/formats';
-import { divisors, ShapeError } from '../model/llama-shape.ts';
+import type { TransformerConfig } from '../model/transformer-config.ts';
+import { divisors, ShapeError } from '../model/transformer-shape.ts';
 
 export const pipelineSchedules = ['naive', 'gpipe', '1f1b'] as const;
 export type PipelineSchedule = (typeof pipelineSchedules)[number];
@@ -71,7 +71,7 @@ export function groupsOf(grid: ParallelGrid): GridGroups {
 }
 
 /** Throws a ShapeError that names the size that does not fit and the nearest that would. */
-export function checkParallelSizes(sizes: ParallelSizes, config: LlamaConfig, worldSize: number): void {
+export function checkParallelSizes(sizes: ParallelSizes, config: TransformerConfig, worldSize: number): void {
   const { tensor, pipeline } = sizes;
   if (worldSizeOf(sizes) !== worldSize) {
     throw new ShapeError(

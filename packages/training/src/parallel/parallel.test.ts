@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { llamaShape, parameterLayout } from '../model/index.ts';
+import { transformerShape, parameterLayout } from '../model/index.ts';
 import { checkParallelSizes, gridAt, groupsOf, rankAt } from './parallel-grid.ts';
 import { microBatchesInFlight, pipelineActions } from './pipeline-schedule.ts';
 import { ownedSpans, stageLayout } from './stage-layout.ts';
 
-const config = llamaShape({
+const config = transformerShape({
   depth: 5,
   sequenceLength: 16,
   vocabularySize: 300,

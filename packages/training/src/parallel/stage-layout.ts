@@ -3,14 +3,18 @@
  * one flat buffer of units (embedding, each layer, final norm). Of every unit each data-parallel rank owns an
  * equal part: what it keeps under ZeRO, and what it writes into a checkpoint.
  */
-import type { LlamaConfig } from '@gantry/formats';
+import { layerParts } from '../model/layer-parts.ts';
 import {
   embeddingName,
-  finalNormName,
+  finalNorm,
+  headName,
+  layerName,
   parameterLayout,
+  positionsName,
   type Parameter,
   type ParameterLayout,
 } from '../model/parameter-layout.ts';
+import type { TransformerConfig } from '../model/transformer-config.ts';
 
 export interface StageParameter {
   /** The whole parameter, with its place in the model's flat buffer. */
@@ -27,7 +31,7 @@ export interface StageParameter {
 }
 
 export interface StageUnit {
-  readonly kind: 'embedding' | 'layer' | 'final';
+  readonly kind: 'embedding' | 'positions' | 'layer' | 'final' | 'head';
   /** Number of the layer in the whole model. */
   readonly layer: number | undefined;
   /** Elements [from, to) of the stage's flat buffer. */
@@ -42,6 +46,8 @@ export interface StageLayout {
   readonly length: number;
   readonly isFirst: boolean;
   readonly isLast: boolean;
+  /** The head is the embedding, and another stage has it too: their gradients are summed. */
+  readonly sharesEmbedding: boolean;
   find(name: string): StageParameter;
 }
 
@@ -52,9 +58,6 @@ export interface StagePlace {
   readonly pipelineIndex: number;
 }
 
-/** q, k, v, gate and up by output column; o and down by input column: all lie as columns in memory. */
-const splitParts = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'];
-
 export function layersOfStage(layers: number, stage: number, stages: number): { from: number; to: number } {
   return {
     from: Math.floor((layers * stage) / stages),
@@ -63,7 +66,7 @@ export function layersOfStage(layers: number, stage: number, stages: number): { 
 }
 
 export function stageLayout(
-  config: LlamaConfig,
+  config: TransformerConfig,
   place: StagePlace,
   whole: ParameterLayout = parameterLayout(config),
 ): StageLayout {
@@ -76,10 +79,11 @@ export function stageLayout(
     kind: StageUnit['kind'],
     layer: number | undefined,
     members: readonly Parameter[],
+    splitNames: ReadonlySet<string> = new Set(),
   ): void => {
     const from = length;
     const parameters = members.map((parameter): StageParameter => {
-      const isSplit = tensor > 1 && splitParts.some((part) => parameter.name.endsWith(`${part}.weight`));
+      const isSplit = tensor > 1 && splitNames.has(parameter.name);
       const columns = parameter.shape[1] ?? 0;
       const slice = isSplit
         ? { from: (columns * tensorIndex) / tensor, to: (columns * (tensorIndex + 1)) / tensor }
@@ -101,17 +105,29 @@ export function stageLayout(
     });
     units.push({ kind, layer, from, to: length, parameters });
   };
-  if (isFirst || isLast) addUnit('embedding', undefined, [whole.find(embeddingName)]);
+  const isTied = config.tiedEmbeddings;
+  if (isFirst || (isLast && isTied)) addUnit('embedding', undefined, [whole.find(embeddingName)]);
+  if (isFirst && config.positions === 'learned') addUnit('positions', undefined, [whole.find(positionsName)]);
   const { from, to } = layersOfStage(config.layers, pipelineIndex, pipeline);
+  const parts = layerParts(config);
   for (let layer = from; layer < to; layer += 1) {
-    const prefix = `model.layers.${layer}.`;
+    const named = ({ name }: { name: string }): string => layerName(layer, name);
+    const split = parts.filter(({ isSplit }) => isSplit).map(named);
     addUnit(
       'layer',
       layer,
-      whole.parameters.filter(({ name }) => name.startsWith(prefix)),
+      parts.map((part) => whole.find(named(part))),
+      new Set(split),
     );
   }
-  if (isLast) addUnit('final', undefined, [whole.find(finalNormName)]);
+  if (isLast) {
+    addUnit(
+      'final',
+      undefined,
+      finalNorm(config).map((name) => whole.find(name)),
+    );
+    if (!isTied) addUnit('head', undefined, [whole.find(headName)]);
+  }
   const parameters = units.flatMap((unit) => unit.parameters);
   const byName = new Map(parameters.map((parameter) => [parameter.name, parameter]));
   return {
@@ -120,6 +136,7 @@ export function stageLayout(
     length,
     isFirst,
     isLast,
+    sharesEmbedding: isTied && pipeline > 1 && (isFirst || isLast),
     find: (name) => {
       const parameter = byName.get(name);
       if (parameter === undefined) throw new RangeError(`this stage has no parameter ${name}`);

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { llamaShape, parameterLayout } from '../model/index.ts';
+import { transformerShape, parameterLayout } from '../model/index.ts';
 import { calibrateOwnStep, ownParameters, ownStepFlop, ownStepSeconds } from './own-step.ts';
 
 const runOf = (depth: number, width: number, time = 64) => ({
-  config: llamaShape({ depth, width, sequenceLength: time, vocabularySize: 512 }),
+  config: transformerShape({ depth, width, sequenceLength: time, vocabularySize: 512 }),
   sequences: 4,
   time,
 });

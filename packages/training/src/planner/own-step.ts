@@ -2,10 +2,10 @@
  * Seconds of a step of our own runtime on one rank, after one calibration run on the same machine: its products are
  * most of the step (85 % of kernel time), and what is not grows with them, so one rate carries to other shapes.
  */
-import type { LlamaConfig } from '@gantry/formats';
+import type { TransformerConfig } from '../model/transformer-config.ts';
 
 export interface OwnRun {
-  readonly config: LlamaConfig;
+  readonly config: TransformerConfig;
   readonly sequences: number;
   readonly time: number;
 }
@@ -44,11 +44,11 @@ export function ownStepSeconds(calibration: OwnCalibration, run: OwnRun): OwnSte
 }
 
 /** As parameter-layout.ts lays them out: the embedding is the head too. */
-export function ownParameters(config: LlamaConfig): number {
+export function ownParameters(config: TransformerConfig): number {
   const norms = (2 * config.layers + 1) * config.width;
   return config.layers * layerMatrices(config) + norms + config.vocabularySize * config.width;
 }
 
-function layerMatrices({ width, heads, kvHeads, headWidth, hidden }: LlamaConfig): number {
+function layerMatrices({ width, heads, kvHeads, headWidth, hidden }: TransformerConfig): number {
   return width * (2 * heads + 2 * kvHeads) * headWidth + 3 * width * hidden;
 }

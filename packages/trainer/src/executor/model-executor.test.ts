@@ -1,21 +1,28 @@
 import { createRandom } from '@gantry/kit';
-import { initialiseParameters, llamaShape, parameterLayout } from '@gantry/training/model';
+import {
+  initialiseParameters,
+  parameterLayout,
+  transformerShape,
+  type ShapeRequest,
+} from '@gantry/training/model';
 import { describe, expect, it } from 'vitest';
-import { referenceLoss } from '../testing/reference-llama.ts';
+import { referenceLoss } from '../testing/reference-transformer.ts';
 import type { OutputPath } from './executor.ts';
 import { probeOutputPath } from './executor.ts';
-import { createLlamaExecutor } from './llama-executor.ts';
+import { createModelExecutor } from './model-executor.ts';
 
 const time = 6;
 
-interface Case {
+interface Case extends Pick<ShapeRequest, 'family' | 'style' | 'isTied'> {
   readonly name: string;
   readonly kvHeads: number;
   readonly sequences: number;
+  /** Start values are multiplied by it; 10 unless given. Small enough that no softmax is all but certain. */
+  readonly spread?: number;
 }
 
-async function gradientsOf({ kvHeads, sequences }: Case, outputPath?: OutputPath) {
-  const config = llamaShape({
+async function gradientsOf({ kvHeads, sequences, spread = 10, ...how }: Case, outputPath?: OutputPath) {
+  const config = transformerShape({
     depth: 2,
     vocabularySize: 11,
     sequenceLength: time,
@@ -23,6 +30,7 @@ async function gradientsOf({ kvHeads, sequences }: Case, outputPath?: OutputPath
     heads: 4,
     kvHeads,
     hidden: 24,
+    ...how,
   });
   const layout = parameterLayout(config);
   const parameters = new Float32Array(layout.length);
@@ -30,9 +38,9 @@ async function gradientsOf({ kvHeads, sequences }: Case, outputPath?: OutputPath
   const random = createRandom(9);
   // Far from zero and from one, so that no term hides.
   for (const [index, value] of parameters.entries())
-    parameters[index] = value * 10 + (random.next() - 0.5) * 0.2;
+    parameters[index] = value * spread + (random.next() - 0.5) * 0.2;
   const gradients = new Float32Array(layout.length);
-  await using executor = await createLlamaExecutor({
+  await using executor = await createModelExecutor({
     config,
     sequences,
     time,
@@ -65,17 +73,44 @@ async function gradientsOf({ kvHeads, sequences }: Case, outputPath?: OutputPath
   return { layout, parameters, gradients, loss: executor.loss[0] as number, lossAt };
 }
 
-describe('the decoder against its float64 reference', () => {
+describe('the transformer against its float64 reference', () => {
   for (const example of [
     { name: 'every head with its own keys', kvHeads: 4, sequences: 1 },
     { name: 'grouped-query, two sequences', kvHeads: 2, sequences: 2 },
-  ]) {
+    { name: 'GPT', spread: 2, kvHeads: 4, sequences: 2, family: 'gpt' },
+    {
+      name: 'GPT with slopes and its own head',
+      spread: 2,
+      kvHeads: 4,
+      sequences: 1,
+      family: 'gpt',
+      style: { positions: 'alibi' },
+      isTied: false,
+    },
+    {
+      name: 'GPT with ranges of distance',
+      spread: 2,
+      kvHeads: 2,
+      sequences: 2,
+      family: 'gpt',
+      style: { positions: 'relative' },
+    },
+    {
+      name: 'sine waves, RMSNorm and GELU',
+      spread: 2,
+      kvHeads: 4,
+      sequences: 1,
+      style: { positions: 'sinusoidal', activation: 'gelu' },
+    },
+    { name: 'an encoder', spread: 2, kvHeads: 4, sequences: 2, family: 'encoder' },
+  ] satisfies Case[]) {
+    const samples = 'spread' in example ? 3 : 7;
     it(`loss and gradients agree: ${example.name}`, async () => {
       const { layout, parameters, gradients, loss, lossAt } = await gradientsOf(example);
       const values = Float64Array.from(parameters);
       expect(Math.abs(loss - lossAt(values))).toBeLessThan(1e-5 * loss);
       for (const { name, offset, length } of layout.parameters) {
-        const stride = Math.max(1, Math.floor(length / 7));
+        const stride = Math.max(1, Math.floor(length / samples));
         let worst = 0;
         let largest = 0;
         for (let index = offset; index < offset + length; index += stride) {

@@ -1,34 +1,34 @@
 import { describe, expect, it } from 'vitest';
-import { llamaShape } from './llama-shape.ts';
+import { transformerShape } from './transformer-shape.ts';
 import { initialiseParameters, parameterLayout, toHuggingFaceWeights } from './parameter-layout.ts';
 
 const request = { vocabularySize: 512, sequenceLength: 128 };
 
 describe('the shape of a decoder', () => {
   it('follows from depth alone, and every depth gives one that works', () => {
-    expect(llamaShape({ ...request, depth: 4 })).toMatchObject({
+    expect(transformerShape({ ...request, depth: 4 })).toMatchObject({
       width: 192,
       heads: 6,
       headWidth: 32,
       hidden: 512,
     });
     for (let depth = 1; depth <= 64; depth += 1) {
-      const { width, heads, headWidth } = llamaShape({ ...request, depth });
+      const { width, heads, headWidth } = transformerShape({ ...request, depth });
       expect(heads * headWidth).toBe(width);
       expect(headWidth % 2).toBe(0);
     }
   });
 
   it('says what does not divide, and the nearest that does', () => {
-    expect(() => llamaShape({ ...request, depth: 2, width: 100, heads: 8 })).toThrow('8 heads');
-    expect(() => llamaShape({ ...request, depth: 2, width: 64, heads: 4, kvHeads: 3 })).toThrow(
+    expect(() => transformerShape({ ...request, depth: 2, width: 100, heads: 8 })).toThrow('8 heads');
+    expect(() => transformerShape({ ...request, depth: 2, width: 64, heads: 4, kvHeads: 3 })).toThrow(
       '3 key-value heads',
     );
   });
 });
 
 describe('parameters', () => {
-  const config = llamaShape({ ...request, depth: 2, kvHeads: 1 });
+  const config = transformerShape({ ...request, depth: 2, kvHeads: 1 });
   const layout = parameterLayout(config);
 
   it('lie apart, each on a cache line', () => {

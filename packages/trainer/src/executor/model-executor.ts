@@ -1,15 +1,20 @@
 /**
- * A decoder bound to flat buffers: `gradients` for training, `loss` for validation, `logits` for samples.
+ * A transformer bound to flat buffers: `gradients` for training, `loss` for validation, `logits` for samples.
  * All share one parameter buffer, so what the optimiser writes is what the next run reads.
  */
-import type { LlamaConfig } from '@gantry/formats';
 import type { Dialect, Precision } from '@gantry/training/autodiff';
-import { embeddingName, llamaGraph, type LlamaGraph, type ParameterLayout } from '@gantry/training/model';
+import {
+  embeddingName,
+  transformerGraph,
+  type ParameterLayout,
+  type TransformerConfig,
+  type TransformerGraph,
+} from '@gantry/training/model';
 import { probeDialect } from './probe-dialect.ts';
 import { scatterAddRows } from './embedding-rows.ts';
 import { createExecutor, type BoundTensor, type Executor, type OutputPath } from './executor.ts';
 
-export interface LlamaExecutor extends AsyncDisposable {
+export interface ModelExecutor extends AsyncDisposable {
   readonly layout: ParameterLayout;
   readonly outputPath: OutputPath;
   readonly dialect: Dialect;
@@ -23,8 +28,8 @@ export interface LlamaExecutor extends AsyncDisposable {
   run(): Promise<void>;
 }
 
-export interface LlamaExecutorOptions {
-  readonly config: LlamaConfig;
+export interface ModelExecutorOptions {
+  readonly config: TransformerConfig;
   readonly sequences: number;
   readonly time: number;
   readonly kind: 'logits' | 'loss' | 'gradients';
@@ -39,10 +44,10 @@ export interface LlamaExecutorOptions {
   readonly threads?: number;
 }
 
-export async function createLlamaExecutor(options: LlamaExecutorOptions): Promise<LlamaExecutor> {
+export async function createModelExecutor(options: ModelExecutorOptions): Promise<ModelExecutor> {
   const { config, sequences, time, kind, parameters } = options;
   const dialect = options.dialect ?? (await probeDialect());
-  const graph = llamaGraph(config, sequences, time, kind, dialect, options.precision);
+  const graph = transformerGraph(config, sequences, time, kind, dialect, options.precision);
   const { layout, rows } = graph;
   const tokens = new BigInt64Array(rows);
   const targets = new BigInt64Array(rows);
@@ -89,6 +94,7 @@ export async function createLlamaExecutor(options: LlamaExecutorOptions): Promis
       await executor.run();
       if (options.gradients !== undefined && kind === 'gradients') {
         const target = options.gradients.subarray(embedding.offset, embedding.offset + embedding.length);
+        if (!config.tiedEmbeddings) target.fill(0);
         scatterAddRows(target, config.width, tokens, embedded);
       }
     },
@@ -97,7 +103,7 @@ export async function createLlamaExecutor(options: LlamaExecutorOptions): Promis
 }
 
 function bindGradients(
-  graph: LlamaGraph,
+  graph: TransformerGraph,
   gradients: Float32Array | undefined,
   bind: (name: string | undefined, data: Float32Array) => void,
 ): void {

@@ -1,5 +1,5 @@
 /** The sizes of a decoder, from one dial. What the user overrides is kept; what cannot work says why. */
-import type { LlamaConfig } from '@gantry/formats';
+import { styleOf, type ModelFamily, type ModelStyle, type TransformerConfig } from './transformer-config.ts';
 
 export interface ShapeRequest {
   readonly depth: number;
@@ -10,6 +10,11 @@ export interface ShapeRequest {
   readonly kvHeads?: number | undefined;
   readonly hidden?: number | undefined;
   readonly eosId?: number;
+  /** `llama` unless given. */
+  readonly family?: ModelFamily;
+  /** What goes another way than in the family. */
+  readonly style?: { readonly [Key in keyof ModelStyle]?: ModelStyle[Key] | undefined };
+  readonly isTied?: boolean | undefined;
 }
 
 export class ShapeError extends Error {
@@ -22,8 +27,17 @@ export class ShapeError extends Error {
   }
 }
 
-/** Width grows by 48 a layer; heads are 32 wide in small models and 64 in larger ones; hidden is 8/3 of the width. */
-export function llamaShape(request: ShapeRequest): LlamaConfig {
+/** Width grows by 48 a layer; heads are 32 wide in small models and 64 in larger ones; hidden is 8/3 of the width, or 4 times without a gate. */
+export function transformerShape(request: ShapeRequest): TransformerConfig {
+  const { style = {} } = request;
+  const family = styleOf[request.family ?? 'llama'];
+  const chosen: ModelStyle = {
+    norm: style.norm ?? family.norm,
+    positions: style.positions ?? family.positions,
+    activation: style.activation ?? family.activation,
+    hasBiases: style.hasBiases ?? family.hasBiases,
+    isCausal: style.isCausal ?? family.isCausal,
+  };
   const width = request.width ?? roundUp(48 * request.depth, request.depth > 5 ? 64 : 32);
   const heads = request.heads ?? Math.max(1, Math.floor(width / (width > 256 ? 64 : 32)));
   if (width % (heads * 2) !== 0) {
@@ -42,7 +56,7 @@ export function llamaShape(request: ShapeRequest): LlamaConfig {
   return {
     vocabularySize: request.vocabularySize,
     width,
-    hidden: request.hidden ?? roundUp((width * 8) / 3, 32),
+    hidden: request.hidden ?? (chosen.activation === 'gelu' ? 4 * width : roundUp((width * 8) / 3, 32)),
     layers: request.depth,
     heads,
     kvHeads,
@@ -50,9 +64,10 @@ export function llamaShape(request: ShapeRequest): LlamaConfig {
     contextLength: request.sequenceLength,
     ropeTheta: 10_000,
     normEpsilon: 1e-5,
-    tiedEmbeddings: true,
+    tiedEmbeddings: request.isTied ?? true,
     bosId: request.eosId ?? 0,
     eosId: request.eosId ?? 0,
+    ...chosen,
   };
 }
 

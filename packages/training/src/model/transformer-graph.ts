@@ -1,22 +1,25 @@
 /**
- * The Llama decoder as an ONNX graph: embedding, depth × (RMSNorm, rotary causal attention, RMSNorm, SwiGLU),
- * RMSNorm, tied head. Inputs: every parameter by its name, `tokens` and, with a loss, `targets` and `weights`.
+ * A transformer as one ONNX graph: embedding, positions, depth × (norm, attention, norm, MLP), norm, head.
+ * Inputs: every parameter by its name, `tokens` and, with a loss, `targets` and `weights`.
  */
-import type { LlamaConfig } from '@gantry/formats';
 import type { OnnxModel } from '@gantry/formats/onnx';
 import { GraphBuilder, Tape, type Dialect, type Precision, type Value } from '../autodiff/index.ts';
-import { attentionPart, mlpPart, norm } from './decoder-parts.ts';
+import { attentionPart, mlpPart, norm, wholeShare } from './layer-halves.ts';
 import {
   embeddingName,
-  finalNormName,
+  finalNorm,
+  headName,
   layerName,
   parameterLayout,
+  positionsName,
   type ParameterLayout,
 } from './parameter-layout.ts';
+import { sinusoids } from './sinusoids.ts';
+import type { TransformerConfig } from './transformer-config.ts';
 
 export type GraphKind = 'logits' | 'loss' | 'gradients';
 
-export interface LlamaGraph {
+export interface TransformerGraph {
   readonly layout: ParameterLayout;
   /** Rows of every token input: sequences × time. */
   readonly rows: number;
@@ -25,21 +28,21 @@ export interface LlamaGraph {
   /** [rows, vocabulary] for `logits`. */
   readonly logits: string | undefined;
   readonly loss: string | undefined;
-  /** Parameter name → output that holds its gradient. The embedding's is only that of the head. */
+  /** Parameter name → output that holds its gradient. The embedding's is only that of the head, if it is tied. */
   readonly gradients: ReadonlyMap<string, string>;
   /** Gradient of the embedded rows [rows, width], which the host adds into the embedding's gradient. */
   readonly embeddedGradient: string | undefined;
   model(prefixSequence: boolean): OnnxModel;
 }
 
-export function llamaGraph(
-  config: LlamaConfig,
+export function transformerGraph(
+  config: TransformerConfig,
   sequences: number,
   time: number,
   kind: GraphKind,
   dialect: Dialect = 'portable',
   precision: Precision = 'fp32',
-): LlamaGraph {
+): TransformerGraph {
   const graph = new GraphBuilder();
   const tape = new Tape(graph, dialect, precision);
   const layout = parameterLayout(config);
@@ -47,16 +50,18 @@ export function llamaGraph(
   const parameters = new Map(layout.parameters.map(({ name, shape }) => [name, graph.input(name, shape)]));
   const parameter = (name: string): Value => parameters.get(name) as Value;
   const tokens = graph.input('tokens', [rows], 'int64');
-  const embedded = graph.node('Gather', [parameter(embeddingName), tokens], [rows, config.width]);
 
-  let stream = embedded;
+  const embedded = graph.node('Gather', [parameter(embeddingName), tokens], [rows, config.width]);
+  let stream = placed(tape, config, time, embedded, parameter);
   for (let layer = 0; layer < config.layers; layer += 1) {
     const part = (name: string): Value => parameter(layerName(layer, name));
-    stream = attentionPart(tape, config, sequences, part, stream);
-    stream = mlpPart(tape, config, part, stream);
+    const context = { tape, config, share: wholeShare, sequences, part };
+    stream = mlpPart(context, attentionPart(context, stream));
   }
-  const last = norm(tape, config, stream, parameter(finalNormName));
-  const logits = tape.apply('linearTransposed', [last, parameter(embeddingName)], {});
+  const [weight, bias] = finalNorm(config).map(parameter) as [Value, Value | undefined];
+  const last = norm(tape, config, stream, weight, bias);
+  const head = parameter(config.tiedEmbeddings ? embeddingName : headName);
+  const logits = tape.apply('linearTransposed', [last, head], {});
 
   const outputs: Value[] = [];
   const gradients = new Map<string, string>();
@@ -71,11 +76,15 @@ export function llamaGraph(
     outputs.push(loss);
   }
   if (kind === 'gradients' && loss !== undefined) {
-    const [ofEmbedded, ...rest] = tape.gradients(loss, [embedded, ...parameters.values()]);
+    // An untied embedding has no gradient but that of its rows.
+    const wanted = layout.parameters.filter(({ name }) => config.tiedEmbeddings || name !== embeddingName);
+    const [ofEmbedded, ...rest] = tape.gradients(loss, [
+      embedded,
+      ...wanted.map(({ name }) => parameter(name)),
+    ]);
     embeddedGradient = ofEmbedded as Value;
     outputs.push(embeddedGradient, ...rest);
-    for (const [index, { name }] of layout.parameters.entries())
-      gradients.set(name, (rest[index] as Value).name);
+    for (const [index, { name }] of wanted.entries()) gradients.set(name, (rest[index] as Value).name);
   }
   return {
     layout,
@@ -85,6 +94,24 @@ export function llamaGraph(
     loss: loss?.name,
     gradients,
     embeddedGradient: embeddedGradient?.name,
-    model: (prefixSequence) => graph.model(`llama-${kind}`, outputs, prefixSequence),
+    model: (prefixSequence) => graph.model(`transformer-${kind}`, outputs, prefixSequence),
   };
+}
+
+/** The embedded rows with what tells their places, where that is a vector. */
+function placed(
+  tape: Tape,
+  config: TransformerConfig,
+  time: number,
+  embedded: Value,
+  parameter: (name: string) => Value,
+): Value {
+  const { width, positions } = config;
+  if (positions === 'sinusoidal') {
+    const waves = tape.graph.constant(`waves${time}`, [time, width], () => sinusoids(time, width));
+    return tape.apply('addRows', [embedded, waves], {});
+  }
+  if (positions !== 'learned') return embedded;
+  const seen = tape.apply('firstRows', [parameter(positionsName)], { count: time });
+  return tape.apply('addRows', [embedded, seen], {});
 }

@@ -1,0 +1,36 @@
+/** Rows that are repeated down a matrix: positions, and what is taken of their table. */
+import type { OperatorRule } from './operators.ts';
+import { take } from './take.ts';
+
+/** (x [N, W]; r [T, W], with N a multiple of T) → x plus r repeated. */
+export const addRows: OperatorRule<Readonly<Record<string, never>>> = {
+  forward: (graph, inputs) => {
+    const [x, repeated] = take(inputs, 2);
+    const [time, width] = repeated.shape as readonly [number, number];
+    const apart = graph.reshape(x, [(x.shape[0] as number) / time, time, width]);
+    return { output: graph.reshape(graph.add(apart, repeated), x.shape), saved: [] };
+  },
+  backward: (graph, { inputs, gradient }) => {
+    const [x, repeated] = take(inputs, 2);
+    const [time, width] = repeated.shape as readonly [number, number];
+    const apart = graph.reshape(gradient, [(x.shape[0] as number) / time, time, width]);
+    const sum = graph.node('ReduceSum', [apart, graph.integers([0])], [time, width], {
+      attributes: { keepdims: { int: 0 } },
+    });
+    return [gradient, sum];
+  },
+};
+
+/** The first rows of a table. */
+export const firstRows: OperatorRule<{ readonly count: number }> = {
+  forward: (graph, inputs, { count }) => {
+    const [table] = take(inputs, 1);
+    const bounds = [[0], [count], [0]].map((numbers) => graph.integers(numbers));
+    return { output: graph.node('Slice', [table, ...bounds], [count, table.shape[1] as number]), saved: [] };
+  },
+  backward: (graph, { inputs, gradient, attributes }) => {
+    const [table] = take(inputs, 1);
+    const missing = (table.shape[0] as number) - attributes.count;
+    return [graph.node('Pad', [gradient, graph.integers([0, 0, missing, 0])], table.shape)];
+  },
+};

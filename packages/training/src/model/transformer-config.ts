@@ -1,0 +1,44 @@
+/** What a transformer is made of, beside its sizes. Llama, GPT and an encoder differ only in these words. */
+import type { LlamaConfig } from '@gantry/formats';
+
+/** `layer` has a bias beside its weight. */
+export type NormKind = 'rms' | 'layer';
+/**
+ * rotary: queries and keys turn with their place (Su et al. 2021). learned, sinusoidal: a vector is added to each
+ * embedding (Vaswani et al. 2017, §3.5). alibi: scores fall with distance, by a slope of each head (Press et al.
+ * 2022). relative: each head learns a number for each range of distances (Raffel et al. 2020, §2.1), in each layer.
+ */
+export type PositionKind = 'rotary' | 'learned' | 'sinusoidal' | 'alibi' | 'relative';
+export type ActivationKind = 'swiglu' | 'gelu';
+
+export interface TransformerConfig extends LlamaConfig {
+  readonly norm: NormKind;
+  readonly positions: PositionKind;
+  readonly activation: ActivationKind;
+  /** Of the linear layers. */
+  readonly hasBiases: boolean;
+  /** A token sees those before it only. */
+  readonly isCausal: boolean;
+}
+
+export type ModelFamily = 'llama' | 'gpt' | 'encoder';
+
+export type ModelStyle = Pick<
+  TransformerConfig,
+  'norm' | 'positions' | 'activation' | 'hasBiases' | 'isCausal'
+>;
+
+/** What a family means where the job file says nothing else. */
+export const styleOf: Readonly<Record<ModelFamily, ModelStyle>> = {
+  llama: { norm: 'rms', positions: 'rotary', activation: 'swiglu', hasBiases: false, isCausal: true },
+  gpt: { norm: 'layer', positions: 'learned', activation: 'gelu', hasBiases: true, isCausal: true },
+  encoder: { norm: 'layer', positions: 'learned', activation: 'gelu', hasBiases: true, isCausal: false },
+};
+
+/** A model read from a Llama file. */
+export function fromLlama(config: LlamaConfig): TransformerConfig {
+  return { ...config, ...styleOf.llama };
+}
+
+/** Ranges of distance that a relative position tells apart, and the distance from which all are one. */
+export const relativeBuckets = { count: 32, maxDistance: 128 } as const;
