@@ -42,6 +42,22 @@ export const jobRoutes = {
     errors: ['not_found', 'invalid_transition'],
     response: jobSchema,
   }),
+  'jobs.suspend': route({
+    method: 'POST',
+    path: '/api/v1/jobs/:name/suspend',
+    summary: 'Let a job rest: it saves a checkpoint, gives its machines back and keeps its files',
+    permission: 'write',
+    errors: ['not_found', 'invalid_transition'],
+    response: jobSchema,
+  }),
+  'jobs.resume': route({
+    method: 'POST',
+    path: '/api/v1/jobs/:name/resume',
+    summary: 'Queue a suspended job again; it goes on from its newest checkpoint',
+    permission: 'write',
+    errors: ['not_found', 'invalid_transition'],
+    response: jobSchema,
+  }),
   'jobs.retry': route({
     method: 'POST',
     path: '/api/v1/jobs/:name/retry',

@@ -117,6 +117,7 @@ export const jobStates = [
   'starting',
   'running',
   'stopping',
+  'suspended',
   'succeeded',
   'failed',
   'cancelled',
@@ -129,6 +130,7 @@ export const exitClasses = [
   'out_of_memory',
   'time_limit',
   'preempted',
+  'suspended',
   'infrastructure',
   'cancelled',
 ] as const;
@@ -187,6 +189,8 @@ export const jobSchema = z.object({
         .optional(),
     })
     .optional(),
+  /** Somebody wants it to rest: it holds nothing, or is on its way there, until it is resumed. */
+  suspended: z.object({ by: z.string(), at: timeSchema }).optional(),
   exitClass: z.enum(exitClasses).optional(),
   exitMessage: z.string().optional(),
   hint: z.string().optional(),

@@ -2,7 +2,7 @@
  * Who may move what from where to where. The server refuses everything else; CLI and console read the same
  * tables to say what a user can do next.
  */
-import type { JobState } from './job.ts';
+import { type JobState, jobStates } from './job.ts';
 
 export type Actor = 'user' | 'scheduler' | 'reconciler';
 
@@ -16,6 +16,7 @@ export const jobTransitions: Readonly<Record<JobState, readonly Transition[]>> =
   queued: [
     { to: 'starting', by: ['scheduler'], event: 'job.placed' },
     { to: 'cancelled', by: ['user'], event: 'job.cancelled' },
+    { to: 'suspended', by: ['user'], event: 'job.suspended' },
     { to: 'failed', by: ['reconciler'], event: 'job.failed' },
   ],
   starting: [
@@ -33,9 +34,14 @@ export const jobTransitions: Readonly<Record<JobState, readonly Transition[]>> =
   ],
   stopping: [
     { to: 'cancelled', by: ['reconciler'], event: 'job.cancelled' },
+    { to: 'suspended', by: ['reconciler'], event: 'job.suspended' },
     { to: 'queued', by: ['reconciler'], event: 'job.requeued' },
     { to: 'succeeded', by: ['reconciler'], event: 'job.succeeded' },
     { to: 'failed', by: ['reconciler'], event: 'job.failed' },
+  ],
+  suspended: [
+    { to: 'queued', by: ['user'], event: 'job.resumed' },
+    { to: 'cancelled', by: ['user'], event: 'job.cancelled' },
   ],
   succeeded: [],
   failed: [{ to: 'queued', by: ['user'], event: 'job.retried' }],
@@ -49,3 +55,6 @@ export function jobTransition(from: JobState, to: JobState, by: Actor): Transiti
 
 export const isTerminal = (state: JobState): boolean =>
   state === 'succeeded' || state === 'failed' || state === 'cancelled';
+
+/** Not ended yet, whether it holds machines, waits or rests. */
+export const unfinishedJobStates: readonly JobState[] = jobStates.filter((state) => !isTerminal(state));

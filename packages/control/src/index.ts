@@ -21,6 +21,7 @@ export * from './jobs/job-record.ts';
 export * from './jobs/job-runtime.ts';
 export * from './jobs/job-view.ts';
 export * from './jobs/submit-job.ts';
+export { resumeJob, suspendJob } from './jobs/suspend-job.ts';
 export * from './jobs/upload.ts';
 export * from './jobs/worker-id.ts';
 export * from './keyed-mutex.ts';

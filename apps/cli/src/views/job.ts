@@ -6,7 +6,8 @@ import type { NameOf } from '../resource-names.ts';
 import { heldOutText, lossText } from './training.ts';
 
 export function stateLine(job: Job, nameOf: NameOf): string {
-  const placement = job.state === 'queued' ? undefined : job.attempts.at(-1)?.placement;
+  const placement =
+    job.state === 'queued' || job.state === 'suspended' ? undefined : job.attempts.at(-1)?.placement;
   const where = placement === undefined ? '' : `   ${whereText(placement, nameOf)}`;
   const why = job.state === 'queued' ? job.waiting?.reasons[0]?.message : undefined;
   return `  ${coloured(job.state, 9)} ${job.name}${where}${why === undefined ? '' : `   ${why}`}`;
@@ -59,12 +60,14 @@ export function describeJob(job: Job, nameOf: NameOf): string {
       job.outputs === undefined || job.outputs.length === 0
         ? undefined
         : `${count(job.outputs.length, 'file')}: gantry job outputs ${job.name}`,
+    rests:
+      job.suspended === undefined ? undefined : `suspended by ${job.suspended.by} ${ago(job.suspended.at)}`,
     waits: job.waiting?.reasons.map(({ message }) => message).join(' '),
     ended:
       job.exitClass === undefined
         ? undefined
         : `${job.exitClass}${job.exitMessage === undefined ? '' : `: ${job.exitMessage}`}`,
-    next: job.hint ?? (job.state === 'queued' ? `gantry job why ${job.name}` : undefined),
+    next: job.hint ?? nextSteps[job.state]?.(job.name),
   };
   const lines = [
     `  ${job.name}`,
@@ -78,6 +81,12 @@ export function describeJob(job: Job, nameOf: NameOf): string {
   return lines.join('\n');
 }
 
+/** What its owner may want to do about it. */
+const nextSteps: Readonly<Partial<Record<Job['state'], (name: string) => string>>> = {
+  queued: (name) => `gantry job why ${name}`,
+  suspended: (name) => `gantry job resume ${name}`,
+};
+
 /** What a tier of reasons means to who waits: "never" will not pass by itself. */
 const tierWords: Readonly<Record<string, string>> = { misconfigured: 'never', capacity: 'blocked' };
 
@@ -85,6 +94,8 @@ const tierWords: Readonly<Record<string, string>> = { misconfigured: 'never', ca
 export function describeWaiting(job: Job, nowMs: number = Date.now()): string {
   if (isTerminal(job.state))
     return `  ${job.name} ${job.state === 'cancelled' ? 'was' : 'has'} ${coloured(job.state)}; it waits for nothing`;
+  if (job.state === 'suspended')
+    return `  ${job.name} is ${coloured(job.state)} by ${job.suspended?.by}; it goes on with: gantry job resume ${job.name}`;
   if (job.state !== 'queued') return `  ${job.name} is ${coloured(job.state)}; it waits for nothing`;
   const { waiting } = job;
   if (waiting === undefined) return `  ${job.name} is about to be looked at`;

@@ -4,6 +4,7 @@ import { endpointRoutes } from './endpoints.ts';
 import { eventRoutes } from './events.ts';
 import { invitationRoutes } from './invitations.ts';
 import { jobDataRoutes } from './job-data.ts';
+import { jobSuspensionRoutes } from './job-suspension.ts';
 import { jobRoutes } from './jobs.ts';
 import { keyRoutes } from './keys.ts';
 import { limitsRoutes } from './limits.ts';
@@ -34,6 +35,7 @@ export function createHandlers(platform: Platform): Handlers {
     ...seen,
     ...jobRoutes(platform),
     ...jobDataRoutes(platform),
+    ...jobSuspensionRoutes(platform),
     ...secretRoutes(platform),
     ...limitsRoutes(platform),
     ...schedulingRoutes(platform),

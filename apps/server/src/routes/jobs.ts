@@ -9,7 +9,6 @@ import {
 import {
   checkVersion,
   findOr404,
-  jobView,
   maskStream,
   secretValues,
   requestStop,
@@ -22,18 +21,17 @@ import type { Row } from '@gantry/ports';
 import type { Handlers, Principal, StreamItem } from '../http/index.ts';
 import type { Platform } from '../platform.ts';
 import { toEvent } from './events.ts';
+import { viewJob } from './view-job.ts';
 
-type JobRoutes = Omit<Pick<Handlers, Extract<keyof Handlers, `jobs.${string}`>>, 'jobs.output'>;
+type JobRoutes = Omit<
+  Pick<Handlers, Extract<keyof Handlers, `jobs.${string}`>>,
+  'jobs.output' | 'jobs.suspend' | 'jobs.resume'
+>;
 
 export function jobRoutes(platform: Platform): JobRoutes {
   const { deps, hub } = platform;
 
-  const view = (principal: Principal, row: Row): Job =>
-    jobView(row, principal.tenantName, {
-      progress: platform.jobs.progressOf(row.id),
-      waiting: platform.scheduler.waitingOf(row.id),
-      notes: platform.jobs.notesOf(row.id),
-    });
+  const view = (principal: Principal, row: Row): Job => viewJob(platform, principal, row);
 
   const load = async (principal: Principal, name: string): Promise<Job> => {
     const row = await deps.store.read({ tenantId: principal.tenantId }, (tx) =>

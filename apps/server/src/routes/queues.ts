@@ -1,4 +1,4 @@
-import { GantryError, type Queue } from '@gantry/contract';
+import { GantryError, type Queue, unfinishedJobStates } from '@gantry/contract';
 import { type QueueSpecRecord, allRows, checkVersion, findOr404 } from '@gantry/control';
 import { createId } from '@gantry/kit';
 import type { Handlers } from '../http/index.ts';
@@ -26,8 +26,7 @@ export function queueRoutes(platform: Platform): QueueRoutes {
     'queues.create': async ({ principal, requestId }, { body }) => {
       await deps.store.tx({ tenantId: principal.tenantId }, async (tx) => {
         const parent = await findOr404(tx, 'queue', principal.tenantId, body.parent ?? 'root');
-        const holdsJobs =
-          (await allRows(tx, 'job', ['queued', 'starting', 'running', 'stopping'], parent.id)).length > 0;
+        const holdsJobs = (await allRows(tx, 'job', unfinishedJobStates, parent.id)).length > 0;
         if (holdsJobs)
           throw new GantryError(
             'in_use',
@@ -99,7 +98,7 @@ export function queueRoutes(platform: Platform): QueueRoutes {
         const row = await findOr404(tx, 'queue', principal.tenantId, params.name);
         checkVersion(row, ifMatchVersion);
         const children = await allRows(tx, 'queue', undefined, row.id);
-        const jobs = await allRows(tx, 'job', ['queued', 'starting', 'running', 'stopping'], row.id);
+        const jobs = await allRows(tx, 'job', unfinishedJobStates, row.id);
         if (row.parentId === undefined || children.length > 0 || jobs.length > 0) {
           throw new GantryError('in_use', `queue "${row.name}" is a root, has children or has jobs`, {
             hint: 'cancel or wait for its jobs, delete its children first',

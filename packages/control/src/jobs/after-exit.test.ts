@@ -11,6 +11,7 @@ describe('what follows when an attempt has ended', () => {
     done: ['succeeded', 'succeeded', 'nothing'],
     cancelled: ['cancelled', 'cancelled', 'nothing'],
     preempted: ['queued', 'queued', 'nothing'],
+    suspended: ['queued', 'queued', 'nothing'],
     infrastructure: ['queued', 'failed', 'platform'],
     user_error: ['queued', 'failed', 'user'],
     out_of_memory: ['queued', 'failed', 'user'],
@@ -44,6 +45,15 @@ describe('what follows when an attempt has ended', () => {
   });
 });
 
+describe('while its owner wants it to rest', () => {
+  const resting = { ...emptyJobStatus, suspended: { by: 'ada', at: '2026-01-01T00:00:00.000Z' } };
+  it.each(exitClasses)('%s leads where it would, but never back into the queue', (exitClass) => {
+    const usual = afterExit(spec(1), emptyJobStatus, exitClass);
+    const state = usual.state === 'queued' ? 'suspended' : usual.state;
+    expect(afterExit(spec(1), resting, exitClass)).toEqual({ ...usual, state });
+  });
+});
+
 describe('the class of a gang', () => {
   const cases: readonly (readonly [readonly ExitClass[], AttemptRecord['stopReason'], ExitClass])[] = [
     [['done', 'done'], undefined, 'done'],
@@ -63,6 +73,8 @@ describe('the class of a gang', () => {
     [['done', 'done'], 'preempted', 'done'],
     [['user_error', 'done'], 'preempted', 'preempted'],
     [['infrastructure', 'preempted'], 'node_drained', 'preempted'],
+    [['done', 'preempted'], 'suspended', 'suspended'],
+    [['done', 'done'], 'suspended', 'done'],
   ];
   it.each(cases)('%j stopped because %s is %s', (exits, reason, expected) => {
     expect(classifyAttempt(exits, reason)).toBe(expected);

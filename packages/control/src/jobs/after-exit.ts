@@ -5,10 +5,12 @@
 import type { ExitClass, JobSpec, JobState } from '@gantry/contract';
 import type { AttemptRecord, JobStatusRecord } from './job-record.ts';
 
+type StopReason = NonNullable<AttemptRecord['stopReason']>;
+
 export const platformRestartLimit = 20;
 
 export interface AfterExit {
-  readonly state: Extract<JobState, 'succeeded' | 'failed' | 'cancelled' | 'queued'>;
+  readonly state: Extract<JobState, 'succeeded' | 'failed' | 'cancelled' | 'queued' | 'suspended'>;
   readonly exitClass: ExitClass;
   readonly userRetriesUsed: number;
   readonly platformRestarts: number;
@@ -22,26 +24,40 @@ const hints: Readonly<Partial<Record<ExitClass, string>>> = {
   infrastructure: 'the platform tried again until its limit; see gantry job events NAME and gantry node list',
 };
 
+/** What an attempt ended with that was asked to make room; what finished before that reached it has finished. */
+const endsOfGivingWay: Readonly<Partial<Record<StopReason, ExitClass>>> = {
+  preempted: 'preempted',
+  node_drained: 'preempted',
+  suspended: 'suspended',
+};
+
 /** The worst of the ranks decides; a stop that was asked for explains itself. */
 export function classifyAttempt(
   exits: readonly ExitClass[],
   stopReason: AttemptRecord['stopReason'],
 ): ExitClass {
   if (stopReason === 'cancelled') return 'cancelled';
-  if (stopReason === 'preempted' || stopReason === 'node_drained')
-    return exits.every((exit) => exit === 'done') ? 'done' : 'preempted';
+  const gaveWay = stopReason === undefined ? undefined : endsOfGivingWay[stopReason];
+  if (gaveWay !== undefined) return exits.every((exit) => exit === 'done') ? 'done' : gaveWay;
   const bySeverity: readonly ExitClass[] = [
     'time_limit',
     'out_of_memory',
     'user_error',
     'infrastructure',
     'preempted',
+    'suspended',
     'cancelled',
   ];
   return bySeverity.find((exit) => exits.includes(exit)) ?? 'done';
 }
 
 export function afterExit(spec: JobSpec, status: JobStatusRecord, exitClass: ExitClass): AfterExit {
+  const after = byClass(spec, status, exitClass);
+  const rests = after.state === 'queued' && status.suspended !== undefined;
+  return rests ? { ...after, state: 'suspended' } : after;
+}
+
+function byClass(spec: JobSpec, status: JobStatusRecord, exitClass: ExitClass): AfterExit {
   const { userRetriesUsed, platformRestarts } = status;
   const same = { exitClass, userRetriesUsed, platformRestarts };
   switch (exitClass) {
@@ -50,6 +66,7 @@ export function afterExit(spec: JobSpec, status: JobStatusRecord, exitClass: Exi
     case 'cancelled':
       return { ...same, state: 'cancelled' };
     case 'preempted':
+    case 'suspended':
       return { ...same, state: 'queued' };
     case 'infrastructure':
       return platformRestarts < platformRestartLimit

@@ -1,5 +1,5 @@
 /** What the end of an attempt makes of its job. Pure. */
-import type { ExitClass } from '@gantry/contract';
+import { type ExitClass, isTerminal } from '@gantry/contract';
 import type { Row } from '@gantry/ports';
 import { type AfterExit, afterExit, classifyAttempt } from './after-exit.ts';
 import { type AttemptFacts, settled } from './attempt-facts.ts';
@@ -53,9 +53,9 @@ export function endOfAttempt(
     exitClass: after.exitClass,
     ...(message === undefined ? {} : { exitMessage: message }),
   };
-  const isOver = after.state !== 'queued';
+  const isOver = isTerminal(after.state);
   const notes = [...new Set([...(before.notes ?? []), ...facts.notes, ...(end.outputs.notes ?? [])])];
-  const { waiting: _waiting, ...kept } = withAttempt(before, ended);
+  const { waiting: _waiting, suspended, ...kept } = withAttempt(before, ended);
   return {
     to: after.state,
     status: {
@@ -67,6 +67,7 @@ export function endOfAttempt(
       ...(end.outputs.outputs === undefined ? {} : { outputs: end.outputs.outputs }),
       ...(notes.length === 0 ? {} : { notes }),
       ...(isOver ? { endedAt: end.at, exitClass: after.exitClass } : {}),
+      ...(isOver || suspended === undefined ? {} : { suspended }),
       ...(isOver && message !== undefined && !isDone ? { exitMessage: message } : {}),
       ...(isOver && hint !== undefined && !isDone ? { hint } : {}),
       ...(isDone ? {} : { stderrTail: worst?.stderrTail.slice(-20) ?? [] }),

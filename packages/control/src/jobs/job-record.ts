@@ -19,7 +19,7 @@ export interface AttemptRecord {
   readonly exitClass?: ExitClass;
   readonly exitMessage?: string;
   /** Why the platform or the user asked it to stop, if they did. */
-  readonly stopReason?: 'cancelled' | 'preempted' | 'rank_failed' | 'node_drained';
+  readonly stopReason?: 'cancelled' | 'suspended' | 'preempted' | 'rank_failed' | 'node_drained';
 }
 
 export interface JobSpecRecord {
@@ -48,6 +48,8 @@ export interface JobStatusRecord {
   };
   readonly outputs?: readonly { readonly path: string; readonly bytes: number; readonly digest: string }[];
   readonly notes?: readonly string[];
+  /** The wish for rest. Whatever would queue the job again suspends it while this stands. */
+  readonly suspended?: Job['suspended'];
   readonly deviceSeconds?: number;
   readonly userRetriesUsed: number;
   readonly platformRestarts: number;

@@ -42,6 +42,7 @@ export function jobView(row: Row, tenantName: string, live: LiveView = {}): Job 
     ),
     progress,
     waiting: row.state === 'queued' ? (live.waiting ?? status.waiting) : undefined,
+    suspended: status.suspended,
     exitClass: status.exitClass,
     exitMessage: status.exitMessage,
     hint: status.hint,

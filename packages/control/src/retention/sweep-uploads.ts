@@ -1,4 +1,5 @@
 /** Uploads that no unfinished job names. Their bytes follow with the blobs. */
+import { unfinishedJobStates } from '@gantry/contract';
 import type { JobSpecRecord } from '../jobs/job-record.ts';
 import { allRows } from '../rows.ts';
 import { after, dueOf } from './due.ts';
@@ -12,7 +13,7 @@ export const sweepUploads: Sweep = async ({ deps, policy, nowMs }) => {
       nowMs,
     );
     if (due.now.length === 0) return due;
-    const unfinished = await allRows(tx, 'job', ['queued', 'starting', 'running', 'stopping']);
+    const unfinished = await allRows(tx, 'job', unfinishedJobStates);
     const needed = new Set(unfinished.map((row) => (row.spec as JobSpecRecord).job.upload));
     return { ...due, now: due.now.filter(({ id }) => !needed.has(id)) };
   });

@@ -55,6 +55,8 @@ export function actCommands(job: Command): void {
 
   for (const { verb, description } of [
     { verb: 'cancel', description: 'Stop a job: SIGTERM, deadline, SIGKILL' },
+    { verb: 'suspend', description: 'Let a job rest: it saves a checkpoint and gives its machines back' },
+    { verb: 'resume', description: 'Queue a suspended job again; it goes on from its newest checkpoint' },
     { verb: 'retry', description: 'Queue an ended job again' },
   ] as const) {
     example(job.command(`${verb} <name>`).description(description), `gantry job ${verb} train-1`).action(

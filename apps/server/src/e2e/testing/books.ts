@@ -53,7 +53,8 @@ export function createBooks(capacityCpu: number, replicaCpu: number): Books {
     } else if (
       event.kind === 'replica'
         ? event.to === 'ended'
-        : event.kind === 'job' && ['queued', 'succeeded', 'failed', 'cancelled'].includes(event.to ?? '')
+        : event.kind === 'job' &&
+          ['queued', 'suspended', 'succeeded', 'failed', 'cancelled'].includes(event.to ?? '')
     )
       close(event);
   };
