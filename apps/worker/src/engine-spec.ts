@@ -1,8 +1,9 @@
 /** What the server writes for a replica: which model, under which name, with how much room. */
-import type { BatchingOptions, SpeculationOptions } from '@gantry/engines';
+import type { BatchingOptions, LlmDecoder, SpeculationOptions } from '@gantry/engines';
 
 export interface EngineSpec {
   readonly engine: 'llm' | 'tensor';
+  readonly decoder?: LlmDecoder;
   readonly modelPath: string;
   readonly modelName: string;
   readonly contextTokens?: number;
@@ -22,7 +23,7 @@ export function parseEngineSpec(text: string): EngineSpec | undefined {
     return undefined;
   }
   if (!isRecord(json)) return undefined;
-  const { modelPath, modelName, engine, batching, speculation } = json;
+  const { modelPath, modelName, engine, decoder, batching, speculation } = json;
   if (typeof modelPath !== 'string' || typeof modelName !== 'string') return undefined;
   const counts = ['contextTokens', 'slots', 'threads', 'memoryBytes'].flatMap((name) => {
     const value = json[name];
@@ -32,6 +33,7 @@ export function parseEngineSpec(text: string): EngineSpec | undefined {
     engine: engine === 'tensor' ? 'tensor' : 'llm',
     modelPath,
     modelName,
+    ...(decoder === 'paged' ? { decoder } : {}),
     ...(isRecord(batching) ? { batching } : {}),
     ...(isRecord(speculation) ? { speculation: speculation as unknown as SpeculationOptions } : {}),
     ...(Object.fromEntries(counts) as Partial<EngineSpec>),

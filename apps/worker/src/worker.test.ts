@@ -139,6 +139,8 @@ describe('an engine spec', () => {
   it('is read as the server writes it, and anything else is refused', () => {
     const spec = { engine: 'llm', modelPath: '/m.gguf', modelName: 'm', slots: 2, threads: 1 };
     expect(parseEngineSpec(JSON.stringify(spec))).toEqual(spec);
+    const paged = { ...spec, decoder: 'paged', modelPath: '/m/model.safetensors' };
+    expect(parseEngineSpec(JSON.stringify(paged))).toEqual(paged);
     expect(parseEngineSpec('{"modelPath": 3}')).toBeUndefined();
     expect(parseEngineSpec('')).toBeUndefined();
   });

@@ -1,5 +1,6 @@
 export { EngineError, type EngineErrorCode } from './engine-error.ts';
 export { serveLlm, type LlmServer, type ServeLlmOptions } from './host/llm-server.ts';
+export type { LlmDecoder } from './host/create-llm-engine.ts';
 export type { EngineServer } from './host/engine-server.ts';
 export { serveTensors, type BatchingOptions, type TensorServiceOptions } from './host/tensor-service.ts';
 export { runEngineHost, type EngineHostOptions } from './host/run-engine-host.ts';

@@ -77,6 +77,10 @@ export interface EngineStats {
   readonly slots: number;
   readonly kvTokensUsed: number;
   readonly kvTokensTotal: number;
+  /** Of prefixes in a slower tier; engines that have none leave it out. */
+  readonly kvTokensSpilled?: number;
+  /** Sequences that had to give their memory to another and went on later. */
+  readonly preemptions?: number;
   /** From the request's arrival to its first token. */
   readonly timeToFirstTokenMs: Quantiles;
   /** Between two tokens of one answer. */

@@ -37,6 +37,7 @@ export async function startEngine(
     attemptId: workerId,
     spec: {
       engine: files.engine,
+      ...(files.decoder === undefined ? {} : { decoder: files.decoder }),
       modelPath,
       modelName: spec.model,
       slots: spec.slots,

@@ -1,10 +1,7 @@
 /** OpenAI's calls on one language model: parse, compute, answer. */
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { availableParallelism } from 'node:os';
 import { EngineError } from '../engine-error.ts';
-import type { SpeculationOptions } from '../llamacpp/drafter.ts';
-import { createLlamaEngine } from '../llamacpp/llama-engine.ts';
 import type { GenerateRequest, LlmEngine } from '../llm-engine.ts';
 import { chatDialect, completionsDialect, type Dialect } from '../openai/dialect.ts';
 import {
@@ -19,28 +16,20 @@ import { parseResponseRequest } from '../openai/parse-response-request.ts';
 import { toolInstructions, type ToolSet } from '../openai/tools.ts';
 import { answerGeneration } from './answer-generation.ts';
 import { answerResponse } from './answer-response.ts';
+import { createLlmEngine, type LlmEngineChoice } from './create-llm-engine.ts';
 import type { EngineCall, EngineRoute, EngineService } from './engine-server.ts';
 import { readJson, sendJson } from './http-body.ts';
 import { plainPrompt } from './plain-prompt.ts';
 
-export interface LlmServiceOptions {
-  readonly modelPath: string;
+export interface LlmServiceOptions extends LlmEngineChoice {
   /** As `/v1/models` lists it. */
   readonly modelName: string;
-  /** Tokens of prompt and answer together; default 2048, at most what the model was trained for. */
-  readonly contextTokens?: number;
-  /** Answers computed together; default 8. */
-  readonly slots?: number;
-  /** Default: one core fewer than there are, at least 1; ggml's barriers stall when it takes them all. */
-  readonly threads?: number;
-  readonly speculation?: SpeculationOptions;
   /** Requests that may wait for a slot; default 256, beyond it 429. */
   readonly queueLimit?: number;
   readonly bodyLimitBytes?: number;
   /** Refuse other names than `modelName`; off behind a gateway, which routes by endpoint name. */
   readonly isStrictModel?: boolean;
-  readonly onLog?: (line: string) => void;
-  /** Instead of loading a GGUF: another backend, or a test's. */
+  /** Instead of loading a model: another backend, or a test's. */
   readonly createEngine?: () => Promise<LlmEngine>;
 }
 
@@ -66,18 +55,7 @@ export class LlmService implements EngineService {
   }
 
   async load(): Promise<void> {
-    const { modelPath, contextTokens, onLog, createEngine, speculation } = this.#options;
-    const engine =
-      createEngine === undefined
-        ? await createLlamaEngine({
-            modelPath,
-            slots: this.#options.slots ?? 8,
-            threads: this.#options.threads ?? Math.max(1, availableParallelism() - 1),
-            ...(contextTokens === undefined ? {} : { contextTokens }),
-            ...(speculation === undefined ? {} : { speculation }),
-            ...(onLog === undefined ? {} : { onLog }),
-          })
-        : await createEngine();
+    const engine = await (this.#options.createEngine?.() ?? createLlmEngine(this.#options));
     this.#engine = engine;
     const warmUp = {
       prompt: [engine.bosToken ?? 0],

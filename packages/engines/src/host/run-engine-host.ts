@@ -38,7 +38,7 @@ export async function runEngineHost(
     listen = { socketPath };
   }
   try {
-    await using server = await serve({ ...options, listen });
+    await using server = await serve({ ...pagedRoom(options), ...options, listen });
     const aside = `${endpointFile}.${process.pid}.part`;
     await writeFile(aside, `${JSON.stringify(server.address)}\n`);
     await rename(aside, endpointFile);
@@ -49,6 +49,16 @@ export async function runEngineHost(
     if (temporary !== undefined && dirname(temporary) === tmpdir())
       await rm(temporary, { recursive: true, force: true });
   }
+}
+
+/** Of the disk, for K/V blocks that had to leave the memory; the file grows as they do. */
+const spillDiskBytes = 1024 ** 3;
+/** Of the process's memory, for the same, before the disk. */
+const spillMemoryShare = 1 / 8;
+
+function pagedRoom({ workerDir, memoryBytes }: EngineHostOptions): Pick<ServeLlmOptions, 'paged'> {
+  const spillMemoryBytes = Math.floor((memoryBytes ?? 0) * spillMemoryShare);
+  return { paged: { spillMemoryBytes, spillDiskBytes, spillFolder: workerDir } };
 }
 
 /** A cold start loads only its own engine. */

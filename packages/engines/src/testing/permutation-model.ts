@@ -3,14 +3,20 @@
  * our own writer, in which the likeliest token after v is always next(v). The output row of next(v) is the
  * embedding row of v; the layers add a little, so that probabilities still depend on the whole context.
  */
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import {
   byteCharacters,
   llamaGgufMetadata,
   llamaTensors,
+  toConfigJson,
+  toHalvedRotary,
+  toTokenizerJson,
   writeGguf,
+  writeSafetensors,
   type BpeVocabulary,
   type LlamaConfig,
+  type LlamaTensor,
 } from '@gantry/formats';
 import { createRandom } from '@gantry/kit';
 
@@ -36,10 +42,48 @@ export function answerAfter(last: string): string {
   return cycle.slice(at + 1);
 }
 
+/** The model as a GGUF file. */
 export async function writePermutationModel(
   path: string,
   options: PermutationModelOptions = {},
 ): Promise<void> {
+  const { config, vocabulary, weights } = permutationModel(options);
+  const tensors = weights.map(({ tensor, data }) => ({
+    name: tensor.ggufName,
+    shape: tensor.shape,
+    type: 'F32' as const,
+    data: new Uint8Array(data.buffer),
+  }));
+  const metadata = llamaGgufMetadata(config, vocabulary, {
+    name: 'permutation',
+    ...(options.chatTemplate === undefined ? {} : { chatTemplate: options.chatTemplate }),
+  });
+  await writeFile(path, writeGguf(metadata, tensors));
+}
+
+/** The same model in Hugging Face's layout. */
+export async function writePermutationFolder(
+  folder: string,
+  options: PermutationModelOptions = {},
+): Promise<void> {
+  const { config, vocabulary, weights } = permutationModel(options);
+  const tensors = weights.map(({ tensor, data }) => {
+    const { rotaryHeads, shape, huggingFaceName: name } = tensor;
+    const rows = rotaryHeads === undefined ? data : toHalvedRotary(data, rotaryHeads, shape[0] as number);
+    return { name, shape, dtype: 'F32' as const, data: new Uint8Array(rows.buffer) };
+  });
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, 'model.safetensors'), writeSafetensors(tensors));
+  await writeFile(join(folder, 'config.json'), JSON.stringify(toConfigJson(config)));
+  await writeFile(join(folder, 'tokenizer.json'), JSON.stringify(toTokenizerJson(vocabulary)));
+}
+
+/** The weights are in GGUF's order of rows. */
+function permutationModel(options: PermutationModelOptions): {
+  readonly config: LlamaConfig;
+  readonly vocabulary: BpeVocabulary;
+  readonly weights: readonly { readonly tensor: LlamaTensor; readonly data: Float32Array }[];
+} {
   const endOfText = '<|endoftext|>';
   const tokens = [endOfText, ...[...byteCharacters].sort()];
   const idOf = (character: string): number =>
@@ -85,16 +129,12 @@ export async function writePermutationModel(
     const scale = name.includes('attn_output') || name.includes('ffn_down') ? 0.05 : 0.3;
     return Float32Array.from({ length: count }, () => (random.next() - 0.5) * scale);
   };
-  const tensors = llamaTensors(config).map(({ ggufName, shape }) => {
-    const data = fill(
-      ggufName,
-      shape.reduce((product, size) => product * size, 1),
-    );
-    return { name: ggufName, shape, type: 'F32' as const, data: new Uint8Array(data.buffer) };
-  });
-  const metadata = llamaGgufMetadata(config, vocabulary, {
-    name: 'permutation',
-    ...(options.chatTemplate === undefined ? {} : { chatTemplate: options.chatTemplate }),
-  });
-  await writeFile(path, writeGguf(metadata, tensors));
+  const weights = llamaTensors(config).map((tensor) => ({
+    tensor,
+    data: fill(
+      tensor.ggufName,
+      tensor.shape.reduce((product, size) => product * size, 1),
+    ),
+  }));
+  return { config, vocabulary, weights };
 }

@@ -1,0 +1,50 @@
+/** Which decoder computes a language model. A cold start loads only its own. */
+import { dirname } from 'node:path';
+import { availableParallelism } from 'node:os';
+import type { SpeculationOptions } from '../llamacpp/drafter.ts';
+import type { LlmEngine } from '../llm-engine.ts';
+import { EngineError } from '../engine-error.ts';
+
+/** `paged`: our own, for the safetensors of a Llama-architecture model. */
+export type LlmDecoder = 'llama.cpp' | 'paged';
+
+export interface LlmEngineChoice {
+  readonly decoder?: LlmDecoder;
+  /** A GGUF file, or one of a model folder's files. */
+  readonly modelPath: string;
+  readonly contextTokens?: number;
+  /** Answers computed together; default 8. */
+  readonly slots?: number;
+  /** Default: one core fewer than there are, at least 1; ggml's barriers stall when it takes them all. */
+  readonly threads?: number;
+  readonly speculation?: SpeculationOptions;
+  readonly paged?: PagedOptions;
+  readonly onLog?: (line: string) => void;
+}
+
+export interface PagedOptions {
+  readonly kvBytes?: number;
+  readonly spillMemoryBytes?: number;
+  readonly spillDiskBytes?: number;
+  readonly spillFolder?: string;
+}
+
+export async function createLlmEngine(choice: LlmEngineChoice): Promise<LlmEngine> {
+  const { modelPath, contextTokens, onLog, speculation } = choice;
+  const common = {
+    slots: choice.slots ?? 8,
+    threads: choice.threads ?? Math.max(1, availableParallelism() - 1),
+    ...(contextTokens === undefined ? {} : { contextTokens }),
+    ...(onLog === undefined ? {} : { onLog }),
+  };
+  if (choice.decoder !== 'paged') {
+    const { createLlamaEngine } = await import('../llamacpp/llama-engine.ts');
+    return createLlamaEngine({ ...common, modelPath, ...(speculation === undefined ? {} : { speculation }) });
+  }
+  if (speculation !== undefined)
+    throw new EngineError('unsupported', 'The paged decoder does not guess ahead.', {
+      hint: 'Leave speculation out, or serve the GGUF of this model.',
+    });
+  const { createPagedEngine } = await import('../paged/paged-engine.ts');
+  return createPagedEngine({ ...common, ...choice.paged, folder: dirname(modelPath) });
+}

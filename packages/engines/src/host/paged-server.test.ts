@@ -1,0 +1,64 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import OpenAI from 'openai';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { answerAfter, writePermutationFolder } from '../testing/permutation-model.ts';
+import type { EngineServer } from './engine-server.ts';
+import { serveLlm } from './llm-server.ts';
+
+let folder: string;
+let server: EngineServer;
+let client: OpenAI;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'gantry-paged-host-'));
+  await writePermutationFolder(folder);
+  server = await serveLlm({
+    decoder: 'paged',
+    modelPath: join(folder, 'model.safetensors'),
+    modelName: 'fixture',
+    threads: 1,
+    listen: { port: 0 },
+  });
+  await server.loaded;
+  const { port } = server.address as { readonly port: number };
+  client = new OpenAI({ baseURL: `http://127.0.0.1:${port}/v1`, apiKey: 'none', maxRetries: 0 });
+});
+afterAll(async () => {
+  await server[Symbol.asyncDispose]();
+  await rm(folder, { recursive: true, force: true });
+});
+
+it('answers the openai client from safetensors: whole, streamed, several to one prompt', async () => {
+  const whole = await client.completions.create({ model: 'fixture', prompt: 'A', max_tokens: 90 });
+  expect(whole.choices[0]).toMatchObject({ text: answerAfter('A'), finish_reason: 'stop' });
+  let text = '';
+  const stream = client.chat.completions.stream({
+    model: 'fixture',
+    messages: [{ role: 'user', content: 'a B' }],
+  });
+  for await (const chunk of stream) text += chunk.choices[0]?.delta.content ?? '';
+  expect(text).toBe(answerAfter('B'));
+  const several = await client.completions.create({
+    model: 'fixture',
+    prompt: 'x y z',
+    n: 3,
+    max_tokens: 4,
+    temperature: 0,
+  });
+  expect(several.choices.map((choice) => choice.text)).toEqual(Array(3).fill(answerAfter('z').slice(0, 4)));
+});
+
+it('says what it does not do by the name of the field', async () => {
+  const format = { type: 'json_object' } as const;
+  await expect(
+    client.chat.completions.create({
+      model: 'fixture',
+      messages: [{ role: 'user', content: 'a' }],
+      response_format: format,
+    }),
+  ).rejects.toMatchObject({ status: 400, param: 'response_format' });
+  await expect(client.embeddings.create({ model: 'fixture', input: 'a' })).rejects.toMatchObject({
+    status: 400,
+  });
+});

@@ -1,0 +1,130 @@
+/**
+ * The thread of a paged decoder: it owns the session and the K/V memory, and computes plans one after the other.
+ * Entries of one length make one pass; what they need of the past is read through their block tables.
+ */
+import { parentPort, workerData } from 'node:worker_threads';
+import { encodeOnnxModel } from '@gantry/formats/onnx';
+import type { LlamaConfig } from '@gantry/formats';
+import type { PagedEntry } from '@gantry/serving/steps';
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { decoderGraph, kvNames, passShapes } from './decoder-graph.ts';
+import type { DecoderAnswer, DecoderRequest, DecoderThreadData } from './decoder-process.ts';
+import { KvPool } from './kv-pool.ts';
+import { passInputs } from './pass-inputs.ts';
+import { readModelFolder, readWeights } from './read-model-folder.ts';
+
+const port = parentPort;
+if (port === null) throw new Error('decoder-thread runs as a worker thread only');
+const data = workerData as DecoderThreadData;
+const say = (answer: DecoderAnswer, transfer: ArrayBuffer[] = []): void => port.postMessage(answer, transfer);
+const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+const int64 = (values: readonly number[]): Tensor =>
+  new Tensor('int64', BigInt64Array.from(values, BigInt), [values.length]);
+
+async function load(): Promise<{ readonly config: LlamaConfig; readonly session: InferenceSession }> {
+  const { config: full } = await readModelFolder(data.folder);
+  const config = { ...full, contextLength: Math.min(full.contextLength, data.contextTokens) };
+  const weights = await readWeights(data.folder, config);
+  const model = encodeOnnxModel(decoderGraph(config, weights, data.tokensPerBlock));
+  const session = await InferenceSession.create(model, {
+    executionProviders: ['cpu'],
+    intraOpNumThreads: data.threads,
+    interOpNumThreads: 1,
+    executionMode: 'sequential',
+    graphOptimizationLevel: 'all',
+  });
+  return { config, session };
+}
+
+try {
+  const { config, session } = await load();
+  const { kvHeads, headWidth, layers, vocabularySize } = config;
+  const names = kvNames(layers);
+  const pool = new KvPool({
+    planes: names.length,
+    blocks: data.blocks,
+    kvHeads,
+    tokensPerBlock: data.tokensPerBlock,
+    headWidth,
+    memorySlots: data.memorySlots,
+    diskSlots: data.diskSlots,
+    ...(data.spillFolder === undefined ? {} : { folder: data.spillFolder }),
+  });
+  const cells = [data.blocks, kvHeads, data.tokensPerBlock, headWidth];
+  const pools = Object.fromEntries(
+    names.map((name, plane) => [
+      `pool.${name}`,
+      new Tensor('float32', pool.planes[plane] as Float32Array, cells),
+    ]),
+  );
+
+  /** One pass of entries that have as many tokens each; their logits, entry by entry. */
+  const pass = async (entries: readonly PagedEntry[]): Promise<readonly Float32Array[]> => {
+    const { sizes, tokens, positions, table, mask, wanted, rowsOf } = passInputs(
+      entries,
+      data.tokensPerBlock,
+    );
+    const shapes = Object.entries(passShapes(config, data.tokensPerBlock, sizes)).map(
+      ([name, shape]) => [`shape.${name}`, int64(shape)] as const,
+    );
+    const keys = sizes.blocksEach * data.tokensPerBlock + sizes.tokensEach;
+    const outputs = await session.run({
+      ...pools,
+      ...Object.fromEntries(shapes),
+      tokens: int64(tokens),
+      positions: int64(positions),
+      table: int64(table),
+      mask: new Tensor('float32', mask, [sizes.sequences, 1, 1, sizes.tokensEach, keys]),
+      wanted: int64(wanted),
+    });
+    for (const [plane, name] of names.entries()) {
+      const fresh = (outputs[`new.${name}`] as Tensor).data as Float32Array;
+      for (const [at, { table, firstPosition, tokens: own }] of entries.entries())
+        pool.write(plane, fresh, at, {
+          table,
+          firstPosition,
+          count: own.length,
+          tokensEach: sizes.tokensEach,
+        });
+    }
+    const logits = (outputs['logits'] as Tensor).data as Float32Array;
+    let row = 0;
+    return rowsOf.map((rows) => {
+      const own = logits.slice(row * vocabularySize, (row + rows) * vocabularySize);
+      row += rows;
+      return own;
+    });
+  };
+
+  const compute = async ({ plan }: Extract<DecoderRequest, { kind: 'plan' }>): Promise<void> => {
+    try {
+      pool.move(plan.moves);
+    } catch (error) {
+      say({ kind: 'lost', message: reasonOf(error) });
+      return;
+    }
+    const logits: Float32Array[] = plan.entries.map(() => new Float32Array());
+    const byLength = Map.groupBy(plan.entries.keys(), (at) => (plan.entries[at] as PagedEntry).tokens.length);
+    for (const indices of byLength.values()) {
+      const results = await pass(indices.map((at) => plan.entries[at] as PagedEntry));
+      for (const [index, at] of indices.entries()) logits[at] = results[index] as Float32Array;
+    }
+    say(
+      { kind: 'done', logits },
+      logits.map(({ buffer }) => buffer as ArrayBuffer),
+    );
+  };
+
+  port.on('message', (request: DecoderRequest) => {
+    if (request.kind === 'close') {
+      pool[Symbol.dispose]();
+      void session.release().finally(() => port.close());
+      return;
+    }
+    compute(request).catch((error: unknown) => say({ kind: 'failed', message: reasonOf(error) }));
+  });
+  say({ kind: 'ready' });
+} catch (error) {
+  say({ kind: 'refused', message: reasonOf(error) });
+  port.close();
+}

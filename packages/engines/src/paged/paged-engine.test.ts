@@ -1,0 +1,218 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createLlamaEngine } from '../llamacpp/llama-engine.ts';
+import type { GenerateEvent, GenerateRequest, LlmEngine } from '../llm-engine.ts';
+import {
+  answerAfter,
+  cycle,
+  writePermutationFolder,
+  writePermutationModel,
+} from '../testing/permutation-model.ts';
+import { runRandomTraffic } from '../testing/random-traffic.ts';
+import { KvPool } from './kv-pool.ts';
+import { createPagedEngine, type PagedEngineOptions } from './paged-engine.ts';
+
+let folder: string;
+let engine: LlmEngine;
+const open = (options: Partial<PagedEngineOptions> = {}): Promise<LlmEngine> =>
+  createPagedEngine({ folder, slots: 4, threads: 1, stepTokens: 64, prefillTokens: 16, ...options });
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'gantry-paged-'));
+  await writePermutationFolder(folder);
+  engine = await open();
+});
+afterAll(async () => {
+  await engine[Symbol.asyncDispose]();
+  await rm(folder, { recursive: true, force: true });
+});
+
+const greedy = { temperature: 0, topP: 1, seed: 1 };
+/** Bytes of a block of 16 tokens of the fixture: 2 layers, 2 groups of width 16, keys and values. */
+const blockBytes = 2 * 2 * 2 * 16 * 16 * 4;
+
+interface Answer {
+  readonly tokens: readonly number[];
+  readonly logprobs: readonly number[];
+  readonly cachedTokens: number;
+  readonly reason: string;
+}
+
+async function ask(
+  of: LlmEngine,
+  text: string,
+  changes: Partial<GenerateRequest> = {},
+  seen: (event: GenerateEvent) => void = () => undefined,
+): Promise<Answer> {
+  const tokens: number[] = [];
+  const logprobs: number[] = [];
+  const request = { prompt: of.tokenize(text), maxTokens: 200, sampling: greedy, ...changes };
+  for await (const event of of.generate(request)) {
+    seen(event);
+    if (event.type === 'end')
+      return { tokens, logprobs, cachedTokens: event.cachedTokens, reason: event.reason };
+    if (event.type !== 'token') continue;
+    tokens.push(event.token);
+    if (event.logprob !== undefined) logprobs.push(event.logprob);
+  }
+  throw new Error('no end');
+}
+
+describe('paged engine', () => {
+  it('answers as the permutation says, to the end of text', async () => {
+    for (const last of ['t', 'A', '7']) {
+      const { tokens, reason } = await ask(engine, `ABC${last}`);
+      expect(engine.detokenize(tokens)).toBe(answerAfter(last));
+      expect(reason).toBe('stop');
+    }
+  });
+
+  it('gives the tokens of llama.cpp on the same weights, and its probabilities', async () => {
+    const options = { layers: 3, width: 96, seed: 5 };
+    const other = join(folder, 'other');
+    await writePermutationFolder(other, options);
+    await writePermutationModel(join(folder, 'other.gguf'), options);
+    await using ours = await open({ folder: other });
+    await using theirs = await createLlamaEngine({
+      modelPath: join(folder, 'other.gguf'),
+      slots: 4,
+      threads: 1,
+    });
+    for (const prompt of ['the quick', cycle.repeat(2).slice(0, 97), 'Z']) {
+      const wanted = { maxTokens: 40, ignoreEnd: true, topLogprobs: 1, hasPromptLogprobs: true };
+      const mine: number[] = [];
+      const their: number[] = [];
+      const scores = (of: number[]) => (event: GenerateEvent) => {
+        if (event.type === 'prompt') of.push(...event.scores.flatMap(({ logprob }) => logprob ?? []));
+      };
+      const one = await ask(ours, prompt, wanted, scores(mine));
+      const same = await ask(theirs, prompt, wanted, scores(their));
+      expect(one.tokens).toEqual(same.tokens);
+      expect(mine).toHaveLength(prompt.length - 1);
+      // llama.cpp keeps keys and values in half precision.
+      for (const [at, logprob] of [...one.logprobs, ...mine].entries())
+        expect(Math.abs(logprob - ([...same.logprobs, ...their][at] ?? 0))).toBeLessThan(0.02);
+    }
+  });
+
+  it('is exact under random traffic, also where memory is short and both tiers are in use', async () => {
+    const tight = { kvBytes: 34 * blockBytes, slots: 6, spillMemoryBytes: 3 * blockBytes };
+    await using short = await open({
+      ...tight,
+      spillDiskBytes: 20 * blockBytes,
+      spillFolder: folder,
+      contextTokens: 128,
+    });
+    for (const of of [engine, short]) {
+      const result = await runRandomTraffic(of, { requests: 150, seed: 3, concurrency: 9 });
+      expect(result.wrong).toEqual([]);
+      expect(result.completed + result.cancelled).toBe(150);
+      expect(of.stats()).toMatchObject({ queued: 0, running: 0, kvTokensUsed: 0 });
+    }
+    expect(short.stats().kvTokensSpilled).toBeGreaterThan(0);
+  });
+
+  it('preempts when memory runs out, and every answer is what it would have been', async () => {
+    await using small = await open({
+      kvBytes: 8 * blockBytes,
+      contextTokens: 112,
+      spillMemoryBytes: 4 * blockBytes,
+    });
+    const ends = ['t', 'e', 'b'];
+    const answers = await Promise.all(
+      ends.map((last) => ask(small, `${cycle.slice(0, 30)}${last}`, { maxTokens: 45, scope: last })),
+    );
+    for (const [at, last] of ends.entries())
+      expect(small.detokenize(answers[at]?.tokens ?? [])).toBe(answerAfter(last).slice(0, 45));
+    expect(small.stats().preemptions).toBeGreaterThan(0);
+  });
+
+  it('shares the whole prompt between answers to it, and nothing across scopes', async () => {
+    const prompt = cycle.slice(0, 50);
+    const four = await Promise.all(
+      [1, 2, 3, 4].map((seed) =>
+        ask(engine, prompt, { scope: 'n', sampling: { ...greedy, seed }, maxTokens: 5 }),
+      ),
+    );
+    expect(four.map(({ cachedTokens }) => cachedTokens)).toEqual([0, 49, 49, 49]);
+    expect((await ask(engine, prompt, { scope: 'n', maxTokens: 1 })).cachedTokens).toBe(48);
+    expect((await ask(engine, prompt, { scope: 'foreign', maxTokens: 1 })).cachedTokens).toBe(0);
+  });
+
+  it('takes memory for the tokens that there are, not for those that there may be', async () => {
+    const events = engine.generate({
+      prompt: engine.tokenize('abcde'),
+      maxTokens: 400,
+      sampling: greedy,
+      ignoreEnd: true,
+    });
+    const reader = events[Symbol.asyncIterator]();
+    await reader.next();
+    expect(engine.stats().kvTokensUsed).toBe(16);
+    await reader.return?.();
+  });
+
+  it('samples the same answer for the same seed, beside others too', async () => {
+    const warm = (seed: number): Promise<Answer> =>
+      ask(engine, 'the q', {
+        sampling: { temperature: 20, topP: 0.9, seed },
+        maxTokens: 30,
+        ignoreEnd: true,
+      });
+    const alone = await warm(42);
+    const [again, other] = await Promise.all([warm(42), warm(43)]);
+    expect(again.tokens).toEqual(alone.tokens);
+    expect(other.tokens).not.toEqual(alone.tokens);
+  });
+
+  it('follows logit bias and penalties', async () => {
+    const bias = new Map([[engine.tokenize('Z')[0] as number, 200]]);
+    const biased = await ask(engine, 't', { sampling: { ...greedy, logitBias: bias }, maxTokens: 3 });
+    expect(engine.detokenize(biased.tokens)).toBe('ZZZ');
+    const penalised = { ...greedy, logitBias: bias, presencePenalty: 300 };
+    const { tokens } = await ask(engine, 't', { sampling: penalised, maxTokens: 2 });
+    expect(engine.detokenize(tokens)).toMatch(/^Z[^Z]$/);
+  });
+
+  it('refuses what it does not do, and a folder that is no such model', async () => {
+    await expect(ask(engine, 't', { jsonSchema: true })).rejects.toMatchObject({ code: 'unsupported' });
+    await expect(engine.embed([1])).rejects.toMatchObject({ code: 'unsupported' });
+    await expect(open({ folder: join(folder, 'nowhere') })).rejects.toMatchObject({ code: 'model_invalid' });
+    const cut = join(folder, 'cut');
+    await writePermutationFolder(cut);
+    await writeFile(join(cut, 'model.safetensors'), 'too short');
+    await expect(open({ folder: cut })).rejects.toMatchObject({ code: 'model_invalid' });
+  });
+});
+
+describe('KvPool', () => {
+  it('says so when the disk behind it fails, and keeps what it holds', () => {
+    const room = {
+      planes: 2,
+      blocks: 3,
+      kvHeads: 1,
+      tokensPerBlock: 2,
+      headWidth: 2,
+      memorySlots: 1,
+      diskSlots: 1,
+    };
+    const pool = new KvPool({ ...room, folder });
+    for (const [at, plane] of pool.planes.entries()) plane.fill(at + 1, 0, 4);
+    pool.move([
+      { kind: 'spill', block: 0, slot: 0 },
+      { kind: 'spill', block: 0, slot: 1 },
+      { kind: 'copy', from: 2, to: 0 },
+      { kind: 'fetch', slot: 1, block: 1 },
+      { kind: 'fetch', slot: 0, block: 2 },
+    ]);
+    expect(pool.planes.map((plane) => [...plane])).toEqual([
+      [0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1],
+      [0, 0, 0, 0, 2, 2, 2, 2, 2, 2, 2, 2],
+    ]);
+    pool[Symbol.dispose]();
+    expect(() => pool.move([{ kind: 'spill', block: 1, slot: 1 }])).toThrow();
+    expect(() => new KvPool({ ...room, folder: join(folder, 'absent') })).toThrow('ENOENT');
+  });
+});

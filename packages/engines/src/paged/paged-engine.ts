@@ -1,0 +1,271 @@
+/**
+ * A decoder of our own for the models that our trainer makes: ONNX Runtime computes, the paged scheduler decides. A
+ * sequence holds the K/V blocks that its tokens need; equal beginnings of one scope share theirs; who is preempted
+ * goes on later with the same tokens.
+ */
+import { createRandom, type Random } from '@gantry/kit';
+import { PagedScheduler, type PagedPlan } from '@gantry/serving/steps';
+import type { Tokenizer } from '@gantry/training/tokenizer';
+import { EngineError } from '../engine-error.ts';
+import { LiveAnswers, type LiveAnswer } from '../live-answers.ts';
+import type { EngineStats, GenerateEvent, GenerateRequest, LlmEngine } from '../llm-engine.ts';
+import { StepLoop } from '../step-loop.ts';
+import { KvLost, startDecoder, type DecoderProcess } from './decoder-process.ts';
+import { readModelFolder, type ModelFolder } from './read-model-folder.ts';
+import { logprobsOf, sampleToken } from './sample-token.ts';
+import { encodeWithSpecials } from './special-text.ts';
+
+export interface PagedEngineOptions {
+  /** Holds `config.json`, `tokenizer.json` and safetensors. */
+  readonly folder: string;
+  /** Tokens of one sequence; at most what the model was trained for. */
+  readonly contextTokens?: number;
+  /** Sequences computed together. */
+  readonly slots: number;
+  readonly threads: number;
+  readonly stepTokens?: number;
+  readonly prefillTokens?: number;
+  /** Default 16. */
+  readonly tokensPerBlock?: number;
+  /** K/V memory; default: for as many sequences of half the context as there are slots. */
+  readonly kvBytes?: number;
+  /** Room for blocks that had to leave it, in memory and then in a file of `spillFolder`; default none. */
+  readonly spillMemoryBytes?: number;
+  readonly spillDiskBytes?: number;
+  readonly spillFolder?: string;
+  readonly onLog?: (line: string) => void;
+}
+
+interface AnswerState {
+  readonly random: Random;
+  dispose(): void;
+}
+
+export async function createPagedEngine(options: PagedEngineOptions): Promise<LlmEngine> {
+  const model = await readModelFolder(options.folder);
+  const { config } = model;
+  const tokensPerBlock = options.tokensPerBlock ?? 16;
+  const contextTokens = Math.min(options.contextTokens ?? 2_048, config.contextLength);
+  // Keys and values in single precision, of all layers.
+  const blockBytes = 2 * config.layers * config.kvHeads * config.headWidth * tokensPerBlock * 4;
+  const least = Math.ceil(contextTokens / tokensPerBlock);
+  const wanted =
+    options.kvBytes === undefined
+      ? Math.ceil((options.slots * contextTokens) / 2 / tokensPerBlock)
+      : Math.floor(options.kvBytes / blockBytes);
+  const room = {
+    blocks: Math.max(least, wanted),
+    memorySlots: Math.floor((options.spillMemoryBytes ?? 0) / blockBytes),
+    diskSlots: options.spillFolder === undefined ? 0 : Math.floor((options.spillDiskBytes ?? 0) / blockBytes),
+  };
+  const decoder = await startDecoder({
+    folder: options.folder,
+    threads: options.threads,
+    contextTokens,
+    tokensPerBlock,
+    ...room,
+    ...(options.spillFolder === undefined ? {} : { spillFolder: options.spillFolder }),
+  });
+  const scheduler = new PagedScheduler({
+    blocks: room.blocks,
+    tokensPerBlock,
+    contextTokens,
+    sequences: options.slots,
+    stepTokens: Math.max(options.stepTokens ?? 256, options.slots),
+    prefillTokens: options.prefillTokens ?? 64,
+    spillSlots: room.memorySlots + room.diskSlots,
+  });
+  return new PagedEngine(options, {
+    model,
+    decoder,
+    scheduler,
+    contextTokens,
+    tokens: room.blocks * tokensPerBlock,
+  });
+}
+
+class PagedEngine implements LlmEngine {
+  readonly contextTokens: number;
+  readonly vocabularySize: number;
+  readonly bosToken = undefined;
+  readonly chatTemplate = undefined;
+  readonly #options: PagedEngineOptions;
+  readonly #tokenizer: Tokenizer;
+  readonly #eosId: number;
+  readonly #decoder: DecoderProcess;
+  readonly #scheduler: PagedScheduler;
+  readonly #answers: LiveAnswers<AnswerState>;
+  readonly #loop: StepLoop<PagedPlan>;
+  readonly #kvTokens: number;
+  #steps = 0;
+  #isDisposed = false;
+
+  constructor(
+    options: PagedEngineOptions,
+    parts: {
+      readonly model: ModelFolder;
+      readonly decoder: DecoderProcess;
+      readonly scheduler: PagedScheduler;
+      readonly contextTokens: number;
+      /** That the K/V memory holds. */
+      readonly tokens: number;
+    },
+  ) {
+    const { model, decoder, scheduler, contextTokens, tokens } = parts;
+    this.#options = options;
+    this.#tokenizer = model.tokenizer;
+    this.#eosId = model.config.eosId;
+    this.#decoder = decoder;
+    this.#scheduler = scheduler;
+    this.#kvTokens = tokens;
+    this.contextTokens = contextTokens;
+    this.vocabularySize = model.tokenizer.vocabularySize;
+    this.#answers = new LiveAnswers({
+      contextTokens,
+      wake: () => this.#loop.wake(),
+      cachedTokens: (id) => scheduler.reusedTokens(id),
+      onEnd: ({ id }) => scheduler.finish(id),
+    });
+    this.#loop = new StepLoop({
+      prepare: () => this.#answers.endCancelled(),
+      plan: () => scheduler.plan(),
+      compute: (plan) => this.#compute(plan),
+      fail: (plan, cause) => this.#fail(plan, cause),
+    });
+  }
+
+  tokenize(text: string, hasSpecials = false): number[] {
+    return hasSpecials ? encodeWithSpecials(this.#tokenizer, text) : this.#tokenizer.encode(text);
+  }
+
+  detokenize(tokens: readonly number[]): string {
+    return this.#tokenizer.decode(tokens);
+  }
+
+  renderChat(): string {
+    throw new EngineError('unsupported', 'The model has no chat template.');
+  }
+
+  async *generate(request: GenerateRequest): AsyncGenerator<GenerateEvent, void, undefined> {
+    if (this.#isDisposed) throw new EngineError('shutting_down', 'The engine is shutting down.');
+    if (request.jsonSchema !== undefined)
+      throw new EngineError('unsupported', 'The paged engine does not hold an answer to a grammar.', {
+        param: 'response_format',
+        hint: 'Serve the GGUF of this model with the llama.cpp engine.',
+      });
+    this.#answers.checkPrompt(request);
+    const state = { random: createRandom(request.sampling.seed), dispose: () => undefined };
+    yield* this.#answers.open(request, state, (id) =>
+      this.#scheduler.add({
+        id,
+        tokens: request.prompt,
+        priority: request.priority ?? 0,
+        scope: request.scope ?? '',
+        isScored: request.hasPromptLogprobs === true,
+      }),
+    );
+  }
+
+  async embed(): Promise<readonly number[]> {
+    throw new EngineError('unsupported', 'The paged engine makes no embeddings.', {
+      hint: 'Serve the GGUF of this model with the llama.cpp engine.',
+    });
+  }
+
+  stats(): EngineStats {
+    const { running, queued, usedBlocks, spilledBlocks, preemptions } = this.#scheduler;
+    const tokensPerBlock = this.#options.tokensPerBlock ?? 16;
+    return {
+      ...this.#answers.stats(),
+      steps: this.#steps,
+      draftedTokens: 0,
+      acceptedTokens: 0,
+      running,
+      queued,
+      slots: this.#options.slots,
+      kvTokensUsed: usedBlocks * tokensPerBlock,
+      kvTokensTotal: this.#kvTokens,
+      kvTokensSpilled: spilledBlocks * tokensPerBlock,
+      preemptions,
+    };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#isDisposed) return;
+    this.#isDisposed = true;
+    await this.#loop[Symbol.asyncDispose]();
+    this.#answers.failAll(new EngineError('shutting_down', 'The engine is shutting down.'));
+    await this.#decoder[Symbol.asyncDispose]();
+  }
+
+  async #compute(plan: PagedPlan): Promise<void> {
+    const logits = await this.#decoder.compute(plan);
+    this.#scheduler.commit(plan);
+    this.#steps += 1;
+    for (const [at, { id, firstPosition, isScored, isSampled }] of plan.entries.entries()) {
+      const answer = this.#answers.get(id);
+      if (answer === undefined || answer.isCancelled) continue;
+      const rows = logits[at] as Float32Array;
+      const vocabulary = rows.length === 0 ? 0 : rows.length / this.#rowsOf(plan, at);
+      if (isScored) this.#score(answer, firstPosition + 1, rows, vocabulary);
+      if (isSampled) this.#sample(answer, rows.subarray(rows.length - vocabulary));
+    }
+  }
+
+  #rowsOf({ entries }: PagedPlan, at: number): number {
+    const { isScored, tokens } = entries[at] as PagedPlan['entries'][number];
+    return isScored ? tokens.length : 1;
+  }
+
+  /** What the model thought of the prompt's tokens from `position` on. */
+  #score(answer: LiveAnswer<AnswerState>, position: number, rows: Float32Array, vocabulary: number): void {
+    const { request, scores } = answer;
+    for (let row = 0; row * vocabulary < rows.length; row++) {
+      const token = request.prompt[position + row];
+      // Told already, before a preemption.
+      if (token === undefined || scores.length > position + row) continue;
+      const logits = rows.subarray(row * vocabulary, (row + 1) * vocabulary);
+      scores.push({ token, ...logprobsOf(logits, token, request.topLogprobs ?? 0) });
+    }
+  }
+
+  #sample(answer: LiveAnswer<AnswerState>, row: Float32Array): void {
+    const { request, generated, state } = answer;
+    // Rows beyond the tokenizer's last token are padding of the weights.
+    const logits = row.subarray(0, this.vocabularySize);
+    if (request.hasPromptLogprobs === true && generated.length === 0)
+      answer.events.push({ type: 'prompt', scores: answer.scores });
+    if (request.maxTokens === 0) {
+      this.#answers.end(answer, 'length');
+      return;
+    }
+    const token = sampleToken(logits, request.sampling, generated, state.random);
+    if (token === this.#eosId && request.ignoreEnd !== true) {
+      this.#answers.end(answer, 'stop');
+      return;
+    }
+    const { topLogprobs } = request;
+    this.#answers.tell(
+      answer,
+      token,
+      topLogprobs === undefined ? {} : logprobsOf(logits, token, topLogprobs),
+    );
+    const hasRoom = this.#scheduler.append(answer.id, token);
+    if (!hasRoom || generated.length >= request.maxTokens) this.#answers.end(answer, 'length');
+  }
+
+  #fail(plan: PagedPlan, cause: unknown): void {
+    if (cause instanceof KvLost) {
+      // Nobody is failed by a full disk: the tier is given up, and what it held is computed again.
+      this.#options.onLog?.(`the K/V tier is given up: ${cause.message}`);
+      this.#scheduler.restart({ isTierLost: true });
+      return;
+    }
+    for (const { id } of plan.entries)
+      this.#answers.fail(
+        id,
+        new EngineError('engine_failed', 'The model failed to compute this request.', { cause }),
+      );
+    this.#scheduler.restart();
+  }
+}
