@@ -5,6 +5,7 @@ import { plannerOwnStep } from './planner-own-step.ts';
 import { plannerErrors } from './planner.ts';
 import { dataParallel } from './data-parallel.ts';
 import { llamaStep } from './step.ts';
+import { tokenLoader } from './token-loader.ts';
 
 /** The bars of issue 5; the peer is torch from PyPI in a throw-away venv, named by GANTRY_BENCH_PYTHON. */
 export const cases: Readonly<Record<string, () => Promise<BenchLine[]>>> = {
@@ -12,6 +13,7 @@ export const cases: Readonly<Record<string, () => Promise<BenchLine[]>>> = {
   checkpoint: checkpointSave,
   'all-reduce': allReduce,
   'data-parallel': dataParallel,
+  'token-loader': tokenLoader,
   planner: plannerErrors,
   'planner-own-step': plannerOwnStep,
 };

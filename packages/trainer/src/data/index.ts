@@ -8,4 +8,4 @@ export {
 export { prepareDataset, type PrepareDatasetOptions } from './prepare-dataset.ts';
 export { openBatchFeed, halvesOf, type BatchFeed } from './loader/index.ts';
 export { sequencesOf, ShardSet } from './shard-set.ts';
-export { readTokens, type TokenShard } from './token-shard.ts';
+export type { TokenShard } from './token-shard.ts';

@@ -4,7 +4,7 @@
  * exist.
  */
 import { createHash } from 'node:crypto';
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import type { TokenArray } from '@gantry/training/data';
@@ -52,15 +52,4 @@ export function corruptShard(shard: TokenShard, what: string, cause?: unknown): 
     'Remove the prepared data folder; it is made again from the text.',
     cause,
   );
-}
-
-/** The tokens of a shard, checked against its length and digest. */
-export async function readTokens(shard: TokenShard): Promise<TokenArray> {
-  const bytes = await readFile(shard.path).catch((cause: unknown) => {
-    throw corruptShard(shard, 'cannot be read', cause);
-  });
-  if (createHash('sha256').update(bytes).digest('hex') !== shard.digest)
-    throw corruptShard(shard, 'has other bytes');
-  const aligned = new Uint8Array(bytes);
-  return shard.dtype === 'u16' ? new Uint16Array(aligned.buffer) : new Uint32Array(aligned.buffer);
 }
