@@ -13,6 +13,7 @@ import type { Planning } from './planning.ts';
 import { type Amounts, RESOURCES } from './queue-tree.ts';
 import type { Reason } from './reason.ts';
 import { lendingReason, limitReason } from './quota-reason.ts';
+import { sizeTargets } from './speed/size-targets.ts';
 import { cautiousRuntimeMs, expectedEndMs } from './reservation.ts';
 import type { TaskGroup, Workload } from './snapshot.ts';
 import type { Placed, PlacedMember } from './statement.ts';
@@ -59,10 +60,43 @@ export class Growth {
         a.workload.createdAtMs - b.workload.createdAtMs ||
         (a.workload.id < b.workload.id ? -1 : 1),
     );
-    for (const each of growing) this.#grow(each);
+    const forbidden = this.#held.forbiddenTo(Infinity);
+    const targets = sizeTargets(
+      this.#planning,
+      growing.map(({ workload }) => workload),
+      (node) => forbidden?.[node] === 1,
+    );
+    const gaining = growing.find(({ workload }) => this.#isBelow(workload, targets.get(workload.id)));
+    for (const each of growing) {
+      const target = targets.get(each.workload.id);
+      if (gaining === undefined || !this.#shrink(each, target, gaining.workload)) this.#grow(each, target);
+    }
   }
 
-  #grow({ workload, placement }: Growing): void {
+  #isBelow({ id }: Workload, target: number | undefined): boolean {
+    return target !== undefined && this.#planning.statement.running.get(id)!.members.length < target;
+  }
+
+  /** Its last members are worth more elsewhere. */
+  #shrink({ workload, placement }: Growing, target: number | undefined, gaining: Workload): boolean {
+    const { nowMs, statement } = this.#planning;
+    const placed = statement.running.get(workload.id);
+    if (placement !== null || target === undefined || placed === undefined) return false;
+    if (target >= placed.members.length) return false;
+    this.resizes.push({
+      workloadId: workload.id,
+      members: this.#planning.toAllocation(renumbered(placed.members).slice(0, target)),
+      reason: {
+        code: 'shrunk',
+        forWorkloadId: gaining.id,
+        lostDeviceSeconds: lostDeviceSeconds(workload, nowMs),
+      },
+    });
+    return true;
+  }
+
+  /** `target`: how large its policy wants it, where that says so; then it has counted the restart, too. */
+  #grow({ workload, placement }: Growing, target: number | undefined): void {
     const { nowMs, placer, statement } = this.#planning;
     const placed = statement.running.get(workload.id);
     if (placed === undefined) return;
@@ -82,6 +116,10 @@ export class Growth {
       const requestClass = placer.classOf(group, workload);
       const one = gangAmounts({ ...workload, taskGroups: [group] }, () => 1);
       for (let size = sizeOf(placed, group.name); size < group.count; size++) {
+        if (target !== undefined && size >= target) {
+          why.set(group, { code: 'growth_not_worth', tier: 'order' });
+          break;
+        }
         const hit = this.#quotaHit(placed.queue, added(amounts, one));
         const member = hit === null ? placer.takeOne(requestClass, group.name, size, skip) : null;
         if (member === null) {
@@ -93,7 +131,10 @@ export class Growth {
       }
     }
     statement.rollback(mark);
-    const isWorth = placement !== null || this.#isDoneSooner(workload, placed.members.length, extra.length);
+    const isWorth =
+      placement !== null ||
+      target !== undefined ||
+      this.#isDoneSooner(workload, placed.members.length, extra.length);
     if (extra.length > 0 && isWorth) {
       const members = renumbered([...placed.members, ...extra]);
       const larger = withMembers(workload, placed, members);

@@ -20,6 +20,7 @@ import type { Scorer } from './scorers.ts';
 import type { Asked, Shape } from './shape.ts';
 import type { Snapshot, Workload } from './snapshot.ts';
 import { keptNodes } from './kept-nodes.ts';
+import { ModelWishes } from './speed/model-wishes.ts';
 
 export interface PlanOptions extends RoomOptions {
   scorer?: Scorer;
@@ -63,6 +64,7 @@ export class Cycle {
   readonly #held: HeldNodes;
   readonly #room: MakingRoom;
   readonly #growth: Growth;
+  readonly #models: ModelWishes;
   #explained = 0;
 
   constructor(planning: Planning, options: PlanOptions, afterwards: 'keep' | 'undo') {
@@ -72,6 +74,7 @@ export class Cycle {
     this.#held = new HeldNodes(planning.state.nodes.length);
     this.#room = new MakingRoom(planning, options, this.#held);
     this.#growth = new Growth(planning, this.#held);
+    this.#models = new ModelWishes(planning);
   }
 
   run(): Plan {
@@ -131,8 +134,9 @@ export class Cycle {
         this.#lendingChanges(workload, findings, keeper),
       );
     const skip = this.#held.forbiddenTo(this.#planning.nowMs + cautiousRuntimeMs(workload));
-    if (hit === null && outside !== null && skip === null) {
-      const near = this.#planning.placer.place(workload, { skip: outside });
+    const aside = outside ?? this.#models.asideFor(workload);
+    if (hit === null && aside !== null) {
+      const near = this.#planning.placer.place(workload, { skip: either(aside, skip) });
       if (near.ok) return this.#start(workload, near.members);
     }
     if (hit === null && this.#known(findings, skip) === null) {
@@ -273,4 +277,8 @@ export class Cycle {
     });
     this.#waitingIds.push(workloadId);
   }
+}
+
+function either(a: Uint8Array, b: Uint8Array | null): Uint8Array {
+  return b === null ? a : a.map((set, at) => set | b[at]!);
 }

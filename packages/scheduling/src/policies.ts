@@ -3,6 +3,7 @@
  * the older workload, then to the smaller id, so that an order is always total.
  */
 import { heldAmounts } from './gang-amounts.ts';
+import { speedPolicies } from './speed/speed-policies.ts';
 import { SnapshotError, type Workload } from './snapshot.ts';
 
 export type Comparator = (a: Workload, b: Workload) => number;
@@ -72,6 +73,27 @@ export interface QueuePolicy {
    * strict order that running only moves down in, or two workloads could evict each other in turn.
    */
   readonly displaces?: (waiting: Workload, running: Workload, nowMs: number) => boolean;
+  /** What a size of an elastic gang is worth, more is better; without it who grows first grows to its count. */
+  readonly worth?: (workload: Workload, members: number, nowMs: number) => number;
+  /** Waiting work is told on which device model to start (speed/model-wishes.ts). */
+  readonly choosesModels?: boolean;
+}
+
+/** By what a policy computes for the moment, each value once a cycle and workload. */
+function bySpeed({ keys, ...rest }: (typeof speedPolicies)[keyof typeof speedPolicies]): QueuePolicy {
+  return {
+    ...rest,
+    order: (nowMs) => chain(...keys(nowMs).map((key) => by(memo(key)))),
+  };
+}
+
+function memo(key: (workload: Workload) => number): (workload: Workload) => number {
+  const known = new Map<Workload, number>();
+  return (workload) => {
+    let value = known.get(workload);
+    if (value === undefined) known.set(workload, (value = key(workload)));
+    return value;
+  };
 }
 
 const ordered = (...comparators: readonly Comparator[]): QueuePolicy => {
@@ -114,6 +136,9 @@ export const QUEUE_POLICIES = {
     by(({ deadlineMs }) => deadlineMs),
     byPriority,
   ),
+  optimus: bySpeed(speedPolicies.optimus),
+  goodput: bySpeed(speedPolicies.goodput),
+  'throughput-aware': bySpeed(speedPolicies['throughput-aware']),
 } as const satisfies Record<string, QueuePolicy>;
 
 export type QueuePolicyName = keyof typeof QUEUE_POLICIES;

@@ -119,7 +119,7 @@ const describe: Describe = {
     `The free capacity is reserved for ${reason.workloadId}, which is ahead${reason.untilMs === null ? '' : ` and should start by ${new Date(reason.untilMs).toISOString()}`}.`,
   settling: (reason) =>
     `It started a short time ago and keeps its size until ${new Date(reason.untilMs).toISOString()}.`,
-  growth_not_worth: () => 'With more it would not be done sooner: the restart costs more than it brings.',
+  growth_not_worth: () => 'More would bring it less than they cost: a restart, or what others make of them.',
 };
 
 type DescribeDetail = {

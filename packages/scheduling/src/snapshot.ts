@@ -56,6 +56,16 @@ export interface DataNeed {
   bytes: number;
 }
 
+/** What a workload and its like were measured to do. */
+export interface Speed {
+  /** Work a second (any unit, above nought) of so many members together on devices of one model. */
+  runs: readonly { model: string; members: number; perSecond: number }[];
+  /** Work still to be done, in the same unit. */
+  left?: number;
+  /** Where the batch grows with the gang: the noise scale of the gradient and the batch of one member, in samples. */
+  noise?: { scale: number; batchPerMember: number };
+}
+
 export interface NodeState {
   id: string;
   /** The last tie between equal nodes goes to the smallest name. */
@@ -165,6 +175,11 @@ export interface Workload {
   /** How long it ran in earlier attempts, and what it used of devices then. */
   ranForMs?: number;
   attainedDeviceSeconds?: number;
+  /** How long it ran in earlier attempts, by device model. */
+  ranOnMs?: Readonly<Record<string, number>>;
+  /** The device model it runs on now. */
+  runsOn?: string;
+  speed?: Speed;
   /** When it should be done (the `deadline` policy). */
   deadlineMs?: number;
   /** What operators' rules may ask about. */

@@ -14,6 +14,9 @@ const POLICIES = [
   'las',
   'deadline',
   'fair-share',
+  'optimus',
+  'goodput',
+  'throughput-aware',
 ];
 
 export function randomWorld(random: Random): Pick<Snapshot, 'nodes' | 'queues'> {
@@ -73,5 +76,18 @@ export function randomWorkload(random: Random, id: string, nowMs: number): Workl
     };
   if (random.below(10) === 0) made.nodeSelector = { disk: 'fast' };
   if (random.below(4) === 0) made.deadlineMs = nowMs + 60_000 * random.below(600);
+  if (random.below(2) === 0)
+    made.speed = {
+      left: 1000 * (1 + random.below(100)),
+      runs: ['a100', 'h100'].flatMap((model, faster) =>
+        random.below(3) === 0
+          ? []
+          : [1, 2, 4].slice(random.below(3)).map((count) => ({
+              model,
+              members: count,
+              perSecond: (1 + faster) * count ** (0.5 + 0.5 * random.next()),
+            })),
+      ),
+    };
   return made;
 }

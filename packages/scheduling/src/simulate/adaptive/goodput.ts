@@ -4,15 +4,13 @@
  * counts less the more service it has had (as in Tiresias), so short ones end early. Step times are
  * learned, the noise of the gradient is what the job last measured; nothing is known beforehand.
  */
+import { chooseSizes } from '../../speed/choose-sizes.ts';
+import { youth } from '../../speed/youth.ts';
 import { RESTART_SECONDS, type AdaptiveJob } from './adaptive-job.ts';
 import type { AdaptiveCluster, AdaptivePolicy } from './adaptive-policy.ts';
 import { GoodputTable } from './goodput-table.ts';
 import { placePacked } from './place-packed.ts';
 
-/** Chosen on workloads 1–4 at 1.0x; the 2.0x lists were looked at only to choose the power. */
-const SERVICE_POWER = 0.25;
-/** Attained device-seconds below which all jobs count as equally young. */
-const YOUNG_SECONDS = 600;
 /** Over this time a change of size must pay for its restart. */
 const HORIZON_SECONDS = 300;
 /** Sizes are considered again when a job comes or goes, and otherwise this often. */
@@ -32,7 +30,7 @@ export function createGoodput(cluster: AdaptiveCluster): AdaptivePolicy {
     const speedup = table.best(job, packedNodes, replicas).goodput / table.best(job, 1, 1).goodput;
     const restart =
       replicas === job.replicas ? 0 : Math.min(0.5, (RESTART_SECONDS + job.restartLeft) / HORIZON_SECONDS);
-    return (speedup * (1 - restart)) / (job.attainedSeconds + YOUNG_SECONDS) ** SERVICE_POWER;
+    return speedup * (1 - restart) * youth(job.attainedSeconds);
   };
 
   return {
@@ -45,56 +43,20 @@ export function createGoodput(cluster: AdaptiveCluster): AdaptivePolicy {
       if (names === decidedFor && now - decidedAt < interval) return before;
       decidedAt = now;
       decidedFor = names;
-      return placePacked(cluster, chooseSizes(jobs, total, sizes, worth, table), before);
+      const first = jobs.map((job) => ({ job, worth: worth(job, 1) })).sort((a, b) => b.worth - a.worth);
+      const chosen = chooseSizes(
+        first.map(({ job }) => job),
+        total,
+        {
+          sizes: (job) => sizes.slice(0, sizes.findLastIndex((size) => size <= table.largest(job)) + 1),
+          worth,
+          devices: () => 1,
+        },
+      );
+      return placePacked(cluster, chosen, before);
     },
     chooseBatch: (job) => table.best(job, job.placement.length, job.replicas).choice,
   };
-}
-
-/** One device each while there are any, then always the growth that adds most worth for its devices. */
-function chooseSizes(
-  jobs: readonly AdaptiveJob[],
-  total: number,
-  sizes: readonly number[],
-  worth: (job: AdaptiveJob, replicas: number) => number,
-  table: GoodputTable,
-): Map<AdaptiveJob, number> {
-  let free = total;
-  const chosen = new Map<AdaptiveJob, number>();
-  const first = jobs.map((job) => ({ job, worth: worth(job, 1) })).sort((a, b) => b.worth - a.worth);
-  for (const { job } of first.slice(0, free)) {
-    chosen.set(job, 1);
-    free--;
-  }
-  interface Growth {
-    to: number;
-    rate: number;
-  }
-  const best = (job: AdaptiveJob): Growth | null => {
-    const from = chosen.get(job)!;
-    const most = table.largest(job);
-    let found: Growth | null = null;
-    for (const to of sizes) {
-      if (to <= from || to > most || to - from > free) continue;
-      const rate = (worth(job, to) - worth(job, from)) / (to - from);
-      if (rate > 1e-15 && (found === null || rate > found.rate)) found = { to, rate };
-    }
-    return found;
-  };
-  const growth = new Map([...chosen.keys()].map((job) => [job, best(job)]));
-  for (;;) {
-    let top: { job: AdaptiveJob; growth: Growth } | null = null;
-    for (const [job, candidate] of growth) {
-      // What was possible when it was computed may be too large by now.
-      const now = candidate !== null && candidate.to - chosen.get(job)! > free ? best(job) : candidate;
-      if (now !== candidate) growth.set(job, now);
-      if (now !== null && (top === null || now.rate > top.growth.rate)) top = { job, growth: now };
-    }
-    if (top === null) return chosen;
-    free -= top.growth.to - chosen.get(top.job)!;
-    chosen.set(top.job, top.growth.to);
-    growth.set(top.job, best(top.job));
-  }
 }
 
 /** Parts of a node, then whole nodes only. */

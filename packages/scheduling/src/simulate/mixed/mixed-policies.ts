@@ -2,7 +2,7 @@
  * Who runs on which device model in the next round. Two policies give every job the same share: the
  * blind one counts time and takes models as equal, the aware one counts what the time was worth.
  */
-import { assignModels } from './assign-models.ts';
+import { assignModels, type ModelSpeeds } from '../../speed/assign-models.ts';
 import type { MixedJob } from './mixed-job.ts';
 
 /** Devices by model. */
@@ -18,6 +18,11 @@ const inOrderOf = (jobs: readonly MixedJob[], value: (job: MixedJob) => number):
   return [...jobs].sort(
     (a, b) => values.get(a)! - values.get(b)! || a.spec.arrivalSeconds - b.spec.arrivalSeconds,
   );
+};
+
+const SPEEDS: ModelSpeeds<MixedJob> = {
+  devices: ({ spec }) => spec.devices,
+  speedOn: (job, model) => job.speedOn(model),
 };
 
 /** Max-min fairness of time, blind to models: over time a job sees every model in proportion. */
@@ -47,6 +52,7 @@ const throughputAware: RoundPolicy = (jobs, cluster, now) =>
   assignModels(
     inOrderOf(jobs, (job) => job.effectiveSeconds / Math.max(1, now - job.spec.arrivalSeconds)),
     cluster,
+    SPEEDS,
   );
 
 /** The job with most left goes first, so that none is left over at the end (Gavel §4.2, makespan). */
@@ -54,6 +60,7 @@ const makespan: RoundPolicy = (jobs, cluster) =>
   assignModels(
     inOrderOf(jobs, (job) => -job.meanSecondsLeft()),
     cluster,
+    SPEEDS,
   );
 
 export const MIXED_POLICIES: Readonly<Record<string, RoundPolicy>> = {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { MixedJob } from './mixed-job.ts';
-import { assignModels } from './assign-models.ts';
+import { assignModels } from '../../speed/assign-models.ts';
 import { MIXED_POLICIES } from './mixed-policies.ts';
 import { parseMixedJobs, parseThroughputs } from './mixed-trace.ts';
 import { runMixed } from './run-mixed.ts';
@@ -32,7 +32,11 @@ test('the fast device goes to whom it helps most', () => {
   const both = jobs(line('b', 3600, 0), line('a', 18_000, 0)).map(
     (spec) => new MixedJob(spec, ['fast', 'slow']),
   );
-  expect([...assignModels(both, cluster).values()]).toEqual(['slow', 'fast']);
+  const speeds = {
+    devices: ({ spec }: MixedJob) => spec.devices,
+    speedOn: (job: MixedJob, model: string) => job.speedOn(model),
+  };
+  expect([...assignModels(both, cluster, speeds).values()]).toEqual(['slow', 'fast']);
 });
 
 test('knowing models is never worse than being blind to them here, and every job ends', () => {

@@ -3,28 +3,34 @@
  * that too many want becomes dearer until the others are worth it. In the given order jobs then take
  * what is best for them at those prices among what is left.
  */
-import type { MixedJob } from './mixed-job.ts';
-
 const PRICE_ROUNDS = 60;
 
-export function assignModels(
-  order: readonly MixedJob[],
+export interface ModelSpeeds<T> {
+  devices: (item: T) => number;
+  /** 1 = as on the mean of all models; 0 = it cannot run there. */
+  speedOn: (item: T, model: string) => number;
+}
+
+/** `cluster`: devices by model. Who finds no room is not in the answer. */
+export function assignModels<T>(
+  order: readonly T[],
   cluster: ReadonlyMap<string, number>,
-): Map<MixedJob, string> {
+  { devices, speedOn }: ModelSpeeds<T>,
+): Map<T, string> {
   const models = [...cluster.keys()];
   let room = [...cluster.values()].reduce((sum, count) => sum + count, 0);
-  const chosen: MixedJob[] = [];
+  const chosen: T[] = [];
   for (const job of order) {
-    if (job.spec.devices > room) continue;
-    room -= job.spec.devices;
+    if (devices(job) > room) continue;
+    room -= devices(job);
     chosen.push(job);
   }
   const prices = new Map(models.map((model) => [model, 0]));
-  const bestOf = (job: MixedJob, isFree: (model: string) => boolean): string | null => {
+  const bestOf = (job: T, isFree: (model: string) => boolean): string | null => {
     let best: string | null = null;
     let most = -Infinity;
     for (const model of models) {
-      const speed = job.speedOn(model);
+      const speed = speedOn(job, model);
       if (speed === 0 || !isFree(model) || speed - prices.get(model)! <= most) continue;
       most = speed - prices.get(model)!;
       best = model;
@@ -35,7 +41,7 @@ export function assignModels(
     const asked = new Map(models.map((model) => [model, 0]));
     for (const job of chosen) {
       const model = bestOf(job, () => true);
-      if (model !== null) asked.set(model, asked.get(model)! + job.spec.devices);
+      if (model !== null) asked.set(model, asked.get(model)! + devices(job));
     }
     const step = 0.5 / (1 + round / 4);
     for (const [model, count] of cluster) {
@@ -44,11 +50,11 @@ export function assignModels(
     }
   }
   const free = new Map(cluster);
-  const result = new Map<MixedJob, string>();
+  const result = new Map<T, string>();
   for (const job of [...chosen, ...order.filter((each) => !chosen.includes(each))]) {
-    const model = bestOf(job, (each) => free.get(each)! >= job.spec.devices);
+    const model = bestOf(job, (each) => free.get(each)! >= devices(job));
     if (model === null) continue;
-    free.set(model, free.get(model)! - job.spec.devices);
+    free.set(model, free.get(model)! - devices(job));
     result.set(job, model);
   }
   return result;
