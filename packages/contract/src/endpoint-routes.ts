@@ -11,6 +11,7 @@ import {
   servingLimits,
   servingLimitsSchema,
 } from './endpoint.ts';
+import { logBeginning } from './log-beginning.ts';
 import { gateOverride } from './model-gate.ts';
 import type { RouteDefinition } from './routes.ts';
 
@@ -120,7 +121,7 @@ export const endpointRoutes = {
     query: z.object({
       replica: z.string().max(100).optional(),
       stream: z.enum(['stdout', 'stderr']).default('stderr'),
-      sinceBytes: z.coerce.number().int().min(0).default(0),
+      ...logBeginning,
       follow: z.stringbool().default(false),
     }),
     stream: 'log',

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { pageOf, pageQuery } from './common.ts';
 import { jobSchema, jobSpecSchema, jobStates } from './job.ts';
+import { logBeginning } from './log-beginning.ts';
 import { eventSchema } from './resources.ts';
 import { type RouteDefinition, created, named, ok, route } from './route.ts';
 
@@ -93,7 +94,7 @@ export const jobRoutes = {
     query: z.object({
       rank: z.coerce.number().int().min(0).default(0),
       stream: z.enum(['stdout', 'stderr']).default('stdout'),
-      sinceBytes: z.coerce.number().int().min(0).default(0),
+      ...logBeginning,
       limitBytes: z.coerce.number().int().min(1).optional(),
       follow: z.stringbool().default(false),
     }),

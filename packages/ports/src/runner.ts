@@ -74,6 +74,10 @@ export type WorkerEvent =
 export interface LogQuery {
   readonly stream: 'stdout' | 'stderr';
   readonly sinceBytes: number;
+  /** Only what was written at this moment or later, to the second. */
+  readonly sinceMs?: number;
+  /** Only so many lines of its end; the latest beginning of the three holds. */
+  readonly lastLines?: number;
   /** At most this much; left out: to the end. */
   readonly limitBytes?: number;
   readonly follow: boolean;

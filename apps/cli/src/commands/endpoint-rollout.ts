@@ -3,6 +3,7 @@ import type { Endpoint } from '@gantry/contract';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { example, group, numberOption } from '../command-group.ts';
 import { connect } from '../connection.ts';
+import { type LogOptions, logQuery, withLogOptions } from '../log-options.ts';
 import { coloured, showOne } from '../output.ts';
 import { type Overriding, overridable } from '../overridable.ts';
 import { view, watchable } from '../view.ts';
@@ -141,24 +142,18 @@ export function endpointRolloutCommands(program: Command): void {
   });
 
   example(
-    endpoint
-      .command('logs <name>')
-      .description('What a replica wrote, also of one that has ended')
-      .option('--replica <ID>', 'which; the newest unless named')
-      .addOption(
-        new Option('--stream <NAME>', 'what it wrote to').choices(['stdout', 'stderr']).default('stderr'),
-      )
-      .option('-f, --follow', 'go on until it ends'),
+    withLogOptions(
+      endpoint
+        .command('logs <name>')
+        .description('What a replica wrote, also of one that has ended')
+        .option('--replica <ID>', 'which; the newest unless named'),
+      'stderr',
+    ),
     'gantry endpoint logs chat --follow',
-  ).action(async (name: string, { replica, stream, follow }: LogOptions, command: Command) => {
-    const chunks = connect(command).client.log('endpoints.logs', {
-      params: { name },
-      query: {
-        stream,
-        follow: follow === true ? 'true' : 'false',
-        ...(replica === undefined ? {} : { replica }),
-      },
-    });
+  ).action(async (name: string, options: LogOptions & { readonly replica?: string }, command: Command) => {
+    const { replica } = options;
+    const query = { ...logQuery(options), ...(replica === undefined ? {} : { replica }) };
+    const chunks = connect(command).client.log('endpoints.logs', { params: { name }, query });
     for await (const chunk of chunks) process.stdout.write(chunk);
   });
 
@@ -204,12 +199,6 @@ interface ServeOptions {
   readonly replicas: number;
   readonly health: string;
   readonly modelName?: string;
-}
-
-interface LogOptions {
-  readonly replica?: string;
-  readonly stream: 'stdout' | 'stderr';
-  readonly follow?: boolean;
 }
 
 interface ScaleOptions {

@@ -4,6 +4,7 @@ import { type ReplicaStatusRecord, allRows, findOr404 } from '@gantry/control';
 import type { Row } from '@gantry/ports';
 import type { Handlers } from '../http/index.ts';
 import type { Platform } from '../platform.ts';
+import { toLogBeginning } from './log-beginning.ts';
 
 export function endpointLogs({ deps }: Platform): Handlers['endpoints.logs'] {
   return async function* ({ principal, signal }, { params, query }) {
@@ -17,9 +18,9 @@ export function endpointLogs({ deps }: Platform): Handlers['endpoints.logs'] {
       throw new GantryError('not_found', `endpoint "${params.name}" has no such log`, {
         hint: `its replicas: gantry endpoint show ${params.name}`,
       });
-    const { stream, sinceBytes, follow } = query;
-    for await (const chunk of deps.runner.readLog(workerId, { stream, sinceBytes, follow, signal }))
-      yield { chunk };
+    const { stream, follow } = query;
+    const log = deps.runner.readLog(workerId, { stream, follow, signal, ...toLogBeginning(query) });
+    for await (const chunk of log) yield { chunk };
   };
 }
 

@@ -1,6 +1,12 @@
 /** Jobs over HTTP on the real platform: odd programs, and what may be asked of a job in which state. */
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Job } from '@gantry/contract';
+import { workerIdOf } from '@gantry/control';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { until } from '../e2e/testing/until.ts';
 import { type Answer, type MemoryServer, startMemoryServer } from '../testing/memory-server.ts';
 
 let home: MemoryServer;
@@ -94,6 +100,28 @@ describe('the log of a job', () => {
     expect([status, body.error.hint]).toEqual([404, 'its ranks are 0 to 1']);
     expect((await ask('GET', '/talks/logs?sinceBytes=99999')).text).toBe('');
     expect((await ask('GET', '/talks/logs?rank=-1')).status).toBe(422);
+  }, 120_000);
+
+  test('is read since a moment, and from its end', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'gantry-since-'));
+    const command = `echo early; while [ ! -e go ]; do sleep 0.05; done; printf 'late\nlatest\n'`;
+    await ask('POST', '', { name: 'since', command, workdir: folder, resources: { cpu: 0.1 } });
+    const noted = async (): Promise<boolean> => {
+      const attempt: string = (await ask('GET', '/since')).body.attempts.at(-1)?.id ?? '';
+      const file = join(home.server.platform.dataDir, 'workers', workerIdOf(attempt, 0), 'log-clock');
+      return existsSync(file) && readFileSync(file, 'utf8').endsWith(' 6 0\n');
+    };
+    await until('the length of its first line is noted', noted);
+    const since = new Date().toISOString();
+    await writeFile(join(folder, 'go'), '');
+    for await (const { event } of home.operator.watch('jobs.watch', { params: { name: 'since' } }))
+      if (event === 'end') break;
+    const log = async (query: string): Promise<string> => (await ask('GET', `/since/logs?${query}`)).text;
+    expect(await log(`since=${since}`)).toBe('late\nlatest\n');
+    expect(await log('since=2020-01-01T00:00:00Z')).toBe('early\nlate\nlatest\n');
+    expect(await log('tailLines=1')).toBe('latest\n');
+    expect((await ask('GET', '/since/logs?since=yesterday')).status).toBe(422);
+    await rm(folder, { recursive: true });
   }, 120_000);
 });
 

@@ -22,6 +22,7 @@ import type { Handlers, Principal, StreamItem } from '../http/index.ts';
 import type { Platform } from '../platform.ts';
 import { toEvent } from './events.ts';
 import { viewJob } from './view-job.ts';
+import { toLogBeginning } from './log-beginning.ts';
 
 type JobRoutes = Omit<
   Pick<Handlers, Extract<keyof Handlers, `jobs.${string}`>>,
@@ -171,7 +172,7 @@ export function jobRoutes(platform: Platform): JobRoutes {
         });
       const log = deps.runner.readLog(workerId, {
         stream: query.stream,
-        sinceBytes: query.sinceBytes,
+        ...toLogBeginning(query),
         follow: query.follow,
         signal,
         ...(query.limitBytes === undefined ? {} : { limitBytes: query.limitBytes }),

@@ -247,6 +247,7 @@ export function createLocalRunner(options: LocalRunnerOptions): Runner {
         files.acknowledged,
         files.stdout,
         files.stderr,
+        files.logClock,
       ];
       for (const name of existsSync(files.dir) ? readdirSync(files.dir) : []) {
         const path = join(files.dir, name);

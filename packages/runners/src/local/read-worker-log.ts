@@ -1,6 +1,8 @@
 /** A worker's log as a stream, as far as it goes or as long as the worker lives. */
 import { createReadStream, statSync, watch } from 'node:fs';
 import type { LogQuery } from '@gantry/ports';
+import { beginOfLastLines } from './last-lines.ts';
+import { byteAt } from './log-clock.ts';
 import { type SpecRecord, readJson, type workerFiles } from './worker-files.ts';
 
 export async function* readWorkerLog(
@@ -8,7 +10,7 @@ export async function* readWorkerLog(
   query: LogQuery,
 ): AsyncIterable<Uint8Array> {
   const spec = readJson<SpecRecord>(files.spec);
-  let offset = query.sinceBytes;
+  let offset = beginOf(files, query);
   let left = query.limitBytes ?? Infinity;
   for (;;) {
     const isOver = readJson(files.exit) !== undefined;
@@ -26,6 +28,17 @@ export async function* readWorkerLog(
     if (!query.follow || isOver || left <= 0 || query.signal.aborted) return;
     await nextChange(files.dir, query.signal);
   }
+}
+
+function beginOf(files: ReturnType<typeof workerFiles>, query: LogQuery): number {
+  const { stream, sinceBytes, sinceMs, lastLines } = query;
+  const file = files[stream];
+  const size = sizeOf(file);
+  return Math.max(
+    sinceBytes,
+    sinceMs === undefined ? 0 : Math.min(size, byteAt(files.logClock, stream, sinceMs)),
+    lastLines === undefined ? 0 : beginOfLastLines(file, size, lastLines),
+  );
 }
 
 const sizeOf = (file: string): number => statSync(file, { throwIfNoEntry: false })?.size ?? 0;

@@ -19,6 +19,7 @@ import {
 import { dirname } from 'node:path';
 import { type WorkerCgroup, cgroupOf, createCgroup } from './cgroup.ts';
 import { findProgram } from './find-program.ts';
+import { createLogClock } from './log-clock.ts';
 import { createMask } from './mask.ts';
 import { type Walls, sandboxCommand, unwrapExit } from './sandbox-command.ts';
 import {
@@ -185,7 +186,9 @@ if (cgroup === undefined) setInterval(watchdog, 1_000);
  * newest quarter, with a line between them that says how much is gone.
  */
 const droppedBytes = new Map<number, number>();
+const logClock = createLogClock(files.logClock);
 setInterval(() => {
+  noteSizes();
   for (const descriptor of [out, err]) {
     const { size } = fstatSync(descriptor);
     if (size <= spec.logLimitBytes) continue;
@@ -194,6 +197,7 @@ setInterval(() => {
     const before = droppedBytes.get(descriptor);
     const gone = (before ?? 0) + Math.max(0, size - quarter - newest.length);
     ftruncateSync(descriptor, quarter);
+    noteSizes();
     writeSync(
       descriptor,
       `\n[gantry] the log passed ${spec.logLimitBytes} bytes; about ${gone} bytes from its middle were dropped\n`,
@@ -202,6 +206,16 @@ setInterval(() => {
     droppedBytes.set(descriptor, gone);
   }
 }, 250);
+
+/** A disk that is full must not end the worker: its log is then told from further back. */
+function noteSizes(): void {
+  try {
+    const [stdout, stderr] = [fstatSync(out).size, fstatSync(err).size];
+    logClock.note(Date.now(), { stdout, stderr });
+  } catch {
+    // the next note says it
+  }
+}
 
 function signalGroup(signal: NodeJS.Signals): void {
   if (child.pid === undefined) return;

@@ -24,6 +24,8 @@ export const workerFiles = (workersDir: string, workerId: string) => {
     report: join(dir, 'report.jsonl'),
     stdout: join(dir, 'stdout.log'),
     stderr: join(dir, 'stderr.log'),
+    /** How long both logs were when. */
+    logClock: join(dir, 'log-clock'),
   };
 };
 

@@ -1,8 +1,9 @@
 /** Looking at one job: show, why, events, logs. */
 import { type Job, isTerminal } from '@gantry/contract';
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { countOption, example, numberOption } from '../../command-group.ts';
 import { connect } from '../../connection.ts';
+import { type LogOptions, logQuery, withLogOptions } from '../../log-options.ts';
 import { nodeNames, resourceNames } from '../../resource-names.ts';
 import { view, watchable } from '../../view.ts';
 import { eventTable } from '../../views/event.ts';
@@ -56,34 +57,18 @@ export function lookCommands(group: Command): void {
   });
 
   example(
-    group
-      .command('logs <name>')
-      .description('Output of one rank')
-      .option('--rank <N>', 'which rank', numberOption, 0)
-      .addOption(
-        new Option('--stream <NAME>', 'what it wrote to').choices(['stdout', 'stderr']).default('stdout'),
-      )
-      .option('--since-bytes <N>', 'leave out this much of the beginning', numberOption)
-      .option('-f, --follow', 'go on until it ends'),
+    withLogOptions(
+      group
+        .command('logs <name>')
+        .description('Output of one rank')
+        .option('--rank <N>', 'which rank', numberOption, 0),
+      'stdout',
+    ),
     'gantry job logs train-1 --rank 1 --follow',
-  ).action(async (name: string, options: LogOptions, command: Command) => {
-    const { client } = connect(command);
-    const chunks = client.log('jobs.logs', {
-      params: { name },
-      query: {
-        rank: options.rank,
-        stream: options.stream,
-        follow: options.follow === true ? 'true' : 'false',
-        ...(options.sinceBytes === undefined ? {} : { sinceBytes: options.sinceBytes }),
-      },
-    });
+    'gantry job logs train-1 --since 10m --tail 100',
+  ).action(async (name: string, options: LogOptions & { readonly rank: number }, command: Command) => {
+    const query = { rank: options.rank, ...logQuery(options) };
+    const chunks = connect(command).client.log('jobs.logs', { params: { name }, query });
     for await (const chunk of chunks) process.stdout.write(chunk);
   });
-}
-
-interface LogOptions {
-  readonly rank: number;
-  readonly stream: 'stdout' | 'stderr';
-  readonly sinceBytes?: number;
-  readonly follow?: boolean;
 }
