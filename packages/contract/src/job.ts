@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { outputFileSchema, outputPattern, secretUseSchema, volumeSchema } from './job-data.ts';
+import { cleanSchema, loaderSchema, trainingDataSchema } from './training-data.ts';
 import { badBatchSchema, profileSchema } from './train-options.ts';
 import { baseShape, byteSizeSchema, durationSchema, nameSchema, timeSchema } from './common.ts';
 
@@ -15,7 +16,9 @@ export const resourcesSchema = z.strictObject({
 
 export const trainSchema = z.strictObject({
   recipe: z.literal('language-model'),
-  data: z.array(z.string().min(1).max(4096)).min(1).max(1000),
+  data: trainingDataSchema,
+  clean: cleanSchema.optional(),
+  loader: loaderSchema.prefault({}),
   depth: z.number().int().min(1).max(64).default(4),
   steps: z.number().int().min(1).max(10_000_000).default(600),
   sequenceLength: z.number().int().min(8).max(65_536).default(128),

@@ -24,9 +24,13 @@ const put = async (files: Readonly<Record<string, string | Uint8Array>>): Promis
     await writeFile(join(cwd, path), content);
   }
 };
+const from = (...patterns: string[]): Pick<PrepareDatasetOptions, 'sources'> => ({
+  sources: [{ name: 'data', patterns, weight: 1 }],
+});
 const prepare = (changes: Partial<PrepareDatasetOptions> = {}): ReturnType<typeof prepareDataset> =>
   prepareDataset({
-    patterns: ['docs/**/*.md'],
+    ...from('docs/**/*.md'),
+    cleaning: undefined,
     cwd,
     outDir: join(cwd, 'out'),
     vocabularySize: 300,
@@ -76,7 +80,7 @@ describe('prepareDataset', () => {
   it('reads JSON Lines and cuts a single file in two', async () => {
     const lines = Array.from({ length: 20 }, (_, index) => JSON.stringify({ text: `${index} ${sentence}` }));
     await put({ 'docs/a.jsonl': lines.join('\n') });
-    const data = await prepare({ patterns: ['docs/a.jsonl'] });
+    const data = await prepare(from('docs/a.jsonl'));
     expect(data.files).toMatchObject([{ path: 'docs/a.jsonl', use: 'both' }]);
     expect(data.validation.tokens).toBeGreaterThan(16);
   });
@@ -101,7 +105,7 @@ describe('prepareDataset', () => {
     ['data_missing', {}, {}],
     ['data_empty', { 'docs/a.md': '' }, {}],
     ['data_binary', { 'docs/a.md': Uint8Array.of(0, 1) }, {}],
-    ['data_invalid', { 'docs/a.jsonl': '{' }, { patterns: ['docs/*.jsonl'] }],
+    ['data_invalid', { 'docs/a.jsonl': '{' }, from('docs/*.jsonl')],
     ['data_too_short', { 'docs/a.md': 'short', 'docs/b.md': 'shorter' }, {}],
   ] as const)('refuses with %s', async (code, files, changes) => {
     await put(files);
@@ -111,7 +115,7 @@ describe('prepareDataset', () => {
 
   it('names each pattern that matches nothing', async () => {
     await put({ 'docs/a.md': sentence.repeat(8) });
-    await expect(prepare({ patterns: ['docs/*.md', 'text/*.md'] })).rejects.toMatchObject({
+    await expect(prepare(from('docs/*.md', 'text/*.md'))).rejects.toMatchObject({
       code: 'data_missing',
       message: expect.stringContaining('text/*.md') as string,
     });
@@ -142,5 +146,47 @@ describe('prepareDataset', () => {
     const data = await prepare();
     for (const { path, digest } of [...data.train.shards, ...data.validation.shards])
       expect(path.endsWith(`sha256-${digest}.bin`)).toBe(true);
+  });
+  it('keeps the tokens of several sources apart, each with a part held out', async () => {
+    await put({
+      'docs/a.md': sentence.repeat(8),
+      'docs/b.md': `b ${sentence.repeat(8)}`,
+      'more/c.md': `c ${sentence.repeat(30)}`,
+    });
+    const sources = [
+      { name: 'docs', patterns: ['docs/*.md'], weight: 3 },
+      { name: 'more', patterns: ['more/*.md', 'docs/a.md'], weight: 1 },
+    ];
+    const data = await prepare({ sources });
+    expect(data.sources).toMatchObject([
+      { name: 'docs', weight: 3, shards: 1 },
+      { name: 'more', weight: 1, shards: 1 },
+    ]);
+    expect(data.train.shards.map(({ tokens }) => tokens)).toEqual(data.sources.map(({ tokens }) => tokens));
+    expect(data.files.map(({ use }) => use).toSorted()).toEqual(['both', 'train', 'validation']);
+  });
+
+  it('leaves out documents that cleaning drops, and says which and why', async () => {
+    const lines = Array.from({ length: 30 }, (_, index) => `${index * 7919} ${index * 104_729} ${sentence}`);
+    const documents = [...lines, lines[3]?.toUpperCase(), 'what was asked in the exam: six by seven'];
+    await put({
+      'docs/a.jsonl': documents.map((text) => JSON.stringify({ text })).join('\n'),
+      'exam.txt': 'Six by seven?',
+    });
+    const data = await prepare({
+      ...from('docs/a.jsonl'),
+      cleaning: { quality: undefined, duplicates: true, nearDuplicates: undefined, heldOut: ['exam.txt'] },
+    });
+    expect(data.cleaning).toEqual({ documents: 32, dropped: { duplicate: 1, contaminated: 1 } });
+    const dropped = (await readFile(join(data.directory, 'dropped.jsonl'), 'utf8')).trim().split('\n');
+    expect(dropped.map((line) => JSON.parse(line) as unknown)).toMatchObject([
+      { path: 'docs/a.jsonl', document: 31, reason: 'duplicate' },
+      { path: 'docs/a.jsonl', document: 32, reason: 'contaminated', detail: 'six by seven' },
+    ]);
+    const strict = { quality: {}, duplicates: true, nearDuplicates: undefined, heldOut: [] };
+    await expect(prepare({ ...from('docs/a.jsonl'), cleaning: strict })).rejects.toMatchObject({
+      code: 'data_empty',
+      message: expect.stringContaining('Cleaning leaves nothing') as string,
+    });
   });
 });

@@ -12,7 +12,7 @@ export interface DatasetFile {
   readonly digest: string;
   readonly use: 'train' | 'validation' | 'both' | 'skipped';
   /** Why it was left out. */
-  readonly reason?: 'binary' | 'empty' | 'duplicate';
+  readonly reason?: 'binary' | 'empty' | 'duplicate' | 'cleaned';
 }
 
 export interface DatasetSplit {
@@ -20,8 +20,15 @@ export interface DatasetSplit {
   readonly shards: readonly TokenShard[];
 }
 
+export interface DatasetSource {
+  readonly name: string;
+  readonly weight: number;
+  readonly tokens: number;
+  readonly shards: number;
+}
+
 export interface DatasetManifest {
-  readonly format: 'gantry-tokens/2';
+  readonly format: 'gantry-tokens/3';
   readonly vocabularySize: number;
   readonly eosId: number;
   readonly sequenceLength: number;
@@ -30,9 +37,13 @@ export interface DatasetManifest {
   readonly tokenizerDigest: string;
   /** Nats a token of the bigram baseline on the validation tokens. */
   readonly bigramLoss: number;
+  /** Their training shards follow each other in `train`, in this order. */
+  readonly sources: readonly DatasetSource[];
   readonly train: DatasetSplit;
   readonly validation: DatasetSplit;
   readonly files: readonly DatasetFile[];
+  /** Documents looked at, and how many were left out for what. */
+  readonly cleaning?: { readonly documents: number; readonly dropped: Readonly<Record<string, number>> };
 }
 
 export interface PreparedDataset extends Omit<DatasetManifest, 'format' | 'tokenizerDigest'> {
@@ -51,7 +62,7 @@ export async function openDataset(directory: string): Promise<PreparedDataset | 
   if (text === undefined) return undefined;
   try {
     const manifest = JSON.parse(text) as DatasetManifest;
-    if (manifest.format !== 'gantry-tokens/2') throw new TypeError('the format is another one');
+    if (manifest.format !== 'gantry-tokens/3') throw new TypeError('the format is another one');
     const tokenizerText = await readFile(join(directory, 'tokenizer.json'), 'utf8');
     if (sha256(tokenizerText) !== manifest.tokenizerDigest)
       throw new TypeError('the tokenizer is another one');

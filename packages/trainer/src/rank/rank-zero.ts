@@ -12,6 +12,7 @@ import { generateSample } from './generate-sample.ts';
 import type { ReportWriter } from './report-writer.ts';
 import { openTokenSource, type TokenSource } from './token-source.ts';
 import type { BadBatchReport, StepOutcome } from './train-loop.ts';
+import { cleaningFacts } from './training-data.ts';
 import { checkpointDirectory, type TrainingSession } from './training-session.ts';
 import { validationLoss } from './validation.ts';
 
@@ -233,6 +234,7 @@ export class RankZero implements AsyncDisposable {
         trainTokens: dataset.train.tokens,
         validationTokens: dataset.validation.tokens,
         bigramLoss: dataset.bigramLoss,
+        ...cleaningFacts(dataset),
         batchTokens: plan.globalSequences * plan.time,
         steps: plan.steps,
         resumedFromStep: resumed?.step ?? 0,

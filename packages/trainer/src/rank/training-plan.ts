@@ -90,7 +90,7 @@ export function planTraining(job: TrainingJob, width: number, worldSize: number)
     precision: train.precision,
     profile: train.profile,
     badBatch: train.badBatch,
-    loader: { workers: undefined, prefetch: 2 },
+    loader: { workers: train.loader.workers, prefetch: train.loader.prefetch },
     seed: train.seed,
     sampleEvery: train.sampleEvery ?? Math.max(50, Math.ceil(train.steps / 4)),
     samplePrompt: train.samplePrompt ?? 'The ',

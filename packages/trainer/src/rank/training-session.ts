@@ -12,13 +12,12 @@ import {
   type TransformerConfig,
 } from '@gantry/training/model';
 import { checkParallelSizes, gridAt, groupsOf, stageLayout } from '@gantry/training/parallel';
-import { createBatchOrder, createSequenceSampler, type SequenceSampler } from '@gantry/training/sampler';
+import { createBatchOrder, type SequenceSampler } from '@gantry/training/sampler';
 import {
   DataError,
   openBatchFeed,
   openDataset,
   prepareDataset,
-  sequencesOf,
   type BatchFeed,
   type PreparedDataset,
 } from '../data/index.ts';
@@ -30,6 +29,7 @@ import type { MicroBatches } from './micro-batches.ts';
 import type { RankEnvironment } from './rank-environment.ts';
 import { shareCheckpoint, type CheckpointSearch, type StartingPoint } from './share-checkpoint.ts';
 import { openStagedGradients } from './staged-gradients.ts';
+import { cleaningOf, samplerOf, sourcesOf } from './training-data.ts';
 import type { TrainingJob } from './training-job.ts';
 import { planTraining, type TrainingPlan } from './training-plan.ts';
 import { UserFault } from './user-fault.ts';
@@ -84,7 +84,7 @@ export async function openTrainingSession(
   const start = await shareCheckpoint(checkpointSearch({ environment, plan, config, dataset, shard }, world));
   if (start.resumed === undefined) initialise(shard, layout, plan.seed);
   const { shards } = dataset.train;
-  const sampler = createSequenceSampler(sequencesOf(shards, plan.time), plan.seed);
+  const sampler = samplerOf(dataset, plan.time, plan.seed);
   const { globalSequences, microSequences, microBatches } = plan;
   const share = { globalSequences, microSequences, microBatches, dataIndex: grid.dataIndex };
   const feed = openBatchFeed({
@@ -166,7 +166,8 @@ async function shareDataset(
     try {
       if ((await openDataset(directory)) === undefined) {
         await prepareDataset({
-          patterns: train.data,
+          sources: sourcesOf(train.data),
+          cleaning: cleaningOf(train.clean),
           cwd: job.workdir ?? process.cwd(),
           outDir: directory,
           vocabularySize: train.vocabularySize,

@@ -1,0 +1,48 @@
+/** What the job says of its data → what is prepared of it, and in which order it is read. */
+import { createMixtureSampler, type SequenceSampler } from '@gantry/training/sampler';
+import { sequencesOf, type CleaningPlan, type DataSource, type PreparedDataset } from '../data/index.ts';
+import type { TrainingJob } from './training-job.ts';
+
+type TrainSection = TrainingJob['train'];
+
+/** All plain patterns are one source of weight 1; it comes first. */
+export function sourcesOf(data: TrainSection['data']): DataSource[] {
+  const patterns = data.filter((one) => typeof one === 'string');
+  const plain: DataSource[] = patterns.length === 0 ? [] : [{ name: 'data', patterns, weight: 1 }];
+  const weighted = data.flatMap((one) =>
+    typeof one === 'string'
+      ? []
+      : [{ name: one.name ?? (one.files[0] as string), patterns: one.files, weight: one.weight }],
+  );
+  return [...plain, ...weighted];
+}
+
+export function cleaningOf(clean: TrainSection['clean']): CleaningPlan | undefined {
+  if (clean === undefined) return undefined;
+  const { quality, duplicates, nearDuplicates, heldOut } = clean;
+  return {
+    quality: quality === true ? {} : quality === false ? undefined : quality,
+    duplicates,
+    nearDuplicates: nearDuplicates === false ? undefined : nearDuplicates,
+    heldOut,
+  };
+}
+
+/** Sources in the proportion of their weights, each in an order of its own. */
+export function samplerOf({ sources, train }: PreparedDataset, time: number, seed: number): SequenceSampler {
+  let first = 0;
+  const mixed = sources.map(({ weight, shards }) => {
+    const sequences = sequencesOf(train.shards.slice(first, first + shards), time);
+    first += shards;
+    return { sequences, weight };
+  });
+  return createMixtureSampler(mixed, seed);
+}
+
+/** How many documents were looked at, and how many cleaning left out, by reason. */
+export function cleaningFacts({ cleaning }: PreparedDataset): Readonly<Record<string, number>> {
+  if (cleaning === undefined) return {};
+  const { documents, dropped } = cleaning;
+  const byReason = Object.entries(dropped).map(([reason, count]) => [`dropped_${reason}`, count] as const);
+  return { documents, ...Object.fromEntries(byReason) };
+}
