@@ -1,5 +1,5 @@
 /** What the server writes for a replica: which model, under which name, with how much room. */
-import type { BatchingOptions, LlmDecoder, SpeculationOptions } from '@gantry/engines';
+import type { AdapterOptions, BatchingOptions, LlmDecoder, SpeculationOptions } from '@gantry/engines';
 
 export interface EngineSpec {
   readonly engine: 'llm' | 'tensor';
@@ -12,6 +12,7 @@ export interface EngineSpec {
   readonly memoryBytes?: number;
   readonly batching?: BatchingOptions;
   readonly speculation?: SpeculationOptions;
+  readonly adapters?: readonly AdapterOptions[];
 }
 
 /** Undefined when the text is no such spec. */
@@ -23,7 +24,7 @@ export function parseEngineSpec(text: string): EngineSpec | undefined {
     return undefined;
   }
   if (!isRecord(json)) return undefined;
-  const { modelPath, modelName, engine, decoder, batching, speculation } = json;
+  const { modelPath, modelName, engine, decoder, batching, speculation, adapters } = json;
   if (typeof modelPath !== 'string' || typeof modelName !== 'string') return undefined;
   const counts = ['contextTokens', 'slots', 'threads', 'memoryBytes'].flatMap((name) => {
     const value = json[name];
@@ -36,6 +37,7 @@ export function parseEngineSpec(text: string): EngineSpec | undefined {
     ...(decoder === 'paged' ? { decoder } : {}),
     ...(isRecord(batching) ? { batching } : {}),
     ...(isRecord(speculation) ? { speculation: speculation as unknown as SpeculationOptions } : {}),
+    ...(Array.isArray(adapters) ? { adapters: adapters as readonly AdapterOptions[] } : {}),
     ...(Object.fromEntries(counts) as Partial<EngineSpec>),
   };
 }

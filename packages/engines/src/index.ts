@@ -4,6 +4,7 @@ export type { LlmDecoder } from './host/create-llm-engine.ts';
 export type { EngineServer } from './host/engine-server.ts';
 export { serveTensors, type BatchingOptions, type TensorServiceOptions } from './host/tensor-service.ts';
 export { runEngineHost, type EngineHostOptions } from './host/run-engine-host.ts';
+export type { AdapterOptions } from './llamacpp/adapters.ts';
 export type { SpeculationOptions } from './llamacpp/drafter.ts';
 export { createLlamaEngine, type LlamaEngineOptions } from './llamacpp/llama-engine.ts';
 export type {

@@ -30,6 +30,8 @@ export interface GenerateRequest {
   readonly priority?: number;
   /** Prefixes are shared within a scope only. */
   readonly scope?: string;
+  /** The name of a LoRA adapter that the engine has; absent: the model as it is. */
+  readonly adapter?: string;
   readonly signal?: AbortSignal;
 }
 
@@ -92,6 +94,8 @@ export interface LlmEngine extends AsyncDisposable {
   readonly vocabularySize: number;
   readonly bosToken: number | undefined;
   readonly chatTemplate: string | undefined;
+  /** Names of the adapters that a request may ask for. */
+  readonly adapters: readonly string[];
   /** `hasSpecials`: names of special tokens in the text become those tokens (templates only, never user text). */
   tokenize(text: string, hasSpecials?: boolean): number[];
   detokenize(tokens: readonly number[]): string;

@@ -1,6 +1,7 @@
 /** Which decoder computes a language model. A cold start loads only its own. */
 import { dirname } from 'node:path';
 import { availableParallelism } from 'node:os';
+import type { AdapterOptions } from '../llamacpp/adapters.ts';
 import type { SpeculationOptions } from '../llamacpp/drafter.ts';
 import type { LlmEngine } from '../llm-engine.ts';
 import { EngineError } from '../engine-error.ts';
@@ -18,6 +19,7 @@ export interface LlmEngineChoice {
   /** Default: one core fewer than there are, at least 1; ggml's barriers stall when it takes them all. */
   readonly threads?: number;
   readonly speculation?: SpeculationOptions;
+  readonly adapters?: readonly AdapterOptions[];
   readonly paged?: PagedOptions;
   readonly onLog?: (line: string) => void;
 }
@@ -30,7 +32,7 @@ export interface PagedOptions {
 }
 
 export async function createLlmEngine(choice: LlmEngineChoice): Promise<LlmEngine> {
-  const { modelPath, contextTokens, onLog, speculation } = choice;
+  const { modelPath, contextTokens, onLog, speculation, adapters } = choice;
   const common = {
     slots: choice.slots ?? 8,
     threads: choice.threads ?? Math.max(1, availableParallelism() - 1),
@@ -39,11 +41,16 @@ export async function createLlmEngine(choice: LlmEngineChoice): Promise<LlmEngin
   };
   if (choice.decoder !== 'paged') {
     const { createLlamaEngine } = await import('../llamacpp/llama-engine.ts');
-    return createLlamaEngine({ ...common, modelPath, ...(speculation === undefined ? {} : { speculation }) });
+    return createLlamaEngine({
+      ...common,
+      modelPath,
+      ...(speculation === undefined ? {} : { speculation }),
+      ...(adapters === undefined ? {} : { adapters }),
+    });
   }
-  if (speculation !== undefined)
-    throw new EngineError('unsupported', 'The paged decoder does not guess ahead.', {
-      hint: 'Leave speculation out, or serve the GGUF of this model.',
+  if (speculation !== undefined || (adapters ?? []).length > 0)
+    throw new EngineError('unsupported', 'The paged decoder neither guesses ahead nor has adapters.', {
+      hint: 'Leave speculation and adapters out, or serve the GGUF of this model.',
     });
   const { createPagedEngine } = await import('../paged/paged-engine.ts');
   return createPagedEngine({ ...common, ...choice.paged, folder: dirname(modelPath) });

@@ -109,15 +109,13 @@ export class LlmService implements EngineService {
   #listModels(response: ServerResponse): void {
     sendJson(response, 200, {
       object: 'list',
-      data: [
-        {
-          id: this.#options.modelName,
-          object: 'model',
-          created: this.#createdSeconds,
-          owned_by: 'gantry',
-          max_model_len: this.#engine?.contextTokens ?? null,
-        },
-      ],
+      data: ['', ...(this.#engine?.adapters ?? []).map((name) => `:${name}`)].map((suffix) => ({
+        id: `${this.#options.modelName}${suffix}`,
+        object: 'model',
+        created: this.#createdSeconds,
+        owned_by: 'gantry',
+        max_model_len: this.#engine?.contextTokens ?? null,
+      })),
     });
   }
 
@@ -178,12 +176,14 @@ export class LlmService implements EngineService {
     { options, prompts, echoed, param }: Asked,
   ): readonly GenerateRequest[] {
     this.#requireModel(options.model);
+    const adapter = adapterOf(options.model);
     const common = {
       ignoreEnd: options.ignoreEnd,
       hasPromptLogprobs: echoed.length > 0 && options.topLogprobs !== undefined,
       priority: Number.parseInt(headerOf(request, 'x-gantry-priority') ?? '0', 10) || 0,
       scope: headerOf(request, 'x-gantry-cache-scope') ?? '',
       signal,
+      ...(adapter === undefined ? {} : { adapter }),
       ...(options.topLogprobs === undefined ? {} : { topLogprobs: options.topLogprobs }),
       ...(options.jsonSchema === undefined ? {} : { jsonSchema: options.jsonSchema }),
     };
@@ -250,8 +250,8 @@ export class LlmService implements EngineService {
   }
 
   #requireModel(model: string | undefined): void {
-    if (this.#options.isStrictModel !== true || model === undefined || model === this.#options.modelName)
-      return;
+    if (this.#options.isStrictModel !== true || model === undefined) return;
+    if (model.split(':', 1)[0] === this.#options.modelName) return;
     throw new EngineError('model_not_found', `The model ${JSON.stringify(model)} does not exist.`, {
       param: 'model',
     });
@@ -267,6 +267,12 @@ function chatTokens(engine: LlmEngine, { messages, tools }: ChatCall): readonly 
       ? plainPrompt(said)
       : engine.renderChat(said, knowsTools ? tools?.tools : undefined);
   return engine.tokenize(text, template !== undefined);
+}
+
+/** `chat:legal` is the model `chat` with its adapter `legal`. */
+function adapterOf(model: string | undefined): string | undefined {
+  const at = model?.indexOf(':') ?? -1;
+  return at === -1 ? undefined : model?.slice(at + 1);
 }
 
 function tokensOf(engine: LlmEngine, prompt: Prompt, param: string): readonly number[] {

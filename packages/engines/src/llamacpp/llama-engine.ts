@@ -18,6 +18,7 @@ import { EngineError } from '../engine-error.ts';
 import { LiveAnswers } from '../live-answers.ts';
 import type { EngineStats, GenerateEvent, GenerateRequest, LlmEngine } from '../llm-engine.ts';
 import { StepLoop } from '../step-loop.ts';
+import { Adapters, type AdapterOptions } from './adapters.ts';
 import { byteLevelDetokenizer } from './byte-level-detokenizer.ts';
 import { checkModelFile } from './check-model-file.ts';
 import { createDrafter, type Speculation, type SpeculationOptions } from './drafter.ts';
@@ -37,6 +38,7 @@ export interface LlamaEngineOptions {
   readonly prefillTokens?: number;
   /** Guess tokens ahead and check them in one pass; the answer is the same, sooner. */
   readonly speculation?: SpeculationOptions;
+  readonly adapters?: readonly AdapterOptions[];
   readonly onLog?: (line: string) => void;
 }
 
@@ -73,9 +75,12 @@ export async function createLlamaEngine(options: LlamaEngineOptions): Promise<Ll
         threads: options.threads,
       }),
     };
+    const native = nativeParts(model, context);
+    const adapters = new Adapters(native);
+    for (const adapter of options.adapters ?? []) await adapters.load(adapter);
     return new LlamaEngine(
       { ...options, contextTokens, stepTokens },
-      { header, llama, model, context, speculation },
+      { header, llama, model, context, native, adapters, speculation },
     );
   } catch (cause) {
     await model?.dispose();
@@ -99,6 +104,7 @@ class LlamaEngine implements LlmEngine {
   readonly #model: LlamaModel;
   readonly #contextOwner: LlamaContext;
   readonly #native: NativeParts;
+  readonly #adapters: Adapters;
   readonly #scheduler: StepScheduler;
   readonly #speculation: Speculation | undefined;
   readonly #answers: LiveAnswers<LlamaAnswerState>;
@@ -116,17 +122,20 @@ class LlamaEngine implements LlmEngine {
       readonly llama: Llama;
       readonly model: LlamaModel;
       readonly context: LlamaContext;
+      readonly native: NativeParts;
+      readonly adapters: Adapters;
       readonly speculation: Speculation | undefined;
     },
   ) {
-    const { header, llama, model, context, speculation } = parts;
+    const { header, llama, model, context, native, adapters, speculation } = parts;
     this.#speculation = speculation;
     this.#detokenize =
       byteLevelDetokenizer(header) ?? ((tokens) => model.detokenize(tokens as readonly Token[]));
     this.#llama = llama;
     this.#model = model;
     this.#contextOwner = context;
-    this.#native = nativeParts(model, context);
+    this.#native = native;
+    this.#adapters = adapters;
     this.#slots = options.slots;
     this.contextTokens = options.contextTokens;
     this.vocabularySize = model.fileInfo.metadata.tokenizer.ggml.tokens.length;
@@ -152,7 +161,8 @@ class LlamaEngine implements LlmEngine {
     this.#probe.applyConfig({ temperature: 0 });
     const passes = new LlamaPasses({
       model,
-      context: this.#native.context,
+      context: native.context,
+      adapters,
       probe: this.#probe,
       scheduler,
       speculation,
@@ -168,6 +178,10 @@ class LlamaEngine implements LlmEngine {
       compute: (plan) => passes.compute(plan),
       fail: (plan, cause) => passes.fail(plan, cause),
     });
+  }
+
+  get adapters(): readonly string[] {
+    return this.#adapters.names;
   }
 
   tokenize(text: string, hasSpecials = false): number[] {
@@ -200,6 +214,7 @@ class LlamaEngine implements LlmEngine {
 
   async *generate(request: GenerateRequest): AsyncGenerator<GenerateEvent, void, undefined> {
     if (this.#isDisposed) throw new EngineError('shutting_down', 'The engine is shutting down.');
+    this.#adapters.check(request.adapter);
     this.#answers.checkPrompt(request);
     const sampler = this.#native.createSampler();
     const grammarEvaluationState = await this.#grammarOf(request);
@@ -215,6 +230,7 @@ class LlamaEngine implements LlmEngine {
         tokens: request.prompt,
         priority: request.priority ?? 0,
         scope: request.scope ?? '',
+        ...(request.adapter === undefined ? {} : { variant: request.adapter }),
         isScored: request.hasPromptLogprobs === true,
       }),
     );
@@ -249,6 +265,7 @@ class LlamaEngine implements LlmEngine {
     await this.#loop[Symbol.asyncDispose]();
     this.#answers.failAll(new EngineError('shutting_down', 'The engine is shutting down.'));
     this.#probe.dispose();
+    await this.#adapters[Symbol.asyncDispose]();
     await this.#speculation?.drafter[Symbol.asyncDispose]();
     if (this.#embedding !== undefined) await (await this.#embedding).dispose();
     await this.#contextOwner.dispose();

@@ -6,6 +6,7 @@ import type { DraftLength, StepEntry, StepPlan, StepScheduler } from '@gantry/se
 import type { LlamaModel, Token } from 'node-llama-cpp';
 import { EngineError } from '../engine-error.ts';
 import type { LiveAnswer, LiveAnswers } from '../live-answers.ts';
+import type { Adapters } from './adapters.ts';
 import type { DraftWanted, Speculation } from './drafter.ts';
 import { toLogprobs } from './logprobs.ts';
 import type { NativeContext, NativeSampler } from './native.ts';
@@ -21,6 +22,7 @@ type Answer = LiveAnswer<LlamaAnswerState>;
 export interface LlamaPassesParts {
   readonly model: LlamaModel;
   readonly context: NativeContext;
+  readonly adapters: Adapters;
   /** Greedy, with probabilities: reads the model's own distribution before a request's sampler changes it. */
   readonly probe: NativeSampler;
   readonly scheduler: StepScheduler;
@@ -68,7 +70,7 @@ export class LlamaPasses {
   }
 
   async compute(plan: StepPlan): Promise<void> {
-    const { context, scheduler } = this.#parts;
+    const { adapters, answers, context, scheduler } = this.#parts;
     for (const command of plan.commands) {
       if (command.kind === 'copy') {
         await context.copySequenceStateFromOtherSequence(command.to, command.from);
@@ -78,12 +80,16 @@ export class LlamaPasses {
       }
     }
     if (plan.entries.length === 0) return;
-    const { due, scored } = this.#addAll(plan.entries);
-    await context.decodeBatch();
-    scheduler.commit(plan);
+    const byAdapter = Map.groupBy(plan.entries, ({ id }) => answers.get(id)?.request.adapter);
+    for (const [adapter, entries] of byAdapter) {
+      adapters.use(adapter);
+      const { due, scored } = this.#addAll(entries);
+      await context.decodeBatch();
+      scheduler.commit({ commands: [], entries });
+      for (const one of scored) await this.#score(one);
+      await Promise.all(due.map(async (one) => this.#sampleAll(one)));
+    }
     this.counts.steps += 1;
-    for (const one of scored) await this.#score(one);
-    await Promise.all(due.map(async (one) => this.#sampleAll(one)));
   }
 
   fail(plan: StepPlan, cause: unknown): void {

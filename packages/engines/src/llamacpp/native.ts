@@ -11,6 +11,11 @@ export interface NativeSampler {
   applyConfig(config: Readonly<Record<string, unknown>>): void;
 }
 
+/** A LoRA adapter in memory. */
+export interface NativeAdapter {
+  dispose(): Promise<void>;
+}
+
 /** `[token, probabilities as token, value, token, value… from the likeliest]`. */
 type SampledToken = readonly [token: number, probabilities: readonly number[] | undefined];
 
@@ -22,6 +27,8 @@ export interface NativeContext {
   sampleToken(logitIndex: number, sampler: NativeSampler, hasProbabilities: boolean): Promise<SampledToken>;
   removeTokenCellsFromSequence(sequence: number, from: number, to: number): boolean;
   copySequenceStateFromOtherSequence(target: number, source: number): Promise<number>;
+  /** Of the passes from here on. */
+  setLoras(adapters: readonly NativeAdapter[], scales: readonly number[]): void;
 }
 
 interface NativeChatTemplate {
@@ -32,6 +39,7 @@ export interface NativeParts {
   readonly context: NativeContext;
   createSampler(): NativeSampler;
   createChatTemplate(template: string): NativeChatTemplate;
+  loadAdapter(path: string): Promise<NativeAdapter>;
 }
 
 const needed = [
@@ -41,17 +49,23 @@ const needed = [
   'sampleToken',
   'removeTokenCellsFromSequence',
   'copySequenceStateFromOtherSequence',
+  'setLoras',
 ] as const satisfies readonly (keyof NativeContext)[];
 
 interface Bindings {
   readonly AddonSampler: new (model: unknown) => NativeSampler;
   readonly AddonJinjaRenderer: new (template: string) => NativeChatTemplate;
+  readonly AddonModelLora: new (model: unknown, path: string) => NativeAdapter;
+}
+
+interface NativeModel {
+  loadLora(adapter: NativeAdapter): Promise<void>;
 }
 
 export function nativeParts(model: LlamaModel, context: LlamaContext): NativeParts {
   const { _ctx: native } = context as unknown as { readonly _ctx?: NativeContext };
   const { _model: nativeModel, _llama: llama } = model as unknown as {
-    readonly _model?: unknown;
+    readonly _model?: NativeModel;
     readonly _llama?: { readonly _bindings?: Bindings };
   };
   const bindings = llama?._bindings;
@@ -69,5 +83,10 @@ export function nativeParts(model: LlamaModel, context: LlamaContext): NativePar
     context: native,
     createSampler: () => new bindings.AddonSampler(nativeModel),
     createChatTemplate: (template) => new bindings.AddonJinjaRenderer(template),
+    loadAdapter: async (path) => {
+      const adapter = new bindings.AddonModelLora(nativeModel, path);
+      await nativeModel.loadLora(adapter);
+      return adapter;
+    },
   };
 }

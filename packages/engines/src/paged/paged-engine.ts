@@ -89,6 +89,7 @@ class PagedEngine implements LlmEngine {
   readonly vocabularySize: number;
   readonly bosToken = undefined;
   readonly chatTemplate = undefined;
+  readonly adapters = [];
   readonly #options: PagedEngineOptions;
   readonly #tokenizer: Tokenizer;
   readonly #eosId: number;
@@ -153,6 +154,8 @@ class PagedEngine implements LlmEngine {
         param: 'response_format',
         hint: 'Serve the GGUF of this model with the llama.cpp engine.',
       });
+    if (request.adapter !== undefined)
+      throw new EngineError('model_not_found', 'The paged decoder has no adapters.', { param: 'model' });
     this.#answers.checkPrompt(request);
     const state = { random: createRandom(request.sampling.seed), dispose: () => undefined };
     yield* this.#answers.open(request, state, (id) =>

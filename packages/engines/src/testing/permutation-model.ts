@@ -15,6 +15,7 @@ import {
   writeGguf,
   writeSafetensors,
   type BpeVocabulary,
+  type GgufValue,
   type LlamaConfig,
   type LlamaTensor,
 } from '@gantry/formats';
@@ -61,6 +62,56 @@ export async function writePermutationModel(
   await writeFile(path, writeGguf(metadata, tensors));
 }
 
+/**
+ * A LoRA adapter of that model, as GGUF: with it the likeliest token after v is next(next(v)), and the end of text
+ * where the cycle has none. What it changes of the output head has the width's rank at most, so it is exact.
+ */
+export async function writeSkippingAdapter(
+  path: string,
+  options: PermutationModelOptions = {},
+): Promise<void> {
+  const { config, weights, next } = permutationModel(options);
+  const { width, vocabularySize } = config;
+  const dataOf = (name: string): Float32Array =>
+    weights.find(({ tensor }) => tensor.ggufName === name)?.data ?? new Float32Array();
+  const [embedding, output] = [dataOf('token_embd.weight'), dataOf('output.weight')];
+  const wanted = new Float32Array(output.length);
+  for (const [from, to] of next) {
+    // The end of text follows the last two.
+    const row = (next.get(to) ?? 0) * width;
+    for (let at = 0; at < width; at++)
+      wanted[row + at] = (wanted[row + at] as number) + (embedding[from * width + at] as number);
+  }
+  const change = wanted.map((value, at) => value - (output[at] as number));
+  const identity = Float32Array.from({ length: width * width }, (_, at) => (at % (width + 1) === 0 ? 1 : 0));
+  const tensor = (name: string, shape: readonly number[], data: Float32Array) => ({
+    name: `output.weight.${name}`,
+    shape,
+    type: 'F32' as const,
+    data: new Uint8Array(data.buffer),
+  });
+  const metadata = new Map<string, GgufValue>([
+    ['general.architecture', { type: 'string', value: 'llama' }],
+    ['general.type', { type: 'string', value: 'adapter' }],
+    ['adapter.type', { type: 'string', value: 'lora' }],
+    // Divided by the rank it scales by 1.
+    ['adapter.lora.alpha', { type: 'f32', value: width }],
+  ]);
+  const tensors = [
+    tensor('lora_a', [width, width], identity),
+    tensor('lora_b', [vocabularySize, width], change),
+  ];
+  await writeFile(path, writeGguf(metadata, tensors));
+}
+
+/** What the model with the skipping adapter answers to a text that ends in `last`. */
+export function skippingAnswerAfter(last: string): string {
+  return answerAfter(last)
+    .split('')
+    .filter((_, index) => index % 2 === 1)
+    .join('');
+}
+
 /** The same model in Hugging Face's layout. */
 export async function writePermutationFolder(
   folder: string,
@@ -83,6 +134,7 @@ function permutationModel(options: PermutationModelOptions): {
   readonly config: LlamaConfig;
   readonly vocabulary: BpeVocabulary;
   readonly weights: readonly { readonly tensor: LlamaTensor; readonly data: Float32Array }[];
+  readonly next: ReadonlyMap<number, number>;
 } {
   const endOfText = '<|endoftext|>';
   const tokens = [endOfText, ...[...byteCharacters].sort()];
@@ -136,5 +188,5 @@ function permutationModel(options: PermutationModelOptions): {
       tensor.shape.reduce((product, size) => product * size, 1),
     ),
   }));
-  return { config, vocabulary, weights };
+  return { config, vocabulary, weights, next };
 }

@@ -8,6 +8,7 @@ export interface WaitingSequence {
   readonly tokens: readonly number[];
   readonly priority: number;
   readonly scope: string;
+  readonly variant: string;
   readonly isScored: boolean;
 }
 

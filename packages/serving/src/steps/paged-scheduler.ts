@@ -73,7 +73,7 @@ export class PagedScheduler {
     const { contextTokens } = this.#options;
     if (start.tokens.length === 0 || start.tokens.length >= contextTokens)
       throw new RangeError(`a prompt of ${start.tokens.length} tokens does not fit ${contextTokens}`);
-    this.#queue.push({ priority: 0, scope: '', isScored: false, ...start });
+    this.#queue.push({ priority: 0, scope: '', variant: '', isScored: false, ...start });
   }
 
   /** The tokens of this sequence's prompt that needed no computing; undefined while it waits. */

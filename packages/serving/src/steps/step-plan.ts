@@ -43,6 +43,8 @@ export interface SequenceStart {
   readonly priority?: number;
   /** Whose cached prefixes may be reused and whose turn is counted: a tenant. */
   readonly scope?: string;
+  /** Weights that are not the model's own (an adapter): what they computed is reused by their own only. */
+  readonly variant?: string;
   /** The logits of all prompt tokens are wanted; such a prompt reuses nothing. */
   readonly isScored?: boolean;
 }

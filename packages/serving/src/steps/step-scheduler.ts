@@ -14,6 +14,8 @@ import type { KvCommand, SequenceStart, StepEntry, StepPlan, StepSchedulerOption
 interface Running {
   readonly id: string;
   readonly scope: string;
+  /** Who may continue from what it computed. */
+  readonly reuseKey: string;
   slot: number;
   /** Prompt and generated tokens. */
   readonly tokens: number[];
@@ -29,7 +31,7 @@ interface Running {
 interface Slot {
   /** What its KV memory holds, in order; the sequence's own while one runs there. */
   tokens: readonly number[];
-  scope: string;
+  reuseKey: string;
   lastUsed: number;
   owner: Running | undefined;
 }
@@ -45,7 +47,7 @@ export class StepScheduler {
     this.#options = { copyFromTokens: 32, ...options };
     this.#slots = Array.from({ length: options.slots }, () => ({
       tokens: [],
-      scope: '',
+      reuseKey: '',
       lastUsed: 0,
       owner: undefined,
     }));
@@ -72,7 +74,7 @@ export class StepScheduler {
         `a prompt of ${start.tokens.length} tokens does not fit ${this.#options.contextTokens}`,
       );
     }
-    this.#queue.push({ priority: 0, scope: '', isScored: false, ...start });
+    this.#queue.push({ priority: 0, scope: '', variant: '', isScored: false, ...start });
   }
 
   /** The tokens of this sequence's prompt that need no computing; undefined while it waits. */
@@ -173,7 +175,7 @@ export class StepScheduler {
     const slot = this.#slotAt(sequence.slot);
     slot.owner = undefined;
     slot.tokens = sequence.tokens.slice(0, sequence.computed);
-    slot.scope = sequence.scope;
+    slot.reuseKey = sequence.reuseKey;
     slot.lastUsed = this.#step;
   }
 
@@ -205,10 +207,10 @@ export class StepScheduler {
       else commands.push({ kind: 'truncate', slot: hole, tokens: 0 });
       from.owner = undefined;
       from.tokens = moved.tokens.slice(0, moved.computed);
-      from.scope = moved.scope;
+      from.reuseKey = moved.reuseKey;
       from.lastUsed = this.#step;
       to.owner = moved;
-      to.scope = moved.scope;
+      to.reuseKey = moved.reuseKey;
       moved.slot = hole;
     }
   }
@@ -224,9 +226,10 @@ export class StepScheduler {
   }
 
   #place(next: WaitingSequence): KvCommand[] {
+    const reuseKey = `${next.variant}\n${next.scope}`;
     // The last prompt token is always computed: its logits give the first new token.
     const reusable = (slot: Slot): number => {
-      if (slot.scope !== next.scope || next.isScored) return 0;
+      if (slot.reuseKey !== reuseKey || next.isScored) return 0;
       const held = slot.owner === undefined ? slot.tokens : slot.owner.tokens;
       const limit = slot.owner === undefined ? held.length : slot.owner.computed;
       return Math.min(commonPrefix(held, next.tokens), limit, next.tokens.length - 1);
@@ -247,6 +250,7 @@ export class StepScheduler {
     const sequence: Running = {
       id: next.id,
       scope: next.scope,
+      reuseKey,
       slot: target,
       tokens: [...next.tokens],
       computed: reused,
@@ -256,7 +260,7 @@ export class StepScheduler {
     };
     slot.owner = sequence;
     slot.tokens = [];
-    slot.scope = next.scope;
+    slot.reuseKey = reuseKey;
     slot.lastUsed = this.#step;
     this.#running.set(next.id, sequence);
     return isCopied
