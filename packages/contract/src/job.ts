@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { outputFileSchema, outputPattern, secretUseSchema, volumeSchema } from './job-data.ts';
+import { trainModelSchema } from './train-model.ts';
 import { cleanSchema, loaderSchema, trainingDataSchema } from './training-data.ts';
 import { badBatchSchema, profileSchema } from './train-options.ts';
 import { baseShape, byteSizeSchema, durationSchema, nameSchema, timeSchema } from './common.ts';
@@ -19,6 +20,7 @@ export const trainSchema = z.strictObject({
   data: trainingDataSchema,
   clean: cleanSchema.optional(),
   loader: loaderSchema.prefault({}),
+  model: trainModelSchema.prefault({}),
   depth: z.number().int().min(1).max(64).default(4),
   steps: z.number().int().min(1).max(10_000_000).default(600),
   sequenceLength: z.number().int().min(8).max(65_536).default(128),

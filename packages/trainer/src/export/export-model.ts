@@ -5,27 +5,11 @@
 import { createHash } from 'node:crypto';
 import { mkdir, open, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import {
-  layoutGguf,
-  layoutSafetensors,
-  llamaGgufMetadata,
-  llamaTensors,
-  toConfigJson,
-  toInterleavedRotary,
-  type LlamaConfig,
-} from '@gantry/formats';
-import type { Tokenizer } from '@gantry/training/tokenizer';
+import { layoutGguf, layoutSafetensors } from '@gantry/formats';
+import { chooseForm } from './choose-form.ts';
+import type { FormRequest, FormTensor } from './export-form.ts';
 
-/** Hugging Face name → row-major weights; projections are [out, in]. A tied head is left out. */
-export type ModelWeights = ReadonlyMap<
-  string,
-  { readonly shape: readonly number[]; readonly data: Float32Array }
->;
-
-export interface ExportModelOptions {
-  readonly weights: ModelWeights;
-  readonly config: LlamaConfig;
-  readonly tokenizer: Tokenizer;
+export interface ExportModelOptions extends Omit<FormRequest, 'name'> {
   readonly outDir: string;
   /** Shown by engines. */
   readonly name?: string;
@@ -43,51 +27,30 @@ interface Piece {
   readonly data: Uint8Array;
 }
 
-export async function exportModel(
-  options: ExportModelOptions,
-): Promise<{ readonly files: readonly ExportedFile[] }> {
-  const { config, outDir } = options;
-  const tensors = llamaTensors(config).map((tensor) => {
-    const weight = options.weights.get(tensor.huggingFaceName);
-    if (weight === undefined) throw new Error(`the model has no ${tensor.huggingFaceName}`);
-    if (
-      weight.shape.join() !== tensor.shape.join() ||
-      weight.data.length !== tensor.shape.reduce((a, b) => a * b, 1)
-    ) {
-      throw new Error(
-        `${tensor.huggingFaceName} is ${weight.shape.join('x')}, its place ${tensor.shape.join('x')}`,
-      );
-    }
-    return { ...tensor, data: weight.data };
-  });
-  await mkdir(outDir, { recursive: true });
+export interface ExportedModel {
+  readonly files: readonly ExportedFile[];
+  /** Of the weights. */
+  readonly formats: readonly ('safetensors' | 'gguf')[];
+}
 
-  const safetensors = layoutSafetensors(
-    tensors.map(({ huggingFaceName, shape }) => ({ name: huggingFaceName, dtype: 'F32', shape })),
+export async function exportModel(options: ExportModelOptions): Promise<ExportedModel> {
+  const { config, outDir } = options;
+  const form = chooseForm({ ...options, name: options.name ?? 'gantry' });
+  await mkdir(outDir, { recursive: true });
+  const header = layoutSafetensors(
+    form.safetensors.map(({ name, shape }) => ({ name, dtype: 'F32', shape })),
     { format: 'pt' },
   );
-  const gguf = layoutGguf(
-    llamaGgufMetadata(config, options.tokenizer.vocabulary, { name: options.name ?? 'gantry' }),
-    tensors.map(({ ggufName, shape }) => ({ name: ggufName, shape, type: 'F32' })),
-  );
-  const files = [
-    await writePieces(
-      outDir,
-      'model.safetensors',
-      safetensors.header,
-      safetensors.fileBytes,
-      function* pieces() {
-        for (const [index, { data }] of tensors.entries()) {
-          yield { offset: safetensors.tensors[index]?.offset ?? 0, data: bytesOf(data) };
-        }
-      },
-    ),
-    await writePieces(outDir, 'model.gguf', gguf.header, gguf.fileBytes, function* pieces() {
-      for (const [index, { data, rotaryHeads, shape }] of tensors.entries()) {
-        const rows = rotaryHeads === undefined ? data : toInterleavedRotary(data, rotaryHeads, shape[0] ?? 0);
-        yield { offset: gguf.tensors[index]?.offset ?? 0, data: bytesOf(rows) };
-      }
-    }),
+  const files = [await writeTensors(outDir, 'model.safetensors', header, form.safetensors)];
+  if (form.gguf !== undefined) {
+    const { metadata, tensors } = form.gguf;
+    const layout = layoutGguf(
+      metadata,
+      tensors.map(({ name, shape }) => ({ name, shape, type: 'F32' })),
+    );
+    files.push(await writeTensors(outDir, 'model.gguf', layout, tensors));
+  }
+  files.push(
     await writeJson(outDir, 'tokenizer.json', options.tokenizer.toJson()),
     await writeJson(outDir, 'tokenizer_config.json', tokenizerConfig(options)),
     await writeJson(outDir, 'generation_config.json', {
@@ -95,9 +58,25 @@ export async function exportModel(
       eos_token_id: config.eosId,
       pad_token_id: config.eosId,
     }),
-    await writeJson(outDir, 'config.json', toConfigJson(config)),
-  ];
-  return { files };
+    await writeJson(outDir, 'config.json', form.configJson),
+  );
+  return { files, formats: form.gguf === undefined ? ['safetensors'] : ['safetensors', 'gguf'] };
+}
+
+function writeTensors(
+  outDir: string,
+  path: string,
+  layout: {
+    readonly header: Uint8Array;
+    readonly fileBytes: number;
+    readonly tensors: readonly { readonly offset: number }[];
+  },
+  tensors: readonly FormTensor[],
+): Promise<ExportedFile> {
+  return writePieces(outDir, path, layout.header, layout.fileBytes, function* pieces() {
+    for (const [index, { data }] of tensors.entries())
+      yield { offset: layout.tensors[index]?.offset ?? 0, data: bytesOf(data()) };
+  });
 }
 
 function tokenizerConfig({ tokenizer, config }: ExportModelOptions): Record<string, unknown> {

@@ -2,21 +2,15 @@ import { createHash } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  llamaTensors,
-  parseConfigJson,
-  parseGguf,
-  parseSafetensors,
-  toHalvedRotary,
-  type LlamaConfig,
-} from '@gantry/formats';
+import { llamaTensors, parseConfigJson, parseGguf, parseSafetensors, toHalvedRotary } from '@gantry/formats';
 import { createRandom } from '@gantry/kit';
+import { fromLlama } from '@gantry/training/model';
 import { tokenizerFromJson, trainBpe } from '@gantry/training/tokenizer';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { exportModel } from './index.ts';
 
 const tokenizer = trainBpe(['the cat sat on the mat. '.repeat(9)], { vocabularySize: 264 });
-const config: LlamaConfig = {
+const sizes = {
   vocabularySize: tokenizer.vocabularySize,
   width: 16,
   hidden: 24,
@@ -31,6 +25,7 @@ const config: LlamaConfig = {
   bosId: 0,
   eosId: 0,
 };
+const config = fromLlama(sizes);
 const random = createRandom(3);
 const weights = new Map(
   llamaTensors(config).map(({ huggingFaceName, shape }) => [
@@ -85,7 +80,7 @@ describe('exportModel', () => {
   it('writes a configuration and a tokenizer that read back', async () => {
     const json = async (path: string): Promise<unknown> =>
       JSON.parse(await readFile(join(outDir, path), 'utf8'));
-    expect(parseConfigJson(await json('config.json'))).toEqual(config);
+    expect(parseConfigJson(await json('config.json'))).toEqual(sizes);
     expect(tokenizerFromJson(await json('tokenizer.json')).encode('the mat')).toEqual(
       tokenizer.encode('the mat'),
     );

@@ -1,6 +1,2 @@
-export {
-  exportModel,
-  type ExportedFile,
-  type ExportModelOptions,
-  type ModelWeights,
-} from './export-model.ts';
+export { exportModel, type ExportedFile, type ExportModelOptions } from './export-model.ts';
+export type { ModelWeights } from './export-form.ts';

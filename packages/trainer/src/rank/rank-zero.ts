@@ -153,7 +153,7 @@ export class RankZero implements AsyncDisposable {
     const { config, layout, dataset, environment, job, plan } = this.#session;
     const outDir = join(environment.runDirectory, 'export');
     const loss = await validationLoss(this.#validator, this.#heldOut, this.#batchShape(), finalSequences);
-    await exportModel({
+    const { formats } = await exportModel({
       weights: toHuggingFaceWeights(layout, this.parameters),
       config,
       tokenizer: dataset.tokenizer,
@@ -178,7 +178,7 @@ export class RankZero implements AsyncDisposable {
       type: 'artifact',
       kind: 'model',
       path: outDir,
-      formats: ['safetensors', 'gguf'],
+      formats: [...formats],
       metrics: {
         ...(this.#lastLoss === undefined ? {} : { loss: this.#lastLoss }),
         ...(loss === undefined ? {} : { validationLoss: loss, bigramLoss: dataset.bigramLoss }),

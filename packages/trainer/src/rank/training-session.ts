@@ -9,6 +9,7 @@ import {
   parameterLayout,
   ShapeError,
   type ParameterLayout,
+  type ShapeRequest,
   type TransformerConfig,
 } from '@gantry/training/model';
 import { checkParallelSizes, gridAt, groupsOf, stageLayout } from '@gantry/training/parallel';
@@ -205,8 +206,16 @@ function toConfig(job: TrainingJob, dataset: PreparedDataset): TransformerConfig
       kvHeads: train.kvHeads,
       hidden: train.hidden,
       eosId: dataset.eosId,
+      ...modelRequest(train.model),
     });
   } catch (error) {
     throw error instanceof ShapeError ? new UserFault('bad_shape', error.message, error.hint) : error;
   }
+}
+
+function modelRequest(
+  model: TrainingJob['train']['model'],
+): Pick<ShapeRequest, 'family' | 'style' | 'isTied'> {
+  const { family = 'llama', norm, positions, activation, biases, tied } = model;
+  return { family, style: { norm, positions, activation, hasBiases: biases }, isTied: tied };
 }

@@ -1,0 +1,92 @@
+/** Each kind of model learns one committed trajectory, and every way to spread it over ranks follows it. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openTrainingScene, worstDifference, type TrainingScene } from '../testing/training-scene.ts';
+
+/** As in parallel-layouts.test.ts. */
+const lossTolerance = 2e-5;
+const weightTolerance = 2e-5;
+
+const steps = 6;
+const time = 16;
+const sequences = 8;
+
+interface Family {
+  readonly model: Record<string, unknown>;
+  readonly kvHeads: number;
+  /** Loss of each step on one rank, as of the commit that added it. */
+  readonly committed: readonly number[];
+}
+
+const families: Readonly<Record<string, Family>> = {
+  GPT: {
+    model: { family: 'gpt' },
+    kvHeads: 4,
+    committed: [5.647198, 5.142945, 4.914925, 4.776497, 4.689438, 4.675056],
+  },
+  'GPT with slopes and a head of its own': {
+    model: { family: 'gpt', positions: 'alibi', tied: false },
+    kvHeads: 2,
+    committed: [5.587018, 5.021693, 4.725081, 4.538752, 4.445743, 4.430676],
+  },
+  'Llama with ranges of distance and biases': {
+    model: { positions: 'relative', biases: true },
+    kvHeads: 4,
+    committed: [5.645449, 5.157707, 4.918129, 4.779266, 4.70617, 4.692843],
+  },
+  'Llama with sine waves and LayerNorm': {
+    model: { positions: 'sinusoidal', norm: 'layer' },
+    kvHeads: 2,
+    committed: [5.572039, 5.363778, 5.1592, 5.043097, 4.961533, 4.905477],
+  },
+};
+
+const layouts: Readonly<Record<string, { ranks: number; parallel: Record<string, unknown> }>> = {
+  'eight micro-batches': { ranks: 1, parallel: { microBatches: 8 } },
+  'recomputed activations': { ranks: 1, parallel: { recompute: 'layer' } },
+  'tensor 2': { ranks: 2, parallel: { tensor: 2 } },
+  'pipeline 2 with ZeRO 1': { ranks: 2, parallel: { pipeline: 2, microBatches: 2, zero: 1 } },
+  'data 2 with ZeRO 3': { ranks: 2, parallel: { data: 2, zero: 3 } },
+};
+
+let scene: TrainingScene;
+beforeEach(async () => {
+  scene = await openTrainingScene();
+});
+afterEach(() => scene[Symbol.asyncDispose]());
+
+async function follow(run: string, { model, kvHeads }: Family, layout: object = {}): Promise<number[]> {
+  const losses: number[] = [];
+  const sizes = { depth: 2, width: 64, heads: 4, hidden: 96, sequenceLength: time };
+  const { codes, reports } = await scene.attempt({
+    run,
+    checkpoint: { everySteps: steps },
+    onStep: ({ loss }, rank) => {
+      if (rank === 0) losses.push(loss);
+    },
+    ...layout,
+    train: { ...sizes, model, kvHeads, batchTokens: sequences * time, steps, sampleEvery: 1000 },
+  });
+  expect(codes, JSON.stringify(reports.at(-1))).toEqual(codes.map(() => 0));
+  return losses;
+}
+
+describe('the committed trajectory', () => {
+  for (const [name, family] of Object.entries(families))
+    it(`of ${name} is followed by every layout (loss within ${lossTolerance}, weights within ${weightTolerance})`, async () => {
+      const expectCommitted = (losses: readonly number[], layout: string): void => {
+        expect(losses.length).toBe(steps);
+        for (const [index, loss] of losses.entries())
+          expect(
+            Math.abs(loss - (family.committed[index] as number)),
+            `${layout}: ${losses.map((x) => x.toFixed(6)).join(', ')}`,
+          ).toBeLessThan(lossTolerance);
+      };
+      expectCommitted(await follow('alone', family), 'alone');
+      const weights = await scene.parametersAt('alone', steps);
+      for (const [layout, options] of Object.entries(layouts)) {
+        expectCommitted(await follow(layout, family, options), layout);
+        const difference = worstDifference(await scene.parametersAt(layout, steps), weights);
+        expect(difference, layout).toBeLessThan(weightTolerance);
+      }
+    });
+});
