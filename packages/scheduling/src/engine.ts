@@ -6,7 +6,7 @@
 import type { Plan } from './plan.ts';
 import { Cycle, type PlanOptions } from './plan-cycle.ts';
 import { Planning } from './planning.ts';
-import type { NodeLive, Snapshot, Workload } from './snapshot.ts';
+import type { ExpectedPeak, NodeLive, Snapshot, Workload } from './snapshot.ts';
 
 export class Engine {
   readonly #options: PlanOptions;
@@ -52,6 +52,11 @@ export class Engine {
   /** What each queue used lately (`QueueNode.recentUse`); those not named used nothing. */
   setRecentUse(parts: ReadonlyMap<string, number>): void {
     this.#planning.setRecentUse(parts);
+  }
+
+  /** Peaks to keep capacity for, by queue; those not named expect none. */
+  setExpected(peaks: ReadonlyMap<string, readonly ExpectedPeak[]>): void {
+    this.#planning.setExpected(peaks);
   }
 
   /** What nodes tell of themselves (`NodeState.live`), by node; those not named tell nothing. */

@@ -120,7 +120,7 @@ export class Growth {
           why.set(group, { code: 'growth_not_worth', tier: 'order' });
           break;
         }
-        const hit = this.#quotaHit(placed.queue, added(amounts, one));
+        const hit = this.#quotaHit(placed.queue, added(amounts, one), endMs);
         const member = hit === null ? placer.takeOne(requestClass, group.name, size, skip) : null;
         if (member === null) {
           why.set(group, hit ?? this.#noRoom(workload, group, size, free, skip));
@@ -178,12 +178,13 @@ export class Growth {
     return restartMs + ((leftMs + unsavedMs) * members) / (members + extra) <= WORTH_PART * leftMs;
   }
 
-  #quotaHit(queue: number, amounts: Amounts): Reason | null {
-    const { tree } = this.#planning;
+  #quotaHit(queue: number, amounts: Amounts, endMs: number): Reason | null {
+    const { ahead, nowMs, tree } = this.#planning;
     const limit = tree.limitHit(queue, amounts);
     if (limit !== null) return limitReason(tree, limit);
     const kept = tree.lendingHit(queue, amounts);
-    return kept === null ? null : lendingReason(tree, kept);
+    if (kept !== null) return lendingReason(tree, kept);
+    return ahead.refuses({ queue, devices: amounts[0]!, nowMs, endMs });
   }
 
   #noRoom(

@@ -1,3 +1,5 @@
+export { DemandForecast } from './ahead/demand-forecast.ts';
+export { type AheadOptions, PeakBook } from './ahead/peak-book.ts';
 export { canEverRun, type ClusterShape } from './can-ever-run.ts';
 export { Engine } from './engine.ts';
 export { findOffender } from './find-offender.ts';
@@ -39,6 +41,7 @@ export {
   DEFAULT_TOPOLOGY_LEVELS,
   type DataNeed,
   type DeviceState,
+  type ExpectedPeak,
   type GroupRequest,
   type NodeLive,
   type NodeState,

@@ -11,6 +11,7 @@ import { PendingOrder } from './order.ts';
 import { AHEAD_LIMIT, type Placement, type Plan, type UnblockChange, type Waiting } from './plan.ts';
 import { MakingRoom, type RoomOptions } from './making-room.ts';
 import { gangAmounts } from './gang-amounts.ts';
+import { WAIT_BOUND_MS } from './policies.ts';
 import { Planning } from './planning.ts';
 import type { LendingHit, LimitHit } from './queue-tree.ts';
 import { lendingReason, limitReason } from './quota-reason.ts';
@@ -133,6 +134,8 @@ export class Cycle {
         [lendingReason(tree, keeper)],
         this.#lendingChanges(workload, findings, keeper),
       );
+    const ahead = hit === null ? this.#keptAhead(workload) : null;
+    if (ahead !== null) return this.#wait(workload.id, [ahead]);
     const skip = this.#held.forbiddenTo(this.#planning.nowMs + cautiousRuntimeMs(workload));
     const aside = outside ?? this.#models.asideFor(workload);
     if (hit === null && aside !== null) {
@@ -148,6 +151,15 @@ export class Cycle {
       else findings.beside = { epoch: this.#held.epoch, explanation };
     }
     this.#blocked(workload, shape, findings, hit, skip);
+  }
+
+  /** A peak that others expect; who has waited too long is not held back for it any more. */
+  #keptAhead(workload: Workload): Reason | null {
+    const { ahead, nowMs, tree } = this.#planning;
+    if (nowMs - workload.createdAtMs - (workload.ranForMs ?? 0) >= WAIT_BOUND_MS) return null;
+    const queue = tree.indexOf.get(workload.queueId)!;
+    const endMs = nowMs + cautiousRuntimeMs(workload);
+    return ahead.refuses({ queue, devices: gangAmounts(workload)[0]!, nowMs, endMs });
   }
 
   #findingsOn(shape: Shape): Findings {
@@ -239,7 +251,7 @@ export class Cycle {
     const { tree } = this.#planning;
     const queue = tree.indexOf.get(workload.queueId)!;
     const amounts = gangAmounts(workload);
-    const isKept = tree.lendingHit(queue, amounts) !== null;
+    const isKept = tree.lendingHit(queue, amounts) !== null || this.#keptAhead(workload) !== null;
     if (isKept || tree.limitHits(queue, amounts).length > 1 || !this.#fitsWithoutHold(workload, findings))
       return [];
     const { id, limit, deserved, borrowing } = tree.queues[hit.queue]!;
@@ -253,7 +265,8 @@ export class Cycle {
   }
 
   #lendingChanges(workload: Workload, findings: Findings, hit: LendingHit): UnblockChange[] {
-    if (!hit.suffices || !this.#fitsWithoutHold(workload, findings)) return [];
+    const isKept = this.#keptAhead(workload) !== null;
+    if (!hit.suffices || isKept || !this.#fitsWithoutHold(workload, findings)) return [];
     const { id } = this.#planning.tree.queues[hit.queue]!;
     return [{ kind: 'lend_more', queueId: id, resource: hit.resource, by: hit.by }];
   }

@@ -3,6 +3,7 @@
  * waits. It is brought up to date workload by workload, so that a cycle after one event starts
  * from what the cycle before left behind.
  */
+import { KeptAhead } from './ahead/kept-ahead.ts';
 import type { ClusterShape } from './can-ever-run.ts';
 import { checkWorkload } from './check-workload.ts';
 import { ClusterState } from './cluster-state.ts';
@@ -14,8 +15,9 @@ import { type Amounts, exact, QueueTree, RESOURCES } from './queue-tree.ts';
 import { toClassRequest } from './request-class.ts';
 import { createShadowPrice, type Scorer } from './scorers.ts';
 import { type Asked, ShapeTable } from './shape.ts';
-import type { AllocationMember, NodeLive, Snapshot, Workload } from './snapshot.ts';
+import type { AllocationMember, ExpectedPeak, NodeLive, Snapshot, Workload } from './snapshot.ts';
 import { type Placed, type PlacedMember, Statement } from './statement.ts';
+import { withExpected, withLive, withRecentUse } from './world-facts.ts';
 
 /** So many shapes and request classes are kept for later cycles, used or not. */
 const KEPT_SHAPES = 4096;
@@ -28,6 +30,7 @@ export class Planning {
   readonly tree: QueueTree;
   readonly statement: Statement;
   readonly placer: Placer;
+  readonly ahead: KeptAhead;
   readonly workloads = new Map<string, Workload>();
   readonly lanes = new Lanes();
   /** Pending workloads that name no queue there is. */
@@ -58,6 +61,7 @@ export class Planning {
       tieRank,
     });
     this.#total = totalOf(this.state);
+    this.ahead = new KeptAhead(this.tree, this.#total[0]!);
     this.#demand = new Float64Array(this.tree.queues.length * RESOURCES);
     for (const workload of snapshot.workloads) this.upsert(workload);
   }
@@ -101,29 +105,23 @@ export class Planning {
     this.placer.classes.forget(KEPT_CLASSES);
   }
 
+  /** Peaks that queues are expected to have (`QueueNode.expected`). */
+  setExpected(peaks: ReadonlyMap<string, readonly ExpectedPeak[]>): void {
+    this.shape = withExpected(this.shape, peaks);
+    this.ahead.set(this.shape.queues);
+  }
+
   setRecentUse(parts: ReadonlyMap<string, number>): void {
     this.tree.clearRecentUse();
     for (const [id, part] of parts) {
       const queue = this.tree.indexOf.get(id);
       if (queue !== undefined) this.tree.setRecentUse(queue, part);
     }
-    this.shape = {
-      ...this.shape,
-      queues: this.shape.queues.map(({ recentUse: _before, ...queue }) => {
-        const recentUse = parts.get(queue.id);
-        return recentUse === undefined ? queue : { ...queue, recentUse };
-      }),
-    };
+    this.shape = withRecentUse(this.shape, parts);
   }
 
   setLive(live: ReadonlyMap<string, NodeLive>): void {
-    this.shape = {
-      ...this.shape,
-      nodes: this.shape.nodes.map(({ live: _before, ...node }) => {
-        const told = live.get(node.id);
-        return told === undefined ? node : { ...node, live: told };
-      }),
-    };
+    this.shape = withLive(this.shape, live);
     this.state.setLive(live);
     this.placer.classes.retie();
   }

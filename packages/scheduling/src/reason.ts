@@ -31,6 +31,7 @@ export type Reason =
       limit: number;
     }
   | { code: 'queue_keeps'; tier: 'quota'; queueId: string; resource: ResourceName; kept: number; by: number }
+  | { code: 'kept_ahead'; tier: 'quota'; queueId: string; devices: number; fromMs: number; untilMs: number }
   | {
       code: 'insufficient_capacity';
       tier: 'capacity';
@@ -107,6 +108,8 @@ const describe: Describe = {
     `Queue ${reason.queueId} is at its limit: ${amount(reason.resource, reason.used)} of ${amount(reason.resource, reason.limit)} ${RESOURCE_WORDS[reason.resource].noun} in use, ${amount(reason.resource, reason.requested)} more asked.`,
   queue_keeps: (reason) =>
     `Queue ${reason.queueId} lends no more: it keeps ${amount(reason.resource, reason.kept)} ${RESOURCE_WORDS[reason.resource].noun} for itself, ${amount(reason.resource, reason.by)} of them are missing here.`,
+  kept_ahead: (reason) =>
+    `${counted(reason.devices, 'device')} are kept for queue ${reason.queueId}, which is expected to need them from ${new Date(reason.fromMs).toISOString()} to ${new Date(reason.untilMs).toISOString()}; work that is done by then may start.`,
   insufficient_capacity: (reason) =>
     `Not enough free ${RESOURCE_WORDS[reason.resource].noun} for group "${reason.group}": ${amount(reason.resource, reason.requested)} asked, ${amount(reason.resource, reason.free)} free on nodes it may use.${reason.restingNodes === 0 ? '' : ` ${counted(reason.restingNodes, 'node')} take${reason.restingNodes === 1 ? 's' : ''} nothing new: cordoned, draining or unhealthy.`}`,
   fragmented: (reason) =>

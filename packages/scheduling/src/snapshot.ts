@@ -81,6 +81,13 @@ export interface NodeState {
   live?: NodeLive;
 }
 
+/** So many devices a queue is expected to use in all at that time. */
+export interface ExpectedPeak {
+  devices: number;
+  fromMs: number;
+  untilMs: number;
+}
+
 export interface QueueNode {
   id: string;
   /** null for a root. */
@@ -96,6 +103,8 @@ export interface QueueNode {
   lending?: Partial<ResourceVector>;
   /** What it used lately, decayed, as a part of all devices (1 = all of them for ever). */
   recentUse?: number;
+  /** What others may not have when they would still hold it then (ahead/peak-book.ts). */
+  expected?: readonly ExpectedPeak[];
   /** Its part of what nobody deserves (missing = 1). */
   weight?: Partial<ResourceVector>;
   priority?: number;

@@ -41,6 +41,13 @@ export function randomWorld(random: Random): Pick<Snapshot, 'nodes' | 'queues'> 
       ...(random.below(4) === 0 ? { borrowing: { devices: random.below(10) } } : {}),
       ...(random.below(4) === 0 ? { lending: { devices: random.below(6) } } : {}),
       ...(random.below(3) === 0 ? { recentUse: random.next() } : {}),
+      ...(random.below(6) === 0
+        ? {
+            expected: [
+              { devices: random.below(8), fromMs: 3_600_000, untilMs: 3_600_000 * (2 + random.below(4)) },
+            ],
+          }
+        : {}),
       ...(random.below(5) === 0 ? { minRuntimeMs: 600_000 } : {}),
     });
   return {

@@ -10,6 +10,8 @@ export interface HistoryJob {
   user: string;
   /** Of its kind, as people name jobs: `user-3-kind-1`. */
   name: string;
+  /** Missing = the one there is. */
+  queue?: string;
   arrivalSeconds: number;
   members: number;
   devices: number;

@@ -2,8 +2,11 @@
  * A history through the live planner, event by event: what a server would have decided, guessed and
  * told. Runtimes are learned on the way as a server learns them, and every guess is held against the truth.
  */
+import { DemandForecast } from '../../ahead/demand-forecast.ts';
+import { type AheadOptions, PeakBook } from '../../ahead/peak-book.ts';
 import { Engine } from '../../engine.ts';
 import { EventQueue } from '../../event-queue.ts';
+import { gangAmounts } from '../../gang-amounts.ts';
 import { estimateStarts } from '../../runtimes/estimate-starts.ts';
 import { type Calibration, RuntimeModel } from '../../runtimes/runtime-model.ts';
 import { StartEstimates } from '../../runtimes/start-estimates.ts';
@@ -26,27 +29,34 @@ export interface HistoryReplay {
 export interface HistoryCluster {
   nodes: number;
   devicesPerNode: number;
-  /** Order of the one queue. */
+  /** Order of every queue. */
   order?: string;
+  /** Names of the queues, where there is more than one. */
+  queues?: readonly string[];
+  /** Keep capacity ahead of peaks that come with the hour of the day or week. */
+  ahead?: AheadOptions;
   /** An operator's rules, to see what they would do. */
   rules?: readonly Rule[];
 }
+
+const ONE_QUEUE = 'main';
 
 type Happening = { kind: 'arrives' | 'ends'; job: HistoryJob };
 
 export function replayHistory(
   jobs: readonly HistoryJob[],
-  { nodes, devicesPerNode, order = 'default', rules = [] }: HistoryCluster,
+  { nodes, devicesPerNode, order = 'default', queues = [ONE_QUEUE], ahead, rules = [] }: HistoryCluster,
 ): HistoryReplay {
   const engine = new Engine({
     nowMs: 0,
     nodes: Array.from({ length: nodes }, (_, index) =>
       node(`n${String(index).padStart(4, '0')}`, devicesPerNode),
     ),
-    queues: [queue('main', { policy: order })],
+    queues: queues.map((name) => queue(name, { policy: order })),
     workloads: [],
   });
   const book = new RuleBook(rules);
+  const peaks = ahead === undefined ? null : new PeakBook(new DemandForecast(), ahead);
   const runtimes = new RuntimeModel();
   const starts = new StartEstimates();
   const events = new EventQueue<Happening>();
@@ -69,6 +79,11 @@ export function replayHistory(
       const before = engine.snapshot(nowMs);
       for (const [at, workload] of book.apply(before).entries())
         if (workload !== before.workloads[at]) engine.upsert(workload);
+    }
+    if (peaks !== null) {
+      const { workloads } = engine.snapshot(nowMs);
+      for (const name of queues) peaks.observe(name, nowMs, demandOf(workloads, name));
+      engine.setExpected(peaks.expected(nowMs, nodes * devicesPerNode));
     }
     const plan = engine.plan(nowMs);
     for (const { workloadId, members } of plan.placements) {
@@ -104,6 +119,14 @@ export function replayHistory(
   };
 }
 
+/** Devices it uses or waits for. */
+function demandOf(workloads: readonly Workload[], queueId: string): number {
+  return workloads.reduce(
+    (sum, workload) => sum + (workload.queueId === queueId ? gangAmounts(workload)[0]! : 0),
+    0,
+  );
+}
+
 function askOf(job: HistoryJob): { keys: string[]; limitSeconds: number } {
   return {
     keys: [`${job.user} ${job.name} ${job.devices}x${job.members}`, `${job.user} ${job.name}`, job.user],
@@ -115,7 +138,7 @@ function toWorkload(job: HistoryJob, runtimes: RuntimeModel): Workload {
   const guess = runtimes.guess(askOf(job));
   return {
     id: job.id,
-    queueId: 'main',
+    queueId: job.queue ?? ONE_QUEUE,
     tenantId: job.user,
     priority: 0,
     createdAtMs: job.arrivalSeconds * 1000,
