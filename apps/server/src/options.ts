@@ -2,8 +2,11 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { parseS3Address, readS3Environment } from '@gantry/blobs/s3';
 import { GantryError } from '@gantry/contract';
 import { type KeepPolicy, parseKeepPolicy } from '@gantry/control';
+import { parseByteSize } from '@gantry/kit';
+import type { S3Options } from './job-data/s3-volumes.ts';
 
 export interface ServerOptions {
   readonly dataDir: string;
@@ -19,6 +22,7 @@ export interface ServerOptions {
   readonly deviceCheckSeconds: number;
   /** How long logs, checkpoints and the like are kept. */
   readonly keep: KeepPolicy;
+  readonly s3: S3Options;
   /** The operator's prices, JSON. */
   readonly pricesFile: string | undefined;
 }
@@ -51,6 +55,8 @@ export function readOptions(
       'device-check-seconds': { type: 'string', default: '30' },
       keep: { type: 'string' },
       prices: { type: 'string' },
+      's3-volumes': { type: 'string' },
+      's3-cache': { type: 'string' },
     },
   });
   const port = portOf('--port', values.port);
@@ -83,7 +89,21 @@ export function readOptions(
     deviceCheckSeconds,
     pricesFile: values.prices ?? env['GANTRY_PRICES'],
     keep: parseKeepPolicy(values.keep ?? env['GANTRY_KEEP']),
+    s3: s3Of(
+      values['s3-volumes'] ?? env['GANTRY_S3_VOLUMES'],
+      values['s3-cache'] ?? env['GANTRY_S3_CACHE'],
+      env,
+    ),
   };
+}
+
+function s3Of(volumes = '', cache = '50GiB', env: NodeJS.ProcessEnv): S3Options {
+  const openPrefixes = volumes.split(',').filter((each) => each !== '');
+  for (const each of openPrefixes) parseS3Address(each);
+  const cacheBytes = parseByteSize(cache);
+  if (cacheBytes === undefined)
+    throw new GantryError('bad_request', `--s3-cache ${cache} is no size`, { hint: 'as in 50GiB' });
+  return { settings: readS3Environment(env), openPrefixes, cacheBytes };
 }
 
 function portOf(flag: string, value: string): number {

@@ -25,12 +25,14 @@ import {
 } from '@gantry/control';
 import { systemClock } from '@gantry/kit';
 import { createLocalRunner, probeIsolation, toIsolationFacts } from '@gantry/runners';
+import type { Runner } from '@gantry/ports';
 import { openStore } from '@gantry/store';
 import { followFeed, pumpWorkers } from './background.ts';
 import { claimDataDir, writeServerFile } from './data-dir.ts';
 import { createHttpServer, readTls } from './http/index.ts';
 import { createLocalInventory } from '@gantry/runners/inventory';
 import { createJobFiles } from './job-data/create-job-files.ts';
+import { createS3Volumes } from './job-data/s3-volumes.ts';
 import { loadVaultKey } from './job-data/vault-key.ts';
 import { openGrpc } from './open-grpc.ts';
 import { filesBelongTo } from './files-owner.ts';
@@ -52,7 +54,12 @@ export interface Server extends AsyncDisposable {
   readonly platform: Platform;
 }
 
-export async function serve(options: ServerOptions, logger: Logger): Promise<Server> {
+/** Parts that a server may be given instead of its own; whoever gives one disposes of it. */
+export interface GivenParts {
+  readonly runner?: Runner;
+}
+
+export async function serve(options: ServerOptions, logger: Logger, given: GivenParts = {}): Promise<Server> {
   const tls = options.tls === undefined ? undefined : await readTls(options.tls);
   await using stack = new AsyncDisposableStack();
   const dataDir = stack.use(await claimDataDir(options.dataDir));
@@ -69,13 +76,15 @@ export async function serve(options: ServerOptions, logger: Logger): Promise<Ser
   const store = watchWrites(opened);
   const blobs = createBlobStore(join(dataDir.path, 'blobs'));
   const isolation = probeIsolation();
-  const runner = stack.use(
-    createLocalRunner({
-      workersDir: join(dataDir.path, 'workers'),
-      nodePath: process.execPath,
-      isolation,
-    }),
-  );
+  const runner =
+    given.runner ??
+    stack.use(
+      createLocalRunner({
+        workersDir: join(dataDir.path, 'workers'),
+        nodePath: process.execPath,
+        isolation,
+      }),
+    );
   const log = {
     info: (fields: object, message: string) => logger.info(fields, message),
     warn: (fields: object, message: string) => logger.warn(fields, message),
@@ -89,6 +98,7 @@ export async function serve(options: ServerOptions, logger: Logger): Promise<Ser
     log,
     places: createPlaces(dataDir.path, blobs),
     jobFiles: createJobFiles(dataDir.path, blobs),
+    s3Volumes: createS3Volumes(dataDir.path, options.s3),
     prices: createPriceBook(await readPriceList(options.pricesFile)),
     vault: createVault(await loadVaultKey(dataDir.path)),
     workerCommand: (kind) => [process.execPath, workerEntry(), kind],
@@ -143,7 +153,6 @@ export async function serve(options: ServerOptions, logger: Logger): Promise<Ser
   const stopping = new AbortController();
   stack.defer(() => stopping.abort());
   void followFeed(platform, stopping.signal, logger);
-  void pumpWorkers(platform, stopping.signal, logger);
   void localNode.watch(options.deviceCheckSeconds, stopping.signal, (deviceIds) =>
     evictWork(deps, { jobs, endpoints }, leaveDevices(deviceIds)),
   );
@@ -201,6 +210,8 @@ export async function serve(options: ServerOptions, logger: Logger): Promise<Ser
 
   // What was alive when the last server ended is alive now: adopt it before anything new is placed.
   await adoptAll(platform);
+  // Only now: what ended while no server was there is told once, and must find who waits for it.
+  void pumpWorkers(platform, stopping.signal, logger);
 
   if (await filesBelongTo(dataDir.path, access.tenantId)) {
     const files = createKeptFiles(dataDir.path);

@@ -1,6 +1,7 @@
 /** What the rules need from the world; joined in apps/server. */
 import type { Clock } from '@gantry/kit';
 import type { BlobStore, Runner, Store } from '@gantry/ports';
+import type { S3Volumes } from './jobs/s3-volumes.ts';
 import type { PriceBook } from './ledger/price-book.ts';
 import type { Vault } from './secrets/vault.ts';
 
@@ -87,6 +88,7 @@ export interface Deps {
   readonly log: Log;
   readonly places: Places;
   readonly jobFiles: JobFiles;
+  readonly s3Volumes: S3Volumes;
   readonly vault: Vault;
   readonly prices: PriceBook;
   /** argv that starts `apps/worker` with a kind: `[node, main.ts, kind]`. */

@@ -147,7 +147,7 @@ describe('volumes', () => {
     [{ hostPath: '/no/such/folder', mount: 'x' }, /there is no/],
     [{ hostPath: 'relative', mount: 'x' }, /absolute/],
     [{ nfs: 'filer:/export', mount: 'x' }, /not mounted/],
-    [{ s3: 's3://bucket/prefix', mount: 'x' }, /S3/],
+    [{ s3: 'bucket/prefix', mount: 'x' }, /S3/],
     [{ hostPath: '/tmp', mount: '/no/such/place' }, /there is no .* to mount at/],
     [{ hostPath: '/tmp', mount: '../up' }, /without ".."/],
     [{ hostPath: '/tmp', mount: '/' }, /not the root/],

@@ -35,7 +35,10 @@ export interface AskOptions {
   readonly signal?: AbortSignal;
 }
 
-export async function startMemoryServer(args: readonly string[] = ['--memory']): Promise<MemoryServer> {
+export async function startMemoryServer(
+  args: readonly string[] = ['--memory'],
+  env: NodeJS.ProcessEnv = {},
+): Promise<MemoryServer> {
   const dataDir = await mkdtemp(join(tmpdir(), 'gantry-http-'));
   const wrongs: string[] = [];
   const errorLog = {
@@ -44,7 +47,7 @@ export async function startMemoryServer(args: readonly string[] = ['--memory']):
     },
   };
   const server = await serve(
-    readOptions(['--data-dir', dataDir, '--port', '0', ...args], {}, process.getuid?.()),
+    readOptions(['--data-dir', dataDir, '--port', '0', ...args], env, process.getuid?.()),
     pino({ level: 'error' }, errorLog),
   );
   const operatorKey = (await readFile(join(dataDir, 'keys', 'operator.key'), 'utf8')).trim();

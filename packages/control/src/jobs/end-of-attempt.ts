@@ -23,7 +23,7 @@ export interface AttemptEnd {
   readonly outputs: Pick<JobStatusRecord, 'outputs' | 'notes'>;
   readonly progress: Progress | undefined;
   /** The ranks ended well, and yet the job did not get what it asked for. */
-  readonly problem?: { readonly message: string; readonly hint: string };
+  readonly problem?: { readonly message: string; readonly hint: string; readonly isUsers?: boolean };
 }
 
 export function endOfAttempt(
@@ -39,7 +39,8 @@ export function endOfAttempt(
     row.state === 'stopping' ? (attempt.stopReason ?? 'cancelled') : attempt.stopReason,
   );
   const { problem } = end;
-  const after = problem === undefined ? afterExit(job, before, exitClass) : spoiltEnd(before);
+  const after =
+    problem === undefined ? afterExit(job, before, exitClass) : spoiltEnd(before, problem.isUsers === true);
   const worst = end.exits.find((exit) => exit.exitClass === exitClass);
   const isDone = exitClass === 'done' && problem === undefined;
   const facts = isDone ? settled(end.facts) : end.facts;
@@ -77,9 +78,9 @@ export function endOfAttempt(
 }
 
 /** Trying again by itself would do the whole work again and meet the same end. */
-const spoiltEnd = ({ userRetriesUsed, platformRestarts }: JobStatusRecord): AfterExit => ({
+const spoiltEnd = ({ userRetriesUsed, platformRestarts }: JobStatusRecord, isUsers: boolean): AfterExit => ({
   state: 'failed',
-  exitClass: 'infrastructure',
+  exitClass: isUsers ? 'user_error' : 'infrastructure',
   userRetriesUsed,
   platformRestarts,
 });

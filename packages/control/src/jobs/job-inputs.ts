@@ -5,6 +5,7 @@ import type { Deps } from '../deps.ts';
 import { secretUses } from '../secrets/secret-use.ts';
 import type { AttemptRecord, JobSpecRecord } from './job-record.ts';
 import { isPlatformVariable } from './platform-variables.ts';
+import { s3VolumeDir } from './s3-volumes.ts';
 import { volumeMounts } from './volume-mounts.ts';
 
 /** Where the command runs: the unpacked upload of this attempt, the directory that was named, or the run's own. */
@@ -66,12 +67,20 @@ export async function inputProblems(
   }
   if (spec.upload === undefined && spec.workdir !== undefined)
     problems.push(...(await workdirProblems(deps, spec.workdir)));
+  for (const [index, { secret }] of spec.volumes.entries())
+    if (secret !== undefined && (await tx.byName('secret', tenantId, secret)) === undefined)
+      problems.push({
+        path: `volumes.${index}.secret`,
+        message: `there is no secret "${secret}"`,
+        hint: `gantry secret set ${secret} < ~/.aws/credentials`,
+      });
   const record = { id: job.id, spec: { job: spec } as JobSpecRecord };
   const { problems: inVolumes } = await volumeMounts(
     deps,
     tenantId,
     spec,
     workDirOf(deps, record, { id: 'att' }),
+    (index) => s3VolumeDir(deps, job.id, 'att', index),
   );
   return [...problems, ...inVolumes];
 }

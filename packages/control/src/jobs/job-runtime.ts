@@ -5,6 +5,7 @@
  */
 import type { WorkerReport } from '@gantry/contract';
 import type { Row, WorkerEvent } from '@gantry/ports';
+import { createDeferred } from '@gantry/kit';
 import { type Deps, isoNow } from '../deps.ts';
 import type { Hub } from '../hub.ts';
 import { type KeyedMutex, createKeyedMutex } from '../keyed-mutex.ts';
@@ -26,6 +27,7 @@ import { type LogFollower, followLogProgress } from './follow-log-progress.ts';
 import { type LiveAttempt, createLiveAttempt, notStarted } from './live-attempt.ts';
 import { type Progress, mergeProgress, mergeSeen } from './live-progress.ts';
 import { moveJob } from './move-job.ts';
+import { removeS3Volumes, storeS3Volumes } from './s3-volumes.ts';
 import { startAttempt } from './start-attempt.ts';
 import { parseWorkerId, workerIdOf } from './worker-id.ts';
 
@@ -57,18 +59,29 @@ export function createJobRuntime(deps: Deps, hub: Hub): JobRuntime {
     hub.changed('scheduler');
   };
 
-  const ensureStarted = (jobId: string): Promise<void> =>
+  const start = (jobId: string, onPreparing: () => void): Promise<void> =>
     mutex.run(jobId, async () => {
       const row = await readJob(jobId);
       if (row === undefined || !['starting', 'running', 'stopping'].includes(row.state)) return;
       const attempt = currentAttempt(row.status as JobStatusRecord);
       if (attempt === undefined || live.has(attempt.id)) return;
-      live.set(attempt.id, createLiveAttempt(deps, row, attempt));
+      const prepared = createLiveAttempt(deps, row, attempt);
+      live.set(attempt.id, prepared);
+      const preparation = {
+        signal: AbortSignal.any([stopped.signal, prepared.preparation.signal]),
+        tell: (note: string | undefined): void => {
+          prepared.preparing = note;
+          hub.changed(`job:${jobId}`);
+          onPreparing();
+        },
+      };
       try {
         if (row.state === 'stopping') await stopRanks(jobId, attempt, graceOf(row));
         // A worker that was begun is not begun again, so a database that goes away on the way is waited for.
-        else await stored(() => startAttempt(deps, row, attempt));
+        else await stored(() => startAttempt(deps, row, attempt, preparation));
       } catch (error) {
+        // The next server goes on with what this one began.
+        if (stopped.signal.aborted) return void live.delete(attempt.id);
         deps.log.error(
           { jobId, attemptId: attempt.id, error: String(error) },
           'an attempt could not be started',
@@ -84,6 +97,16 @@ export function createJobRuntime(deps: Deps, hub: Hub): JobRuntime {
       }
     });
 
+  /** Inputs may take long to fetch; whoever asked need not wait for that, and a stop ends it. */
+  const ensureStarted = (jobId: string): Promise<void> => {
+    const isPreparing = createDeferred<void>();
+    const started = start(jobId, isPreparing.resolve);
+    started.catch((error: unknown) =>
+      deps.log.error({ jobId, error: String(error) }, 'a job could not be started'),
+    );
+    return Promise.race([started, isPreparing.promise]);
+  };
+
   /** The ranks' workers that were begun. */
   const knownOf = async ({ id, placement }: AttemptRecord): Promise<ReadonlySet<string>> => {
     const ids = placement.map(({ rank }) => workerIdOf(id, rank));
@@ -97,14 +120,16 @@ export function createJobRuntime(deps: Deps, hub: Hub): JobRuntime {
     for (const { rank } of attempt.placement) {
       const workerId = workerIdOf(attempt.id, rank);
       if (known.has(workerId)) await deps.runner.stop(workerId, { graceMs });
-      else entry?.exits.set(rank, { exitClass: 'preempted', message: 'never started', stderrTail: [] });
+      else if (entry?.exits.has(rank) === false)
+        entry.exits.set(rank, { exitClass: 'preempted', message: 'never started', stderrTail: [] });
     }
     if (entry?.exits.size === entry?.ranks) await finishIfEnded(attempt.id);
     changed(jobId);
   };
 
-  const stop: JobRuntime['stop'] = (jobId, reason) =>
-    mutex.run(jobId, async () => {
+  const stop: JobRuntime['stop'] = (jobId, reason) => {
+    for (const entry of live.values()) if (entry.jobId === jobId) entry.preparation.abort();
+    return mutex.run(jobId, async () => {
       let grace = 0;
       const row = await stored(() =>
         moveJob(deps, jobId, (before, status) => {
@@ -118,6 +143,7 @@ export function createJobRuntime(deps: Deps, hub: Hub): JobRuntime {
       const attempt = row === undefined ? undefined : currentAttempt(row.status as JobStatusRecord);
       if (attempt !== undefined) await stopRanks(jobId, attempt, grace);
     });
+  };
 
   const onReport = (entry: LiveAttempt, report: WorkerReport): void => {
     if (report.type === 'progress') entry.hasReports = true;
@@ -179,14 +205,22 @@ export function createJobRuntime(deps: Deps, hub: Hub): JobRuntime {
     if (found !== undefined && attempt?.id === attemptId) {
       const isDone = exits.every(({ exitClass }) => exitClass === 'done');
       const model = isDone ? await storeJobModel(deps, found, entry.facts.artifact) : undefined;
-      const problem = model !== undefined && 'message' in model ? model : undefined;
+      const volumes = await storeS3Volumes(deps, found, attempt, stopped.signal);
+      const unkept = model !== undefined && 'message' in model ? model : undefined;
+      const problem = unkept ?? (isDone ? volumes.problem : undefined);
+      const outputs = isDone ? await collectOutputs(deps, found, attempt) : {};
+      const notes = [
+        ...(outputs.notes ?? []),
+        ...volumes.notes,
+        ...(volumes.problem === undefined ? [] : [`${volumes.problem.message}; ${volumes.problem.hint}`]),
+      ];
       const wallMs = Date.parse(at) - Date.parse(attempt.placedAt);
       const end = {
         at,
         heldMs: heldTimeMs(wallMs, countedTimeMs(entry, endedMs, wallMs)),
         exits,
         facts: entry.facts,
-        outputs: isDone ? await collectOutputs(deps, found, attempt) : {},
+        outputs: { ...outputs, ...(notes.length === 0 ? {} : { notes }) },
         progress: progress.get(entry.jobId),
         ...(problem === undefined ? {} : { problem }),
       };
@@ -208,6 +242,7 @@ export function createJobRuntime(deps: Deps, hub: Hub): JobRuntime {
           },
         ),
       );
+      if (volumes.problem === undefined) await removeS3Volumes(deps, found, attempt);
     }
     live.delete(attemptId);
     // Written down for good: no later server needs to hear of it, and what is kept of it may age.
@@ -257,7 +292,10 @@ export function createJobRuntime(deps: Deps, hub: Hub): JobRuntime {
     notesOf: (jobId) =>
       [...live.values()]
         .filter((entry) => entry.jobId === jobId)
-        .flatMap(({ facts }) => settled(facts).notes),
+        .flatMap(({ facts, preparing }) => [
+          ...(preparing === undefined ? [] : [preparing]),
+          ...settled(facts).notes,
+        ]),
     idle: () => mutex.idle(),
     [Symbol.asyncDispose]: async () => {
       stopped.abort();

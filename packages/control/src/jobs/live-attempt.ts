@@ -20,6 +20,10 @@ export interface LiveAttempt {
   /** Its own words about its progress count for more than what is read in its log. */
   hasReports: boolean;
   log?: LogFollower;
+  /** Ends what is done before the ranks start. */
+  readonly preparation: AbortController;
+  /** How far that is, in words. */
+  preparing?: string | undefined;
 }
 
 export const createLiveAttempt = (deps: Deps, row: Row, attempt: AttemptRecord): LiveAttempt => ({
@@ -32,6 +36,7 @@ export const createLiveAttempt = (deps: Deps, row: Row, attempt: AttemptRecord):
   facts: noFacts,
   isStopping: row.state === 'stopping',
   hasReports: (row.spec as JobSpecRecord).job.train !== undefined,
+  preparation: new AbortController(),
 });
 
 function countedPlacement(deps: Deps, { placedAt }: AttemptRecord): number | undefined {

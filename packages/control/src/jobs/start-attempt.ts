@@ -4,14 +4,26 @@ import type { NodeSpecRecord } from '../nodes/node-record.ts';
 import type { Deps } from '../deps.ts';
 import { openSecrets } from '../secrets/secrets.ts';
 import { type UploadSpecRecord, workDirOf } from './job-inputs.ts';
+import { fetchS3Volumes, s3VolumeDir } from './s3-volumes.ts';
 import { volumeMounts } from './volume-mounts.ts';
 import type { AttemptRecord, JobSpecRecord } from './job-record.ts';
 import { networkFacts } from './network-facts.ts';
 import { type RankPlace, workerEnvironment } from './worker-environment.ts';
 import { workerIdOf } from './worker-id.ts';
 
+/** Says so before what may take long, and gives it up when it is told to. */
+export interface Preparation {
+  readonly signal: AbortSignal;
+  tell(note: string | undefined): void;
+}
+
 /** Starts every rank of an attempt. The runner refuses a worker it has started before, so this may be repeated. */
-export async function startAttempt(deps: Deps, row: Row, attempt: AttemptRecord): Promise<void> {
+export async function startAttempt(
+  deps: Deps,
+  row: Row,
+  attempt: AttemptRecord,
+  preparation: Preparation,
+): Promise<void> {
   const { job } = row.spec as JobSpecRecord;
   const { specFile } = await deps.places.prepareAttempt({
     jobId: row.id,
@@ -25,7 +37,7 @@ export async function startAttempt(deps: Deps, row: Row, attempt: AttemptRecord)
   // What runs already has its inputs; a secret deleted meanwhile is no reason to end it.
   const begun = await deps.runner.list(places.map(({ rank }) => workerIdOf(attempt.id, rank)));
   const isAdopted = begun.length === places.length;
-  const inputs = isAdopted ? {} : await prepareInputs(deps, row, cwd);
+  const inputs = isAdopted ? {} : await prepareInputs(deps, row, attempt, cwd, preparation);
   for (const place of places) {
     const workerId = workerIdOf(attempt.id, place.rank);
     const workerDir = deps.places.workerDir(workerId);
@@ -66,14 +78,21 @@ export async function startAttempt(deps: Deps, row: Row, attempt: AttemptRecord)
 async function prepareInputs(
   deps: Deps,
   row: Row,
+  attempt: AttemptRecord,
   cwd: string,
+  preparation: Preparation,
 ): Promise<Pick<WorkerSpec, 'secretEnv' | 'mounts'>> {
   const { job } = row.spec as JobSpecRecord;
   const secretEnv = await openSecrets(deps, row.tenantId, job);
   if (job.upload !== undefined) await unpackUpload(deps, job.upload, cwd);
-  const { mounts, problems } = await volumeMounts(deps, row.tenantId, job, cwd);
+  const { mounts, problems } = await volumeMounts(deps, row.tenantId, job, cwd, (index) =>
+    s3VolumeDir(deps, row.id, attempt.id, index),
+  );
   const [problem] = problems;
-  if (problem === undefined) return { secretEnv, mounts };
+  if (problem === undefined) {
+    await fetchS3Volumes(deps, row, attempt, preparation);
+    return { secretEnv, mounts };
+  }
   const { hint } = problem;
   throw new GantryError('data_missing', problem.message, hint === undefined ? {} : { hint });
 }

@@ -8,13 +8,12 @@ import type { Deps } from '../deps.ts';
 
 type Source = { readonly path: string } | { readonly problem: string; readonly hint: string };
 
-async function sourceOf(deps: Deps, tenantId: string, volume: Volume): Promise<Source> {
+async function sourceOf(deps: Deps, tenantId: string, volume: Volume, s3Dir: string): Promise<Source> {
   if (volume.name !== undefined) return { path: await deps.jobFiles.namedVolume(tenantId, volume.name) };
-  if (volume.s3 !== undefined)
-    return {
-      problem: 'S3 prefixes cannot be mounted on this server',
-      hint: 'copy it in the command, or mount it on the machine and name its hostPath',
-    };
+  if (volume.s3 !== undefined) {
+    const problem = deps.s3Volumes.problemWith(volume.s3);
+    return problem === undefined ? { path: s3Dir } : { problem: problem.message, hint: problem.hint ?? '' };
+  }
   if (volume.nfs !== undefined) {
     const path = await deps.jobFiles.nfsMountPoint(volume.nfs);
     return path === undefined
@@ -32,11 +31,13 @@ async function sourceOf(deps: Deps, tenantId: string, volume: Volume): Promise<S
     : { problem: `there is no "${path}" on this machine`, hint: 'make it, or correct the path' };
 }
 
+/** `s3DirOf`: where the volume of this number is fetched to. */
 export async function volumeMounts(
   deps: Deps,
   tenantId: string,
   spec: Pick<JobSpec, 'volumes'>,
   workDir: string,
+  s3DirOf: (index: number) => string,
 ): Promise<{ readonly mounts: readonly WorkerMount[]; readonly problems: readonly ErrorProblem[] }> {
   const mounts: WorkerMount[] = [];
   const problems: ErrorProblem[] = [];
@@ -50,7 +51,7 @@ export async function volumeMounts(
       });
       continue;
     }
-    const source = await sourceOf(deps, tenantId, volume);
+    const source = await sourceOf(deps, tenantId, volume, s3DirOf(index));
     const target = absolute(volume.mount, workDir);
     if ('problem' in source) problems.push({ path: at, message: source.problem, hint: source.hint });
     else if (mounts.some((mount) => mount.target === target))

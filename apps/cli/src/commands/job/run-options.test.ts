@@ -22,7 +22,18 @@ describe('options of job run', () => {
       readOnly: true,
     });
     expect(volumeOption('cache:/cache:rw')).toEqual({ name: 'cache', mount: '/cache', readOnly: false });
-    for (const bad of ['data', ':data', '/a:b:wr', '/a:b:rw:c'])
+    expect(volumeOption('s3://bucket/a:data')).toEqual({
+      s3: 's3://bucket/a',
+      mount: 'data',
+      readOnly: true,
+    });
+    expect(volumeOption('s3://bucket/a:/data:rw:secret=aws')).toEqual({
+      s3: 's3://bucket/a',
+      mount: '/data',
+      readOnly: false,
+      secret: 'aws',
+    });
+    for (const bad of ['data', ':data', '/a:b:wr', '/a:b:rw:c', 's3://b/a', '/a:b:secret=x'])
       expect(() => volumeOption(bad), bad).toThrow('SOURCE:MOUNT');
   });
 });

@@ -26,11 +26,22 @@ export function secretOption(text: string): string | { name: string; env: string
   return env === undefined ? name : { name, env };
 }
 
-/** `SOURCE:MOUNT[:rw]`: a source with a slash in front is a folder of the machine, else a volume's name. */
+/**
+ * `SOURCE:MOUNT[:rw]`: a source with a slash in front is a folder of the machine, `s3://…` a prefix, else it is a
+ * volume's name. After a prefix `:secret=NAME` says which secret holds the credentials.
+ */
 export function volumeOption(text: string): Volume {
-  const [source = '', mount = '', mode = 'ro', ...rest] = text.split(':');
-  if (source === '' || mount === '' || rest.length > 0 || (mode !== 'ro' && mode !== 'rw'))
-    throw new InvalidArgumentError('It is SOURCE:MOUNT or SOURCE:MOUNT:rw, as in /data/corpus:data.');
-  const readOnly = mode === 'ro';
+  const [, scheme = '', words = ''] = /^(s3:\/\/)?(.*)$/s.exec(text) ?? [];
+  const [source = '', mount = '', ...rest] = words.split(':');
+  const secret = rest.find((word) => word.startsWith('secret='))?.slice('secret='.length);
+  const modes = rest.filter((word) => !word.startsWith('secret='));
+  const isKnown = modes.length <= 1 && ['ro', 'rw'].includes(modes[0] ?? 'ro');
+  if (source === '' || mount === '' || !isKnown || (secret !== undefined && scheme === ''))
+    throw new InvalidArgumentError(
+      'It is SOURCE:MOUNT or SOURCE:MOUNT:rw, as in /data/corpus:data or s3://bucket/corpus:data:secret=NAME.',
+    );
+  const readOnly = modes[0] !== 'rw';
+  if (scheme !== '')
+    return { s3: `${scheme}${source}`, mount, readOnly, ...(secret === undefined ? {} : { secret }) };
   return source.startsWith('/') ? { hostPath: source, mount, readOnly } : { name: source, mount, readOnly };
 }

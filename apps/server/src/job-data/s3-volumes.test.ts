@@ -1,0 +1,161 @@
+/** Volumes from S3 on the real server: an S3 server of real HTTP, signatures checked, and jobs that read and write. */
+import { existsSync, globSync } from 'node:fs';
+import { type S3Double, startS3Double } from '@gantry/blobs/testing';
+import { type Job, type JobSpecInput, isTerminal } from '@gantry/contract';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { type MemoryServer, startMemoryServer } from '../testing/memory-server.ts';
+
+let double: S3Double;
+let home: MemoryServer;
+beforeAll(async () => {
+  double = await startS3Double();
+  const { endpoint, credentials } = double.settings;
+  home = await startMemoryServer(['--memory', '--s3-volumes', 's3://data/open', '--s3-cache', '1MiB'], {
+    AWS_ENDPOINT_URL: endpoint,
+    AWS_ACCESS_KEY_ID: credentials?.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: credentials?.secretAccessKey,
+  });
+  const value = `[default]\naws_access_key_id = ${credentials?.accessKeyId}\naws_secret_access_key = ${credentials?.secretAccessKey}\n`;
+  await home.operator.call('secrets.set', { params: { name: 's3' }, body: { value } });
+  await home.operator.call('secrets.set', {
+    params: { name: 's3-wrong' },
+    body: { value: value.replace('secret+key', 'other+key') },
+  });
+}, 60_000);
+afterEach(() => {
+  double.faultOf = () => undefined;
+});
+afterAll(async () => {
+  await home[Symbol.asyncDispose]();
+  await double[Symbol.asyncDispose]();
+});
+
+const submit = (spec: JobSpecInput): Promise<Job> => home.operator.call('jobs.submit', { body: spec });
+async function until(name: string, fits: (job: Job) => boolean): Promise<Job> {
+  for await (const { event, data } of home.operator.watch('jobs.watch', { params: { name } }))
+    if (event === 'job' && fits(data as Job)) return data as Job;
+  throw new Error('the watch ended early');
+}
+const run = async (spec: JobSpecInput): Promise<Job> =>
+  until((await submit(spec)).name, ({ state }) => isTerminal(state));
+const logOf = async (name: string): Promise<string> =>
+  Buffer.concat(
+    await Array.fromAsync(home.operator.log('jobs.logs', { params: { name }, query: { stream: 'stdout' } })),
+  ).toString();
+const factsOf = async (name: string, type: string): Promise<readonly unknown[]> =>
+  (await home.operator.call('jobs.events', { params: { name }, query: { limit: 100 } })).items
+    .filter((event) => event.type === type)
+    .map(({ reason }) => reason);
+const volume = { s3: 's3://data/corpus', secret: 's3', mount: 'in' };
+
+describe('a volume from S3', () => {
+  const canMount = (): boolean => home.server.platform.deps.runner.facts.mounts;
+  const mounted = (name: string, test: () => Promise<void>): void =>
+    it(name, async (context) => {
+      context.skip(!canMount(), 'this machine allows no mount namespace');
+      double.buckets.get('data')?.clear();
+      double.put('data', 'corpus/a.txt', 'alpha');
+      double.put('data', 'corpus/deep/b.txt', 'beta');
+      double.put('data', 'open/hello', 'for everybody');
+      await test();
+    });
+
+  mounted(
+    'is a folder of its objects, read-only, fetched once for many jobs, and gone after them',
+    async () => {
+      const job = await run({
+        command: 'cat in/a.txt in/deep/b.txt; touch in/new || echo " denied"',
+        volumes: [volume],
+      });
+      expect(job).toMatchObject({ state: 'succeeded' });
+      expect(job.notes).toBeUndefined();
+      expect(await logOf(job.name)).toBe('alphabeta denied\n');
+      expect(await factsOf(job.name, 'job.volume_fetched')).toEqual([
+        { url: volume.s3, files: 2, bytes: 9, cachedBytes: 0, tookMs: expect.any(Number) },
+      ]);
+      const again = await run({ command: 'cat /corpus/a.txt', volumes: [{ ...volume, mount: '/corpus' }] });
+      expect(await logOf(again.name)).toBe('alpha');
+      expect(await factsOf(again.name, 'job.volume_fetched')).toMatchObject([{ cachedBytes: 9 }]);
+      const { dataDir } = home.server.platform;
+      await expect
+        .poll(() => globSync('runs/*/attempts/*/volumes', { cwd: dataDir }), { timeout: 30_000 })
+        .toEqual([]);
+    },
+  );
+
+  mounted('that may be written is written back, also when the job fails', async () => {
+    const writable = { ...volume, readOnly: false };
+    const job = await run({
+      command: 'echo more >> in/a.txt; echo made > in/c.txt; exit 3',
+      volumes: [writable],
+    });
+    expect(job).toMatchObject({ state: 'failed', exitClass: 'user_error' });
+    expect(double.text('data', 'corpus/a.txt')).toBe('alphamore\n');
+    expect(double.text('data', 'corpus/c.txt')).toBe('made\n');
+    expect(await factsOf(job.name, 'job.volume_stored')).toEqual([{ url: volume.s3, files: 2, bytes: 15 }]);
+  });
+
+  mounted('that cannot be written back fails the job and keeps the files', async () => {
+    double.faultOf = ({ method }) => (method === 'PUT' ? { status: 403, code: 'AccessDenied' } : undefined);
+    const job = await run({
+      command: 'echo precious > in/c.txt',
+      volumes: [{ ...volume, readOnly: false }],
+    });
+    expect(job).toMatchObject({
+      state: 'failed',
+      exitClass: 'user_error',
+      exitMessage: expect.stringMatching(/could not be kept/),
+    });
+    const dir = /lie in (\S+)/.exec(job.hint ?? '')?.[1] ?? '';
+    expect(existsSync(`${dir}/c.txt`)).toBe(true);
+  });
+
+  mounted('needs no secret where the operator opened the prefix, and one everywhere else', async () => {
+    const open = await run({ command: 'cat in/hello', volumes: [{ s3: 's3://data/open', mount: 'in' }] });
+    expect(await logOf(open.name)).toBe('for everybody');
+    const closed = await run({ command: 'true', volumes: [{ s3: 's3://data/corpus', mount: 'in' }] });
+    expect(closed).toMatchObject({ state: 'failed', exitClass: 'user_error' });
+    expect(closed.hint).toMatch(/name a secret/);
+  });
+
+  it.each([
+    [{ ...volume, s3: 's3://no-such-bucket/x' }, /no such bucket/],
+    [{ ...volume, s3: 's3://data/nothing-here' }, /nothing at/],
+    [{ ...volume, secret: 's3-wrong' }, /refused the credentials/],
+  ])('%j is the user’s to put right', async (wrong, message) => {
+    const job = await run({ command: 'true', volumes: [wrong], retries: 0 });
+    expect(job).toMatchObject({ state: 'failed', exitClass: canMount() ? 'user_error' : expect.anything() });
+    if (canMount()) expect(job.exitMessage).toMatch(message);
+    expect(JSON.stringify(job)).not.toContain(double.settings.credentials?.secretAccessKey);
+  });
+
+  it.each([
+    [{ ...volume, s3: 'data/corpus' }, /names no S3 prefix/],
+    [{ ...volume, secret: 'no-such' }, /there is no secret/],
+    [{ hostPath: '/tmp', secret: 's3', mount: 'in' }, /is for volumes from s3/],
+  ])('%j is refused when it is submitted', async (wrong, message) => {
+    const { status, body } = await home.ask('POST', '/api/v1/jobs', {
+      key: home.operatorKey,
+      body: { command: 'true', volumes: [wrong] },
+    });
+    expect(status).toBe(422);
+    expect(JSON.stringify(body.error)).toMatch(canMount() ? message : /./);
+  });
+
+  mounted('of a server that is away is tried again without costing the user a retry', async () => {
+    let left = 7;
+    double.faultOf = () => (left-- > 0 ? { status: 503, code: 'SlowDown' } : undefined);
+    const job = await run({ command: 'cat in/a.txt', volumes: [volume], retries: 0 });
+    expect(job).toMatchObject({ state: 'succeeded' });
+    expect(job.attempts.map(({ exitClass }) => exitClass)).toEqual(['infrastructure', 'done']);
+  });
+
+  mounted('that takes for ever does not hold up a cancel, and says how far it is', async () => {
+    double.put('data', 'corpus/stuck', 'x'.repeat(5_000));
+    double.faultOf = ({ key }) => (key === 'corpus/stuck' ? { stallAfterBytes: 100 } : undefined);
+    const { name } = await submit({ command: 'true', volumes: [volume] });
+    await until(name, ({ notes }) => notes?.some((note) => note.startsWith('fetching s3://')) === true);
+    await home.operator.call('jobs.cancel', { params: { name } });
+    expect(await until(name, ({ state }) => isTerminal(state))).toMatchObject({ state: 'cancelled' });
+  });
+});
