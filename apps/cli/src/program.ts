@@ -5,6 +5,7 @@ import { completionCommand } from './commands/completion.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { downCommand } from './commands/down.ts';
 import { endpointCommands } from './commands/endpoint.ts';
+import { endpointConnectCommands } from './commands/endpoint-connect.ts';
 import { endpointRolloutCommands } from './commands/endpoint-rollout.ts';
 import { eventsCommand } from './commands/events.ts';
 import { jobCommands } from './commands/job.ts';
@@ -48,6 +49,7 @@ const register: readonly ((program: Command) => void)[] = [
   modelGateCommands,
   endpointCommands,
   endpointRolloutCommands,
+  endpointConnectCommands,
   // Sharing.
   queueCommands,
   policyCommands,

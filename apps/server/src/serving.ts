@@ -8,7 +8,7 @@ import {
   type Hub,
   createEndpointRuntime,
 } from '@gantry/control';
-import { type Gateway, type Route, createGateway } from '@gantry/gateway';
+import { type Gateway, type Origin, type Route, createGateway } from '@gantry/gateway';
 import { GantryError } from '@gantry/contract';
 import type { Logger } from 'pino';
 import { type Meter, createMeter } from './meter.ts';
@@ -61,10 +61,23 @@ export async function createServing(
     createEndpointRuntime(deps, hub, {
       publish: (tenantId, routes) => gateway.setRoutes(tenantId, routes.map(toGatewayRoute)),
       takeLoads: () => gateway.takeLoads(),
+      lookAtRemote: async (target, modelName, withCapacity) => {
+        const { signature, ...sight } = await gateway.lookAtRemote(target, modelName, withCapacity);
+        return signature === undefined ? sight : { ...sight, facts: { signature } };
+      },
     }),
   );
   const owned = stack.move();
   return { gateway, endpoints, limits, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+type PlacedOrigin = EndpointRoute['revisions'][number]['replicas'][number]['origin'];
+
+function toGatewayOrigin(origin: PlacedOrigin): Origin {
+  if ('socketPath' in origin) return origin;
+  if ('port' in origin) return { host: '127.0.0.1', port: origin.port };
+  const { facts, ...target } = origin;
+  return { ...target, ...facts };
 }
 
 function toGatewayRoute({ tenantId: _tenantId, revisions, ...route }: EndpointRoute): Route {
@@ -75,7 +88,7 @@ function toGatewayRoute({ tenantId: _tenantId, revisions, ...route }: EndpointRo
       replicas: revision.replicas.map(({ replicaId, origin, ready }) => ({
         replicaId,
         ready,
-        origin: 'socketPath' in origin ? origin : { host: '127.0.0.1', port: origin.port },
+        origin: toGatewayOrigin(origin),
       })),
     })),
   };

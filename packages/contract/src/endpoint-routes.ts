@@ -13,6 +13,7 @@ import {
 } from './endpoint.ts';
 import { logBeginning } from './log-beginning.ts';
 import { gateOverride } from './model-gate.ts';
+import { endpointConnect } from './remote-endpoint.ts';
 import type { RouteDefinition } from './routes.ts';
 
 const route = <const T extends RouteDefinition>(definition: T): T => definition;
@@ -33,6 +34,24 @@ export const endpointRoutes = {
       'unsatisfiable_request',
     ],
     body: endpointCreate,
+    response: endpointSchema,
+    idempotent: true,
+    successStatus: 201,
+  }),
+  'endpoints.connect': route({
+    method: 'POST',
+    path: '/api/v1/endpoints/connect',
+    summary: 'Give servers of somebody else a name',
+    permission: 'write',
+    errors: [
+      'validation_failed',
+      'unknown_field',
+      'already_exists',
+      'idempotency_mismatch',
+      'not_found',
+      'forbidden',
+    ],
+    body: endpointConnect,
     response: endpointSchema,
     idempotent: true,
     successStatus: 201,

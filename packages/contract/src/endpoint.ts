@@ -2,14 +2,8 @@
 import { z } from 'zod';
 import { baseShape, byteSizeSchema, nameSchema, timeSchema } from './common.ts';
 import { reasonSchema } from './job.ts';
-
-/** Of everybody who uses the scope together; absent means none. */
-export const requestLimits = z.strictObject({
-  requestsPerMinute: z.number().int().positive().optional(),
-  tokensPerMinute: z.number().int().positive().optional(),
-  concurrentRequests: z.number().int().positive().optional(),
-});
-export type RequestLimits = z.output<typeof requestLimits>;
+import { remoteSchema } from './remote-endpoint.ts';
+import { requestLimits } from './request-limits.ts';
 
 /** What one replica should carry; the busiest of the targets decides. */
 export const scalingTargets = z.strictObject({
@@ -192,6 +186,7 @@ export const endpointSchema = z.object({
   cacheSeconds: z.number().optional(),
   fallback: z.string().optional(),
   rollout: rolloutSchema.optional(),
+  remote: remoteSchema.optional(),
 });
 export type Endpoint = z.output<typeof endpointSchema>;
 

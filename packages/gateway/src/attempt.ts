@@ -20,6 +20,8 @@ export class Attempt implements Dispatcher.DispatchHandler {
   status = 0;
   isOver = false;
   controller: Dispatcher.DispatchController | undefined;
+  /** Puts the answer of a server of another dialect into the client's. */
+  toAnswer: ((status: number, body: Buffer) => Buffer) | undefined;
   readonly #listener: AttemptListener;
   readonly #tokens: number;
   #isPending = true;

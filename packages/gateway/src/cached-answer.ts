@@ -22,6 +22,17 @@ export function cachedAnswer({ cache, now }: GatewayContext, input: ExchangeInpu
     : { body, remember: undefined };
 }
 
+/** An answer of the gateway's own. */
+export function writeWhole({ response, id }: ExchangeInput, value: unknown): void {
+  const body = JSON.stringify(value);
+  response.writeHead(200, {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(body),
+    'x-request-id': id,
+  });
+  response.end(body);
+}
+
 export function writeCached({ response, id }: ExchangeInput, body: Buffer): void {
   response.writeHead(200, {
     'content-type': 'application/json',

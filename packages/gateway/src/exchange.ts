@@ -5,12 +5,12 @@
  */
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
 import { Attempt, type AttemptListener } from './attempt.ts';
-import { cachedAnswer, writeCached } from './cached-answer.ts';
+import { cachedAnswer, writeCached, writeWhole } from './cached-answer.ts';
 import { canBePinned } from './choose-arm.ts';
 import { chooseReplica, msUntilUsable, type ReplicaWish } from './choose-replica.ts';
 import { ClientStream } from './client-stream.ts';
 import { isRefusal, isTimeout } from './connection-errors.ts';
-import { answerHeaders, upstreamCall } from './exchange-headers.ts';
+import { answerHeaders, remoteRefusal, upstreamCall } from './exchange-headers.ts';
 import type { ExchangeInput } from './exchange-input.ts';
 import { finalUsage } from './final-usage.ts';
 import type { GatewayContext } from './gateway-context.ts';
@@ -151,6 +151,16 @@ export class Exchange implements AttemptListener {
   }
 
   #send(revision: LiveRevision, { replica, uncachedTokens, reason }: RouterChoice): void {
+    const prepared = upstreamCall(this.#input, revision, replica);
+    if ('refused' in prepared) {
+      this.#fail({ code: 'invalid_request', detail: prepared.refused });
+      return;
+    }
+    if ('answer' in prepared) {
+      this.#settle(200, noUsage);
+      writeWhole(this.#input, prepared.answer);
+      return;
+    }
     this.#routeReason = reason;
     this.#book.noteSent();
     this.#attempts++;
@@ -158,10 +168,11 @@ export class Exchange implements AttemptListener {
     this.#frames = undefined;
     this.#whole = new WholeAnswer(this.#context.options.maxResponseBytes);
     const attempt = new Attempt(this, revision, replica, uncachedTokens);
+    attempt.toAnswer = prepared.toAnswer;
     this.#attempt = attempt;
     if (this.#attempts > 1) this.#book.series(revision).retries++;
     try {
-      replica.pool.dispatch(upstreamCall(this.#input, revision), attempt);
+      replica.pool.dispatch(prepared.call, attempt);
     } catch (error) {
       // The pool was closed between choosing and sending.
       attempt.onResponseError(undefined as never, error as Error);
@@ -177,6 +188,17 @@ export class Exchange implements AttemptListener {
       attempt.abandon(new Error('retrying elsewhere'));
       attempt.replica.noteFailure(this.#context.now());
       this.#next();
+      return;
+    }
+    const refusal = remoteRefusal(attempt, status);
+    if (refusal === 'credentials') {
+      attempt.replica.noteFailure(this.#context.now());
+      const detail = 'The remote server does not take the credentials of this endpoint.';
+      this.#fail({ code: 'upstream_failed', detail });
+      return;
+    }
+    if (refusal === 'busy' && this.#handOver({ code: 'overloaded' })) {
+      attempt.abandon(new Error('handed over'));
       return;
     }
     this.#whole.head = headers;
@@ -228,7 +250,8 @@ export class Exchange implements AttemptListener {
 
   #answer(attempt: Attempt): void {
     const { response } = this.#input;
-    const body = this.#whole.body();
+    const said = this.#whole.body();
+    const body = attempt.toAnswer?.(attempt.status, said) ?? said;
     if (attempt.status < 500) attempt.replica.noteSuccess();
     else attempt.replica.noteServerError(this.#context.now());
     if (attempt.status === 200) {
@@ -240,7 +263,7 @@ export class Exchange implements AttemptListener {
     this.#settle(attempt.status, attempt.status === 200 ? (usageInJson(body) ?? noUsage) : noUsage);
     response.writeHead(attempt.status, {
       ...this.#headers(attempt),
-      ...this.#whole.headers(),
+      ...(attempt.toAnswer === undefined ? this.#whole.headers() : { 'content-type': 'application/json' }),
       'content-length': body.length,
     });
     response.end(body);

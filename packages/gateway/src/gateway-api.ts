@@ -6,6 +6,8 @@ import type { Limits } from './limits.ts';
 import type { EndpointLoad } from './load-meter.ts';
 import type { MeterRecord } from './meter-record.ts';
 import type { ReplicaRouter } from './replica-router.ts';
+import type { RemoteLook } from './remote/look-at-remote.ts';
+import type { RemoteOrigin } from './remote/remote-origin.ts';
 import type { Route } from './route.ts';
 import type { ShadowRecord } from './shadow-call.ts';
 import type { GatewayRequest, GatewayResponse } from './wire.ts';
@@ -73,6 +75,8 @@ export interface Gateway extends AsyncDisposable {
   forgetKeys(): void;
   stats(): GatewaySnapshot;
   endpointStats(tenantId: string, endpointId: string, endpointName: string): EndpointSnapshot;
+  /** Looks at a server of somebody else. Never throws. */
+  lookAtRemote(origin: RemoteOrigin, model: string, withCapacity: boolean): Promise<RemoteLook>;
   /** What every endpoint did since the last call. */
   takeLoads(): ReadonlyMap<string, EndpointLoad>;
   /** Resolves when nothing is in flight, or rejects with the signal's reason. New requests are still taken. */

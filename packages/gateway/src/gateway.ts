@@ -26,6 +26,8 @@ import type { ReplicaState } from './replica-state.ts';
 import { readBody } from './request-body.ts';
 import { createRequestIds } from './request-id.ts';
 import { bearerOf, pathOf } from './request-line.ts';
+import { lookAtRemote, type RemoteLook } from './remote/look-at-remote.ts';
+import type { RemoteOrigin } from './remote/remote-origin.ts';
 import { ResponseCache } from './response-cache.ts';
 import { parseResponses } from './responses/continue-response.ts';
 import { keptResponse } from './responses/response-routes.ts';
@@ -215,6 +217,10 @@ class HttpGateway implements Gateway {
         .filter(({ labels }) => labels.tenantId === tenantId && labels.endpointName === endpointName),
       replicas: (live?.revisions ?? []).flatMap(({ replicas }) => replicas.map(toReplicaFacts)),
     };
+  }
+
+  lookAtRemote(origin: RemoteOrigin, model: string, withCapacity: boolean): Promise<RemoteLook> {
+    return lookAtRemote(origin, model, { dispatcher: this.#upstreams.lookerFor(origin), withCapacity });
   }
 
   takeLoads(): ReadonlyMap<string, EndpointLoad> {

@@ -20,5 +20,8 @@ export {
   type RouteReplica,
   type RouteRevision,
 } from './route.ts';
+export { isPrivateHost } from './remote/private-address.ts';
+export { type RemoteLook } from './remote/look-at-remote.ts';
+export { type RemoteOrigin } from './remote/remote-origin.ts';
 export { type Usage } from './usage.ts';
 export { startGrpcFront, type GrpcFront, type GrpcFrontOptions } from './grpc/grpc-front.ts';

@@ -1,9 +1,16 @@
+import type { OipPath } from './parse-oip.ts';
+
 /** What goes over the wire to a replica that knows the model as `model`. */
 export interface UpstreamCall {
   readonly method: 'GET' | 'POST';
   readonly path: string;
   readonly headers: Record<string, string>;
   readonly body: Buffer | null;
+}
+
+/** What a request of the Open Inference Protocol asks, for servers that are asked otherwise. */
+export interface OipWish extends OipPath {
+  readonly isBinary: boolean;
 }
 
 /** A request for a model in any dialect, as far as choosing, limiting and relaying need to know it. */
@@ -26,6 +33,7 @@ export interface InferenceRequest {
   readonly maxTokens: number | undefined;
   /** OpenAI's `user`: sticks a person to an arm of a split. */
   readonly user: string | undefined;
+  readonly oip?: OipWish;
   /** Called with the whole answer, or with the last frame of a stream that carries it. */
   readonly keep?: (answer: Buffer) => void;
   toUpstream(model: string): UpstreamCall;

@@ -43,6 +43,7 @@ export function toOipRequest(path: OipPath, bytes: Buffer, headers: IncomingHttp
     promptTokensEstimate: Math.ceil(bytes.length / 4),
     maxTokens: 0,
     user: undefined,
+    oip: { ...path, isBinary: typeof binaryLength === 'string' },
     toUpstream: (model) => ({
       method: isInfer ? 'POST' : 'GET',
       path: `/v2/models/${encodeURIComponent(model)}${isInfer ? '/infer' : ''}`,

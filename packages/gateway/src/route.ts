@@ -1,5 +1,10 @@
-/** Where a replica listens. A Unix socket on this machine, or a host and port of another. */
-export type Origin = { readonly socketPath: string } | { readonly host: string; readonly port: number };
+import type { RemoteOrigin } from './remote/remote-origin.ts';
+
+/** Where a replica listens: a Unix socket of this machine, a host and port, or a server of somebody else. */
+export type Origin =
+  | { readonly socketPath: string }
+  | { readonly host: string; readonly port: number }
+  | RemoteOrigin;
 
 export interface RouteReplica {
   readonly replicaId: string;

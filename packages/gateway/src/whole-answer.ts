@@ -27,9 +27,11 @@ export class WholeAnswer {
   /** What the client must know to read it. */
   headers(): OutgoingHttpHeaders {
     const binaryLength = this.head[binaryHeader];
+    const retryAfter = this.head['retry-after'];
     return {
       'content-type': this.head['content-type'] ?? 'application/json',
       ...(binaryLength === undefined ? {} : { [binaryHeader]: binaryLength }),
+      ...(retryAfter === undefined ? {} : { 'retry-after': retryAfter }),
     };
   }
 }

@@ -115,6 +115,9 @@ test('every write leaves an event', async () => {
   });
   await write('limits.set', { body: {} });
   await write('endpoints.create', { body: { name: 'chat', model: 'lm@1', replicas: 0 } });
+  await write('endpoints.connect', {
+    body: { name: 'far', engine: 'oip', urls: ['http://127.0.0.1:9'], modelName: 'm' },
+  });
   await write('endpoints.update', { ...named('chat'), body: { cacheSeconds: 5 } });
   await write('endpoints.rollout', { ...named('chat'), body: { to: 'lm@2', percent: 5 } });
   await write('endpoints.promote', named('chat'));

@@ -40,6 +40,13 @@ const bodies: Partial<Record<RouteName, unknown>> = {
   'models.alias': { version: 1 },
   'models.evaluate': { data: { digest: `sha256:${'0'.repeat(64)}`, bytes: 0 } },
   'endpoints.create': { name: 'ghost', model: 'ghost' },
+  'endpoints.connect': {
+    name: 'ghost',
+    engine: 'oip',
+    urls: ['http://127.0.0.1:9'],
+    modelName: 'ghost',
+    secret: 'ghost',
+  },
   'endpoints.update': { replicas: 0 },
   'endpoints.rollout': { to: 'ghost@2', percent: 1 },
   'endpoints.feedback': { requestId: 'req_ghost', score: 1 },

@@ -25,6 +25,7 @@ import type { Handlers, Principal } from '../http/index.ts';
 import type { Platform } from '../platform.ts';
 import { base } from './base.ts';
 import { createTokenCost } from '../serving-limits.ts';
+import { endpointConnect } from './endpoint-connect.ts';
 import { endpointLogs } from './endpoint-logs.ts';
 import { toEndpointStats } from './endpoint-stats.ts';
 import { draftOf, gateFor, servedVersion, slotsOf, toServed } from './served-version.ts';
@@ -65,6 +66,16 @@ export function endpointRoutes(platform: Platform): EndpointRoutes {
       ...(spec.limits === undefined ? {} : { limits: spec.limits }),
       ...(spec.cacheSeconds === undefined ? {} : { cacheSeconds: spec.cacheSeconds }),
       ...(spec.fallback === undefined ? {} : { fallback: spec.fallback }),
+      ...(spec.remote === undefined
+        ? {}
+        : {
+            remote: {
+              engine: spec.remote.engine,
+              modelName: spec.remote.modelName,
+              ...(spec.remote.secret === undefined ? {} : { secret: spec.remote.secret }),
+              servers: [...endpoints.remoteView(row)],
+            },
+          }),
       ...(rollout === undefined
         ? {}
         : {
@@ -156,6 +167,7 @@ export function endpointRoutes(platform: Platform): EndpointRoutes {
       await endpoints.reconcile(id);
       return show(principal, id);
     },
+    'endpoints.connect': endpointConnect(platform, show),
     'endpoints.list': async ({ principal }, { query }) =>
       deps.store.read({ tenantId: principal.tenantId }, async (tx) => {
         const page = await tx.list('endpoint', {

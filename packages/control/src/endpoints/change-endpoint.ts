@@ -33,6 +33,8 @@ export function updateEndpoint(
   update: EndpointUpdate,
   version: ServedVersion | undefined,
 ): EndpointChange {
+  if (version !== undefined || update.replicas !== undefined || update.scaling !== undefined)
+    refuseIfRemote(spec);
   const isNew = version !== undefined && version.modelVersionId !== spec.modelVersionId;
   const { scaling, limits, cacheSeconds, latencyObjectiveMs, fallback, ...rest } = spec;
   const keepScaling = update.replicas === undefined ? scaling : undefined;
@@ -66,6 +68,7 @@ export function startRollout(
   version: ServedVersion,
   startedAt: string,
 ): EndpointChange {
+  refuseIfRemote(spec);
   const { mode, percent, automatic, minPairs } = wish;
   const running = spec.rollout;
   if (running?.modelVersionId === version.modelVersionId && running.mode === mode) {
@@ -151,6 +154,13 @@ function replaceStable(spec: EndpointSpecRecord, version: ServedVersion): Endpoi
     lastRevision: revision,
     previous: revisionOf(spec),
   };
+}
+
+function refuseIfRemote({ remote }: EndpointSpecRecord): void {
+  if (remote === undefined) return;
+  throw new GantryError('validation_failed', 'its servers are somebody else’s: they serve what they serve', {
+    hint: 'connect another endpoint, and name it as the fallback of this one or the other way round',
+  });
 }
 
 const revisionOf = ({ revision, model, modelVersionId }: EndpointSpecRecord): RevisionRecord => ({

@@ -9,11 +9,25 @@ export interface EndpointDecision {
   readonly state: 'deploying' | 'ready' | 'degraded' | 'idle' | 'stopped';
 }
 
-/** `endpoint` undefined: it was deleted, everything drains. */
-export function decideEndpoint(endpoint: Row | undefined, replicas: readonly Row[]): EndpointDecision {
+/** `endpoint` undefined: it was deleted, everything drains. `remote`: what was seen of servers that are not ours. */
+export function decideEndpoint(
+  endpoint: Row | undefined,
+  replicas: readonly Row[],
+  remote: readonly { readonly sight: { readonly state: string } }[] = [],
+): EndpointDecision {
   const alive = replicas.filter(({ state }) => state !== 'draining' && state !== 'ended');
   if (endpoint === undefined) return { create: [], drain: alive, state: 'stopped' };
   const spec = endpoint.spec as EndpointSpecRecord;
+  if (spec.remote !== undefined) {
+    const ready = remote.filter(({ sight }) => sight.state === 'ready').length;
+    const state =
+      ready === spec.remote.urls.length
+        ? 'ready'
+        : ready > 0 || endpoint.state !== 'deploying'
+          ? 'degraded'
+          : 'deploying';
+    return { create: [], drain: alive, state };
+  }
   const wanted = wantedRevisions(spec, endpoint.status as EndpointStatusRecord);
   const create: WantedRevision[] = [];
   const drain: Row[] = [];

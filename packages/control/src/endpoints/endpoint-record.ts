@@ -1,5 +1,5 @@
 /** How endpoints and their replicas lie in the store. */
-import type { Batching, OwnServer, RequestLimits, Scaling } from '@gantry/contract';
+import type { Batching, EndpointConnect, OwnServer, RequestLimits, Scaling } from '@gantry/contract';
 
 /** One model version as an endpoint serves it. Numbers only grow: a revision is never used twice. */
 export interface RevisionRecord {
@@ -25,6 +25,16 @@ export interface SpeculationRecord {
   readonly modelVersionId?: string;
 }
 
+/** Servers of somebody else. */
+export interface RemoteRecord {
+  readonly engine: EndpointConnect['engine'];
+  readonly urls: readonly string[];
+  readonly modelName: string;
+  readonly secret?: string;
+  /** An operator connected it: its URLs may lead into private networks. */
+  readonly mayBePrivate: boolean;
+}
+
 /** `revision`, `model` and `modelVersionId` are the stable revision's. */
 export interface EndpointSpecRecord extends RevisionRecord {
   /** Absent in rows older than rollouts: `revision` was the newest. */
@@ -40,6 +50,8 @@ export interface EndpointSpecRecord extends RevisionRecord {
   readonly batching?: Batching;
   readonly speculation?: SpeculationRecord;
   readonly server?: OwnServer;
+  /** Then it has no replicas here, and `model` names what stands there. */
+  readonly remote?: RemoteRecord;
   readonly queue: string;
   readonly queueId: string;
   readonly user: string;

@@ -3,7 +3,7 @@
  * scheduler; traffic moves only to replicas that are ready; old revisions drain after the new one serves, so a
  * roll fails no request. What the gateway saw decides rollouts and scaling.
  */
-import { GantryError } from '@gantry/contract';
+import { GantryError, type RemoteServer } from '@gantry/contract';
 import { pause } from '@gantry/kit';
 import type { Row, WorkerEvent } from '@gantry/ports';
 import { type Deps, isoNow } from '../deps.ts';
@@ -26,12 +26,13 @@ import type {
 import { watchEngine } from './engine-watch.ts';
 import { markReady } from './mark-ready.ts';
 import type { RolloutView, SeenRequest } from './rollout-judge.ts';
+import { RemoteEndpoints, type RemoteWorld } from './remote-endpoints.ts';
 import { type EngineStart, startEngine } from './start-engine.ts';
-import { type EndpointRoute, type Origin, toRoute } from './to-route.ts';
+import { type EndpointRoute, type Origin, toRemoteRoute, toRoute } from './to-route.ts';
 import { type ChangeAuthor, writeChange, writeScale } from './write-change.ts';
 import { writeDecision } from './write-decision.ts';
 
-export interface EndpointWorld {
+export interface EndpointWorld extends RemoteWorld {
   /** Replaces a tenant's routes at the gateway. */
   publish(tenantId: string, routes: readonly EndpointRoute[]): void;
   /** What each endpoint did since the last call; called once a second while something scales. */
@@ -55,6 +56,8 @@ export interface EndpointRuntime extends AsyncDisposable {
   observe(request: SeenRequest): void;
   feedback(endpointId: string, requestId: string, score: number): boolean;
   rolloutView(endpointId: string): RolloutView | undefined;
+  /** Servers of somebody else behind an endpoint, as last seen. */
+  remoteView(endpoint: Row): readonly RemoteServer[];
   /** A request waits for a replica of it. */
   wake(endpointId: string): void;
   idle(): Promise<void>;
@@ -65,6 +68,8 @@ export function createEndpointRuntime(deps: Deps, hub: Hub, world: EndpointWorld
   const origins = new Map<string, { readonly origin: Origin; readonly isReady: boolean }>();
   const byWorker = new Map<string, string>();
   const watches = new Map<string, AbortController>();
+  /** Of each endpoint: whose routes change when it is gone. */
+  const tenants = new Map<string, string>();
   const stopping = new AbortController();
   const timers = new Set<NodeJS.Timeout>();
 
@@ -93,6 +98,8 @@ export function createEndpointRuntime(deps: Deps, hub: Hub, world: EndpointWorld
       return found;
     });
     const routes = loaded.map(({ endpoint, replicas }) => {
+      const remote = remotes.serversOf(endpoint.id);
+      if (remote !== undefined) return toRemoteRoute(endpoint, remote);
       const serving = replicas.filter(({ id }) => origins.get(id)?.isReady === true);
       deciders.keep(endpoint, serving);
       return toRoute(endpoint, serving, (id) => origins.get(id)?.origin);
@@ -118,6 +125,8 @@ export function createEndpointRuntime(deps: Deps, hub: Hub, world: EndpointWorld
     },
   });
 
+  const remotes = new RemoteEndpoints(deps, world, (endpointId) => reconcile(endpointId));
+
   // ── replicas ──────────────────────────────────────────────────────────────────────────────────────────
 
   /** Nobody announces it again when the database is back. */
@@ -141,17 +150,21 @@ export function createEndpointRuntime(deps: Deps, hub: Hub, world: EndpointWorld
       }));
       const desired = loaded.endpoint;
       const status = (desired?.status ?? {}) as EndpointStatusRecord;
-      const decision = decideEndpoint(desired, loaded.replicas);
+      if (desired !== undefined) remotes.keep(desired, background);
+      const decision = decideEndpoint(desired, loaded.replicas, remotes.serversOf(endpointId));
       const backoffMs = status.retryAt === undefined ? 0 : Date.parse(status.retryAt) - deps.clock.nowMs();
       const create = backoffMs > 0 ? [] : decision.create;
       if (create.length < decision.create.length) later(backoffMs, () => background(reconcile(endpointId)));
       await deps.store.tx({ platform: true }, (tx) =>
         writeDecision(tx, desired, { ...decision, create }, deps.clock.nowMs()),
       );
-      if (desired === undefined) {
+      const tenantId = desired?.tenantId ?? tenants.get(endpointId) ?? loaded.replicas[0]?.tenantId;
+      if (desired !== undefined) tenants.set(endpointId, desired.tenantId);
+      else {
+        tenants.delete(endpointId);
         deciders.forget(endpointId);
+        remotes.forget(endpointId);
       }
-      const tenantId = desired?.tenantId ?? loaded.replicas[0]?.tenantId;
       if (tenantId !== undefined) await publishTenant(tenantId);
       // Out of the routes first, then asked to stop: streams in flight finish inside the engine's drain.
       for (const row of decision.drain) {
@@ -261,11 +274,13 @@ export function createEndpointRuntime(deps: Deps, hub: Hub, world: EndpointWorld
     },
     observe: (request) => deciders.observe(request),
     feedback: (endpointId, requestId, score) => deciders.feedback(endpointId, requestId, score),
+    remoteView: (endpoint) => remotes.view(endpoint),
     rolloutView: (endpointId) => deciders.rolloutView(endpointId),
     wake: (endpointId) => deciders.wake(endpointId),
     idle: () => mutex.idle(),
     [Symbol.asyncDispose]: async () => {
       stopping.abort();
+      remotes[Symbol.dispose]();
       deciders[Symbol.dispose]();
       for (const timer of timers) clearTimeout(timer);
       await mutex.idle();

@@ -2,12 +2,18 @@
 import type { RequestLimits } from '@gantry/contract';
 import type { Row } from '@gantry/ports';
 import type { EndpointSpecRecord, EndpointStatusRecord, ReplicaSpecRecord } from './endpoint-record.ts';
+import type { RemoteTarget, SeenServer } from './remote-watch.ts';
 import { desiredReplicas, revisionName } from './wanted-revisions.ts';
 
 export type Origin =
   | { readonly socketPath: string }
   /** `healthPath`: where it says whether it is ready; our own engines say so at `/ready`. */
   | { readonly port: number; readonly healthPath?: string };
+
+/** A server of somebody else, with what it said of itself. */
+export interface RemotePlace extends RemoteTarget {
+  readonly facts?: object;
+}
 
 export interface EndpointRouteRevision {
   readonly revisionId: string;
@@ -18,7 +24,7 @@ export interface EndpointRouteRevision {
   readonly weight: number;
   readonly replicas: readonly {
     readonly replicaId: string;
-    readonly origin: Origin;
+    readonly origin: Origin | RemotePlace;
     readonly ready: boolean;
   }[];
 }
@@ -44,6 +50,31 @@ export interface EndpointRoute {
   readonly shadow?: { readonly revisionId: string; readonly percent: number };
 }
 
+/** A name that stands for servers of somebody else: all of them, since one that is out may come back. */
+export function toRemoteRoute(endpoint: Row, servers: readonly SeenServer[]): EndpointRoute {
+  const spec = endpoint.spec as EndpointSpecRecord;
+  const said = servers.flatMap(({ sight }) => sight.slots ?? []);
+  return {
+    ...whatIsAllowed(endpoint, spec),
+    revisions: [
+      {
+        revisionId: revisionName(endpoint.name, spec.revision),
+        modelVersion: spec.model,
+        upstreamModel: spec.remote?.modelName ?? spec.model,
+        weight: 100,
+        replicas: servers.map(({ target, sight }) => ({
+          replicaId: `${endpoint.id} ${target.url}`,
+          origin: { ...target, ...(sight.facts === undefined ? {} : { facts: sight.facts }) },
+          ready: sight.state === 'ready',
+        })),
+      },
+    ],
+    slots: said.length === 0 ? spec.slots : Math.min(...said),
+    holds: true,
+    isSticky: false,
+  };
+}
+
 /** `replicas`: those that are ready. */
 export function toRoute(
   endpoint: Row,
@@ -57,10 +88,7 @@ export function toRoute(
   for (const row of replicas) counts.set(revisionOf(row), (counts.get(revisionOf(row)) ?? 0) + 1);
   const shares = trafficShares(spec, counts, desired);
   return {
-    tenantId: endpoint.tenantId,
-    endpointId: endpoint.id,
-    endpointName: endpoint.name,
-    createdAtSeconds: Math.floor(Date.parse(endpoint.createdAt) / 1_000),
+    ...whatIsAllowed(endpoint, spec),
     revisions: [...shares].map(([revision, weight]) => {
       const mine = replicas.filter((row) => revisionOf(row) === revision);
       const own = mine[0]?.spec as ReplicaSpecRecord | undefined;
@@ -79,9 +107,6 @@ export function toRoute(
     slots: spec.slots,
     holds: desired > 0 || spec.scaling !== undefined,
     isSticky: rollout?.mode === 'ab',
-    ...(spec.limits === undefined ? {} : { limits: spec.limits }),
-    ...(spec.fallback === undefined ? {} : { fallback: spec.fallback }),
-    ...(spec.cacheSeconds === undefined ? {} : { cacheMs: spec.cacheSeconds * 1_000 }),
     ...(rollout?.mode === 'shadow' && (counts.get(rollout.revision) ?? 0) > 0
       ? {
           shadow: { revisionId: revisionName(endpoint.name, rollout.revision), percent: rollout.percent },
@@ -89,6 +114,16 @@ export function toRoute(
       : {}),
   };
 }
+
+const whatIsAllowed = (endpoint: Row, spec: EndpointSpecRecord) => ({
+  tenantId: endpoint.tenantId,
+  endpointId: endpoint.id,
+  endpointName: endpoint.name,
+  createdAtSeconds: Math.floor(Date.parse(endpoint.createdAt) / 1_000),
+  ...(spec.limits === undefined ? {} : { limits: spec.limits }),
+  ...(spec.fallback === undefined ? {} : { fallback: spec.fallback }),
+  ...(spec.cacheSeconds === undefined ? {} : { cacheMs: spec.cacheSeconds * 1_000 }),
+});
 
 /**
  * Percent by revision, in the order in which the arms lie side by side: the rollout's last, so that users move

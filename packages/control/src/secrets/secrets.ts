@@ -85,6 +85,12 @@ export async function openSecrets(
   });
 }
 
+/** One secret's value; undefined where it does not exist any more. */
+export async function openSecret(deps: Deps, tenantId: string, name: string): Promise<string | undefined> {
+  const row = await deps.store.read({ tenantId }, (tx) => tx.byName('secret', tenantId, name));
+  return row && deps.vault.open({ tenantId, name }, (row.spec as SecretSpecRecord).sealed);
+}
+
 /** What must not be seen in a job's output: the values its secrets have now, as far as they still exist. */
 export async function secretValues(
   deps: Deps,

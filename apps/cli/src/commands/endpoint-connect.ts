@@ -1,0 +1,48 @@
+/** A name for servers that somebody else runs. */
+import { type RemoteEngine, remoteEngines } from '@gantry/contract';
+import { type Command, Option } from 'commander';
+import { countOption, example, group } from '../command-group.ts';
+import { connect } from '../connection.ts';
+import { coloured, showOne } from '../output.ts';
+
+interface ConnectOptions {
+  readonly engine: RemoteEngine;
+  readonly url: string[];
+  readonly modelName: string;
+  readonly secret?: string;
+  readonly slots?: number;
+  readonly fallback?: string;
+}
+
+export function endpointConnectCommands(program: Command): void {
+  const endpoint = group(program, 'endpoint', 'Served models');
+  example(
+    endpoint
+      .command('connect <name>')
+      .description('Give servers that you do not run here a name, with keys, limits, metering and fallbacks')
+      .addOption(
+        new Option('--engine <KIND>', 'what stands there').choices(remoteEngines).makeOptionMandatory(),
+      )
+      .requiredOption('--url <URL...>', 'where; several of one model share the work')
+      .requiredOption('--model-name <NAME>', 'that they know the model by')
+      .option('--secret <NAME>', 'sent as the bearer: gantry secret set NAME')
+      .option('--slots <N>', 'requests that one computes at once, where it does not say', countOption)
+      .option('--fallback <ENDPOINT>', 'answers where none of them can'),
+    'gantry endpoint connect chat --engine vllm --url http://gpu-1:8000 http://gpu-2:8000 --model-name llama',
+    'gantry endpoint connect big --engine openai --url https://api.example.com/v1 --model-name big-1 --secret provider-key --fallback chat',
+  ).action(async (name: string, options: ConnectOptions, command: Command) => {
+    const { url: urls, ...rest } = options;
+    const { client } = connect(command);
+    const made = await client.call(
+      'endpoints.connect',
+      { body: { name, urls, ...rest } },
+      { idempotencyKey: crypto.randomUUID() },
+    );
+    showOne(
+      command,
+      made,
+      () =>
+        `  endpoint ${name} is ${coloured(made.state)}   ${made.model}   look: gantry endpoint show ${name} --watch`,
+    );
+  });
+}

@@ -1,0 +1,84 @@
+/** An endpoint for servers of somebody else. */
+import { GantryError } from '@gantry/contract';
+import { type EndpointSpecRecord, type EndpointStatusRecord, usableQueue } from '@gantry/control';
+import { isPrivateHost } from '@gantry/gateway';
+import { createId } from '@gantry/kit';
+import type { Handlers, Principal } from '../http/index.ts';
+import type { Platform } from '../platform.ts';
+
+export function endpointConnect(
+  { deps, endpoints }: Platform,
+  show: (principal: Principal, id: string) => ReturnType<Handlers['endpoints.get']>,
+): Handlers['endpoints.connect'] {
+  return async ({ principal, requestId }, { body }) => {
+    const {
+      name,
+      engine,
+      urls,
+      modelName,
+      secret,
+      queue: queueName,
+      slots,
+      limits,
+      cacheSeconds,
+      fallback,
+    } = body;
+    const isOperator = principal.role === 'operator';
+    const inside = isOperator ? undefined : urls.find(isPrivateHost);
+    if (inside !== undefined)
+      throw new GantryError('forbidden', `${inside} is an address of this platform's own network`, {
+        hint: 'only an operator connects servers in private networks',
+      });
+    const id = createId('ept', deps.clock.nowMs());
+    const model = `${engine}:${modelName}`;
+    await deps.store.tx({ tenantId: principal.tenantId }, async (tx) => {
+      const queue = await usableQueue(tx, principal.tenantId, queueName);
+      if (secret !== undefined && (await tx.byName('secret', principal.tenantId, secret)) === undefined)
+        throw new GantryError('validation_failed', `there is no secret "${secret}"`, {
+          hint: `gantry secret set ${secret}`,
+        });
+      await tx.insert({
+        kind: 'endpoint',
+        id,
+        tenantId: principal.tenantId,
+        name,
+        state: 'deploying',
+        spec: {
+          model,
+          modelVersionId: '',
+          revision: 1,
+          lastRevision: 1,
+          replicas: 0,
+          queue: queue.name,
+          queueId: queue.id,
+          user: principal.userName,
+          slots,
+          resources: { cpu: 0, memory: 0, gpu: 0 },
+          remote: {
+            engine,
+            urls,
+            modelName,
+            mayBePrivate: isOperator,
+            ...(secret === undefined ? {} : { secret }),
+          },
+          ...(limits === undefined ? {} : { limits }),
+          ...(cacheSeconds === undefined ? {} : { cacheSeconds }),
+          ...(fallback === undefined ? {} : { fallback }),
+        } satisfies EndpointSpecRecord,
+        status: {} satisfies EndpointStatusRecord,
+      });
+      await tx.event({
+        tenantId: principal.tenantId,
+        kind: 'endpoint',
+        resourceId: id,
+        type: 'endpoint.created',
+        toState: 'deploying',
+        actor: principal.userName,
+        reason: { model, urls },
+        requestId,
+      });
+    });
+    await endpoints.reconcile(id);
+    return show(principal, id);
+  };
+}

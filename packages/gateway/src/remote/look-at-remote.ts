@@ -1,0 +1,67 @@
+/** One look at a server of somebody else: whether it can answer now, and what it says of itself. */
+import { request, type Dispatcher } from 'undici';
+import { remoteKinds, type Capacity } from './remote-engines.ts';
+import { remotePath, type RemoteOrigin } from './remote-origin.ts';
+
+export interface RemoteLook extends Capacity {
+  readonly state: 'ready' | 'unready' | 'unreachable' | 'refused';
+  readonly message?: string;
+}
+
+const lookMs = 5_000;
+/** Nobody's health page is larger; a stream without end is cut here. */
+const maxBytes = 4 * 1024 * 1024;
+
+/** `withCapacity`: ask for its capacity too when it is ready. Never throws. */
+export async function lookAtRemote(
+  origin: RemoteOrigin,
+  model: string,
+  { dispatcher, withCapacity }: { readonly dispatcher: Dispatcher; readonly withCapacity: boolean },
+): Promise<RemoteLook> {
+  const { ready, capacity } = remoteKinds[origin.engine];
+  const ask = async (path: string) => {
+    const { statusCode, body } = await request(new URL(remotePath(origin.url, path), origin.url), {
+      dispatcher,
+      headersTimeout: lookMs,
+      bodyTimeout: lookMs,
+      headers: {
+        accept: 'application/json',
+        ...(origin.bearer === undefined ? {} : { authorization: `Bearer ${origin.bearer}` }),
+      },
+    });
+    return { status: statusCode, json: parsed(await limited(body)) };
+  };
+  try {
+    const said = await ask(ready.path(model));
+    if (said.status === 401 || said.status === 403)
+      return { state: 'refused', message: `it does not take the credentials (${said.status})` };
+    if (!ready.read(said.status, said.json, model))
+      return { state: 'unready', message: `not ready for ${model} (${said.status})` };
+    if (!withCapacity || capacity === undefined) return { state: 'ready' };
+    const told = await ask(capacity.path(model)).catch(() => undefined);
+    const found = told?.status === 200 ? capacity.read(told.status, told.json, model) : {};
+    return { state: 'ready', ...found };
+  } catch (error) {
+    const { code } = error as { readonly code?: string };
+    return { state: 'unreachable', message: code ?? 'it does not answer' };
+  }
+}
+
+async function limited(body: AsyncIterable<Buffer>): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of body) {
+    bytes += chunk.length;
+    if (bytes > maxBytes) throw Object.assign(new Error('too large'), { code: 'TOO_LARGE' });
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+function parsed(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString('utf8'));
+  } catch {
+    return undefined;
+  }
+}

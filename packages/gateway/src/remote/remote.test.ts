@@ -1,0 +1,162 @@
+/** Each kind of server that somebody else runs: its health and capacity as read, and a request through the gateway. */
+import { remoteEngines, type RemoteEngine } from '@gantry/contract';
+import { describe, expect, it } from 'vitest';
+import { createGatewayHarness, type GatewayHarness } from '../testing/gateway-harness.ts';
+import { createRemoteDouble, modelName, type RemoteDouble } from '../testing/remote-double.ts';
+import type { Route } from '../route.ts';
+import type { RemoteOrigin, RemoteSignature } from './remote-origin.ts';
+
+const originOf = (engine: RemoteEngine, { url }: RemoteDouble, extra: Partial<RemoteOrigin> = {}) => ({
+  url,
+  engine,
+  mayBePrivate: true,
+  ...extra,
+});
+const routeTo = (origins: readonly RemoteOrigin[], extra: Partial<Route> = {}): Route => ({
+  endpointId: 'ep-remote',
+  endpointName: 'doubler',
+  revisions: [
+    {
+      revisionId: 'doubler-1',
+      modelVersion: modelName,
+      upstreamModel: modelName,
+      weight: 100,
+      replicas: origins.map((origin) => ({ replicaId: origin.url, origin, ready: true })),
+    },
+  ],
+  ...extra,
+});
+const complete = (harness: GatewayHarness) =>
+  harness.post('/v1/completions', { model: 'doubler', prompt: 'hello' });
+const infer = (harness: GatewayHarness, data = [1, 2, 3, 4]) =>
+  harness.post('/v2/models/doubler/infer', {
+    id: '7',
+    inputs: [{ name: 'x', datatype: 'FP32', shape: [2, 2], data }],
+  });
+
+const capacities: Readonly<Partial<Record<RemoteEngine, object>>> = {
+  vllm: { contextTokens: 8192 },
+  sglang: { slots: 48, contextTokens: 4096 },
+  'llama-server': { slots: 6, contextTokens: 2048 },
+  triton: { slots: 24 },
+  oip: { signature: { inputs: [{ name: 'x', datatype: 'FP32', shape: [-1, 2] }] } },
+  tfserving: { signature: { outputs: [{ name: 'y', datatype: 'FP64', shape: [-1, 2] }] } },
+};
+const generates: ReadonlySet<RemoteEngine> = new Set(['openai', 'vllm', 'sglang', 'llama-server']);
+
+describe.each(remoteEngines)('%s', (engine) => {
+  it('says when it is ready and what it takes, when it loads, and when it is gone', async () => {
+    await using harness = await createGatewayHarness();
+    const double = await createRemoteDouble(engine);
+    const look = () => harness.gateway.lookAtRemote(originOf(engine, double), modelName, true);
+    expect(await look()).toMatchObject({ state: 'ready', ...capacities[engine] });
+    double.state = 'loading';
+    expect(await look()).toMatchObject({ state: 'unready' });
+    double.key = 'sesame';
+    expect(await look()).toMatchObject({ state: 'refused' });
+    await double[Symbol.asyncDispose]();
+    expect(await look()).toMatchObject({ state: 'unreachable' });
+  });
+
+  it('answers a client of the gateway in the client’s dialect, under its own name and credentials', async () => {
+    await using harness = await createGatewayHarness();
+    await using double = await createRemoteDouble(engine);
+    double.key = 'sesame';
+    const origin = originOf(engine, double, { bearer: 'sesame' });
+    const { signature } = await harness.gateway.lookAtRemote(origin, modelName, true);
+    harness.gateway.setRoutes('acme', [
+      routeTo([signature === undefined ? origin : { ...origin, signature }]),
+    ]);
+    const answer = await (generates.has(engine) ? complete(harness) : infer(harness));
+    expect(answer.status).toBe(200);
+    const body = (await answer.json()) as Record<string, unknown>;
+    if (generates.has(engine)) {
+      expect(body).toMatchObject({ choices: [{ text: 'hello!' }] });
+      expect(harness.meter).toMatchObject([{ promptTokens: 2, completionTokens: 1, status: 200 }]);
+    } else expect(body).toMatchObject({ outputs: [{ shape: [2, 2], data: [2, 4, 6, 8] }] });
+    const last = double.asked.at(-1);
+    expect(last?.headers).toMatchObject({ authorization: 'Bearer sesame' });
+    // It is no business of theirs whose request this is.
+    expect(JSON.stringify(last)).not.toMatch(/acme|sk-/);
+  });
+});
+
+describe('a tensor server of another dialect', () => {
+  it('gives its outputs the names and types it told of', async () => {
+    await using harness = await createGatewayHarness();
+    await using double = await createRemoteDouble('tfserving');
+    const origin = originOf('tfserving', double);
+    const look = await harness.gateway.lookAtRemote(origin, modelName, true);
+    const signature = look.signature as RemoteSignature;
+    harness.gateway.setRoutes('acme', [routeTo([{ ...origin, signature }])]);
+    expect(await (await infer(harness)).json()).toMatchObject({
+      id: '7',
+      model_name: 'doubler',
+      outputs: [{ name: 'y', datatype: 'FP64' }],
+    });
+    const metadata = await fetch(`${harness.baseUrl}/v2/models/doubler`, {
+      headers: { authorization: 'Bearer sk-acme' },
+    });
+    expect(await metadata.json()).toMatchObject({ name: 'doubler', inputs: [{ name: 'x' }] });
+  });
+
+  it('refuses what cannot be said in its dialect, and tells its own errors in the client’s', async () => {
+    await using harness = await createGatewayHarness();
+    await using double = await createRemoteDouble('tfserving');
+    harness.gateway.setRoutes('acme', [routeTo([originOf('tfserving', double)])]);
+    const ragged = await infer(harness, [1, 2, 3]);
+    expect([ragged.status, await ragged.json()]).toMatchObject([
+      400,
+      { error: expect.stringContaining('its shape holds 4') },
+    ]);
+    const unknown = await harness.post('/v2/models/doubler/infer', {
+      inputs: [{ name: 'z', datatype: 'FP32', shape: [1], data: [1] }],
+    });
+    expect([unknown.status, await unknown.json()]).toEqual([400, { error: 'no input x' }]);
+    const binary = await harness.post('/v2/models/doubler/infer', '{}', {
+      headers: { 'inference-header-content-length': '2' },
+    });
+    expect([binary.status, ((await binary.json()) as { error: string }).error]).toEqual([
+      400,
+      expect.stringContaining('JSON only'),
+    ]);
+  });
+});
+
+describe('a provider', () => {
+  it('that refuses the endpoint’s credentials is not told to the caller as a wrong key of theirs', async () => {
+    await using harness = await createGatewayHarness();
+    await using double = await createRemoteDouble('openai');
+    double.key = 'changed';
+    harness.gateway.setRoutes('acme', [routeTo([originOf('openai', double, { bearer: 'old' })])]);
+    const answer = await complete(harness);
+    expect([answer.status, await answer.text()]).toEqual([502, expect.stringContaining('credentials')]);
+  });
+
+  it('that has no room hands over to the fallback, or says when to come back', async () => {
+    await using harness = await createGatewayHarness();
+    await using busy = await createRemoteDouble('openai');
+    await using spare = await createRemoteDouble('openai');
+    busy.refuses = 429;
+    const route = routeTo([originOf('openai', busy)]);
+    harness.gateway.setRoutes('acme', [route]);
+    const alone = await complete(harness);
+    expect([alone.status, alone.headers.get('retry-after')]).toEqual([429, '7']);
+    const other = { ...routeTo([originOf('openai', spare)]), endpointId: 'ep-2', endpointName: 'spare' };
+    harness.gateway.setRoutes('acme', [{ ...route, fallback: 'spare' }, other]);
+    const answer = await complete(harness);
+    expect([answer.status, answer.headers.get('x-gantry-fallback')]).toEqual([200, 'spare']);
+  });
+
+  it('is asked under the path that its URL names, which may end as the dialect begins', async () => {
+    await using harness = await createGatewayHarness();
+    await using double = await createRemoteDouble('openai');
+    for (const path of ['/gateway/v1', '/gateway/v1/', '/gateway']) {
+      const origin = originOf('openai', { ...double, url: `${double.url}${path}` });
+      harness.gateway.setRoutes('acme', [routeTo([origin])]);
+      expect((await complete(harness)).status).toBe(200);
+    }
+    const paths = new Set(double.asked.map(({ path }) => path));
+    expect([...paths]).toEqual(['/gateway/v1/completions']);
+  });
+});

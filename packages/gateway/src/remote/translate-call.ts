@@ -1,0 +1,156 @@
+/**
+ * Open Inference Protocol ↔ the REST dialects of TensorFlow Serving (`/v1/models/M:predict`, columns) and TorchServe
+ * (`/predictions/M`, its JSON envelope). Clients speak one protocol whatever stands behind a name.
+ */
+import type { OipPath } from '../parse-oip.ts';
+import type { UpstreamCall } from '../inference-request.ts';
+import { datatypeOf, toFlat, toNested } from './nested-data.ts';
+import type { RemoteOrigin, RemoteSignature } from './remote-origin.ts';
+
+interface Tensor {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly data?: readonly unknown[];
+}
+
+interface InferBody {
+  readonly id?: string;
+  readonly inputs?: readonly Tensor[];
+  readonly outputs?: readonly { readonly name: string }[];
+}
+
+/** How one of these servers is asked and understood. */
+interface TensorDialect {
+  path(model: string): string;
+  toBody(inputs: readonly Tensor[]): unknown;
+  /** Nested values by output; a lone output may come without a name. */
+  outputsOf(answer: Readonly<Record<string, unknown>> | readonly unknown[]): unknown;
+}
+
+const dialects: Readonly<Record<'tfserving' | 'torchserve', TensorDialect>> = {
+  tfserving: {
+    path: (model) => `/v1/models/${encodeURIComponent(model)}:predict`,
+    toBody: (inputs) => ({ inputs: Object.fromEntries(inputs.map(nestedOf)) }),
+    outputsOf: (answer) => (Array.isArray(answer) ? answer : (answer as { outputs?: unknown }).outputs),
+  },
+  torchserve: {
+    path: (model) => `/predictions/${encodeURIComponent(model)}`,
+    toBody: (inputs) => {
+      const [first] = inputs;
+      if (first === undefined || inputs.length === 1)
+        return { instances: first === undefined ? [] : nestedOf(first)[1] };
+      const columns = inputs.map(nestedOf);
+      const rows = first.shape[0] ?? 1;
+      return {
+        instances: Array.from({ length: rows }, (_, row) =>
+          Object.fromEntries(columns.map(([name, values]) => [name, (values as unknown[])[row]])),
+        ),
+      };
+    },
+    outputsOf: (answer) =>
+      Array.isArray(answer) ? answer : (answer as { predictions?: unknown }).predictions,
+  },
+};
+
+const nestedOf = ({ name, shape, data = [] }: Tensor): readonly [string, unknown] => [
+  name,
+  toNested(data, shape),
+];
+
+export interface TranslatedCall {
+  readonly call: UpstreamCall;
+  /** The answer's body in the client's protocol; a status of 400 or more keeps its status. */
+  readonly toAnswer: (status: number, body: Buffer) => Buffer;
+}
+
+export type Translation = TranslatedCall | { readonly refused: string } | { readonly answer: unknown };
+
+/** Undefined where the server speaks the client's protocol itself. */
+export function translateCall(
+  { engine, signature }: Pick<RemoteOrigin, 'engine' | 'signature'>,
+  asked: OipPath & { readonly bytes: Buffer; readonly isBinary: boolean },
+  model: string,
+): Translation | undefined {
+  if (engine !== 'tfserving' && engine !== 'torchserve') return undefined;
+  if (asked.verb !== 'infer') return { answer: metadataOf(asked.model, engine, signature) };
+  if (asked.isBinary)
+    return { refused: `A ${engine} server takes tensors as JSON only: send them without binary data.` };
+  let body: InferBody;
+  try {
+    body = JSON.parse(asked.bytes.toString('utf8')) as InferBody;
+  } catch {
+    return { refused: 'The body is no JSON.' };
+  }
+  const problem = problemOf(body.inputs);
+  if (problem !== undefined) return { refused: problem };
+  const dialect = dialects[engine];
+  return {
+    call: {
+      method: 'POST',
+      path: dialect.path(model),
+      headers: { 'content-type': 'application/json', accept: 'application/json' },
+      body: Buffer.from(JSON.stringify(dialect.toBody(body.inputs ?? []))),
+    },
+    toAnswer: (status, bytes) => toAnswer(dialect, asked.model, body, signature, status, bytes),
+  };
+}
+
+function problemOf(inputs: readonly Tensor[] | undefined): string | undefined {
+  if (!Array.isArray(inputs) || inputs.length === 0) return '`inputs` must hold a tensor.';
+  for (const { name, shape, data } of inputs as readonly Tensor[]) {
+    if (typeof name !== 'string' || !Array.isArray(shape) || !Array.isArray(data))
+      return 'Each of `inputs` needs a name, a shape and data.';
+    const size = shape.reduce((product: number, each: number) => product * each, 1);
+    if (data.length !== size) return `\`${name}\` has ${data.length} values, but its shape holds ${size}.`;
+  }
+  return undefined;
+}
+
+function toAnswer(
+  dialect: TensorDialect,
+  model: string,
+  asked: InferBody,
+  signature: RemoteSignature | undefined,
+  status: number,
+  bytes: Buffer,
+): Buffer {
+  const text = bytes.toString('utf8');
+  let value: Readonly<Record<string, unknown>> | readonly unknown[];
+  try {
+    value = JSON.parse(text) as typeof value;
+  } catch {
+    return errorBody(text);
+  }
+  if (status >= 400) return errorBody(errorOf(value) ?? text);
+  const found = dialect.outputsOf(value);
+  const isNamed = typeof found === 'object' && found !== null && !Array.isArray(found);
+  const lone = asked.outputs?.[0]?.name ?? signature?.outputs[0]?.name ?? 'output';
+  const named = isNamed ? Object.entries(found) : [[lone, found] as const];
+  const wanted = asked.outputs?.map(({ name }) => name);
+  const outputs = [];
+  for (const [name, nested] of named) {
+    if (isNamed && wanted !== undefined && !wanted.includes(name)) continue;
+    const flat = toFlat(nested);
+    if (flat === undefined || nested === undefined)
+      return errorBody(`The server's output "${name}" is no tensor.`);
+    const datatype = signature?.outputs.find((output) => output.name === name)?.datatype ?? datatypeOf(flat);
+    outputs.push({ name, datatype, ...flat });
+  }
+  return json({ model_name: model, ...(asked.id === undefined ? {} : { id: asked.id }), outputs });
+}
+
+function errorOf(value: unknown): string | undefined {
+  const { error, message } = value as { readonly error?: unknown; readonly message?: unknown };
+  return typeof error === 'string' ? error : typeof message === 'string' ? message : undefined;
+}
+
+const metadataOf = (name: string, engine: string, signature: RemoteSignature | undefined) => ({
+  name,
+  versions: [],
+  platform: engine,
+  inputs: signature?.inputs ?? [],
+  outputs: signature?.outputs ?? [],
+});
+
+const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
+const errorBody = (error: string): Buffer => json({ error: error.slice(0, 2_000) });
