@@ -4,6 +4,7 @@ import { dynamicBatching } from './dynamic-batching.ts';
 import { gatewayCost } from './gateway-cost.ts';
 import { integerLayers } from './integer-layers.ts';
 import { llmEngine } from './llm-engine.ts';
+import { llmPeer } from './llm-peer.ts';
 import { mooncakeRouter } from './mooncake-router.ts';
 import { streamRelay } from './stream-relay.ts';
 
@@ -16,4 +17,5 @@ export const cases: Readonly<Record<string, () => Promise<BenchLine[]>>> = {
   'dynamic-batching': dynamicBatching,
   'integer-layers': integerLayers,
   'llm-engine': llmEngine,
+  'llm-peer': llmPeer,
 };

@@ -1,11 +1,11 @@
 /** The peer: Portkey's gateway from npm, in a folder of its own outside the project. */
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { stop } from './child-node.ts';
+import { freePort } from './free-port.ts';
 
 const version = '1.15.2';
 
@@ -45,17 +45,4 @@ export async function startPortkey(): Promise<Portkey | undefined> {
   }
   await stop(child);
   return undefined;
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      const port = typeof address === 'object' && address !== null ? address.port : 0;
-      server.close(() => {
-        resolve(port);
-      });
-    });
-  });
 }

@@ -11,7 +11,7 @@ export type Measurement = readonly [
 ];
 
 /** Of rates and shares more is better, of times less. */
-const more = new Set(['tok/s', 'req/s', '%']);
+const more = new Set(['tok/s', 'tok/cpu-s', 'req/s', '%']);
 
 export function servingLine(
   name: string,

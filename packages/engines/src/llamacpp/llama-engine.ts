@@ -65,6 +65,7 @@ export async function createLlamaEngine(options: LlamaEngineOptions): Promise<Ll
       sequences: options.slots,
       contextSize: contextTokens,
       batchSize: stepTokens,
+      flashAttention: true,
       threads: options.threads,
     });
     const speculation = options.speculation && {
