@@ -1,15 +1,16 @@
 /**
  * `npm run soak`: the long versions of what the tests do briefly. Kills of every process there is (200 rounds),
- * then random traffic against the engine (5,000 requests), random lives of clusters (10,000), then the quickstart
- * twice. Every figure comes with its seed. Exit code 1 when a promise broke or when it ended before its count. Flags:
- * --rounds N, --worlds N (platforms side by side), --requests N, --lives N, --seed N, --minutes N, --report FILE
- * (docs/soak.md), --no-quickstart.
+ * then random traffic against the engine (5,000 requests), random lives of clusters (10,000), mixed jobs through the
+ * real server on simulated machines (5,000), then the quickstart twice. Every figure comes with its seed. Exit code 1
+ * when a promise broke or when it ended before its count. Flags: --rounds N, --worlds N (platforms side by side),
+ * --requests N, --lives N, --jobs N, --seed N, --minutes N, --report FILE (docs/soak.md), --no-quickstart.
  */
 import { writeFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type RoundResult, killRounds } from '../apps/server/src/e2e/testing/kill-rounds.ts';
+import { runMixedJobs } from '../apps/server/src/e2e/testing/mixed/run-mixed-jobs.ts';
 import { createScratchDir } from '../apps/server/src/e2e/testing/scratch-dir.ts';
 import { createLlamaEngine } from '../packages/engines/src/llamacpp/llama-engine.ts';
 import { writePermutationModel } from '../packages/engines/src/testing/permutation-model.ts';
@@ -22,6 +23,7 @@ const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '200' },
     requests: { type: 'string', default: '5000' },
+    jobs: { type: 'string', default: '5000' },
     lives: { type: 'string', default: '10000' },
     worlds: { type: 'string', default: '1' },
     seed: { type: 'string', default: '1' },
@@ -108,11 +110,33 @@ function soakLives(): readonly string[] {
   return broken;
 }
 
+/** A server of its own for every so many jobs, started again four times on the way. */
+const JOBS_A_SERVER = 500;
+
+async function soakJobs(dir: string): Promise<readonly string[]> {
+  const wanted = Number(values.jobs);
+  const wrong: string[] = [];
+  let [done, attempts] = [0, 0];
+  for (let world = 0; done < wanted; world += 1) {
+    const home = join(dir, `jobs-${world}`);
+    await mkdir(home);
+    const jobs = Math.min(JOBS_A_SERVER, wanted - done);
+    const result = await runMixedJobs({ dir: home, jobs, seed: seed + world, restarts: 4 });
+    done += jobs;
+    attempts += result.attempts;
+    wrong.push(...result.wrong.map((line) => `seed ${seed + world}: ${line}`));
+    for (const line of result.wrong.slice(0, 20)) say(line);
+  }
+  if (wanted > 0) say(`jobs: ${done} in ${attempts} attempts, seeds from ${seed}, ${wrong.length} wrong`);
+  return wrong;
+}
+
 await using dir = await createScratchDir('soak');
 const wrong = [
   ...(await soakKills(dir.path)),
   ...(await soakTraffic(dir.path)),
   ...soakLives(),
+  ...(await soakJobs(dir.path)),
   ...(values['no-quickstart'] ? [] : await soakQuickstart(say)),
 ];
 process.exitCode = wrong.length === 0 ? 0 : 1;
