@@ -4,12 +4,13 @@ import { checkpointSave } from './checkpoint.ts';
 import { plannerOwnStep } from './planner-own-step.ts';
 import { plannerErrors } from './planner.ts';
 import { dataParallel } from './data-parallel.ts';
-import { llamaStep } from './step.ts';
+import { gptStep, llamaStep } from './step.ts';
 import { tokenLoader } from './token-loader.ts';
 
 /** The bars of issue 5; the peer is torch from PyPI in a throw-away venv, named by GANTRY_BENCH_PYTHON. */
 export const cases: Readonly<Record<string, () => Promise<BenchLine[]>>> = {
   'llama-step': llamaStep,
+  'gpt-step': gptStep,
   checkpoint: checkpointSave,
   'all-reduce': allReduce,
   'data-parallel': dataParallel,

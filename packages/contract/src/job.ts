@@ -16,7 +16,8 @@ export const resourcesSchema = z.strictObject({
 });
 
 export const trainSchema = z.strictObject({
-  recipe: z.literal('language-model'),
+  /** masked: an encoder that sees both ways guesses tokens that were hidden. */
+  recipe: z.enum(['language-model', 'masked-language-model']),
   data: trainingDataSchema,
   clean: cleanSchema.optional(),
   loader: loaderSchema.prefault({}),

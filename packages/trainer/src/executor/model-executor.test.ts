@@ -102,7 +102,7 @@ describe('the transformer against its float64 reference', () => {
       sequences: 1,
       style: { positions: 'sinusoidal', activation: 'gelu' },
     },
-    { name: 'an encoder', spread: 2, kvHeads: 4, sequences: 2, family: 'encoder' },
+    { name: 'an encoder', spread: 2, kvHeads: 4, sequences: 2, family: 'gpt', style: { isCausal: false } },
   ] satisfies Case[]) {
     const samples = 'spread' in example ? 3 : 7;
     it(`loss and gradients agree: ${example.name}`, async () => {

@@ -5,6 +5,7 @@
  */
 import { DataError, type BatchFeed } from '../data/index.ts';
 import type { Timeline } from '../profile/index.ts';
+import { maskRows, type Masking } from './masking.ts';
 import type { TrainingPlan } from './training-plan.ts';
 import { UserFault } from './user-fault.ts';
 
@@ -19,11 +20,15 @@ export interface MicroBatches {
   readonly timeline: Timeline;
   readonly plan: TrainingPlan;
   readonly feed: BatchFeed;
+  /** Undefined: each token is asked for the one after it. */
+  readonly masking: Masking | undefined;
+  /** Place of a micro-batch's first sequence in the order of training. */
+  readonly placeOf: (position: number, index: number) => number;
 }
 
 /** Fills micro-batch `index` of the batch that begins at `position`; answers how many sequences it has. */
 export async function fillMicroBatch(
-  { timeline, plan, feed }: MicroBatches,
+  { timeline, plan, feed, masking, placeOf }: MicroBatches,
   position: number,
   index: number,
   target: MicroBatchTarget,
@@ -33,7 +38,14 @@ export async function fillMicroBatch(
   return timeline.during('load', `batch ${index}`, async () => {
     const count = await feed.load({ position, index }, target).catch(toUserFault);
     target.weights.fill(0);
-    target.weights.fill(lossScale / (globalSequences * time), 0, count * time);
+    if (masking === undefined) target.weights.fill(lossScale / (globalSequences * time), 0, count * time);
+    else
+      maskRows(masking, target, {
+        time,
+        count,
+        place: placeOf(position, index),
+        scale: lossScale / globalSequences,
+      });
     return count;
   });
 }

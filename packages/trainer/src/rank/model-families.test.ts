@@ -1,6 +1,9 @@
 /** Each kind of model learns one committed trajectory, and every way to spread it over ranks follows it. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { tokenizerFromJson } from '@gantry/training/tokenizer';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openTrainingScene, worstDifference, type TrainingScene } from '../testing/training-scene.ts';
+import { ofType, openTrainingScene, worstDifference, type TrainingScene } from '../testing/training-scene.ts';
 
 /** As in parallel-layouts.test.ts. */
 const lossTolerance = 2e-5;
@@ -11,6 +14,7 @@ const time = 16;
 const sequences = 8;
 
 interface Family {
+  readonly recipe?: string;
   readonly model: Record<string, unknown>;
   readonly kvHeads: number;
   /** Loss of each step on one rank, as of the commit that added it. */
@@ -22,6 +26,12 @@ const families: Readonly<Record<string, Family>> = {
     model: { family: 'gpt' },
     kvHeads: 4,
     committed: [5.647198, 5.142945, 4.914925, 4.776497, 4.689438, 4.675056],
+  },
+  'an encoder that guesses hidden tokens': {
+    recipe: 'masked-language-model',
+    model: {},
+    kvHeads: 4,
+    committed: [5.498435, 5.249378, 5.273067, 4.832449, 4.915155, 4.990277],
   },
   'GPT with slopes and a head of its own': {
     model: { family: 'gpt', positions: 'alibi', tied: false },
@@ -54,7 +64,11 @@ beforeEach(async () => {
 });
 afterEach(() => scene[Symbol.asyncDispose]());
 
-async function follow(run: string, { model, kvHeads }: Family, layout: object = {}): Promise<number[]> {
+async function follow(
+  run: string,
+  { recipe = 'language-model', model, kvHeads }: Family,
+  layout: object = {},
+): Promise<number[]> {
   const losses: number[] = [];
   const sizes = { depth: 2, width: 64, heads: 4, hidden: 96, sequenceLength: time };
   const { codes, reports } = await scene.attempt({
@@ -64,7 +78,7 @@ async function follow(run: string, { model, kvHeads }: Family, layout: object = 
       if (rank === 0) losses.push(loss);
     },
     ...layout,
-    train: { ...sizes, model, kvHeads, batchTokens: sequences * time, steps, sampleEvery: 1000 },
+    train: { ...sizes, recipe, model, kvHeads, batchTokens: sequences * time, steps, sampleEvery: 1000 },
   });
   expect(codes, JSON.stringify(reports.at(-1))).toEqual(codes.map(() => 0));
   return losses;
@@ -89,4 +103,30 @@ describe('the committed trajectory', () => {
         expect(difference, layout).toBeLessThan(weightTolerance);
       }
     });
+});
+
+it('an encoder guesses hidden tokens of held-out text better as it learns, and is exported with its mask', async () => {
+  const { codes, reports } = await scene.attempt({
+    train: {
+      recipe: 'masked-language-model',
+      depth: 1,
+      width: 64,
+      heads: 2,
+      hidden: 96,
+      steps: 60,
+      sampleEvery: 30,
+    },
+  });
+  expect(codes).toEqual([0]);
+  const losses = ofType(reports, 'metric').flatMap(({ values }) => values['validationLoss'] ?? []);
+  expect(losses.length).toBe(2);
+  expect(losses[1]).toBeLessThan((losses[0] as number) * 0.98);
+  expect(ofType(reports, 'sample')).toEqual([]);
+  const json = async (file: string): Promise<unknown> =>
+    JSON.parse(await readFile(join(scene.root, 'run', 'export', file), 'utf8'));
+  const config = (await json('config.json')) as { vocabularySize: number; isCausal: boolean };
+  expect(config.isCausal).toBe(false);
+  expect(tokenizerFromJson(await json('tokenizer.json')).vocabulary.tokens[config.vocabularySize - 1]).toBe(
+    '<|mask|>',
+  );
 });

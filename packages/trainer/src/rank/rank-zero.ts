@@ -6,6 +6,7 @@ import { toHuggingFaceWeights } from '@gantry/training/model';
 import { clearLeftovers, type SaveOutcome } from '../checkpoint/index.ts';
 import { createModelExecutor, type ModelExecutor } from '../executor/index.ts';
 import { exportModel } from '../export/index.ts';
+import { withMaskToken } from '@gantry/training/tokenizer';
 import { hasWholeModel } from '../parallel/index.ts';
 import { timeKinds } from '../profile/index.ts';
 import { generateSample } from './generate-sample.ts';
@@ -150,13 +151,19 @@ export class RankZero implements AsyncDisposable {
   }
 
   async finish(step: number): Promise<void> {
-    const { config, layout, dataset, environment, job, plan } = this.#session;
+    const { config, layout, dataset, environment, job, plan, masking } = this.#session;
     const outDir = join(environment.runDirectory, 'export');
-    const loss = await validationLoss(this.#validator, this.#heldOut, this.#batchShape(), finalSequences);
+    const loss = await validationLoss(
+      this.#validator,
+      this.#heldOut,
+      this.#batchShape(),
+      finalSequences,
+      masking,
+    );
     const { formats } = await exportModel({
       weights: toHuggingFaceWeights(layout, this.parameters),
       config,
-      tokenizer: dataset.tokenizer,
+      tokenizer: masking === undefined ? dataset.tokenizer : withMaskToken(dataset.tokenizer),
       outDir,
       name: job.name ?? environment.job,
     });
@@ -181,7 +188,7 @@ export class RankZero implements AsyncDisposable {
       formats: [...formats],
       metrics: {
         ...(this.#lastLoss === undefined ? {} : { loss: this.#lastLoss }),
-        ...(loss === undefined ? {} : { validationLoss: loss, bigramLoss: dataset.bigramLoss }),
+        ...(loss === undefined ? {} : { validationLoss: loss, ...this.#bigramLoss() }),
       },
       lineage: {
         job: environment.job,
@@ -233,7 +240,7 @@ export class RankZero implements AsyncDisposable {
         vocabularySize: config.vocabularySize,
         trainTokens: dataset.train.tokens,
         validationTokens: dataset.validation.tokens,
-        bigramLoss: dataset.bigramLoss,
+        ...this.#bigramLoss(),
         ...cleaningFacts(dataset),
         batchTokens: plan.globalSequences * plan.time,
         steps: plan.steps,
@@ -258,15 +265,28 @@ export class RankZero implements AsyncDisposable {
 
   /** Held-out loss and a sample of the model as it is. */
   async look(step: number): Promise<void> {
-    const { plan, dataset } = this.#session;
-    const loss = await validationLoss(this.#validator, this.#heldOut, this.#batchShape(), trendSequences);
+    await this.#lookNow(step);
+    // What was done beside the step is not its speed.
+    this.#stepMs = performance.now();
+  }
+
+  async #lookNow(step: number): Promise<void> {
+    const { plan, dataset, config, masking } = this.#session;
+    const loss = await validationLoss(
+      this.#validator,
+      this.#heldOut,
+      this.#batchShape(),
+      trendSequences,
+      masking,
+    );
     if (loss !== undefined) {
       await this.#reports.write({
         type: 'metric',
         step,
-        values: { validationLoss: loss, bigramLoss: dataset.bigramLoss },
+        values: { validationLoss: loss, ...this.#bigramLoss() },
       });
     }
+    if (!config.isCausal) return;
     const text = await generateSample(this.#sampler, dataset.tokenizer, {
       prompt: plan.samplePrompt,
       seed: plan.seed + step,
@@ -274,8 +294,6 @@ export class RankZero implements AsyncDisposable {
       temperature: 0.8,
     });
     await this.#reports.write({ type: 'sample', step, prompt: plan.samplePrompt, text });
-    // What was done beside the step is not its speed.
-    this.#stepMs = performance.now();
   }
 
   /** How fast the data came, and how long this rank stood still for it. */
@@ -287,6 +305,12 @@ export class RankZero implements AsyncDisposable {
       dataStallFraction: stallMs / (performance.now() - this.#startedMs),
       dataLateBatches: lateBatches,
     };
+  }
+
+  /** What a model that sees the token before should beat. */
+  #bigramLoss(): Readonly<Record<string, number>> {
+    const { config, dataset } = this.#session;
+    return config.isCausal ? { bigramLoss: dataset.bigramLoss } : {};
   }
 
   #batchShape(): { sequences: number; time: number } {

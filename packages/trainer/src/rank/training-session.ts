@@ -13,7 +13,7 @@ import {
   type TransformerConfig,
 } from '@gantry/training/model';
 import { checkParallelSizes, gridAt, groupsOf, stageLayout } from '@gantry/training/parallel';
-import { createBatchOrder, type SequenceSampler } from '@gantry/training/sampler';
+import { createBatchOrder, rankPart, type SequenceSampler } from '@gantry/training/sampler';
 import {
   DataError,
   openBatchFeed,
@@ -26,6 +26,7 @@ import type { World } from '../group/index.ts';
 import { hasWholeModel, ModelShard, momentsOf, openUpdateRule, type UpdateRule } from '../parallel/index.ts';
 import type { Timeline } from '../profile/index.ts';
 import type { GradientSource } from './gradient-source.ts';
+import type { Masking } from './masking.ts';
 import type { MicroBatches } from './micro-batches.ts';
 import type { RankEnvironment } from './rank-environment.ts';
 import { shareCheckpoint, type CheckpointSearch, type StartingPoint } from './share-checkpoint.ts';
@@ -45,6 +46,7 @@ export interface TrainingSession extends StartingPoint {
   readonly dataset: PreparedDataset;
   readonly sampler: SequenceSampler;
   readonly feed: BatchFeed;
+  readonly masking: Masking | undefined;
   readonly shard: ModelShard;
   readonly gradients: GradientSource;
   readonly rule: UpdateRule;
@@ -95,7 +97,15 @@ export async function openTrainingSession(
     microSequences,
     ...plan.loader,
   });
-  const batches: MicroBatches = { timeline: world.timeline, plan, feed };
+  const first = rankPart(globalSequences, grid.dataIndex, grid.data).from;
+  const masking = maskingOf(job, dataset);
+  const batches: MicroBatches = {
+    timeline: world.timeline,
+    plan,
+    feed,
+    masking,
+    placeOf: (position, index) => position + first + index * microSequences,
+  };
   const isWhole = hasWholeModel(shard) && plan.zero < 2 && plan.recompute === 'none';
   const open = isWhole ? openWholeModelGradients : openStagedGradients;
   const gradients = await open(batches, config, shard);
@@ -110,6 +120,7 @@ export async function openTrainingSession(
     dataset,
     sampler,
     feed,
+    masking,
     shard,
     gradients,
     rule,
@@ -171,7 +182,8 @@ async function shareDataset(
           cleaning: cleaningOf(train.clean),
           cwd: job.workdir ?? process.cwd(),
           outDir: directory,
-          vocabularySize: train.vocabularySize,
+          // The mask is a token beside those of the text.
+          vocabularySize: train.vocabularySize - (isMasked(job) ? 1 : 0),
           sequenceLength: train.sequenceLength,
           validationFraction: train.validationFraction,
           seed: train.seed,
@@ -199,23 +211,35 @@ function toConfig(job: TrainingJob, dataset: PreparedDataset): TransformerConfig
   try {
     return transformerShape({
       depth: train.depth,
-      vocabularySize: dataset.vocabularySize,
+      vocabularySize: dataset.vocabularySize + (isMasked(job) ? 1 : 0),
       sequenceLength: train.sequenceLength,
       width: train.width,
       heads: train.heads,
       kvHeads: train.kvHeads,
       hidden: train.hidden,
       eosId: dataset.eosId,
-      ...modelRequest(train.model),
+      ...modelRequest(job),
     });
   } catch (error) {
     throw error instanceof ShapeError ? new UserFault('bad_shape', error.message, error.hint) : error;
   }
 }
 
-function modelRequest(
-  model: TrainingJob['train']['model'],
-): Pick<ShapeRequest, 'family' | 'style' | 'isTied'> {
-  const { family = 'llama', norm, positions, activation, biases, tied } = model;
-  return { family, style: { norm, positions, activation, hasBiases: biases }, isTied: tied };
+function isMasked({ train }: TrainingJob): boolean {
+  return train.recipe === 'masked-language-model';
+}
+
+/** The mask follows the last token of the text. */
+function maskingOf(job: TrainingJob, dataset: PreparedDataset): Masking | undefined {
+  return isMasked(job) ? { seed: job.train.seed, maskId: dataset.vocabularySize } : undefined;
+}
+
+function modelRequest(job: TrainingJob): Pick<ShapeRequest, 'family' | 'style' | 'isTied'> {
+  const { family, norm, positions, activation, biases, tied } = job.train.model;
+  const isCausal = !isMasked(job);
+  return {
+    family: family ?? (isCausal ? 'llama' : 'gpt'),
+    style: { norm, positions, activation, hasBiases: biases, isCausal },
+    isTied: tied,
+  };
 }

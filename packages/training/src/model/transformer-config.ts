@@ -21,7 +21,7 @@ export interface TransformerConfig extends LlamaConfig {
   readonly isCausal: boolean;
 }
 
-export type ModelFamily = 'llama' | 'gpt' | 'encoder';
+export type ModelFamily = 'llama' | 'gpt';
 
 export type ModelStyle = Pick<
   TransformerConfig,
@@ -32,7 +32,6 @@ export type ModelStyle = Pick<
 export const styleOf: Readonly<Record<ModelFamily, ModelStyle>> = {
   llama: { norm: 'rms', positions: 'rotary', activation: 'swiglu', hasBiases: false, isCausal: true },
   gpt: { norm: 'layer', positions: 'learned', activation: 'gelu', hasBiases: true, isCausal: true },
-  encoder: { norm: 'layer', positions: 'learned', activation: 'gelu', hasBiases: true, isCausal: false },
 };
 
 /** A model read from a Llama file. */

@@ -1,3 +1,3 @@
 export { createBatchOrder, type BatchAddress, type BatchOrder } from './batch-order.ts';
 export { createMixtureSampler } from './mixture-sampler.ts';
-export { createSequenceSampler, type SequenceSampler } from './sequence-sampler.ts';
+export { createSequenceSampler, rankPart, type SequenceSampler } from './sequence-sampler.ts';

@@ -89,6 +89,16 @@ export function createTokenizer(vocabulary: BpeVocabulary): Tokenizer {
   };
 }
 
+/** The same text tokens, and one more behind them that stands for what is hidden. */
+export function withMaskToken({ vocabulary }: Tokenizer): Tokenizer {
+  const content = '<|mask|>';
+  return createTokenizer({
+    ...vocabulary,
+    tokens: [...vocabulary.tokens, content],
+    addedTokens: [...vocabulary.addedTokens, { id: vocabulary.tokens.length, content, special: true }],
+  });
+}
+
 export function tokenizerFromJson(json: unknown): Tokenizer {
   return createTokenizer(parseTokenizerJson(json));
 }

@@ -1,0 +1,1 @@
+export { maskedCount, maskSequence } from './mask-tokens.ts';
