@@ -82,6 +82,19 @@ export function running(
   };
 }
 
+/** One-device residents on a node from one device to another. */
+export function residents(
+  prefix: string,
+  nodeName: string,
+  from: number,
+  to: number,
+  shape: WorkloadShape = {},
+): Workload[] {
+  return Array.from({ length: to - from }, (_, index) =>
+    running(`${prefix}${index}`, [[nodeName, from + index]], shape),
+  );
+}
+
 export function snapshot(parts: Partial<Snapshot>): Snapshot {
   return { nowMs: 1_000_000, nodes: [], queues: [queue('main')], workloads: [], ...parts };
 }

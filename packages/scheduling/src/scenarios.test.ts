@@ -1,10 +1,10 @@
 /**
- * What went wrong in other schedulers, as short tables: cluster, queues, arrivals, outcome.
+ * The rules as short tables: cluster, queues, arrivals, outcome (peer-failures.test.ts has those of other schedulers' failures).
  * Where a rule can be switched off, `without` shows that the scenario then goes wrong.
  */
 import { expect, test } from 'vitest';
 import { planCycle, type PlanOptions } from './plan-cycle.ts';
-import { node, queue, running, snapshot, workload } from './scenario.ts';
+import { node, queue, residents, running, snapshot, workload } from './scenario.ts';
 import type { NodeState, QueueNode, Workload } from './snapshot.ts';
 
 interface Outcome {
@@ -28,125 +28,9 @@ interface Scenario {
 const NOW_MS = 1_000_000;
 const HOUR_MS = 3_600_000;
 
-/** One-device residents on a node from one device to another. */
-function residents(
-  prefix: string,
-  nodeName: string,
-  from: number,
-  to: number,
-  shape: Parameters<typeof running>[2] = {},
-): Workload[] {
-  return Array.from({ length: to - from }, (_, index) =>
-    running(`${prefix}${index}`, [[nodeName, from + index]], shape),
-  );
-}
-
 const scenarios: Scenario[] = [
   {
-    name: 'Kueue #5243: evicts on one node, not eight devices scattered over two',
-    nodes: [node('n1', 8), node('n2', 8)],
-    workloads: [
-      ...residents('a', 'n1', 0, 8, { startedAtMs: 0 }),
-      ...residents('cheap', 'n2', 0, 4, { startedAtMs: NOW_MS }),
-      ...residents('fixed', 'n2', 4, 8, { preemptible: false }),
-      workload('whole', { devices: 8, priority: 1 }),
-    ],
-    expected: {
-      starts: [],
-      evicts: ['a0', 'a1', 'a2', 'a3', 'a4', 'a5', 'a6', 'a7'],
-      waits: { whole: 'waiting_for_victims' },
-    },
-    without: { preemption: false },
-  },
-  {
-    name: 'Kueue #10131: reclaims no more than is needed',
-    nodes: [node('n1', 8)],
-    queues: [queue('lender', { deserved: { devices: 4 } }), queue('borrower')],
-    workloads: [
-      ...residents('b', 'n1', 0, 8, { queueId: 'borrower' }),
-      workload('mine', { queueId: 'lender', devices: 2 }),
-    ],
-    expected: { starts: [], evicts: ['b0', 'b1'], waits: { mine: 'waiting_for_victims' } },
-    without: { preemption: false },
-  },
-  {
-    name: 'Kueue #477: the victim is the one that has just written a checkpoint',
-    nodes: [node('n1', 2)],
-    workloads: [
-      running('unsaved', [['n1', 0]], { startedAtMs: 0 }),
-      running('saved', [['n1', 1]], { startedAtMs: 0, lastCheckpointAtMs: NOW_MS - 1000 }),
-      workload('urgent', { priority: 1 }),
-    ],
-    expected: { starts: [], evicts: ['saved'], waits: { urgent: 'waiting_for_victims' } },
-    without: { preemption: false },
-  },
-  {
-    name: 'Kueue #13797: nobody else is evicted while the victims are still leaving',
-    nodes: [node('n1', 2)],
-    workloads: [
-      running('leaver', [['n1', 0]], { leaving: true }),
-      running('other', [['n1', 1]]),
-      workload('urgent', { priority: 1 }),
-    ],
-    expected: { starts: [], evicts: [], waits: { urgent: 'waiting_for_victims' } },
-  },
-  {
-    name: 'Volcano #665, #4617: a gang that fragmentation keeps waiting does not block the queue',
-    nodes: [node('n1', 8), node('n2', 8)],
-    workloads: [
-      running('r1', [['n1', 0]], { preemptible: false, runtimeEstimateMs: 2 * HOUR_MS }),
-      running('r2', [['n2', 0]], { preemptible: false, runtimeEstimateMs: 3 * HOUR_MS }),
-      workload('gang', { devices: 8, createdAtMs: 0 }),
-      workload('small', { devices: 4, createdAtMs: 1, runtimeEstimateMs: 10 * HOUR_MS }),
-    ],
-    expected: { starts: ['small'], evicts: [], waits: { gang: 'fragmented' } },
-  },
-  {
-    name: 'KAI #1969: a large job gets a reservation; a long small one may not take its nodes, a short one may',
-    nodes: [node('n1', 8), node('n2', 8)],
-    queues: [queue('main', { policy: 'fifo-backfill' })],
-    workloads: [
-      running('r1', [['n1', 0]], { preemptible: false, devices: 4, runtimeEstimateMs: 2 * HOUR_MS }),
-      workload('large', { members: 2, devices: 8, createdAtMs: 0 }),
-      workload('long', { devices: 4, createdAtMs: 1, runtimeEstimateMs: 10 * HOUR_MS }),
-      workload('short', { devices: 4, createdAtMs: 2, runtimeEstimateMs: HOUR_MS }),
-    ],
-    expected: {
-      starts: ['short'],
-      evicts: [],
-      waits: { large: 'insufficient_capacity', long: 'behind_reservation' },
-    },
-    without: { reservation: false },
-  },
-  {
-    name: 'Volcano #5805: a gang is placed whole once its node is back, though others are younger and smaller',
-    nodes: [node('n1', 8), node('n2', 8)],
-    workloads: [
-      workload('gang', { members: 2, devices: 8, createdAtMs: 0 }),
-      workload('small', { createdAtMs: 1 }),
-    ],
-    expected: { starts: ['gang'], evicts: [], waits: { small: 'insufficient_capacity' } },
-  },
-  {
-    name: 'Volcano #5805: the nodes a wounded gang has left are kept for it, even from higher priorities',
-    nodes: [node('n1', 8), node('n2', 8, { healthy: false })],
-    workloads: [
-      workload('gang', {
-        members: 2,
-        devices: 8,
-        createdAtMs: 5,
-        kept: { why: 'wounded', nodeIds: ['n1', 'n2'], untilMs: NOW_MS + HOUR_MS },
-      }),
-      workload('urgent', { priority: 9 }),
-    ],
-    expected: {
-      starts: [],
-      evicts: [],
-      waits: { gang: 'insufficient_capacity', urgent: 'behind_reservation' },
-    },
-  },
-  {
-    name: 'Volcano #5805: not for ever',
+    name: 'what a wounded gang has left is not kept for ever',
     nodes: [node('n1', 8), node('n2', 8, { healthy: false })],
     workloads: [
       workload('gang', {
@@ -210,7 +94,7 @@ const scenarios: Scenario[] = [
     },
   },
   {
-    name: 'Kueue: what a queue does not lend stays free for it, and the borrower is told whose it is',
+    name: 'what a queue does not lend stays free for it, and the borrower is told whose it is',
     nodes: [node('n1', 8)],
     queues: [queue('owner', { deserved: { devices: 6 }, lending: { devices: 2 } }), queue('borrower')],
     workloads: [
@@ -221,7 +105,7 @@ const scenarios: Scenario[] = [
     expected: { starts: ['fits', 'own'], evicts: [], waits: { more: 'insufficient_capacity' } },
   },
   {
-    name: 'Kueue: a queue borrows no more than it may, though everything is free',
+    name: 'a queue borrows no more than it may, though everything is free',
     nodes: [node('n1', 8)],
     queues: [queue('main', { deserved: { devices: 2 }, borrowing: { devices: 3 } })],
     workloads: [
@@ -262,26 +146,10 @@ const scenarios: Scenario[] = [
     expected: { starts: [], evicts: [], waits: { urgent: 'insufficient_capacity' } },
   },
   {
-    name: 'dstack #1994, #4146: what can never run says so instead of waiting',
-    nodes: [node('n1', 8)],
-    workloads: [workload('impossible', { members: 2, devices: 8 }), workload('next', { createdAtMs: 1 })],
-    expected: { starts: ['next'], evicts: [], waits: { impossible: 'unsatisfiable_request' } },
-  },
-  {
-    name: 'dstack #2221: a node too small for the request is not chosen',
+    name: 'a node too small for the request is not chosen',
     nodes: [node('a-small', 4), node('b-large', 8)],
     workloads: [workload('w', { devices: 6 })],
     expected: { starts: ['w'], evicts: [], waits: {} },
-  },
-  {
-    name: 'SkyPilot #5493: equal jobs start in the order they came',
-    nodes: [node('n1', 2)],
-    workloads: [
-      workload('third', { createdAtMs: 3 }),
-      workload('first', { createdAtMs: 1 }),
-      workload('second', { createdAtMs: 2 }),
-    ],
-    expected: { starts: ['first', 'second'], evicts: [], waits: { third: 'insufficient_capacity' } },
   },
   {
     name: 'by default the short one goes first, when both have waited alike',
@@ -347,16 +215,6 @@ test.each(scenarios)('$name', (scenario) => {
   expect(outcomeOf(scenario, scenario.options)).toEqual(scenario.expected);
   if (scenario.without !== undefined)
     expect(outcomeOf(scenario, scenario.without)).not.toEqual(scenario.expected);
-});
-
-test('Kueue #6763: the same victims whatever order the snapshot is written in', () => {
-  const scenario = scenarios[1]!;
-  const reversed = {
-    ...scenario,
-    workloads: [...scenario.workloads].reverse(),
-    nodes: [...scenario.nodes].reverse(),
-  };
-  expect(outcomeOf(reversed)).toEqual(scenario.expected);
 });
 
 test('a wounded gang goes on in the rack it was in, though another rack is fuller', () => {
