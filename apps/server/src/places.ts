@@ -4,7 +4,7 @@ import { createReadStream } from 'node:fs';
 import { mkdir, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
+import { homedir, tmpdir } from 'node:os';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createWriteStream } from 'node:fs';
@@ -16,24 +16,38 @@ import { newestCheckpoint } from './checkpoints/newest-checkpoint.ts';
 import { removeTree } from './kept-files.ts';
 import { inspectModelFile } from './models/inspect-model.ts';
 
+/** A folder of ours that cannot lie in the data directory; `gantry down --purge` knows it once it is noted. */
+const outside = (dataDir: string, purpose: string): string =>
+  join(
+    tmpdir(),
+    `gantry-${purpose}-${createHash('sha256').update(resolve(dataDir)).digest('hex').slice(0, 12)}`,
+  );
+
+/** What no worker sees but for its own part: our folders, and the keys of whoever runs the server. */
+export function hiddenPlaces(dataDir: string): {
+  readonly paths: readonly string[];
+  readonly heldDir: string;
+} {
+  const heldDir = outside(dataDir, 'view');
+  noteOutside(dataDir, [heldDir]);
+  const config = process.env['XDG_CONFIG_HOME'] ?? join(homedir(), '.config');
+  return { paths: [resolve(dataDir), outside(dataDir, 'rv'), join(config, 'gantry')], heldDir };
+}
+
 export function createPlaces(dataDir: string, blobs: BlobStore): Places {
   const runDir = (jobId: string): string => join(dataDir, 'runs', jobId);
+  const modelDir = (versionId: string): string => join(dataDir, 'cache', versionId);
   const workerDir = (workerId: string): string => join(dataDir, 'workers', workerId);
   // Sockets live outside a long data directory: a Unix socket's path ends at ~100 bytes.
   const inside = join(dataDir, 'rendezvous');
-  const rendezvous =
-    inside.length <= 57
-      ? inside
-      : join(
-          tmpdir(),
-          `gantry-rv-${createHash('sha256').update(resolve(dataDir)).digest('hex').slice(0, 12)}`,
-        );
+  const rendezvous = inside.length <= 57 ? inside : outside(dataDir, 'rv');
   noteOutside(dataDir, [rendezvous]);
   const rendezvousDir = (attemptId: string): string => join(rendezvous, attemptId.slice(-12));
 
   return {
     workerDir,
     runDir,
+    modelDir,
     rendezvousDir,
     prepareAttempt: async ({ jobId, attemptId, spec }) => {
       const attemptDir = join(runDir(jobId), 'attempts', attemptId);
@@ -48,7 +62,7 @@ export function createPlaces(dataDir: string, blobs: BlobStore): Places {
     removeRun: (jobId) => removeTree(runDir(jobId)),
     removeRendezvous: (attemptId) => rm(rendezvousDir(attemptId), { recursive: true, force: true }),
     materialiseModel: async (versionId, files, main) => {
-      const folder = join(dataDir, 'cache', versionId);
+      const folder = modelDir(versionId);
       for (const { path, digest } of files) {
         const file = join(folder, path);
         if (relative(folder, file).startsWith('..'))

@@ -42,7 +42,7 @@ import { createMetrics } from './metrics.ts';
 import type { ServerOptions } from './options.ts';
 import { createPage } from './page/index.ts';
 import { readPriceList } from './price-list.ts';
-import { createPlaces } from './places.ts';
+import { createPlaces, hiddenPlaces } from './places.ts';
 import type { Platform } from './platform.ts';
 import { createHandlers } from './routes/index.ts';
 import { createServing } from './serving.ts';
@@ -76,6 +76,7 @@ export async function serve(options: ServerOptions, logger: Logger, given: Given
   const store = watchWrites(opened);
   const blobs = createBlobStore(join(dataDir.path, 'blobs'));
   const isolation = probeIsolation();
+  const hidden = hiddenPlaces(dataDir.path);
   const runner =
     given.runner ??
     stack.use(
@@ -83,6 +84,7 @@ export async function serve(options: ServerOptions, logger: Logger, given: Given
         workersDir: join(dataDir.path, 'workers'),
         nodePath: process.execPath,
         isolation,
+        hidden,
       }),
     );
   const log = {
@@ -97,7 +99,7 @@ export async function serve(options: ServerOptions, logger: Logger, given: Given
     clock: systemClock,
     log,
     places: createPlaces(dataDir.path, blobs),
-    jobFiles: createJobFiles(dataDir.path, blobs),
+    jobFiles: createJobFiles(dataDir.path, blobs, hidden.paths),
     s3Volumes: createS3Volumes(dataDir.path, options.s3),
     prices: createPriceBook(await readPriceList(options.pricesFile)),
     vault: createVault(await loadVaultKey(dataDir.path)),

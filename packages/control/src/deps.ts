@@ -32,6 +32,8 @@ export interface Places {
   removeRun(jobId: string): Promise<number>;
   /** The sockets' folder of an attempt that ended. */
   removeRendezvous(attemptId: string): Promise<void>;
+  /** Where `materialiseModel` puts the files of a version. */
+  modelDir(versionId: string): string;
   /** The files of a model version beside each other, each under its own path; returns where `main` lies. */
   materialiseModel(
     versionId: string,

@@ -21,6 +21,8 @@ export interface WorkerSpec {
   readonly env: Readonly<Record<string, string>>;
   /** Like `env`, but never written to disk, and masked in what is kept of stderr. */
   readonly secretEnv?: Readonly<Record<string, string>>;
+  /** What of the platform's own folders it sees; where the machine permits, all the rest of them is hidden from it. */
+  readonly needs?: readonly string[];
   /** Refused by a runner whose `facts.mounts` is false. */
   readonly mounts?: readonly WorkerMount[];
   readonly limits: { readonly cpuMilli: number; readonly memoryBytes: number; readonly pids: number };

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { access, mkdir, readFile } from 'node:fs/promises';
+import { access, mkdir, readFile, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { JobFiles } from '@gantry/control';
 import type { BlobStore } from '@gantry/ports';
@@ -14,7 +14,14 @@ const isThere = (path: string): Promise<boolean> =>
     () => false,
   );
 
-export function createJobFiles(dataDir: string, blobs: BlobStore): JobFiles {
+/** `hiddenPaths`: folders that no job sees, so to a job nothing is there. */
+export function createJobFiles(dataDir: string, blobs: BlobStore, hiddenPaths: readonly string[]): JobFiles {
+  const isHidden = async (path: string): Promise<boolean> => {
+    const real = await realpath(path);
+    const hidden = await Promise.all(hiddenPaths.map((each) => realpath(each).catch(() => each)));
+    return hidden.some((each) => real === each || real.startsWith(`${each}/`));
+  };
+
   return {
     namedVolume: async (tenantId, name) => {
       const dir = join(dataDir, 'volumes', tenantId, name);
@@ -23,7 +30,7 @@ export function createJobFiles(dataDir: string, blobs: BlobStore): JobFiles {
     },
     nfsMountPoint: async (share) =>
       findNfsMount(await readFile('/proc/self/mountinfo', 'utf8').catch(() => ''), share),
-    exists: isThere,
+    exists: async (path) => (await isThere(path)) && !(await isHidden(path)),
     commitOf,
     canMountAt: async (target, workDir) => {
       if (target.startsWith(`${workDir}/`)) return true;

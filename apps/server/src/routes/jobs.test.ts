@@ -90,6 +90,29 @@ describe('a queue', () => {
   }, 120_000);
 });
 
+describe('the server’s own files', () => {
+  test('are not there for a job: not to read, not as working directory, not as volume', async ({ skip }) => {
+    skip(!home.server.platform.deps.runner.facts.mounts, 'this machine permits no mount namespace');
+    const { dataDir } = home.server.platform;
+    const key = join(dataDir, 'keys', 'operator.key');
+    const thief = await ended({
+      name: 'thief',
+      command: `cat ${key} || ls ${dataDir} ${dataDir}/runs; exit 3`,
+    });
+    expect(thief).toMatchObject({ state: 'failed', exitClass: 'user_error' });
+    const { text } = await ask('GET', '/thief/logs');
+    expect(text).not.toMatch(/keys|postgres|blobs/);
+    expect(text.match(/job_\w+/g)).toEqual([thief.id]);
+    for (const asked of [
+      { workdir: join(dataDir, 'keys') },
+      { volumes: [{ hostPath: dataDir, mount: 'in' }] },
+    ]) {
+      const { status, body } = await ask('POST', '', { command: 'true', resources: { cpu: 0.1 }, ...asked });
+      expect([status, body.error.message]).toEqual([422, expect.stringContaining('there is no')]);
+    }
+  }, 120_000);
+});
+
 describe('the log of a job', () => {
   test('is read from where one was, by rank; a rank that is none is named with those there are', async () => {
     await ended({ name: 'talks', command: 'printf "0123456789"; printf err >&2', replicas: 2 });

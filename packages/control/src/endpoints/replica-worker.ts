@@ -12,10 +12,12 @@ export function replicaWorker(
     readonly command: readonly string[];
     readonly env?: Readonly<Record<string, string>>;
     readonly pids: number;
+    /** Whose files it reads. */
+    readonly modelVersionIds: readonly string[];
   },
 ): WorkerSpec {
   const { resources } = replica.spec as ReplicaSpecRecord;
-  const { workerId, specFile, command, env, pids } = worker;
+  const { workerId, specFile, command, env, pids, modelVersionIds } = worker;
   const workerDir = places.workerDir(workerId);
   return {
     workerId,
@@ -30,6 +32,7 @@ export function replicaWorker(
       GANTRY_WORKER_DIR: workerDir,
       GANTRY_REPORT_FILE: `${workerDir}/report.jsonl`,
     },
+    needs: [places.runDir(replica.id), ...modelVersionIds.map((id) => places.modelDir(id))],
     limits: { cpuMilli: Math.round(resources.cpu * 1000), memoryBytes: resources.memory, pids },
     logLimitBytes: 64 * 1024 ** 2,
   };

@@ -50,8 +50,10 @@ export async function startEngine(
         : { speculation: { method: speculation.method, tokens: speculation.tokens, modelPath: draftPath } }),
     },
   });
+  const command = deps.workerCommand('engine');
+  const modelVersionIds = [spec.modelVersionId, ...(draftId === undefined ? [] : [draftId])];
   await deps.runner.start(
-    replicaWorker(deps, replica, { workerId, specFile, command: deps.workerCommand('engine'), pids: 1024 }),
+    replicaWorker(deps, replica, { workerId, specFile, command, pids: 1024, modelVersionIds }),
   );
   return { fetchMs: startedMs - fetchingMs, startedMs };
 }

@@ -41,7 +41,10 @@ export async function startOwnServer(
     ...values,
     ...(gpus.length === 0 ? {} : { CUDA_DEVICE_ORDER: 'PCI_BUS_ID', CUDA_VISIBLE_DEVICES: gpus.join(',') }),
   };
-  await deps.runner.start(replicaWorker(deps, replica, { workerId, specFile, command, env, pids: 4096 }));
+  const modelVersionIds = [spec.modelVersionId];
+  await deps.runner.start(
+    replicaWorker(deps, replica, { workerId, specFile, command, env, pids: 4096, modelVersionIds }),
+  );
   return { fetchMs: startedMs - fetchingMs, startedMs };
 }
 

@@ -67,6 +67,7 @@ export async function startAttempt(
       command: commandOf(deps, job),
       cwd,
       env,
+      needs: [deps.places.runDir(row.id), deps.places.rendezvousDir(attempt.id)],
       ...inputs,
       limits: { cpuMilli, memoryBytes: job.resources.memory, pids: 4096 },
       logLimitBytes: 256 * 1024 ** 2,

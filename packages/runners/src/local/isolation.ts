@@ -55,7 +55,10 @@ export function probeIsolation(): Isolation {
     );
   const mounts = mountWalls(namespacePrefix);
   const canMount = namespacePrefix.length > 0 && isMounting(mounts);
-  if (!canMount) notes.push('no mount namespace may be made: jobs with volumes are refused');
+  if (!canMount)
+    notes.push(
+      'no mount namespace may be made: jobs with volumes are refused, and every job can read the files of this server',
+    );
   return {
     namespacePrefix,
     endsWithShim: namespacePrefix[0] === 'setpriv',
@@ -87,7 +90,8 @@ function namespacePrefixes(): readonly (readonly string[])[] {
 /** Who is not root mounts as the root of a namespace, and is itself again before the command begins. */
 function mountWalls(namespacePrefix: readonly string[]): MountWalls {
   const [uid, gid] = [process.getuid?.() ?? 0, process.getgid?.() ?? 0];
-  if (uid === 0) return { namespacePrefix, barePrefix: ['unshare', '--mount', '--'], inner: [] };
+  if (uid === 0)
+    return { namespacePrefix, barePrefix: ['unshare', '--mount', '--'], inner: withoutPowersOverMounts() };
   const asRoot = namespacePrefix.map((word) => (word === '--map-current-user' ? '--map-root-user' : word));
   return {
     namespacePrefix: asRoot,
@@ -96,20 +100,38 @@ function mountWalls(namespacePrefix: readonly string[]): MountWalls {
   };
 }
 
-/** A file must be seen at another place, and must not be writable there. */
+/**
+ * What root may still do inside: the list that container runtimes keep, plus what RDMA and pinned threads ask for. Who
+ * may mount or look into other processes could take the hidden folders' covers off.
+ */
+const keptPowers = [
+  'audit_write chown dac_override fowner fsetid ipc_lock kill net_bind_service net_raw setfcap setgid setpcap setuid',
+  'sys_chroot sys_nice',
+];
+
+const withoutPowersOverMounts = (): readonly string[] => [
+  'setpriv',
+  `--bounding-set=${['-all', ...keptPowers.flatMap((line) => line.split(' ')).map((power) => `+${power}`)].join(',')}`,
+  '--',
+];
+
+/** A file must be seen at another place, must not be writable there, and a hidden one must stay hidden. */
 function isMounting(walls: MountWalls): boolean {
   const dir = mkdtempSync(join(tmpdir(), 'gantry-probe-'));
   try {
     const at = (name: string): string => join(dir, name);
-    for (const name of ['source', 'target', 'stage']) mkdirSync(at(name));
+    for (const name of ['source', 'target', 'stage', 'held', 'hidden']) mkdirSync(at(name));
     writeFileSync(at('source/seen'), '');
+    writeFileSync(at('hidden/key'), '');
     return [walls.namespacePrefix, []].every((namespacePrefix) => {
       const list = [{ source: at('source'), target: at('target'), readOnly: true }];
-      const mounts = { list, stage: at('stage'), cwd: dir, prefix: walls.barePrefix, inner: walls.inner };
+      const view = { at: at('held'), roots: [{ path: at('hidden'), shown: [] }] };
+      const places = { stage: at('stage'), cwd: dir, view };
+      const mounts = { list, places, prefix: walls.barePrefix, inner: walls.inner };
       const [program = '', ...args] = sandboxCommand({ namespacePrefix, procsFiles: [], mounts }, [
         '/bin/sh',
         '-c',
-        'test -e target/seen && ! touch target/new && exit 7',
+        'test -e target/seen && ! touch target/new && ! { umount hidden; test -e hidden/key; } && exit 7',
       ]);
       return spawnSync(program, args, { stdio: 'ignore', timeout: 5_000 }).status === 7;
     });

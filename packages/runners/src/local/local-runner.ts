@@ -20,6 +20,7 @@ import { classifyExit } from './classify-exit.ts';
 import { type Isolation, probeIsolation } from './isolation.ts';
 import { killWorker } from './kill-worker.ts';
 import { mayStillBegin } from './may-still-begin.ts';
+import { type PrivateView, privateView } from './private-view.ts';
 import { readWorkerLog } from './read-worker-log.ts';
 import { type ReportTail, createReportTail } from './report-tail.ts';
 import {
@@ -38,6 +39,12 @@ export interface LocalRunnerOptions {
   readonly workersDir: string;
   readonly nodePath: string;
   readonly shimPath?: string;
+  /** Folders of which a worker sees only its own and what its spec says that it needs, where the machine permits. */
+  readonly hidden?: {
+    readonly paths: readonly string[];
+    /** An empty folder outside of them, made when missing. */
+    readonly heldDir: string;
+  };
   /** Found out by building the walls once when left out. */
   readonly isolation?: Isolation;
 }
@@ -57,6 +64,10 @@ export function createLocalRunner(options: LocalRunnerOptions): Runner {
   mkdirSync(options.workersDir, { recursive: true });
   const shimPath = options.shimPath ?? join(import.meta.dirname, `shim${extname(import.meta.filename)}`);
   const isolation = options.isolation ?? probeIsolation();
+  const { hidden } = options;
+  if (hidden !== undefined) mkdirSync(hidden.heldDir, { recursive: true, mode: 0o700 });
+  const hiddenFrom = (needs: readonly string[]): PrivateView | undefined =>
+    hidden && privateView(hidden.heldDir, hidden.paths.filter(existsSync), needs);
   const watched = new Map<string, Watched>();
   const queue = createAbortableQueue<WorkerEvent>();
   const at = (workerId: string): ReturnType<typeof workerFiles> => {
@@ -165,12 +176,14 @@ export function createLocalRunner(options: LocalRunnerOptions): Runner {
       }
       for (const { source, target } of spec.mounts ?? []) makeMountPoint(spec.cwd, source, target);
       writeFileSync(files.report, '', { mode: 0o600 });
-      const { secretEnv, ...kept } = spec;
+      const { secretEnv, needs = [], ...kept } = spec;
+      const view = isolation.mounts && hiddenFrom([files.dir, ...needs]);
       const hasSecrets = secretEnv !== undefined && Object.keys(secretEnv).length > 0;
       writeJson(files.spec, {
         ...kept,
         env: { ...base, ...spec.env },
         isolation,
+        ...(view === undefined ? {} : { view }),
         ...(hasSecrets ? { hasSecrets } : {}),
       } satisfies SpecRecord);
       const shim = spawn(

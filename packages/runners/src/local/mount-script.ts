@@ -1,18 +1,43 @@
 /**
- * Shows a worker folders at other places than they lie: a small program for /bin/sh, run inside the worker's own
- * mount namespace before the command, so nobody else ever sees the mounts and the kernel drops them at its end.
+ * Gives a worker a file system view of its own: a small program for /bin/sh, run inside the worker's mount namespace
+ * before the command, so nobody else ever sees the mounts and the kernel drops them at its end.
+ *
+ * First the server's own folders are emptied but for what the worker needs: the original is held aside, an empty file
+ * system takes its place, and what is shown is bound into it. Then volumes are bound where they are wanted.
  *
  * A mount point below `/` that does not exist is made for this worker alone: `/` is built anew from binds of what
  * is there (pivot_root(8), "pivot_root . ."). Deeper ones must exist, or lie in the worker's own folder.
  * The tools lie in sbin, which a user's PATH may leave out.
  */
 import type { WorkerMount } from '@gantry/ports';
+import { type PrivateView, heldAt, throughView } from './private-view.ts';
 
-/** $1 = a folder to build in, $2 = the working folder, then source, target, ro|rw for each mount, then --. */
+/**
+ * $1 = a folder to build in, $2 = the working folder, $3 = where originals are held or ''; then for each root: itself,
+ * where it is held, what is shown of it, -; then --; then source, target, ro|rw for each mount; then --.
+ */
 const script = `
 users_path=$PATH; PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 fail() { echo "[gantry] $1" >&2; exit 126; }
-stage=$1; cwd=$2; shift 2
+stage=$1; cwd=$2; held=$3; shift 3
+if [ -n "$held" ]; then
+  mount -t tmpfs -o mode=700 gantry "$held" || fail "the view could not be built"
+fi
+while [ "$1" != -- ]; do
+  root=$1; original=$2; shift 2
+  mkdir "$original" && mount --rbind "$root" "$original" && mount -t tmpfs -o mode=755 gantry "$root" ||
+    fail "$root could not be emptied"
+  while [ "$1" != - ]; do
+    from=$original\${1#"$root"}
+    if [ -d "$from" ]; then mkdir -p "$1" && mount --rbind "$from" "$1"
+    elif [ -e "$from" ]; then mkdir -p "\${1%/*}" && : > "$1" && mount --bind "$from" "$1"
+    fi || fail "$1 could not be shown"
+    shift
+  done
+  shift
+  mount -o remount,bind,ro "$root" || fail "$root could not be made read-only"
+done
+shift
 isBuilt=
 build() {
   [ -n "$isBuilt" ] && return
@@ -52,24 +77,40 @@ while [ "$1" != -- ]; do
   shift 3
 done
 shift
+if [ -n "$held" ]; then umount -l "$held" || fail "the view could not be closed"; fi
 cd "$cwd" || fail "there is no $cwd"
 PATH=$users_path
 `;
 
+export interface MountPlaces {
+  /** An empty folder of the worker's own. */
+  readonly stage: string;
+  readonly cwd: string;
+  readonly view?: PrivateView;
+}
+
 /** The command that mounts, then becomes `command`. */
 export function mountCommand(
   mounts: readonly WorkerMount[],
-  places: { readonly stage: string; readonly cwd: string },
+  { stage, cwd, view }: MountPlaces,
   command: readonly string[],
 ): readonly string[] {
-  const triples = mounts.flatMap(({ source, target, readOnly }) => [source, target, readOnly ? 'ro' : 'rw']);
+  const roots = (view?.roots ?? []).flatMap(({ path, shown }, index) =>
+    view === undefined ? [] : [path, heldAt(view, index), ...shown, '-'],
+  );
+  const triples = mounts
+    .map((mount) => throughView(mount, view))
+    .flatMap(({ source, target, readOnly }) => [source, target, readOnly ? 'ro' : 'rw']);
   return [
     '/bin/sh',
     '-c',
     `${script}exec "$@"`,
     'gantry-mount',
-    places.stage,
-    places.cwd,
+    stage,
+    cwd,
+    view?.at ?? '',
+    ...roots,
+    '--',
     ...triples,
     '--',
     ...command,

@@ -1,6 +1,6 @@
 /** The command line that puts a command behind its walls. Pure; what is possible here is the probe's to say. */
 import type { WorkerMount } from '@gantry/ports';
-import { mountCommand } from './mount-script.ts';
+import { type MountPlaces, mountCommand } from './mount-script.ts';
 
 export interface Walls {
   /** Program and arguments that end in a new PID namespace; empty where none may be made. */
@@ -11,9 +11,7 @@ export interface Walls {
   readonly pidFile?: string;
   readonly mounts?: {
     readonly list: readonly WorkerMount[];
-    /** An empty folder outside of every mount. */
-    readonly stage: string;
-    readonly cwd: string;
+    readonly places: MountPlaces;
     /** Makes the namespace where `namespacePrefix` is empty. */
     readonly prefix: readonly string[];
     /** Back to being the user that we are. */
@@ -35,7 +33,7 @@ const init = 'exec 4>&2 2>/dev/null; (exec "$@" 2>&4 4>&- 3>&-); code=$?; echo "
 export function sandboxCommand(walls: Walls, command: readonly string[]): readonly string[] {
   const { mounts, namespacePrefix } = walls;
   const mounted =
-    mounts === undefined ? command : mountCommand(mounts.list, mounts, [...mounts.inner, ...command]);
+    mounts === undefined ? command : mountCommand(mounts.list, mounts.places, [...mounts.inner, ...command]);
   const inside =
     namespacePrefix.length === 0
       ? [...(mounts?.prefix ?? []), ...mounted]

@@ -129,10 +129,12 @@ function makeGroup(): WorkerCgroup | undefined {
 
 function mountsOf(): Walls['mounts'] {
   const list = spec?.mounts ?? [];
-  if (spec === undefined || spec.isolation.mounts === undefined || list.length === 0) return undefined;
+  if (spec?.isolation.mounts === undefined || (list.length === 0 && spec.view === undefined))
+    return undefined;
   const { barePrefix: prefix, inner } = spec.isolation.mounts;
   mkdirSync(files.stage, { recursive: true });
-  return { list, stage: files.stage, cwd: spec.cwd, prefix, inner };
+  const view = spec.view === undefined ? {} : { view: spec.view };
+  return { list, places: { stage: files.stage, cwd: spec.cwd, ...view }, prefix, inner };
 }
 
 function readSecrets(): Readonly<Record<string, string>> | undefined {

@@ -3,6 +3,7 @@ import { closeSync, openSync, readFileSync, renameSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import type { WorkerSpec } from '@gantry/ports';
 import type { Isolation } from './isolation.ts';
+import type { PrivateView } from './private-view.ts';
 
 export const workerFiles = (workersDir: string, workerId: string) => {
   const dir = join(workersDir, workerId);
@@ -30,8 +31,9 @@ export const workerFiles = (workersDir: string, workerId: string) => {
 };
 
 /** What lies on the disk of a worker: never its secrets, only that there are some. */
-export type SpecRecord = Omit<WorkerSpec, 'secretEnv'> & {
+export type SpecRecord = Omit<WorkerSpec, 'secretEnv' | 'needs'> & {
   readonly isolation: Isolation;
+  readonly view?: PrivateView;
   readonly hasSecrets?: boolean;
 };
 

@@ -1,0 +1,98 @@
+/** What a worker sees of the folders that are the server's own, as whoever runs the tests. */
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Runner, WorkerSpec } from '@gantry/ports';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { probeIsolation } from './isolation.ts';
+import { createLocalRunner } from './local-runner.ts';
+import { workerFiles } from './worker-files.ts';
+
+const isolation = probeIsolation();
+let dir: string;
+let runner: Runner;
+const at = (...names: readonly string[]): string => join(dir, ...names);
+
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'gantry-hidden-'));
+  for (const name of ['home/keys', 'home/runs/mine/deep', 'home/runs/theirs', 'home/volume', 'project'])
+    mkdirSync(at(name), { recursive: true });
+  writeFileSync(at('home/keys/operator.key'), 'secret');
+  writeFileSync(at('home/runs/theirs/weights'), 'theirs');
+  writeFileSync(at('home/runs/mine/deep/state'), 'mine');
+  writeFileSync(at('home/volume/words'), 'words');
+  runner = createLocalRunner({
+    workersDir: at('home/workers'),
+    nodePath: process.execPath,
+    isolation,
+    hidden: { paths: [at('home'), at('no-such-folder')], heldDir: at('held') },
+  });
+});
+afterEach(async () => {
+  await runner[Symbol.asyncDispose]();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+async function run(text: string, change: Partial<WorkerSpec> = {}): Promise<string> {
+  const abort = new AbortController();
+  await runner.start({
+    workerId: 'w',
+    attemptId: 'att',
+    jobId: 'job',
+    rank: 0,
+    command: ['/bin/sh', '-c', text],
+    cwd: at('project'),
+    env: { HOUSE: at('home'), HELD: at('held') },
+    needs: [at('home/runs/mine'), at('home/runs/mine/deep')],
+    limits: { cpuMilli: 1000, memoryBytes: 2 ** 29, pids: 64 },
+    logLimitBytes: 2 ** 20,
+    ...change,
+  });
+  for await (const event of runner.events(abort.signal)) {
+    if (event.type === 'exited' || event.type === 'lost') break;
+  }
+  const { stdout, stderr } = workerFiles(at('home/workers'), 'w');
+  return readFileSync(stdout, 'utf8') + readFileSync(stderr, 'utf8');
+}
+
+describe.skipIf(isolation.mounts === undefined)('the server’s own folders', () => {
+  it('are empty to a worker but for its own and what it needs, which it may write', async () => {
+    const said = await run(
+      'cd "$HOUSE"; ls; ls runs workers keys; cat runs/mine/deep/state; echo done > runs/mine/result',
+    );
+    expect(said).toMatch(/^runs\nworkers\n/);
+    expect(said).toMatch(/runs:\nmine\n\nworkers:\nw\n/);
+    expect(said).toMatch(/keys.*No such file|cannot access.*keys/);
+    expect(said).toContain('mine');
+    expect(said).not.toMatch(/secret|theirs/);
+    expect(readFileSync(at('home/runs/mine/result'), 'utf8')).toBe('done\n');
+  });
+
+  it('cannot be uncovered: not by unmounting, not through another process, not where they were held', async () => {
+    const said = await run(
+      'umount "$HOUSE"; umount -l "$HOUSE"; unshare --user --map-root-user --mount umount "$HOUSE"; ls "$HELD"; ' +
+        'cat "$HOUSE/keys/operator.key" /proc/*/root"$HOUSE/keys/operator.key"; echo tried',
+    );
+    expect(said).toContain('tried');
+    expect(said).not.toContain('secret');
+  });
+
+  it('take no file that the worker leaves beside what it was shown', async () => {
+    expect(await run('touch "$HOUSE/litter" "$HOUSE/runs/litter" || echo refused')).toContain('refused');
+    expect([at('home/litter'), at('home/runs/litter')].map((file) => existsSync(file))).toEqual([
+      false,
+      false,
+    ]);
+  });
+
+  it('still give volumes that lie in them', async () => {
+    const mounts = [{ source: at('home/volume'), target: '/gantry-hidden-volume', readOnly: true }];
+    expect(await run('cat /gantry-hidden-volume/words; ls "$HOUSE"', { mounts })).toBe(
+      'wordsruns\nworkers\n',
+    );
+  });
+
+  it('cannot be the working folder', async () => {
+    expect(await run('pwd', { cwd: at('home/keys') })).toMatch(/\[gantry\] there is no .*keys/);
+  });
+});
