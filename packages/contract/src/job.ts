@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { outputFileSchema, outputPattern, secretUseSchema, volumeSchema } from './job-data.ts';
 import { trainModelSchema } from './train-model.ts';
 import { cleanSchema, loaderSchema, trainingDataSchema } from './training-data.ts';
-import { badBatchSchema, profileSchema } from './train-options.ts';
+import { badBatchSchema, earlyStoppingSchema, profileSchema } from './train-options.ts';
 import { baseShape, byteSizeSchema, durationSchema, nameSchema, timeSchema } from './common.ts';
 
 /** What one replica asks for. `cpu` in cores (0.5 allowed), `gpu` whole devices. */
@@ -38,6 +38,7 @@ export const trainSchema = z.strictObject({
   precision: z.enum(['fp32', 'bf16', 'fp16']).default('fp32'),
   profile: profileSchema.optional(),
   badBatch: badBatchSchema.prefault({}),
+  earlyStopping: earlyStoppingSchema.optional(),
   seed: z
     .number()
     .int()
@@ -94,7 +95,10 @@ export const jobSpecSchema = z
       .optional(),
     checkpoint: z
       .strictObject({
-        every: durationSchema.optional(),
+        /** `auto`: by Young and Daly, from what a checkpoint costs and how often the run is interrupted. */
+        every: z.union([z.literal('auto'), durationSchema]).optional(),
+        /** What `auto` expects before it has seen interruptions. */
+        timeBetweenFailures: durationSchema.prefault('24h'),
         everySteps: z.number().int().min(1).optional(),
         keep: z.number().int().min(1).max(1000).default(3),
         /** Beside the newest, this many of the lowest loss stay. */

@@ -10,6 +10,13 @@ export const badBatchSchema = z.strictObject({
 });
 export type BadBatch = z.output<typeof badBatchSchema>;
 
+/** Training ends when the held-out loss, looked at every `sampleEvery` steps, does not fall any more. */
+export const earlyStoppingSchema = z.strictObject({
+  /** Looks without a better one. */
+  patience: z.number().int().min(1).max(10_000),
+  minimumDelta: z.number().min(0).default(0),
+});
+
 /** These steps of every rank are written as traces (Chrome's format) beside the checkpoints, in `profile/`. */
 export const profileSchema = z.strictObject({
   fromStep: z.number().int().min(1).max(10_000_000).default(3),

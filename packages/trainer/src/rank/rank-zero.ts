@@ -1,6 +1,7 @@
 /** What only rank 0 does beside its share: reports, checkpoints, samples, validation, and the export at the end. */
 import { cpus } from 'node:os';
 import { join } from 'node:path';
+import { EarlyStopping } from '@gantry/training/run';
 import { gridAt, StragglerWatch, worldSizeOf } from '@gantry/training/parallel';
 import { toHuggingFaceWeights } from '@gantry/training/model';
 import { clearLeftovers, type SaveOutcome } from '../checkpoint/index.ts';
@@ -10,10 +11,11 @@ import { withMaskToken } from '@gantry/training/tokenizer';
 import { hasWholeModel } from '../parallel/index.ts';
 import { timeKinds } from '../profile/index.ts';
 import { generateSample } from './generate-sample.ts';
+import { CheckpointPace } from './checkpoint-pace.ts';
 import type { ReportWriter } from './report-writer.ts';
 import { openTokenSource, type TokenSource } from './token-source.ts';
 import type { BadBatchReport, StepOutcome } from './train-loop.ts';
-import { cleaningFacts } from './training-data.ts';
+import { cleaningFacts, dataFigures } from './training-data.ts';
 import { checkpointDirectory, type TrainingSession } from './training-session.ts';
 import { validationLoss } from './validation.ts';
 
@@ -33,8 +35,9 @@ export class RankZero implements AsyncDisposable {
   readonly #heldOut: TokenSource;
   readonly #startedMs = performance.now();
   readonly #stragglers: StragglerWatch;
+  readonly #earlyStopping: EarlyStopping | undefined;
+  readonly #pace: CheckpointPace;
   #reportedMs = -Infinity;
-  #checkpointMs = performance.now();
   #savedStep: number;
   #stepSeconds: number | undefined;
   #stepMs = performance.now();
@@ -44,7 +47,12 @@ export class RankZero implements AsyncDisposable {
     session: TrainingSession,
     reports: ReportWriter,
     parameters: Float32Array,
-    parts: { validator: ModelExecutor; sampler: ModelExecutor; heldOut: TokenSource },
+    parts: {
+      pace: CheckpointPace;
+      validator: ModelExecutor;
+      sampler: ModelExecutor;
+      heldOut: TokenSource;
+    },
   ) {
     this.#session = session;
     this.#reports = reports;
@@ -52,6 +60,9 @@ export class RankZero implements AsyncDisposable {
     this.#validator = parts.validator;
     this.#sampler = parts.sampler;
     this.#heldOut = parts.heldOut;
+    this.#pace = parts.pace;
+    const { earlyStopping } = session.plan;
+    this.#earlyStopping = earlyStopping === undefined ? undefined : new EarlyStopping(earlyStopping);
     this.#savedStep = session.resumed?.step ?? 0;
     const { sizes } = session.plan;
     const ranks = Array.from({ length: worldSizeOf(sizes) }, (_, rank) => gridAt(sizes, rank));
@@ -67,6 +78,7 @@ export class RankZero implements AsyncDisposable {
     const parameters = hasWholeModel(shard) ? shard.parameters.values : new Float32Array(layout.length);
     const common = { config, time: plan.time, parameters };
     const zero = new RankZero(session, reports, parameters, {
+      pace: await CheckpointPace.open(environment.runDirectory, plan.checkpoint),
       validator: await createModelExecutor({ ...common, sequences: plan.microSequences, kind: 'loss' }),
       sampler: await createModelExecutor({ ...common, sequences: 1, kind: 'logits' }),
       heldOut: openTokenSource(dataset.validation.shards, plan.time),
@@ -101,11 +113,7 @@ export class RankZero implements AsyncDisposable {
   }
 
   wantsCheckpoint(step: number): boolean {
-    const { everySteps, everyMs } = this.#session.plan.checkpoint;
-    if (everySteps !== undefined && step % everySteps === 0) return true;
-    if (everyMs === undefined || performance.now() - this.#checkpointMs < everyMs) return false;
-    this.#checkpointMs = performance.now();
-    return true;
+    return this.#pace.isDue(step);
   }
 
   /** A failed save is reported and training goes on: the previous checkpoint still stands. */
@@ -114,7 +122,13 @@ export class RankZero implements AsyncDisposable {
       const { checkpoint, stallMs, writeMs } = outcome;
       this.#savedStep = checkpoint.step;
       await this.#reports.write({ type: 'checkpoint', ...checkpoint });
-      const values = { checkpointStallMs: stallMs, checkpointWriteMs: writeMs };
+      await this.#pace.saved({ stallMs, writeMs });
+      const { intervalMs } = this.#pace;
+      const values = {
+        checkpointStallMs: stallMs,
+        checkpointWriteMs: writeMs,
+        ...(intervalMs === undefined ? {} : { checkpointIntervalSeconds: intervalMs / 1000 }),
+      };
       await this.#reports.write({ type: 'metric', step: checkpoint.step, values });
       return;
     }
@@ -175,7 +189,7 @@ export class RankZero implements AsyncDisposable {
         dataSentBytes: data.sentElements * 4,
         tensorSentBytes: tensor.sentElements * 4,
         pipelineSentBytes: pipeline.sentElements * 4,
-        ...this.#dataFigures(),
+        ...dataFigures(this.#session.feed, this.#startedMs),
         ...Object.fromEntries(
           timeKinds.map((kind) => [`${kind}Seconds`, this.#session.timeline.sumsMs[kind] / 1000]),
         ),
@@ -251,6 +265,10 @@ export class RankZero implements AsyncDisposable {
 
   async #reportProgress(outcome: StepOutcome, stepSeconds: number): Promise<void> {
     const { plan, sampler } = this.#session;
+    if (outcome.noiseScale !== undefined) {
+      const values = { gradientNoiseScale: Math.round(outcome.noiseScale * plan.time) };
+      await this.#reports.write({ type: 'metric', step: outcome.step, values });
+    }
     await this.#reports.write({
       type: 'progress',
       step: outcome.step,
@@ -263,15 +281,9 @@ export class RankZero implements AsyncDisposable {
     });
   }
 
-  /** Held-out loss and a sample of the model as it is. */
-  async look(step: number): Promise<void> {
-    await this.#lookNow(step);
-    // What was done beside the step is not its speed.
-    this.#stepMs = performance.now();
-  }
-
-  async #lookNow(step: number): Promise<void> {
-    const { plan, dataset, config, masking } = this.#session;
+  /** Held-out loss and a sample of the model as it is; whether training has gone on long enough. */
+  async look(step: number): Promise<boolean> {
+    const { config, masking } = this.#session;
     const loss = await validationLoss(
       this.#validator,
       this.#heldOut,
@@ -286,7 +298,16 @@ export class RankZero implements AsyncDisposable {
         values: { validationLoss: loss, ...this.#bigramLoss() },
       });
     }
-    if (!config.isCausal) return;
+    if (config.isCausal) await this.#reportSample(step);
+    // What was done beside the step is not its speed.
+    this.#stepMs = performance.now();
+    if (loss === undefined || this.#earlyStopping?.isEnough(loss) !== true) return false;
+    await this.#reports.write({ type: 'facts', values: { stoppedEarlyAtStep: step } });
+    return true;
+  }
+
+  async #reportSample(step: number): Promise<void> {
+    const { plan, dataset } = this.#session;
     const text = await generateSample(this.#sampler, dataset.tokenizer, {
       prompt: plan.samplePrompt,
       seed: plan.seed + step,
@@ -296,19 +317,8 @@ export class RankZero implements AsyncDisposable {
     await this.#reports.write({ type: 'sample', step, prompt: plan.samplePrompt, text });
   }
 
-  /** How fast the data came, and how long this rank stood still for it. */
-  #dataFigures(): Readonly<Record<string, number>> {
-    const { tokens, readMs, stallMs, lateBatches } = this.#session.feed.statistics();
-    return {
-      dataTokensPerSecond: Math.round(tokens / Math.max(readMs / 1000, 1e-6)),
-      dataStallSeconds: stallMs / 1000,
-      dataStallFraction: stallMs / (performance.now() - this.#startedMs),
-      dataLateBatches: lateBatches,
-    };
-  }
-
-  /** What a model that sees the token before should beat. */
-  #bigramLoss(): Readonly<Record<string, number>> {
+  /** A model that sees both sides of a gap is not to be compared with one that sees the word before. */
+  #bigramLoss(): { readonly bigramLoss?: number } {
     const { config, dataset } = this.#session;
     return config.isCausal ? { bigramLoss: dataset.bigramLoss } : {};
   }

@@ -117,9 +117,13 @@ async function train(
       options.onStep?.(done, environment.rank);
       await profile.after(done.step);
       await zero?.afterStep(done);
-      if (done.step % plan.sampleEvery !== 0 && done.step !== plan.steps) return;
+      if (done.step % plan.sampleEvery !== 0 && done.step !== plan.steps) return false;
       await gather();
-      await zero?.look(done.step);
+      const isEnough = await zero?.look(done.step);
+      if (plan.earlyStopping === undefined) return false;
+      const told = Float32Array.of(isEnough === true ? 1 : 0);
+      await world.broadcast(told, 0);
+      return told[0] === 1;
     },
     onGradients: (done, values) => options.onGradients?.(done, values, environment.rank),
     signal: options.signal,

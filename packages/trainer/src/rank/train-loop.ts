@@ -13,6 +13,8 @@ import {
   type LossScaleState,
   type LossVerdict,
 } from '@gantry/training/optimizer';
+import { NoiseScale } from '@gantry/training/run';
+import { rankPart } from '@gantry/training/sampler';
 import type { Checkpointer, SaveOutcome } from '../checkpoint/index.ts';
 import type { CheckpointState } from '../checkpoint/checkpoint-manifest.ts';
 import type { World } from '../group/index.ts';
@@ -27,6 +29,8 @@ export interface StepOutcome {
   readonly loss: number;
   readonly gradientNorm: number;
   readonly learningRate: number;
+  /** In sequences; undefined while it cannot be told. */
+  readonly noiseScale: number | undefined;
   /** What each rank computed for this step. */
   readonly busyMs: readonly number[];
 }
@@ -67,8 +71,8 @@ export interface TrainLoop {
   rollBack(): Promise<number | undefined>;
   onOverflow(step: number, scale: number): Promise<void>;
   onBadBatch(bad: BadBatchReport): Promise<void>;
-  /** After the update: the shard holds step `outcome.step`. All ranks call it for the same steps. */
-  afterStep(outcome: StepOutcome): Promise<void>;
+  /** After the update: the shard holds step `outcome.step`. All ranks call it for the same steps; they answer alike whether it is enough. */
+  afterStep(outcome: StepOutcome): Promise<boolean>;
   /** For tests of bad days. */
   readonly onGradients?: ((step: number, gradients: Float32Array) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -84,6 +88,7 @@ export async function trainLoop(loop: TrainLoop): Promise<{ step: number; isStop
   let isStopped = false;
   let badBatches = 0;
   const watch = new LossWatch(plan.badBatch);
+  const noise = openNoise(loop);
   let lossScale = plan.precision === 'fp16' ? (start.lossScale ?? lossScaleStart) : undefined;
   const save = async (): Promise<void> => {
     await drain(loop);
@@ -98,10 +103,12 @@ export async function trainLoop(loop: TrainLoop): Promise<{ step: number; isStop
     const computedMs = timeline.sumsMs.compute;
     const own = await gradients.compute(position, scale);
     loop.onGradients?.(step + 1, shard.gradients.values);
+    const smallSquaredNorm = noise?.ownPart() ?? 0;
     await shard.synchronise();
     const sums = await sumOverRanks(loop, {
       loss: own,
       squaredNorm: shard.squaredNorm(),
+      smallSquaredNorm,
       stop: loop.signal?.aborted === true ? 1 : 0,
       wish: loop.wantsCheckpoint(step + 1) ? 1 : 0,
       busyMs: timeline.sumsMs.compute - computedMs,
@@ -143,7 +150,15 @@ export async function trainLoop(loop: TrainLoop): Promise<{ step: number; isStop
     gradients.afterUpdate();
     lastLoss = loss;
     if (sums.wish > 0) await save();
-    await loop.afterStep({ step, loss, gradientNorm: norm, learningRate, busyMs: sums.busyMsOfEach });
+    const isEnough = await loop.afterStep({
+      step,
+      loss,
+      gradientNorm: norm,
+      learningRate,
+      noiseScale: noise?.scale.add(sums.smallSquaredNorm / scale ** 2, norm ** 2),
+      busyMs: sums.busyMsOfEach,
+    });
+    if (isEnough) break;
   }
   if (step > savedStep) await save();
   await drain(loop);
@@ -153,6 +168,8 @@ export async function trainLoop(loop: TrainLoop): Promise<{ step: number; isStop
 interface OwnNumbers {
   readonly loss: number;
   readonly squaredNorm: number;
+  /** Summed over ranks it is the mean squared norm of their own mean gradients. */
+  readonly smallSquaredNorm: number;
   readonly stop: number;
   readonly wish: number;
   readonly busyMs: number;
@@ -162,13 +179,20 @@ interface StepNumbers extends Omit<OwnNumbers, 'busyMs'> {
   readonly busyMsOfEach: readonly number[];
 }
 
-const nothing: OwnNumbers = { loss: 0, squaredNorm: 0, stop: 0, wish: 0, busyMs: 0 };
+const nothing: OwnNumbers = {
+  loss: 0,
+  squaredNorm: 0,
+  smallSquaredNorm: 0,
+  stop: 0,
+  wish: 0,
+  busyMs: 0,
+};
 
 async function sumOverRanks(loop: TrainLoop, numbers: OwnNumbers): Promise<StepNumbers> {
   const { world, checkpointer } = loop;
   const { written, failed, full } = checkpointer.flags();
-  const { loss, squaredNorm, stop, wish, busyMs } = numbers;
-  const shared = [loss, squaredNorm, stop, wish, written, failed, full];
+  const { loss, squaredNorm, stop, wish, busyMs, smallSquaredNorm } = numbers;
+  const shared = [loss, squaredNorm, stop, wish, written, failed, full, smallSquaredNorm];
   // After what is summed, a place for each rank's own.
   const values = new Float32Array(shared.length + world.size);
   values.set(shared);
@@ -182,7 +206,26 @@ async function sumOverRanks(loop: TrainLoop, numbers: OwnNumbers): Promise<StepN
     squaredNorm: at(1),
     stop: at(2),
     wish: at(3),
+    smallSquaredNorm: at(7),
     busyMsOfEach: [...values.subarray(shared.length)],
+  };
+}
+
+/** Only where each rank has the whole gradient of its own sequences before they are summed. */
+function openNoise({
+  plan,
+  shard,
+  world,
+}: TrainLoop): { readonly scale: NoiseScale; ownPart(): number } | undefined {
+  const { data, tensor, pipeline, dataIndex } = shard.grid;
+  if (data < 2 || tensor > 1 || pipeline > 1 || plan.zero > 1 || plan.globalSequences < data)
+    return undefined;
+  const { from, to } = rankPart(plan.globalSequences, dataIndex, data);
+  // Gradients weigh by the whole batch: this makes them means over the rank's own part.
+  const factor = plan.globalSequences / (to - from);
+  return {
+    scale: new NoiseScale(plan.globalSequences / data, plan.globalSequences),
+    ownPart: () => (world.arena.squaredNorm(shard.gradients.values) * factor ** 2) / data,
   };
 }
 

@@ -1,6 +1,12 @@
 /** What the job says of its data → what is prepared of it, and in which order it is read. */
 import { createMixtureSampler, type SequenceSampler } from '@gantry/training/sampler';
-import { sequencesOf, type CleaningPlan, type DataSource, type PreparedDataset } from '../data/index.ts';
+import {
+  sequencesOf,
+  type BatchFeed,
+  type CleaningPlan,
+  type DataSource,
+  type PreparedDataset,
+} from '../data/index.ts';
 import type { TrainingJob } from './training-job.ts';
 
 type TrainSection = TrainingJob['train'];
@@ -45,4 +51,15 @@ export function cleaningFacts({ cleaning }: PreparedDataset): Readonly<Record<st
   const { documents, dropped } = cleaning;
   const byReason = Object.entries(dropped).map(([reason, count]) => [`dropped_${reason}`, count] as const);
   return { documents, ...Object.fromEntries(byReason) };
+}
+
+/** How fast the data came since `startedMs`, and how long the rank stood still for it. */
+export function dataFigures(feed: BatchFeed, startedMs: number): Readonly<Record<string, number>> {
+  const { tokens, readMs, stallMs, lateBatches } = feed.statistics();
+  return {
+    dataTokensPerSecond: Math.round(tokens / Math.max(readMs / 1000, 1e-6)),
+    dataStallSeconds: stallMs / 1000,
+    dataStallFraction: stallMs / (performance.now() - startedMs),
+    dataLateBatches: lateBatches,
+  };
 }

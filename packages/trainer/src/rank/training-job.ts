@@ -11,7 +11,8 @@ export interface TrainingJob {
   readonly parallel: JobSpec['parallel'];
   readonly checkpoint: {
     readonly everySteps: number | undefined;
-    readonly everyMs: number | undefined;
+    readonly everyMs: number | 'auto' | undefined;
+    readonly timeBetweenFailuresMs: number;
     readonly keep: number;
     readonly keepBest: number;
   };
@@ -36,20 +37,25 @@ function parseTrainingJob(json: unknown): TrainingJob {
   const train = parseSection('train', trainSchema, spec);
   const parallel = parseSection('parallel', parallelSchema.optional(), spec);
   const checkpoint = (spec['checkpoint'] ?? {}) as Record<string, unknown>;
-  const { every, everySteps, keep, keepBest } = checkpoint;
+  const { every, everySteps, keep, keepBest, timeBetweenFailures } = checkpoint;
   return {
     name: [spec['register'], spec['name']].find((name) => typeof name === 'string'),
     train,
     parallel,
     checkpoint: {
       everySteps: typeof everySteps === 'number' ? everySteps : undefined,
-      everyMs:
-        typeof every === 'string' ? parseDuration(every) : typeof every === 'number' ? every : undefined,
+      everyMs: every === 'auto' ? 'auto' : toMs(every),
+      timeBetweenFailuresMs: toMs(timeBetweenFailures) ?? 24 * 60 * 60 * 1000,
       keep: typeof keep === 'number' ? keep : 3,
       keepBest: typeof keepBest === 'number' ? keepBest : 0,
     },
     workdir: typeof spec['workdir'] === 'string' ? spec['workdir'] : undefined,
   };
+}
+
+/** As a user writes it, or as the server stores it. */
+function toMs(value: unknown): number | undefined {
+  return typeof value === 'string' ? parseDuration(value) : typeof value === 'number' ? value : undefined;
 }
 
 function parseSection<Section>(

@@ -25,6 +25,7 @@ export interface TrainingPlan {
   readonly clipNorm: number;
   readonly precision: Precision;
   readonly profile: ProfilePlan | undefined;
+  readonly earlyStopping: TrainingJob['train']['earlyStopping'];
   readonly badBatch: TrainingJob['train']['badBatch'];
   /** Threads that read ahead; undefined leaves it to the size of the data. */
   readonly loader: { readonly workers: number | undefined; readonly prefetch: number };
@@ -33,7 +34,8 @@ export interface TrainingPlan {
   readonly samplePrompt: string;
   readonly checkpoint: {
     readonly everySteps: number | undefined;
-    readonly everyMs: number | undefined;
+    readonly everyMs: number | 'auto' | undefined;
+    readonly timeBetweenFailuresMs: number;
     readonly keep: number;
     readonly keepBest: number;
   };
@@ -89,6 +91,7 @@ export function planTraining(job: TrainingJob, width: number, worldSize: number)
     clipNorm: train.clipNorm ?? 1,
     precision: train.precision,
     profile: train.profile,
+    earlyStopping: train.earlyStopping,
     badBatch: train.badBatch,
     loader: { workers: train.loader.workers, prefetch: train.loader.prefetch },
     seed: train.seed,
@@ -99,6 +102,7 @@ export function planTraining(job: TrainingJob, width: number, worldSize: number)
         checkpoint.everySteps ??
         (everyMs === undefined ? Math.max(25, Math.ceil(train.steps / 10)) : undefined),
       everyMs,
+      timeBetweenFailuresMs: checkpoint.timeBetweenFailuresMs,
       keep: checkpoint.keep,
       keepBest: checkpoint.keepBest,
     },
