@@ -16,6 +16,12 @@ describe('engineFiles', () => {
       { engine: 'tensor', main: 'm.onnx' },
     ],
     [
+      'an ensemble before its models',
+      ['a.onnx', 'ensemble.json'],
+      undefined,
+      { engine: 'tensor', main: 'ensemble.json' },
+    ],
+    [
       'safetensors where there is nothing else',
       trained.slice(0, 3),
       undefined,

@@ -24,7 +24,8 @@ export function engineFiles({ files }: Files, decoder?: Decoder): EngineFiles | 
   if (gguf !== undefined && decoder !== 'paged') return { engine: 'llm', main: gguf.path, files: [gguf] };
   const paged = pagedFiles({ files });
   if (decoder !== undefined) return decoder === 'paged' ? paged : undefined;
-  const onnx = files.find(({ path }) => path.endsWith('.onnx'));
+  const onnx =
+    files.find(({ path }) => path === 'ensemble.json') ?? files.find(({ path }) => path.endsWith('.onnx'));
   return onnx === undefined ? paged : { engine: 'tensor', main: onnx.path, files };
 }
 

@@ -2,7 +2,8 @@
 import { availableParallelism } from 'node:os';
 import { defaultBatchPolicy, type BatchPolicy } from '@gantry/serving';
 import type { EngineError } from '../engine-error.ts';
-import { createTensorEngine, type TensorEngine } from '../onnx/tensor-engine.ts';
+import { openTensorModel } from '../onnx/open-tensor-model.ts';
+import type { TensorModel } from '../onnx/tensor-model.ts';
 import { toInferAnswer } from '../oip/infer-answer.ts';
 import { parseInfer } from '../oip/parse-infer.ts';
 import { serveEngine } from './engine-server.ts';
@@ -20,6 +21,16 @@ export interface BatchingOptions {
   readonly preserveOrder?: boolean;
   readonly priorityLevels?: number;
   readonly instances?: number;
+  /** Inputs of variable length are filled up to the next of these. */
+  readonly lengths?: readonly number[];
+  /** A model with a memory: its state inputs, each with the output that it is next time. */
+  readonly sequence?: {
+    readonly states: Readonly<Record<string, string>>;
+    /** Default 60. */
+    readonly idleSeconds?: number;
+    /** At once; default 1,024. */
+    readonly most?: number;
+  };
 }
 
 export interface TensorServiceOptions {
@@ -41,7 +52,7 @@ export async function serveTensors(options: ListenOptions & TensorServiceOptions
 
 class TensorService implements EngineService {
   readonly #options: TensorServiceOptions;
-  #engine: TensorEngine | undefined;
+  #engine: TensorModel | undefined;
 
   constructor(options: TensorServiceOptions) {
     this.#options = options;
@@ -49,7 +60,8 @@ class TensorService implements EngineService {
 
   async load(): Promise<void> {
     const { modelPath, batching, providers, onLog, threads } = this.#options;
-    this.#engine = await createTensorEngine({
+    const { lengths, sequence } = batching ?? {};
+    this.#engine = await openTensorModel({
       modelPath,
       threads: threads ?? Math.max(1, availableParallelism() - 1),
       policy: toPolicy(batching ?? {}),
@@ -57,8 +69,9 @@ class TensorService implements EngineService {
       ...(batching?.instances === undefined ? {} : { instances: batching.instances }),
       ...(providers === undefined ? {} : { providers }),
       ...(onLog === undefined ? {} : { onLog }),
+      ...(lengths === undefined ? {} : { buckets: { lengths } }),
+      ...(sequence === undefined ? {} : { sequence: toSequence(sequence) }),
     });
-    await this.#engine.warmUp();
   }
 
   routeOf(path: string): EngineRoute | undefined {
@@ -68,7 +81,7 @@ class TensorService implements EngineService {
       return {
         method: 'POST',
         isWork: true,
-        answer: (call) => this.#infer(this.#engine as TensorEngine, call),
+        answer: (call) => this.#infer(this.#engine as TensorModel, call),
       };
     if (match[1] === 'ready') return get(({ response }) => sendJson(response, 200, this.#readiness()));
     return get(({ response }) => sendJson(response, 200, path === '/v2' ? server : this.#metadata()));
@@ -104,7 +117,7 @@ class TensorService implements EngineService {
     };
   }
 
-  async #infer(engine: TensorEngine, { request, response, signal }: EngineCall): Promise<void> {
+  async #infer(engine: TensorModel, { request, response, signal }: EngineCall): Promise<void> {
     const body = await readBytes(request, this.#options.bodyLimitBytes ?? 64 * 1024 ** 2);
     const length = request.headers[binaryHeader];
     const call = parseInfer(body, typeof length === 'string' ? length : undefined);
@@ -125,6 +138,10 @@ class TensorService implements EngineService {
 
 const server = { name: 'gantry', version: '0.1.0', extensions: ['binary_tensor_data'] };
 const get = (answer: EngineRoute['answer']): EngineRoute => ({ method: 'GET', isWork: false, answer });
+
+function toSequence({ states, idleSeconds = 60, most = 1_024 }: NonNullable<BatchingOptions['sequence']>) {
+  return { states, idleMs: idleSeconds * 1_000, most };
+}
 
 function toPolicy(batching: BatchingOptions): BatchPolicy {
   const { maxQueueSize, timeoutMs, timeoutAction = 'reject' } = batching;

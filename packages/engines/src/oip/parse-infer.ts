@@ -16,6 +16,8 @@ export interface InferCall {
   readonly isBinaryDefault: boolean;
   readonly priority: number | undefined;
   readonly timeoutMs: number | undefined;
+  /** Which conversation with a model that has a memory this belongs to. */
+  readonly sequence?: { readonly id: string; readonly isStart: boolean; readonly isEnd: boolean };
 }
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -44,6 +46,7 @@ export function parseInfer(body: Buffer, jsonLength: string | undefined): InferC
           };
         });
   const { id } = fields;
+  const sequence = sequenceOf(parameters);
   return {
     id: typeof id === 'string' ? id : undefined,
     inputs,
@@ -52,7 +55,15 @@ export function parseInfer(body: Buffer, jsonLength: string | undefined): InferC
     priority: countOf(parameters['priority']),
     // Triton's parameter is in microseconds.
     timeoutMs: dividedBy(countOf(parameters['timeout']), 1_000),
+    ...(sequence === undefined ? {} : { sequence }),
   };
+}
+
+/** Triton's parameters; an id of 0 or '' is none. */
+function sequenceOf(parameters: Fields): InferCall['sequence'] {
+  const { sequence_id: id, sequence_start: isStart, sequence_end: isEnd } = parameters;
+  const isNamed = (typeof id === 'string' && id !== '' && id.length <= 256) || countOf(id) !== undefined;
+  return isNamed ? { id: String(id), isStart: isStart === true, isEnd: isEnd === true } : undefined;
 }
 
 function tensorOf(value: unknown, raw: Tail): WireTensor {

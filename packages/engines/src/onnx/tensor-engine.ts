@@ -18,6 +18,7 @@ import {
   type BatchShape,
   type TensorSignature,
 } from './tensor-signature.ts';
+import type { TensorModel } from './tensor-model.ts';
 
 export interface TensorEngineOptions {
   readonly modelPath: string;
@@ -51,7 +52,7 @@ interface Lane {
 
 const mostLanes = 256;
 
-export class TensorEngine implements AsyncDisposable {
+export class TensorEngine implements TensorModel {
   readonly signature: TensorSignature;
   readonly batch: BatchShape;
   readonly #options: TensorEngineOptions;

@@ -65,3 +65,16 @@ export function perceptron(widths: readonly number[], { seed = 1, tokens = 0 } =
   };
   return encodeOnnxModel(model);
 }
+
+/** A model with a memory: `total = x + before`, and `total` is `before` next time. */
+export function runningTotal(): Uint8Array {
+  const shape = ['rows', 1];
+  return encodeOnnxModel({
+    name: 'total',
+    opsets,
+    nodes: [node('Add', ['x', 'before'], ['total']), node('Identity', ['total'], ['after'])],
+    initializers: [],
+    inputs: ['x', 'before'].map((name) => ({ name, type: 'float32', shape })),
+    outputs: ['total', 'after'].map((name) => ({ name, type: 'float32', shape })),
+  });
+}

@@ -1,0 +1,58 @@
+/** A model file with what its endpoint asks of it, warm: one ONNX model, or the models of an `ensemble.json`. */
+import { readFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { BucketedModel, type BucketOptions } from './bucketed-model.ts';
+import { parseEnsemble } from './ensemble-spec.ts';
+import { Ensemble } from './ensemble.ts';
+import { SequencedModel, type SequenceOptions } from './sequenced-model.ts';
+import { createTensorEngine, type TensorEngine, type TensorEngineOptions } from './tensor-engine.ts';
+import type { TensorModel } from './tensor-model.ts';
+
+export interface TensorModelOptions extends TensorEngineOptions {
+  readonly buckets?: BucketOptions;
+  readonly sequence?: SequenceOptions;
+}
+
+export async function openTensorModel(options: TensorModelOptions): Promise<TensorModel> {
+  const { modelPath, buckets, sequence } = options;
+  const isEnsemble = basename(modelPath) === 'ensemble.json';
+  let model: TensorModel = await (isEnsemble ? openEnsemble(options) : openWarm(options));
+  try {
+    if (buckets !== undefined) model = new BucketedModel(model, buckets);
+    return sequence === undefined ? model : new SequencedModel(model, sequence);
+  } catch (error) {
+    await model[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function openWarm(options: TensorEngineOptions): Promise<TensorEngine> {
+  const engine = await createTensorEngine(options);
+  try {
+    await engine.warmUp();
+    return engine;
+  } catch (error) {
+    await engine[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function openEnsemble(options: TensorModelOptions): Promise<Ensemble> {
+  const spec = parseEnsemble(await readFile(options.modelPath, 'utf8'));
+  const folder = dirname(options.modelPath);
+  /** A model that is in several steps is loaded once. */
+  const opened = new Map<string, TensorEngine>();
+  try {
+    const files = new Set(spec.steps.map(({ model }) => model));
+    const threads = Math.max(1, Math.floor(options.threads / files.size));
+    for (const file of files)
+      opened.set(file, await openWarm({ ...options, threads, modelPath: join(folder, file) }));
+    return new Ensemble(
+      spec,
+      spec.steps.map(({ model }) => opened.get(model) as TensorEngine),
+    );
+  } catch (error) {
+    for (const engine of opened.values()) await engine[Symbol.asyncDispose]();
+    throw error;
+  }
+}
