@@ -2,7 +2,7 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { parseS3Address, readS3Environment } from '@gantry/blobs/s3';
+import { formatS3Address, parseS3Address, readS3Environment } from '@gantry/blobs/s3';
 import { GantryError } from '@gantry/contract';
 import { type KeepPolicy, parseKeepPolicy } from '@gantry/control';
 import { parseByteSize } from '@gantry/kit';
@@ -55,6 +55,7 @@ export function readOptions(
       'device-check-seconds': { type: 'string', default: '30' },
       keep: { type: 'string' },
       prices: { type: 'string' },
+      blobs: { type: 'string' },
       's3-volumes': { type: 'string' },
       's3-cache': { type: 'string' },
     },
@@ -90,20 +91,40 @@ export function readOptions(
     pricesFile: values.prices ?? env['GANTRY_PRICES'],
     keep: parseKeepPolicy(values.keep ?? env['GANTRY_KEEP']),
     s3: s3Of(
-      values['s3-volumes'] ?? env['GANTRY_S3_VOLUMES'],
-      values['s3-cache'] ?? env['GANTRY_S3_CACHE'],
+      {
+        volumes: values['s3-volumes'] ?? env['GANTRY_S3_VOLUMES'],
+        cache: values['s3-cache'] ?? env['GANTRY_S3_CACHE'],
+        blobs: values.blobs ?? env['GANTRY_BLOBS'],
+      },
       env,
     ),
   };
 }
 
-function s3Of(volumes = '', cache = '50GiB', env: NodeJS.ProcessEnv): S3Options {
+interface S3Words {
+  readonly volumes: string | undefined;
+  readonly cache: string | undefined;
+  readonly blobs: string | undefined;
+}
+
+function s3Of({ volumes = '', cache = '50GiB', blobs }: S3Words, env: NodeJS.ProcessEnv): S3Options {
   const openPrefixes = volumes.split(',').filter((each) => each !== '');
-  for (const each of openPrefixes) parseS3Address(each);
+  const ours = blobs === undefined ? undefined : formatS3Address(parseS3Address(blobs));
+  for (const each of openPrefixes) {
+    const open = formatS3Address(parseS3Address(each));
+    if (ours?.startsWith(open) === true || (ours !== undefined && open.startsWith(ours)))
+      throw new GantryError(
+        'bad_request',
+        `--s3-volumes ${each} would open the blobs at ${ours} to everybody`,
+        {
+          hint: 'give blobs a prefix of their own',
+        },
+      );
+  }
   const cacheBytes = parseByteSize(cache);
   if (cacheBytes === undefined)
     throw new GantryError('bad_request', `--s3-cache ${cache} is no size`, { hint: 'as in 50GiB' });
-  return { settings: readS3Environment(env), openPrefixes, cacheBytes };
+  return { settings: readS3Environment(env), openPrefixes, cacheBytes, blobs };
 }
 
 function portOf(flag: string, value: string): number {

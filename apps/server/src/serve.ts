@@ -4,7 +4,7 @@
  */
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, extname, join } from 'node:path';
-import { createBlobStore } from '@gantry/blobs';
+import { createObjectCache } from '@gantry/blobs/s3';
 import {
   type AuthenticatedKey,
   type Deps,
@@ -34,6 +34,7 @@ import { createLocalInventory } from '@gantry/runners/inventory';
 import { createJobFiles } from './job-data/create-job-files.ts';
 import { createS3Volumes } from './job-data/s3-volumes.ts';
 import { loadVaultKey } from './job-data/vault-key.ts';
+import { openBlobs } from './open-blobs.ts';
 import { openGrpc } from './open-grpc.ts';
 import { filesBelongTo } from './files-owner.ts';
 import { createKeptFiles } from './kept-files.ts';
@@ -74,7 +75,8 @@ export async function serve(options: ServerOptions, logger: Logger, given: Given
     ),
   );
   const store = watchWrites(opened);
-  const blobs = createBlobStore(join(dataDir.path, 'blobs'));
+  const s3Cache = createObjectCache(join(dataDir.path, 's3-cache'), options.s3.cacheBytes);
+  const { blobs, claim: claimBlobs } = stack.use(await openBlobs(dataDir.path, options.s3, s3Cache));
   const isolation = probeIsolation();
   const hidden = hiddenPlaces(dataDir.path);
   const runner =
@@ -100,13 +102,14 @@ export async function serve(options: ServerOptions, logger: Logger, given: Given
     log,
     places: createPlaces(dataDir.path, blobs),
     jobFiles: createJobFiles(dataDir.path, blobs, hidden.paths),
-    s3Volumes: createS3Volumes(dataDir.path, options.s3),
+    s3Volumes: createS3Volumes(options.s3, s3Cache),
     prices: createPriceBook(await readPriceList(options.pricesFile)),
     vault: createVault(await loadVaultKey(dataDir.path)),
     workerCommand: (kind) => [process.execPath, workerEntry(), kind],
   };
 
   const access = await bootstrapAccess(deps);
+  await claimBlobs(access.tenantId);
   await keepOperatorKey(deps, dataDir.path, access.operatorSecret);
   const localNode = createLocalNode(deps, access.tenantId, createLocalInventory({ dataDir: dataDir.path }));
   await localNode.look();

@@ -7,19 +7,14 @@ import { createReadStream, renameSync, rmSync, statSync } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, rm, stat, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { GantryError } from '@gantry/contract';
-import type { BlobRange, BlobStore } from '@gantry/ports';
+import type { BlobStore } from '@gantry/ports';
+import { nameOfBlob } from './blob-name.ts';
+import { partOfFile, verifiedFile } from './read-file.ts';
 
 /** One store a folder: what was begun by an earlier one and never finished is removed. */
 export function createBlobStore(dir: string): BlobStore {
   rmSync(join(dir, 'incoming'), { recursive: true, force: true });
-  const pathOf = (digest: string): string => {
-    const hex = /^sha256:([0-9a-f]{64})$/.exec(digest)?.[1];
-    if (hex === undefined)
-      throw new GantryError('validation_failed', `"${digest}" is no digest`, {
-        hint: 'sha256: and 64 hex digits',
-      });
-    return join(dir, 'sha256', hex.slice(0, 2), hex.slice(2));
-  };
+  const pathOf = (digest: string): string => join(dir, nameOfBlob(digest));
 
   const found = async (digest: string): Promise<string> => {
     const path = pathOf(digest);
@@ -63,7 +58,7 @@ export function createBlobStore(dir: string): BlobStore {
     },
     get: async (digest, range) => {
       const path = await found(digest);
-      return range === undefined ? verified(path, digest) : part(path, range);
+      return range === undefined ? verifiedFile(path, digest) : partOfFile(path, range);
     },
     has: async (digest) => (await look(pathOf(digest))) !== undefined,
     stat: (digest) => look(pathOf(digest)),
@@ -95,35 +90,6 @@ export function createBlobStore(dir: string): BlobStore {
       return true;
     },
   };
-}
-
-function part(path: string, { fromByte, lengthBytes }: BlobRange): AsyncIterable<Uint8Array> {
-  const isWhole = (value: number): boolean => Number.isSafeInteger(value) && value >= 0;
-  if (!isWhole(fromByte) || (lengthBytes !== undefined && !isWhole(lengthBytes))) {
-    throw new GantryError('validation_failed', `${fromByte}+${lengthBytes ?? ''} is no range of bytes`, {
-      hint: 'whole numbers from 0',
-    });
-  }
-  if (lengthBytes === 0) return nothing();
-  return createReadStream(path, {
-    start: fromByte,
-    ...(lengthBytes === undefined ? {} : { end: fromByte + lengthBytes - 1 }),
-  }) as AsyncIterable<Uint8Array>;
-}
-
-async function* nothing(): AsyncIterable<Uint8Array> {}
-
-async function* verified(path: string, digest: string): AsyncIterable<Uint8Array> {
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path)) {
-    hash.update(chunk as Uint8Array);
-    yield chunk as Uint8Array;
-  }
-  if (`sha256:${hash.digest('hex')}` !== digest) {
-    throw new GantryError('blob_corrupt', `the bytes of ${digest} are damaged on disk`, {
-      hint: 'import or train the model again; check the disk',
-    });
-  }
 }
 
 const look = (path: string): Promise<{ bytes: number; usedAtMs: number } | undefined> =>

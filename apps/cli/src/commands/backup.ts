@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync } from 'node:fs';
-import { basename, dirname, resolve } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, readdirSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { CliError } from '../cli-error.ts';
 import { example } from '../command-group.ts';
@@ -19,8 +19,20 @@ export function backupCommands(program: Command): void {
     const dataDir = dataDirOf(command);
     if (!existsSync(dataDir))
       throw new CliError('data_missing', `there is nothing at ${dataDir}`, { exitCode: exitCodes.not_found });
-    archive(dataDir, ['-czf', resolve(file), '-C', dataDir, '.', ...outsideArgs(dataDir)]);
-    showOne(command, { dataDir, file: resolve(file) }, () => `  ✓ backed up   ${dataDir} → ${file}`);
+    const cached = ['--exclude=./s3-cache', '--exclude=./blobs/incoming'];
+    archive(dataDir, ['-czf', resolve(file), ...cached, '-C', dataDir, '.', ...outsideArgs(dataDir)]);
+    const blobsAt = elsewhere(dataDir);
+    showOne(
+      command,
+      { dataDir, file: resolve(file), ...(blobsAt === undefined ? {} : { notIncluded: blobsAt }) },
+      () =>
+        [
+          `  ✓ backed up   ${dataDir} → ${file}`,
+          ...(blobsAt === undefined
+            ? []
+            : [`  not in it: the blobs at ${blobsAt}; keep that bucket as well`]),
+        ].join('\n'),
+    );
   });
 
   example(
@@ -50,6 +62,12 @@ function outsideArgs(dataDir: string): readonly string[] {
   const name = basename(database);
   return [`--transform=s,^${name},./postgres,`, '-C', dirname(database), name];
 }
+
+/** Where the blobs lie when they are not in the data directory. */
+const elsewhere = (dataDir: string): string | undefined => {
+  const file = join(dataDir, 'blobs-at');
+  return existsSync(file) ? readFileSync(file, 'utf8').trim() : undefined;
+};
 
 const dataDirOf = (command: Command): string =>
   resolve(command.optsWithGlobals<GlobalOptions>().dataDir ?? defaultDataDir());

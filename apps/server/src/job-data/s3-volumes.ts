@@ -3,10 +3,9 @@
  * with the server's credentials where the operator opened the prefix, else unsigned, as public buckets allow.
  */
 import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import {
+  type ObjectCache,
   type S3Settings,
-  createObjectCache,
   fetchVolume,
   formatS3Address,
   isFetched,
@@ -24,10 +23,11 @@ export interface S3Options {
   /** Prefixes that every tenant may use with the server's credentials. */
   readonly openPrefixes: readonly string[];
   readonly cacheBytes: number;
+  /** The prefix where blobs lie; absent: on disk. */
+  readonly blobs: string | undefined;
 }
 
-export function createS3Volumes(dataDir: string, options: S3Options): S3Volumes {
-  const cache = createObjectCache(join(dataDir, 's3-cache'), options.cacheBytes);
+export function createS3Volumes(options: S3Options, cache: ObjectCache): S3Volumes {
   const open = options.openPrefixes.map((url) => formatS3Address(parseS3Address(url)));
 
   const settingsOf = ({ url, secret }: S3Use): S3Settings => {
