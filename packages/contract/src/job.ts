@@ -39,6 +39,8 @@ export const trainSchema = z.strictObject({
   profile: profileSchema.optional(),
   badBatch: badBatchSchema.prefault({}),
   earlyStopping: earlyStoppingSchema.optional(),
+  /** A checkpoint, a folder of them or a run's directory: parameters of equal name and shape are taken from it. */
+  warmStart: z.string().min(1).max(4096).optional(),
   seed: z
     .number()
     .int()

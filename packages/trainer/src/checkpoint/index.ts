@@ -7,4 +7,4 @@ export {
   type FoundCheckpoint,
 } from './checkpoint-folder.ts';
 export { Checkpointer, type SaveOutcome } from './checkpointer.ts';
-export { findDamage, readCheckpoint } from './read-checkpoint.ts';
+export { findDamage, readCheckpoint, readMatching } from './read-checkpoint.ts';

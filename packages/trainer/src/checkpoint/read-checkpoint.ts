@@ -9,8 +9,12 @@ import {
   stageLayout,
   type ElementRun,
   type SavedStage,
+  type StageRuns,
 } from '@gantry/training/parallel';
+import { parameterLayout } from '@gantry/training/model';
+import { matchParameters, type ParameterMatch } from '@gantry/training/run';
 import type { ModelShard } from '../parallel/model-shard.ts';
+import type { StageBuffer } from '../parallel/stage-buffer.ts';
 import type { FoundCheckpoint } from './checkpoint-folder.ts';
 import type { ShardRecord } from './checkpoint-manifest.ts';
 import { ShardReader, type ShardSegment } from './shard-reader.ts';
@@ -18,21 +22,13 @@ import { ShardReader, type ShardSegment } from './shard-reader.ts';
 type ModelConfig = Parameters<typeof stageLayout>[0];
 
 export async function readCheckpoint(
-  { path, manifest }: FoundCheckpoint,
+  checkpoint: FoundCheckpoint,
   config: ModelConfig,
   shard: ModelShard,
 ): Promise<void> {
-  const { layout, blockBytes } = manifest;
   try {
-    for (const { stage, runs } of runsInto(shard.layout, savedStages(manifest.layout, config))) {
-      for (let data = 0; data < layout.data; data += 1) {
-        const rank = rankAt(layout, { data, tensor: stage.tensorIndex, pipeline: stage.pipelineIndex });
-        const record = manifest.shards.find((one) => one.rank === rank);
-        if (record === undefined) throw new Error(`the shard of rank ${rank} is missing`);
-        await using reader = new ShardReader(path, record, blockBytes);
-        await reader.read(segmentsOf(runs, ownedSpans(stage.layout, data, layout.data), shard));
-      }
-    }
+    const stages = savedStages(checkpoint.manifest.layout, config);
+    await readRuns(checkpoint, runsInto(shard.layout, stages), shard.saved);
   } catch (error) {
     // Half a checkpoint is none: whoever starts anew starts from moments of zero.
     for (const { values } of shard.saved) values.fill(0);
@@ -40,14 +36,51 @@ export async function readCheckpoint(
   }
 }
 
-/** What the shard wants of the spans that one rank owned. */
+/**
+ * Parameters of equal name and shape from a checkpoint of another model, without its moments; the others keep what
+ * they have. Throws a sentence when it cannot be read.
+ */
+export async function readMatching(checkpoint: FoundCheckpoint, shard: ModelShard): Promise<ParameterMatch> {
+  // What a checkpoint says of its shape is the config of the model that wrote it.
+  const config = checkpoint.manifest.shape as unknown as ModelConfig;
+  const wanted = shard.layout.parameters.map(({ global }) => global);
+  const match = matchParameters(wanted, parameterLayout(config).parameters);
+  const matched = new Set(match.matched);
+  const layout = {
+    ...shard.layout,
+    parameters: shard.layout.parameters.filter(({ name }) => matched.has(name)),
+  };
+  const runs = runsInto(layout, savedStages(checkpoint.manifest.layout, config));
+  await readRuns(checkpoint, runs, [shard.parameters]);
+  return match;
+}
+
+/** Of the values that a checkpoint has of each element the first `buffers.length` are read. */
+async function readRuns(
+  { path, manifest }: FoundCheckpoint,
+  stages: readonly StageRuns[],
+  buffers: readonly StageBuffer[],
+): Promise<void> {
+  const { layout, blockBytes } = manifest;
+  for (const { stage, runs } of stages) {
+    for (let data = 0; data < layout.data; data += 1) {
+      const rank = rankAt(layout, { data, tensor: stage.tensorIndex, pipeline: stage.pipelineIndex });
+      const record = manifest.shards.find((one) => one.rank === rank);
+      if (record === undefined) throw new Error(`the shard of rank ${rank} is missing`);
+      await using reader = new ShardReader(path, record, blockBytes);
+      await reader.read(segmentsOf(runs, ownedSpans(stage.layout, data, layout.data), buffers));
+    }
+  }
+}
+
+/** What is wanted of the spans that one rank owned. */
 function segmentsOf(
   runs: readonly ElementRun[],
   owned: ReturnType<typeof ownedSpans>,
-  shard: ModelShard,
+  buffers: readonly StageBuffer[],
 ): ShardSegment[] {
   const segments: ShardSegment[] = [];
-  for (const [kind, buffer] of shard.saved.entries()) {
+  for (const [kind, buffer] of buffers.entries()) {
     const base = kind * owned.length;
     for (const run of runs) {
       for (const span of owned.spans) {

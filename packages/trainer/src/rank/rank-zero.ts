@@ -18,6 +18,7 @@ import type { BadBatchReport, StepOutcome } from './train-loop.ts';
 import { cleaningFacts, dataFigures } from './training-data.ts';
 import { checkpointDirectory, type TrainingSession } from './training-session.ts';
 import { validationLoss } from './validation.ts';
+import { warmStartFacts } from './warm-start.ts';
 
 const reportEveryMs = 500;
 const sampleTokens = 48;
@@ -256,6 +257,7 @@ export class RankZero implements AsyncDisposable {
         validationTokens: dataset.validation.tokens,
         ...this.#bigramLoss(),
         ...cleaningFacts(dataset),
+        ...warmStartFacts(this.#session.warm),
         batchTokens: plan.globalSequences * plan.time,
         steps: plan.steps,
         resumedFromStep: resumed?.step ?? 0,

@@ -35,12 +35,15 @@ import { cleaningOf, samplerOf, sourcesOf } from './training-data.ts';
 import type { TrainingJob } from './training-job.ts';
 import { planTraining, type TrainingPlan } from './training-plan.ts';
 import { UserFault } from './user-fault.ts';
+import { warmStart, type WarmStart } from './warm-start.ts';
 import { openWholeModelGradients } from './whole-model-gradients.ts';
 
 export interface TrainingSession extends StartingPoint {
   readonly environment: RankEnvironment;
   readonly job: TrainingJob;
   readonly plan: TrainingPlan;
+  /** What it began with of another run; undefined also when it was resumed. */
+  readonly warm: WarmStart | undefined;
   readonly config: TransformerConfig;
   readonly layout: ParameterLayout;
   readonly dataset: PreparedDataset;
@@ -85,7 +88,12 @@ export async function openTrainingSession(
     },
   });
   const start = await shareCheckpoint(checkpointSearch({ environment, plan, config, dataset, shard }, world));
-  if (start.resumed === undefined) initialise(shard, layout, plan.seed);
+  let warm: WarmStart | undefined;
+  if (start.resumed === undefined) {
+    initialise(shard, layout, plan.seed);
+    const from = job.train.warmStart;
+    if (from !== undefined) warm = await warmStart(from, job.workdir ?? process.cwd(), shard);
+  }
   const { shards } = dataset.train;
   const sampler = samplerOf(dataset, plan.time, plan.seed);
   const { globalSequences, microSequences, microBatches } = plan;
@@ -112,6 +120,7 @@ export async function openTrainingSession(
   const rule = openUpdateRule(shard, plan.optimizer);
   return {
     ...start,
+    warm,
     environment,
     job,
     plan,

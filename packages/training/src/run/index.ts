@@ -1,3 +1,4 @@
 export { checkpointIntervalMs, meanTimeBetweenFailuresMs } from './checkpoint-interval.ts';
 export { EarlyStopping, type EarlyStoppingOptions } from './early-stopping.ts';
+export { matchParameters, type ParameterMatch } from './match-parameters.ts';
 export { NoiseScale } from './noise-scale.ts';
