@@ -9,6 +9,7 @@ import { delimiter, dirname, join } from 'node:path';
 import type { Check } from './interop/check.ts';
 import { openaiClient } from './interop/checks/openai-client.ts';
 import { plannerLaunch } from './interop/checks/planner-launch.ts';
+import { s3Server } from './interop/checks/s3-server.ts';
 import { torchExamples } from './interop/checks/torch-examples.ts';
 import { torchGradients } from './interop/checks/torch-gradients.ts';
 import { torchResume } from './interop/checks/torch-resume.ts';
@@ -23,6 +24,7 @@ const checks: Readonly<Record<string, Check>> = {
   'transformers-export': transformersExport,
   'torch-examples': torchExamples,
   'torch-resume': torchResume,
+  's3-server': s3Server,
 };
 const say = (line: string): boolean => process.stdout.write(`  ${line}\n`);
 

@@ -19,6 +19,8 @@ const byCode: Readonly<Record<string, Meaning>> = {
   NoSuchUpload: away,
   InvalidAccessKeyId: refused,
   SignatureDoesNotMatch: refused,
+  // versitygw's word for an unknown key, with status 404.
+  XAdminUserNotFound: refused,
   ExpiredToken: { ...refused, hint: 'the session token has expired; set a new one' },
   InvalidToken: refused,
   RequestTimeTooSkewed: {
