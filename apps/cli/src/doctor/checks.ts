@@ -110,8 +110,12 @@ function probeChecks({ probe, probeError }: Machine): readonly Check[] {
           'allow user namespaces: sysctl kernel.unprivileged_userns_clone=1',
         ),
     isolation.mounts
-      ? ok('volumes', 'jobs see theirs through a mount namespace')
-      : warn('volumes', 'no mount namespace: jobs with volumes are refused', 'run as root or as a service'),
+      ? ok('files', 'jobs see their volumes and none of the files of the server (mount namespaces)')
+      : warn(
+          'files',
+          'no mount namespace: every job can read the files of the server, and volumes are refused',
+          'run as root, or where users may make namespaces',
+        ),
     gpuCheck(probe),
   ];
 }

@@ -30,6 +30,7 @@ beforeEach(() => {
 });
 afterEach(async () => {
   await runner[Symbol.asyncDispose]();
+  expect(existsSync(at('held'))).toBe(false);
   rmSync(dir, { recursive: true, force: true });
 });
 

@@ -8,6 +8,7 @@ import {
   type FSWatcher,
   mkdirSync,
   readdirSync,
+  rmdirSync,
   rmSync,
   statSync,
   watch,
@@ -271,6 +272,8 @@ export function createLocalRunner(options: LocalRunnerOptions): Runner {
     [Symbol.asyncDispose]: async () => {
       clearInterval(patrol);
       for (const entry of watched.values()) entry.watcher?.close();
+      // A worker that comes up just now still builds its view there.
+      if (hidden !== undefined && watched.size === 0) removeEmpty(hidden.heldDir);
       queue.close();
     },
   };
@@ -283,6 +286,14 @@ function makeMountPoint(cwd: string, source: string, target: string): void {
     mkdirSync(dirname(target), { recursive: true });
     writeFileSync(target, '');
   } else mkdirSync(target, { recursive: true });
+}
+
+function removeEmpty(dir: string): void {
+  try {
+    rmdirSync(dir);
+  } catch {
+    // gone already, or another server's
+  }
 }
 
 function sizeOf(file: string): number {
