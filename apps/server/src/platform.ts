@@ -4,6 +4,7 @@ import type { Gateway } from '@gantry/gateway';
 import type { FeedEvent, FeedOptions } from '@gantry/ports';
 import type { IsolationFacts } from '@gantry/runners';
 import type { LocalNode } from './local-node.ts';
+import type { PayloadLog } from './payload-log.ts';
 import type { ServingLimitsBook } from './serving-limits.ts';
 
 export interface Platform {
@@ -13,6 +14,7 @@ export interface Platform {
   readonly endpoints: EndpointRuntime;
   readonly gateway: Gateway;
   readonly limits: ServingLimitsBook;
+  readonly payloads: PayloadLog;
   readonly scheduler: Scheduler;
   readonly startedAtMs: number;
   readonly dataDir: string;

@@ -137,6 +137,7 @@ export async function serve(options: ServerOptions, logger: Logger, given: Given
     endpoints,
     gateway,
     limits: serving.limits,
+    payloads: serving.payloads,
     scheduler,
     startedAtMs: systemClock.nowMs(),
     dataDir: dataDir.path,

@@ -13,12 +13,14 @@ import { GantryError } from '@gantry/contract';
 import type { Logger } from 'pino';
 import { type Meter, createMeter } from './meter.ts';
 import { openMeterJournal } from './meter-journal.ts';
+import { type PayloadLog, createPayloadLog } from './payload-log.ts';
 import { createServingLimitsBook, type ServingLimitsBook } from './serving-limits.ts';
 
 export interface Serving extends AsyncDisposable {
   readonly gateway: Gateway;
   readonly endpoints: EndpointRuntime;
   readonly limits: ServingLimitsBook;
+  readonly payloads: PayloadLog;
 }
 
 export async function createServing(
@@ -37,6 +39,9 @@ export async function createServing(
   );
   const limits: ServingLimitsBook = stack.use(createServingLimitsBook(deps, () => meter.flush()));
   await limits.load();
+  const payloads = stack.use(
+    createPayloadLog({ dir: join(dataDir, 'payloads'), logger, nowMs: () => deps.clock.nowMs() }),
+  );
   const gateway = stack.use(
     createGateway({
       authenticate: async (bearer) => {
@@ -52,6 +57,7 @@ export async function createServing(
         meter.add(record);
         endpoints.observe(record);
       },
+      onPayload: (record) => payloads.add(record),
       onShadow: ({ isEqual, ...record }) => endpoints.observe({ ...record, shadow: { isEqual } }),
       wake: (_tenantId, endpointId) => endpoints.wake(endpointId),
       onError: (error, requestId) => logger.error({ error: String(error), requestId }, 'the gateway failed'),
@@ -68,7 +74,7 @@ export async function createServing(
     }),
   );
   const owned = stack.move();
-  return { gateway, endpoints, limits, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  return { gateway, endpoints, limits, payloads, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
 type PlacedOrigin = EndpointRoute['revisions'][number]['replicas'][number]['origin'];

@@ -13,6 +13,7 @@ import {
 } from './endpoint.ts';
 import { logBeginning } from './log-beginning.ts';
 import { gateOverride } from './model-gate.ts';
+import { payloadSchema } from './request-limits.ts';
 import { endpointConnect } from './remote-endpoint.ts';
 import type { RouteDefinition } from './routes.ts';
 
@@ -144,6 +145,15 @@ export const endpointRoutes = {
       follow: z.stringbool().default(false),
     }),
     stream: 'log',
+  }),
+  'endpoints.payloads': route({
+    method: 'GET',
+    path: '/api/v1/endpoints/:name/payloads',
+    summary: 'Sampled requests with their answers, redacted, newest first',
+    permission: 'admin',
+    errors: ['not_found'],
+    query: z.object({ limit: z.coerce.number().int().min(1).max(1000).default(50) }),
+    response: z.object({ items: z.array(payloadSchema) }),
   }),
   'endpoints.feedback': route({
     method: 'POST',

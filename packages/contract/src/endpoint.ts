@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { baseShape, byteSizeSchema, nameSchema, timeSchema } from './common.ts';
 import { reasonSchema } from './job.ts';
 import { remoteSchema } from './remote-endpoint.ts';
-import { requestLimits } from './request-limits.ts';
+import { hedgingSchema, payloadPolicy, requestLimits } from './request-limits.ts';
 
 /** What one replica should carry; the busiest of the targets decides. */
 export const scalingTargets = z.strictObject({
@@ -99,6 +99,8 @@ export const endpointCreate = z.strictObject({
   latencyObjectiveMs: z.number().positive().max(600_000).optional(),
   /** Another endpoint that answers where this one cannot: nothing ready, too much to do, or its model server failed. */
   fallback: nameSchema.optional(),
+  hedging: hedgingSchema.optional(),
+  payloads: payloadPolicy.optional(),
   /** How a tensor model's requests are joined (docs/serving.md). */
   batching: batchingSchema.optional(),
   speculation: speculationSchema.optional(),
@@ -116,6 +118,8 @@ export const endpointUpdate = z.strictObject({
   cacheSeconds: z.number().int().min(1).max(86_400).nullable().optional(),
   latencyObjectiveMs: z.number().positive().max(600_000).nullable().optional(),
   fallback: nameSchema.nullable().optional(),
+  hedging: hedgingSchema.nullable().optional(),
+  payloads: payloadPolicy.nullable().optional(),
 });
 
 export const rolloutModes = ['canary', 'shadow', 'ab'] as const;
@@ -185,6 +189,8 @@ export const endpointSchema = z.object({
   limits: requestLimits.optional(),
   cacheSeconds: z.number().optional(),
   fallback: z.string().optional(),
+  hedging: hedgingSchema.optional(),
+  payloads: payloadPolicy.optional(),
   rollout: rolloutSchema.optional(),
   remote: remoteSchema.optional(),
 });

@@ -1,7 +1,7 @@
 /** An endpoint whose model servers are somebody else's: named by URL, neither placed nor started here. */
 import { z } from 'zod';
 import { nameSchema } from './common.ts';
-import { requestLimits } from './request-limits.ts';
+import { hedgingSchema, payloadPolicy, requestLimits } from './request-limits.ts';
 
 /** What stands behind the URL: it settles the dialect, and where health, readiness and capacity are read. */
 export const remoteEngines = [
@@ -42,6 +42,8 @@ export const endpointConnect = z.strictObject({
   limits: requestLimits.optional(),
   cacheSeconds: z.number().int().min(1).max(86_400).optional(),
   fallback: nameSchema.optional(),
+  hedging: hedgingSchema.optional(),
+  payloads: payloadPolicy.optional(),
 });
 export type EndpointConnect = z.output<typeof endpointConnect>;
 

@@ -1,7 +1,9 @@
 /** Which replica an exchange tries next, and how long to wait where none may be tried now. */
 import { chooseArm, sessionReplica } from './choose-arm.ts';
+import type { ExchangeInput } from './exchange-input.ts';
 import type { GatewayContext } from './gateway-context.ts';
 import type { InferenceRequest } from './inference-request.ts';
+import { headerOf } from './request-line.ts';
 import type { RouterChoice } from './replica-router.ts';
 import type { ReplicaState } from './replica-state.ts';
 import type { LiveRevision } from './route-table.ts';
@@ -15,6 +17,19 @@ export interface ReplicaWish {
   readonly session: string | undefined;
   /** Tried before: only where nothing else is left. */
   readonly tried: readonly ReplicaState[];
+}
+
+export function toWish(
+  { principal, request, incoming }: ExchangeInput,
+  tried: readonly ReplicaState[],
+): ReplicaWish {
+  return {
+    principal,
+    request,
+    pin: request.modelVersion ?? headerOf(incoming, 'x-gantry-revision'),
+    session: headerOf(incoming, 'x-session-id'),
+    tried,
+  };
 }
 
 export interface ChosenReplica {

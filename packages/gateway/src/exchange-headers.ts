@@ -3,6 +3,7 @@ import type { OutgoingHttpHeaders } from 'node:http';
 import type { Attempt } from './attempt.ts';
 import type { ExchangeInput } from './exchange-input.ts';
 import type { UpstreamCall } from './inference-request.ts';
+import type { Problem } from './problem.ts';
 import { isRemote, remotePath, type RemoteOrigin } from './remote/remote-origin.ts';
 import { translateCall, type Translation } from './remote/translate-call.ts';
 import type { ReplicaState } from './replica-state.ts';
@@ -64,7 +65,12 @@ export function answerHeaders(
 }
 
 /** A provider that refuses the endpoint's own credentials, or has no room: no fault of the caller. */
-export function remoteRefusal({ replica }: Attempt, status: number): 'credentials' | 'busy' | undefined {
+export function remoteRefusal({ replica }: Attempt, status: number): Problem | undefined {
   if (!isRemote(replica.replica.origin)) return undefined;
-  return status === 401 || status === 403 ? 'credentials' : status === 429 ? 'busy' : undefined;
+  if (status === 429) return { code: 'overloaded' };
+  if (status !== 401 && status !== 403) return undefined;
+  return {
+    code: 'upstream_failed',
+    detail: 'The remote server does not take the credentials of this endpoint.',
+  };
 }

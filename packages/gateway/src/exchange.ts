@@ -3,28 +3,26 @@
  * seen nothing, count tokens, settle. Everything is callbacks on purpose: a promise per chunk would cost more
  * than the relay.
  */
-import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
-import { Attempt, type AttemptListener } from './attempt.ts';
+import type { IncomingHttpHeaders } from 'node:http';
+import { AnswerRelay } from './answer-relay.ts';
+import type { Attempt, AttemptListener } from './attempt.ts';
+import { Attempts, mayHedge } from './attempts.ts';
 import { cachedAnswer, writeCached, writeWhole } from './cached-answer.ts';
 import { canBePinned } from './choose-arm.ts';
-import { chooseReplica, msUntilUsable, type ReplicaWish } from './choose-replica.ts';
-import { ClientStream } from './client-stream.ts';
+import { chooseReplica, msUntilUsable, toWish, type ReplicaWish } from './choose-replica.ts';
 import { isRefusal, isTimeout } from './connection-errors.ts';
-import { answerHeaders, remoteRefusal, upstreamCall } from './exchange-headers.ts';
+import { remoteRefusal, upstreamCall } from './exchange-headers.ts';
 import type { ExchangeInput } from './exchange-input.ts';
 import { finalUsage } from './final-usage.ts';
 import type { GatewayContext } from './gateway-context.ts';
 import { Hold } from './hold-request.ts';
+import { tapFor, type PayloadTap } from './payloads/payload-tap.ts';
 import { dialectOf, problemBody, problemStatus, type Problem } from './problem.ts';
-import type { ReplicaState } from './replica-state.ts';
 import { RequestBook } from './request-book.ts';
 import type { RouterChoice } from './replica-router.ts';
 import type { LiveRevision } from './route-table.ts';
 import { copyToShadow, type ShadowCall } from './shadow-call.ts';
-import { headerOf } from './request-line.ts';
-import { SseFrames } from './sse-frames.ts';
 import { Suspicion } from './suspicion.ts';
-import { WholeAnswer } from './whole-answer.ts';
 import { writeProblem } from './write-problem.ts';
 import { noUsage, usageInJson, type Usage } from './usage.ts';
 
@@ -38,44 +36,33 @@ const handedOver: ReadonlySet<string> = new Set(['no_ready_replica', 'upstream_f
 export class Exchange implements AttemptListener {
   readonly #context: GatewayContext;
   readonly #input: ExchangeInput;
-  #attempt: Attempt | undefined;
-  #attempts = 0;
-  readonly #tried: ReplicaState[] = [];
+  readonly #attempts = new Attempts(this);
   readonly #wish: ReplicaWish;
-  #frames: SseFrames | undefined;
-  #whole: WholeAnswer;
+  readonly #relay: AnswerRelay;
+  readonly #tap: PayloadTap | undefined;
   #isSettled = false;
   readonly #book: RequestBook;
-  readonly #client: ClientStream;
   readonly #pin: string | undefined;
   readonly #suspicion: Suspicion;
   #shadow: ShadowCall | undefined;
-  #routeReason = '';
   readonly #hold: Hold;
   #remember: ((answer: Buffer) => void) | undefined;
 
   constructor(context: GatewayContext, input: ExchangeInput) {
     this.#context = context;
     this.#input = input;
-    this.#pin = input.request.modelVersion ?? headerOf(input.incoming, 'x-gantry-revision');
-    this.#wish = {
-      principal: input.principal,
-      request: input.request,
-      pin: this.#pin,
-      session: headerOf(input.incoming, 'x-session-id'),
-      tried: this.#tried,
-    };
-    this.#whole = new WholeAnswer(context.options.maxResponseBytes);
-    this.#client = new ClientStream(input.response, context.options.stalledClientMs, context.now);
-    const { endpointId } = input.route.route;
+    this.#wish = toWish(input, this.#attempts.tried);
+    this.#pin = this.#wish.pin;
     this.#book = new RequestBook(context, input);
-    this.#hold = new Hold(context, this.#book.load);
-    this.#suspicion = new Suspicion(context, {
-      tenantId: input.principal.tenantId,
-      endpointId,
-      url: input.incoming.url ?? '',
-      request: input.request,
+    this.#tap = tapFor(input, context.random);
+    this.#relay = new AnswerRelay(context, {
+      input,
+      book: this.#book,
+      tap: this.#tap,
+      why: (attempt) => this.#attempts.why(attempt),
     });
+    this.#hold = new Hold(context, this.#book.load);
+    this.#suspicion = new Suspicion(context, input);
   }
 
   start(): void {
@@ -109,7 +96,7 @@ export class Exchange implements AttemptListener {
   /** The gateway stops: what is still open is told so, and its work cancelled. */
   stop(): void {
     this.#fail({
-      code: this.#client.isStreaming ? 'stream_interrupted' : 'shutting_down',
+      code: this.#relay.isStreaming ? 'stream_interrupted' : 'shutting_down',
       retryAfterMs: 1_000,
     });
   }
@@ -150,8 +137,8 @@ export class Exchange implements AttemptListener {
     return this.#suspicion.isSuspect ? Math.min(replicaMs ?? Infinity, suspectWaitMs) : replicaMs;
   }
 
-  #send(revision: LiveRevision, { replica, uncachedTokens, reason }: RouterChoice): void {
-    const prepared = upstreamCall(this.#input, revision, replica);
+  #send(revision: LiveRevision, choice: RouterChoice): void {
+    const prepared = upstreamCall(this.#input, revision, choice.replica);
     if ('refused' in prepared) {
       this.#fail({ code: 'invalid_request', detail: prepared.refused });
       return;
@@ -161,97 +148,82 @@ export class Exchange implements AttemptListener {
       writeWhole(this.#input, prepared.answer);
       return;
     }
-    this.#routeReason = reason;
     this.#book.noteSent();
-    this.#attempts++;
-    this.#tried.push(replica);
-    this.#frames = undefined;
-    this.#whole = new WholeAnswer(this.#context.options.maxResponseBytes);
-    const attempt = new Attempt(this, revision, replica, uncachedTokens);
-    attempt.toAnswer = prepared.toAnswer;
-    this.#attempt = attempt;
-    if (this.#attempts > 1) this.#book.series(revision).retries++;
-    try {
-      replica.pool.dispatch(prepared.call, attempt);
-    } catch (error) {
-      // The pool was closed between choosing and sending.
-      attempt.onResponseError(undefined as never, error as Error);
-    }
+    this.#attempts.send(revision, choice, prepared);
+    if (this.#attempts.count > 1) this.#book.series(revision).retries++;
+    else this.#hedgeLater(revision);
+  }
+
+  /** Where the route says so, a second replica is asked when the first is slower than nearly all before it. */
+  #hedgeLater(revision: LiveRevision): void {
+    const { hedging } = this.#input.route.route;
+    if (hedging === undefined || !mayHedge(this.#input.request, this.#wish.session)) return;
+    const series = this.#book.series(revision);
+    const delayMs = hedging.afterMs ?? series.slowMs();
+    if (delayMs !== undefined) this.#attempts.hedgeAfter(delayMs, () => this.#hedge());
+  }
+
+  #hedge(): void {
+    if (this.#isSettled || this.#suspicion.isSuspect) return;
+    const chosen = chooseReplica(this.#context, this.#wish);
+    if (chosen === undefined || this.#attempts.tried.includes(chosen.choice.replica)) return;
+    const prepared = upstreamCall(this.#input, chosen.revision, chosen.choice.replica);
+    if (!('call' in prepared) || !this.#context.retryBudget.take(this.#context.now())) return;
+    this.#book.series(chosen.revision).hedges++;
+    this.#attempts.hedge(chosen.revision, chosen.choice, prepared);
   }
 
   // ── relaying ──────────────────────────────────────────────────────────────────────────────────────────
 
   onHead(attempt: Attempt, status: number, headers: IncomingHttpHeaders): void {
     const isNotNow = status === notNow;
-    if (isNotNow) this.#attempts--;
+    if (isNotNow) this.#attempts.count--;
     if (isNotNow || (retriableStatuses.has(status) && this.#mayRetry())) {
       attempt.abandon(new Error('retrying elsewhere'));
       attempt.replica.noteFailure(this.#context.now());
-      this.#next();
+      if (!this.#attempts.goesOnWithout(attempt)) this.#next();
       return;
     }
+    this.#attempts.listenTo(attempt);
     const refusal = remoteRefusal(attempt, status);
-    if (refusal === 'credentials') {
+    if (refusal?.code === 'upstream_failed') {
       attempt.replica.noteFailure(this.#context.now());
-      const detail = 'The remote server does not take the credentials of this endpoint.';
-      this.#fail({ code: 'upstream_failed', detail });
+      this.#fail(refusal);
       return;
     }
-    if (refusal === 'busy' && this.#handOver({ code: 'overloaded' })) {
+    if (refusal !== undefined && this.#handOver(refusal)) {
       attempt.abandon(new Error('handed over'));
       return;
     }
-    this.#whole.head = headers;
-    const type = headers['content-type'];
-    if (status === 200 && type !== undefined && type.startsWith('text/event-stream')) {
-      this.#frames = new SseFrames({ stripUsage: this.#input.request.stripUsage });
-    }
+    this.#relay.begin(status, headers);
   }
 
   onChunk(attempt: Attempt, chunk: Buffer): void {
-    this.#book.noteByte();
-    if (this.#frames === undefined) {
-      if (!this.#whole.push(chunk))
-        this.#fail({ code: 'upstream_failed', detail: 'The answer is larger than this gateway holds.' });
-      return;
-    }
-    this.#relay(attempt, this.#frames, chunk);
-  }
-
-  #relay(attempt: Attempt, frames: SseFrames, chunk: Buffer): void {
-    const before = frames.tokenFrames;
-    const out = frames.push(chunk);
-    const tokens = frames.tokenFrames - before;
-    if (tokens > 0) {
-      const gapMs = this.#client.noteTokens(tokens);
-      if (gapMs !== undefined) this.#book.series(attempt.revision).interTokenMs.record(gapMs);
-    }
-    if (frames.isOverflown) this.#fail({ code: 'stream_interrupted' });
-    else if (out.length > 0) this.#client.write(attempt, () => this.#headers(attempt), out);
+    const problem = this.#relay.push(attempt, chunk);
+    if (problem !== undefined) this.#fail(problem);
   }
 
   onEnd(attempt: Attempt): void {
-    if (this.#frames === undefined) {
+    const { frames } = this.#relay;
+    if (frames === undefined) {
       this.#answer(attempt);
       return;
     }
-    if (!this.#frames.isDone && this.#input.request.endsWithDone) {
+    if (!frames.isDone && this.#input.request.endsWithDone) {
       // Ended without [DONE]: the engine broke off, whatever its socket says.
       attempt.replica.noteFailure(this.#context.now());
-      if (!this.#client.isStreaming && this.#mayRetry()) this.#next();
+      if (!this.#relay.isStreaming && this.#mayRetry()) this.#next();
       else this.#fail({ code: 'stream_interrupted' });
       return;
     }
     attempt.replica.noteSuccess();
-    if (this.#frames.whole !== undefined) this.#input.request.keep?.(this.#frames.whole);
+    if (frames.whole !== undefined) this.#input.request.keep?.(frames.whole);
     this.#settle(200);
     this.#input.response.end();
   }
 
   #answer(attempt: Attempt): void {
-    const { response } = this.#input;
-    const said = this.#whole.body();
-    const body = attempt.toAnswer?.(attempt.status, said) ?? said;
+    const body = this.#relay.body(attempt);
     if (attempt.status < 500) attempt.replica.noteSuccess();
     else attempt.replica.noteServerError(this.#context.now());
     if (attempt.status === 200) {
@@ -261,29 +233,20 @@ export class Exchange implements AttemptListener {
     this.#shadow?.compareWith(attempt.status === 200 ? body : undefined);
     this.#shadow = undefined;
     this.#settle(attempt.status, attempt.status === 200 ? (usageInJson(body) ?? noUsage) : noUsage);
-    response.writeHead(attempt.status, {
-      ...this.#headers(attempt),
-      ...(attempt.toAnswer === undefined ? this.#whole.headers() : { 'content-type': 'application/json' }),
-      'content-length': body.length,
-    });
-    response.end(body);
-  }
-
-  #headers(attempt: Attempt): OutgoingHttpHeaders {
-    const why = `${this.#routeReason}; replica=${attempt.replica.replicaId}; attempts=${this.#tried.length}`;
-    return answerHeaders(this.#input, attempt, why);
+    this.#relay.write(attempt, body);
   }
 
   onFailure(attempt: Attempt, error: Error): void {
     attempt.replica.noteFailure(this.#context.now());
-    if (this.#client.isStreaming) {
+    if (this.#relay.isStreaming) {
       this.#suspicion.isCondemned(attempt.replica.replicaId, error);
       this.#fail({ code: 'stream_interrupted' });
       return;
     }
+    if (this.#attempts.goesOnWithout(attempt)) return;
     // Refused before anything was sent: no work was done, so it counts as no attempt and costs no retry.
     const wasRefused = isRefusal(error);
-    if (wasRefused) this.#attempts--;
+    if (wasRefused) this.#attempts.count--;
     else if (this.#suspicion.isCondemned(attempt.replica.replicaId, error)) {
       this.#fail({ code: 'request_quarantined' });
       return;
@@ -294,8 +257,8 @@ export class Exchange implements AttemptListener {
 
   #mayRetry(): boolean {
     return (
-      !this.#client.isStreaming &&
-      this.#attempts < this.#context.options.maxAttempts &&
+      !this.#relay.isStreaming &&
+      this.#attempts.count < this.#context.options.maxAttempts &&
       this.#context.retryBudget.take(this.#context.now())
     );
   }
@@ -303,23 +266,23 @@ export class Exchange implements AttemptListener {
   // ── ending ────────────────────────────────────────────────────────────────────────────────────────────
 
   #leave(): void {
-    this.#attempt?.abandon(new Error('the client left'));
+    this.#attempts.abandon('the client left');
     this.#settle(clientLeft);
   }
 
   /** What the client has seen nothing of may be answered by another endpoint, where the route names one. */
   #handOver(problem: Problem): boolean {
-    if (this.#client.isStreaming || this.#pin !== undefined || !this.#input.fallBack()) return false;
+    if (this.#relay.isStreaming || this.#pin !== undefined || !this.#input.fallBack()) return false;
     this.#settle(problemStatus(problem));
     return true;
   }
 
   #fail(problem: Problem): void {
     if (this.#isSettled) return;
-    this.#attempt?.abandon(new Error(problem.code));
+    this.#attempts.abandon(problem.code);
     if (handedOver.has(problem.code) && this.#handOver(problem)) return;
     const { response } = this.#input;
-    if (this.#client.isStreaming) {
+    if (this.#relay.isStreaming) {
       response.end(`data: ${problemBody(problem)}\n\n`);
     } else {
       writeProblem(response, problem, this.#input.id, dialectOf(this.#input.incoming.url));
@@ -332,15 +295,16 @@ export class Exchange implements AttemptListener {
     if (this.#isSettled) return;
     this.#isSettled = true;
     this.#hold.end();
+    this.#attempts.end();
     this.#shadow?.compareWith(undefined);
-    this.#client.close();
+    this.#relay.close();
     this.#context.exchanges.delete(this);
     const { usage, isEstimated } = finalUsage(
       counted,
-      this.#frames,
+      this.#relay.frames,
       this.#input.request.promptTokensEstimate,
     );
     this.#suspicion.end(status);
-    this.#book.close({ attempt: this.#attempt, status, usage, isEstimated });
+    this.#book.close({ attempt: this.#attempts.current, status, usage, isEstimated, tap: this.#tap });
   }
 }

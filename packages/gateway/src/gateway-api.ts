@@ -5,6 +5,7 @@ import type { Authenticate } from './key-cache.ts';
 import type { Limits } from './limits.ts';
 import type { EndpointLoad } from './load-meter.ts';
 import type { MeterRecord } from './meter-record.ts';
+import type { PayloadRecord } from './payloads/payload-record.ts';
 import type { ReplicaRouter } from './replica-router.ts';
 import type { RemoteLook } from './remote/look-at-remote.ts';
 import type { RemoteOrigin } from './remote/remote-origin.ts';
@@ -18,6 +19,8 @@ export interface GatewayOptions {
   readonly meter?: (record: MeterRecord) => void;
   /** Called for every copy of a request that a shadow revision answered. */
   readonly onShadow?: (record: ShadowRecord) => void;
+  /** Called for every request that its route samples, after it ended. Must not throw or block. */
+  readonly onPayload?: (record: PayloadRecord) => void;
   readonly limits?: Limits;
   readonly router?: ReplicaRouter;
   /** A request waits for this endpoint: bring a replica back if it was scaled to zero. Called often; be cheap. */

@@ -2,6 +2,7 @@ import type { Exchange } from './exchange.ts';
 import type { GatewayStats } from './gateway-stats.ts';
 import type { EndpointLoads } from './endpoint-loads.ts';
 import type { MeterRecord } from './meter-record.ts';
+import type { PayloadRecord } from './payloads/payload-record.ts';
 import type { Quarantine } from './quarantine.ts';
 import type { ReplicaRouter } from './replica-router.ts';
 import type { ResponseCache } from './response-cache.ts';
@@ -35,6 +36,7 @@ export interface GatewayContext {
   readonly options: RelayOptions;
   readonly meter: (record: MeterRecord) => void;
   readonly onShadow: (record: ShadowRecord) => void;
+  readonly onPayload: (record: PayloadRecord) => void;
   readonly onHold: (route: LiveRoute) => void;
   /** Monotonic milliseconds. */
   readonly now: () => number;

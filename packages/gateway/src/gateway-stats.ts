@@ -20,12 +20,18 @@ export class Series {
   completionTokens = 0;
   cachedTokens = 0;
   retries = 0;
+  hedges = 0;
   readonly requestMs = new Histogram(latencyBoundsMs);
   readonly ttftMs = new Histogram(latencyBoundsMs);
   readonly interTokenMs = new Histogram(latencyBoundsMs);
 
   constructor(labels: SeriesLabels) {
     this.labels = labels;
+  }
+
+  /** What nineteen of twenty first bytes stayed within; undefined before there are enough to say so. */
+  slowMs(): number | undefined {
+    return this.ttftMs.count < 100 ? undefined : this.ttftMs.quantile(0.95);
   }
 }
 
@@ -100,6 +106,7 @@ export class GatewayStats {
         (series) => series.completionTokens,
       ),
       counter('gantry_gateway_retries_total', 'Attempts beyond the first.', (series) => series.retries),
+      counter('gantry_gateway_hedges_total', 'Second attempts beside a slow one.', (series) => series.hedges),
       histogramFamily(
         'gantry_gateway_request_seconds',
         'Time from request to the end of the answer.',

@@ -74,6 +74,7 @@ class HttpGateway implements Gateway {
       loads: new EndpointLoads(now),
       quarantine: new Quarantine(),
       onShadow: options.onShadow ?? (() => undefined),
+      onPayload: options.onPayload ?? (() => undefined),
       exchanges: new Set(),
       options: settings,
       meter: options.meter ?? (() => undefined),

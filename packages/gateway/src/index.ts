@@ -3,6 +3,7 @@ export { createGateway } from './gateway.ts';
 export { type Authenticate } from './key-cache.ts';
 export { unlimited, type Admission, type Estimate, type Limits } from './limits.ts';
 export { type MeterRecord } from './meter-record.ts';
+export { type PayloadRecord } from './payloads/payload-record.ts';
 export { problemCodes, type Problem, type ProblemCode } from './problem.ts';
 export {
   createAffinityRouter,

@@ -4,6 +4,7 @@ import type { ExchangeInput } from './exchange-input.ts';
 import type { GatewayContext } from './gateway-context.ts';
 import type { Series } from './gateway-stats.ts';
 import type { LoadMeter } from './load-meter.ts';
+import type { PayloadTap } from './payloads/payload-tap.ts';
 import type { LiveRevision } from './route-table.ts';
 import type { Usage } from './usage.ts';
 
@@ -12,6 +13,8 @@ export interface Outcome {
   readonly status: number;
   readonly usage: Usage;
   readonly isEstimated: boolean;
+  /** Of a request that is sampled for the payload log. */
+  readonly tap: PayloadTap | undefined;
 }
 
 export class RequestBook {
@@ -50,9 +53,9 @@ export class RequestBook {
   }
 
   /** Once, and before the client hears the end. */
-  close({ attempt, status, usage, isEstimated }: Outcome): void {
-    const { stats, meter, now } = this.#context;
-    const { principal, route, admission, id, startedMs } = this.#input;
+  close({ attempt, status, usage, isEstimated, tap }: Outcome): void {
+    const { stats, meter, onPayload, now } = this.#context;
+    const { principal, route, admission, id, startedMs, incoming } = this.#input;
     const endedMs = now();
     stats.inFlight--;
     admission.settle(usage);
@@ -73,5 +76,7 @@ export class RequestBook {
     };
     stats.note(this.series(attempt?.revision), record);
     meter(record);
+    if (tap !== undefined)
+      onPayload({ ...record, path: incoming.url ?? '', request: tap.request(), answer: tap.answer() });
   }
 }

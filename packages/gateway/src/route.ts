@@ -1,3 +1,4 @@
+import type { PayloadPolicy } from './payloads/payload-tap.ts';
 import type { RemoteOrigin } from './remote/remote-origin.ts';
 
 /** Where a replica listens: a Unix socket of this machine, a host and port, or a server of somebody else. */
@@ -35,6 +36,9 @@ export interface Route {
   readonly slots?: number;
   /** False: it was stopped on purpose, so a request is refused at once instead of held for a replica. */
   readonly holds?: boolean;
+  /** A second replica is asked when the first has said nothing for so long; without a time, as long as 95 % took. */
+  readonly hedging?: { readonly afterMs?: number | undefined };
+  readonly payloads?: PayloadPolicy;
   /** Another endpoint of the tenant that answers where this one cannot. */
   readonly fallback?: string;
   /** A caller keeps its arm of a split even without naming a user. */

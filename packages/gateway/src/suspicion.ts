@@ -1,10 +1,11 @@
 /** What is held against one request: that replicas died under one like it. */
 import { isCut } from './connection-errors.ts';
+import type { ExchangeInput } from './exchange-input.ts';
 import type { GatewayContext } from './gateway-context.ts';
 import type { InferenceRequest } from './inference-request.ts';
 import { fingerprint } from './quarantine.ts';
 
-export interface Suspicious {
+interface Suspicious {
   readonly tenantId: string;
   readonly endpointId: string;
   readonly url: string;
@@ -17,10 +18,11 @@ export class Suspicion {
   /** Its fingerprint, once there is something against it. */
   #suspect: string | undefined;
 
-  constructor(context: GatewayContext, who: Suspicious) {
+  constructor(context: GatewayContext, { principal, route, incoming, request }: ExchangeInput) {
     this.#context = context;
-    this.#who = who;
-    const { tenantId, url, request } = who;
+    const { tenantId } = principal;
+    const url = incoming.url ?? '';
+    this.#who = { tenantId, endpointId: route.route.endpointId, url, request };
     this.#suspect = context.quarantine.fingerprintIfAny(tenantId, url, request.bytes);
   }
 

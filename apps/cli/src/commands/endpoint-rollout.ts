@@ -1,7 +1,7 @@
 /** How a served model changes: rollouts and their end, processes, draining, and the numbers that decide. */
 import type { Endpoint } from '@gantry/contract';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { example, group, numberOption } from '../command-group.ts';
+import { countOption, example, group, numberOption } from '../command-group.ts';
 import { connect } from '../connection.ts';
 import { type LogOptions, logQuery, withLogOptions } from '../log-options.ts';
 import { coloured, showOne } from '../output.ts';
@@ -155,6 +155,24 @@ export function endpointRolloutCommands(program: Command): void {
     const query = { ...logQuery(options), ...(replica === undefined ? {} : { replica }) };
     const chunks = connect(command).client.log('endpoints.logs', { params: { name }, query });
     for await (const chunk of chunks) process.stdout.write(chunk);
+  });
+
+  example(
+    endpoint
+      .command('payloads <name>')
+      .description('Sampled requests with their answers, redacted, newest first (admins)')
+      .option('--limit <N>', 'at most so many', countOption, 20),
+    'gantry endpoint payloads chat --limit 5',
+  ).action(async (name: string, { limit }: { limit: number }, command: Command) => {
+    const { items } = await connect(command).client.call('endpoints.payloads', {
+      params: { name },
+      query: { limit },
+    });
+    showOne(command, items, () =>
+      items.length === 0
+        ? `  nothing kept: gantry endpoint update ${name} --payloads 0.01`
+        : items.map((each) => JSON.stringify(each)).join('\n'),
+    );
   });
 
   example(

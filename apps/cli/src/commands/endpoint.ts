@@ -75,11 +75,24 @@ export function endpointCommands(program: Command): void {
         .command('update <name>')
         .description('Roll to another version, or scale')
         .option('--model <REF>', 'name, name@3 or name@alias')
-        .option('--replicas <N>', 'processes', numberOption),
+        .option('--replicas <N>', 'processes', numberOption)
+        .option(
+          '--hedge-after <MS>',
+          'ask a second replica after so long without a word; 0: never',
+          numberOption,
+        )
+        .option(
+          '--payloads <SHARE>',
+          'keep such a share of requests and answers, redacted; 0: none',
+          numberOption,
+        )
+        .option('--redact <FIELD...>', 'fields that the payload log never holds'),
     ),
     'gantry endpoint update chat --model quickstart@2',
+    'gantry endpoint update chat --payloads 0.01 --redact user',
   ).action(async (name: string, options: UpdateOptions, command: Command) => {
-    const { override, ...body } = options;
+    const { override } = options;
+    const body = updateBody(options);
     const found = await connect(command).client.call('endpoints.update', {
       params: { name },
       query: { override },
@@ -121,6 +134,24 @@ export function endpointCommands(program: Command): void {
 interface UpdateOptions extends Overriding {
   readonly model?: string;
   readonly replicas?: number;
+  readonly hedgeAfter?: number;
+  readonly payloads?: number;
+  readonly redact?: string[];
+}
+
+function updateBody({ model, replicas, hedgeAfter, payloads, redact }: UpdateOptions) {
+  if (redact !== undefined && payloads === undefined)
+    throw new CliError('bad_request', '--redact goes with --payloads', {
+      hint: '--payloads 0.01 --redact user',
+    });
+  return {
+    ...(model === undefined ? {} : { model }),
+    ...(replicas === undefined ? {} : { replicas }),
+    ...(hedgeAfter === undefined ? {} : { hedging: hedgeAfter === 0 ? null : { afterMs: hedgeAfter } }),
+    ...(payloads === undefined
+      ? {}
+      : { payloads: payloads === 0 ? null : { sample: payloads, redact: redact ?? [] } }),
+  };
 }
 
 interface CreateOptions {

@@ -43,7 +43,7 @@ const bodies: Partial<Record<RouteName, unknown>> = {
   'endpoints.connect': {
     name: 'ghost',
     engine: 'oip',
-    urls: ['http://127.0.0.1:9'],
+    urls: ['https://models.example.com'],
     modelName: 'ghost',
     secret: 'ghost',
   },

@@ -44,7 +44,24 @@ test('a connected server is watched, asked with the tenant’s secret, and meter
   await expect(operator.call('endpoints.update', { params, body: { replicas: 2 } })).rejects.toMatchObject({
     code: 'validation_failed',
   });
-  await operator.call('endpoints.update', { params, body: { cacheSeconds: 5 } });
+  await operator.call('endpoints.update', {
+    params,
+    body: { hedging: {}, payloads: { sample: 1, redact: ['prompt'] } },
+  });
+  expect(await operator.call('endpoints.get', { params })).toMatchObject({ payloads: { sample: 1 } });
+  await complete('far');
+  const { items } = await operator.call('endpoints.payloads', { params });
+  expect(items).toMatchObject([
+    {
+      path: '/v1/completions',
+      status: 200,
+      request: { json: { model: 'far', prompt: '[redacted]' } },
+      answer: { json: { choices: [{ text: 'hello!' }] } },
+    },
+  ]);
+  await operator.call('endpoints.update', { params, body: { payloads: null, cacheSeconds: 5 } });
+  await complete('far');
+  expect((await operator.call('endpoints.payloads', { params })).items).toHaveLength(1);
   await operator.call('endpoints.delete', { params });
   expect((await complete('far')).status).toBe(404);
 });

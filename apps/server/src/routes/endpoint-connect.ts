@@ -22,6 +22,8 @@ export function endpointConnect(
       limits,
       cacheSeconds,
       fallback,
+      hedging,
+      payloads,
     } = body;
     const isOperator = principal.role === 'operator';
     const inside = isOperator ? undefined : urls.find(isPrivateHost);
@@ -64,6 +66,8 @@ export function endpointConnect(
           ...(limits === undefined ? {} : { limits }),
           ...(cacheSeconds === undefined ? {} : { cacheSeconds }),
           ...(fallback === undefined ? {} : { fallback }),
+          ...(hedging === undefined ? {} : { hedging }),
+          ...(payloads === undefined ? {} : { payloads }),
         } satisfies EndpointSpecRecord,
         status: {} satisfies EndpointStatusRecord,
       });

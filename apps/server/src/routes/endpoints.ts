@@ -1,4 +1,4 @@
-import { type Endpoint, GantryError } from '@gantry/contract';
+import { type Endpoint, GantryError, type RouteResponse } from '@gantry/contract';
 import {
   type EndpointSpecRecord,
   type EndpointStatusRecord,
@@ -66,6 +66,8 @@ export function endpointRoutes(platform: Platform): EndpointRoutes {
       ...(spec.limits === undefined ? {} : { limits: spec.limits }),
       ...(spec.cacheSeconds === undefined ? {} : { cacheSeconds: spec.cacheSeconds }),
       ...(spec.fallback === undefined ? {} : { fallback: spec.fallback }),
+      ...(spec.hedging === undefined ? {} : { hedging: spec.hedging }),
+      ...(spec.payloads === undefined ? {} : { payloads: spec.payloads }),
       ...(spec.remote === undefined
         ? {}
         : {
@@ -147,6 +149,8 @@ export function endpointRoutes(platform: Platform): EndpointRoutes {
             ...(cacheSeconds === undefined ? {} : { cacheSeconds }),
             ...(rest.latencyObjectiveMs === undefined ? {} : { latencyObjectiveMs: rest.latencyObjectiveMs }),
             ...(rest.fallback === undefined ? {} : { fallback: rest.fallback }),
+            ...(rest.hedging === undefined ? {} : { hedging: rest.hedging }),
+            ...(rest.payloads === undefined ? {} : { payloads: rest.payloads }),
             ...(rest.batching === undefined ? {} : { batching: rest.batching }),
             ...(speculation === undefined ? {} : { speculation }),
             ...(rest.server === undefined ? {} : { server: rest.server }),
@@ -234,6 +238,11 @@ export function endpointRoutes(platform: Platform): EndpointRoutes {
       return toEndpointStats(snapshot, createTokenCost(deps));
     },
     'endpoints.logs': endpointLogs(platform),
+    'endpoints.payloads': async ({ principal }, { params, query }) => {
+      const row = await find(principal, params.name);
+      const items = await platform.payloads.read(row.id, query.limit);
+      return { items: items as RouteResponse<'endpoints.payloads'>['items'] };
+    },
     'endpoints.feedback': async ({ principal }, { params, body }) => {
       const row = await find(principal, params.name);
       if (!endpoints.feedback(row.id, body.requestId, body.score))
@@ -258,6 +267,7 @@ export function endpointRoutes(platform: Platform): EndpointRoutes {
         return row.id;
       });
       await endpoints.reconcile(id);
+      await platform.payloads.remove(id);
       hub.changed('scheduler');
       return { ok: true as const };
     },

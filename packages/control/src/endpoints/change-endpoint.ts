@@ -2,7 +2,14 @@
  * What may be asked of an endpoint, as changes of its record with the event that tells of each. Pure: the caller
  * writes both in one transaction.
  */
-import { GantryError, type RequestLimits, type RolloutCreate, type Scaling } from '@gantry/contract';
+import {
+  GantryError,
+  type Hedging,
+  type PayloadPolicy,
+  type RequestLimits,
+  type RolloutCreate,
+  type Scaling,
+} from '@gantry/contract';
 import type { EndpointSpecRecord, RevisionRecord } from './endpoint-record.ts';
 import { lastRevision, revisionName } from './wanted-revisions.ts';
 
@@ -25,6 +32,8 @@ export interface EndpointUpdate {
   readonly cacheSeconds?: Lifted<number>;
   readonly latencyObjectiveMs?: Lifted<number>;
   readonly fallback?: Lifted<string>;
+  readonly hedging?: Lifted<Hedging>;
+  readonly payloads?: Lifted<PayloadPolicy>;
 }
 
 /** Settings, and at once another version where one is named (blue-green: traffic moves when it is ready). */
@@ -36,7 +45,7 @@ export function updateEndpoint(
   if (version !== undefined || update.replicas !== undefined || update.scaling !== undefined)
     refuseIfRemote(spec);
   const isNew = version !== undefined && version.modelVersionId !== spec.modelVersionId;
-  const { scaling, limits, cacheSeconds, latencyObjectiveMs, fallback, ...rest } = spec;
+  const { scaling, limits, cacheSeconds, latencyObjectiveMs, fallback, hedging, payloads, ...rest } = spec;
   const keepScaling = update.replicas === undefined ? scaling : undefined;
   const changed = {
     ...rest,
@@ -46,6 +55,8 @@ export function updateEndpoint(
     ...present('cacheSeconds', pick(cacheSeconds, update.cacheSeconds)),
     ...present('latencyObjectiveMs', pick(latencyObjectiveMs, update.latencyObjectiveMs)),
     ...present('fallback', pick(fallback, update.fallback)),
+    ...present('hedging', pick(hedging, update.hedging)),
+    ...present('payloads', pick(payloads, update.payloads)),
   };
   const next = isNew ? replaceStable(changed, version) : changed;
   return {

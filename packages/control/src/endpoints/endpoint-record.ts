@@ -1,5 +1,13 @@
 /** How endpoints and their replicas lie in the store. */
-import type { Batching, EndpointConnect, OwnServer, RequestLimits, Scaling } from '@gantry/contract';
+import type {
+  Batching,
+  EndpointConnect,
+  Hedging,
+  OwnServer,
+  PayloadPolicy,
+  RequestLimits,
+  Scaling,
+} from '@gantry/contract';
 
 /** One model version as an endpoint serves it. Numbers only grow: a revision is never used twice. */
 export interface RevisionRecord {
@@ -47,6 +55,8 @@ export interface EndpointSpecRecord extends RevisionRecord {
   readonly cacheSeconds?: number;
   readonly latencyObjectiveMs?: number;
   readonly fallback?: string;
+  readonly hedging?: Hedging;
+  readonly payloads?: PayloadPolicy;
   readonly batching?: Batching;
   readonly speculation?: SpeculationRecord;
   readonly server?: OwnServer;

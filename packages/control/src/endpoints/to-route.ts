@@ -1,5 +1,5 @@
 /** What the gateway is told of an endpoint: revisions with their share of traffic and their ready replicas. Pure. */
-import type { RequestLimits } from '@gantry/contract';
+import type { Hedging, PayloadPolicy, RequestLimits } from '@gantry/contract';
 import type { Row } from '@gantry/ports';
 import type { EndpointSpecRecord, EndpointStatusRecord, ReplicaSpecRecord } from './endpoint-record.ts';
 import type { RemoteTarget, SeenServer } from './remote-watch.ts';
@@ -44,6 +44,8 @@ export interface EndpointRoute {
   readonly holds: boolean;
   /** Another endpoint of the tenant that answers where this one cannot. */
   readonly fallback?: string;
+  readonly hedging?: Hedging;
+  readonly payloads?: PayloadPolicy;
   /** Users stay on their arm even without naming themselves. */
   readonly isSticky: boolean;
   /** A copy of so many percent of the requests goes to this revision; nobody sees its answer. */
@@ -122,6 +124,8 @@ const whatIsAllowed = (endpoint: Row, spec: EndpointSpecRecord) => ({
   createdAtSeconds: Math.floor(Date.parse(endpoint.createdAt) / 1_000),
   ...(spec.limits === undefined ? {} : { limits: spec.limits }),
   ...(spec.fallback === undefined ? {} : { fallback: spec.fallback }),
+  ...(spec.hedging === undefined ? {} : { hedging: spec.hedging }),
+  ...(spec.payloads === undefined ? {} : { payloads: spec.payloads }),
   ...(spec.cacheSeconds === undefined ? {} : { cacheMs: spec.cacheSeconds * 1_000 }),
 });
 
