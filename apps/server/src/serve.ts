@@ -23,7 +23,7 @@ import {
   reissueOperatorKey,
   watchWrites,
 } from '@gantry/control';
-import { systemClock } from '@gantry/kit';
+import { type Clock, systemClock } from '@gantry/kit';
 import { createLocalRunner, probeIsolation, toIsolationFacts } from '@gantry/runners';
 import type { Runner } from '@gantry/ports';
 import { openStore } from '@gantry/store';
@@ -58,6 +58,7 @@ export interface Server extends AsyncDisposable {
 /** Parts that a server may be given instead of its own; whoever gives one disposes of it. */
 export interface GivenParts {
   readonly runner?: Runner;
+  readonly clock?: Clock;
 }
 
 export async function serve(options: ServerOptions, logger: Logger, given: GivenParts = {}): Promise<Server> {
@@ -98,7 +99,7 @@ export async function serve(options: ServerOptions, logger: Logger, given: Given
     store,
     runner,
     blobs,
-    clock: systemClock,
+    clock: given.clock ?? systemClock,
     log,
     places: createPlaces(dataDir.path, blobs),
     jobFiles: createJobFiles(dataDir.path, blobs, hidden.paths),

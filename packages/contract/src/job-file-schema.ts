@@ -18,6 +18,8 @@ const sentences: Readonly<Record<keyof JobSpec, string>> = {
   env: 'Environment variables.',
   secrets: 'Names of secrets of the tenant that become environment variables.',
   replicas: 'How many ranks; each gets `resources`, and all start together.',
+  minReplicas:
+    'Elastic: it starts with so many, grows to `replicas` when there is room, gives some back for others.',
   parallel: 'How the built-in runtime splits the work over ranks.',
   resources: 'What one rank asks for.',
   priority: '0 to 1000; more goes first within the queue.',

@@ -70,6 +70,9 @@ export const parallelSchema = z.strictObject({
   recompute: z.enum(['none', 'layer']).default('none'),
 });
 
+const isFreelyData = (parallel: z.output<typeof parallelSchema> | undefined): boolean =>
+  parallel === undefined || parallel.data * parallel.tensor * parallel.pipeline === 1;
+
 /** A job file. Everything has a default but the work itself: `train` or `command`. */
 export const jobSpecSchema = z
   .strictObject({
@@ -86,6 +89,8 @@ export const jobSpecSchema = z
     env: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.string().max(65_536)).default({}),
     secrets: z.array(secretUseSchema).max(100).default([]),
     replicas: z.number().int().min(1).max(100_000).optional(),
+    /** Elastic: it starts with so many of its `replicas`, grows when there is room and gives some back for others. */
+    minReplicas: z.number().int().min(1).max(100_000).optional(),
     parallel: parallelSchema.optional(),
     resources: resourcesSchema.prefault({}),
     priority: z.number().int().min(0).max(1000).default(50),
@@ -119,6 +124,14 @@ export const jobSpecSchema = z
   })
   .refine((spec) => (spec.train === undefined) !== (spec.command === undefined), {
     message: 'a job needs exactly one of "train" and "command"',
+  })
+  .refine(({ minReplicas = 1, replicas = 1 }) => minReplicas <= replicas, {
+    path: ['minReplicas'],
+    message: 'must not be above replicas',
+  })
+  .refine(({ minReplicas, parallel }) => minReplicas === undefined || isFreelyData(parallel), {
+    path: ['minReplicas'],
+    message: 'an elastic job spreads its data only: leave parallel.data, tensor and pipeline at 1',
   });
 
 export type JobSpec = z.output<typeof jobSpecSchema>;
@@ -143,6 +156,7 @@ export const exitClasses = [
   'time_limit',
   'preempted',
   'suspended',
+  'resized',
   'infrastructure',
   'cancelled',
 ] as const;
@@ -200,6 +214,10 @@ export const jobSchema = z.object({
         .object({ p50: timeSchema, p90: timeSchema, learnedFrom: z.number().int() })
         .optional(),
     })
+    .optional(),
+  /** It runs with fewer ranks than it could use; the sentences say why it has no more. */
+  size: z
+    .object({ ranks: z.number().int(), wanted: z.number().int(), reasons: z.array(z.string()) })
     .optional(),
   /** Somebody wants it to rest: it holds nothing, or is on its way there, until it is resumed. */
   suspended: z.object({ by: z.string(), at: timeSchema }).optional(),

@@ -35,6 +35,7 @@ export const jobTransitions: Readonly<Record<JobState, readonly Transition[]>> =
   stopping: [
     { to: 'cancelled', by: ['reconciler'], event: 'job.cancelled' },
     { to: 'suspended', by: ['reconciler'], event: 'job.suspended' },
+    { to: 'starting', by: ['reconciler'], event: 'job.placed' },
     { to: 'queued', by: ['reconciler'], event: 'job.requeued' },
     { to: 'succeeded', by: ['reconciler'], event: 'job.succeeded' },
     { to: 'failed', by: ['reconciler'], event: 'job.failed' },

@@ -60,6 +60,12 @@ export function describeJob(job: Job, nameOf: NameOf): string {
       job.outputs === undefined || job.outputs.length === 0
         ? undefined
         : `${count(job.outputs.length, 'file')}: gantry job outputs ${job.name}`,
+    size:
+      job.size === undefined
+        ? undefined
+        : [`runs with ${job.size.ranks} of ${count(job.size.wanted, 'rank')}.`, ...job.size.reasons].join(
+            ' ',
+          ),
     rests:
       job.suspended === undefined ? undefined : `suspended by ${job.suspended.by} ${ago(job.suspended.at)}`,
     waits: job.waiting?.reasons.map(({ message }) => message).join(' '),
@@ -96,6 +102,11 @@ export function describeWaiting(job: Job, nowMs: number = Date.now()): string {
     return `  ${job.name} ${job.state === 'cancelled' ? 'was' : 'has'} ${coloured(job.state)}; it waits for nothing`;
   if (job.state === 'suspended')
     return `  ${job.name} is ${coloured(job.state)} by ${job.suspended?.by}; it goes on with: gantry job resume ${job.name}`;
+  if (job.size !== undefined)
+    return [
+      `  ${job.name} ${coloured('runs')} with ${job.size.ranks} of ${count(job.size.wanted, 'rank')}`,
+      ...job.size.reasons.map((reason) => `    ${reason}`),
+    ].join('\n');
   if (job.state !== 'queued') return `  ${job.name} is ${coloured(job.state)}; it waits for nothing`;
   const { waiting } = job;
   if (waiting === undefined) return `  ${job.name} is about to be looked at`;

@@ -1,6 +1,13 @@
 /** How a queue is shown: shares in people's units, with what it and its children hold and wait for. */
 import type { JobSpec, Queue } from '@gantry/contract';
-import { type JobSpecRecord, type QueueSpecRecord, allRows, rankCount } from '@gantry/control';
+import {
+  type JobSpecRecord,
+  type JobStatusRecord,
+  type QueueSpecRecord,
+  allRows,
+  currentAttempt,
+  rankCount,
+} from '@gantry/control';
 import type { Row, Tx } from '@gantry/ports';
 import { base } from './base.ts';
 
@@ -56,7 +63,8 @@ async function loads(tx: Tx, queues: readonly Row[]): Promise<ReadonlyMap<string
   };
   for (const row of await allRows(tx, 'job', ['queued', 'starting', 'running', 'stopping'])) {
     const { job, queueId } = row.spec as JobSpecRecord;
-    add(queueId, job, rankCount(job), row.state !== 'queued');
+    const attempt = currentAttempt(row.status as JobStatusRecord);
+    add(queueId, job, attempt?.placement.length ?? rankCount(job), row.state !== 'queued');
   }
   return result;
 }

@@ -9,6 +9,7 @@ export function viewJob({ jobs, scheduler }: Platform, principal: Principal, row
   return jobView(row, principal.tenantName, {
     progress: jobs.progressOf(row.id),
     waiting: scheduler.waitingOf(row.id),
+    size: scheduler.sizeOf(row.id),
     notes: jobs.notesOf(row.id),
   });
 }

@@ -6,7 +6,7 @@ import type { Role } from '@gantry/contract';
 import { type Client, createClient } from '@gantry/sdk';
 import { pino } from 'pino';
 import { readOptions } from '../options.ts';
-import { type Server, serve } from '../serve.ts';
+import { type GivenParts, type Server, serve } from '../serve.ts';
 
 export interface Answer {
   readonly status: number;
@@ -38,6 +38,7 @@ export interface AskOptions {
 export async function startMemoryServer(
   args: readonly string[] = ['--memory'],
   env: NodeJS.ProcessEnv = {},
+  given: GivenParts = {},
 ): Promise<MemoryServer> {
   const dataDir = await mkdtemp(join(tmpdir(), 'gantry-http-'));
   const wrongs: string[] = [];
@@ -49,6 +50,7 @@ export async function startMemoryServer(
   const server = await serve(
     readOptions(['--data-dir', dataDir, '--port', '0', ...args], env, process.getuid?.()),
     pino({ level: 'error' }, errorLog),
+    given,
   );
   const operatorKey = (await readFile(join(dataDir, 'keys', 'operator.key'), 'utf8')).trim();
   const operator = createClient({ baseUrl: server.url, key: operatorKey });

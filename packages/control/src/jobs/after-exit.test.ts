@@ -12,6 +12,7 @@ describe('what follows when an attempt has ended', () => {
     cancelled: ['cancelled', 'cancelled', 'nothing'],
     preempted: ['queued', 'queued', 'nothing'],
     suspended: ['queued', 'queued', 'nothing'],
+    resized: ['queued', 'queued', 'nothing'],
     infrastructure: ['queued', 'failed', 'platform'],
     user_error: ['queued', 'failed', 'user'],
     out_of_memory: ['queued', 'failed', 'user'],
@@ -75,6 +76,7 @@ describe('the class of a gang', () => {
     [['infrastructure', 'preempted'], 'node_drained', 'preempted'],
     [['done', 'preempted'], 'suspended', 'suspended'],
     [['done', 'done'], 'suspended', 'done'],
+    [['preempted', 'preempted'], 'resized', 'resized'],
   ];
   it.each(cases)('%j stopped because %s is %s', (exits, reason, expected) => {
     expect(classifyAttempt(exits, reason)).toBe(expected);

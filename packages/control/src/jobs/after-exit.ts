@@ -29,6 +29,7 @@ const endsOfGivingWay: Readonly<Partial<Record<StopReason, ExitClass>>> = {
   preempted: 'preempted',
   node_drained: 'preempted',
   suspended: 'suspended',
+  resized: 'resized',
 };
 
 /** The worst of the ranks decides; a stop that was asked for explains itself. */
@@ -46,6 +47,7 @@ export function classifyAttempt(
     'infrastructure',
     'preempted',
     'suspended',
+    'resized',
     'cancelled',
   ];
   return bySeverity.find((exit) => exits.includes(exit)) ?? 'done';
@@ -67,6 +69,7 @@ function byClass(spec: JobSpec, status: JobStatusRecord, exitClass: ExitClass): 
       return { ...same, state: 'cancelled' };
     case 'preempted':
     case 'suspended':
+    case 'resized':
       return { ...same, state: 'queued' };
     case 'infrastructure':
       return platformRestarts < platformRestartLimit

@@ -19,7 +19,9 @@ export interface AttemptRecord {
   readonly exitClass?: ExitClass;
   readonly exitMessage?: string;
   /** Why the platform or the user asked it to stop, if they did. */
-  readonly stopReason?: 'cancelled' | 'suspended' | 'preempted' | 'rank_failed' | 'node_drained';
+  readonly stopReason?: 'cancelled' | 'suspended' | 'preempted' | 'rank_failed' | 'node_drained' | 'resized';
+  /** Of one that is stopped to change its size: where the next one begins. */
+  readonly resizeTo?: AttemptRecord['placement'];
 }
 
 export interface JobSpecRecord {

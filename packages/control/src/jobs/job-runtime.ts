@@ -27,6 +27,7 @@ import { type LogFollower, followLogProgress } from './follow-log-progress.ts';
 import { type LiveAttempt, createLiveAttempt, notStarted } from './live-attempt.ts';
 import { type Progress, mergeProgress, mergeSeen } from './live-progress.ts';
 import { moveJob } from './move-job.ts';
+import { goOnResized, prepareNextSize } from './next-size.ts';
 import { removeS3Volumes, storeS3Volumes } from './s3-volumes.ts';
 import { startAttempt } from './start-attempt.ts';
 import { parseWorkerId, workerIdOf } from './worker-id.ts';
@@ -214,6 +215,7 @@ export function createJobRuntime(deps: Deps, hub: Hub): JobRuntime {
         ...volumes.notes,
         ...(volumes.problem === undefined ? [] : [`${volumes.problem.message}; ${volumes.problem.hint}`]),
       ];
+      const next = await prepareNextSize(deps, attempt);
       const wallMs = Date.parse(at) - Date.parse(attempt.placedAt);
       const end = {
         at,
@@ -230,10 +232,11 @@ export function createJobRuntime(deps: Deps, hub: Hub): JobRuntime {
           entry.jobId,
           (row, before) => {
             const now = currentAttempt(before);
-            return now?.id === attemptId ? endOfAttempt(row, before, now, end) : undefined;
+            if (now?.id !== attemptId) return undefined;
+            return goOnResized(deps, endOfAttempt(row, before, now, end), next);
           },
           async (tx, row, status) => {
-            const ended = status.attempts.at(-1);
+            const ended = status.attempts.find(({ id }) => id === attemptId);
             if (ended === undefined) return status;
             const seconds = await recordAttemptUsage(tx, row, ended, deps.prices);
             const next = { ...status, deviceSeconds: (status.deviceSeconds ?? 0) + seconds };
@@ -253,6 +256,7 @@ export function createJobRuntime(deps: Deps, hub: Hub): JobRuntime {
       progress.delete(entry.jobId);
     hub.changed('retention');
     changed(entry.jobId);
+    if (row?.state === 'starting') void ensureStarted(entry.jobId);
   };
 
   const onWorkerEvent: JobRuntime['onWorkerEvent'] = async (event) => {

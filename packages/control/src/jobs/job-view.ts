@@ -7,6 +7,7 @@ import type { Progress } from './live-progress.ts';
 export interface LiveView {
   readonly progress?: Progress | undefined;
   readonly waiting?: Job['waiting'];
+  readonly size?: Job['size'];
   readonly notes?: readonly string[];
 }
 
@@ -42,6 +43,7 @@ export function jobView(row: Row, tenantName: string, live: LiveView = {}): Job 
     ),
     progress,
     waiting: row.state === 'queued' ? (live.waiting ?? status.waiting) : undefined,
+    size: row.state === 'running' ? live.size : undefined,
     suspended: status.suspended,
     exitClass: status.exitClass,
     exitMessage: status.exitMessage,

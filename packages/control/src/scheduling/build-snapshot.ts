@@ -2,6 +2,7 @@
 import type { JobSpec } from '@gantry/contract';
 import type { Row } from '@gantry/ports';
 import {
+  type AllocationMember,
   DEFAULT_TOPOLOGY_LEVELS,
   type NodeState,
   type QueueNode,
@@ -13,7 +14,13 @@ import {
   type ReplicaSpecRecord,
   type ReplicaStatusRecord,
 } from '../endpoints/endpoint-record.ts';
-import { type JobSpecRecord, type JobStatusRecord, currentAttempt, rankCount } from '../jobs/job-record.ts';
+import {
+  type AttemptRecord,
+  type JobSpecRecord,
+  type JobStatusRecord,
+  currentAttempt,
+  rankCount,
+} from '../jobs/job-record.ts';
 import type { NodeSpecRecord } from '../nodes/node-record.ts';
 import type { QueueSpecRecord } from '../queues/queue-record.ts';
 import { type PolicySpecRecord, TOPOLOGY_LABEL } from './policy-record.ts';
@@ -158,7 +165,7 @@ export function jobRequest(
       {
         name: 'rank',
         count,
-        minCount: count,
+        minCount: spec.minReplicas ?? count,
         request: {
           cpuMilli: Math.round(resources.cpu * 1000),
           memoryBytes: resources.memory,
@@ -225,16 +232,27 @@ export function toJobWorkload(row: Row, selectors: QueueSelectors): Workload {
     ...before,
     state: 'running',
     startedAtMs: Date.parse(attempt.placedAt),
-    allocation: attempt.placement.map(({ rank, node, devices }) => ({
-      group: 'rank',
-      index: rank,
-      nodeId: node,
-      deviceIds: [...devices],
-    })),
-    // A victim on its way out still holds its place but is not evicted a second time.
-    ...(row.state === 'stopping' ? { leaving: true } : {}),
+    allocation: toMembers(attempt.placement),
+    ...(row.state === 'stopping' ? onItsWayOut(status, attempt) : {}),
   };
 }
+
+/** Whoever leaves still holds its place, but is not asked a second time; who changes its size holds the new one too. */
+function onItsWayOut(
+  { suspended }: JobStatusRecord,
+  { stopReason, resizeTo }: AttemptRecord,
+): Pick<Workload, 'leaving' | 'resizingTo'> {
+  if (stopReason !== 'resized' || resizeTo === undefined || suspended !== undefined) return { leaving: true };
+  return { resizingTo: toMembers(resizeTo) };
+}
+
+const toMembers = (placement: AttemptRecord['placement']): AllocationMember[] =>
+  placement.map(({ rank, node, devices }) => ({
+    group: 'rank',
+    index: rank,
+    nodeId: node,
+    deviceIds: [...devices],
+  }));
 
 /** So long the machines of a gang that lost one are kept for it. */
 const WOUNDED_MS = 10 * 60_000;

@@ -4,7 +4,8 @@ import type { Row, Tx } from '@gantry/ports';
 import type { AllocationMember } from '@gantry/scheduling';
 import { type Deps, isoNow } from '../deps.ts';
 import type { ReplicaStatusRecord } from '../endpoints/endpoint-record.ts';
-import { type AttemptRecord, type JobStatusRecord, withAttempt } from '../jobs/job-record.ts';
+import { type JobStatusRecord, withAttempt } from '../jobs/job-record.ts';
+import { newAttempt, placedReason } from '../jobs/new-attempt.ts';
 
 export interface Commit {
   readonly row: Row;
@@ -72,14 +73,7 @@ async function placeJob(
     node: nodeId,
     devices: deviceIds,
   }));
-  const attempt: AttemptRecord = {
-    id: createId('att', deps.clock.nowMs()),
-    epoch: status.attempts.length + 1,
-    state: 'starting',
-    placement,
-    masterPort,
-    placedAt: isoNow(deps.clock),
-  };
+  const attempt = newAttempt(deps, status, placement, masterPort);
   await tx.update('job', job.id, {
     expectedVersion: job.version,
     state: 'starting',
@@ -93,12 +87,7 @@ async function placeJob(
     fromState: 'queued',
     toState: 'starting',
     actor: 'scheduler',
-    reason: {
-      attempt: attempt.id,
-      epoch: attempt.epoch,
-      ranks: placement.length,
-      nodes: [...new Set(placement.map(({ node }) => node))],
-    },
+    reason: placedReason(attempt),
   });
 }
 

@@ -6,8 +6,10 @@ const LOOK_AGAIN_MS = 60_000;
 
 /** Milliseconds from now; null when only an event can help. */
 export function nextLookMs({ nowMs, queues, workloads }: Snapshot, plan: Plan): number | null {
-  if (plan.waiting.length === 0) return null;
-  const looks: number[] = [];
+  const looks = plan.reduced.flatMap(({ reasons }) =>
+    reasons.flatMap((reason) => (reason.code === 'settling' ? [Math.max(0, reason.untilMs - nowMs)] : [])),
+  );
+  if (plan.waiting.length === 0) return looks.length === 0 ? null : Math.min(...looks);
   const isTimed = queues.some(
     ({ minRuntimeMs, policy }) =>
       minRuntimeMs !== undefined || (policy !== undefined && isDisplacing(policy as QueuePolicyName)),

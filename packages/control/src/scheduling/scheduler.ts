@@ -3,6 +3,7 @@
  * can help has changed, never on a timer. Placements commit under the version of each row, so a conflict drops
  * only that placement and the next round plans it again. Each cycle leaves a decision that can be planned again.
  */
+import type { Job } from '@gantry/contract';
 import type { Row, Tx } from '@gantry/ports';
 import type { Calibration, Plan, Snapshot } from '@gantry/scheduling';
 import type { Deps } from '../deps.ts';
@@ -12,6 +13,7 @@ import { type SerialLoop, createSerialLoop } from '../serial-loop.ts';
 import { commitPlacements } from './commit-placement.ts';
 import { DecisionLog } from './decision-log.ts';
 import { LiveEngine } from './live-engine.ts';
+import { requestResize } from './request-resize.ts';
 import { requestStop } from './request-stop.ts';
 import { RowMirror } from './row-mirror.ts';
 import { type SchedulerStats, emptyStats, noteWaitingCounts } from './scheduler-stats.ts';
@@ -19,6 +21,7 @@ import { createWakeTimer } from '../wake-timer.ts';
 import { nextLookMs } from './next-look.ts';
 import { progressFacts } from './progress-facts.ts';
 import { RuntimeHistory } from './runtime-history.ts';
+import { SizeBoard } from './size-board.ts';
 import { StartBoard } from './start-board.ts';
 import { WaitingBoard } from './waiting-board.ts';
 import type { WaitingView } from './waiting-view.ts';
@@ -33,6 +36,8 @@ export interface Scheduler extends AsyncDisposable {
   readonly decisions: DecisionLog;
   /** Why a queued job waits, as of the last cycle. */
   waitingOf(jobId: string): WaitingView | undefined;
+  /** Of a job that runs with fewer ranks than it could use, as of the last cycle. */
+  sizeOf(jobId: string): Job['size'];
   readonly calibration: GuessCalibration;
   /** The queue and the cluster of this moment, as the planner sees them. */
   snapshot(): Snapshot;
@@ -68,6 +73,7 @@ export function createScheduler(
   const engine = new LiveEngine(mirror, history);
   const starts = new StartBoard();
   const board = new WaitingBoard((id) => starts.of(id));
+  const sizes = new SizeBoard();
   let isHistoryRead = false;
   const watching = writes?.onWrite((kind, id) => mirror.note(kind, id));
 
@@ -168,6 +174,9 @@ export function createScheduler(
         await runtime.jobs.stop(workloadId, 'preempted');
       }
     }
+    for (const resize of plan.resizes)
+      if (await requestResize(deps, resize)) await runtime.jobs.stop(resize.workloadId, 'resized');
+    sizes.put(plan);
     const commits = plan.placements.flatMap(({ workloadId, members }) => {
       const row = jobs.get(workloadId) ?? replicas.get(workloadId);
       return row?.state === 'queued' ? [{ row, members }] : [];
@@ -207,6 +216,7 @@ export function createScheduler(
     stats,
     decisions,
     waitingOf: (jobId) => board.of(jobId),
+    sizeOf: (jobId) => sizes.of(jobId),
     get calibration() {
       return { runtime: history.calibration, start: starts.calibration };
     },

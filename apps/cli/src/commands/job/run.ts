@@ -13,6 +13,7 @@ interface RunOptions {
   readonly gpus: number;
   readonly memory: string;
   readonly replicas: number;
+  readonly minReplicas?: number;
   readonly queue: string;
   readonly timeLimit?: string;
   readonly retries?: number;
@@ -35,6 +36,11 @@ export function runCommand(job: Command): void {
       .option('--gpus <N>', 'whole devices per replica', numberOption, 0)
       .option('--memory <SIZE>', 'per replica', '2GiB')
       .option('--replicas <N>', 'ranks', countOption, 1)
+      .option(
+        '--min-replicas <N>',
+        'start with so many already, grow and shrink between the two',
+        countOption,
+      )
       .option('--queue <NAME>', 'queue', 'default')
       .option('--time-limit <DURATION>', 'stopped after this, like 90s, 5m or 12h (default: 24h)')
       .option('--retries <N>', 'tried again this often when it fails by itself', countOption)
@@ -62,6 +68,7 @@ export function runCommand(job: Command): void {
           ...(options.env ?? []),
         ]),
         replicas: options.replicas,
+        ...(options.minReplicas === undefined ? {} : { minReplicas: options.minReplicas }),
         queue: options.queue,
         resources: { cpu: options.cpus, gpu: options.gpus, memory: options.memory },
         ...(options.name === undefined ? {} : { name: options.name }),

@@ -42,6 +42,8 @@ export function createBooks(capacityCpu: number, replicaCpu: number): Books {
 
   const follow = (event: Event, wrong: string[]): void => {
     if (event.type === 'job.placed' || event.type === 'replica.placed') {
+      // A gang that changes its size goes on at once.
+      if (event.from === 'stopping') close(event);
       const ranks = Number(event.reason?.['ranks'] ?? 1);
       const cpu = event.kind === 'replica' ? replicaCpu : ranks * (cpuOf.get(event.resourceId) ?? 0);
       if (held.has(event.resourceId)) wrong.push(`${event.resourceId} was placed while it was placed`);
