@@ -60,7 +60,7 @@ describe('what works, weaker, is a warning', () => {
   const cases: readonly (readonly [name: string, more: Partial<Machine>, text: RegExp])[] = [
     ['limits', { probe: { ...probe, isolation } }, /watched/],
     ['processes', { probe: { ...probe, isolation } }, /no PID namespace/],
-    ['volumes', { probe: { ...probe, isolation } }, /refused/],
+    ['files', { probe: { ...probe, isolation } }, /refused/],
     ['port', { isPortFree: false }, /another program/],
     ['server', { server }, /does not answer/],
     ['disk', { probe: { ...probe, disk: { path: '/data', freeBytes: 2e9 } } }, /2\.0 GB|2 GB/],

@@ -14,12 +14,13 @@ import {
   watch,
   writeFileSync,
 } from 'node:fs';
-import { dirname, extname, join } from 'node:path';
+import { extname, join } from 'node:path';
 import { createAbortableQueue } from '@gantry/kit';
 import type { Runner, WorkerEvent, WorkerSpec } from '@gantry/ports';
 import { classifyExit } from './classify-exit.ts';
 import { type Isolation, probeIsolation } from './isolation.ts';
 import { killWorker } from './kill-worker.ts';
+import { makeMountPoint } from './make-mount-point.ts';
 import { mayStillBegin } from './may-still-begin.ts';
 import { type PrivateView, privateView } from './private-view.ts';
 import { readWorkerLog } from './read-worker-log.ts';
@@ -277,15 +278,6 @@ export function createLocalRunner(options: LocalRunnerOptions): Runner {
       queue.close();
     },
   };
-}
-
-/** In the worker's own folder a mount point is made; elsewhere the machine is not ours to change. */
-function makeMountPoint(cwd: string, source: string, target: string): void {
-  if (!target.startsWith(`${cwd}/`) || existsSync(target)) return;
-  if (statSync(source, { throwIfNoEntry: false })?.isFile() === true) {
-    mkdirSync(dirname(target), { recursive: true });
-    writeFileSync(target, '');
-  } else mkdirSync(target, { recursive: true });
 }
 
 function removeEmpty(dir: string): void {
