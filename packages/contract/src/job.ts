@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { outputFileSchema, outputPattern, secretUseSchema, volumeSchema } from './job-data.ts';
+import { classifierSchema } from './classifier.ts';
 import { trainModelSchema } from './train-model.ts';
 import { cleanSchema, loaderSchema, trainingDataSchema } from './training-data.ts';
 import { badBatchSchema, earlyStoppingSchema, profileSchema } from './train-options.ts';
@@ -17,11 +18,13 @@ export const resourcesSchema = z.strictObject({
 
 export const trainSchema = z.strictObject({
   /** masked: an encoder that sees both ways guesses tokens that were hidden. */
-  recipe: z.enum(['language-model', 'masked-language-model']),
+  recipe: z.enum(['language-model', 'masked-language-model', 'classifier']),
   data: trainingDataSchema,
   clean: cleanSchema.optional(),
   loader: loaderSchema.prefault({}),
   model: trainModelSchema.prefault({}),
+  /** What the recipe `classifier` learns to tell apart. */
+  classifier: classifierSchema.optional(),
   depth: z.number().int().min(1).max(64).default(4),
   steps: z.number().int().min(1).max(10_000_000).default(600),
   sequenceLength: z.number().int().min(8).max(65_536).default(128),

@@ -7,19 +7,18 @@ import {
   rankAt,
   runsInto,
   stageLayout,
+  wholeLayout,
   type ElementRun,
+  type ModelConfig,
   type SavedStage,
   type StageRuns,
 } from '@gantry/training/parallel';
-import { parameterLayout } from '@gantry/training/model';
 import { matchParameters, type ParameterMatch } from '@gantry/training/run';
 import type { ModelShard } from '../parallel/model-shard.ts';
 import type { StageBuffer } from '../parallel/stage-buffer.ts';
 import type { FoundCheckpoint } from './checkpoint-folder.ts';
 import type { ShardRecord } from './checkpoint-manifest.ts';
 import { ShardReader, type ShardSegment } from './shard-reader.ts';
-
-type ModelConfig = Parameters<typeof stageLayout>[0];
 
 export async function readCheckpoint(
   checkpoint: FoundCheckpoint,
@@ -44,7 +43,7 @@ export async function readMatching(checkpoint: FoundCheckpoint, shard: ModelShar
   // What a checkpoint says of its shape is the config of the model that wrote it.
   const config = checkpoint.manifest.shape as unknown as ModelConfig;
   const wanted = shard.layout.parameters.map(({ global }) => global);
-  const match = matchParameters(wanted, parameterLayout(config).parameters);
+  const match = matchParameters(wanted, wholeLayout(config).parameters);
   const matched = new Set(match.matched);
   const layout = {
     ...shard.layout,

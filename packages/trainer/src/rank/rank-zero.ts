@@ -10,6 +10,7 @@ import { exportModel } from '../export/index.ts';
 import { withMaskToken } from '@gantry/training/tokenizer';
 import { hasWholeModel } from '../parallel/index.ts';
 import { timeKinds } from '../profile/index.ts';
+import { badBatchReport, failedSaveReport } from './fault-reports.ts';
 import { generateSample } from './generate-sample.ts';
 import { CheckpointPace } from './checkpoint-pace.ts';
 import type { ReportWriter } from './report-writer.ts';
@@ -133,13 +134,8 @@ export class RankZero implements AsyncDisposable {
       await this.#reports.write({ type: 'metric', step: checkpoint.step, values });
       return;
     }
-    const { step, error, isDiskFull } = outcome;
-    await this.#reports.write({
-      type: 'fault',
-      code: isDiskFull ? 'disk_full' : 'checkpoint_failed',
-      message: `The checkpoint of step ${step} could not be written${isDiskFull ? ': the disk is full' : `: ${String(error)}`}. Training goes on; the checkpoint of step ${this.#savedStep} is kept.`,
-      hint: `Free space under ${this.#session.environment.runDirectory}.`,
-    });
+    const { environment } = this.#session;
+    await this.#reports.write(failedSaveReport(outcome, this.#savedStep, environment.runDirectory));
   }
 
   /** Half-precision gradients were too large: the step is tried with the next batch at half the scale. */
@@ -148,21 +144,8 @@ export class RankZero implements AsyncDisposable {
   }
 
   /** Training goes on, and who looks should know what it left out. */
-  async reportBadBatch({ step, verdict, fromStep }: BadBatchReport): Promise<void> {
-    const what =
-      verdict.kind === 'spike'
-        ? `The loss jumped to ${verdict.loss.toFixed(3)} at step ${step}, from ${verdict.median.toFixed(3)}`
-        : `The ${verdict.of} was no number at step ${step}`;
-    const then =
-      fromStep < step - 1
-        ? `training goes on from step ${fromStep} with the batches after it`
-        : 'the batch was left out';
-    await this.#reports.write({
-      type: 'fault',
-      code: verdict.kind === 'spike' ? 'loss_spike' : 'nan_loss',
-      message: `${what}; ${then}.`,
-      hint: 'train.badBatch asks for this. If it happens often, lower train.learningRate.',
-    });
+  async reportBadBatch(bad: BadBatchReport): Promise<void> {
+    await this.#reports.write(badBatchReport(bad));
   }
 
   async finish(step: number): Promise<void> {

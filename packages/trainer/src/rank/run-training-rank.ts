@@ -4,6 +4,7 @@
  */
 import { Checkpointer } from '../checkpoint/index.ts';
 import { joinWorld, RankLostError, startHeartbeat, type World } from '../group/index.ts';
+import { trainClassifier } from '../classifier/index.ts';
 import { gatherParameters } from '../parallel/index.ts';
 import { readRankEnvironment, type RankEnvironment } from './rank-environment.ts';
 import { RankZero } from './rank-zero.ts';
@@ -73,6 +74,8 @@ async function train(
   options: TrainingRankOptions,
 ): Promise<number> {
   const job = await readTrainingJob(environment.specFile);
+  if (job.train.recipe === 'classifier')
+    return trainClassifier({ environment, job, world, reports, options });
   const session = await openTrainingSession(environment, job, world, options.signal);
   const { plan, shard, config, dataset } = session;
   const directory = checkpointDirectory(environment.runDirectory);

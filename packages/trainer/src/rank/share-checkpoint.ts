@@ -3,7 +3,7 @@
  * when one of them finds damage all go on to the one before. GANTRY_RESUME_FROM names one of another run.
  */
 import { dirname, resolve } from 'node:path';
-import type { TransformerConfig } from '@gantry/training/model';
+import type { ModelConfig } from '@gantry/training/parallel';
 import {
   checkpointPath,
   findDamage,
@@ -22,7 +22,7 @@ export interface CheckpointSearch {
   readonly directory: string;
   /** Of another run; undefined or empty when there is none. */
   readonly resumeFrom: string | undefined;
-  readonly config: TransformerConfig;
+  readonly config: ModelConfig;
   readonly dataDigest: string;
   readonly optimizer: string;
   readonly shard: ModelShard;

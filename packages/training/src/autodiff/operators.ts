@@ -7,6 +7,7 @@ import { rotaryTables } from './constants.ts';
 import { gelu } from './gelu.ts';
 import { elementsOf, microsoft, type GraphBuilder, type Value } from './graph.ts';
 import { layerNorm } from './layer-norm.ts';
+import { averagePool, channelMeans, convolution, relu } from './image-operators.ts';
 import { addRows, firstRows } from './row-operators.ts';
 import { columnSums, rowMeans } from './sums.ts';
 import { take } from './take.ts';
@@ -40,6 +41,10 @@ export interface OperatorAttributes {
   addRows: NoAttributes;
   firstRows: { readonly count: number };
   gelu: NoAttributes;
+  relu: NoAttributes;
+  convolution: NoAttributes;
+  averagePool: NoAttributes;
+  channelMeans: NoAttributes;
   add: NoAttributes;
   /** (gate, up) → SiLU(gate)·up. SiLU is computed again in the backward pass: less memory, and faster. */
   swiGlu: NoAttributes;
@@ -141,6 +146,10 @@ export const operators: OperatorTable = {
   addRows,
   firstRows,
   gelu,
+  relu,
+  convolution,
+  averagePool,
+  channelMeans,
   add: {
     forward: (graph, inputs) => {
       const [left, right] = take(inputs, 2);

@@ -39,34 +39,18 @@ export function finalNorm({ norm }: TransformerConfig): readonly string[] {
   return norm === 'layer' ? ['model.norm.weight', 'model.norm.bias'] : ['model.norm.weight'];
 }
 
-export function parameterLayout(config: TransformerConfig): ParameterLayout {
+export type ParameterRequest = Pick<Parameter, 'name' | 'shape' | 'isTurned' | 'start'>;
+
+/** One after the other in the flat buffer. What starts at random decays; norms and biases do not. */
+export function placeParameters(requests: readonly ParameterRequest[]): ParameterLayout {
   const parameters: Parameter[] = [];
   let length = 0;
-  // GPT-2: what is added to the residual stream shrinks with the number of additions.
-  const deviations = { normal: 0.02, residual: 0.02 / Math.sqrt(2 * config.layers) } as const;
-  const push = (name: string, shape: readonly number[], start: StartValues, isTurned = false): void => {
-    const size = shape.reduce((product, axis) => product * axis, 1);
-    const isRandom = start === 'normal' || start === 'residual';
-    parameters.push({
-      name,
-      shape,
-      offset: length,
-      length: size,
-      isTurned,
-      start: isRandom ? { deviation: deviations[start] } : { all: start === 'ones' ? 1 : 0 },
-      decays: isRandom,
-    });
+  for (const request of requests) {
+    const size = request.shape.reduce((product, axis) => product * axis, 1);
+    parameters.push({ ...request, offset: length, length: size, decays: 'deviation' in request.start });
     // 64-byte steps: every tensor starts on a cache line.
     length += Math.ceil(size / 16) * 16;
-  };
-  const { width } = config;
-  push(embeddingName, [config.vocabularySize, width], 'normal');
-  if (config.positions === 'learned') push(positionsName, [config.contextLength, width], 'normal');
-  for (let layer = 0; layer < config.layers; layer += 1)
-    for (const { name, shape, start, isTurned } of layerParts(config))
-      push(layerName(layer, name), shape, start, isTurned);
-  for (const name of finalNorm(config)) push(name, [width], name.endsWith('.bias') ? 'zeros' : 'ones');
-  if (!config.tiedEmbeddings) push(headName, [config.vocabularySize, width], 'normal');
+  }
   const byName = new Map(parameters.map((parameter) => [parameter.name, parameter]));
   return {
     parameters,
@@ -77,6 +61,29 @@ export function parameterLayout(config: TransformerConfig): ParameterLayout {
       return parameter;
     },
   };
+}
+
+export function parameterLayout(config: TransformerConfig): ParameterLayout {
+  const requests: ParameterRequest[] = [];
+  const starts: Readonly<Record<StartValues, Parameter['start']>> = {
+    normal: { deviation: 0.02 },
+    // GPT-2: what is added to the residual stream shrinks with the number of additions.
+    residual: { deviation: 0.02 / Math.sqrt(2 * config.layers) },
+    ones: { all: 1 },
+    zeros: { all: 0 },
+  };
+  const push = (name: string, shape: readonly number[], start: StartValues, isTurned = false): void => {
+    requests.push({ name, shape, isTurned, start: starts[start] });
+  };
+  const { width } = config;
+  push(embeddingName, [config.vocabularySize, width], 'normal');
+  if (config.positions === 'learned') push(positionsName, [config.contextLength, width], 'normal');
+  for (let layer = 0; layer < config.layers; layer += 1)
+    for (const { name, shape, start, isTurned } of layerParts(config))
+      push(layerName(layer, name), shape, start, isTurned);
+  for (const name of finalNorm(config)) push(name, [width], name.endsWith('.bias') ? 'zeros' : 'ones');
+  if (!config.tiedEmbeddings) push(headName, [config.vocabularySize, width], 'normal');
+  return placeParameters(requests);
 }
 
 /** Fills `values` (layout.length) from the seed: the same numbers on every machine. */

@@ -16,6 +16,8 @@ export {
   ownedPart,
   ownedSpans,
   stageLayout,
+  wholeLayout,
+  type ModelConfig,
   type OwnedSpan,
   type StageLayout,
   type StageParameter,

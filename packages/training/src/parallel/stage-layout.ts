@@ -3,6 +3,7 @@
  * one flat buffer of units (embedding, each layer, final norm). Of every unit each data-parallel rank owns an
  * equal part: what it keeps under ZeRO, and what it writes into a checkpoint.
  */
+import { classifierLayout, type ClassifierConfig } from '../classifier/classifier-config.ts';
 import { layerParts } from '../model/layer-parts.ts';
 import {
   embeddingName,
@@ -65,10 +66,16 @@ export function layersOfStage(layers: number, stage: number, stages: number): { 
   };
 }
 
+export type ModelConfig = TransformerConfig | ClassifierConfig;
+
+export function wholeLayout(config: ModelConfig): ParameterLayout {
+  return 'family' in config ? classifierLayout(config) : parameterLayout(config);
+}
+
 export function stageLayout(
-  config: TransformerConfig,
+  config: ModelConfig,
   place: StagePlace,
-  whole: ParameterLayout = parameterLayout(config),
+  whole: ParameterLayout = wholeLayout(config),
 ): StageLayout {
   const { tensor, tensorIndex, pipeline, pipelineIndex } = place;
   const isFirst = pipelineIndex === 0;
@@ -105,6 +112,12 @@ export function stageLayout(
     });
     units.push({ kind, layer, from, to: length, parameters });
   };
+  if ('family' in config) {
+    // Only data-parallel: a layer is its weight and its bias.
+    for (let at = 0; at < whole.parameters.length; at += 2)
+      addUnit('layer', at / 2, whole.parameters.slice(at, at + 2));
+    return stageOf(units, length, { isFirst, isLast, sharesEmbedding: false });
+  }
   const isTied = config.tiedEmbeddings;
   if (isFirst || (isLast && isTied)) addUnit('embedding', undefined, [whole.find(embeddingName)]);
   if (isFirst && config.positions === 'learned') addUnit('positions', undefined, [whole.find(positionsName)]);
@@ -128,15 +141,22 @@ export function stageLayout(
     );
     if (!isTied) addUnit('head', undefined, [whole.find(headName)]);
   }
+  const sharesEmbedding = isTied && pipeline > 1 && (isFirst || isLast);
+  return stageOf(units, length, { isFirst, isLast, sharesEmbedding });
+}
+
+function stageOf(
+  units: readonly StageUnit[],
+  length: number,
+  ends: Pick<StageLayout, 'isFirst' | 'isLast' | 'sharesEmbedding'>,
+): StageLayout {
   const parameters = units.flatMap((unit) => unit.parameters);
   const byName = new Map(parameters.map((parameter) => [parameter.name, parameter]));
   return {
+    ...ends,
     units,
     parameters,
     length,
-    isFirst,
-    isLast,
-    sharesEmbedding: isTied && pipeline > 1 && (isFirst || isLast),
     find: (name) => {
       const parameter = byName.get(name);
       if (parameter === undefined) throw new RangeError(`this stage has no parameter ${name}`);

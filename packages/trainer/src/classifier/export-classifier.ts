@@ -1,0 +1,79 @@
+/**
+ * A classifier as one ONNX file for any number of samples: the scaling of the features is inside, so `features` are
+ * as they stand in the table (or pixels over 255), and `probabilities` and `logits` come out. `config.json` says what each
+ * number of a sample means, and the names of the classes.
+ */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { encodeOnnxModel, type OnnxModel, type OnnxTensor } from '@gantry/formats/onnx';
+import { classifierGraph, sampleShape, type ClassifierConfig } from '@gantry/training/classifier';
+import { writeAside } from '../data/write-aside.ts';
+import type { Samples } from './samples.ts';
+
+export async function exportClassifier(
+  config: ClassifierConfig,
+  samples: Pick<Samples, 'mean' | 'deviation' | 'classes' | 'columns'>,
+  parameters: Float32Array,
+  outDir: string,
+): Promise<void> {
+  await mkdir(outDir, { recursive: true });
+  await writeAside(join(outDir, 'model.onnx'), encodeOnnxModel(toOnnx(config, samples, parameters)));
+  const description = {
+    model_type: 'gantry-classifier',
+    ...config,
+    labels: samples.classes,
+    columns: samples.columns,
+  };
+  await writeAside(join(outDir, 'config.json'), `${JSON.stringify(description, undefined, 2)}\n`);
+}
+
+function toOnnx(
+  config: ClassifierConfig,
+  { mean, deviation }: Pick<Samples, 'mean' | 'deviation'>,
+  parameters: Float32Array,
+): OnnxModel {
+  const graph = classifierGraph(config, 1, 'logits');
+  const model = graph.model(false);
+  const scaled = 'features/scaled';
+  const each = config.input.kind === 'table' ? [mean.length] : [mean.length, 1, 1];
+  const constant = (name: string, shape: readonly number[], data: Float32Array): OnnxTensor => ({
+    name,
+    shape,
+    data,
+  });
+  const nodes = model.nodes.map((node) => ({
+    ...node,
+    inputs: node.inputs.map((name) => (name === 'features' ? scaled : name)),
+    outputs: node.outputs.map((name) => (name === graph.logits ? 'logits' : name)),
+  }));
+  const plain = { domain: '', attributes: {} };
+  return {
+    ...model,
+    nodes: [
+      { ...plain, operator: 'Sub', inputs: ['features', 'features/mean'], outputs: ['features/centred'] },
+      { ...plain, operator: 'Div', inputs: ['features/centred', 'features/deviation'], outputs: [scaled] },
+      ...nodes,
+      {
+        operator: 'Softmax',
+        domain: '',
+        inputs: ['logits'],
+        outputs: ['probabilities'],
+        attributes: { axis: { int: -1 } },
+      },
+    ],
+    initializers: [
+      ...model.initializers,
+      constant('features/mean', each, mean),
+      constant('features/deviation', each, deviation),
+      ...graph.layout.parameters.map(({ name, shape, offset, length }) =>
+        constant(name, shape, parameters.slice(offset, offset + length)),
+      ),
+    ],
+    inputs: [{ name: 'features', type: 'float32', shape: ['batch', ...sampleShape(config)] }],
+    outputs: ['probabilities', 'logits'].map((name) => ({
+      name,
+      type: 'float32',
+      shape: ['batch', config.classes],
+    })),
+  };
+}

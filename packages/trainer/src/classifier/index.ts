@@ -1,0 +1,1 @@
+export { trainClassifier } from './train-classifier.ts';

@@ -1,0 +1,36 @@
+/** What is told of a batch that was left out and of a checkpoint that could not be written, while training goes on. */
+import type { SaveOutcome } from '../checkpoint/index.ts';
+import type { Report } from './report-writer.ts';
+import type { BadBatchReport } from './train-loop.ts';
+
+type FailedSave = Exclude<SaveOutcome, { kind: 'saved' }>;
+
+export function failedSaveReport(
+  { step, error, isDiskFull }: FailedSave,
+  savedStep: number,
+  runDirectory: string,
+): Report {
+  return {
+    type: 'fault',
+    code: isDiskFull ? 'disk_full' : 'checkpoint_failed',
+    message: `The checkpoint of step ${step} could not be written${isDiskFull ? ': the disk is full' : `: ${String(error)}`}. Training goes on; the checkpoint of step ${savedStep} is kept.`,
+    hint: `Free space under ${runDirectory}.`,
+  };
+}
+
+export function badBatchReport({ step, verdict, fromStep }: BadBatchReport): Report {
+  const what =
+    verdict.kind === 'spike'
+      ? `The loss jumped to ${verdict.loss.toFixed(3)} at step ${step}, from ${verdict.median.toFixed(3)}`
+      : `The ${verdict.of} was no number at step ${step}`;
+  const then =
+    fromStep < step - 1
+      ? `training goes on from step ${fromStep} with the batches after it`
+      : 'the batch was left out';
+  return {
+    type: 'fault',
+    code: verdict.kind === 'spike' ? 'loss_spike' : 'nan_loss',
+    message: `${what}; ${then}.`,
+    hint: 'train.badBatch asks for this. If it happens often, lower train.learningRate.',
+  };
+}
