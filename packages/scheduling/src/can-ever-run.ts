@@ -13,7 +13,7 @@ import {
   matchesSelector,
   toClassRequest,
   toleratesAll,
-} from './request-class.ts';
+} from './class-request.ts';
 import {
   DEFAULT_TOPOLOGY_LEVELS,
   type NodeState,
@@ -125,10 +125,11 @@ function emptyFit(node: NodeState, request: ClassRequest): number {
   if (request.storageBytes > 0)
     members = Math.min(members, Math.floor(capacity.storageBytes / request.storageBytes));
   if (request.devices === 0 && request.milli === 0) return members;
-  const devices = node.devices.filter((device) => acceptsDevice(request, device));
-  if (request.devices > 0) return Math.min(members, Math.floor(devices.length / request.devices));
+  if (request.devices > 0)
+    return Math.min(members, Math.floor(countAccepted(node, request) / request.devices));
   let shares = 0;
-  for (const device of devices) {
+  for (const device of node.devices) {
+    if (!acceptsDevice(request, device)) continue;
     const byMemory =
       request.deviceMemoryBytes > 0 ? Math.floor(device.memoryBytes / request.deviceMemoryBytes) : Infinity;
     shares += Math.min(byMemory, Math.floor(device.milliCapacity / request.milli));
@@ -138,52 +139,62 @@ function emptyFit(node: NodeState, request: ClassRequest): number {
 
 /** The first filter that no node passes, in the order a person would check them. */
 function blockingDetail(nodes: readonly NodeState[], request: ClassRequest): UnsatisfiableDetail {
-  let left = nodes.filter((node) => matchesSelector(node, request.selector));
-  if (left.length === 0) return { kind: 'selector', selector: request.selector };
-  left = left.filter((node) => toleratesAll(node, request.tolerations));
-  if (left.length === 0) return { kind: 'taints' };
-  if (request.devices > 0 || request.milli > 0) {
-    const withModel = left.filter((node) =>
-      node.devices.some((device) => acceptsModel(request.model, device)),
-    );
-    if (withModel.length === 0 && request.model !== null) {
-      return {
-        kind: 'device_model',
-        model: request.model,
-        known: [...new Set(left.flatMap((node) => node.devices.map((device) => device.model)))].sort(),
-      };
+  const count = request.milli > 0 ? 1 : request.devices;
+  const passes = { selector: false, taints: false, model: count === 0, profile: request.profile === null };
+  const largest = { devices: 0, deviceMemory: 0, cpuMilli: 0, memoryBytes: 0, storageBytes: 0 };
+  for (const node of nodes) {
+    if (!matchesSelector(node, request.selector)) continue;
+    passes.selector = true;
+    if (!toleratesAll(node, request.tolerations)) continue;
+    passes.taints = true;
+    if (count > 0) {
+      if (!node.devices.some((device) => acceptsModel(request.model, device))) continue;
+      passes.model = true;
+      for (const { profile, memoryBytes } of node.devices) {
+        passes.profile ||= profile === request.profile;
+        largest.deviceMemory = Math.max(largest.deviceMemory, memoryBytes);
+      }
+      const devices = countAccepted(node, request);
+      largest.devices = Math.max(largest.devices, devices);
+      if (devices < count) continue;
     }
-    const { profile } = request;
-    if (
-      profile !== null &&
-      !withModel.some(({ devices }) => devices.some((device) => device.profile === profile))
-    )
-      return {
-        kind: 'device_profile',
-        profile,
-        known: [
-          ...new Set(left.flatMap(({ devices }) => devices.flatMap((device) => device.profile ?? []))),
-        ].sort(),
-      };
-    const count = request.milli > 0 ? 1 : request.devices;
-    let largest = 0;
-    let most = 0;
-    for (const node of withModel) {
-      for (const device of node.devices) largest = Math.max(largest, device.memoryBytes);
-      most = Math.max(most, countAccepted(node, request));
+    for (const resource of AMOUNTS) {
+      largest[resource] = Math.max(largest[resource], node.capacity[resource]);
+      if (node.capacity[resource] < request[resource]) break;
     }
-    if (withModel.length > 0 && largest < request.deviceMemoryBytes)
-      return { kind: 'device_memory', requestedBytes: request.deviceMemoryBytes, largestBytes: largest };
-    if (most < count) return { kind: 'resource', resource: 'devices', requested: count, largest: most };
-    left = withModel.filter((node) => countAccepted(node, request) >= count);
   }
-  for (const resource of ['cpuMilli', 'memoryBytes', 'storageBytes'] as const) {
-    const largest = left.reduce((most, node) => Math.max(most, node.capacity[resource]), 0);
-    if (largest < request[resource])
-      return { kind: 'resource', resource, requested: request[resource], largest };
-    left = left.filter((node) => node.capacity[resource] >= request[resource]);
-  }
+  if (!passes.selector) return { kind: 'selector', selector: request.selector };
+  if (!passes.taints) return { kind: 'taints' };
+  if (!passes.model && request.model !== null)
+    return { kind: 'device_model', model: request.model, known: knownOf(nodes, ({ model }) => model) };
+  if (!passes.profile && request.profile !== null)
+    return {
+      kind: 'device_profile',
+      profile: request.profile,
+      known: knownOf(nodes, ({ profile }) => profile),
+    };
+  if (passes.model && largest.deviceMemory < request.deviceMemoryBytes)
+    return {
+      kind: 'device_memory',
+      requestedBytes: request.deviceMemoryBytes,
+      largestBytes: largest.deviceMemory,
+    };
+  if (largest.devices < count)
+    return { kind: 'resource', resource: 'devices', requested: count, largest: largest.devices };
+  for (const resource of AMOUNTS)
+    if (largest[resource] < request[resource])
+      return { kind: 'resource', resource, requested: request[resource], largest: largest[resource] };
   return { kind: 'gang_size', requestedMembers: 1, capacityMembers: 0, level: null };
+}
+
+const AMOUNTS = ['cpuMilli', 'memoryBytes', 'storageBytes'] as const;
+
+function knownOf(
+  nodes: readonly NodeState[],
+  name: (device: NodeState['devices'][number]) => string | undefined,
+): string[] {
+  const known = new Set(nodes.flatMap(({ devices }) => devices.map(name)));
+  return [...known].filter((value) => value !== undefined).sort();
 }
 
 function countAccepted(node: NodeState, request: ClassRequest): number {

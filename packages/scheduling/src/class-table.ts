@@ -1,6 +1,7 @@
 /** The request classes in use: equal requests that read the same data share one, with its heap and its tie order. */
 import type { ClusterState } from './cluster-state.ts';
-import { classKey, RequestClass, toClassRequest } from './request-class.ts';
+import { classKey, toClassRequest } from './class-request.ts';
+import { RequestClass } from './request-class.ts';
 import type { Scorer } from './scorers.ts';
 import type { TaskGroup, Workload } from './snapshot.ts';
 import { cachedNeeds, tieOrder } from './tie-order.ts';

@@ -27,6 +27,8 @@ export class ClusterState {
   readonly freeDeviceMemory: Float64Array;
   readonly deviceMemory: Float64Array;
   readonly deviceOk: Uint8Array;
+  /** Of the node that has most. */
+  readonly mostDevices: number;
   /** All devices of the node have the same model, profile and memory: one look suffices. */
   readonly uniform: Uint8Array;
   readonly version: Int32Array;
@@ -86,6 +88,7 @@ export class ClusterState {
       this.uniform[index] = same ? 1 : 0;
     }
     this.deviceStart[size] = at;
+    this.mostDevices = sorted.reduce((most, node) => Math.max(most, node.devices.length), 0);
     this.setLive(new Map(sorted.flatMap(({ id, live }) => (live === undefined ? [] : [[id, live]]))));
   }
 

@@ -82,9 +82,9 @@ function restarts(planning: Planning, workload: Workload): boolean {
 /** Running on one node only, preemptible, and with little to lose; by node. */
 function movables(planning: Planning): Map<number, Movable[]> {
   const byNode = new Map<number, Movable[]>();
-  for (const placed of planning.statement.running.values()) {
-    const workload = planning.workloads.get(placed.workloadId);
-    if (workload?.state !== 'running' || !workload.preemptible || planning.isMoving(workload)) continue;
+  for (const workload of planning.yielding.values()) {
+    const placed = planning.statement.running.get(workload.id);
+    if (placed === undefined || !workload.preemptible || planning.isMoving(workload)) continue;
     const [node, ...others] = new Set(placed.members.map((member) => member.node));
     if (node === undefined || others.length > 0) continue;
     const lost = lostDeviceSeconds(workload, planning.nowMs);

@@ -134,6 +134,7 @@ function missingOn({ state }: Planning, requestClass: RequestClass, node: number
 function changesThatHelp(planning: Planning, workload: Workload, skip: Uint8Array | null): UnblockChange[] {
   const changes: UnblockChange[] = [];
   const starts = (changed: Workload): boolean => {
+    if (!changed.taskGroups.every(({ request }) => hasRoomSomewhere(planning, request))) return false;
     const mark = planning.statement.checkpoint();
     const { ok } = planning.placer.place(changed, { skip });
     planning.statement.rollback(mark);
@@ -174,6 +175,22 @@ function changesThatHelp(planning: Planning, workload: Workload, skip: Uint8Arra
       changes.push({ kind: 'any_device_model', group: group.name });
   }
   return changes;
+}
+
+/** One look at the columns: what no node has free for a single member needs no search. */
+function hasRoomSomewhere({ state }: Planning, request: TaskGroup['request']): boolean {
+  const { cpuMilli, memoryBytes, storageBytes, devices, deviceMilli } = request;
+  for (let node = 0; node < state.nodes.length; node++)
+    if (
+      state.schedulable[node] === 1 &&
+      state.wholeFree[node]! >= devices &&
+      state.freeMilliTotal[node]! >= deviceMilli &&
+      state.freeCpu[node]! >= cpuMilli &&
+      state.freeMemory[node]! >= memoryBytes &&
+      state.freeStorage[node]! >= storageBytes
+    )
+      return true;
+  return false;
 }
 
 /** The largest value in 1..most that passes, given that smaller is never harder; 0 = none. */

@@ -4,7 +4,8 @@
  * each kind is. FGD puts a task where the fragment grows least.
  */
 import type { ClusterState } from './cluster-state.ts';
-import { acceptsModel, type RequestClass } from './request-class.ts';
+import { acceptsModel } from './class-request.ts';
+import { type RequestClass } from './request-class.ts';
 import { fullestDevice, type Scorer } from './scorers.ts';
 
 /** One kind of task and its part of all tasks (0..1). */

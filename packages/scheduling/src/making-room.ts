@@ -90,13 +90,9 @@ export class MakingRoom {
     if (this.#options.preemption === false) return false;
     if (this.#lowest === null) {
       this.#lowest = new Map();
-      for (const id of this.#planning.statement.running.keys()) {
-        const other = this.#planning.workloads.get(id)!;
-        if (other.state !== 'running') continue;
-        const elastic = isElastic(other);
-        if (!other.preemptible && other.leaving !== true && !elastic) continue;
+      for (const other of this.#planning.yielding.values()) {
         // Extras yield to equals, too.
-        const yieldsTo = elastic ? other.priority : other.priority + 1;
+        const yieldsTo = isElastic(other) ? other.priority : other.priority + 1;
         this.#lowest.set(other.queueId, Math.min(this.#lowest.get(other.queueId) ?? Infinity, yieldsTo));
       }
     }

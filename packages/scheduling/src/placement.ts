@@ -4,7 +4,8 @@
  */
 import { ClassTable } from './class-table.ts';
 import type { ClusterState } from './cluster-state.ts';
-import { type ClassRequest, type RequestClass, shareMemoryBytes } from './request-class.ts';
+import { type ClassRequest, shareMemoryBytes } from './class-request.ts';
+import { type RequestClass } from './request-class.ts';
 import { fullestDevice, type Scorer } from './scorers.ts';
 import { DEFAULT_TOPOLOGY_LEVELS, type TaskGroup, type Workload } from './snapshot.ts';
 import type { PlacedMember, Statement } from './statement.ts';
@@ -69,13 +70,15 @@ export class Placer {
     };
     const needed = workload.taskGroups.reduce((sum, group) => sum + counts(group), 0);
     for (const level of levels) {
-      const ranked = this.#rankDomains(workload, counts, level, rules.skip ?? null);
-      for (const { domain, fitting, fits } of ranked) {
-        if (fitting > best.fitting) best = { level, domain: domain.name, fitting };
-        if (!fits) continue;
+      const { fitting, nearest } = this.#rankDomains(workload, counts, level, rules.skip ?? null);
+      for (const domain of fitting) {
         const outcome = this.#placeWithin(workload, counts, domain, rules.skip ?? null);
         if (outcome.ok) return outcome;
+        // Each group fits, but not all of them at once.
+        best = { level, domain: domain.name, fitting: needed };
       }
+      if (nearest !== null && nearest.members > best.fitting)
+        best = { level, domain: nearest.domain.name, fitting: nearest.members };
     }
     if (wish.mode === 'preferred') return this.#placeWithin(workload, counts, null, rules.skip ?? null);
     return {
@@ -108,33 +111,42 @@ export class Placer {
     return domains;
   }
 
-  /** Domains that could hold the gang, the tightest first; those that cannot keep their count. */
+  /** Domains that could hold the gang, the tightest first; and where none can, the one that holds most of it. */
   #rankDomains(
     workload: Workload,
     counts: (group: TaskGroup) => number,
     level: string,
     skip: Uint8Array | null,
-  ): { domain: Domain; fitting: number; fits: boolean }[] {
+  ): { fitting: Domain[]; nearest: { domain: Domain; members: number } | null } {
     const groups = workload.taskGroups.map((group) => ({
       requestClass: this.classOf(group, workload),
       count: counts(group),
     }));
     const needed = groups.reduce((sum, group) => sum + group.count, 0);
-    const ranked = this.#domainsAt(level).map((domain) => {
-      let fitting = Infinity;
+    const devices = groups.reduce(
+      (sum, { requestClass, count }) => sum + count * requestClass.request.devices,
+      0,
+    );
+    if (level === 'host' && devices > this.state.mostDevices) return { fitting: [], nearest: null };
+    const fitting: { domain: Domain; room: number }[] = [];
+    let nearest: { domain: Domain; members: number } | null = null;
+    for (const domain of this.#domainsAt(level)) {
+      let least = Infinity;
       let fits = true;
-      let fittingMembers = 0;
+      let members = 0;
       for (const { requestClass, count } of groups) {
         let room = 0;
         for (const node of domain.nodes)
           if (skip === null || skip[node] === 0) room += Math.min(needed, requestClass.fitCount(node));
         if (room < count) fits = false;
-        fitting = Math.min(fitting, room);
-        fittingMembers += Math.min(room, count);
+        least = Math.min(least, room);
+        members += Math.min(room, count);
       }
-      return { domain, room: fitting, fitting: fittingMembers, fits };
-    });
-    return ranked.sort((a, b) => (a.fits !== b.fits ? (a.fits ? -1 : 1) : a.room - b.room));
+      if (fits) fitting.push({ domain, room: least });
+      else if (members > (nearest?.members ?? 0)) nearest = { domain, members };
+    }
+    fitting.sort((a, b) => a.room - b.room);
+    return { fitting: fitting.map(({ domain }) => domain), nearest };
   }
 
   #placeWithin(

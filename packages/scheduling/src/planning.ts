@@ -12,7 +12,7 @@ import { Lanes } from './order.ts';
 import type { Resize } from './plan.ts';
 import { deviceTake, memberAmounts, Placer } from './placement.ts';
 import { type Amounts, exact, QueueTree, RESOURCES } from './queue-tree.ts';
-import { toClassRequest } from './request-class.ts';
+import { toClassRequest } from './class-request.ts';
 import { createShadowPrice, type Scorer } from './scorers.ts';
 import { type Asked, ShapeTable } from './shape.ts';
 import type { AllocationMember, ExpectedPeak, NodeLive, Snapshot, Workload } from './snapshot.ts';
@@ -37,6 +37,8 @@ export class Planning {
   readonly strays = new Map<string, Workload>();
   /** Pending workloads that nodes are kept for. */
   readonly keeping = new Map<string, Asked>();
+  /** Running workloads that may have to make room, whole or in part, or are on their way. */
+  readonly yielding = new Map<string, Workload>();
   /** Running workloads whose size may change. */
   readonly elastic = new Map<string, Workload>();
   readonly #asked = new Map<string, Asked>();
@@ -81,6 +83,7 @@ export class Planning {
     this.#leaving.delete(id);
     this.#resizing.delete(id);
     this.elastic.delete(id);
+    this.yielding.delete(id);
     this.strays.delete(id);
     const placed = this.statement.evict(id);
     this.statement.commit();
@@ -181,6 +184,8 @@ export class Planning {
     this.statement.place(placed);
     this.#addDemand(queue, placed.amounts, 1);
     if (isElastic(workload)) this.elastic.set(workload.id, workload);
+    if (workload.preemptible || workload.leaving === true || isElastic(workload))
+      this.yielding.set(workload.id, workload);
     if (target !== undefined) this.#resizing.set(workload.id, staying(workload, placed, target, this.state));
   }
 

@@ -4,95 +4,18 @@
  * is next asked, so the best node costs O(log n) instead of a scan.
  */
 import type { ClusterState } from './cluster-state.ts';
+import {
+  acceptsDevice,
+  type ClassRequest,
+  matchesSelector,
+  shareMemoryBytes,
+  toleratesAll,
+} from './class-request.ts';
 import type { Scorer } from './scorers.ts';
-import type { DeviceState, GroupRequest, NodeState, Toleration, Workload } from './snapshot.ts';
+import type { NodeState } from './snapshot.ts';
 
-export interface ClassRequest {
-  cpuMilli: number;
-  memoryBytes: number;
-  storageBytes: number;
-  /** Whole devices. */
-  devices: number;
-  /** Share of one device; then `devices` is 0. */
-  milli: number;
-  model: string | null;
-  /** null = whole devices. */
-  profile: string | null;
-  /** Least memory of a whole device, or memory taken by a share; 0 = by share of capacity. */
-  deviceMemoryBytes: number;
-  selector: Record<string, string>;
-  tolerations: readonly Toleration[];
-}
-
-export function toClassRequest(
-  request: GroupRequest,
-  workload: Pick<Workload, 'nodeSelector' | 'tolerations'>,
-): ClassRequest {
-  const shared = request.deviceMilli > 0 && request.deviceMilli < 1000;
-  return {
-    cpuMilli: request.cpuMilli,
-    memoryBytes: request.memoryBytes,
-    storageBytes: request.storageBytes,
-    devices: shared ? 0 : Math.max(request.devices, Math.ceil(request.deviceMilli / 1000)),
-    milli: shared ? request.deviceMilli : 0,
-    model: request.deviceModel ?? null,
-    profile: request.deviceProfile ?? null,
-    deviceMemoryBytes: request.deviceMemoryBytes ?? 0,
-    selector: workload.nodeSelector ?? {},
-    tolerations: workload.tolerations ?? [],
-  };
-}
-
-export function classKey(request: ClassRequest): string {
-  const selector = Object.entries(request.selector).sort(([a], [b]) => (a < b ? -1 : 1));
-  const { cpuMilli, memoryBytes, storageBytes, devices, milli, model, profile, deviceMemoryBytes } = request;
-  const head = `${cpuMilli}|${memoryBytes}|${storageBytes}|${devices}|${milli}|${model ?? ''}|${profile ?? ''}|${deviceMemoryBytes}`;
-  if (selector.length === 0 && request.tolerations.length === 0) return head;
-  return `${head}|${JSON.stringify([selector, request.tolerations])}`;
-}
-
-export function toleratesAll(node: NodeState, tolerations: readonly Toleration[]): boolean {
-  return node.taints.every(
-    (taint) =>
-      taint.effect === 'PreferNoSchedule' ||
-      tolerations.some(
-        (toleration) =>
-          toleration.key === taint.key &&
-          (toleration.value === undefined || toleration.value === taint.value),
-      ),
-  );
-}
-
-export function matchesSelector(node: NodeState, selector: Record<string, string>): boolean {
-  return Object.entries(selector).every(([key, value]) => node.labels[key] === value);
-}
-
-/** Several models may be named, parted by `|`, as traces and users with mixed clusters do. */
-export function acceptsModel(model: string | null, device: Pick<DeviceState, 'model'>): boolean {
-  return (
-    model === null ||
-    model === device.model ||
-    (model.includes('|') && model.split('|').includes(device.model))
-  );
-}
-
-export function acceptsDevice(request: ClassRequest, device: DeviceState): boolean {
-  return (
-    acceptsModel(request.model, device) &&
-    (device.profile ?? null) === request.profile &&
-    device.memoryBytes >= request.deviceMemoryBytes
-  );
-}
-
-/** Memory a share takes: as stated, else in proportion to the share. */
-export function shareMemoryBytes(
-  state: ClusterState,
-  request: Pick<ClassRequest, 'milli' | 'deviceMemoryBytes'>,
-  device: number,
-): number {
-  if (request.deviceMemoryBytes > 0) return request.deviceMemoryBytes;
-  return Math.floor((state.deviceMemory[device]! * request.milli) / state.milliCapacity[device]!);
-}
+const NOTHING_SCORED = new Float64Array(0);
+const NOTHING_SEEN = new Int32Array(0);
 
 export class RequestClass {
   readonly request: ClassRequest;
@@ -101,8 +24,9 @@ export class RequestClass {
   readonly #tieRank: Int32Array | null;
   /** The node may run the class at all (labels, taints, model, health). */
   readonly eligible: Uint8Array;
-  readonly #score: Float64Array;
-  readonly #seen: Int32Array;
+  /** Made when a node first fits: most classes that nothing fits are asked about once. */
+  #score: Float64Array = NOTHING_SCORED;
+  #seen: Int32Array = NOTHING_SEEN;
   #heapScore: number[] = [];
   #heapNode: number[] = [];
   #syncedAt = 0;
@@ -113,11 +37,10 @@ export class RequestClass {
     this.request = request;
     this.#scorer = scorer;
     this.#tieRank = tieRank;
-    this.eligible = Uint8Array.from(state.nodes, (node, index) =>
-      state.schedulable[index] === 1 && isEligible(node, request) ? 1 : 0,
-    );
-    this.#score = new Float64Array(state.nodes.length);
-    this.#seen = new Int32Array(state.nodes.length).fill(-1);
+    this.eligible = new Uint8Array(state.nodes.length);
+    for (const [index, node] of state.nodes.entries())
+      if (state.schedulable[index] === 1 && isEligible(node, request, state.uniform[index] === 1))
+        this.eligible[index] = 1;
   }
 
   /** Room for one member right now? */
@@ -214,6 +137,11 @@ export class RequestClass {
     return found;
   }
 
+  #fitsAnywhere(): boolean {
+    for (let node = 0; node < this.eligible.length; node++) if (this.fits(node)) return true;
+    return false;
+  }
+
   #rescore(node: number): void {
     const version = this.#state.version[node]!;
     if (this.#seen[node] === version) return;
@@ -227,6 +155,11 @@ export class RequestClass {
   #sync(): void {
     const state = this.#state;
     const size = state.nodes.length;
+    if (this.#score === NOTHING_SCORED) {
+      if (!this.#fitsAnywhere()) return;
+      this.#score = new Float64Array(size);
+      this.#seen = new Int32Array(size);
+    }
     if (this.#generation !== state.generation || this.#heapNode.length > 8 * size + 64) {
       this.#heapNode = [];
       this.#heapScore = [];
@@ -293,8 +226,10 @@ export class RequestClass {
   }
 }
 
-function isEligible(node: NodeState, request: ClassRequest): boolean {
+function isEligible(node: NodeState, request: ClassRequest, isUniform: boolean): boolean {
   if (!matchesSelector(node, request.selector) || !toleratesAll(node, request.tolerations)) return false;
   if (request.devices === 0 && request.milli === 0) return true;
+  const first = node.devices[0];
+  if (isUniform) return first !== undefined && acceptsDevice(request, first);
   return node.devices.some((device) => acceptsDevice(request, device));
 }

@@ -3,6 +3,7 @@
  * the nodes where it will start soonest; others may pass it only beside these nodes, or when they
  * are done by then. Runtimes are the estimate, else the time limit, else `DEFAULT_RUNTIME_MS`.
  */
+import { EndsInOrder } from './ends-in-order.ts';
 import type { Planning } from './planning.ts';
 import type { Workload } from './snapshot.ts';
 
@@ -29,23 +30,21 @@ export function expectedEndMs(workload: Workload, nowMs: number): number {
   return Math.max(nowMs + OVERRUN_MS, (workload.startedAtMs ?? nowMs) + expectedRuntimeMs(workload));
 }
 
+function endOf(planning: Planning, running: Workload): number {
+  const { nowMs } = planning;
+  if (planning.isLeaving(running)) return nowMs;
+  // Who starts in this very cycle has not begun to run.
+  return running.state === 'running' ? expectedEndMs(running, nowMs) : nowMs + expectedRuntimeMs(running);
+}
+
 /** When and where the workload starts if everybody ends as expected; null if not even then. */
 export function reserve(planning: Planning, workload: Workload, skip: Uint8Array | null): Reservation | null {
-  const { nowMs } = planning;
-  const ending = [...planning.statement.running.keys()]
-    .map((id) => planning.workloads.get(id)!)
-    .map((running) => ({
-      id: running.id,
-      endMs: planning.isLeaving(running)
-        ? nowMs
-        : running.state === 'running'
-          ? expectedEndMs(running, nowMs)
-          : nowMs + expectedRuntimeMs(running),
-    }))
-    .sort((a, b) => a.endMs - b.endMs || (a.id < b.id ? -1 : 1));
+  const ids = [...planning.statement.running.keys()];
+  const endMs = Float64Array.from(ids, (id) => endOf(planning, planning.workloads.get(id)!));
+  const ending = new EndsInOrder(ids, endMs);
   const nodesAfter = (count: number): number[] | null => {
     const mark = planning.statement.checkpoint();
-    for (const { id } of ending.slice(0, count)) planning.statement.evict(id);
+    for (let index = 0; index < count; index++) planning.statement.evict(ending.at(index).id);
     const outcome = planning.placer.place(workload, { skip });
     planning.statement.rollback(mark);
     return outcome.ok ? [...new Set(outcome.members.map((member) => member.node))] : null;
@@ -53,8 +52,8 @@ export function reserve(planning: Planning, workload: Workload, skip: Uint8Array
   let tooFew = 0;
   let enough = 0;
   let nodes: number[] | null = null;
-  for (let count = 1; nodes === null && tooFew < ending.length; count *= 2) {
-    enough = Math.min(count, ending.length);
+  for (let count = 1; nodes === null && tooFew < ending.size; count *= 2) {
+    enough = Math.min(count, ending.size);
     nodes = nodesAfter(enough);
     if (nodes === null) tooFew = enough;
   }
@@ -68,5 +67,5 @@ export function reserve(planning: Planning, workload: Workload, skip: Uint8Array
       nodes = found;
     }
   }
-  return { workloadId: workload.id, startMs: ending[enough - 1]!.endMs, nodes };
+  return { workloadId: workload.id, startMs: ending.at(enough - 1).endMs, nodes };
 }

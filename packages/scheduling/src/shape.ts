@@ -5,7 +5,7 @@
 import { gangAmounts } from './gang-amounts.ts';
 import type { Amounts } from './queue-tree.ts';
 import type { Reason } from './reason.ts';
-import { classKey, toClassRequest } from './request-class.ts';
+import { classKey, toClassRequest } from './class-request.ts';
 import type { Workload } from './snapshot.ts';
 
 export interface Shape {

@@ -29,9 +29,9 @@ export function candidatesFor(planning: Planning, workload: Workload): Candidate
   const policy = policyOf(tree.queues[queue]!.policy);
   const ranks = policy.order(nowMs);
   const candidates: Candidate[] = [];
-  for (const placed of statement.running.values()) {
-    const other = planning.workloads.get(placed.workloadId);
-    if (other?.state !== 'running' || planning.isMoving(other)) continue;
+  for (const other of planning.yielding.values()) {
+    const placed = statement.running.get(other.id);
+    if (placed === undefined || planning.isMoving(other)) continue;
     const elastic = isElastic(other);
     if (!other.preemptible && !elastic) continue;
     const minRuntimeMs = Math.max(
