@@ -2,7 +2,6 @@
 import type { JobSpec } from '@gantry/contract';
 import type { Row } from '@gantry/ports';
 import {
-  type AllocationMember,
   DEFAULT_TOPOLOGY_LEVELS,
   type NodeState,
   type QueueNode,
@@ -14,13 +13,8 @@ import {
   type ReplicaSpecRecord,
   type ReplicaStatusRecord,
 } from '../endpoints/endpoint-record.ts';
-import {
-  type AttemptRecord,
-  type JobSpecRecord,
-  type JobStatusRecord,
-  currentAttempt,
-  rankCount,
-} from '../jobs/job-record.ts';
+import { type JobSpecRecord, type JobStatusRecord, currentAttempt, rankCount } from '../jobs/job-record.ts';
+import { earlierService, onItsWayOut, toMembers, woundsOf } from './attempt-history.ts';
 import type { NodeSpecRecord } from '../nodes/node-record.ts';
 import type { QueueSpecRecord } from '../queues/queue-record.ts';
 import { type PolicySpecRecord, TOPOLOGY_LABEL } from './policy-record.ts';
@@ -182,28 +176,6 @@ export function jobRequest(
   };
 }
 
-/** What earlier attempts ran and used, and how often one of them was evicted. */
-function earlierService(
-  { attempts }: JobStatusRecord,
-  devicesPerRank: number,
-): Pick<Workload, 'ranForMs' | 'attainedDeviceSeconds' | 'preemptions'> {
-  let ranForMs = 0;
-  let attainedDeviceSeconds = 0;
-  let preemptions = 0;
-  for (const { startedAt, endedAt, placement, stopReason } of attempts) {
-    if (endedAt === undefined) continue;
-    if (stopReason === 'preempted') preemptions += 1;
-    if (startedAt === undefined) continue;
-    const ranMs = Math.max(0, Date.parse(endedAt) - Date.parse(startedAt));
-    ranForMs += ranMs;
-    attainedDeviceSeconds += (ranMs / 1000) * placement.length * Math.max(1, devicesPerRank);
-  }
-  return {
-    ...(ranForMs > 0 ? { ranForMs, attainedDeviceSeconds } : {}),
-    ...(preemptions > 0 ? { preemptions } : {}),
-  };
-}
-
 function topologyWish(wish: JobSpec['topology']): Pick<Workload, 'topology'> {
   if (wish?.required !== undefined) return { topology: { mode: 'required', level: wish.required } };
   if (wish?.preferred !== undefined) return { topology: { mode: 'preferred', level: wish.preferred } };
@@ -235,35 +207,6 @@ export function toJobWorkload(row: Row, selectors: QueueSelectors): Workload {
     allocation: toMembers(attempt.placement),
     ...(row.state === 'stopping' ? onItsWayOut(status, attempt) : {}),
   };
-}
-
-/** Whoever leaves still holds its place, but is not asked a second time; who changes its size holds the new one too. */
-function onItsWayOut(
-  { suspended }: JobStatusRecord,
-  { stopReason, resizeTo }: AttemptRecord,
-): Pick<Workload, 'leaving' | 'resizingTo'> {
-  if (stopReason !== 'resized' || resizeTo === undefined || suspended !== undefined) return { leaving: true };
-  return { resizingTo: toMembers(resizeTo) };
-}
-
-const toMembers = (placement: AttemptRecord['placement']): AllocationMember[] =>
-  placement.map(({ rank, node, devices }) => ({
-    group: 'rank',
-    index: rank,
-    nodeId: node,
-    deviceIds: [...devices],
-  }));
-
-/** So long the machines of a gang that lost one are kept for it. */
-const WOUNDED_MS = 10 * 60_000;
-
-/** A gang whose last attempt ended with its machine goes on beside what is left of it. */
-function woundsOf({ attempts }: JobStatusRecord): Pick<Workload, 'kept'> {
-  const last = attempts.at(-1);
-  if (last?.exitClass !== 'infrastructure' || last.endedAt === undefined) return {};
-  const nodeIds = [...new Set(last.placement.map(({ node }) => node))];
-  if (nodeIds.length < 2) return {};
-  return { kept: { why: 'wounded', nodeIds, untilMs: Date.parse(last.endedAt) + WOUNDED_MS } };
 }
 
 export function toReplicaWorkload(row: Row, endpoint: Row, selectors: QueueSelectors): Workload {

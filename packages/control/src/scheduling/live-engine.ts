@@ -22,12 +22,16 @@ import {
   toReplicaWorkload,
 } from './build-snapshot.ts';
 import { POLICY_NAME, type PolicySpecRecord, toRules } from './policy-record.ts';
+import { type JobStatusRecord, currentAttempt } from '../jobs/job-record.ts';
+import type { Progress } from '../jobs/live-progress.ts';
 import { DecayedUse } from './decayed-use.ts';
+import { deviceModels } from './device-models.ts';
 import { MoveBudget } from './move-budget.ts';
 import { planSettings } from './policy-row.ts';
 import type { ProgressFacts } from './progress-facts.ts';
 import type { MirrorChanges, RowMirror } from './row-mirror.ts';
 import type { RuntimeHistory } from './runtime-history.ts';
+import { SpeedBook } from './speed-book.ts';
 
 const WORLD_KINDS: ReadonlySet<string> = new Set(['node', 'queue', 'policy']);
 
@@ -50,6 +54,7 @@ export class LiveEngine {
   /** Nodes that others were evicted from, until whom they were evicted for has started. */
   readonly #claims = new Map<string, NonNullable<Workload['kept']>>();
   readonly #moves = new MoveBudget();
+  readonly #speeds = new SpeedBook();
   #use: DecayedUse | null = null;
   #settings: PlanSettings = {};
   #rules = new RuleBook([]);
@@ -87,6 +92,7 @@ export class LiveEngine {
     for (const { id } of gone) {
       this.#setAside.delete(id);
       this.#claims.delete(id);
+      this.#speeds.forget(id);
       this.#engine.remove(id);
     }
     for (const row of changed) {
@@ -128,6 +134,8 @@ export class LiveEngine {
     this.#put(row.id, () => ({
       ...toJobWorkload(row, this.#selectors),
       ...this.#history.estimate(row),
+      ...deviceModels(row.status as JobStatusRecord, this.#mirror.rows('node')),
+      ...this.#speeds.of(row),
       ...this.#claimOf(row),
     }));
   }
@@ -145,6 +153,16 @@ export class LiveEngine {
     if (row.state === 'queued') return { kept };
     this.#claims.delete(row.id);
     return {};
+  }
+
+  /** A running job says itself how fast it is. */
+  noteSpeed(row: Row, progress: Progress | undefined): void {
+    const attempt = currentAttempt(row.status as JobStatusRecord);
+    const workload = this.#engine.get(row.id);
+    if (attempt === undefined || workload === undefined) return;
+    const model = workload.runsOn;
+    const on = model === undefined ? undefined : { model, members: attempt.placement.length };
+    if (this.#speeds.note(row, progress, on)) this.#engine.upsert({ ...workload, ...this.#speeds.of(row) });
   }
 
   /** A running job says itself when it will be done, and how old its checkpoint is. */

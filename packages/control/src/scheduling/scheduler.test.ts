@@ -315,3 +315,18 @@ test('a connection that breaks at the end of a read costs nothing: no job is pla
   const status = (await job('job_a'))?.status as JobStatusRecord;
   expect(status.attempts).toHaveLength(1);
 });
+
+test('how fast a job runs on what, as it reports itself, is in the snapshot of every cycle', async () => {
+  const { submit, round, scheduler, progress } = await platform();
+  const train = { train: { recipe: 'language-model', steps: 1_000 } };
+  await submit('job_a', 1, train);
+  await round();
+  progress.set('job_a', { step: 200, totalSteps: 1_000, etaSeconds: 80, at: '2026-01-01T00:00:00Z' });
+  await round();
+  await submit('job_b', 1, { ...train, priority: 1 });
+  await round();
+  const runs = [{ model: 'a100', members: 1, perSecond: 10 }];
+  const workloads = new Map(scheduler.snapshot().workloads.map((workload) => [workload.id, workload]));
+  expect(workloads.get('job_a')).toMatchObject({ runsOn: 'a100', speed: { runs, left: 800 } });
+  expect(workloads.get('job_b')).toMatchObject({ speed: { runs, left: 1_000 } });
+});

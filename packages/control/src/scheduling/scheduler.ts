@@ -85,9 +85,11 @@ export function createScheduler(
       const startedAt = performance.now();
       if (watching === undefined) mirror.noteAll();
       await deps.store.read({ platform: true }, look);
-      for (const id of mirror.rows('job').keys()) {
-        const facts = progressFacts(runtime.jobs.progressOf(id));
+      for (const [id, row] of mirror.rows('job')) {
+        const progress = runtime.jobs.progressOf(id);
+        const facts = progressFacts(progress);
         if (facts !== null) engine.noteProgress(id, facts);
+        engine.noteSpeed(row, progress);
       }
       const nowMs = deps.clock.nowMs();
       const snapshot = engine.snapshot(nowMs);

@@ -1,0 +1,54 @@
+/** What a job's attempts say to the planner: where it is, where it goes, what it used and what it lost. Pure. */
+import type { AllocationMember, Workload } from '@gantry/scheduling';
+import type { AttemptRecord, JobStatusRecord } from '../jobs/job-record.ts';
+
+/** What earlier attempts ran and used, and how often one of them was evicted. */
+export function earlierService(
+  { attempts }: JobStatusRecord,
+  devicesPerRank: number,
+): Pick<Workload, 'ranForMs' | 'attainedDeviceSeconds' | 'preemptions'> {
+  let ranForMs = 0;
+  let attainedDeviceSeconds = 0;
+  let preemptions = 0;
+  for (const { startedAt, endedAt, placement, stopReason } of attempts) {
+    if (endedAt === undefined) continue;
+    if (stopReason === 'preempted') preemptions += 1;
+    if (startedAt === undefined) continue;
+    const ranMs = Math.max(0, Date.parse(endedAt) - Date.parse(startedAt));
+    ranForMs += ranMs;
+    attainedDeviceSeconds += (ranMs / 1000) * placement.length * Math.max(1, devicesPerRank);
+  }
+  return {
+    ...(ranForMs > 0 ? { ranForMs, attainedDeviceSeconds } : {}),
+    ...(preemptions > 0 ? { preemptions } : {}),
+  };
+}
+
+/** Whoever leaves still holds its place, but is not asked a second time; who changes its size holds the new one too. */
+export function onItsWayOut(
+  { suspended }: JobStatusRecord,
+  { stopReason, resizeTo }: AttemptRecord,
+): Pick<Workload, 'leaving' | 'resizingTo'> {
+  if (stopReason !== 'resized' || resizeTo === undefined || suspended !== undefined) return { leaving: true };
+  return { resizingTo: toMembers(resizeTo) };
+}
+
+export const toMembers = (placement: AttemptRecord['placement']): AllocationMember[] =>
+  placement.map(({ rank, node, devices }) => ({
+    group: 'rank',
+    index: rank,
+    nodeId: node,
+    deviceIds: [...devices],
+  }));
+
+/** So long the machines of a gang that lost one are kept for it. */
+const WOUNDED_MS = 10 * 60_000;
+
+/** A gang whose last attempt ended with its machine goes on beside what is left of it. */
+export function woundsOf({ attempts }: JobStatusRecord): Pick<Workload, 'kept'> {
+  const last = attempts.at(-1);
+  if (last?.exitClass !== 'infrastructure' || last.endedAt === undefined) return {};
+  const nodeIds = [...new Set(last.placement.map(({ node }) => node))];
+  if (nodeIds.length < 2) return {};
+  return { kept: { why: 'wounded', nodeIds, untilMs: Date.parse(last.endedAt) + WOUNDED_MS } };
+}
