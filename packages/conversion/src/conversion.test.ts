@@ -63,6 +63,9 @@ describe('block formats', () => {
     ['F16', 0.0005],
     ['BF16', 0.004],
     ['Q8_0', 0.006],
+    ['Q6_K', 0.022],
+    ['Q5_K', 0.035],
+    ['Q4_K', 0.075],
     ['Q4_0', 0.11],
   ] as const)('%s loses no more than its bits', (type, bound) => {
     const source = values(32 * 400);
@@ -83,6 +86,50 @@ describe('block formats', () => {
     expect(
       [...decodeValues('Q4_0', encodeValues('Q4_0', new Float32Array(32)))].every((zero) => zero === 0),
     ).toBe(true);
+  });
+});
+
+describe('K formats', () => {
+  it('lay scales, minima and steps where ggml has them', () => {
+    // Group g runs from -g in steps of one: scale 1, minimum g.
+    const block = Float32Array.from({ length: 256 }, (_, at) => (at % 16) - (at >> 5));
+    const bytes = encodeValues('Q4_K', block);
+    const view = new DataView(bytes.buffer);
+    expect([view.getFloat16(0, true) * 63, view.getFloat16(2, true) * 63]).toEqual([
+      expect.closeTo(1, 2),
+      expect.closeTo(7, 2),
+    ]);
+    // Six-bit scales of the first four groups, and their minima: 63 × g / 7.
+    expect([...bytes.subarray(4, 8)].map((byte) => byte & 63)).toEqual([63, 63, 63, 63]);
+    expect([...bytes.subarray(8, 12)].map((byte) => byte & 63)).toEqual([0, 9, 18, 27]);
+    // Value 5 of group 0 in the low half of byte 5, of group 1 in the high half.
+    expect(bytes[16 + 5]).toBe(0x55);
+    expect(
+      decodeValues('Q4_K', bytes).every((value, at) => Math.abs(value - (block[at] as number)) < 0.02),
+    ).toBe(true);
+  });
+
+  it.each(['Q4_K', 'Q5_K', 'Q6_K'] as const)(
+    '%s keeps zeros, constants and one large value finite',
+    (type) => {
+      const cases = [
+        new Float32Array(256),
+        new Float32Array(256).fill(3),
+        new Float32Array(256).fill(-3),
+        Float32Array.from({ length: 256 }, (_, at) => (at === 77 ? -1e4 : 1e-3)),
+      ];
+      for (const source of cases) {
+        const restored = decodeValues(type, encodeValues(type, source));
+        const largest = Math.max(...source.map(Math.abs));
+        for (const [at, value] of restored.entries())
+          expect(Math.abs(value - (source[at] as number))).toBeLessThanOrEqual(largest * 0.07);
+      }
+    },
+  );
+
+  it('are taken where rows fill their blocks, and the next type elsewhere', () => {
+    const types = new Set(quantiseGguf(gguf, 'Q4_K').tensors.map(({ to }) => to));
+    expect(types).toEqual(new Set(['F32', 'Q8_0']));
   });
 });
 

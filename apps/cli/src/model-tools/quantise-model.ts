@@ -4,7 +4,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { quantiseGguf, quantiseOnnx } from '@gantry/conversion';
 import { CliError } from '../cli-error.ts';
 
-export const smallerTypes = ['F16', 'Q8_0', 'Q4_0', 'int8'] as const;
+export const smallerTypes = ['F16', 'Q8_0', 'Q6_K', 'Q5_K', 'Q4_K', 'Q4_0', 'int8'] as const;
 export type SmallerType = (typeof smallerTypes)[number];
 
 export interface SmallerModel {
@@ -22,7 +22,7 @@ export async function quantiseModel(from: string, to: string, type: SmallerType)
   const isOnnx = from.endsWith('.onnx');
   if (isOnnx !== (type === 'int8'))
     throw new CliError('bad_request', `${from} does not take the type ${type}`, {
-      hint: 'ONNX files take int8; GGUF files take F16, Q8_0 or Q4_0',
+      hint: 'ONNX files take int8; GGUF files take F16, Q8_0, Q6_K, Q5_K, Q4_K or Q4_0',
     });
   const bytes = await readFile(from);
   const made = type === 'int8' ? toInt8(bytes) : quantiseGguf(bytes, type);

@@ -3,11 +3,8 @@
  * one half-precision scale. One row of the table a format; rows of a tensor fill whole blocks.
  */
 import { tensorTypes, type GgufTensorType } from '@gantry/formats';
-
-interface Codec {
-  encode(values: Float32Array, target: DataView): void;
-  decode(source: DataView, values: Float32Array): void;
-}
+import type { Codec } from './codec.ts';
+import { kCodecs } from './k-blocks.ts';
 
 const blockValues = 32;
 const q8Bytes = tensorTypes.Q8_0.blockBytes;
@@ -117,6 +114,7 @@ const codecs = {
       }
     },
   },
+  ...kCodecs,
 } as const satisfies Partial<Record<GgufTensorType, Codec>>;
 
 export type CodecType = keyof typeof codecs;

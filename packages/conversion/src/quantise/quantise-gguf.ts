@@ -1,10 +1,11 @@
 /**
  * A GGUF with smaller weights. Matrices take the wanted type; norms stay as they are; embeddings and the
- * output head keep 8 bits when the rest takes 4, because every token passes through them; rows that fill no
- * whole block become half precision. The report says what became of each tensor and what it cost.
+ * output head keep more bits than the rest, because every token passes through them; rows that fill no whole
+ * block take the next type whose blocks they fill. The report says what became of each tensor and what it cost.
  */
 import {
   parseGguf,
+  tensorTypes,
   writeGguf,
   type GgufTensorPlace,
   type GgufTensorType,
@@ -12,7 +13,7 @@ import {
 } from '@gantry/formats';
 import { decodeValues, encodeValues, hasCodec, type CodecType } from './blocks.ts';
 
-export type QuantisedType = 'F16' | 'Q8_0' | 'Q4_0';
+export type QuantisedType = 'F16' | 'Q8_0' | 'Q6_K' | 'Q5_K' | 'Q4_K' | 'Q4_0';
 
 export interface QuantisedTensor {
   readonly name: string;
@@ -29,13 +30,26 @@ export interface QuantisedModel {
   readonly bytesAfter: number;
 }
 
-/** llama.cpp's `llama_ftype` of a file mostly of this type. */
-const fileTypes: Readonly<Record<QuantisedType, number>> = { F16: 1, Q8_0: 7, Q4_0: 2 };
+interface Scheme {
+  /** llama.cpp's `llama_ftype` of a file mostly of this type. */
+  readonly fileType: number;
+  /** Of embeddings and output head. */
+  readonly ends: CodecType;
+}
+
+const schemes: Readonly<Record<QuantisedType, Scheme>> = {
+  F16: { fileType: 1, ends: 'F16' },
+  Q8_0: { fileType: 7, ends: 'Q8_0' },
+  Q6_K: { fileType: 18, ends: 'Q6_K' },
+  Q5_K: { fileType: 16, ends: 'Q6_K' },
+  Q4_K: { fileType: 14, ends: 'Q6_K' },
+  Q4_0: { fileType: 2, ends: 'Q8_0' },
+};
 
 export function quantiseGguf(file: Uint8Array, type: QuantisedType): QuantisedModel {
   const header = parseGguf(file);
   const metadata = new Map<string, GgufValue>(header.metadata);
-  metadata.set('general.file_type', { type: 'u32', value: fileTypes[type] });
+  metadata.set('general.file_type', { type: 'u32', value: schemes[type].fileType });
   metadata.set('general.quantization_version', { type: 'u32', value: 2 });
   metadata.delete('general.alignment');
   const report: QuantisedTensor[] = [];
@@ -58,9 +72,10 @@ export function quantiseGguf(file: Uint8Array, type: QuantisedType): QuantisedMo
 
 function targetOf({ name, shape }: GgufTensorPlace, type: QuantisedType): CodecType | undefined {
   if (shape.length < 2 || name.includes('norm')) return undefined;
-  if ((shape.at(-1) ?? 0) % 32 !== 0) return 'F16';
   const isEnd = name === 'token_embd.weight' || name === 'output.weight';
-  return isEnd && type === 'Q4_0' ? 'Q8_0' : type;
+  const row = shape.at(-1) ?? 0;
+  const wishes: readonly CodecType[] = [isEnd ? schemes[type].ends : type, 'Q8_0', 'F16'];
+  return wishes.find((wish) => row % tensorTypes[wish].blockValues === 0);
 }
 
 function errorOf(values: Float32Array, restored: Float32Array): number {
