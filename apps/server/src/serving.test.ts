@@ -4,7 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Endpoint } from '@gantry/contract';
-import { answerAfter, writePermutationModel } from '@gantry/engines/testing';
+import {
+  answerAfter,
+  skippingAnswerAfter,
+  writePermutationFolder,
+  writePermutationModel,
+  writeSkippingAdapter,
+} from '@gantry/engines/testing';
 import { sumModel } from '@gantry/engines/testing/tensor-models';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Answer, type MemoryServer, startMemoryServer } from './testing/memory-server.ts';
@@ -58,6 +64,34 @@ const eventsOf = async (type: string) =>
   );
 
 describe('serving', () => {
+  test('an adapter is chosen after the colon of the name; safetensors are served by the paged decoder', async () => {
+    await writeSkippingAdapter(join(models, 'skip.gguf'), { seed: 1 });
+    await home.operator.call('models.import', { body: { name: 'skip', path: join(models, 'skip.gguf') } });
+    await writePermutationFolder(join(models, 'folder'), { seed: 1 });
+    await home.operator.call('models.import', { body: { name: 'folder', path: join(models, 'folder') } });
+    const adapters = [{ name: 'skip', model: 'skip' }];
+    await home.operator.call('endpoints.create', {
+      body: { name: 'tuned', model: 'lm@1', resources, adapters },
+    });
+    await home.operator.call('endpoints.create', { body: { name: 'paged', model: 'folder', resources } });
+    for (const name of ['tuned', 'paged']) await endpointWhen(name, ({ state }) => state === 'ready');
+    const texts = await Promise.all(
+      ['tuned', 'tuned:skip', 'paged'].map(
+        async (model) => (await ask(model)).body.choices[0].text as string,
+      ),
+    );
+    expect(texts).toEqual([answerAfter('8'), skippingAnswerAfter('8'), answerAfter('8')]);
+    for (const model of ['tuned:other', 'paged:skip']) expect((await ask(model)).status).toBe(404);
+    const refused = (body: object) =>
+      home.operator.call('endpoints.create', { body: { name: 'no', resources, ...body } as never });
+    await expect(refused({ model: 'folder', adapters })).rejects.toMatchObject({ code: 'validation_failed' });
+    await expect(refused({ model: 'lm@1', decoder: 'paged' })).rejects.toMatchObject({
+      code: 'validation_failed',
+      message: expect.stringContaining('for the paged decoder') as string,
+    });
+    for (const name of ['tuned', 'paged']) await home.operator.call('endpoints.delete', { params: { name } });
+  }, 120_000);
+
   test('a canary takes its share and is promoted by its numbers; one command takes it back', async () => {
     // However loaded this machine is, no answer counts as slow: what is tested is not its speed.
     await home.operator.call('endpoints.create', {

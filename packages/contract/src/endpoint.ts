@@ -45,6 +45,19 @@ const batchingSchema = z.strictObject({
   priorityLevels: z.number().int().min(1).max(16).optional(),
   /** Sessions of a replica that compute at the same time; they share its cores. */
   instances: z.number().int().min(1).max(64).optional(),
+  /** Inputs of variable length are filled up with zeros to the next of these along their second dimension. */
+  lengths: z.array(z.number().int().min(1).max(1_048_576)).min(1).max(16).optional(),
+  /** A model with a memory: its state inputs, each with the output that it is next time. */
+  sequence: z
+    .strictObject({
+      states: z
+        .record(z.string().min(1).max(200), z.string().min(1).max(200))
+        .refine((states) => Object.keys(states).length > 0, { message: 'names at least one state' }),
+      idleSeconds: z.number().positive().max(86_400).default(60),
+      /** Sequences open at once in a replica. */
+      most: z.number().int().min(1).max(1_000_000).default(1_024),
+    })
+    .optional(),
 });
 export type Batching = z.output<typeof batchingSchema>;
 
@@ -60,6 +73,14 @@ const speculationSchema = z
     path: ['model'],
     message: 'goes with method draft, and only with it',
   });
+
+/** A LoRA adapter that requests choose by the model's name: `chat:legal` is the endpoint `chat` with its adapter `legal`. */
+const adapterSchema = z.strictObject({
+  name: nameSchema,
+  /** Of the adapter: a GGUF made for the endpoint's model. */
+  model: z.string().min(1).max(200),
+  scale: z.number().min(-100).max(100).optional(),
+});
 
 /**
  * A server of your own in place of ours: vLLM, SGLang, Triton, llama-server or any other that speaks OpenAI's dialect
@@ -104,6 +125,9 @@ export const endpointCreate = z.strictObject({
   /** How a tensor model's requests are joined (docs/serving.md). */
   batching: batchingSchema.optional(),
   speculation: speculationSchema.optional(),
+  /** What computes a language model; absent: llama.cpp where there is a GGUF, else our own from safetensors. */
+  decoder: z.enum(['llama.cpp', 'paged']).optional(),
+  adapters: z.array(adapterSchema).max(16).optional(),
   server: ownServerSchema.optional(),
 });
 /** As written, before defaults. */

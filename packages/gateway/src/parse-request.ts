@@ -6,6 +6,7 @@ import {
   moderationRequest,
   responsesRequest,
 } from '@gantry/contract/foreign/openai';
+import { splitModel } from './adapter-model.ts';
 import type { InferenceRequest } from './inference-request.ts';
 import type { Problem } from './problem.ts';
 
@@ -42,7 +43,7 @@ export function parseRequest(operation: Operation, bytes: Buffer): ParseOutcome 
   const stripUsage = isStream && hasUsageFrames && options?.include_usage !== true;
   const maxTokens = fields['max_completion_tokens'] ?? fields['max_tokens'] ?? fields['max_output_tokens'];
   const choices = typeof fields['n'] === 'number' ? fields['n'] : 1;
-  const model = fields['model'] as string;
+  const { name: model, adapter } = splitModel(fields['model'] as string);
   const sent = stripUsage ? askForUsage(fields, bytes) : bytes;
   const isFixed = operation === 'embeddings' || operation === 'moderations';
   return {
@@ -65,7 +66,10 @@ export function parseRequest(operation: Operation, bytes: Buffer): ParseOutcome 
           'content-type': 'application/json',
           accept: isStream ? 'text/event-stream' : 'application/json',
         },
-        body: upstreamModel === model ? sent : withModel(sent, upstreamModel),
+        body:
+          adapter === undefined && upstreamModel === model
+            ? sent
+            : withModel(sent, adapter === undefined ? upstreamModel : `${upstreamModel}:${adapter}`),
       }),
     },
   };

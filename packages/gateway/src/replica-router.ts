@@ -10,6 +10,7 @@ import {
   promptBlocks,
   type AffinityPolicy,
 } from '@gantry/serving';
+import { splitModel } from './adapter-model.ts';
 import type { InferenceRequest } from './inference-request.ts';
 import { promptText } from './prompt-text.ts';
 import type { ReplicaState } from './replica-state.ts';
@@ -71,8 +72,10 @@ export function createAffinityRouter(options: AffinityRouterOptions = {}): Repli
       // One replica leaves no choice, a short prompt nothing to save: skip the hashing.
       if (replicas.length < 2 || request.bytes.length < blockChars)
         return leastWorkRouter.pick(replicas, tenantId, request);
+      // What one adapter computed helps no other, nor the model without one.
+      const { adapter } = splitModel(String(request.fields['model']));
       const keys = promptBlocks(
-        tenantId,
+        adapter === undefined ? tenantId : `${tenantId} ${adapter}`,
         promptText(request.fields, blockChars * maxBlocks),
         blockChars,
         maxBlocks,

@@ -28,7 +28,16 @@ import { createTokenCost } from '../serving-limits.ts';
 import { endpointConnect } from './endpoint-connect.ts';
 import { endpointLogs } from './endpoint-logs.ts';
 import { toEndpointStats } from './endpoint-stats.ts';
-import { draftOf, gateFor, servedVersion, slotsOf, toServed } from './served-version.ts';
+import {
+  adaptersOf,
+  checkEngine,
+  draftOf,
+  engineWish,
+  gateFor,
+  servedVersion,
+  slotsOf,
+  toServed,
+} from './served-version.ts';
 
 type EndpointRoutes = Pick<
   Handlers,
@@ -112,8 +121,9 @@ export function endpointRoutes(platform: Platform): EndpointRoutes {
     wish: { readonly override?: string | undefined; readonly isHeld?: boolean },
   ): Promise<{ readonly version: ServedVersion; readonly note: GateNote }> =>
     deps.store.read({ tenantId: principal.tenantId }, async (tx) => {
-      const isOwnServer = (endpoint.spec as EndpointSpecRecord).server !== undefined;
-      const found = await servedVersion(tx, principal.tenantId, reference, isOwnServer);
+      const spec = endpoint.spec as EndpointSpecRecord;
+      const found = await servedVersion(tx, principal.tenantId, reference, engineWish(spec));
+      checkEngine(found, spec);
       const note = wish.isHeld === true ? {} : await gateFor(tx, found.row, principal, wish.override);
       return { version: toServed(found), note };
     });
@@ -124,7 +134,9 @@ export function endpointRoutes(platform: Platform): EndpointRoutes {
       const { name, model, queue: queueName, scaling, limits, cacheSeconds, contextTokens, ...rest } = body;
       await deps.store.tx({ tenantId: principal.tenantId }, async (tx) => {
         const queue = await usableQueue(tx, principal.tenantId, queueName);
-        const version = await servedVersion(tx, principal.tenantId, model, rest.server !== undefined);
+        const version = await servedVersion(tx, principal.tenantId, model, engineWish(rest));
+        checkEngine(version, rest);
+        const adapters = await adaptersOf(tx, principal.tenantId, rest.adapters);
         const speculation = await draftOf(tx, principal.tenantId, rest.speculation);
         await tx.insert({
           kind: 'endpoint',
@@ -153,6 +165,8 @@ export function endpointRoutes(platform: Platform): EndpointRoutes {
             ...(rest.payloads === undefined ? {} : { payloads: rest.payloads }),
             ...(rest.batching === undefined ? {} : { batching: rest.batching }),
             ...(speculation === undefined ? {} : { speculation }),
+            ...(rest.decoder === undefined ? {} : { decoder: rest.decoder }),
+            ...(adapters === undefined ? {} : { adapters }),
             ...(rest.server === undefined ? {} : { server: rest.server }),
           } satisfies EndpointSpecRecord,
           status: {} satisfies EndpointStatusRecord,

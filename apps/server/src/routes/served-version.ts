@@ -13,29 +13,106 @@ import type { Row, Tx } from '@gantry/ports';
 import { isAllowed } from '../http/permission.ts';
 import type { Principal } from '../http/index.ts';
 
+interface EngineWish {
+  readonly isOwnServer?: boolean;
+  readonly decoder?: EndpointSpecRecord['decoder'];
+}
+
+type AdapterWish =
+  | readonly { readonly name: string; readonly model: string; readonly scale?: number | undefined }[]
+  | undefined;
+
 export interface Servable extends ServedVersion {
   readonly row: Row;
   readonly engine: 'llm' | 'tensor';
+  readonly decoder?: EndpointSpecRecord['decoder'];
 }
 
-/** `isOwnServer`: the endpoint brings its own engine, which may read what none of ours does. */
+/**
+ * `isOwnServer`: the endpoint brings its own engine, which may read what none of ours does. `decoder`: the one that it
+ * asks for.
+ */
 export async function servedVersion(
   tx: Tx,
   tenantId: string,
   reference: string,
-  isOwnServer = false,
+  { isOwnServer = false, decoder }: EngineWish = {},
 ): Promise<Servable> {
   const row = await resolveVersion(tx, tenantId, reference);
   if (isOwnServer) return { row, model: row.name, modelVersionId: row.id, engine: 'llm' };
   const spec = row.spec as ModelVersionRecord;
-  const files = engineFiles(spec);
+  const files = engineFiles(spec, decoder);
   if (files === undefined)
     throw new GantryError(
       'validation_failed',
-      `${row.name} has neither a GGUF nor an ONNX file, and no engine here serves its formats (${spec.formats.join(', ')})`,
-      { hint: 'convert it: gantry model convert' },
+      `${row.name} ${whyNot(decoder)} (${spec.formats.join(', ')})`,
+      {
+        hint: 'convert it: gantry model convert',
+      },
     );
-  return { row, model: row.name, modelVersionId: row.id, engine: files.engine };
+  return {
+    row,
+    model: row.name,
+    modelVersionId: row.id,
+    engine: files.engine,
+    ...(files.decoder === undefined ? {} : { decoder: files.decoder }),
+  };
+}
+
+/** What the endpoint says of its engine. */
+export const engineWish = ({
+  server,
+  decoder,
+}: {
+  readonly server?: unknown;
+  readonly decoder?: EndpointSpecRecord['decoder'] | undefined;
+}): EngineWish => ({
+  isOwnServer: server !== undefined,
+  ...(decoder === undefined ? {} : { decoder }),
+});
+
+function whyNot(decoder: EngineWish['decoder']): string {
+  if (decoder === 'llama.cpp') return 'has no GGUF file for llama.cpp';
+  const folder = 'safetensors with config.json and tokenizer.json';
+  return decoder === 'paged'
+    ? `has no ${folder} for the paged decoder`
+    : `has neither a GGUF nor an ONNX file nor ${folder}, and no engine here serves its formats`;
+}
+
+/** What only llama.cpp does, refused before a replica is asked for it. */
+export function checkEngine(
+  { engine, decoder, model }: Servable,
+  wish: { readonly speculation?: unknown; readonly adapters?: unknown; readonly server?: unknown },
+): void {
+  const needs = (['speculation', 'adapters'] as const).find((name) => wish[name] !== undefined);
+  if (needs === undefined || (engine === 'llm' && decoder !== 'paged' && wish.server === undefined)) return;
+  throw new GantryError(
+    'validation_failed',
+    `${needs} needs llama.cpp, and ${model} is not served by it here`,
+    {
+      details: { path: needs },
+      hint: wish.server === undefined ? 'serve its GGUF' : 'name it in the command of your server',
+    },
+  );
+}
+
+/** The wish with each adapter's version found. */
+export async function adaptersOf(
+  tx: Tx,
+  tenantId: string,
+  wish: AdapterWish,
+): Promise<EndpointSpecRecord['adapters']> {
+  if (wish === undefined || wish.length === 0) return undefined;
+  const adapters: NonNullable<EndpointSpecRecord['adapters']>[number][] = [];
+  for (const { name, model, scale } of wish) {
+    if (adapters.some((one) => one.name === name))
+      throw new GantryError('validation_failed', `two adapters are called ${name}`, {
+        details: { path: 'adapters' },
+      });
+    const found = await servedVersion(tx, tenantId, model, { decoder: 'llama.cpp' });
+    adapters.push({ name, ...toServed(found), ...(scale === undefined ? {} : { scale }) });
+  }
+  return adapters;
 }
 
 /** Requests that a replica computes at once: a tensor engine joins as many as its batches hold. */

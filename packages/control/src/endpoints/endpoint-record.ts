@@ -8,6 +8,7 @@ import type {
   RequestLimits,
   Scaling,
 } from '@gantry/contract';
+import type { Decoder } from './engine-files.ts';
 
 /** One model version as an endpoint serves it. Numbers only grow: a revision is never used twice. */
 export interface RevisionRecord {
@@ -43,6 +44,14 @@ export interface RemoteRecord {
   readonly mayBePrivate: boolean;
 }
 
+/** A LoRA adapter, with the version that was found for it. */
+export interface AdapterRecord {
+  readonly name: string;
+  readonly scale?: number;
+  readonly model: string;
+  readonly modelVersionId: string;
+}
+
 /** `revision`, `model` and `modelVersionId` are the stable revision's. */
 export interface EndpointSpecRecord extends RevisionRecord {
   /** Absent in rows older than rollouts: `revision` was the newest. */
@@ -59,6 +68,8 @@ export interface EndpointSpecRecord extends RevisionRecord {
   readonly payloads?: PayloadPolicy;
   readonly batching?: Batching;
   readonly speculation?: SpeculationRecord;
+  readonly decoder?: Decoder;
+  readonly adapters?: readonly AdapterRecord[];
   readonly server?: OwnServer;
   /** Then it has no replicas here, and `model` names what stands there. */
   readonly remote?: RemoteRecord;
@@ -89,6 +100,8 @@ export interface ReplicaSpecRecord extends RevisionRecord {
   readonly contextTokens?: number;
   readonly batching?: Batching;
   readonly speculation?: SpeculationRecord;
+  readonly decoder?: Decoder;
+  readonly adapters?: readonly AdapterRecord[];
   readonly server?: OwnServer;
   readonly resources: EndpointSpecRecord['resources'];
 }

@@ -29,6 +29,8 @@ export function newReplica(endpoint: Row, wanted: WantedRevision, nowMs: number)
       ...(spec.contextTokens === undefined ? {} : { contextTokens: spec.contextTokens }),
       ...(spec.batching === undefined ? {} : { batching: spec.batching }),
       ...(spec.speculation === undefined ? {} : { speculation: spec.speculation }),
+      ...(spec.decoder === undefined ? {} : { decoder: spec.decoder }),
+      ...(spec.adapters === undefined ? {} : { adapters: spec.adapters }),
       ...(spec.server === undefined ? {} : { server: spec.server }),
     } satisfies ReplicaSpecRecord,
     status: {

@@ -2,9 +2,9 @@
 import type { Row } from '@gantry/ports';
 import type { Deps } from '../deps.ts';
 import type { ModelVersionRecord } from '../models/model-record.ts';
-import type { ReplicaSpecRecord } from './endpoint-record.ts';
+import type { AdapterRecord, ReplicaSpecRecord } from './endpoint-record.ts';
 import { replicaWorker } from './replica-worker.ts';
-import { engineFiles, type EngineFiles } from './engine-files.ts';
+import { engineFiles, type Decoder, type EngineFiles } from './engine-files.ts';
 import { startOwnServer } from './start-own-server.ts';
 
 export interface EngineStart {
@@ -22,7 +22,7 @@ export async function startEngine(
   if (spec.server !== undefined) return startOwnServer(deps, replica, spec.server, workerId);
   const { speculation } = spec;
   const draftId = speculation?.method === 'draft' ? speculation.modelVersionId : undefined;
-  const files = await filesOf(deps, spec.modelVersionId);
+  const files = await filesOf(deps, spec.modelVersionId, spec.decoder);
   const draftFiles = draftId === undefined ? undefined : await filesOf(deps, draftId);
   if (files === undefined || (draftId !== undefined && draftFiles?.engine !== 'llm')) return undefined;
   const fetchingMs = deps.clock.nowMs();
@@ -31,6 +31,7 @@ export async function startEngine(
     draftId === undefined || draftFiles === undefined
       ? undefined
       : await deps.places.materialiseModel(draftId, draftFiles.files, draftFiles.main);
+  const adapters = await fetchAdapters(deps, spec.adapters ?? []);
   const startedMs = deps.clock.nowMs();
   const { specFile } = await deps.places.prepareAttempt({
     jobId: replica.id,
@@ -45,20 +46,40 @@ export async function startEngine(
       memoryBytes: spec.resources.memory,
       ...(spec.contextTokens === undefined ? {} : { contextTokens: spec.contextTokens }),
       ...(spec.batching === undefined ? {} : { batching: spec.batching }),
+      ...(adapters.length === 0 ? {} : { adapters }),
       ...(speculation === undefined
         ? {}
         : { speculation: { method: speculation.method, tokens: speculation.tokens, modelPath: draftPath } }),
     },
   });
   const command = deps.workerCommand('engine');
-  const modelVersionIds = [spec.modelVersionId, ...(draftId === undefined ? [] : [draftId])];
+  const modelVersionIds = [
+    spec.modelVersionId,
+    ...(draftId === undefined ? [] : [draftId]),
+    ...(spec.adapters ?? []).map((adapter) => adapter.modelVersionId),
+  ];
   await deps.runner.start(
     replicaWorker(deps, replica, { workerId, specFile, command, pids: 1024, modelVersionIds }),
   );
   return { fetchMs: startedMs - fetchingMs, startedMs };
 }
 
-async function filesOf({ store }: Deps, modelVersionId: string): Promise<EngineFiles | undefined> {
+async function fetchAdapters(deps: Deps, wanted: readonly AdapterRecord[]): Promise<readonly object[]> {
+  const adapters: object[] = [];
+  for (const { name, scale, modelVersionId } of wanted) {
+    const files = await filesOf(deps, modelVersionId, 'llama.cpp');
+    // Gone since the endpoint was made: the engine says which one it lacks.
+    const path = files && (await deps.places.materialiseModel(modelVersionId, files.files, files.main));
+    adapters.push({ name, path: path ?? name, ...(scale === undefined ? {} : { scale }) });
+  }
+  return adapters;
+}
+
+async function filesOf(
+  { store }: Deps,
+  modelVersionId: string,
+  decoder?: Decoder,
+): Promise<EngineFiles | undefined> {
   const version = await store.read({ platform: true }, (tx) => tx.get('model-version', modelVersionId));
-  return version && engineFiles(version.spec as ModelVersionRecord);
+  return version && engineFiles(version.spec as ModelVersionRecord, decoder);
 }
