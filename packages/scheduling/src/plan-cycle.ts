@@ -209,7 +209,7 @@ export class Cycle {
     if (skip !== null && holder !== null && this.#fitsWithoutHold(workload, findings)) {
       return this.#wait(
         workload.id,
-        [{ code: 'behind_reservation', tier: 'order', ...holder }, ...explanation.reasons],
+        [{ code: 'behind_reservation', tier: 'order', ...holder }],
         explanation.unblock,
       );
     }

@@ -15,7 +15,7 @@ export function waitingView(
       ...reason,
       code: reason.code,
       tier: reason.tier,
-      message: describeReason(reason),
+      message: describeReason(named(reason, nameOf)),
     })),
     position: waiting.position,
     ahead: waiting.ahead.map(nameOf),
@@ -31,6 +31,10 @@ export function waitingView(
         }),
   };
 }
+
+/** People know workloads by their names. */
+const named = (reason: Waiting['reasons'][number], nameOf: (workloadId: string) => string): typeof reason =>
+  'workloadId' in reason ? { ...reason, workloadId: nameOf(reason.workloadId) } : reason;
 
 /** Of a workload that planning cannot take as it stands. */
 export function setAsideView(message: string): WaitingView {
