@@ -16,7 +16,7 @@ import {
 } from '@gantry/blobs/s3';
 import { GantryError } from '@gantry/contract';
 import type { BlobStore } from '@gantry/ports';
-import type { S3Options } from './job-data/s3-volumes.ts';
+import type { S3Options } from './job-data/s3-access.ts';
 
 export interface OpenedBlobs extends AsyncDisposable {
   readonly blobs: BlobStore;

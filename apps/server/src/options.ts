@@ -6,7 +6,7 @@ import { formatS3Address, parseS3Address, readS3Environment } from '@gantry/blob
 import { GantryError } from '@gantry/contract';
 import { type KeepPolicy, parseKeepPolicy } from '@gantry/control';
 import { parseByteSize } from '@gantry/kit';
-import type { S3Options } from './job-data/s3-volumes.ts';
+import type { S3Options } from './job-data/s3-access.ts';
 
 export interface ServerOptions {
   readonly dataDir: string;
@@ -56,6 +56,7 @@ export function readOptions(
       keep: { type: 'string' },
       prices: { type: 'string' },
       blobs: { type: 'string' },
+      checkpoints: { type: 'string' },
       's3-volumes': { type: 'string' },
       's3-cache': { type: 'string' },
     },
@@ -95,6 +96,7 @@ export function readOptions(
         volumes: values['s3-volumes'] ?? env['GANTRY_S3_VOLUMES'],
         cache: values['s3-cache'] ?? env['GANTRY_S3_CACHE'],
         blobs: values.blobs ?? env['GANTRY_BLOBS'],
+        checkpoints: values.checkpoints ?? env['GANTRY_CHECKPOINTS'],
       },
       env,
     ),
@@ -105,26 +107,29 @@ interface S3Words {
   readonly volumes: string | undefined;
   readonly cache: string | undefined;
   readonly blobs: string | undefined;
+  readonly checkpoints: string | undefined;
 }
 
-function s3Of({ volumes = '', cache = '50GiB', blobs }: S3Words, env: NodeJS.ProcessEnv): S3Options {
+function s3Of(
+  { volumes = '', cache = '50GiB', blobs, checkpoints }: S3Words,
+  env: NodeJS.ProcessEnv,
+): S3Options {
   const openPrefixes = volumes.split(',').filter((each) => each !== '');
-  const ours = blobs === undefined ? undefined : formatS3Address(parseS3Address(blobs));
-  for (const each of openPrefixes) {
-    const open = formatS3Address(parseS3Address(each));
-    if (ours?.startsWith(open) === true || (ours !== undefined && open.startsWith(ours)))
-      throw new GantryError(
-        'bad_request',
-        `--s3-volumes ${each} would open the blobs at ${ours} to everybody`,
-        {
-          hint: 'give blobs a prefix of their own',
-        },
-      );
+  for (const url of [blobs, checkpoints]) {
+    if (url === undefined) continue;
+    const ours = formatS3Address(parseS3Address(url));
+    for (const each of openPrefixes) {
+      const open = formatS3Address(parseS3Address(each));
+      if (ours.startsWith(open) || open.startsWith(ours))
+        throw new GantryError('bad_request', `--s3-volumes ${each} would open ${ours} to everybody`, {
+          hint: "give the server's own bytes a prefix of their own",
+        });
+    }
   }
   const cacheBytes = parseByteSize(cache);
   if (cacheBytes === undefined)
     throw new GantryError('bad_request', `--s3-cache ${cache} is no size`, { hint: 'as in 50GiB' });
-  return { settings: readS3Environment(env), openPrefixes, cacheBytes, blobs };
+  return { settings: readS3Environment(env), openPrefixes, cacheBytes, blobs, checkpoints };
 }
 
 function portOf(flag: string, value: string): number {

@@ -28,10 +28,12 @@ import { createLocalRunner, probeIsolation, toIsolationFacts } from '@gantry/run
 import type { Runner } from '@gantry/ports';
 import { openStore } from '@gantry/store';
 import { followFeed, pumpWorkers } from './background.ts';
+import { createS3Mirror } from './checkpoints/s3-mirror.ts';
 import { claimDataDir, writeServerFile } from './data-dir.ts';
 import { createHttpServer, readTls } from './http/index.ts';
 import { createLocalInventory } from '@gantry/runners/inventory';
 import { createJobFiles } from './job-data/create-job-files.ts';
+import { createS3Access } from './job-data/s3-access.ts';
 import { createS3Volumes } from './job-data/s3-volumes.ts';
 import { loadVaultKey } from './job-data/vault-key.ts';
 import { openBlobs } from './open-blobs.ts';
@@ -76,6 +78,7 @@ export async function serve(options: ServerOptions, logger: Logger, given: Given
     ),
   );
   const store = watchWrites(opened);
+  const s3 = createS3Access(options.s3);
   const s3Cache = createObjectCache(join(dataDir.path, 's3-cache'), options.s3.cacheBytes);
   const { blobs, claim: claimBlobs } = stack.use(await openBlobs(dataDir.path, options.s3, s3Cache));
   const isolation = probeIsolation();
@@ -103,7 +106,8 @@ export async function serve(options: ServerOptions, logger: Logger, given: Given
     log,
     places: createPlaces(dataDir.path, blobs),
     jobFiles: createJobFiles(dataDir.path, blobs, hidden.paths),
-    s3Volumes: createS3Volumes(options.s3, s3Cache),
+    s3Volumes: createS3Volumes(s3, s3Cache),
+    checkpointMirror: createS3Mirror(dataDir.path, options.s3, s3),
     prices: createPriceBook(await readPriceList(options.pricesFile)),
     vault: createVault(await loadVaultKey(dataDir.path)),
     workerCommand: (kind) => [process.execPath, workerEntry(), kind],

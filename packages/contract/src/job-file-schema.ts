@@ -27,7 +27,7 @@ const sentences: Readonly<Record<keyof JobSpec, string>> = {
   timeLimit: 'Stopped after this, like 90s, 5m or 12h. A number is seconds.',
   retries: 'How often a failure of its own is tried again. Faults of machines never count.',
   topology: 'The level of the network that must, or should, hold the whole gang.',
-  checkpoint: 'When checkpoints are written and how many are kept.',
+  checkpoint: 'When checkpoints are written, how many are kept, and whether they go to S3 too.',
   register: 'Registers the result as a version of the model of this name.',
   volumes: 'Directories from outside that the command sees.',
   upload: 'Id of an upload that the job runs in; made by gantry job run --upload DIR.',

@@ -113,6 +113,14 @@ export const jobSpecSchema = z
         keep: z.number().int().min(1).max(1000).default(3),
         /** Beside the newest, this many of the lowest loss stay. */
         keepBest: z.number().int().min(0).max(100).default(0),
+        /** `s3://bucket/folder`: the newest go there as well, and come back when the run's folder is lost. */
+        to: z.string().min(1).max(4096).optional(),
+        /** The secret with S3 credentials for `to`. */
+        secret: nameSchema.optional(),
+      })
+      .refine(({ to, secret }) => secret === undefined || to !== undefined, {
+        path: ['secret'],
+        message: 'is for checkpoints that go to S3: name `to` as well',
       })
       .prefault({}),
     register: nameSchema.optional(),

@@ -1,6 +1,7 @@
 /** What the rules need from the world; joined in apps/server. */
 import type { Clock } from '@gantry/kit';
 import type { BlobStore, Runner, Store } from '@gantry/ports';
+import type { CheckpointMirror } from './jobs/checkpoint-mirror.ts';
 import type { S3Volumes } from './jobs/s3-volumes.ts';
 import type { PriceBook } from './ledger/price-book.ts';
 import type { Vault } from './secrets/vault.ts';
@@ -91,6 +92,7 @@ export interface Deps {
   readonly places: Places;
   readonly jobFiles: JobFiles;
   readonly s3Volumes: S3Volumes;
+  readonly checkpointMirror: CheckpointMirror;
   readonly vault: Vault;
   readonly prices: PriceBook;
   /** argv that starts `apps/worker` with a kind: `[node, main.ts, kind]`. */

@@ -20,6 +20,7 @@ const passed = [
   'keep',
   'prices',
   'blobs',
+  'checkpoints',
   's3Volumes',
   's3Cache',
 ] as const;
@@ -40,6 +41,7 @@ export function upCommand(program: Command): void {
       .option('--memory', 'keep everything in memory; nothing survives')
       .option('--prices <FILE>', 'what things cost from which day on, JSON; docs/ledger.md')
       .option('--blobs <URL>', 'keep blobs on S3: s3://bucket/prefix; docs/s3.md')
+      .option('--checkpoints <URL>', 'copy checkpoints to S3 as well: s3://bucket/prefix')
       .option('--s3-volumes <URLS>', "prefixes all may use with the server's credentials: s3://bucket/open,…")
       .option('--s3-cache <SIZE>', 'how much of S3 this node keeps (50GiB); docs/s3.md')
       .option('--keep <AGES>', 'how long things stay: logs=14d,checkpoints=14d,runs=90d,blobs=7d'),

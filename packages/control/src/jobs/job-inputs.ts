@@ -74,6 +74,7 @@ export async function inputProblems(
         message: `there is no secret "${secret}"`,
         hint: `gantry secret set ${secret} < ~/.aws/credentials`,
       });
+  problems.push(...(await mirrorProblems(deps, tx, tenantId, spec)));
   const record = { id: job.id, spec: { job: spec } as JobSpecRecord };
   const { problems: inVolumes } = await volumeMounts(
     deps,
@@ -83,6 +84,25 @@ export async function inputProblems(
     (index) => s3VolumeDir(deps, job.id, 'att', index),
   );
   return [...problems, ...inVolumes];
+}
+
+async function mirrorProblems(
+  deps: Deps,
+  tx: Tx,
+  tenantId: string,
+  { checkpoint: { to, secret } }: JobSpec,
+): Promise<readonly ErrorProblem[]> {
+  if (to === undefined) return [];
+  const problem = deps.checkpointMirror.problemWith(to);
+  if (problem !== undefined) return [{ path: 'checkpoint.to', ...problem }];
+  if (secret === undefined || (await tx.byName('secret', tenantId, secret)) !== undefined) return [];
+  return [
+    {
+      path: 'checkpoint.secret',
+      message: `there is no secret "${secret}"`,
+      hint: `gantry secret set ${secret} < ~/.aws/credentials`,
+    },
+  ];
 }
 
 /** A path of the submitter's machine means nothing here unless it is there too. */

@@ -13,7 +13,7 @@ import { isStored, registerJobModel, storeJobModel } from '../models/job-model.t
 import { recordAttemptUsage } from '../ledger/attempt-usage.ts';
 import { untilStored } from '../until-stored.ts';
 import { settled, withReport } from './attempt-facts.ts';
-import { collectOutputs } from './collect-outputs.ts';
+import { createCheckpointMirroring } from './checkpoint-mirror.ts';
 import { type RankExit, endOfAttempt } from './end-of-attempt.ts';
 import { countedTimeMs, heldTimeMs } from './held-time.ts';
 import {
@@ -24,11 +24,12 @@ import {
   withAttempt,
 } from './job-record.ts';
 import { type LogFollower, followLogProgress } from './follow-log-progress.ts';
-import { type LiveAttempt, createLiveAttempt, notStarted } from './live-attempt.ts';
+import { keepResults } from './keep-results.ts';
+import { type LiveAttempt, createLiveAttempt, notStarted, rankExitOf } from './live-attempt.ts';
 import { type Progress, mergeProgress, mergeSeen } from './live-progress.ts';
 import { moveJob } from './move-job.ts';
 import { goOnResized, prepareNextSize } from './next-size.ts';
-import { removeS3Volumes, storeS3Volumes } from './s3-volumes.ts';
+import { removeS3Volumes } from './s3-volumes.ts';
 import { startAttempt } from './start-attempt.ts';
 import { parseWorkerId, workerIdOf } from './worker-id.ts';
 
@@ -48,6 +49,7 @@ export function createJobRuntime(deps: Deps, hub: Hub): JobRuntime {
   const live = new Map<string, LiveAttempt>();
   const progress = new Map<string, Progress>();
   const stopped = new AbortController();
+  const mirroring = createCheckpointMirroring(deps, stopped.signal);
 
   const stored = <T>(write: () => Promise<T>): Promise<T> =>
     untilStored(write, { log: deps.log, signal: stopped.signal });
@@ -150,12 +152,14 @@ export function createJobRuntime(deps: Deps, hub: Hub): JobRuntime {
     if (report.type === 'progress') entry.hasReports = true;
     progress.set(entry.jobId, mergeProgress(progress.get(entry.jobId), report));
     entry.facts = withReport(entry.facts, report);
+    if (report.type === 'checkpoint') mirroring.poke(entry.row);
     hub.changed(`job:${entry.jobId}`);
   };
 
   const followLog = (entry: LiveAttempt): LogFollower =>
     followLogProgress(deps.runner, workerIdOf(entry.attemptId, 0), (seen) => {
       if (entry.hasReports) return;
+      mirroring.glance(entry.row);
       progress.set(entry.jobId, mergeSeen(progress.get(entry.jobId), seen, isoNow(deps.clock)));
       hub.changed(`job:${entry.jobId}`);
     });
@@ -206,15 +210,8 @@ export function createJobRuntime(deps: Deps, hub: Hub): JobRuntime {
     if (found !== undefined && attempt?.id === attemptId) {
       const isDone = exits.every(({ exitClass }) => exitClass === 'done');
       const model = isDone ? await storeJobModel(deps, found, entry.facts.artifact) : undefined;
-      const volumes = await storeS3Volumes(deps, found, attempt, stopped.signal);
-      const unkept = model !== undefined && 'message' in model ? model : undefined;
-      const problem = unkept ?? (isDone ? volumes.problem : undefined);
-      const outputs = isDone ? await collectOutputs(deps, found, attempt) : {};
-      const notes = [
-        ...(outputs.notes ?? []),
-        ...volumes.notes,
-        ...(volumes.problem === undefined ? [] : [`${volumes.problem.message}; ${volumes.problem.hint}`]),
-      ];
+      const kept = await keepResults(deps, mirroring, { row: found, attempt, isDone }, stopped.signal);
+      const problem = model !== undefined && 'message' in model ? model : kept.problem;
       const next = await prepareNextSize(deps, attempt);
       const wallMs = Date.parse(at) - Date.parse(attempt.placedAt);
       const end = {
@@ -222,7 +219,7 @@ export function createJobRuntime(deps: Deps, hub: Hub): JobRuntime {
         heldMs: heldTimeMs(wallMs, countedTimeMs(entry, endedMs, wallMs)),
         exits,
         facts: entry.facts,
-        outputs: { ...outputs, ...(notes.length === 0 ? {} : { notes }) },
+        outputs: kept.outputs,
         progress: progress.get(entry.jobId),
         ...(problem === undefined ? {} : { problem }),
       };
@@ -245,7 +242,7 @@ export function createJobRuntime(deps: Deps, hub: Hub): JobRuntime {
           },
         ),
       );
-      if (volumes.problem === undefined) await removeS3Volumes(deps, found, attempt);
+      if (kept.areVolumesStored) await removeS3Volumes(deps, found, attempt);
     }
     live.delete(attemptId);
     // Written down for good: no later server needs to hear of it, and what is kept of it may age.
@@ -270,19 +267,8 @@ export function createJobRuntime(deps: Deps, hub: Hub): JobRuntime {
         case 'report':
           return onReport(entry, event.report);
         case 'exited':
-          return onExit(entry, parsed.rank, {
-            exitClass: event.exit.exitClass,
-            message: event.exit.message,
-            stderrTail: event.exit.stderrTail,
-            ...(event.exit.hint === undefined ? {} : { hint: event.exit.hint }),
-            ...(event.exit.clockJumpMs === undefined ? {} : { clockJumpMs: event.exit.clockJumpMs }),
-          });
         case 'lost':
-          return onExit(entry, parsed.rank, {
-            exitClass: 'infrastructure',
-            message: event.message,
-            stderrTail: [],
-          });
+          return onExit(entry, parsed.rank, rankExitOf(event));
       }
     });
     return true;
@@ -298,6 +284,7 @@ export function createJobRuntime(deps: Deps, hub: Hub): JobRuntime {
         .filter((entry) => entry.jobId === jobId)
         .flatMap(({ facts, preparing }) => [
           ...(preparing === undefined ? [] : [preparing]),
+          ...mirroring.notesOf(jobId),
           ...settled(facts).notes,
         ]),
     idle: () => mutex.idle(),

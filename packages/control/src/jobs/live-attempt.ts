@@ -1,6 +1,6 @@
 /** What is in memory about an attempt that runs; all of it can be made again from the store and the runner. */
 import { GantryError, errorCodes } from '@gantry/contract';
-import type { Row } from '@gantry/ports';
+import type { Row, WorkerEvent } from '@gantry/ports';
 import type { Deps } from '../deps.ts';
 import { type AttemptFacts, noFacts } from './attempt-facts.ts';
 import type { RankExit } from './end-of-attempt.ts';
@@ -9,6 +9,8 @@ import type { AttemptRecord, JobSpecRecord } from './job-record.ts';
 
 export interface LiveAttempt {
   readonly jobId: string;
+  /** As it was when this process came to know of the attempt. */
+  readonly row: Row;
   readonly attemptId: string;
   readonly ranks: number;
   readonly started: Set<number>;
@@ -28,6 +30,7 @@ export interface LiveAttempt {
 
 export const createLiveAttempt = (deps: Deps, row: Row, attempt: AttemptRecord): LiveAttempt => ({
   jobId: row.id,
+  row,
   attemptId: attempt.id,
   ranks: attempt.placement.length,
   started: new Set(),
@@ -42,6 +45,18 @@ export const createLiveAttempt = (deps: Deps, row: Row, attempt: AttemptRecord):
 function countedPlacement(deps: Deps, { placedAt }: AttemptRecord): number | undefined {
   const agoMs = deps.clock.nowMs() - Date.parse(placedAt);
   return Math.abs(agoMs) < 5_000 ? deps.clock.monotonicMs() - agoMs : undefined;
+}
+
+export function rankExitOf(event: Extract<WorkerEvent, { type: 'exited' | 'lost' }>): RankExit {
+  if (event.type === 'lost') return { exitClass: 'infrastructure', message: event.message, stderrTail: [] };
+  const { exitClass, message, stderrTail, hint, clockJumpMs } = event.exit;
+  return {
+    exitClass,
+    message,
+    stderrTail,
+    ...(hint === undefined ? {} : { hint }),
+    ...(clockJumpMs === undefined ? {} : { clockJumpMs }),
+  };
 }
 
 /** What the user can put right is the user's; everything else is tried again for free. */

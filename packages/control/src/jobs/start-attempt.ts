@@ -3,6 +3,7 @@ import type { Row, WorkerSpec } from '@gantry/ports';
 import type { NodeSpecRecord } from '../nodes/node-record.ts';
 import type { Deps } from '../deps.ts';
 import { openSecrets } from '../secrets/secrets.ts';
+import { restoreCheckpoint } from './checkpoint-mirror.ts';
 import { type UploadSpecRecord, workDirOf } from './job-inputs.ts';
 import { fetchS3Volumes, s3VolumeDir } from './s3-volumes.ts';
 import { volumeMounts } from './volume-mounts.ts';
@@ -30,13 +31,14 @@ export async function startAttempt(
     attemptId: attempt.id,
     spec: { ...job, name: row.name },
   });
-  const resumeFrom = await deps.places.newestCheckpoint(row.id);
   const places = await rankPlaces(deps, attempt);
   const cpuMilli = Math.round(job.resources.cpu * 1_000);
   const cwd = workDirOf(deps, row, attempt);
   // What runs already has its inputs; a secret deleted meanwhile is no reason to end it.
   const begun = await deps.runner.list(places.map(({ rank }) => workerIdOf(attempt.id, rank)));
   const isAdopted = begun.length === places.length;
+  if (!isAdopted) await restoreCheckpoint(deps, row, attempt, preparation);
+  const resumeFrom = await deps.places.newestCheckpoint(row.id);
   const inputs = isAdopted ? {} : await prepareInputs(deps, row, attempt, cwd, preparation);
   for (const place of places) {
     const workerId = workerIdOf(attempt.id, place.rank);
