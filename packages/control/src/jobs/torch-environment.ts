@@ -35,8 +35,8 @@ export function torchEnvironment(input: EnvironmentInput): Record<string, string
   };
 }
 
-/** Device indices this rank may see, in the order in which LOCAL_RANK counts them. */
-export function visibleGpus(input: EnvironmentInput): readonly number[] {
+/** Devices this rank may see, in the order in which LOCAL_RANK counts them. */
+export function visibleGpus(input: EnvironmentInput): RankPlace['gpuIndices'] {
   const { place, places, command } = input;
   if (!isTorch(input) || hasLauncher(command)) return place.gpuIndices;
   const here = places

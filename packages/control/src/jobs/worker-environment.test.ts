@@ -1,12 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { type EnvironmentInput, type RankPlace, workerEnvironment } from './worker-environment.ts';
 
-const place = (rank: number, nodeIndex: number, localRank: number, gpus: number[] = []): RankPlace => ({
+const place = (
+  rank: number,
+  nodeIndex: number,
+  localRank: number,
+  gpuIndices: RankPlace['gpuIndices'] = [],
+): RankPlace => ({
   rank,
   nodeIndex,
   localRank,
   localWorldSize: 2,
-  gpuIndices: gpus,
+  gpuIndices,
   address: `10.0.0.${nodeIndex + 1}`,
 });
 const places = [place(0, 0, 0), place(1, 0, 1), place(2, 1, 0), place(3, 1, 1)];
@@ -54,6 +59,11 @@ describe('the environment of a rank', () => {
   it('shows only the devices it was given, in the order inventory counts them', () => {
     const env = environment({ place: place(2, 1, 0, [4, 5]) });
     expect(env).toMatchObject({ CUDA_VISIBLE_DEVICES: '4,5', CUDA_DEVICE_ORDER: 'PCI_BUS_ID' });
+  });
+
+  it('names slices of divided devices by their ids, as CUDA wants them', () => {
+    const env = environment({ place: place(2, 1, 0, ['MIG-c6d4f1ef']), command: 'torchrun train.py' });
+    expect(env).toMatchObject({ CUDA_VISIBLE_DEVICES: 'MIG-c6d4f1ef', PET_NPROC_PER_NODE: '1' });
   });
 
   it('says nothing of CUDA where devices are CPUs', () => {

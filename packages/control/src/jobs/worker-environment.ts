@@ -9,8 +9,8 @@ export interface RankPlace {
   readonly nodeIndex: number;
   readonly localRank: number;
   readonly localWorldSize: number;
-  /** Indices of accelerators on its node; empty on a machine where devices are CPUs. */
-  readonly gpuIndices: readonly number[];
+  /** As CUDA names them: accelerators by their index on the node, slices by their id; empty where devices are CPUs. */
+  readonly gpuIndices: readonly (number | string)[];
   readonly address: string;
   /** As the node's inventory saw it; undefined where ranks meet on one machine anyway. */
   readonly network?: NetworkFacts | undefined;

@@ -26,6 +26,8 @@ export interface DeviceRecord {
   readonly index?: number;
   readonly numaNode?: number;
   readonly migEnabled?: boolean;
+  /** Of a slice of a divided GPU, like `1g.10gb`. */
+  readonly profile?: string;
   /** Link to each other device by its index: NV18, PIX, PXB, PHB, NODE, SYS. */
   readonly links?: Readonly<Record<string, string>>;
 }

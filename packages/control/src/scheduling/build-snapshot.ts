@@ -15,7 +15,7 @@ import {
 } from '../endpoints/endpoint-record.ts';
 import { type JobSpecRecord, type JobStatusRecord, currentAttempt, rankCount } from '../jobs/job-record.ts';
 import { earlierService, onItsWayOut, toMembers, woundsOf } from './attempt-history.ts';
-import type { NodeSpecRecord } from '../nodes/node-record.ts';
+import type { DeviceRecord, NodeSpecRecord } from '../nodes/node-record.ts';
 import type { QueueSpecRecord } from '../queues/queue-record.ts';
 import { type PolicySpecRecord, TOPOLOGY_LABEL } from './policy-record.ts';
 import { type QueueChoice, poolLabels, queueChoices } from './queue-choices.ts';
@@ -104,17 +104,21 @@ function toNode(row: Row, levels: readonly string[], named: readonly string[] | 
     cordoned: row.state === 'cordoned' || row.state === 'draining',
     healthy: row.state !== 'quarantined' && row.state !== 'lost',
     capacity: { cpuMilli: spec.cpuMilli, memoryBytes: spec.memoryBytes, storageBytes: spec.storageBytes },
-    devices: spec.devices.map((device) => ({
+    // A divided GPU cannot be had whole; its slices stand beside it.
+    devices: spec.devices.filter(isOffered).map((device) => ({
       id: device.id,
       model: device.model,
       memoryBytes: device.memoryBytes,
       milliCapacity: 1000,
-      // Sliced devices cannot be had whole, and inventory does not name their slices yet.
-      healthy: device.healthy && device.migEnabled !== true,
+      healthy: device.healthy,
+      ...(device.profile === undefined ? {} : { profile: device.profile }),
       ...(device.island === undefined ? {} : { island: device.island }),
     })),
   };
 }
+
+const isOffered = ({ migEnabled, profile }: DeviceRecord): boolean =>
+  migEnabled !== true || profile !== undefined;
 
 function toQueue(row: Row, choice: QueueChoice | undefined): QueueNode {
   const spec = row.spec as QueueSpecRecord;

@@ -1,6 +1,8 @@
 /** What every kind of accelerator is told as, whichever program was asked. */
 
 export interface MigSlice {
+  /** Its number within the GPU. */
+  readonly index?: number;
   readonly gpuInstance: number;
   readonly computeInstance: number;
   readonly memoryBytes: number;
@@ -23,6 +25,8 @@ export interface Accelerator {
   readonly healthy: boolean;
   readonly healthProblems: readonly string[];
   readonly migEnabled: boolean;
+  /** Of a slice: what it was cut to, like `1g.10gb`. */
+  readonly profile?: string;
   readonly migSlices: readonly MigSlice[];
   readonly numaNode?: number;
   /** Devices of one name reach each other over NVLink or XGMI. */

@@ -12,17 +12,19 @@ import {
   withIslands,
 } from './accelerator.ts';
 import { type KernelMessage, readKernelLog } from './kernel-log.ts';
+import { parseDeviceList, withSlices } from './mig-slices.ts';
 import { xidProblems } from './nvidia-xid.ts';
 
 const run = promisify(execFile);
 
 export async function discoverNvidia(): Promise<Discovery> {
   try {
-    const [xml, topology] = await Promise.all([
+    const [xml, topology, list] = await Promise.all([
       run('nvidia-smi', ['-q', '-x'], { timeout: 20_000, maxBuffer: 32 * 1024 ** 2 }),
       run('nvidia-smi', ['topo', '-m'], { timeout: 20_000 }).catch(() => ({ stdout: '' })),
+      run('nvidia-smi', ['-L'], { timeout: 20_000 }).catch(() => ({ stdout: '' })),
     ]);
-    return readNvidia(xml.stdout, topology.stdout, readKernelLog());
+    return readNvidia(xml.stdout, topology.stdout, readKernelLog(), list.stdout);
   } catch (error) {
     // The program is there and fails: a driver that does not answer is worth telling.
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { devices: [], facts: {} };
@@ -35,6 +37,7 @@ export function readNvidia(
   xml: string,
   topology: string,
   kernelLog: readonly KernelMessage[] | undefined,
+  list = '',
 ): Discovery {
   const found = parseNvidiaSmi(xml, kernelLog ?? []);
   const { links, numaNodes } = parseTopology(topology);
@@ -44,10 +47,13 @@ export function readNvidia(
       ...found.facts,
       ...(kernelLog === undefined ? { xidEvents: 'the kernel log cannot be read' } : {}),
     },
-    devices: devices.map((device) => {
-      const numaNode = numaNodes.get(device.index);
-      return numaNode === undefined ? device : { ...device, numaNode };
-    }),
+    devices: withSlices(
+      devices.map((device) => {
+        const numaNode = numaNodes.get(device.index);
+        return numaNode === undefined ? device : { ...device, numaNode };
+      }),
+      parseDeviceList(list),
+    ),
   };
 }
 
@@ -121,7 +127,9 @@ function toAccelerator(bus: string, whole: string, position: number, xids: reado
 
 function toSlice(slice: string): MigSlice {
   const memory = section(slice, 'fb_memory_usage');
+  const index = tag(slice, 'index');
   return {
+    ...(index === undefined ? {} : { index: Number(index) }),
     gpuInstance: Number(tag(slice, 'gpu_instance_id') ?? 0),
     computeInstance: Number(tag(slice, 'compute_instance_id') ?? 0),
     memoryBytes: mebibytes(tag(memory, 'total')),

@@ -1,0 +1,97 @@
+/** From what inventory sees of a divided GPU to who gets its slices. */
+import type { Row } from '@gantry/ports';
+import { planCycle, type Workload } from '@gantry/scheduling';
+import { expect, test } from 'vitest';
+import type { DeviceRecord } from '../nodes/node-record.ts';
+import { buildSnapshot } from './build-snapshot.ts';
+
+const device = (id: string, more: Partial<DeviceRecord> = {}): DeviceRecord => ({
+  id,
+  kind: 'nvidia',
+  model: 'A100',
+  memoryBytes: 40 * 2 ** 30,
+  healthy: true,
+  ...more,
+});
+
+const row = (kind: Row['kind'], id: string, spec: object): Row => ({
+  kind,
+  id,
+  tenantId: 'tnt_1',
+  name: id,
+  state: 'ready',
+  parentId: undefined,
+  version: 1,
+  spec,
+  status: {},
+  createdAt: '2026-01-01T00:00:00.000Z',
+  updatedAt: '2026-01-01T00:00:00.000Z',
+});
+
+const snapshotOf = (...devices: DeviceRecord[]): ReturnType<typeof buildSnapshot> =>
+  buildSnapshot(
+    {
+      nodes: [
+        row('node', 'n1', {
+          cpuMilli: 8000,
+          memoryBytes: 2 ** 36,
+          storageBytes: 2 ** 40,
+          labels: {},
+          topology: ['n1'],
+          address: '127.0.0.1',
+          devices,
+          facts: {},
+        }),
+      ],
+      queues: [row('queue', 'q1', { deserved: {}, limit: {}, weight: 1, priority: 0 })],
+      jobs: [],
+      replicas: [],
+      endpoints: [],
+    },
+    0,
+  );
+
+const asks = (deviceProfile?: string): Workload => ({
+  id: 'job',
+  queueId: 'q1',
+  tenantId: 'tnt_1',
+  priority: 0,
+  createdAtMs: 0,
+  preemptible: true,
+  state: 'pending',
+  taskGroups: [
+    {
+      name: 'rank',
+      count: 1,
+      minCount: 1,
+      request: {
+        cpuMilli: 1000,
+        memoryBytes: 1,
+        storageBytes: 0,
+        devices: 1,
+        deviceMilli: 0,
+        ...(deviceProfile === undefined ? {} : { deviceProfile }),
+      },
+    },
+  ],
+});
+
+const sliced = [
+  device('GPU-a', { migEnabled: true }),
+  device('MIG-1', { migEnabled: true, profile: '3g.20gb' }),
+  device('MIG-2', { migEnabled: true, profile: '1g.5gb' }),
+];
+
+test('slices go to who names their profile; the divided GPU itself to nobody', () => {
+  const given = (deviceProfile?: string): string | undefined =>
+    planCycle({ ...snapshotOf(...sliced), workloads: [asks(deviceProfile)] }).placements[0]?.members[0]
+      ?.deviceIds[0];
+  expect(given('1g.5gb')).toBe('MIG-2');
+  expect(given('3g.20gb')).toBe('MIG-1');
+  expect(given()).toBeUndefined();
+});
+
+test('who asks for a whole GPU where all are divided is told that there is none, not to wait', () => {
+  const { waiting } = planCycle({ ...snapshotOf(...sliced), workloads: [asks()] });
+  expect(waiting[0]!.reasons[0]).toMatchObject({ tier: 'misconfigured', code: 'unsatisfiable_request' });
+});
