@@ -11,4 +11,15 @@ export const trainModelSchema = z.strictObject({
   biases: z.boolean().optional(),
   /** The output head shares the embedding's weights. */
   tied: z.boolean().optional(),
+  /** Each layer's MLP becomes so many, of which `top` see a token. */
+  experts: z
+    .strictObject({
+      count: z.number().int().min(2).max(256),
+      top: z.number().int().min(1).max(16).default(2),
+      /** While it learns, an expert takes at most this many times its fair share of a sequence. */
+      capacityFactor: z.number().min(0.1).max(256).default(1.25),
+      /** Factor of the load-balancing loss. */
+      balance: z.number().min(0).max(10).default(0.01),
+    })
+    .optional(),
 });

@@ -26,6 +26,10 @@ interface OperatorCase<Name extends OperatorName> {
   readonly choices?: Readonly<Record<number, number>>;
   /** Inputs without a gradient. */
   readonly fixed?: readonly number[];
+  /** Inputs that are these whole numbers, and have no gradient. */
+  readonly given?: Readonly<Record<number, Numbers>>;
+  /** A number more whose gradient the operator adds. */
+  readonly also?: (inputs: readonly Numbers[]) => number;
   /** The definition. */
   readonly define: (inputs: readonly Numbers[]) => Numbers;
 }
@@ -55,6 +59,12 @@ const flatPlace = (index: number): number => {
 };
 const headElements = elementsOf(headsShape);
 const headAttributes = { batch, heads, isOrdered: false };
+
+/** Four tokens, two choices each of three experts; six places, the number 6 (or token 4, choice 8) for none. */
+const chosen = [0, 2, 1, 0, 2, 1, 0, 1];
+const places = [0, 4, 2, 1, 5, 6, 6, 3];
+const tokenAt = [0, 1, 1, 3, 0, 2];
+const choiceAt = [0, 3, 2, 7, 1, 4];
 
 const [images, channels, outputs, high, wide] = [3, 2, 4, 6, 5] as const;
 const imageShape = [images, channels, high, wide] as const;
@@ -174,11 +184,86 @@ const cases: { readonly [Name in OperatorName]: OperatorCase<Name> } = {
     define: ([x, r]) =>
       table(rows * columns, (index) => at(x, index) + at(r, index % ((rows / 4) * columns))),
   },
-  firstRows: {
-    attributes: { count: 5 },
+  sliceRows: {
+    attributes: { from: 3, to: 8 },
     shapes: [[rows, columns]],
     output: [5, columns],
-    define: ([x]) => table(5 * columns, (index) => at(x, index)),
+    define: ([x]) => table(5 * columns, (index) => at(x, 3 * columns + index)),
+  },
+  joinRows: {
+    attributes: {},
+    shapes: [
+      [2, columns],
+      [3, columns],
+    ],
+    output: [5, columns],
+    define: ([x, y]) => [...(x ?? []), ...(y ?? [])],
+  },
+  dispatch: {
+    attributes: {},
+    shapes: [[4, columns], [6], [4, 2]],
+    output: [6, columns],
+    given: { 1: tokenAt, 2: places },
+    define: ([x]) =>
+      table(6 * columns, (index) => {
+        const token = tokenAt[Math.floor(index / columns)] as number;
+        return token === 4 ? 0 : at(x, token * columns + (index % columns));
+      }),
+  },
+  combine: {
+    attributes: {},
+    shapes: [[6, columns], [4, 2], [4, 2], [6], [6]],
+    output: [4, columns],
+    given: { 2: places, 3: tokenAt, 4: choiceAt },
+    define: ([y, weight]) =>
+      table(4 * columns, (index) => {
+        const token = Math.floor(index / columns);
+        return sum(2, (choice) => {
+          const place = places[token * 2 + choice] as number;
+          return place === 6
+            ? 0
+            : at(weight, token * 2 + choice) * at(y, place * columns + (index % columns));
+        });
+      }),
+  },
+  gates: {
+    attributes: {},
+    shapes: [
+      [4, 3],
+      [4, 2],
+    ],
+    output: [4, 2],
+    given: { 1: chosen },
+    define: ([logits]) =>
+      table(8, (index) => {
+        const token = Math.floor(index / 2);
+        const of = (choice: number): number =>
+          Math.exp(at(logits, token * 3 + at(chosen, token * 2 + choice)));
+        return of(index % 2) / (of(0) + of(1));
+      }),
+  },
+  balance: {
+    attributes: { sequences: 2, factor: 0.7 },
+    shapes: [[4, 3], [4, 2], [4]],
+    output: [4, 3],
+    given: { 1: chosen },
+    fixed: [2],
+    define: ([logits]) => [...(logits ?? [])],
+    // For each sequence of two tokens, its weight · factor · E · Σ f · P.
+    also: ([logits, , weights]) =>
+      sum(2, (sequence) => {
+        const tokens = [2 * sequence, 2 * sequence + 1];
+        const weight = tokens.reduce((total, token) => total + at(weights, token), 0);
+        return sum(3, (expert) => {
+          const got = tokens.flatMap((token) => [0, 1].map((choice) => at(chosen, token * 2 + choice)));
+          const share = got.filter((one) => one === expert).length / 4;
+          const mean = tokens.reduce((total, token) => {
+            const all = sum(3, (other) => Math.exp(at(logits, token * 3 + other)));
+            return total + Math.exp(at(logits, token * 3 + expert)) / all / 2;
+          }, 0);
+          return weight * 0.7 * 3 * share * mean;
+        });
+      }),
   },
   gelu: {
     attributes: {},
@@ -344,22 +429,25 @@ async function check<Name extends OperatorName>(
   dialect: Dialect,
   example: OperatorCase<Name> = cases[name],
 ): Promise<void> {
-  const { attributes, shapes, output, choices = {}, fixed = [], define } = example;
+  const { attributes, shapes, output, choices = {}, fixed = [], given = {}, define, also } = example;
+  const isWhole = (index: number): boolean => choices[index] !== undefined || given[index] !== undefined;
   const random = createRandom(7);
-  const numbers = shapes.map((shape, index) =>
-    table(elementsOf(shape), () => {
-      const below = choices[index];
-      return below === undefined ? Math.fround(random.next() * 2 - 1) : random.below(below);
-    }),
+  const numbers = shapes.map(
+    (shape, index) =>
+      given[index] ??
+      table(elementsOf(shape), () => {
+        const below = choices[index];
+        return below === undefined ? Math.fround(random.next() * 2 - 1) : random.below(below);
+      }),
   );
   const graph = new GraphBuilder();
   const tape = new Tape(graph, dialect);
   const inputs = shapes.map((shape, index) =>
-    graph.input(`in${index}`, shape, choices[index] === undefined ? 'float32' : 'int64'),
+    graph.input(`in${index}`, shape, isWhole(index) ? 'int64' : 'float32'),
   );
   const result = tape.apply(name, inputs, attributes);
   const seed = graph.input('seed', output);
-  const wanted = inputs.filter((_, index) => choices[index] === undefined && !fixed.includes(index));
+  const wanted = inputs.filter((_, index) => !isWhole(index) && !fixed.includes(index));
   // A gradient may be the seed itself, and an output must come from a node.
   const gradients = tape.pullback(result, graph.add(seed, graph.scalar(0)), wanted);
   const seeds = table(elementsOf(output), () => Math.fround(random.next() * 2 - 1));
@@ -403,7 +491,7 @@ async function check<Name extends OperatorName>(
         const moved = numbers.map((values, which) =>
           which === index ? values.map((x, k) => (k === element ? x + step : x)) : values,
         );
-        return define(moved).reduce((total, y, k) => total + y * at(seeds, k), 0);
+        return define(moved).reduce((total, y, k) => total + y * at(seeds, k), also?.(moved) ?? 0);
       };
       return (along(1e-5) - along(-1e-5)) / 2e-5;
     });

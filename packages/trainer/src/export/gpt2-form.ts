@@ -4,6 +4,7 @@
  */
 import { llamaGgufMetadata, type GgufValue } from '@gantry/formats';
 import { weightOf, type ExportForm, type FormRequest, type FormTensor } from './export-form.ts';
+import { joined } from './joined.ts';
 
 /** Our name inside a layer → Hugging Face's, llama.cpp's. */
 const norms = [
@@ -119,16 +120,6 @@ function configJson({ config }: FormRequest): Record<string, unknown> {
     eos_token_id: config.eosId,
     torch_dtype: 'float32',
   };
-}
-
-function joined(parts: readonly Float32Array[]): Float32Array {
-  const whole = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }
 
 function turned(data: Float32Array, rows: number, columns: number): Float32Array {

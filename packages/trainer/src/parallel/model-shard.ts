@@ -138,7 +138,7 @@ export class ModelShard {
     if (this.zero === 0 && dataIndex > 0) return 0;
     let sum = 0;
     this.eachOwnPiece(({ unit, parameter, view }) => {
-      if (parameter.columns === undefined && tensorIndex > 0) return;
+      if (parameter.isRepeated && tensorIndex > 0) return;
       if (this.layout.sharesEmbedding && pipelineIndex > 0 && unit.kind === 'embedding') return;
       sum += this.arena.squaredNorm(view(this.gradients));
     });

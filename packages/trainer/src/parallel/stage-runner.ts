@@ -162,6 +162,7 @@ export class StageRunner implements AsyncDisposable {
               name,
               { shape, data: new Float32Array(shape.reduce((product, size) => product * size, 1)) },
             ]);
+            const ofLoss: [string, BoundTensor] = ['weights', { shape: [rows], data: weights }];
             const input: [string, BoundTensor] = [
               segmentInput,
               { ...stream, data: streams[index] as Float32Array },
@@ -172,12 +173,13 @@ export class StageRunner implements AsyncDisposable {
             ]);
             return {
               forward: session('forward').bind(
-                new Map([input, ...parameters]),
+                new Map([input, ofLoss, ...parameters]),
                 new Map([[graph.output, { ...stream, data: streams[index + 1] as Float32Array }], ...saved]),
               ),
               backward: session('backward').bind(
                 new Map([
                   input,
+                  ofLoss,
                   ...parameters,
                   ...saved,
                   [segmentOutputGradient, { ...stream, data: runner.#gradientAfter(index) }],

@@ -243,12 +243,13 @@ function maskingOf(job: TrainingJob, dataset: PreparedDataset): Masking | undefi
   return isMasked(job) ? { seed: job.train.seed, maskId: dataset.vocabularySize } : undefined;
 }
 
-function modelRequest(job: TrainingJob): Pick<ShapeRequest, 'family' | 'style' | 'isTied'> {
-  const { family, norm, positions, activation, biases, tied } = job.train.model;
+function modelRequest(job: TrainingJob): Pick<ShapeRequest, 'family' | 'style' | 'isTied' | 'experts'> {
+  const { family, norm, positions, activation, biases, tied, experts } = job.train.model;
   const isCausal = !isMasked(job);
   return {
     family: family ?? (isCausal ? 'llama' : 'gpt'),
     style: { norm, positions, activation, hasBiases: biases, isCausal },
     isTied: tied,
+    experts,
   };
 }

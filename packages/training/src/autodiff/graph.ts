@@ -25,6 +25,10 @@ export interface Value {
 export interface NodeOptions {
   readonly domain?: string;
   readonly attributes?: Readonly<Record<string, OnnxAttribute>>;
+  /** Of the output; float32 unless given. */
+  readonly type?: OnnxElementType;
+  /** Of each output. */
+  readonly types?: readonly OnnxElementType[];
 }
 
 export interface ProductOptions {
@@ -94,9 +98,10 @@ export class GraphBuilder {
     shapes: readonly Shape[],
     options: NodeOptions = {},
   ): Value[] {
-    const outputs = shapes.map((shape): Value => {
+    const outputs = shapes.map((shape, index): Value => {
       this.#next += 1;
-      return { name: `${operator}/${this.#next}`, shape, type: 'float32' };
+      const type = options.types?.[index] ?? options.type ?? 'float32';
+      return { name: `${operator}/${this.#next}`, shape, type };
     });
     for (const output of outputs) {
       this.#values.set(output.name, output);
@@ -183,7 +188,7 @@ export class GraphBuilder {
     if (elementsOf(shape) !== elementsOf(value.shape)) {
       throw new RangeError(`cannot view ${value.name} [${value.shape.join('×')}] as [${shape.join('×')}]`);
     }
-    return this.node('Reshape', [value, this.integers(shape)], shape);
+    return this.node('Reshape', [value, this.integers(shape)], shape, { type: value.type });
   }
 
   /** A view of the bytes as they lie, whatever `shape` says they mean. */
@@ -211,8 +216,8 @@ export class GraphBuilder {
   }
 
   /**
-   * What was made before `mark` out of `from` and is needed for `outputs` after it. Views are made again on the
-   * other side, and so is what does not depend on `from`.
+   * What was made before `mark` out of `from` and is needed for `outputs` after it. Views and whole
+   * numbers are made again on the other side, and so is what does not depend on `from`.
    */
   crossing(outputs: readonly Value[], mark: number, from: Value): Value[] {
     const dependent = this.#dependents(from.name);
@@ -224,7 +229,8 @@ export class GraphBuilder {
       const maker = this.#makers.get(name);
       if (maker === undefined) return;
       const node = this.#nodes[maker] as OnnxNode;
-      const isView = node.operator === 'Reshape' || !dependent.has(name);
+      const isWhole = this.#values.get(name)?.type !== 'float32';
+      const isView = node.operator === 'Reshape' || isWhole || !dependent.has(name);
       if (maker < mark && !isView) crossing.set(name, this.#values.get(name) as Value);
       else for (const input of node.inputs) visit(input);
     };

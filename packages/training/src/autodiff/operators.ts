@@ -8,7 +8,8 @@ import { gelu } from './gelu.ts';
 import { elementsOf, microsoft, type GraphBuilder, type Value } from './graph.ts';
 import { layerNorm } from './layer-norm.ts';
 import { averagePool, channelMeans, convolution, relu } from './image-operators.ts';
-import { addRows, firstRows } from './row-operators.ts';
+import { balance, combine, dispatch, gates, joinRows, sliceRows } from './expert-operators.ts';
+import { addRows } from './row-operators.ts';
 import { columnSums, rowMeans } from './sums.ts';
 import { take } from './take.ts';
 
@@ -39,12 +40,17 @@ export interface OperatorAttributes {
   /** (x, weight, bias) over the last axis. */
   layerNorm: { readonly epsilon: number };
   addRows: NoAttributes;
-  firstRows: { readonly count: number };
+  sliceRows: { readonly from: number; readonly to: number };
+  joinRows: NoAttributes;
   gelu: NoAttributes;
   relu: NoAttributes;
   convolution: NoAttributes;
   averagePool: NoAttributes;
   channelMeans: NoAttributes;
+  dispatch: NoAttributes;
+  combine: NoAttributes;
+  gates: NoAttributes;
+  balance: { readonly sequences: number; readonly factor: number };
   add: NoAttributes;
   /** (gate, up) → SiLU(gate)·up. SiLU is computed again in the backward pass: less memory, and faster. */
   swiGlu: NoAttributes;
@@ -144,12 +150,17 @@ export const operators: OperatorTable = {
   },
   layerNorm,
   addRows,
-  firstRows,
+  sliceRows,
+  joinRows,
   gelu,
   relu,
   convolution,
   averagePool,
   channelMeans,
+  dispatch,
+  combine,
+  gates,
+  balance,
   add: {
     forward: (graph, inputs) => {
       const [left, right] = take(inputs, 2);

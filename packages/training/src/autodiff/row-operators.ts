@@ -1,4 +1,4 @@
-/** Rows that are repeated down a matrix: positions, and what is taken of their table. */
+/** Rows that are repeated down a matrix: positions. */
 import type { OperatorRule } from './operators.ts';
 import { take } from './take.ts';
 
@@ -18,19 +18,5 @@ export const addRows: OperatorRule<Readonly<Record<string, never>>> = {
       attributes: { keepdims: { int: 0 } },
     });
     return [gradient, sum];
-  },
-};
-
-/** The first rows of a table. */
-export const firstRows: OperatorRule<{ readonly count: number }> = {
-  forward: (graph, inputs, { count }) => {
-    const [table] = take(inputs, 1);
-    const bounds = [[0], [count], [0]].map((numbers) => graph.integers(numbers));
-    return { output: graph.node('Slice', [table, ...bounds], [count, table.shape[1] as number]), saved: [] };
-  },
-  backward: (graph, { inputs, gradient, attributes }) => {
-    const [table] = take(inputs, 1);
-    const missing = (table.shape[0] as number) - attributes.count;
-    return [graph.node('Pad', [gradient, graph.integers([0, 0, missing, 0])], table.shape)];
   },
 };

@@ -2,6 +2,7 @@ export { transformerGraph, type GraphKind, type TransformerGraph } from './trans
 export { sinusoids } from './sinusoids.ts';
 export {
   fromLlama,
+  type ExpertsConfig,
   type ModelFamily,
   type ModelStyle,
   type TransformerConfig,

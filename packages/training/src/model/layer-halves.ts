@@ -1,6 +1,7 @@
 /** The two halves of a layer, each with its norm and residual; written once for whole and cut graphs. */
-import { attentionBlocks, alibiSlopes, type Tape, type Value } from '../autodiff/index.ts';
-import { relativeBuckets, type TransformerConfig } from './transformer-config.ts';
+import { alibiSlopes, attentionBlocks, route, type Tape, type Value } from '../autodiff/index.ts';
+import { expertsOf } from './layer-parts.ts';
+import { relativeBuckets, type ExpertsConfig, type TransformerConfig } from './transformer-config.ts';
 
 /** What one of `count` tensor ranks has of a layer: its heads and hidden columns; the residual stream stays whole. */
 export interface TensorShare {
@@ -16,6 +17,10 @@ export interface LayerContext {
   readonly config: TransformerConfig;
   readonly share: TensorShare;
   readonly sequences: number;
+  /** Of each token's loss. */
+  readonly weights: Value;
+  /** Experts have a limit only while they learn. */
+  readonly isTraining: boolean;
   /** Parameters by their name inside the layer. */
   readonly part: (name: string) => Value;
 }
@@ -26,7 +31,8 @@ export function shareOf(config: TransformerConfig, { count }: TensorShare): Tran
     ...config,
     heads: config.heads / count,
     kvHeads: config.kvHeads / count,
-    hidden: config.hidden / count,
+    // Experts stay whole.
+    hidden: config.experts === undefined ? config.hidden / count : config.hidden,
   };
 }
 
@@ -49,14 +55,48 @@ export function attentionPart(context: LayerContext, x: Value): Value {
 
 /** x + mlp(norm(x)); the residual as above. */
 export function mlpPart(context: LayerContext, x: Value): Value {
-  const { tape, config } = context;
   const inner = layerNorm(context, x, 'post_attention_layernorm');
-  const up = widen(context, inner, 'mlp.up_proj');
+  const { experts } = context.config;
+  const out = experts === undefined ? mlp(context, inner, 'mlp') : mixture(context, inner, experts);
+  return withResidual(context, x, out);
+}
+
+function mlp(context: LayerContext, x: Value, name: string): Value {
+  const { tape, config } = context;
+  const up = widen(context, x, `${name}.up_proj`);
   const mixed =
     config.activation === 'gelu'
       ? tape.apply('gelu', [up], {})
-      : tape.apply('swiGlu', [widen(context, inner, 'mlp.gate_proj'), up], {});
-  return withResidual(context, x, narrow(context, mixed, 'mlp.down_proj'));
+      : tape.apply('swiGlu', [widen(context, x, `${name}.gate_proj`), up], {});
+  return narrow(context, mixed, `${name}.down_proj`);
+}
+
+/** Every tensor rank routes all tokens and runs its own experts; the sum over ranks has all of them. */
+function mixture(context: LayerContext, x: Value, experts: ExpertsConfig): Value {
+  const { tape, part, sequences, share, weights, isTraining } = context;
+  const time = (x.shape[0] as number) / sequences;
+  const fair = (experts.top * time) / experts.count;
+  const { from, to } = expertsOf(experts.count, share.count, share.index);
+  const logits = tape.apply('linear', [x, part('mlp.router.weight')], {});
+  const { choices, places, tokenAt, choiceAt } = route(tape.graph, tape.rows(logits), {
+    sequences,
+    top: experts.top,
+    capacity: isTraining ? Math.min(time, Math.ceil(fair * experts.capacityFactor)) : time,
+    from,
+    to,
+  });
+  const isFirst = share.index === 0;
+  const balanced = isFirst
+    ? tape.apply('balance', [logits, choices, weights], { sequences, factor: experts.balance })
+    : logits;
+  const gates = tape.apply('gates', [balanced, choices], {});
+  const sent = tape.apply('dispatch', [x, tokenAt, places], {});
+  const each = (sent.shape[0] as number) / (to - from);
+  const said = Array.from({ length: to - from }, (_, index) => {
+    const rows = tape.apply('sliceRows', [sent], { from: index * each, to: (index + 1) * each });
+    return mlp({ ...context, share: wholeShare }, rows, `mlp.experts.${from + index}`);
+  });
+  return tape.apply('combine', [tape.apply('joinRows', said, {}), gates, places, tokenAt, choiceAt], {});
 }
 
 function withResidual({ tape, share }: LayerContext, x: Value, added: Value): Value {

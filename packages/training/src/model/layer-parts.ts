@@ -16,12 +16,15 @@ export interface LayerPart {
   readonly isTurned: boolean;
   /** Tensor ranks have columns of it: q, k, v, gate, up by output, o and down by input. */
   readonly isSplit: boolean;
+  /** Tensor ranks have whole experts: equal numbers of them, in order. */
+  readonly expert: number | undefined;
 }
 
 export function layerParts(config: TransformerConfig): LayerPart[] {
   const { width, hidden, heads, kvHeads, headWidth } = config;
   const parts: LayerPart[] = [];
   let half: LayerPart['half'] = 'attention';
+  let expert: number | undefined;
   const push = (name: string, shape: readonly number[], start: StartValues, how = ''): void => {
     parts.push({
       name,
@@ -29,7 +32,8 @@ export function layerParts(config: TransformerConfig): LayerPart[] {
       half,
       start,
       isTurned: how.includes('turned'),
-      isSplit: how.includes('split'),
+      isSplit: how.includes('split') && expert === undefined,
+      expert,
     });
   };
   const norm = (name: string): void => {
@@ -54,8 +58,20 @@ export function layerParts(config: TransformerConfig): LayerPart[] {
     push('self_attn.relative_bias.weight', [relativeBuckets.count, heads], 'zeros', 'split');
   half = 'mlp';
   norm('post_attention_layernorm');
-  if (config.activation === 'swiglu') widen('mlp.gate_proj', hidden);
-  widen('mlp.up_proj', hidden);
-  narrow('mlp.down_proj', hidden);
+  const mlp = (name: string): void => {
+    if (config.activation === 'swiglu') widen(`${name}.gate_proj`, hidden);
+    widen(`${name}.up_proj`, hidden);
+    narrow(`${name}.down_proj`, hidden);
+  };
+  if (config.experts === undefined) mlp('mlp');
+  else {
+    push('mlp.router.weight', [width, config.experts.count], 'normal', 'turned');
+    for (expert = 0; expert < config.experts.count; expert += 1) mlp(`mlp.experts.${expert}`);
+  }
   return parts;
+}
+
+/** Experts [from, to) of one of `count` tensor ranks. */
+export function expertsOf(experts: number, count: number, index: number): { from: number; to: number } {
+  return { from: (experts * index) / count, to: (experts * (index + 1)) / count };
 }

@@ -12,8 +12,8 @@ import {
   type Precision,
   type Value,
 } from '../autodiff/index.ts';
-import { attentionPart, mlpPart, norm, shareOf } from './layer-halves.ts';
-import { layerParts } from './layer-parts.ts';
+import { attentionPart, mlpPart, norm, shareOf, type TensorShare } from './layer-halves.ts';
+import { expertsOf, layerParts } from './layer-parts.ts';
 import { embeddingName, finalNorm, headName } from './parameter-layout.ts';
 import type { TransformerConfig } from './transformer-config.ts';
 
@@ -57,8 +57,13 @@ export const segmentInput = 'x';
 export const segmentOutputGradient = 'dy';
 
 /** Names and shapes inside a layer, of what a tensor rank has of it. */
-function segmentParts(config: TransformerConfig, kind: SegmentKind): NamedShape[] {
-  return layerParts(config).filter(({ half }) => kind === 'layer' || half === kind);
+function segmentParts(config: TransformerConfig, share: TensorShare, kind: SegmentKind): NamedShape[] {
+  const own = expertsOf(config.experts?.count ?? 0, share.count, share.index);
+  return layerParts(shareOf(config, share)).filter(
+    ({ half, expert }) =>
+      (kind === 'layer' || half === kind) &&
+      (expert === undefined || (expert >= own.from && expert < own.to)),
+  );
 }
 
 export function segmentGraph(request: SegmentRequest): SegmentGraph {
@@ -66,12 +71,14 @@ export function segmentGraph(request: SegmentRequest): SegmentGraph {
   const share = { count: tensor, index: tensorIndex };
   const graph = new GraphBuilder();
   const tape = new Tape(graph, dialect, precision);
-  const parameters = segmentParts(shareOf(config, share), kind);
+  const parameters = segmentParts(config, share, kind);
   const values = new Map(parameters.map(({ name, shape }) => [name, graph.input(name, shape)]));
   const part = (name: string): Value => values.get(name) as Value;
   const rows = sequences * time;
   const x = graph.input(segmentInput, [rows, config.width]);
-  const context = { tape, config, share, sequences, part };
+  // Of each token's loss: what a balance of experts is weighed by.
+  const weights = graph.input('weights', [rows]);
+  const context = { tape, config, share, sequences, part, weights, isTraining: true };
   let stream = x;
   if (kind !== 'mlp') stream = attentionPart(context, stream);
   if (kind !== 'attention') stream = mlpPart(context, stream);

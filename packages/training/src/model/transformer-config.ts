@@ -11,6 +11,16 @@ export type NormKind = 'rms' | 'layer';
 export type PositionKind = 'rotary' | 'learned' | 'sinusoidal' | 'alibi' | 'relative';
 export type ActivationKind = 'swiglu' | 'gelu';
 
+export interface ExpertsConfig {
+  readonly count: number;
+  /** Experts that see a token. */
+  readonly top: number;
+  /** While it learns, an expert takes at most this many times its fair share of a sequence; what is over passes by. */
+  readonly capacityFactor: number;
+  /** Factor of the load-balancing loss. */
+  readonly balance: number;
+}
+
 export interface TransformerConfig extends LlamaConfig {
   readonly norm: NormKind;
   readonly positions: PositionKind;
@@ -19,6 +29,8 @@ export interface TransformerConfig extends LlamaConfig {
   readonly hasBiases: boolean;
   /** A token sees those before it only. */
   readonly isCausal: boolean;
+  /** Each layer's MLP is so many; undefined for one. */
+  readonly experts?: ExpertsConfig;
 }
 
 export type ModelFamily = 'llama' | 'gpt';

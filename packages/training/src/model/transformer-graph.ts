@@ -50,12 +50,14 @@ export function transformerGraph(
   const parameters = new Map(layout.parameters.map(({ name, shape }) => [name, graph.input(name, shape)]));
   const parameter = (name: string): Value => parameters.get(name) as Value;
   const tokens = graph.input('tokens', [rows], 'int64');
+  const weights = graph.input('weights', [rows]);
 
   const embedded = graph.node('Gather', [parameter(embeddingName), tokens], [rows, config.width]);
+  const isTraining = kind === 'gradients';
   let stream = placed(tape, config, time, embedded, parameter);
   for (let layer = 0; layer < config.layers; layer += 1) {
     const part = (name: string): Value => parameter(layerName(layer, name));
-    const context = { tape, config, share: wholeShare, sequences, part };
+    const context = { tape, config, share: wholeShare, sequences, part, weights, isTraining };
     stream = mlpPart(context, attentionPart(context, stream));
   }
   const [weight, bias] = finalNorm(config).map(parameter) as [Value, Value | undefined];
@@ -71,7 +73,6 @@ export function transformerGraph(
     outputs.push(tape.rows(logits));
   } else {
     const targets = graph.input('targets', [rows], 'int64');
-    const weights = graph.input('weights', [rows]);
     loss = tape.apply('crossEntropy', [logits, targets, weights], {});
     outputs.push(loss);
   }
@@ -112,6 +113,6 @@ function placed(
     return tape.apply('addRows', [embedded, waves], {});
   }
   if (positions !== 'learned') return embedded;
-  const seen = tape.apply('firstRows', [parameter(positionsName)], { count: time });
+  const seen = tape.apply('sliceRows', [parameter(positionsName)], { from: 0, to: time });
   return tape.apply('addRows', [embedded, seen], {});
 }

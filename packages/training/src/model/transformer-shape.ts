@@ -1,5 +1,11 @@
 /** The sizes of a decoder, from one dial. What the user overrides is kept; what cannot work says why. */
-import { styleOf, type ModelFamily, type ModelStyle, type TransformerConfig } from './transformer-config.ts';
+import {
+  styleOf,
+  type ExpertsConfig,
+  type ModelFamily,
+  type ModelStyle,
+  type TransformerConfig,
+} from './transformer-config.ts';
 
 export interface ShapeRequest {
   readonly depth: number;
@@ -15,6 +21,7 @@ export interface ShapeRequest {
   /** What goes another way than in the family. */
   readonly style?: { readonly [Key in keyof ModelStyle]?: ModelStyle[Key] | undefined };
   readonly isTied?: boolean | undefined;
+  readonly experts?: ExpertsConfig | undefined;
 }
 
 export class ShapeError extends Error {
@@ -68,7 +75,16 @@ export function transformerShape(request: ShapeRequest): TransformerConfig {
     bosId: request.eosId ?? 0,
     eosId: request.eosId ?? 0,
     ...chosen,
+    ...(request.experts === undefined ? {} : { experts: checkExperts(request.experts) }),
   };
+}
+
+function checkExperts(experts: ExpertsConfig): ExpertsConfig {
+  if (experts.top <= experts.count) return experts;
+  throw new ShapeError(
+    `A token cannot be seen by ${experts.top} of ${experts.count} experts.`,
+    `Set train.model.experts.top to ${experts.count} or less.`,
+  );
 }
 
 function roundUp(value: number, multiple: number): number {

@@ -85,13 +85,14 @@ export function checkParallelSizes(sizes: ParallelSizes, config: TransformerConf
       `Set parallel.pipeline to ${config.layers} or less, or train.depth to ${pipeline}.`,
     );
   }
-  const common = divisors(config.heads).filter(
-    (count) => config.kvHeads % count === 0 && config.hidden % count === 0,
-  );
+  const { heads, kvHeads, hidden, experts } = config;
+  // Tensor ranks share out whole experts.
+  const shared = { heads, kvHeads, ...(experts === undefined ? { hidden } : { experts: experts.count }) };
+  const common = divisors(heads).filter((count) => Object.values(shared).every((size) => size % count === 0));
   if (!common.includes(tensor)) {
-    const wrong = (['heads', 'kvHeads', 'hidden'] as const).find((name) => config[name] % tensor !== 0);
+    const [wrong, size] = Object.entries(shared).find(([, one]) => one % tensor !== 0) ?? ['heads', heads];
     throw new ShapeError(
-      `${wrong} ${wrong === undefined ? '' : config[wrong]} does not divide among ${tensor} tensor-parallel ranks.`,
+      `${wrong} ${size} does not divide among ${tensor} tensor-parallel ranks.`,
       `Set parallel.tensor to one of ${common.join(', ')}, or ${wrong} to a multiple of ${tensor}.`,
     );
   }

@@ -4,7 +4,7 @@
  * equal part: what it keeps under ZeRO, and what it writes into a checkpoint.
  */
 import { classifierLayout, type ClassifierConfig } from '../classifier/classifier-config.ts';
-import { layerParts } from '../model/layer-parts.ts';
+import { expertsOf, layerParts } from '../model/layer-parts.ts';
 import {
   embeddingName,
   finalNorm,
@@ -29,6 +29,8 @@ export interface StageParameter {
   readonly columns: { readonly from: number; readonly to: number } | undefined;
   /** Every tensor rank has all of it, but sees only its part of the gradient. */
   readonly isSummedOverTensor: boolean;
+  /** Other tensor ranks have all of it too. */
+  readonly isRepeated: boolean;
 }
 
 export interface StageUnit {
@@ -87,6 +89,7 @@ export function stageLayout(
     layer: number | undefined,
     members: readonly Parameter[],
     splitNames: ReadonlySet<string> = new Set(),
+    expertNames: ReadonlySet<string> = new Set(),
   ): void => {
     const from = length;
     const parameters = members.map((parameter): StageParameter => {
@@ -98,6 +101,7 @@ export function stageLayout(
       const shape =
         slice === undefined ? parameter.shape : [parameter.shape[0] as number, slice.to - slice.from];
       const size = shape.reduce((product, axis) => product * axis, 1);
+      const isRepeated = tensor > 1 && slice === undefined && !expertNames.has(parameter.name);
       const placed: StageParameter = {
         global: parameter,
         name: parameter.name,
@@ -105,7 +109,8 @@ export function stageLayout(
         offset: length,
         length: size,
         columns: slice,
-        isSummedOverTensor: tensor > 1 && kind === 'layer' && slice === undefined,
+        isSummedOverTensor: isRepeated && kind === 'layer',
+        isRepeated,
       };
       length += aligned(size);
       return placed;
@@ -122,7 +127,10 @@ export function stageLayout(
   if (isFirst || (isLast && isTied)) addUnit('embedding', undefined, [whole.find(embeddingName)]);
   if (isFirst && config.positions === 'learned') addUnit('positions', undefined, [whole.find(positionsName)]);
   const { from, to } = layersOfStage(config.layers, pipelineIndex, pipeline);
-  const parts = layerParts(config);
+  const own = expertsOf(config.experts?.count ?? 0, tensor, tensorIndex);
+  const parts = layerParts(config).filter(
+    ({ expert }) => expert === undefined || (expert >= own.from && expert < own.to),
+  );
   for (let layer = from; layer < to; layer += 1) {
     const named = ({ name }: { name: string }): string => layerName(layer, name);
     const split = parts.filter(({ isSplit }) => isSplit).map(named);
@@ -131,6 +139,7 @@ export function stageLayout(
       layer,
       parts.map((part) => whole.find(named(part))),
       new Set(split),
+      new Set(parts.filter(({ expert }) => expert !== undefined).map(named)),
     );
   }
   if (isLast) {

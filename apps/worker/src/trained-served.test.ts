@@ -1,4 +1,4 @@
-/** A GPT that our trainer made is, in llama.cpp, the model that our trainer had. */
+/** What our trainer made is, in llama.cpp, the model that our trainer had. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,19 +10,23 @@ import {
   parameterLayout,
   toHuggingFaceWeights,
   transformerShape,
+  type ShapeRequest,
 } from '@gantry/training/model';
 import { trainBpe } from '@gantry/training/tokenizer';
 import { expect, it } from 'vitest';
 
 const tokenizer = trainBpe(['the cat sat on the mat. '.repeat(9)], { vocabularySize: 264 });
 
-it.each([
-  ['that shares its embedding', true],
-  ['of its own', false],
-])('a head %s gives the same probabilities (1e-3)', async (_name, isTied) => {
+const experts = { count: 4, top: 2, capacityFactor: 1, balance: 0.01 };
+
+it.each<[string, Partial<ShapeRequest>]>([
+  ['a GPT', { family: 'gpt' }],
+  ['a GPT with a head of its own', { family: 'gpt', isTied: false }],
+  ['a mixture of experts', { experts }],
+])('%s gives the same probabilities (1e-3)', async (_name, shape) => {
   const { vocabularySize, eosId } = tokenizer;
   const sizes = { depth: 2, width: 64, heads: 4, sequenceLength: 64, vocabularySize, eosId };
-  const config = transformerShape({ ...sizes, family: 'gpt', isTied });
+  const config = transformerShape({ ...sizes, ...shape });
   const layout = parameterLayout(config);
   const parameters = new Float32Array(layout.length);
   initialiseParameters(layout, 3, parameters);
