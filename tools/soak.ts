@@ -1,6 +1,6 @@
 /**
  * `npm run soak`: the long versions of what the tests do briefly. Kills of every process there is (200 rounds),
- * then random traffic against the engine (5,000 requests), random lives of clusters (10,000), mixed jobs through the
+ * then random traffic against both language-model engines (5,000 requests each), random lives of clusters (10,000), mixed jobs through the
  * real server on simulated machines (5,000), then the quickstart twice. Every figure comes with its seed. Exit code 1
  * when a promise broke or when it ended before its count. Flags: --rounds N, --worlds N (platforms side by side),
  * --requests N, --lives N, --jobs N, --seed N, --minutes N, --report FILE (docs/soak.md), --no-quickstart.
@@ -13,7 +13,12 @@ import { type RoundResult, killRounds } from '../apps/server/src/e2e/testing/kil
 import { runMixedJobs } from '../apps/server/src/e2e/testing/mixed/run-mixed-jobs.ts';
 import { createScratchDir } from '../apps/server/src/e2e/testing/scratch-dir.ts';
 import { createLlamaEngine } from '../packages/engines/src/llamacpp/llama-engine.ts';
-import { writePermutationModel } from '../packages/engines/src/testing/permutation-model.ts';
+import type { LlmEngine } from '../packages/engines/src/llm-engine.ts';
+import { createPagedEngine } from '../packages/engines/src/paged/paged-engine.ts';
+import {
+  writePermutationFolder,
+  writePermutationModel,
+} from '../packages/engines/src/testing/permutation-model.ts';
 import { runRandomTraffic } from '../packages/engines/src/testing/random-traffic.ts';
 import { runClusterLives } from '../packages/scheduling/src/soak/cluster-life.ts';
 import { soakQuickstart } from './soak/quickstart.ts';
@@ -91,10 +96,32 @@ async function soakTraffic(dir: string): Promise<readonly string[]> {
     stepTokens: 64,
     prefillTokens: 16,
   });
+  await writePermutationFolder(join(dir, 'folder'));
+  // Little memory: sequences are preempted, and both slower tiers are in use.
+  await using paged = await createPagedEngine({
+    folder: join(dir, 'folder'),
+    slots: 6,
+    threads: 1,
+    stepTokens: 64,
+    prefillTokens: 16,
+    contextTokens: 128,
+    kvBytes: 400_000,
+    spillMemoryBytes: 50_000,
+    spillDiskBytes: 500_000,
+    spillFolder: dir,
+  });
+  return [
+    ...(await trafficOf('llama.cpp', engine, requests)),
+    ...(await trafficOf('paged', paged, requests)),
+  ];
+}
+
+async function trafficOf(name: string, engine: LlmEngine, requests: number): Promise<readonly string[]> {
   const result = await runRandomTraffic(engine, { requests, seed, concurrency: 9 });
   const { completed, cancelled, tokens, wrong } = result;
+  const { preemptions = 0 } = engine.stats();
   say(
-    `traffic: ${completed} completed, ${cancelled} cancelled, ${tokens} tokens, seed ${seed}, ${wrong.length} wrong`,
+    `traffic, ${name}: ${completed} completed, ${cancelled} cancelled, ${tokens} tokens, ${preemptions} preemptions, seed ${seed}, ${wrong.length} wrong`,
   );
   for (const line of wrong.slice(0, 20)) say(line);
   return wrong;

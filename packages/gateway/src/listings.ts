@@ -1,4 +1,5 @@
 /** What the gateway answers from its own memory: which models a key may use, and whether one could answer now. */
+import { splitModel } from './adapter-model.ts';
 import type { RouteTable } from './route-table.ts';
 import type { Route } from './route.ts';
 import type { Problem } from './problem.ts';
@@ -8,13 +9,20 @@ export type Listing = { readonly json: unknown } | { readonly problem: Problem }
 
 /** `GET /v1/models` and `/v1/models/{name}`; undefined for any other path. */
 export function listModels(table: RouteTable, tenantId: string, path: string): Listing | undefined {
-  if (path === '/v1/models') return { json: { object: 'list', data: table.list(tenantId).map(toModel) } };
+  if (path === '/v1/models')
+    return {
+      json: {
+        object: 'list',
+        data: table.list(tenantId).flatMap((route) => namesOf(route).map((name) => toModel(route, name))),
+      },
+    };
   const name = /^\/v1\/models\/(.+)$/.exec(path)?.[1];
   if (name === undefined) return undefined;
-  const live = table.lookup(tenantId, decodeSegment(name));
-  return live === undefined
+  const asked = decodeSegment(name);
+  const route = table.lookup(tenantId, splitModel(asked).name)?.route;
+  return route === undefined || !namesOf(route).includes(asked)
     ? { problem: { code: 'model_not_found', param: 'model' } }
-    : { json: toModel(live.route) };
+    : { json: toModel(route, asked) };
 }
 
 /** The Open Inference Protocol's words on the server itself. They tell nothing of tenants and need no key. */
@@ -52,9 +60,15 @@ export function modelReadiness(
     : { problem: { code: 'no_ready_replica', retryAfterMs: 1_000 } };
 }
 
-function toModel(route: Route): Record<string, unknown> {
+/** The endpoint's, and one for each adapter. */
+const namesOf = ({ endpointName, adapters = [] }: Route): readonly string[] => [
+  endpointName,
+  ...adapters.map((adapter) => `${endpointName}:${adapter}`),
+];
+
+function toModel(route: Route, id: string): Record<string, unknown> {
   return {
-    id: route.endpointName,
+    id,
     object: 'model',
     created: route.createdAtSeconds ?? 0,
     owned_by: 'gantry',

@@ -38,6 +38,8 @@ export interface EndpointRoute {
   readonly revisions: readonly EndpointRouteRevision[];
   readonly limits?: RequestLimits;
   readonly cacheMs?: number;
+  /** Names of the model's LoRA adapters. */
+  readonly adapters?: readonly string[];
   /** Requests that every replica computes at once. */
   readonly slots: number;
   /** A request that finds no replica waits for one; false: it was stopped on purpose. */
@@ -122,6 +124,7 @@ const whatIsAllowed = (endpoint: Row, spec: EndpointSpecRecord) => ({
   endpointId: endpoint.id,
   endpointName: endpoint.name,
   createdAtSeconds: Math.floor(Date.parse(endpoint.createdAt) / 1_000),
+  ...(spec.adapters === undefined ? {} : { adapters: spec.adapters.map(({ name }) => name) }),
   ...(spec.limits === undefined ? {} : { limits: spec.limits }),
   ...(spec.fallback === undefined ? {} : { fallback: spec.fallback }),
   ...(spec.hedging === undefined ? {} : { hedging: spec.hedging }),
