@@ -2,4 +2,5 @@ export { type AllReduceAlgorithm, type Part } from './collectives.ts';
 export { joinWorld, type GroupOptions, type ProcessGroup, type World } from './process-group.ts';
 export { startHeartbeat } from './heartbeat.ts';
 export { RankLostError } from './rank-lost-error.ts';
+export { createThreadMeeting, markGone, type ThreadMeeting } from './thread-meeting.ts';
 export type { Transport } from './transport.ts';

@@ -4,8 +4,11 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import { Arena } from '../memory/index.ts';
 import { Timeline } from '../profile/index.ts';
 import { decodeHeader, encodeHeader, frameHeaderBytes } from './frame.ts';
-import { Link, type AbortNotice, type LinkEvents } from './link.ts';
+import { Link } from './link.ts';
+import type { AbortNotice, LinkEvents, PeerLink } from './peer-link.ts';
 import { ranksMissing, type RankLostError } from './rank-lost-error.ts';
+import { ThreadLink } from './thread-link.ts';
+import { meet, type ThreadMeeting } from './thread-meeting.ts';
 import {
   connectUntil,
   exchangeAddresses,
@@ -33,23 +36,31 @@ export class Mesh implements AsyncDisposable {
   readonly worldSize: number;
   readonly timeline = new Timeline();
   /** What arrives lies here. */
-  readonly arena = new Arena();
-  readonly #links = new Map<number, Link>();
+  readonly arena: Arena;
+  readonly #links = new Map<number, PeerLink>();
   readonly #entered = new Map<number, number>();
   readonly #answers = new Map<string, number>();
 
-  private constructor({ rank, worldSize }: MeshOptions) {
+  private constructor({ rank, worldSize, transport }: MeshOptions) {
     this.rank = rank;
     this.worldSize = worldSize;
+    const meeting = transport.kind === 'threads' ? transport.meeting : undefined;
+    this.arena = new Arena(
+      meeting && { memory: meeting.memory, at: rank * meeting.regionBytes, bytes: meeting.regionBytes },
+    );
   }
 
   static async join(options: MeshOptions): Promise<Mesh> {
     const mesh = new Mesh(options);
-    if (options.worldSize > 1) await mesh.#connect(options);
+    const { transport, worldSize, joinTimeoutMs = 60_000 } = options;
+    if (worldSize === 1) return mesh;
+    const deadlineMs = Date.now() + joinTimeoutMs;
+    if (transport.kind === 'threads') await mesh.#meet(transport.meeting, deadlineMs);
+    else await mesh.#connect(transport, deadlineMs);
     return mesh;
   }
 
-  link(rank: number): Link {
+  link(rank: number): PeerLink {
     const link = this.#links.get(rank);
     if (link === undefined) throw new RangeError(`rank ${this.rank} has no link to rank ${rank}`);
     return link;
@@ -95,9 +106,17 @@ export class Mesh implements AsyncDisposable {
     await Promise.all([...this.#links.values()].map((link) => link.close()));
   }
 
-  async #connect(options: MeshOptions): Promise<void> {
-    const { rank, worldSize, transport } = options;
-    const deadlineMs = Date.now() + (options.joinTimeoutMs ?? 60_000);
+  async #meet(meeting: ThreadMeeting, deadlineMs: number): Promise<void> {
+    const absent = await meet(meeting, this.rank, deadlineMs);
+    if (absent.length > 0) throw ranksMissing(absent, ['never', 'never'], 'came to the rendezvous.');
+    for (let of = 0; of < this.worldSize; of += 1) {
+      if (of === this.rank) continue;
+      this.#links.set(of, new ThreadLink(this.rank, of, meeting, this.#events(), this.arena));
+    }
+  }
+
+  async #connect(transport: Exclude<Transport, { kind: 'threads' }>, deadlineMs: number): Promise<void> {
+    const { rank, worldSize } = this;
     const token = transport.kind === 'tcp' ? transport.token : '';
     const guests = new Guests(worldSize - 1, token);
     const path = transport.kind === 'unix' ? unixPath(transport.directory, rank) : undefined;
@@ -149,7 +168,12 @@ export class Mesh implements AsyncDisposable {
   }
 
   #addLink(peer: number, incoming: Incoming, outgoing: Socket): void {
-    const events: LinkEvents = {
+    const sockets = { incoming: incoming.socket, outgoing };
+    this.#links.set(peer, new Link(peer, sockets, incoming.attach, this.#events(), this.arena));
+  }
+
+  #events(): LinkEvents {
+    return {
       // What one link learns the others pass on: every rank hears the true cause.
       onLost: (error) => {
         const notice = { rank: error.rank, exitCode: error.exitCode, message: error.message };
@@ -160,8 +184,6 @@ export class Mesh implements AsyncDisposable {
       entered: (channel) => this.#entered.get(channel) ?? 0,
       onAnswer: (from, channel, entered) => this.#answers.set(`${channel} ${from}`, entered),
     };
-    const sockets = { incoming: incoming.socket, outgoing };
-    this.#links.set(peer, new Link(peer, sockets, incoming.attach, events, this.arena));
   }
 }
 

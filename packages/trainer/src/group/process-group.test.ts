@@ -7,6 +7,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { allReduceAlgorithms, evenParts, type AllReduceAlgorithm } from './collectives.ts';
 import { joinWorld, type ProcessGroup, type World } from './process-group.ts';
+import { createThreadMeeting, markGone } from './thread-meeting.ts';
 import { RankLostError } from './rank-lost-error.ts';
 import type { Transport } from './transport.ts';
 
@@ -16,10 +17,17 @@ beforeEach(async () => {
 });
 afterEach(() => rm(directory, { recursive: true, force: true }));
 
+const kinds = ['unix', 'threads'] as const;
+/** Threads of one process share memory; that they are one thread here changes nothing for their links. */
+function transportOf(kind: (typeof kinds)[number], worldSize: number): Transport {
+  if (kind === 'unix') return { kind, directory };
+  return { kind, meeting: createThreadMeeting(worldSize, 16 * 1024 * 1024) };
+}
+
 async function joinAll(
   worldSize: number,
   timeoutMs = 30_000,
-  transport: Transport = { kind: 'unix', directory },
+  transport: Transport = transportOf('unix', worldSize),
 ): Promise<World[]> {
   return Promise.all(
     Array.from({ length: worldSize }, (_, rank) => joinWorld({ rank, worldSize, transport, timeoutMs })),
@@ -99,7 +107,7 @@ const calls: Readonly<Record<string, Call>> = {
   },
 };
 
-describe('collectives', () => {
+describe.each(kinds)('collectives over %s', (kind) => {
   it('give the right values on every rank: any algorithm, size, number of ranks, order of calls and delay', async () => {
     await fc.assert(
       fc.asyncProperty(
@@ -110,7 +118,7 @@ describe('collectives', () => {
         }),
         fc.integer(),
         async (worldSize, sequence, seed) => {
-          const worlds = await joinAll(worldSize);
+          const worlds = await joinAll(worldSize, 30_000, transportOf(kind, worldSize));
           await Promise.all(
             worlds.map(async (world, rank) => {
               const random = createRandom(seed + rank);
@@ -128,7 +136,7 @@ describe('collectives', () => {
   });
 
   it('are the same bits on every rank where rounding depends on the order', async () => {
-    const worlds = await joinAll(4);
+    const worlds = await joinAll(4, 30_000, transportOf(kind, 4));
     for (const algorithm of Object.keys(allReduceAlgorithms) as AllReduceAlgorithm[]) {
       const all = await Promise.all(
         worlds.map(async (world, rank) => {
@@ -146,7 +154,7 @@ describe('collectives', () => {
   });
 
   it('of subgroups share the links without mixing, and messages larger than a piece arrive whole', async () => {
-    const worlds = await joinAll(4);
+    const worlds = await joinAll(4, 30_000, transportOf(kind, 4));
     const length = 700_001;
     await Promise.all(
       worlds.map(async (world, rank) => {
@@ -169,7 +177,7 @@ describe('collectives', () => {
   });
 
   it('send 2(n−1)/n of the elements a rank in a ring', async () => {
-    const worlds = await joinAll(3);
+    const worlds = await joinAll(3, 30_000, transportOf(kind, 3));
     await Promise.all(
       worlds.map((world) => world.allReduceSum(new Float32Array(3000), { algorithm: 'ring' })),
     );
@@ -216,10 +224,13 @@ describe('ranks over TCP', () => {
   });
 });
 
-describe('a missing rank', () => {
+describe.each(kinds)('a missing rank, over %s', (kind) => {
+  const join = (worldSize: number, timeoutMs = 30_000): Promise<World[]> =>
+    joinAll(worldSize, timeoutMs, transportOf(kind, worldSize));
+
   it('is named by every other rank when it stays silent, whatever the algorithm', async () => {
     for (const algorithm of Object.keys(allReduceAlgorithms) as AllReduceAlgorithm[]) {
-      const worlds = await joinAll(4, 300);
+      const worlds = await join(4, 300);
       const outcomes = await Promise.allSettled(
         worlds
           .filter(({ index }) => index !== 2)
@@ -236,7 +247,7 @@ describe('a missing rank', () => {
   });
 
   it('beside another is named with it', async () => {
-    const worlds = await joinAll(4, 300);
+    const worlds = await join(4, 300);
     const [first, , , last] = worlds as [World, World, World, World];
     for (const outcome of await Promise.allSettled(
       [first, last].map((world) => world.allReduceSum(new Float32Array(64))),
@@ -246,7 +257,7 @@ describe('a missing rank', () => {
   });
 
   it('that gives a reason makes the others leave with its code', async () => {
-    const worlds = await joinAll(3);
+    const worlds = await join(3);
     const [first, teller, last] = worlds as [World, World, World];
     const waiting = [first, last].map((world) => world.allReduceSum(new Float32Array(8)));
     await teller.abort(64, 'The data is empty.');
@@ -260,7 +271,7 @@ describe('a missing rank', () => {
   });
 
   it('that leaves ends the wait of those who still sum', async () => {
-    const worlds = await joinAll(3);
+    const worlds = await join(3);
     const [first, leaver] = worlds as [World, World, World];
     const waiting = first.allReduceSum(new Float32Array(8));
     await leaver[Symbol.asyncDispose]();
@@ -269,13 +280,15 @@ describe('a missing rank', () => {
   });
 
   it('that never comes to the rendezvous is named', async () => {
-    const transport: Transport = { kind: 'unix', directory };
+    const transport = transportOf(kind, 2);
     await expect(joinWorld({ rank: 0, worldSize: 2, transport, joinTimeoutMs: 50 })).rejects.toMatchObject({
       rank: 1,
       message: 'Rank 1 never came to the rendezvous.',
     });
   });
+});
 
+describe('a rank', () => {
   it('is not replaced by a stranger who speaks no frames', async () => {
     const transport: Transport = { kind: 'unix', directory };
     const waiting = joinWorld({ rank: 0, worldSize: 2, transport, joinTimeoutMs: 1500 });
@@ -286,5 +299,31 @@ describe('a missing rank', () => {
       stranger.once('error', () => resolve());
     });
     await expect(waiting).rejects.toMatchObject({ rank: 1 });
+  });
+  it('whose thread ends is named by those who wait for it', async () => {
+    const meeting = createThreadMeeting(3, 1024 * 1024);
+    const worlds = await joinAll(3, 30_000, { kind: 'threads', meeting });
+    const waiting = worlds.slice(1).map((world) => world.allReduceSum(new Float32Array(64)));
+    markGone(meeting, 0);
+    for (const outcome of await Promise.allSettled(waiting))
+      expect(outcome).toMatchObject({ reason: { rank: 0, message: 'Rank 0 is gone: its thread ended.' } });
+    await leave(worlds);
+  });
+
+  it('sends from its region without a copy and may change it afterwards', async () => {
+    const meeting = createThreadMeeting(2, 16 * 1024 * 1024);
+    const worlds = await joinAll(2, 30_000, { kind: 'threads', meeting });
+    const [one, other] = worlds as [World, World];
+    const values = one.arena.floats(1_000_000);
+    for (let round = 0; round < 5; round += 1) {
+      const before = one.arena.statistics().peakBytes;
+      values.fill(round + 1);
+      const into = other.arena.floats(values.length).fill(10);
+      await Promise.all([one.allReduceSum(values), other.allReduceSum(into)]);
+      expect([values[0], into.at(-1)]).toEqual([round + 11, round + 11]);
+      expect(one.arena.statistics().peakBytes).toBe(before);
+      other.arena.release(into);
+    }
+    await leave(worlds);
   });
 });

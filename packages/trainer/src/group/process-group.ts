@@ -132,7 +132,7 @@ class MeshGroup implements ProcessGroup {
   }
 
   async send(to: number, values: Float32Array): Promise<void> {
-    await this.#wire(this.#timeoutMs).send(to, values);
+    await this.#wire(this.#timeoutMs, true).send(to, values);
   }
 
   async receive(from: number, into: Float32Array): Promise<void> {
@@ -155,7 +155,8 @@ class MeshGroup implements ProcessGroup {
     return this.#wire(timeoutMs);
   }
 
-  #wire(timeoutMs: number): Wire {
+  /** `isKept`: what is sent does not wait for the other, so two may send to each other first. */
+  #wire(timeoutMs: number, isKept = false): Wire {
     const linkTo = (place: number) => this.#mesh.link(this.#members[place] as number);
     return {
       index: this.index,
@@ -165,7 +166,7 @@ class MeshGroup implements ProcessGroup {
         this.#sent[to] = number + 1;
         this.sentElements += values.length;
         const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-        return linkTo(to).send('data', this.#channel, number, bytes);
+        return linkTo(to).send('data', this.#channel, number, bytes, isKept);
       },
       receive: async (from, length) => {
         const link = linkTo(from);

@@ -5,12 +5,15 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Arena } from '../memory/index.ts';
+import type { ThreadMeeting } from './thread-meeting.ts';
 
 export type Transport =
   /** Short, for socket paths end at 107 bytes. */
   | { readonly kind: 'unix'; readonly directory: string }
   /** `port` is rank 0's; every other port is chosen by the system. Whoever lacks the token is turned away. */
-  | { readonly kind: 'tcp'; readonly host: string; readonly port: number; readonly token: string };
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number; readonly token: string }
+  /** All ranks are threads of one process. */
+  | { readonly kind: 'threads'; readonly meeting: ThreadMeeting };
 
 export type Address = { readonly path: string } | { readonly host: string; readonly port: number };
 

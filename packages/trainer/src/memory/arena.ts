@@ -26,6 +26,13 @@ interface Run {
   bytes: number;
 }
 
+/** A part of a memory that others use too: it does not grow. */
+export interface ArenaRegion {
+  readonly memory: WasmMemory;
+  readonly at: number;
+  readonly bytes: number;
+}
+
 export class Arena {
   readonly #memory: WasmMemory;
   readonly #kernels: Kernels;
@@ -34,15 +41,24 @@ export class Arena {
   /** By address. */
   #free: Run[] = [];
   readonly #used = new Map<number, number>();
-  #reservedBytes = wasmPageBytes;
+  #reservedBytes: number;
+  readonly #isFixed: boolean;
   #allocatedBytes = 0;
   #peakBytes = 0;
 
-  constructor() {
-    this.#memory = new webAssembly.Memory({ initial: 1, maximum: wasmPageLimit, shared: true });
+  constructor(region?: ArenaRegion) {
+    this.#memory =
+      region?.memory ?? new webAssembly.Memory({ initial: 1, maximum: wasmPageLimit, shared: true });
     this.#known.add(this.#memory.buffer);
     this.#kernels = createKernels(this.#memory);
-    this.#free.push({ at: 0, bytes: wasmPageBytes });
+    this.#isFixed = region !== undefined;
+    this.#reservedBytes = region?.bytes ?? wasmPageBytes;
+    this.#free.push({ at: region?.at ?? 0, bytes: this.#reservedBytes });
+  }
+
+  /** Where in the memory it lies; undefined when it lies elsewhere. */
+  addressOf({ buffer, byteOffset }: Uint8Array): number | undefined {
+    return this.#known.has(buffer) ? byteOffset : undefined;
   }
 
   /** Zeros. */
@@ -143,6 +159,7 @@ export class Arena {
   }
 
   #grow(bytes: number): boolean {
+    if (this.#isFixed) return false;
     const wanted = Math.ceil(Math.max(bytes, growBytes) / wasmPageBytes);
     const before = this.#reservedBytes;
     const room = wasmPageLimit - before / wasmPageBytes;
