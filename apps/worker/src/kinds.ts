@@ -2,7 +2,7 @@
 type Environment = Readonly<Record<string, string | undefined>>;
 type Start = (env: Environment, signal: AbortSignal) => Promise<number>;
 
-export type WorkerKind = 'train' | 'engine';
+export type WorkerKind = 'train' | 'engine' | 'calibrate';
 
 export const kinds: Readonly<Record<WorkerKind, Start>> = {
   train: async (env, signal) => {
@@ -12,5 +12,9 @@ export const kinds: Readonly<Record<WorkerKind, Start>> = {
   engine: async (env, signal) => {
     const { runEngine } = await import('./run-engine.ts');
     return runEngine(env, signal);
+  },
+  calibrate: async (env) => {
+    const { runCalibration } = await import('@gantry/engines/calibration');
+    return runCalibration(env);
   },
 };

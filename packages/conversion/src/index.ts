@@ -19,4 +19,16 @@ export {
   type QuantisedTensor,
   type QuantisedType,
 } from './quantise/quantise-gguf.ts';
-export { quantiseOnnx, type QuantisedLayer, type QuantisedOnnx } from './quantise/quantise-onnx.ts';
+export {
+  calibrationMethods,
+  RangeObserver,
+  type ActivationRange,
+  type CalibrationMethod,
+} from './quantise/onnx/activation-range.ts';
+export type { QuantisedLayer, QuantisedOnnx } from './quantise/onnx/rewrite-layers.ts';
+export { onnxWeightTypes, quantiseOnnx, type OnnxWeightType } from './quantise/quantise-onnx.ts';
+export {
+  calibrationModel,
+  quantiseOnnxStatic,
+  type ActivationType,
+} from './quantise/quantise-onnx-static.ts';

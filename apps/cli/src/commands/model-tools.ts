@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
+import { type CalibrationMethod, calibrationMethods } from '@gantry/conversion';
 import { formatBytes } from '@gantry/kit';
 import { CliError } from '../cli-error.ts';
 import { countOption, example, group, numberOption } from '../command-group.ts';
@@ -51,21 +52,28 @@ export function modelToolCommands(program: Command): void {
       .command('quantize <from> <to>')
       .description('A GGUF or ONNX file with smaller weights, and what that cost each tensor')
       .addOption(new Option('--type <TYPE>', 'of the matrices').choices(smallerTypes).default('Q8_0'))
+      .option('--calibrate <FILE>', 'samples as rows (.jsonl), for int8-static and int16-activations')
+      .addOption(
+        new Option('--method <METHOD>', 'how ranges follow from samples')
+          .choices(calibrationMethods)
+          .default('entropy'),
+      )
       .option('--import <NAME>', 'register the result under that name'),
     'gantry model quantize llama.gguf llama-q8.gguf --type Q8_0 --import llama',
     'gantry model quantize scorer.onnx scorer-int8.onnx --type int8',
-  ).action(
-    async (from: string, to: string, options: { type: SmallerType; import?: string }, command: Command) => {
-      const made = await quantiseModel(from, to, options.type);
-      await importAs(command, options.import, to, { from, tool: `quantize ${options.type}` });
-      showOne(
-        command,
-        made,
-        () =>
-          `  ✓ ${to}   ${formatBytes(made.bytesBefore)} → ${formatBytes(made.bytesAfter)}${worstOf(made)}${importedLine(options.import)}\n  check it: gantry model evaluate ENDPOINT --against ENDPOINT --data held-out.txt`,
-      );
-    },
-  );
+    'gantry model quantize scorer.onnx small.onnx --type int8-static --calibrate rows.jsonl',
+  ).action(async (from: string, to: string, options: QuantizeOptions, command: Command) => {
+    const { calibrate: data, method } = options;
+    const calibration = data === undefined ? undefined : { data, method };
+    const made = await quantiseModel(from, to, options.type, calibration);
+    await importAs(command, options.import, to, { from, tool: `quantize ${options.type}` });
+    showOne(
+      command,
+      made,
+      () =>
+        `  ✓ ${to}   ${formatBytes(made.bytesBefore)} → ${formatBytes(made.bytesAfter)}${worstOf(made)}${importedLine(options.import)}\n  check it: gantry model evaluate ENDPOINT --against ENDPOINT --data held-out.txt`,
+    );
+  });
 
   example(
     model
@@ -121,6 +129,13 @@ export function modelToolCommands(program: Command): void {
     showOne(command, report, () => describeLoad(report));
     if (Object.keys(report.failures).length > 0) process.exitCode = exitCodes.refused;
   });
+}
+
+interface QuantizeOptions {
+  readonly type: SmallerType;
+  readonly calibrate?: string;
+  readonly method: CalibrationMethod;
+  readonly import?: string;
 }
 
 /** With what it was made from: the platform finds the version by the digest of its file. */

@@ -1,10 +1,21 @@
 /** A GGUF or ONNX file with smaller weights. */
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
-import { quantiseGguf, quantiseOnnx } from '@gantry/conversion';
+import {
+  type CalibrationMethod,
+  onnxWeightTypes,
+  type OnnxWeightType,
+  type QuantisedOnnx,
+  quantiseGguf,
+  quantiseOnnx,
+  quantiseOnnxStatic,
+} from '@gantry/conversion';
 import { CliError } from '../cli-error.ts';
+import { calibrateModel } from './calibrate-model.ts';
 
-export const smallerTypes = ['F16', 'Q8_0', 'Q6_K', 'Q5_K', 'Q4_K', 'Q4_0', 'int8'] as const;
+const ggufTypes = ['F16', 'Q8_0', 'Q6_K', 'Q5_K', 'Q4_K', 'Q4_0'] as const;
+const calibratedTypes = ['int8-static', 'int16-activations'] as const;
+export const smallerTypes = [...ggufTypes, ...onnxWeightTypes, ...calibratedTypes] as const;
 export type SmallerType = (typeof smallerTypes)[number];
 
 export interface SmallerModel {
@@ -17,25 +28,57 @@ export interface SmallerModel {
   readonly tensors: readonly { readonly name: string; readonly relativeError: number }[];
 }
 
-export async function quantiseModel(from: string, to: string, type: SmallerType): Promise<SmallerModel> {
+export interface Calibration {
+  readonly data: string;
+  readonly method: CalibrationMethod;
+}
+
+const isOneOf = <T extends string>(all: readonly T[], type: string): type is T =>
+  (all as readonly string[]).includes(type);
+
+export async function quantiseModel(
+  from: string,
+  to: string,
+  type: SmallerType,
+  calibration?: Calibration,
+): Promise<SmallerModel> {
   if (!existsSync(from)) throw new CliError('not_found', `there is no file ${from}`);
-  const isOnnx = from.endsWith('.onnx');
-  if (isOnnx !== (type === 'int8'))
+  if (from.endsWith('.onnx') === isOneOf(ggufTypes, type))
     throw new CliError('bad_request', `${from} does not take the type ${type}`, {
-      hint: 'ONNX files take int8; GGUF files take F16, Q8_0, Q6_K, Q5_K, Q4_K or Q4_0',
+      hint: `ONNX files take ${[...onnxWeightTypes, ...calibratedTypes].join(', ')}; GGUF files ${ggufTypes.join(', ')}`,
     });
+  if (isOneOf(calibratedTypes, type) !== (calibration !== undefined))
+    throw new CliError(
+      'bad_request',
+      calibration === undefined ? `${type} needs samples` : `${type} needs no samples`,
+      { hint: `--calibrate rows.jsonl goes with ${calibratedTypes.join(' and ')}` },
+    );
   const bytes = await readFile(from);
-  const made = type === 'int8' ? toInt8(bytes) : quantiseGguf(bytes, type);
-  await writeFile(to, made.file);
-  const { tensors, bytesBefore, bytesAfter } = made;
+  const { file, tensors, bytesBefore, bytesAfter } = isOneOf(ggufTypes, type)
+    ? quantiseGguf(bytes, type)
+    : withTensors(await quantised(from, bytes, type, calibration));
+  await writeFile(to, file);
   return { from, to, type, bytesBefore, bytesAfter, tensors };
 }
 
-function toInt8(bytes: Uint8Array) {
-  const { layers, ...rest } = quantiseOnnx(bytes);
+async function quantised(
+  from: string,
+  bytes: Uint8Array,
+  type: OnnxWeightType | (typeof calibratedTypes)[number],
+  calibration: Calibration | undefined,
+): Promise<QuantisedOnnx> {
+  if (!isOneOf(calibratedTypes, type)) return quantiseOnnx(bytes, type);
+  const ranges =
+    calibration === undefined
+      ? new Map<string, never>()
+      : await calibrateModel(from, calibration.data, calibration.method);
+  return quantiseOnnxStatic(bytes, ranges, type === 'int8-static' ? 'uint8' : 'uint16');
+}
+
+function withTensors({ layers, ...rest }: QuantisedOnnx) {
   if (layers.length === 0)
-    throw new CliError('bad_request', 'no layer of this model gains from integers', {
-      hint: 'only MatMul and Gemm with weights of 4,096 values or more are made integers',
+    throw new CliError('bad_request', 'no layer of this model gains from smaller numbers', {
+      hint: 'only MatMul and Gemm with weights of 4,096 values or more are made smaller',
     });
   return { ...rest, tensors: layers };
 }

@@ -1,150 +1,161 @@
 /**
- * An ONNX model whose dense layers multiply 8-bit integers: weights once, by column, activations at run time by the
- * range that each call has (ONNX Runtime's "dynamic" scheme: DynamicQuantizeLinear + MatMulInteger, u8 × s8, which
- * is the fastest pair of types on processors with VNNI). No calibration data is needed.
+ * ONNX models with small dense layers that need no calibration data. `int8` multiplies 8-bit integers: weights once,
+ * by column, activations at run time by the range that each call has (ONNX Runtime's "dynamic" scheme:
+ * DynamicQuantizeLinear + MatMulInteger, u8 × s8, which is the fastest pair of types on processors with VNNI). The
+ * others make the weights small and leave the arithmetic in floats.
  */
-import { FormatError } from '@gantry/formats';
-import {
-  editOnnxGraph,
-  readOnnxGraph,
-  type GraphNode,
-  type NewTensor,
-  type OnnxNode,
-} from '@gantry/formats/onnx';
+import { type DenseLayer, makeNode, withBias } from './onnx/dense-layers.ts';
+import { int8Columns, RelativeError } from './onnx/int8-columns.ts';
+import { type LayerScheme, type QuantisedOnnx, rewriteLayers } from './onnx/rewrite-layers.ts';
 
-export interface QuantisedLayer {
-  /** The weight's name. */
-  readonly name: string;
-  /** Root of the mean squared error, relative to the weights' own root mean square. */
-  readonly relativeError: number;
+export const onnxWeightTypes = ['int8', 'int8-weights', 'int4-weights', 'fp16-weights'] as const;
+export type OnnxWeightType = (typeof onnxWeightTypes)[number];
+
+export function quantiseOnnx(file: Uint8Array, type: OnnxWeightType = 'int8'): QuantisedOnnx {
+  return rewriteLayers(file, schemes[type]);
 }
 
-export interface QuantisedOnnx {
-  readonly file: Uint8Array;
-  readonly layers: readonly QuantisedLayer[];
-  readonly bytesBefore: number;
-  readonly bytesAfter: number;
-}
-
-/** Below this a layer is no faster in integers. */
-const smallestWeight = 4_096;
-const leastOpset = 11;
 /** onnx.TensorProto.FLOAT, for Cast. */
 const floatType = 1;
 
-export function quantiseOnnx(file: Uint8Array): QuantisedOnnx {
-  const { opset, nodes, tensors } = readOnnxGraph(file);
-  if (opset < leastOpset)
-    throw new FormatError(
-      'format_unsupported',
-      `The model is of operator set ${opset}; integer layers need ${leastOpset}.`,
-      'Export it again with a newer opset.',
-    );
-  const weights = new Map(tensors.map((tensor) => [tensor.name, tensor]));
-  const layers: QuantisedLayer[] = [];
-  const newTensors: NewTensor[] = [];
-  const written: (GraphNode | OnnxNode)[] = [];
-  const quantisedInputs = new Map<string, string>();
-  const done = new Map<string, QuantisedWeight>();
+const dynamicInt8: LayerScheme = {
+  leastOpset: 11,
+  makeWeight: ({ key, weight }) => {
+    const { values, scales, relativeError } = int8Columns(weight);
+    return {
+      relativeError,
+      tensors: [
+        { name: `${key}:int8`, shape: [weight.rows, weight.columns], data: values },
+        { name: `${key}:scale`, shape: [weight.columns], data: scales },
+      ],
+    };
+  },
+  prepareInput: (input) => ({
+    tensors: [],
+    nodes: [makeNode('DynamicQuantizeLinear', [input], [`${input}:u8`, `${input}:scale`, `${input}:zero`])],
+  }),
+  toNodes: (layer) =>
+    withBias(layer, (product) => {
+      const { input, output, key } = layer;
+      return [
+        makeNode('MatMulInteger', [`${input}:u8`, `${key}:int8`, `${input}:zero`], [`${output}:int32`]),
+        makeNode('Cast', [`${output}:int32`], [`${output}:float`], { to: { int: floatType } }),
+        makeNode('Mul', [`${input}:scale`, `${key}:scale`], [`${output}:scale`]),
+        makeNode('Mul', [`${output}:float`, `${output}:scale`], [product]),
+      ];
+    }),
+};
 
-  for (const node of nodes) {
-    const [input = '', weightName = ''] = node.inputs;
-    const weight = weights.get(weightName);
-    if (!isDense(node) || weight?.values === undefined || weight.shape.length !== 2) {
-      written.push(node);
-      continue;
-    }
-    if (weight.values.length < smallestWeight) {
-      written.push(node);
-      continue;
-    }
-    const isTransposed = node.operator === 'Gemm' && node.numbers['transB'] === 1;
-    const key = `${weightName}${isTransposed ? ':t' : ''}`;
-    let small = done.get(key);
-    if (small === undefined) {
-      small = quantiseColumns(weight.values, weight.shape as readonly [number, number], isTransposed);
-      done.set(key, small);
-      layers.push({ name: weightName, relativeError: small.relativeError });
-      newTensors.push(
-        { name: `${key}:int8`, shape: small.shape, data: small.values },
-        { name: `${key}:scale`, shape: [small.shape[1]], data: small.scales },
-      );
-    }
-    if (!quantisedInputs.has(input)) {
-      quantisedInputs.set(input, input);
-      written.push(
-        make('DynamicQuantizeLinear', [input], [`${input}:u8`, `${input}:scale`, `${input}:zero`]),
-      );
-    }
-    written.push(...integerLayer(node, input, key));
-  }
-  const stillUsed = new Set(written.flatMap(({ inputs }) => inputs));
-  const removedTensors = new Set(layers.map(({ name }) => name).filter((name) => !stillUsed.has(name)));
-  const made = editOnnxGraph(file, { nodes: written, removedTensors, newTensors });
-  return { file: made, layers, bytesBefore: file.byteLength, bytesAfter: made.byteLength };
+/** Read back to floats by a node before each product. */
+const storedInt8: LayerScheme = {
+  leastOpset: 13,
+  makeWeight: (layer) => {
+    const { tensors, relativeError } = dynamicInt8.makeWeight(layer);
+    const zeros = new Int8Array(layer.weight.columns);
+    return {
+      relativeError,
+      tensors: [...tensors, { name: `${layer.key}:zero`, shape: [zeros.length], data: zeros }],
+    };
+  },
+  toNodes: (layer) =>
+    restoredLayer(layer, [
+      makeNode(
+        'DequantizeLinear',
+        [`${layer.key}:int8`, `${layer.key}:scale`, `${layer.key}:zero`],
+        [`${layer.output}:weight`],
+        { axis: { int: 1 } },
+      ),
+    ]),
+};
+
+const storedHalves: LayerScheme = {
+  leastOpset: 11,
+  makeWeight: ({ key, weight: { rows, columns, at } }) => {
+    const halves = new Float16Array(rows * columns);
+    const error = new RelativeError();
+    for (let row = 0; row < rows; row++)
+      for (let column = 0; column < columns; column++) {
+        // Beyond the largest half lies infinity: kept within.
+        const value = Math.max(-65_504, Math.min(65_504, at(row, column)));
+        halves[row * columns + column] = value;
+        error.add(at(row, column), halves[row * columns + column] as number);
+      }
+    const tensors = [{ name: `${key}:half`, shape: [rows, columns], data: halves }];
+    return { tensors, relativeError: error.value };
+  },
+  toNodes: (layer) =>
+    restoredLayer(layer, [
+      makeNode('Cast', [`${layer.key}:half`], [`${layer.output}:weight`], { to: { int: floatType } }),
+    ]),
+};
+
+function restoredLayer(layer: DenseLayer, restore: ReturnType<typeof makeNode>[]) {
+  return withBias(layer, (product) => [
+    ...restore,
+    makeNode('MatMul', [layer.input, `${layer.output}:weight`], [product]),
+  ]);
 }
 
-/** A MatMul, or a Gemm that is one with a bias. */
-function isDense({ operator, domain, numbers }: GraphNode): boolean {
-  if (domain !== '' && domain !== 'ai.onnx') return false;
-  if (operator === 'MatMul') return true;
-  const { alpha = 1, beta = 1, transA = 0 } = numbers;
-  return operator === 'Gemm' && alpha === 1 && beta === 1 && transA === 0;
-}
+/** Values of a column that share a scale. */
+const blockRows = 32;
 
-function integerLayer(node: GraphNode, input: string, key: string): OnnxNode[] {
-  const [output = ''] = node.outputs;
-  const bias = node.operator === 'Gemm' ? node.inputs[2] : undefined;
-  const product = bias === undefined || bias === '' ? output : `${output}:product`;
-  return [
-    make('MatMulInteger', [`${input}:u8`, `${key}:int8`, `${input}:zero`], [`${output}:int32`]),
-    make('Cast', [`${output}:int32`], [`${output}:float`], { to: { int: floatType } }),
-    make('Mul', [`${input}:scale`, `${key}:scale`], [`${output}:scale`]),
-    make('Mul', [`${output}:float`, `${output}:scale`], [product]),
-    ...(product === output ? [] : [make('Add', [product, bias ?? ''], [output])]),
-  ];
-}
+/**
+ * ONNX Runtime's MatMulNBits: each column in blocks of 32 values of four bits, two to a byte (the first in the lower
+ * half), around 8; a scale for each block. The weights stay small in memory too.
+ */
+const blocksOfFour: LayerScheme = {
+  leastOpset: 11,
+  newOpsets: { 'com.microsoft': 1 },
+  makeWeight: ({ key, weight: { rows, columns, at } }) => {
+    const blocks = Math.ceil(rows / blockRows);
+    const bytes = new Uint8Array(columns * blocks * (blockRows / 2));
+    const scales = new Float32Array(columns * blocks);
+    const error = new RelativeError();
+    for (let column = 0; column < columns; column++)
+      for (let block = 0; block < blocks; block++) {
+        const from = block * blockRows;
+        const to = Math.min(rows, from + blockRows);
+        let extreme = 0;
+        for (let row = from; row < to; row++)
+          if (Math.abs(at(row, column)) > Math.abs(extreme)) extreme = at(row, column);
+        const scale = extreme / -8;
+        scales[column * blocks + block] = scale;
+        for (let row = from; row < from + blockRows; row++) {
+          const value = row < to ? at(row, column) : 0;
+          const step = scale === 0 ? 8 : Math.max(0, Math.min(15, Math.round(value / scale) + 8));
+          const byte = (column * blocks + block) * (blockRows / 2) + ((row - from) >> 1);
+          bytes[byte] = (bytes[byte] as number) | (step << (4 * ((row - from) & 1)));
+          if (row < to) error.add(value, (step - 8) * scale);
+        }
+      }
+    return {
+      relativeError: error.value,
+      tensors: [
+        { name: `${key}:int4`, shape: [columns, blocks, blockRows / 2], data: bytes },
+        { name: `${key}:scale`, shape: [columns * blocks], data: scales },
+      ],
+    };
+  },
+  toNodes: (layer) =>
+    withBias(layer, (product) => [
+      makeNode(
+        'MatMulNBits',
+        [layer.input, `${layer.key}:int4`, `${layer.key}:scale`],
+        [product],
+        {
+          K: { int: layer.weight.rows },
+          N: { int: layer.weight.columns },
+          bits: { int: 4 },
+          block_size: { int: blockRows },
+        },
+        'com.microsoft',
+      ),
+    ]),
+};
 
-const make = (
-  operator: string,
-  inputs: readonly string[],
-  outputs: readonly string[],
-  attributes: OnnxNode['attributes'] = {},
-): OnnxNode => ({ operator, domain: '', inputs, outputs, attributes });
-
-interface QuantisedWeight {
-  readonly values: Int8Array;
-  readonly scales: Float32Array;
-  /** Rows (inputs), columns (outputs). */
-  readonly shape: readonly [number, number];
-  readonly relativeError: number;
-}
-
-/** Symmetric, a scale for each column: the largest value of a column becomes 127. */
-function quantiseColumns(
-  weights: Float32Array,
-  [first, second]: readonly [number, number],
-  isTransposed: boolean,
-): QuantisedWeight {
-  const [rows, columns] = isTransposed ? [second, first] : [first, second];
-  const at = (row: number, column: number): number =>
-    weights[isTransposed ? column * rows + row : row * columns + column] as number;
-  const values = new Int8Array(rows * columns);
-  const scales = new Float32Array(columns);
-  let error = 0;
-  let size = 0;
-  for (let column = 0; column < columns; column++) {
-    let largest = 0;
-    for (let row = 0; row < rows; row++) largest = Math.max(largest, Math.abs(at(row, column)));
-    const scale = largest === 0 ? 1 : largest / 127;
-    scales[column] = scale;
-    for (let row = 0; row < rows; row++) {
-      const value = at(row, column);
-      const rounded = Math.round(value / scale);
-      values[row * columns + column] = rounded;
-      error += (value - rounded * scale) ** 2;
-      size += value ** 2;
-    }
-  }
-  return { values, scales, shape: [rows, columns], relativeError: size === 0 ? 0 : Math.sqrt(error / size) };
-}
+const schemes: Readonly<Record<OnnxWeightType, LayerScheme>> = {
+  int8: dynamicInt8,
+  'int8-weights': storedInt8,
+  'int4-weights': blocksOfFour,
+  'fp16-weights': storedHalves,
+};

@@ -25,11 +25,11 @@ export interface GraphTensor {
   readonly raw: Uint8Array;
 }
 
-/** int8 weights and float scales: what a quantised graph adds. */
+/** Small weights with their scales and zeros: what a quantised graph adds. */
 export interface NewTensor {
   readonly name: string;
   readonly shape: readonly number[];
-  readonly data: Int8Array | Float32Array;
+  readonly data: Int8Array | Uint8Array | Uint16Array | Float16Array | Float32Array;
 }
 
 export interface OnnxGraph {
@@ -37,12 +37,21 @@ export interface OnnxGraph {
   readonly opset: number;
   readonly nodes: readonly GraphNode[];
   readonly tensors: readonly GraphTensor[];
+  /** Names of what it gives out. */
+  readonly outputs: readonly string[];
 }
 
 const model = { opset: 8, graph: 7 } as const;
-const graph = { node: 1, initializer: 5 } as const;
+const graph = { node: 1, initializer: 5, output: 12 } as const;
 const floatType = 1;
-const int8Type = 3;
+/** onnx.TensorProto.DataType */
+const elementTypes = {
+  Float32Array: 1,
+  Uint8Array: 2,
+  Int8Array: 3,
+  Uint16Array: 4,
+  Float16Array: 10,
+} as const;
 
 export function readOnnxGraph(file: Uint8Array): OnnxGraph {
   const fields = readProtobuf(file);
@@ -51,6 +60,9 @@ export function readOnnxGraph(file: Uint8Array): OnnxGraph {
     opset: Math.max(0, ...fields.filter(({ field }) => field === model.opset).map(standardOpset)),
     nodes: content.filter(({ field }) => field === graph.node).map(toNode),
     tensors: content.filter(({ field }) => field === graph.initializer).map(toTensor),
+    outputs: content
+      .filter(({ field, wire }) => field === graph.output && wire === 2)
+      .map(({ bytes }) => readTexts(readProtobuf(bytes), 1)[0] ?? ''),
   };
 }
 
@@ -59,6 +71,10 @@ export interface GraphEdit {
   readonly nodes: readonly (GraphNode | OnnxNode)[];
   readonly removedTensors: ReadonlySet<string>;
   readonly newTensors: readonly NewTensor[];
+  /** Operator sets that the new nodes need beside those of the file. */
+  readonly newOpsets?: Readonly<Record<string, number>>;
+  /** Inner values that the graph gives out too, of float32 and any shape. */
+  readonly newOutputs?: readonly string[];
 }
 
 export function editOnnxGraph(file: Uint8Array, edit: GraphEdit): Uint8Array {
@@ -82,8 +98,19 @@ export function editOnnxGraph(file: Uint8Array, edit: GraphEdit): Uint8Array {
       for (const one of kept) inner.raw(one.raw);
       for (const tensor of edit.newTensors)
         inner.message(graph.initializer, (message) => writeNewTensor(message, tensor));
+      for (const name of edit.newOutputs ?? [])
+        inner.message(graph.output, (message) => {
+          message.text(1, name);
+          message.message(2, (type) => type.message(1, (tensor) => tensor.integer(1, floatType)));
+        });
     });
   }
+  for (const [domain, version] of Object.entries(edit.newOpsets ?? {}))
+    if (!fields.some(({ field, bytes }) => field === model.opset && domainOf(bytes) === domain))
+      writer.message(model.opset, (opset) => {
+        opset.text(1, domain);
+        opset.integer(2, version);
+      });
   return writer.finish();
 }
 
@@ -94,9 +121,11 @@ function graphOf(fields: readonly ProtobufField[]): ProtobufField[] {
   return readProtobuf(found[0].bytes);
 }
 
+const domainOf = (opset: Uint8Array): string => readTexts(readProtobuf(opset), 1)[0] ?? '';
+
 function standardOpset({ bytes }: ProtobufField): number {
   const fields = readProtobuf(bytes);
-  const domain = readTexts(fields, 1)[0] ?? '';
+  const domain = domainOf(bytes);
   return domain === '' || domain === 'ai.onnx' ? (readIntegers(fields, 2)[0] ?? 0) : 0;
 }
 
@@ -152,7 +181,7 @@ function floatsOf(fields: readonly ProtobufField[], name: string, shape: readonl
 
 function writeNewTensor(writer: ProtobufWriter, { name, shape, data }: NewTensor): void {
   writer.packedIntegers(1, shape);
-  writer.integer(2, data instanceof Int8Array ? int8Type : floatType);
+  writer.integer(2, elementTypes[data[Symbol.toStringTag]]);
   writer.text(8, name);
   writer.bytes(9, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
 }
