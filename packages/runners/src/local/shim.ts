@@ -4,22 +4,11 @@
  * there: the server may be killed and come back.
  */
 import { spawn } from 'node:child_process';
-import {
-  closeSync,
-  existsSync,
-  fstatSync,
-  ftruncateSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  readSync,
-  readdirSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readFileSync, readdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { type WorkerCgroup, cgroupOf, createCgroup } from './cgroup.ts';
 import { findProgram } from './find-program.ts';
-import { createLogClock } from './log-clock.ts';
+import { bytesBefore, createLogKeeper } from './keep-logs.ts';
 import { createMask } from './mask.ts';
 import { type Walls, sandboxCommand, unwrapExit } from './sandbox-command.ts';
 import {
@@ -183,41 +172,15 @@ const watchdog = (): void => {
 };
 if (cgroup === undefined) setInterval(watchdog, 1_000);
 
-/**
- * The command writes to the file itself, so nothing blocks it. A log past its limit keeps its first quarter and its
- * newest quarter, with a line between them that says how much is gone.
- */
-const droppedBytes = new Map<number, number>();
-const logClock = createLogClock(files.logClock);
-setInterval(() => {
-  noteSizes();
-  for (const descriptor of [out, err]) {
-    const { size } = fstatSync(descriptor);
-    if (size <= spec.logLimitBytes) continue;
-    const quarter = Math.floor(spec.logLimitBytes / 4);
-    const newest = bytesBefore(descriptor, size, Math.min(quarter, 64 * 1024 ** 2));
-    const before = droppedBytes.get(descriptor);
-    const gone = (before ?? 0) + Math.max(0, size - quarter - newest.length);
-    ftruncateSync(descriptor, quarter);
-    noteSizes();
-    writeSync(
-      descriptor,
-      `\n[gantry] the log passed ${spec.logLimitBytes} bytes; about ${gone} bytes from its middle were dropped\n`,
-    );
-    writeSync(descriptor, newest);
-    droppedBytes.set(descriptor, gone);
-  }
-}, 250);
-
-/** A disk that is full must not end the worker: its log is then told from further back. */
-function noteSizes(): void {
-  try {
-    const [stdout, stderr] = [fstatSync(out).size, fstatSync(err).size];
-    logClock.note(Date.now(), { stdout, stderr });
-  } catch {
-    // the next note says it
-  }
-}
+setInterval(
+  createLogKeeper({
+    stdout: out,
+    stderr: err,
+    limitBytes: spec.logLimitBytes,
+    clockFile: files.logClock,
+  }),
+  250,
+);
 
 function signalGroup(signal: NodeJS.Signals): void {
   if (child.pid === undefined) return;
@@ -281,12 +244,6 @@ function leave(triesLeft: number): void {
   cgroup.killAll();
   Atomics.wait(pause, 0, 0, 10);
   leave(triesLeft - 1);
-}
-
-function bytesBefore(descriptor: number, end: number, count: number): Buffer {
-  const buffer = Buffer.alloc(Math.min(end, count));
-  const got = readSync(descriptor, buffer, 0, buffer.length, end - buffer.length);
-  return buffer.subarray(0, got);
 }
 
 function tailOf(descriptor: number): string[] {
