@@ -22,8 +22,8 @@ export class CalibratedScale {
   scale(): number {
     if (this.#ratios.length < LEAST) return Math.max(1, ...this.#ratios);
     const sorted = Float64Array.from(this.#ratios).sort();
-    const at = Math.ceil(Math.min(1, Math.max(0, this.#level)) * sorted.length) - 1;
-    return sorted[Math.max(0, at)]!;
+    const at = Math.ceil(Math.min(1, this.#level) * sorted.length) - 1;
+    return sorted[Math.max(0, at)]! * Math.exp(BEYOND * Math.max(0, this.#level - 1));
   }
 
   /** `scaled` is what was told then; null when nothing was. */
@@ -35,7 +35,7 @@ export class CalibratedScale {
     this.#seen++;
     if (isCovered) this.#covered++;
     this.#level += STEP * (this.target - (isCovered ? 1 : 0));
-    this.#level = Math.min(1, Math.max(0.05, this.#level));
+    this.#level = Math.min(HIGHEST, Math.max(0.05, this.#level));
   }
 
   /** How often it held, of how many; null before the first. */
@@ -48,3 +48,6 @@ const KEPT = 200;
 /** Below this the largest miss so far is taken. */
 const LEAST = 10;
 const STEP = 0.02;
+/** Above 1 the largest miss is stretched: where waits grow without end, none seen so far is large enough. */
+const BEYOND = 5;
+const HIGHEST = 1.5;

@@ -80,6 +80,7 @@ test.each([
   [1, 0.7],
   [1, 0.9],
   [2, 0.9],
+  [1, 1.25],
 ])('history %d at load %d: p90 covers 85–95 percent of the real runtimes and starts', (seed, load) => {
   const { runtimes, starts, unfinished } = replayHistory(history(seed, load), cluster);
   expect(unfinished).toBe(0);
