@@ -1,4 +1,5 @@
 import type { BenchLine } from '../bench-line.ts';
+import { durableFill } from './durable-fill.ts';
 import { estimates } from './estimates.ts';
 import { gavel } from './gavel.ts';
 import { itp, philly } from './job-replay.ts';
@@ -15,6 +16,7 @@ export const cases: Readonly<Record<string, () => Promise<BenchLine[]>>> = {
   gavel,
   estimates,
   fill,
+  'durable-fill': durableFill,
   gang,
   verdict,
   reclaim,

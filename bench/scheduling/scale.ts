@@ -3,10 +3,10 @@ import { Engine, planCycle, type Snapshot, type Workload } from '@gantry/schedul
 import { node, queue, running, snapshot, workload } from '@gantry/scheduling/scenario';
 import type { BenchLine } from '../bench-line.ts';
 
-const NODES = 10_000;
+export const NODES = 10_000;
 const ROUNDS = 5;
 
-function cluster(): Snapshot['nodes'] {
+export function cluster(): Snapshot['nodes'] {
   return Array.from({ length: NODES }, (_, index) =>
     node(`n${String(index).padStart(5, '0')}`, 8, {
       topologyPath: [`block-${Math.floor(index / 2000)}`, `rack-${Math.floor(index / 40)}`],

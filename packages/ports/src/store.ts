@@ -133,6 +133,11 @@ export interface Tx {
   count(kind: string, tenantId: string): Promise<number>;
   countByState(kind: string, tenantId?: string): Promise<Record<string, number>>;
   update(kind: string, id: string, change: RowChange): Promise<Row>;
+  /** All in one go. Answers the ids of those that were changed; who has moved on, or is gone, is left alone. */
+  updateMany(
+    kind: string,
+    changes: readonly (RowChange & { readonly id: string; readonly expectedVersion: number })[],
+  ): Promise<ReadonlySet<string>>;
   softDelete(kind: string, id: string): Promise<void>;
   event(event: NewEvent): Promise<void>;
   listEvents(query: {

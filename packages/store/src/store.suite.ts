@@ -33,6 +33,49 @@ export function storeSuite(title: string, open: () => Promise<Store>): void {
       ).rejects.toMatchObject({ code: 'version_conflict' });
     });
 
+    it('changes many rows in one go, and leaves alone who has moved on or belongs to others', async () => {
+      await store.tx({ tenantId: 'b' }, (tx) => tx.insert(row('job_m4', 'b', 'm4')));
+      const changed = await store.tx({ tenantId: 'a' }, async (tx) => {
+        for (const name of ['m1', 'm2', 'm3']) await tx.insert(row(`job_${name}`, 'a', name));
+        await tx.update('job', 'job_m2', { state: 'elsewhere' });
+        const change = { expectedVersion: 1, state: 'starting', status: { text: 'a\0b', list: [null, 'ü'] } };
+        const ids = await tx.updateMany(
+          'job',
+          ['m1', 'm2', 'm3', 'm4', 'm5'].map((name) => ({ id: `job_${name}`, ...change })),
+        );
+        for (const id of ids)
+          await tx.event({ tenantId: 'a', kind: 'job', resourceId: id, type: 'job.placed', actor: 'test' });
+        return ids;
+      });
+      expect([...changed].sort()).toEqual(['job_m1', 'job_m3']);
+      const rows = await store.read({ platform: true }, async (tx) => {
+        const found = [];
+        for (const name of ['m1', 'm2', 'm3', 'm4']) found.push(await tx.get('job', `job_${name}`));
+        return found;
+      });
+      expect(rows.map((each) => [each?.state, each?.version])).toEqual([
+        ['starting', 2],
+        ['elsewhere', 2],
+        ['starting', 2],
+        ['queued', 1],
+      ]);
+      expect(rows[0]).toMatchObject({ spec: { a: 1 }, status: { text: 'a\ufffdb', list: [null, 'ü'] } });
+      expect(await store.tx({ tenantId: 'a' }, (tx) => tx.updateMany('job', []))).toEqual(new Set());
+    });
+
+    it('keeps many events of one transaction in the order in which they were said', async () => {
+      const said = Array.from({ length: 300 }, (_, nth) => `nth.${nth}`);
+      await store.tx({ tenantId: 'a' }, async (tx) => {
+        for (const type of said)
+          await tx.event({ tenantId: 'a', kind: 'job', resourceId: 'job_order', type, actor: 'test' });
+      });
+      const { items } = await store.read({ tenantId: 'a' }, (tx) =>
+        tx.listEvents({ tenantId: 'a', resourceId: 'job_order', limit: 500, newestFirst: false }),
+      );
+      expect(items.map(({ type }) => type)).toEqual(said);
+      expect(items[0]).toMatchObject({ reason: undefined, fromState: undefined, requestId: undefined });
+    });
+
     it('refuses a second live row of the same name, and allows it after deletion', async () => {
       await store.tx({ tenantId: 'a' }, (tx) => tx.insert(row('job_02', 'a', 'twin')));
       await expect(

@@ -1,4 +1,5 @@
 /** A placement becomes real: the row moves on under its version, together with its event. */
+import { GantryError } from '@gantry/contract';
 import { createId } from '@gantry/kit';
 import type { Row, Tx } from '@gantry/ports';
 import type { AllocationMember } from '@gantry/scheduling';
@@ -13,44 +14,57 @@ export interface Commit {
 }
 
 /** So many rows move on in one transaction: a durable commit costs about the same for one or for all. */
-const CHUNK = 100;
+const CHUNK = 2_500;
+/** So many transactions at once: the database has more than one core. */
+const LANES = 4;
 
-/**
- * Commits placements some at a time; `onCommitted` and `onConflict` (somebody else moved the row, or
- * the chunk failed) hear of each once its transaction has ended.
- */
+/** Each hears of its own once its transaction has ended; `failed`: somebody else moved the row, or the chunk failed. */
+interface CommitListener {
+  readonly committed: (row: Row) => void;
+  readonly failed: (row: Row, error: unknown) => void;
+}
+
 export async function commitPlacements(
   deps: Deps,
   commits: readonly Commit[],
-  on: { committed: (row: Row) => void; failed: (row: Row, error: unknown) => void },
+  on: CommitListener,
 ): Promise<void> {
-  for (let from = 0; from < commits.length; from += CHUNK) {
-    const chunk = commits.slice(from, from + CHUNK);
-    const outcomes = new Map<Row, unknown>();
-    try {
-      const ports = new Map<Row, number>();
-      for (const { row } of chunk) if (row.kind === 'job') ports.set(row, await deps.places.freePort());
-      await deps.store.tx({ platform: true }, async (tx) => {
-        outcomes.clear();
-        for (const { row, members } of chunk) {
-          try {
-            if (row.kind === 'job') await placeJob(deps, tx, row, members, ports.get(row)!);
-            else await placeReplica(deps, tx, row, members);
-            outcomes.set(row, undefined);
-          } catch (error) {
-            // A conflict is an update that matched no row: the transaction itself is sound.
-            if (!isConflict(error)) throw error;
-            outcomes.set(row, error);
-          }
+  const chunks = Array.from({ length: Math.ceil(commits.length / CHUNK) }, (_, at) =>
+    commits.slice(at * CHUNK, (at + 1) * CHUNK),
+  );
+  const lane = async (): Promise<void> => {
+    for (let chunk = chunks.shift(); chunk !== undefined; chunk = chunks.shift())
+      await commitChunk(deps, chunk, on);
+  };
+  await Promise.all(Array.from({ length: Math.min(LANES, chunks.length) }, lane));
+}
+
+async function commitChunk(deps: Deps, chunk: readonly Commit[], on: CommitListener): Promise<void> {
+  const outcomes = new Map<Row, unknown>();
+  try {
+    const ports = new Map<Row, number>();
+    for (const { row } of chunk) if (row.kind === 'job') ports.set(row, await deps.places.freePort());
+    await deps.store.tx({ platform: true }, async (tx) => {
+      outcomes.clear();
+      for (const [row, error] of await placeJobs(deps, tx, chunk, ports)) outcomes.set(row, error);
+      for (const { row, members } of chunk) {
+        if (row.kind === 'job') continue;
+        try {
+          await placeReplica(deps, tx, row, members);
+          outcomes.set(row, undefined);
+        } catch (error) {
+          // A conflict is an update that matched no row: the transaction itself is sound.
+          if (!isConflict(error)) throw error;
+          outcomes.set(row, error);
         }
-      });
-    } catch (error) {
-      for (const { row } of chunk) outcomes.set(row, error);
-    }
-    for (const [row, error] of outcomes) {
-      if (error === undefined) on.committed(row);
-      else on.failed(row, error);
-    }
+      }
+    });
+  } catch (error) {
+    for (const { row } of chunk) outcomes.set(row, error);
+  }
+  for (const [row, error] of outcomes) {
+    if (error === undefined) on.committed(row);
+    else on.failed(row, error);
   }
 }
 
@@ -59,37 +73,54 @@ export function isConflict(error: unknown): boolean {
   return code === 'version_conflict' || code === 'not_found';
 }
 
-async function placeJob(
+/** All jobs of a chunk at once; those that somebody else moved meanwhile answer their conflict. */
+async function placeJobs(
   deps: Deps,
   tx: Tx,
-  job: Row,
-  members: readonly AllocationMember[],
-  masterPort: number,
-): Promise<void> {
-  const status = job.status as JobStatusRecord;
-  const { waiting: _waiting, ...rest } = status;
-  const placement = members.map(({ index, nodeId, deviceIds }) => ({
-    rank: index,
-    node: nodeId,
-    devices: deviceIds,
-  }));
-  const attempt = newAttempt(deps, status, placement, masterPort);
-  await tx.update('job', job.id, {
-    expectedVersion: job.version,
-    state: 'starting',
-    status: withAttempt(rest, attempt),
+  chunk: readonly Commit[],
+  ports: ReadonlyMap<Row, number>,
+): Promise<ReadonlyMap<Row, unknown>> {
+  const placed = chunk.flatMap(({ row, members }) => {
+    const port = ports.get(row);
+    if (port === undefined) return [];
+    const { waiting: _waiting, ...status } = row.status as JobStatusRecord;
+    const placement = members.map(({ index, nodeId, deviceIds }) => ({
+      rank: index,
+      node: nodeId,
+      devices: deviceIds,
+    }));
+    return [{ row, status, attempt: newAttempt(deps, status, placement, port) }];
   });
-  await tx.event({
-    tenantId: job.tenantId,
-    kind: 'job',
-    resourceId: job.id,
-    type: 'job.placed',
-    fromState: 'queued',
-    toState: 'starting',
-    actor: 'scheduler',
-    reason: placedReason(attempt),
-  });
+  if (placed.length === 0) return new Map();
+  const changed = await tx.updateMany(
+    'job',
+    placed.map(({ row, status, attempt }) => ({
+      id: row.id,
+      expectedVersion: row.version,
+      state: 'starting',
+      status: withAttempt(status, attempt),
+    })),
+  );
+  for (const { row, attempt } of placed) {
+    if (!changed.has(row.id)) continue;
+    await tx.event({
+      tenantId: row.tenantId,
+      kind: 'job',
+      resourceId: row.id,
+      type: 'job.placed',
+      fromState: 'queued',
+      toState: 'starting',
+      actor: 'scheduler',
+      reason: placedReason(attempt),
+    });
+  }
+  return new Map(placed.map(({ row }) => [row, changed.has(row.id) ? undefined : movedOn(row)]));
 }
+
+const movedOn = ({ name }: Row): GantryError =>
+  new GantryError('version_conflict', `the job "${name}" was changed meanwhile`, {
+    hint: 'it is planned again',
+  });
 
 async function placeReplica(
   deps: Deps,

@@ -31,7 +31,7 @@ export function watchWrites(store: Store): WatchedStore {
 }
 
 function noting(tx: Tx, note: WriteListener): Tx {
-  const noted: Pick<Tx, 'insert' | 'update' | 'softDelete'> = {
+  const noted: Pick<Tx, 'insert' | 'update' | 'updateMany' | 'softDelete'> = {
     insert: (row) => {
       note(row.kind, row.id);
       return tx.insert(row);
@@ -39,6 +39,10 @@ function noting(tx: Tx, note: WriteListener): Tx {
     update: (kind, id, change) => {
       note(kind, id);
       return tx.update(kind, id, change);
+    },
+    updateMany: (kind, changes) => {
+      for (const { id } of changes) note(kind, id);
+      return tx.updateMany(kind, changes);
     },
     softDelete: (kind, id) => {
       note(kind, id);

@@ -73,7 +73,7 @@ function createTx(state: State): Tx {
     [...state.rows.values()]
       .filter((row) => row.kind === kind)
       .sort((one, other) => (one.id < other.id ? -1 : 1));
-  return {
+  const tx: Tx = {
     insert: async (row) => {
       if (rowsOf(row.kind).some(({ tenantId, name }) => tenantId === row.tenantId && name === row.name))
         throw new GantryError('already_exists', `there is a ${row.kind} "${row.name}" already`);
@@ -108,6 +108,15 @@ function createTx(state: State): Tx {
       state.rows.set(keyOf(kind, id), next);
       return next;
     },
+    updateMany: async (kind, changes) => {
+      const changed = new Set<string>();
+      for (const { id, ...change } of changes) {
+        if (state.rows.get(keyOf(kind, id))?.version !== change.expectedVersion) continue;
+        await tx.update(kind, id, change);
+        changed.add(id);
+      }
+      return changed;
+    },
     softDelete: async (kind, id) => {
       state.rows.delete(keyOf(kind, id));
     },
@@ -135,6 +144,7 @@ function createTx(state: State): Tx {
       state.keys.delete(id);
     },
   };
+  return tx;
 }
 
 /** As JSON columns give it back: no undefined, nothing shared with the writer. */

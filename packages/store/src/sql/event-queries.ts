@@ -28,23 +28,13 @@ export function eventQueries(connection: Queryable): EventQueries {
     async flushEvents(): Promise<void> {
       if (events.length === 0) return;
       await connection.query('select pg_advisory_xact_lock($1)', [eventLockKey]);
-      for (const event of events) {
-        await connection.query(
-          `insert into event (tenant_id, kind, resource_id, type, from_state, to_state, actor, reason, request_id)
-           values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-          [
-            event.tenantId,
-            event.kind,
-            event.resourceId,
-            event.type,
-            event.fromState ?? null,
-            event.toState ?? null,
-            event.actor,
-            event.reason === undefined ? null : storableJson(event.reason),
-            event.requestId ?? null,
-          ],
-        );
-      }
+      await connection.query(
+        `insert into event (tenant_id, kind, resource_id, type, from_state, to_state, actor, reason, request_id)
+         select one->>'tenantId', one->>'kind', one->>'resourceId', one->>'type', one->>'fromState', one->>'toState',
+           one->>'actor', one->'reason', one->>'requestId'
+         from jsonb_array_elements($1::jsonb) with ordinality as list(one, nth) order by nth`,
+        [storableJson(events)],
+      );
       await connection.query("select pg_notify('gantry_event', '')");
     },
     async listEvents(query: {

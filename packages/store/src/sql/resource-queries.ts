@@ -8,7 +8,7 @@ import { storableJson } from './storable.ts';
 
 type ResourceQueries = Pick<
   Tx,
-  'insert' | 'get' | 'byName' | 'list' | 'count' | 'countByState' | 'update' | 'softDelete'
+  'insert' | 'get' | 'byName' | 'list' | 'count' | 'countByState' | 'update' | 'updateMany' | 'softDelete'
 >;
 
 const columns = 'kind, id, tenant_id, name, state, parent_id, spec, status, version, created_at, updated_at';
@@ -112,6 +112,20 @@ export function resourceQueries(connection: Queryable): ResourceQueries {
       throw new GantryError('version_conflict', `the ${kind} was changed meanwhile`, {
         hint: 'read it again and repeat the change',
       });
+    },
+    async updateMany(kind, changes): Promise<ReadonlySet<string>> {
+      const { rows } = await connection.query<{ id: string }>(
+        `update resource set
+           state = coalesce(change.state, resource.state), spec = coalesce(change.spec, resource.spec),
+           status = coalesce(change.status, resource.status),
+           version = resource.version + 1, updated_at = clock_timestamp()
+         from jsonb_to_recordset($2::jsonb) as change(id text, "expectedVersion" int, state text, spec jsonb, status jsonb)
+         where resource.kind = $1 and resource.id = change.id and resource.version = change."expectedVersion"
+           and resource.deleted_at is null
+         returning resource.id`,
+        [kind, storableJson(changes)],
+      );
+      return new Set(rows.map(({ id }) => id));
     },
     async softDelete(kind: string, id: string): Promise<void> {
       await connection.query(
