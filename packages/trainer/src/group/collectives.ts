@@ -1,9 +1,11 @@
 /**
- * Collectives over point-to-point messages. The ring moves 2(n−1)/n of the bytes a rank and forwards each
- * piece as soon as it is added; halving-doubling (Thakur et al. 2005, §4.4) needs 2·log₂ n messages; direct
- * needs one round. In all of them every element is added up by one rank or in one order, so all ranks hold
- * the same bits.
+ * Collectives over point-to-point messages. The ring moves 2(n−1)/n of the bytes a rank and forwards each piece as
+ * soon as it is added; halving-doubling (Thakur et al. 2005, §4.4) needs 2·log₂ n messages, the double tree about as
+ * many for any number of ranks; direct needs one round. In all of them every element is added up by one rank or in
+ * one order, so all ranks hold the same bits.
  */
+import { doubleTreeAllReduce } from './double-tree.ts';
+
 export interface Wire {
   /** Place in the group, not in the world. */
   readonly index: number;
@@ -166,15 +168,20 @@ export const allReduceAlgorithms = {
   ring: ringAllReduce,
   direct: directAllReduce,
   'halving-doubling': halvingDoublingAllReduce,
+  'double-tree': doubleTreeAllReduce,
 } as const;
 export type AllReduceAlgorithm = keyof typeof allReduceAlgorithms;
 
-/** Crossovers measured on Unix sockets (`npm run bench -- training all-reduce`). */
+/**
+ * Least processor time of all ranks together, measured on Unix sockets with 4, 5, 6 and 8 ranks of 1 to 256 thousand
+ * elements (docs/training.md has the table).
+ */
 export function chooseAllReduce(elements: number, size: number): AllReduceAlgorithm {
   const isPowerOfTwo = (size & (size - 1)) === 0;
-  if (elements <= 4096) return 'direct';
-  if (elements <= 65_536 && isPowerOfTwo && size > 2) return 'halving-doubling';
-  return 'ring';
+  if (size < 4) return elements <= 4096 ? 'direct' : 'ring';
+  if (elements <= 1024 && size === 4) return 'direct';
+  if (elements >= 262_144) return 'ring';
+  return elements >= 32_768 && isPowerOfTwo && size === 4 ? 'halving-doubling' : 'double-tree';
 }
 
 /** From `root` along the ring, piece by piece. */
