@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { outputFileSchema, outputPattern, secretUseSchema, volumeSchema } from './job-data.ts';
+import { compressionSchema } from './compression.ts';
 import { classifierSchema } from './classifier.ts';
 import { trainModelSchema } from './train-model.ts';
 import { cleanSchema, loaderSchema, trainingDataSchema } from './training-data.ts';
@@ -71,6 +72,7 @@ export const parallelSchema = z.strictObject({
   schedule: z.enum(['naive', 'gpipe', '1f1b']).default('1f1b'),
   /** `layer`: activations inside a layer are computed again in the backward pass. */
   recompute: z.enum(['none', 'layer']).default('none'),
+  compression: compressionSchema.optional(),
 });
 
 const isFreelyData = (parallel: z.output<typeof parallelSchema> | undefined): boolean =>

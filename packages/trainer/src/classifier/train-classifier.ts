@@ -62,6 +62,7 @@ export async function trainClassifier(run: ClassifierRun): Promise<number> {
     zero: plan.zero,
     arena: world.arena,
     moments: momentsOf[plan.optimizer.name],
+    compression: plan.compression,
     groups: {
       data: world.subgroup(members.data, 1),
       tensor: world.subgroup(members.tensor, 2),

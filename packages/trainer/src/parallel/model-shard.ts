@@ -15,6 +15,8 @@ import {
 } from '@gantry/training/parallel';
 import type { ProcessGroup } from '../group/index.ts';
 import type { Arena } from '../memory/index.ts';
+import type { GradientSum } from './compression/gradient-sum.ts';
+import { openGradientSum, type CompressionPlan } from './compression/open-gradient-sum.ts';
 import { StageBuffer } from './stage-buffer.ts';
 
 export interface ShardGroups {
@@ -42,6 +44,8 @@ export interface ShardOptions {
   readonly arena: Arena;
   /** Two unless given: those of Adam. */
   readonly moments?: 1 | 2;
+  /** Without ZeRO: how gradients are made smaller on their way. */
+  readonly compression?: CompressionPlan | undefined;
 }
 
 export class ModelShard {
@@ -58,13 +62,16 @@ export class ModelShard {
   readonly saved: readonly StageBuffer[];
   /** What this rank updates: its own part, or without ZeRO everything. */
   readonly spans: readonly OwnedSpan[];
+  readonly #compressed: GradientSum | undefined;
 
-  constructor({ layout, grid, zero, groups, arena, moments = 2 }: ShardOptions) {
+  constructor({ layout, grid, zero, groups, arena, moments = 2, compression }: ShardOptions) {
     this.arena = arena;
     this.layout = layout;
     this.grid = grid;
     this.zero = zero;
     this.groups = groups;
+    this.#compressed =
+      compression === undefined ? undefined : openGradientSum(groups.data, layout, compression);
     const owned = ownedSpans(layout, grid.dataIndex, grid.data);
     const from = (stage: ZeroStage) => (zero >= stage ? owned : undefined);
     this.parameters = new StageBuffer(layout, arena, from(3));
@@ -120,7 +127,7 @@ export class ModelShard {
     const { data, tensor, embedding } = this.groups;
     const { units, sharesEmbedding } = this.layout;
     const { values } = this.gradients;
-    if (this.zero === 0) await data.allReduceSum(values);
+    if (this.zero === 0) await (this.#compressed?.sum(values) ?? data.allReduceSum(values));
     if (this.zero === 1) {
       for (const unit of units)
         await data.reduceScatterSum(values.subarray(unit.from, unit.to), this.#partsOf(unit));
@@ -157,6 +164,11 @@ export class ModelShard {
   async gatherOwned(unit: StageUnit, values: Float32Array): Promise<void> {
     if (this.zero === 0) return;
     await this.groups.data.allGather(values.subarray(0, unit.to - unit.from), this.#partsOf(unit));
+  }
+
+  /** Share of the gradients that the last step's compression left out; undefined without one. */
+  get leftOut(): number | undefined {
+    return this.#compressed?.leftOut;
   }
 
   clearGradients(): void {

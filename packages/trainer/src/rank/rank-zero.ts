@@ -165,12 +165,14 @@ export class RankZero implements AsyncDisposable {
       outDir,
       name: job.name ?? environment.job,
     });
-    const { data, tensor, pipeline } = this.#session.shard.groups;
+    const { shard } = this.#session;
+    const { data, tensor, pipeline } = shard.groups;
     await this.#reports.write({
       type: 'metric',
       step,
       values: {
         dataSentBytes: data.sentElements * 4,
+        ...(shard.leftOut === undefined ? {} : { compressionLeftOut: shard.leftOut }),
         tensorSentBytes: tensor.sentElements * 4,
         pipelineSentBytes: pipeline.sentElements * 4,
         ...dataFigures(this.#session.feed, this.#startedMs),

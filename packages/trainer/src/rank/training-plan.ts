@@ -2,7 +2,7 @@
 import type { Precision } from '@gantry/training/autodiff';
 import type { LearningRatePlan } from '@gantry/training/optimizer';
 import type { ParallelSizes, PipelineSchedule, ZeroStage } from '@gantry/training/parallel';
-import type { OptimizerOptions } from '../parallel/index.ts';
+import type { CompressionPlan, OptimizerOptions } from '../parallel/index.ts';
 import type { ProfilePlan } from './step-profile.ts';
 import type { TrainingJob } from './training-job.ts';
 import { UserFault } from './user-fault.ts';
@@ -16,6 +16,7 @@ export interface TrainingPlan {
   readonly zero: ZeroStage;
   readonly schedule: PipelineSchedule;
   readonly recompute: 'none' | 'layer';
+  readonly compression: CompressionPlan | undefined;
   /** Sequences of one graph run; more per rank are accumulated. */
   readonly microSequences: number;
   /** Graph runs a rank and step, the same on all ranks. */
@@ -75,6 +76,7 @@ export function planTraining(job: TrainingJob, width: number, worldSize: number)
     zero: (parallel?.zero ?? 0) as ZeroStage,
     schedule: parallel?.schedule ?? '1f1b',
     recompute: parallel?.recompute ?? 'none',
+    compression: compressionOf(job, sizes),
     microSequences,
     microBatches: Math.ceil(perRank / microSequences),
     learningRate: {
@@ -144,4 +146,23 @@ function chooseMicroSequences(
 /** Falls with the width, as the best rates of small decoders do (Yang et al. 2022: ∝ 1/width for Adam; gentler here). */
 function defaultLearningRate(width: number): number {
   return 0.002 * Math.min(1, Math.sqrt(192 / width));
+}
+
+/** Compression is for what data-parallel ranks sum: whole gradients, none of them infinite. */
+function compressionOf({ parallel, train }: TrainingJob, sizes: ParallelSizes): CompressionPlan | undefined {
+  const compression = parallel?.compression;
+  if (compression === undefined || sizes.data === 1) return undefined;
+  const owes = compression.kind === 'topk' || compression.kind === 'powersgd';
+  const zero = parallel?.zero ?? 0;
+  if (zero > 0 || (owes && train.precision === 'fp16'))
+    throw new UserFault(
+      'bad_layout',
+      zero > 0
+        ? `Gradients are not compressed under ZeRO ${zero}, whose ranks sum parts of them.`
+        : `With precision fp16 a step may overflow, and ${compression.kind} would carry that on.`,
+      zero > 0
+        ? 'Set parallel.zero to 0, or leave parallel.compression out.'
+        : 'Use bf16 or fp32, or compression bf16.',
+    );
+  return compression;
 }

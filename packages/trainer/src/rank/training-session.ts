@@ -80,6 +80,7 @@ export async function openTrainingSession(
     zero: plan.zero,
     arena: world.arena,
     moments: momentsOf[plan.optimizer.name],
+    compression: plan.compression,
     groups: {
       data: world.subgroup(members.data, 1),
       tensor: world.subgroup(members.tensor, 2),

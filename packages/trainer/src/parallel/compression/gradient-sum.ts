@@ -1,0 +1,12 @@
+/** How data-parallel ranks bring their gradients together when not every bit of them is sent. */
+export interface GradientSum {
+  /** `values` becomes the sum over the ranks as the method gives it: the same bits on all of them. */
+  sum(values: Float32Array): Promise<void>;
+  /** Of the last sum: length of what this rank left out, over the length of what it had. */
+  readonly leftOut: number;
+}
+
+/** ‖part‖ / ‖whole‖ of squared lengths; 0 where there is nothing. */
+export function share(part: number, whole: number): number {
+  return whole === 0 ? 0 : Math.sqrt(part / whole);
+}

@@ -1,0 +1,28 @@
+/** The method that a job asks for. */
+import type { StageLayout } from '@gantry/training/parallel';
+import type { ProcessGroup } from '../../group/index.ts';
+import type { GradientSum } from './gradient-sum.ts';
+import { HalfSum } from './half-sum.ts';
+import { PowerSum } from './power-sum.ts';
+import { TopKSum } from './top-k-sum.ts';
+
+export type CompressionPlan =
+  | { readonly kind: 'bf16' | 'fp16' }
+  | { readonly kind: 'topk'; readonly ratio: number }
+  | { readonly kind: 'powersgd'; readonly rank: number };
+
+export function openGradientSum(
+  group: ProcessGroup,
+  layout: StageLayout,
+  plan: CompressionPlan,
+): GradientSum {
+  switch (plan.kind) {
+    case 'bf16':
+    case 'fp16':
+      return new HalfSum(group, plan.kind);
+    case 'topk':
+      return new TopKSum(group, layout.length, plan.ratio);
+    case 'powersgd':
+      return new PowerSum(group, layout, plan.rank);
+  }
+}
