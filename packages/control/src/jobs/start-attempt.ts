@@ -137,9 +137,10 @@ async function rankPlaces(deps: Deps, attempt: AttemptRecord): Promise<readonly 
         nodeIndex: nodeIds.indexOf(node),
         localRank,
         localWorldSize: attempt.placement.filter((place) => place.node === node).length,
-        gpuIndices: devices.flatMap((id) => {
-          const index = known.find((device) => device.id === id)?.index;
-          return index === undefined ? [] : [index];
+        gpuIndices: devices.flatMap((id): RankPlace['gpuIndices'] => {
+          const device = known.find((each) => each.id === id);
+          if (device?.profile !== undefined) return [id];
+          return device?.index === undefined ? [] : [device.index];
         }),
         address: specs.get(node)?.address ?? '127.0.0.1',
         network: nodeIds.length === 1 ? undefined : networkFacts(specs.get(node)),
