@@ -7,6 +7,7 @@ import { downCommand } from './commands/down.ts';
 import { endpointCommands } from './commands/endpoint.ts';
 import { endpointConnectCommands } from './commands/endpoint-connect.ts';
 import { endpointRolloutCommands } from './commands/endpoint-rollout.ts';
+import { engineCommands } from './commands/engine.ts';
 import { eventsCommand } from './commands/events.ts';
 import { jobCommands } from './commands/job.ts';
 import { keyCommands } from './commands/key.ts';
@@ -50,6 +51,7 @@ const register: readonly ((program: Command) => void)[] = [
   endpointCommands,
   endpointRolloutCommands,
   endpointConnectCommands,
+  engineCommands,
   // Sharing.
   queueCommands,
   policyCommands,

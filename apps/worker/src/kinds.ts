@@ -2,7 +2,7 @@
 type Environment = Readonly<Record<string, string | undefined>>;
 type Start = (env: Environment, signal: AbortSignal) => Promise<number>;
 
-export type WorkerKind = 'train' | 'engine' | 'calibrate';
+export type WorkerKind = 'train' | 'engine' | 'calibrate' | 'engines';
 
 export const kinds: Readonly<Record<WorkerKind, Start>> = {
   train: async (env, signal) => {
@@ -16,5 +16,9 @@ export const kinds: Readonly<Record<WorkerKind, Start>> = {
   calibrate: async (env) => {
     const { runCalibration } = await import('@gantry/engines/calibration');
     return runCalibration(env);
+  },
+  engines: async () => {
+    const { runEngineSurvey } = await import('@gantry/engines/survey');
+    return runEngineSurvey();
   },
 };

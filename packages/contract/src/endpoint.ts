@@ -240,6 +240,9 @@ export const endpointStatsSchema = z.object({
       interTokenMs: quantiles.optional(),
       /** At the price book's token prices. */
       costPerThousandRequests: z.number().optional(),
+      /** Of tokens in and out. */
+      costPerThousandTokens: z.number().optional(),
+      hedges: z.number().int(),
     }),
   ),
   replicas: z.array(

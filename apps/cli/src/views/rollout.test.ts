@@ -40,6 +40,7 @@ describe('rollouts in words', () => {
           errors: 0,
           cancelled: 0,
           retries: 0,
+          hedges: 0,
           promptTokens: 12,
           cachedTokens: 4,
           completionTokens: 30,

@@ -47,6 +47,7 @@ export function describeStats({
         'between',
         'tokens in/cached/out',
         'per 1000',
+        'per 1000 tokens',
       ],
       revisions.map((each) => [
         each.revision,
@@ -57,6 +58,7 @@ export function describeStats({
         milliseconds(each.interTokenMs),
         `${each.promptTokens} / ${each.cachedTokens} / ${each.completionTokens}`,
         each.costPerThousandRequests?.toPrecision(3) ?? '',
+        each.costPerThousandTokens?.toPrecision(3) ?? '',
       ]),
     ),
   ].join('\n');

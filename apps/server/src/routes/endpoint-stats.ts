@@ -30,6 +30,7 @@ export function toEndpointStats(
       const sum = (of: (status: number) => boolean): number =>
         counted.reduce((total, [status, count]) => total + (of(Number(status)) ? count : 0), 0);
       const requests = sum(() => true);
+      const tokens = series.promptTokens + series.completionTokens;
       const requestMs = quantilesOf(series.requestMs);
       const ttftMs = quantilesOf(series.ttftMs);
       const interTokenMs = quantilesOf(series.interTokenMs);
@@ -39,6 +40,7 @@ export function toEndpointStats(
         errors: sum((status) => status >= 500),
         cancelled: sum((status) => status === 499),
         retries: series.retries,
+        hedges: series.hedges,
         promptTokens: series.promptTokens,
         cachedTokens: series.cachedTokens,
         completionTokens: series.completionTokens,
@@ -46,6 +48,7 @@ export function toEndpointStats(
         ...(ttftMs === undefined ? {} : { ttftMs }),
         ...(interTokenMs === undefined ? {} : { interTokenMs }),
         ...(requests === 0 ? {} : { costPerThousandRequests: (tokenCost(series) / requests) * 1_000 }),
+        ...(tokens === 0 ? {} : { costPerThousandTokens: (tokenCost(series) / tokens) * 1_000 }),
       };
     }),
     replicas: snapshot.replicas.map(({ replicaId, inFlight, pendingTokens, failures }) => ({

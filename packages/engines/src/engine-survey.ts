@@ -1,0 +1,54 @@
+/** The engines of this installation: what they read, and on which devices they could compute here. As JSON on stdout. */
+/** `ready`: computes here; `built in`: it could, where such a device is; `not installed`: its build is missing. */
+type DeviceState = 'ready' | 'built in' | 'not installed';
+
+interface SurveyedEngine {
+  readonly engine: string;
+  readonly version: string;
+  readonly formats: readonly string[];
+  readonly serves: string;
+  readonly devices: readonly { readonly device: string; readonly state: DeviceState }[];
+}
+
+export async function runEngineSurvey(): Promise<number> {
+  const engines = [await llamaCpp(), ...(await onnxRuntime())];
+  process.stdout.write(`${JSON.stringify(engines)}\n`);
+  return 0;
+}
+
+async function llamaCpp(): Promise<SurveyedEngine> {
+  const { getLlamaGpuTypes, getModuleVersion } = await import('node-llama-cpp');
+  const here = await getLlamaGpuTypes('supported');
+  const anywhere = await getLlamaGpuTypes('allValid');
+  return {
+    engine: 'llama.cpp',
+    version: await getModuleVersion(),
+    formats: ['gguf'],
+    serves: 'language models, adapters',
+    devices: anywhere
+      .map((type) => ({
+        device: type === false ? 'cpu' : type,
+        state: here.includes(type) ? ('ready' as const) : ('not installed' as const),
+      }))
+      .sort((one, other) => Number(other.state === 'ready') - Number(one.state === 'ready')),
+  };
+}
+
+async function onnxRuntime(): Promise<readonly SurveyedEngine[]> {
+  const { env, listSupportedBackends } = await import('onnxruntime-node');
+  const version = env.versions.node ?? env.versions.common;
+  const devices = listSupportedBackends().map(({ name, bundled }) => ({
+    device: name,
+    state: name === 'cpu' ? ('ready' as const) : bundled ? ('built in' as const) : ('not installed' as const),
+  }));
+  return [
+    { engine: 'onnx runtime', version, formats: ['onnx'], serves: 'tensor models', devices },
+    {
+      engine: 'paged decoder',
+      version,
+      formats: ['safetensors'],
+      serves: 'language models trained here',
+      devices: devices.filter(({ device }) => device === 'cpu'),
+    },
+  ];
+}
