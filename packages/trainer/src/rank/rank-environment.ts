@@ -1,4 +1,5 @@
 /** What the platform tells a rank, read once (see docs/training.md). */
+import type { Transport } from '../group/index.ts';
 import { UserFault } from './user-fault.ts';
 
 export interface RankEnvironment {
@@ -11,7 +12,7 @@ export interface RankEnvironment {
   readonly reportFile: string | undefined;
   readonly specFile: string;
   /** Where the ranks of this attempt find each other. */
-  readonly rendezvousDirectory: string;
+  readonly rendezvous: Transport;
   readonly resumeFrom: string | undefined;
 }
 
@@ -55,7 +56,27 @@ export function readRankEnvironment(env: Readonly<Record<string, string | undefi
     runDirectory: required('GANTRY_RUN_DIR'),
     reportFile: env['GANTRY_REPORT_FILE'],
     specFile: required('GANTRY_SPEC_FILE'),
-    rendezvousDirectory: worldSize > 1 ? required('GANTRY_RENDEZVOUS') : (env['GANTRY_RENDEZVOUS'] ?? ''),
+    rendezvous:
+      worldSize > 1 ? toTransport(required('GANTRY_RENDEZVOUS'), env) : { kind: 'unix', directory: '' },
     resumeFrom: env['GANTRY_RESUME_FROM'],
   };
+}
+
+/** A folder that all ranks share, or `tcp://HOST:PORT` of rank 0 for ranks on several hosts. */
+function toTransport(place: string, env: Readonly<Record<string, string | undefined>>): Transport {
+  if (!place.startsWith('tcp://')) return { kind: 'unix', directory: place };
+  const token = env['GANTRY_RENDEZVOUS_TOKEN'] ?? '';
+  const address = URL.parse(place);
+  const port = Number(address?.port);
+  if (address === null || !(port > 0) || token === '') {
+    throw new UserFault(
+      'bad_environment',
+      token === ''
+        ? `GANTRY_RENDEZVOUS is ${place}, and GANTRY_RENDEZVOUS_TOKEN is not set.`
+        : `GANTRY_RENDEZVOUS is ${JSON.stringify(place)}, not tcp://HOST:PORT.`,
+      'Ranks on several hosts need the address of rank 0 and a token that all of them have.',
+    );
+  }
+  // The brackets of an IPv6 address belong to the URL only.
+  return { kind: 'tcp', host: address.hostname.replaceAll(/[[\]]/g, ''), port, token };
 }

@@ -49,10 +49,13 @@ export async function runTrainingRank(options: TrainingRankOptions): Promise<num
       rank: environment.rank,
       worldSize: environment.worldSize,
       timeoutMs: silenceMs,
-      transport: { kind: 'unix', directory: environment.rendezvousDirectory },
+      transport: environment.rendezvous,
     });
+    const { rendezvous } = environment;
+    // Beats travel by Unix sockets: over hosts a rank that stands still is noticed by its silence only.
     const isWatched = options.hasHeartbeat === true && environment.worldSize > 1;
-    await using _heartbeat = isWatched ? startHeartbeat(world, environment.rendezvousDirectory) : undefined;
+    await using _heartbeat =
+      isWatched && rendezvous.kind === 'unix' ? startHeartbeat(world, rendezvous.directory) : undefined;
     try {
       return await train(environment, world, reports, options);
     } catch (caught) {

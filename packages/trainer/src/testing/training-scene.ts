@@ -14,6 +14,8 @@ export interface AttemptOptions extends Partial<Omit<TrainingRankOptions, 'env'>
   readonly train?: Record<string, unknown>;
   readonly checkpoint?: Record<string, unknown>;
   readonly parallel?: Record<string, unknown>;
+  /** Instead of a folder of Unix sockets. */
+  readonly rendezvous?: { readonly place: string; readonly token?: string };
 }
 
 export interface AttemptOutcome {
@@ -68,10 +70,10 @@ export async function openTrainingScene(): Promise<TrainingScene> {
 }
 
 async function attempt(root: string, options: AttemptOptions): Promise<AttemptOutcome> {
-  const { run = 'run', ranks = 1, train, checkpoint, parallel, resumeFrom, ...rest } = options;
+  const { run = 'run', ranks = 1, train, checkpoint, parallel, resumeFrom, rendezvous, ...rest } = options;
   const runDirectory = join(root, run);
   await mkdir(runDirectory, { recursive: true });
-  const rendezvous = await mkdtemp(join(root, 'rv-'));
+  const place = rendezvous?.place ?? (await mkdtemp(join(root, 'rv-')));
   const specFile = join(runDirectory, 'spec.json');
   const reportFile = join(runDirectory, 'report.jsonl');
   await rm(reportFile, { force: true });
@@ -93,7 +95,8 @@ async function attempt(root: string, options: AttemptOptions): Promise<AttemptOu
           GANTRY_RUN_DIR: runDirectory,
           GANTRY_SPEC_FILE: specFile,
           GANTRY_REPORT_FILE: reportFile,
-          GANTRY_RENDEZVOUS: rendezvous,
+          GANTRY_RENDEZVOUS: place,
+          GANTRY_RENDEZVOUS_TOKEN: rendezvous?.token,
           GANTRY_RESUME_FROM: resumeFrom,
         },
       }),
