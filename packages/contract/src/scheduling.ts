@@ -31,6 +31,8 @@ export const schedulingPolicyWrite = z.strictObject({
   fairShare: z.strictObject({ halfLife: durationSchema }).optional(),
   /** Moving small work with young checkpoints together for what only fits then. */
   defragmentation: z.strictObject({ movesPerHour: z.number().int().min(0).max(10_000) }).optional(),
+  /** Capacity kept for peaks that come with the hour: so far ahead, and at most this part of all devices. */
+  ahead: z.strictObject({ horizon: durationSchema, most: z.number().min(0).max(1) }).optional(),
   topology: z
     .strictObject({
       /** Names of the levels, widest first; the host comes last and needs no name. */
@@ -52,6 +54,7 @@ const guessSchema = z.object({ p50: held, p90: held });
 
 export const schedulingPolicySchema = schedulingPolicyWrite.extend({
   fairShare: z.object({ halfLife: z.number().meta({ description: 'seconds' }) }).optional(),
+  ahead: z.object({ horizon: z.number().meta({ description: 'seconds' }), most: z.number() }).optional(),
   version: z.number().int(),
   /** The names that can be chosen. */
   choices: z.object({ order: z.array(z.string()), placement: z.array(z.string()) }),

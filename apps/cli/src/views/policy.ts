@@ -7,6 +7,7 @@ export function describePolicy(policy: {
   readonly preemption?: boolean | undefined;
   readonly reservation?: boolean | undefined;
   readonly fairShare?: { readonly halfLife: number } | undefined;
+  readonly ahead?: { readonly horizon: number; readonly most: number } | undefined;
   readonly defragmentation?: { readonly movesPerHour: number } | undefined;
   readonly rules?: readonly { readonly name: string; readonly when: string }[] | undefined;
   readonly topology?: { readonly levels: readonly string[] } | undefined;
@@ -25,6 +26,7 @@ export function describePolicy(policy: {
     `  placement     ${policy.placement ?? 'shadow-price'}   of ${policy.choices.placement.join(', ')}`,
     `  preemption    ${policy.preemption === false ? 'off' : 'on'}`,
     `  reservation   ${policy.reservation === false ? 'off' : 'on'}`,
+    `  ahead         ${policy.ahead === undefined ? 'nothing is kept for peaks' : `at most ${Math.round(policy.ahead.most * 100)} % kept for peaks of the next ${formatDuration(policy.ahead.horizon * 1000)}`}`,
     `  fair share    ${policy.fairShare === undefined ? 'of the present' : `of what was used lately, half of it counts after ${formatDuration(policy.fairShare.halfLife * 1000)}`}`,
     `  moves         ${policy.defragmentation?.movesPerHour ?? 0} an hour`,
     `  topology      ${(policy.topology?.levels ?? ['block', 'rack']).join(' / ')} / host`,

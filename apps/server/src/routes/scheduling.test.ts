@@ -60,11 +60,17 @@ test('a change holds without a restart, is kept, and is for operators', async ()
       order: 'fifo',
       placement: 'best-fit',
       fairShare: { halfLife: '7d' },
+      ahead: { horizon: '2h', most: 0.25 },
       topology: { levels: ['zone', 'row'] },
       pools: { fast: { nodes: { pool: 'fast' }, order: 'las' } },
     },
   });
-  expect(set).toMatchObject({ order: 'fifo', version: 1, fairShare: { halfLife: 7 * 86_400 } });
+  expect(set).toMatchObject({
+    order: 'fifo',
+    version: 1,
+    fairShare: { halfLife: 7 * 86_400 },
+    ahead: { horizon: 7_200, most: 0.25 },
+  });
   expect(await admin.call('scheduling.get', {})).toEqual(set);
   expect(await refusal(admin.call('scheduling.set', { body: { order: 'las' } }))).toMatchObject({
     status: 403,

@@ -28,10 +28,11 @@ type Decision = Platform['scheduler']['decisions'] extends { list(): readonly (i
 
 export function schedulingRoutes({ deps, hub, scheduler }: Platform): SchedulingRoutes {
   const policyView = async (tx: Tx) => {
-    const { fairShare, ...policy } = await readPolicy(tx);
+    const { fairShare, ahead, ...policy } = await readPolicy(tx);
     return {
       ...policy,
       ...(fairShare === undefined ? {} : { fairShare: { halfLife: fairShare.halfLifeMs / 1000 } }),
+      ...(ahead === undefined ? {} : { ahead: { horizon: ahead.horizonMs / 1000, most: ahead.most } }),
       version: (await tx.get('policy', POLICY_ID))?.version ?? 0,
       choices: { order: [...ORDER_NAMES], placement: [...PLACEMENT_NAMES] },
       calibration: scheduler.calibration,
@@ -55,10 +56,11 @@ export function schedulingRoutes({ deps, hub, scheduler }: Platform): Scheduling
   return {
     'scheduling.get': () => deps.store.read({ platform: true }, policyView),
     'scheduling.set': async ({ principal, ifMatchVersion, requestId }, { body }) => {
-      const { fairShare, ...rest } = body;
+      const { fairShare, ahead, ...rest } = body;
       const spec = {
         ...rest,
         ...(fairShare === undefined ? {} : { fairShare: { halfLifeMs: fairShare.halfLife } }),
+        ...(ahead === undefined ? {} : { ahead: { horizonMs: ahead.horizon, most: ahead.most } }),
       } as PolicySpecRecord;
       refuse(policyProblems(spec));
       const view = await deps.store.tx({ platform: true }, async (tx) => {

@@ -25,6 +25,7 @@ import { POLICY_NAME, type PolicySpecRecord, toRules } from './policy-record.ts'
 import { type JobStatusRecord, currentAttempt } from '../jobs/job-record.ts';
 import type { Progress } from '../jobs/live-progress.ts';
 import { DecayedUse } from './decayed-use.ts';
+import { DemandWatch } from './demand-watch.ts';
 import { deviceModels } from './device-models.ts';
 import { MoveBudget } from './move-budget.ts';
 import { planSettings } from './policy-row.ts';
@@ -56,6 +57,7 @@ export class LiveEngine {
   readonly #moves = new MoveBudget();
   readonly #speeds = new SpeedBook();
   #use: DecayedUse | null = null;
+  #demand: DemandWatch | null = null;
   #settings: PlanSettings = {};
   #rules = new RuleBook([]);
   /** There are rules, or traces of some that are gone. */
@@ -205,6 +207,7 @@ export class LiveEngine {
   plan(nowMs: number, onSetAside: (found: SetAside, snapshot: Snapshot) => void): Plan {
     this.#applyRules(nowMs);
     this.#noteUse(nowMs);
+    this.#lookAhead(nowMs);
     for (;;) {
       try {
         const moves = this.#moves.left(this.policy().defragmentation?.movesPerHour ?? 0, nowMs);
@@ -247,6 +250,20 @@ export class LiveEngine {
     this.#use.advance(nowMs, inUse);
     const devices = nodes.reduce((sum, node) => sum + node.devices.length, 0);
     this.#engine.setRecentUse(this.#use.parts(devices));
+  }
+
+  #lookAhead(nowMs: number): void {
+    const { ahead } = this.policy();
+    if (ahead === undefined) {
+      if (this.#demand !== null) this.#engine.setExpected(new Map());
+      this.#demand = null;
+      return;
+    }
+    const { horizonMs, most: mostPart } = ahead;
+    const { options } = this.#demand ?? {};
+    if (this.#demand === null || options?.horizonMs !== horizonMs || options.mostPart !== mostPart)
+      this.#demand = new DemandWatch({ horizonMs, mostPart }, this.#history.past);
+    this.#engine.setExpected(this.#demand.look(this.#engine.snapshot(nowMs)));
   }
 
   /** Time and load may have changed what a rule says. */

@@ -3,6 +3,8 @@ import { type Plan, QUEUE_POLICIES, type QueuePolicyName, type Snapshot } from '
 
 /** Service and age move slowly; nobody minds a minute. */
 const LOOK_AGAIN_MS = 60_000;
+const HOUR_MS = 3_600_000;
+const RELEASED_AFTER_MS = 15 * 60_000;
 
 /** Milliseconds from now; null when only an event can help. */
 export function nextLookMs({ nowMs, queues, workloads }: Snapshot, plan: Plan): number | null {
@@ -15,6 +17,9 @@ export function nextLookMs({ nowMs, queues, workloads }: Snapshot, plan: Plan): 
       minRuntimeMs !== undefined || (policy !== undefined && isDisplacing(policy as QueuePolicyName)),
   );
   if (isTimed) looks.push(LOOK_AGAIN_MS);
+  // A peak that does not come is let go a while after its hour has begun.
+  if (plan.waiting.some(({ reasons }) => reasons.some(({ code }) => code === 'kept_ahead')))
+    looks.push(HOUR_MS - (nowMs % HOUR_MS) + RELEASED_AFTER_MS);
   const waiting = new Set(plan.waiting.map(({ workloadId }) => workloadId));
   for (const { id, kept } of workloads)
     if (kept !== undefined && kept.untilMs > nowMs && waiting.has(id)) looks.push(kept.untilMs - nowMs);

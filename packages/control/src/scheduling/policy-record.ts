@@ -11,6 +11,8 @@ export interface PolicySpecRecord {
   readonly fairShare?: { readonly halfLifeMs: number };
   /** Moving small work together for what only fits then; without it nothing is moved. */
   readonly defragmentation?: { readonly movesPerHour: number };
+  /** Capacity kept for forecast peaks; without it none is. */
+  readonly ahead?: { readonly horizonMs: number; readonly most: number };
   readonly topology?: {
     /** Names of the levels, widest first; the host itself comes last and needs no name. */
     readonly levels: readonly string[];
