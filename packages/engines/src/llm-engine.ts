@@ -79,7 +79,7 @@ export interface EngineStats {
   readonly slots: number;
   readonly kvTokensUsed: number;
   readonly kvTokensTotal: number;
-  /** Of prefixes in a slower tier; engines that have none leave it out. */
+  /** Of prefixes in a slower tier. */
   readonly kvTokensSpilled?: number;
   /** Sequences that had to give their memory to another and went on later. */
   readonly preemptions?: number;

@@ -20,19 +20,20 @@ export interface LlmEngineChoice {
   readonly threads?: number;
   readonly speculation?: SpeculationOptions;
   readonly adapters?: readonly AdapterOptions[];
-  readonly paged?: PagedOptions;
+  readonly memory?: KvMemoryOptions;
   readonly onLog?: (line: string) => void;
 }
 
-export interface PagedOptions {
-  readonly kvBytes?: number;
+/** Where K/V that has to leave the memory goes. */
+export interface KvMemoryOptions {
+  /** Of the paged decoder, before the disk. */
   readonly spillMemoryBytes?: number;
   readonly spillDiskBytes?: number;
   readonly spillFolder?: string;
 }
 
 export async function createLlmEngine(choice: LlmEngineChoice): Promise<LlmEngine> {
-  const { modelPath, contextTokens, onLog, speculation, adapters } = choice;
+  const { modelPath, contextTokens, onLog, speculation, adapters, memory } = choice;
   const common = {
     slots: choice.slots ?? 8,
     threads: choice.threads ?? Math.max(1, availableParallelism() - 1),
@@ -46,6 +47,9 @@ export async function createLlmEngine(choice: LlmEngineChoice): Promise<LlmEngin
       modelPath,
       ...(speculation === undefined ? {} : { speculation }),
       ...(adapters === undefined ? {} : { adapters }),
+      ...(memory?.spillFolder === undefined || memory.spillDiskBytes === undefined
+        ? {}
+        : { parking: { folder: memory.spillFolder, bytes: memory.spillDiskBytes } }),
     });
   }
   if (speculation !== undefined || (adapters ?? []).length > 0)
@@ -53,5 +57,5 @@ export async function createLlmEngine(choice: LlmEngineChoice): Promise<LlmEngin
       hint: 'Leave speculation and adapters out, or serve the GGUF of this model.',
     });
   const { createPagedEngine } = await import('../paged/paged-engine.ts');
-  return createPagedEngine({ ...common, ...choice.paged, folder: dirname(modelPath) });
+  return createPagedEngine({ ...common, ...memory, folder: dirname(modelPath) });
 }

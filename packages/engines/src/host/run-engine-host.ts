@@ -38,7 +38,7 @@ export async function runEngineHost(
     listen = { socketPath };
   }
   try {
-    await using server = await serve({ ...pagedRoom(options), ...options, listen });
+    await using server = await serve({ ...spillRoom(options), ...options, listen });
     const aside = `${endpointFile}.${process.pid}.part`;
     await writeFile(aside, `${JSON.stringify(server.address)}\n`);
     await rename(aside, endpointFile);
@@ -56,9 +56,9 @@ const spillDiskBytes = 1024 ** 3;
 /** Of the process's memory, for the same, before the disk. */
 const spillMemoryShare = 1 / 8;
 
-function pagedRoom({ workerDir, memoryBytes }: EngineHostOptions): Pick<ServeLlmOptions, 'paged'> {
+function spillRoom({ workerDir, memoryBytes }: EngineHostOptions): Pick<ServeLlmOptions, 'memory'> {
   const spillMemoryBytes = Math.floor((memoryBytes ?? 0) * spillMemoryShare);
-  return { paged: { spillMemoryBytes, spillDiskBytes, spillFolder: workerDir } };
+  return { memory: { spillMemoryBytes, spillDiskBytes, spillFolder: workerDir } };
 }
 
 /** A cold start loads only its own engine. */

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -104,6 +104,35 @@ describe('llama.cpp engine', () => {
     expect(beside.cachedTokens).toBe(99);
     for (const [index, logprob] of alone.logprobs.entries())
       expect(beside.logprobs[index]).toBeCloseTo(logprob, 3);
+  });
+
+  it('goes on from a prefix that had to leave the memory, with the same probabilities, and does without a lost file', async () => {
+    const prompts = [cycle.repeat(3).slice(0, 150), cycle.repeat(3).slice(40, 190)];
+    const lines: string[] = [];
+    await using tiered = await createLlamaEngine({
+      modelPath,
+      slots: 1,
+      threads: 1,
+      parking: { folder: join(folder, 'tier'), bytes: 10_000_000 },
+      onLog: (line) => lines.push(line),
+    });
+    const ask = (index: number): Promise<Answer> => {
+      const changes = { maxTokens: 6, topLogprobs: 1 };
+      return collect(tiered.generate(request(prompts[index] as string, changes)));
+    };
+    const cold = [await ask(0), await ask(1)];
+    const warm = [await ask(0), await ask(1)];
+    for (const [at, { cachedTokens, text, logprobs }] of warm.entries()) {
+      expect(cachedTokens).toBe(149);
+      expect(text).toBe(cold[at]?.text);
+      for (const [index, logprob] of logprobs.entries())
+        expect(logprob).toBeCloseTo(cold[at]?.logprobs[index] ?? 0, 3);
+    }
+    const [own = ''] = await readdir(join(folder, 'tier'));
+    for (const name of await readdir(join(folder, 'tier', own)))
+      await writeFile(join(folder, 'tier', own, name), 'gone');
+    expect((await ask(0)).text).toBe(cold[0]?.text);
+    expect(lines.join()).toContain('did not come back');
   });
 
   it('stops computing a cancelled request, in its prompt and in its answer', async () => {

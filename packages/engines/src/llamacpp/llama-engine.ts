@@ -6,7 +6,6 @@ import type { GgufHeader } from '@gantry/formats';
 import { DraftLength, StepScheduler, type StepPlan } from '@gantry/serving/steps';
 import {
   getLlama,
-  LlamaGrammarEvaluationState,
   LlamaLogLevel,
   type Llama,
   type LlamaContext,
@@ -22,8 +21,10 @@ import { Adapters, type AdapterOptions } from './adapters.ts';
 import { byteLevelDetokenizer } from './byte-level-detokenizer.ts';
 import { checkModelFile } from './check-model-file.ts';
 import { createDrafter, type Speculation, type SpeculationOptions } from './drafter.ts';
+import { grammarOf } from './grammar.ts';
 import { LlamaPasses, type LlamaAnswerState } from './llama-passes.ts';
 import { nativeParts, type NativeParts, type NativeSampler } from './native.ts';
+import { kvBytesPerToken, ParkedFiles, type ParkingOptions } from './parked-files.ts';
 import { samplerConfig } from './sampler-config.ts';
 
 export interface LlamaEngineOptions {
@@ -39,6 +40,8 @@ export interface LlamaEngineOptions {
   /** Guess tokens ahead and check them in one pass; the answer is the same, sooner. */
   readonly speculation?: SpeculationOptions;
   readonly adapters?: readonly AdapterOptions[];
+  /** Prefixes that have to leave the K/V memory are kept in files. */
+  readonly parking?: ParkingOptions;
   readonly onLog?: (line: string) => void;
 }
 
@@ -79,9 +82,17 @@ export async function createLlamaEngine(options: LlamaEngineOptions): Promise<Ll
     const native = nativeParts(model, context);
     const adapters = new Adapters(native);
     for (const adapter of options.adapters ?? []) await adapters.load(adapter);
+    const { parking: room } = options;
+    const tokenBytes = kvBytesPerToken(header);
+    const parkedTokens =
+      room === undefined || tokenBytes === undefined ? 0 : Math.floor(room.bytes / tokenBytes);
+    const parking =
+      room === undefined || parkedTokens === 0
+        ? undefined
+        : await ParkedFiles.open(room.folder, native.context, contextTokens);
     return new LlamaEngine(
-      { ...options, contextTokens, stepTokens },
-      { header, llama, model, context, native, adapters, speculation },
+      { ...options, contextTokens, stepTokens, parkedTokens },
+      { header, llama, model, context, native, adapters, parking, speculation },
     );
   } catch (cause) {
     await model?.dispose();
@@ -106,6 +117,7 @@ class LlamaEngine implements LlmEngine {
   readonly #contextOwner: LlamaContext;
   readonly #native: NativeParts;
   readonly #adapters: Adapters;
+  readonly #parking: ParkedFiles | undefined;
   readonly #scheduler: StepScheduler;
   readonly #speculation: Speculation | undefined;
   readonly #answers: LiveAnswers<LlamaAnswerState>;
@@ -117,7 +129,11 @@ class LlamaEngine implements LlmEngine {
   #isDisposed = false;
 
   constructor(
-    options: LlamaEngineOptions & { readonly contextTokens: number; readonly stepTokens: number },
+    options: LlamaEngineOptions & {
+      readonly contextTokens: number;
+      readonly stepTokens: number;
+      readonly parkedTokens: number;
+    },
     parts: {
       readonly header: GgufHeader;
       readonly llama: Llama;
@@ -125,10 +141,12 @@ class LlamaEngine implements LlmEngine {
       readonly context: LlamaContext;
       readonly native: NativeParts;
       readonly adapters: Adapters;
+      readonly parking: ParkedFiles | undefined;
       readonly speculation: Speculation | undefined;
     },
   ) {
-    const { header, llama, model, context, native, adapters, speculation } = parts;
+    const { header, llama, model, context, native, adapters, parking, speculation } = parts;
+    this.#parking = parking;
     this.#speculation = speculation;
     this.#detokenize =
       byteLevelDetokenizer(header) ?? ((tokens) => model.detokenize(tokens as readonly Token[]));
@@ -147,6 +165,7 @@ class LlamaEngine implements LlmEngine {
       contextTokens: options.contextTokens,
       stepTokens: options.stepTokens,
       prefillTokens: Math.min(options.prefillTokens ?? 64, options.stepTokens),
+      parkedTokens: options.parkedTokens,
     });
     this.#scheduler = scheduler;
     this.#answers = new LiveAnswers({
@@ -167,6 +186,8 @@ class LlamaEngine implements LlmEngine {
       probe: this.#probe,
       scheduler,
       speculation,
+      parking,
+      onLog: options.onLog,
       answers: this.#answers,
     });
     this.#passes = passes;
@@ -218,7 +239,7 @@ class LlamaEngine implements LlmEngine {
     this.#adapters.check(request.adapter);
     this.#answers.checkPrompt(request);
     const sampler = this.#native.createSampler();
-    const grammarEvaluationState = await this.#grammarOf(request);
+    const grammarEvaluationState = await grammarOf(this.#llama, this.#model, request);
     sampler.applyConfig({ ...samplerConfig(request.sampling, []), ...grammarEvaluationState });
     const state: LlamaAnswerState = {
       sampler,
@@ -257,6 +278,7 @@ class LlamaEngine implements LlmEngine {
       slots: this.#slots,
       kvTokensUsed: this.#scheduler.kvTokensUsed,
       kvTokensTotal: this.#slots * this.contextTokens,
+      kvTokensSpilled: this.#scheduler.parkedTokens,
     };
   }
 
@@ -267,29 +289,12 @@ class LlamaEngine implements LlmEngine {
     this.#answers.failAll(new EngineError('shutting_down', 'The engine is shutting down.'));
     this.#probe.dispose();
     await this.#adapters[Symbol.asyncDispose]();
+    await this.#parking?.[Symbol.asyncDispose]();
     await this.#speculation?.drafter[Symbol.asyncDispose]();
     if (this.#embedding !== undefined) await (await this.#embedding).dispose();
     await this.#contextOwner.dispose();
     await this.#model.dispose();
     await this.#llama.dispose();
-  }
-
-  async #grammarOf({ jsonSchema }: GenerateRequest): Promise<Record<string, unknown>> {
-    if (jsonSchema === undefined) return {};
-    try {
-      const grammar =
-        jsonSchema === true
-          ? await this.#llama.getGrammarFor('json')
-          : await this.#llama.createGrammarForJsonSchema(jsonSchema as never);
-      const state = new LlamaGrammarEvaluationState({ model: this.#model, grammar });
-      return { grammarEvaluationState: (state as unknown as { readonly _state: unknown })._state };
-    } catch (cause) {
-      throw new EngineError('invalid_value', 'The JSON schema cannot be made into a grammar.', {
-        param: 'response_format',
-        hint: cause instanceof Error ? cause.message : '',
-        cause,
-      });
-    }
   }
 }
 

@@ -2,7 +2,7 @@
  * A plan of the step scheduler, computed: the K/V commands first, then one forward pass for the entries of each
  * adapter, its tokens sampled before the next pass overwrites the logits.
  */
-import type { DraftLength, StepEntry, StepPlan, StepScheduler } from '@gantry/serving/steps';
+import type { DraftLength, KvCommand, StepEntry, StepPlan, StepScheduler } from '@gantry/serving/steps';
 import type { LlamaModel, Token } from 'node-llama-cpp';
 import { EngineError } from '../engine-error.ts';
 import type { LiveAnswer, LiveAnswers } from '../live-answers.ts';
@@ -10,6 +10,7 @@ import type { Adapters } from './adapters.ts';
 import type { DraftWanted, Speculation } from './drafter.ts';
 import { toLogprobs } from './logprobs.ts';
 import type { NativeContext, NativeSampler } from './native.ts';
+import type { ParkedFiles } from './parked-files.ts';
 import { samplerConfig } from './sampler-config.ts';
 
 export interface LlamaAnswerState {
@@ -27,6 +28,8 @@ export interface LlamaPassesParts {
   readonly probe: NativeSampler;
   readonly scheduler: StepScheduler;
   readonly speculation: Speculation | undefined;
+  readonly parking: ParkedFiles | undefined;
+  readonly onLog?: ((line: string) => void) | undefined;
   readonly answers: LiveAnswers<LlamaAnswerState>;
 }
 
@@ -71,16 +74,14 @@ export class LlamaPasses {
 
   async compute(plan: StepPlan): Promise<void> {
     const { adapters, answers, context, scheduler } = this.#parts;
+    const lost = new Set<string>();
     for (const command of plan.commands) {
-      if (command.kind === 'copy') {
-        await context.copySequenceStateFromOtherSequence(command.to, command.from);
-        context.removeTokenCellsFromSequence(command.to, command.tokens, -1);
-      } else {
-        context.removeTokenCellsFromSequence(command.slot, command.tokens, -1);
-      }
+      const id = await this.#command(command);
+      if (id !== undefined) lost.add(id);
     }
-    if (plan.entries.length === 0) return;
-    const byAdapter = Map.groupBy(plan.entries, ({ id }) => answers.get(id)?.request.adapter);
+    const entries = plan.entries.filter(({ id }) => !lost.has(id));
+    if (entries.length === 0) return;
+    const byAdapter = Map.groupBy(entries, ({ id }) => answers.get(id)?.request.adapter);
     for (const [adapter, entries] of byAdapter) {
       adapters.use(adapter);
       const { due, scored } = this.#addAll(entries);
@@ -90,6 +91,39 @@ export class LlamaPasses {
       await Promise.all(due.map(async (one) => this.#sampleAll(one)));
     }
     this.counts.steps += 1;
+  }
+
+  /** Whose beginning could not be had, if it is so. */
+  async #command(command: KvCommand): Promise<string | undefined> {
+    const { context, scheduler, parking, onLog } = this.#parts;
+    switch (command.kind) {
+      case 'copy':
+        await context.copySequenceStateFromOtherSequence(command.to, command.from);
+        context.removeTokenCellsFromSequence(command.to, command.tokens, -1);
+        return undefined;
+      case 'truncate':
+        context.removeTokenCellsFromSequence(command.slot, command.tokens, -1);
+        return undefined;
+      case 'park':
+        try {
+          await parking?.park(command.slot, command.place, command.tokens, command.dropped);
+        } catch (cause) {
+          scheduler.unpark(command.place);
+          onLog?.(`a prefix was not parked: ${String(cause)}`);
+        }
+        return undefined;
+      case 'restore':
+        try {
+          await parking?.restore(command.place, command.slot, command.tokens);
+          return undefined;
+        } catch (cause) {
+          onLog?.(`a parked prefix did not come back: ${String(cause)}`);
+          scheduler.unpark(command.place);
+          scheduler.recompute(command.id);
+          context.removeTokenCellsFromSequence(command.slot, 0, -1);
+          return command.id;
+        }
+    }
   }
 
   fail(plan: StepPlan, cause: unknown): void {

@@ -27,6 +27,9 @@ export interface NativeContext {
   sampleToken(logitIndex: number, sampler: NativeSampler, hasProbabilities: boolean): Promise<SampledToken>;
   removeTokenCellsFromSequence(sequence: number, from: number, to: number): boolean;
   copySequenceStateFromOtherSequence(target: number, source: number): Promise<number>;
+  saveSequenceStateToFile(path: string, sequence: number, tokens: Uint32Array): Promise<number>;
+  /** The tokens that it holds now. */
+  loadSequenceStateFromFile(path: string, sequence: number, mostTokens: number): Promise<Uint32Array>;
   /** Of the passes from here on. */
   setLoras(adapters: readonly NativeAdapter[], scales: readonly number[]): void;
 }
@@ -49,6 +52,8 @@ const needed = [
   'sampleToken',
   'removeTokenCellsFromSequence',
   'copySequenceStateFromOtherSequence',
+  'saveSequenceStateToFile',
+  'loadSequenceStateFromFile',
   'setLoras',
 ] as const satisfies readonly (keyof NativeContext)[];
 

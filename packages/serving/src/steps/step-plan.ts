@@ -9,13 +9,33 @@ export interface StepSchedulerOptions {
   readonly prefillTokens: number;
   /** A prefix in another slot is copied from this length on; below it, computing is as quick. */
   readonly copyFromTokens?: number;
+  /** Tokens of prefixes that a slower tier has room for; default 0. */
+  readonly parkedTokens?: number;
+  /** A shorter prefix is not parked; default 64. */
+  readonly parkFromTokens?: number;
 }
 
 export type KvCommand =
   /** The first `tokens` of `from` become the whole content of `to`. */
   | { readonly kind: 'copy'; readonly from: number; readonly to: number; readonly tokens: number }
   /** Only the first `tokens` of the slot stay. */
-  | { readonly kind: 'truncate'; readonly slot: number; readonly tokens: number };
+  | { readonly kind: 'truncate'; readonly slot: number; readonly tokens: number }
+  /** What the slot holds, all of `tokens`, goes to a new place in the slower tier; what lies in `dropped` may go. */
+  | {
+      readonly kind: 'park';
+      readonly slot: number;
+      readonly place: number;
+      readonly tokens: readonly number[];
+      readonly dropped: readonly number[];
+    }
+  /** The first `tokens` of what lies in `place` become the whole content of the slot, for the sequence `id`. */
+  | {
+      readonly kind: 'restore';
+      readonly place: number;
+      readonly slot: number;
+      readonly tokens: number;
+      readonly id: string;
+    };
 
 export interface StepEntry {
   readonly id: string;

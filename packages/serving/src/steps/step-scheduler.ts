@@ -9,42 +9,21 @@
  */
 import { commonPrefix } from './common-prefix.ts';
 import { FairQueue, type WaitingSequence } from './fair-queue.ts';
+import { ParkedPrefixes } from './parked-prefixes.ts';
+import { entryOf, type Running, type Slot } from './slots.ts';
 import type { KvCommand, SequenceStart, StepEntry, StepPlan, StepSchedulerOptions } from './step-plan.ts';
-
-interface Running {
-  readonly id: string;
-  readonly scope: string;
-  /** Who may continue from what it computed. */
-  readonly reuseKey: string;
-  slot: number;
-  /** Prompt and generated tokens. */
-  readonly tokens: number[];
-  /** How many of them are in the KV memory. */
-  computed: number;
-  readonly reused: number;
-  /** Prompt tokens whose logits are wanted: all or none. */
-  readonly scoredTokens: number;
-  /** Guesses for the tokens after the last one; for the next plan only. */
-  draft: readonly number[];
-}
-
-interface Slot {
-  /** What its KV memory holds, in order; the sequence's own while one runs there. */
-  tokens: readonly number[];
-  reuseKey: string;
-  lastUsed: number;
-  owner: Running | undefined;
-}
 
 export class StepScheduler {
   readonly #options: Required<StepSchedulerOptions>;
   readonly #slots: Slot[];
   readonly #queue = new FairQueue();
   readonly #running = new Map<string, Running>();
+  readonly #parked: ParkedPrefixes;
   #step = 0;
 
   constructor(options: StepSchedulerOptions) {
-    this.#options = { copyFromTokens: 32, ...options };
+    this.#options = { copyFromTokens: 32, parkedTokens: 0, parkFromTokens: 64, ...options };
+    this.#parked = new ParkedPrefixes(this.#options.parkedTokens, this.#options.parkFromTokens);
     this.#slots = Array.from({ length: options.slots }, () => ({
       tokens: [],
       reuseKey: '',
@@ -66,6 +45,11 @@ export class StepScheduler {
     let used = 0;
     for (const { computed } of this.#running.values()) used += computed;
     return used;
+  }
+
+  /** Tokens of prefixes in the slower tier. */
+  get parkedTokens(): number {
+    return this.#parked.tokens;
   }
 
   add(start: SequenceStart): void {
@@ -190,6 +174,19 @@ export class StepScheduler {
   }
 
   /** Fills holes below the highest running slot by moving that sequence down. */
+  /** The slower tier does not have this place after all. */
+  unpark(place: number): void {
+    this.#parked.forget(place);
+  }
+
+  /** What the sequence was to go on from could not be had: it is computed from its first token. */
+  recompute(id: string): void {
+    const sequence = this.#running.get(id);
+    if (sequence === undefined) return;
+    sequence.computed = 0;
+    sequence.reused = 0;
+  }
+
   #compact(): KvCommand[] {
     const commands: KvCommand[] = [];
     // A waiting sequence fills the hole for free.
@@ -244,8 +241,14 @@ export class StepScheduler {
     if (match > 0 && free.includes(best) && (best === target || this.#running.size < 2)) target = best;
     else if (match < copyFrom && free.length > 1) target = this.#coldest(free);
     const own = matches[target] as number;
-    const isCopied = best !== target && match >= copyFrom && match > own;
-    const reused = isCopied ? match : own;
+    // Held first, so that what leaves the slot cannot push it out.
+    this.#parked.use(this.#parked.find(reuseKey, next.tokens).place);
+    const leaving = this.#park(target, own);
+    const parked = next.isScored ? nothingParked : this.#parked.find(reuseKey, next.tokens);
+    const stored = Math.min(parked.match, next.tokens.length - 1);
+    const isRestored = stored >= Math.max(match, own) + copyFrom;
+    const isCopied = !isRestored && best !== target && match >= copyFrom && match > own;
+    const reused = isRestored ? stored : isCopied ? match : own;
     const slot = this.#slotAt(target);
     const sequence: Running = {
       id: next.id,
@@ -263,9 +266,25 @@ export class StepScheduler {
     slot.reuseKey = reuseKey;
     slot.lastUsed = this.#step;
     this.#running.set(next.id, sequence);
+    const restore = {
+      kind: 'restore',
+      place: parked.place,
+      slot: target,
+      tokens: reused,
+      id: next.id,
+    } as const;
+    if (isRestored) return [...leaving, restore];
     return isCopied
-      ? [{ kind: 'copy', from: best, to: target, tokens: reused }]
-      : [{ kind: 'truncate', slot: target, tokens: reused }];
+      ? [...leaving, { kind: 'copy', from: best, to: target, tokens: reused }]
+      : [...leaving, { kind: 'truncate', slot: target, tokens: reused }];
+  }
+
+  /** What the slot holds, beyond the tokens that stay, is about to be lost. */
+  #park(id: number, stays: number): KvCommand[] {
+    const { tokens, reuseKey } = this.#slotAt(id);
+    if (tokens.length <= stays) return [];
+    const parked = this.#parked.park(reuseKey, tokens);
+    return parked === undefined ? [] : [{ kind: 'park', slot: id, tokens, ...parked }];
   }
 
   /** Among the slots that keep running ids compact, the one whose cache was used longest ago. */
@@ -282,15 +301,4 @@ export class StepScheduler {
   }
 }
 
-function entryOf(sequence: Running, count: number): StepEntry {
-  const end = sequence.computed + count;
-  return {
-    id: sequence.id,
-    slot: sequence.slot,
-    firstPosition: sequence.computed,
-    tokens: sequence.tokens.slice(sequence.computed, end),
-    isSampled: end === sequence.tokens.length,
-    isScored: sequence.computed < sequence.scoredTokens,
-    drafted: 0,
-  };
-}
+const nothingParked = { place: -1, match: 0 };

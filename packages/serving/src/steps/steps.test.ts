@@ -7,15 +7,31 @@ const range = (from: number, count: number): number[] =>
   Array.from({ length: count }, (_, index) => from + index);
 
 /** A KV memory that executes plans and refuses what a model would get wrong. */
-function fakeModel(slots: number): { run(plan: StepPlan): void; held: number[][] } {
+function fakeModel(slots: number): {
+  run(plan: StepPlan): void;
+  held: number[][];
+  readonly parked: Map<number, readonly number[]>;
+  readonly counts: { restores: number };
+} {
   const held: number[][] = range(0, slots).map(() => []);
+  const parked = new Map<number, readonly number[]>();
+  const counts = { restores: 0 };
   return {
     held,
+    parked,
+    counts,
     run: ({ commands, entries }) => {
       for (const command of commands) {
         if (command.kind === 'copy')
           held[command.to] = (held[command.from] as number[]).slice(0, command.tokens);
-        else held[command.slot] = (held[command.slot] as number[]).slice(0, command.tokens);
+        else if (command.kind === 'park') {
+          expect(held[command.slot]).toEqual(command.tokens);
+          for (const place of command.dropped) parked.delete(place);
+          parked.set(command.place, command.tokens);
+        } else if (command.kind === 'restore') {
+          held[command.slot] = (parked.get(command.place) as readonly number[]).slice(0, command.tokens);
+          counts.restores += 1;
+        } else held[command.slot] = (held[command.slot] as number[]).slice(0, command.tokens);
       }
       for (const { slot, firstPosition, tokens } of entries) {
         expect(held[slot]).toHaveLength(firstPosition);
@@ -97,39 +113,73 @@ describe('step scheduler', () => {
     expect(order).toEqual(['urgent', 'b1', 'a1', 'a2', 'a3']);
   });
 
-  it('keeps every slot equal to its sequence through random arrivals, ends and moves', () => {
-    const random = createRandom(5);
-    const scheduler = new StepScheduler({ ...options, slots: 6, copyFromTokens: 4 });
-    const model = fakeModel(6);
-    const wanted = new Map<string, number[]>();
-    const inOneScope = (id: string): string => `scope${Number(id) % 2}`;
-    let done = 0;
-    for (let step = 0; step < 4_000; step += 1) {
-      if (random.next() < 0.4 && wanted.size < 12) {
-        const id = String(step);
-        const tokens = range(0, 1 + random.below(40)).map((token) => (random.next() < 0.02 ? 99 : token));
-        wanted.set(id, tokens);
-        scheduler.add({ id, tokens, scope: inOneScope(id) });
-      }
-      const plan = scheduler.plan();
-      if (plan === undefined) continue;
+  it('parks a prefix that must leave, and goes on from it when a prompt begins with it, in its scope only', () => {
+    const tier = { parkedTokens: 50, parkFromTokens: 10 };
+    const scheduler = new StepScheduler({ ...options, slots: 1, copyFromTokens: 4, ...tier });
+    const model = fakeModel(1);
+    const ask = (id: string, tokens: readonly number[], scope: string): number | undefined => {
+      scheduler.add({ id, tokens, scope });
+      const plan = scheduler.plan() as StepPlan;
       model.run(plan);
       scheduler.commit(plan);
-      expect(plan.entries.reduce((sum, { tokens }) => sum + tokens.length, 0)).toBeLessThanOrEqual(32);
-      for (const { id, slot, isSampled } of plan.entries) {
-        const tokens = wanted.get(id) as number[];
-        expect(tokens.slice(0, model.held[slot]?.length)).toEqual(model.held[slot]);
-        if (isSampled) tokens.push(1_000 + step);
-        if (isSampled && (!scheduler.append(id, 1_000 + step) || random.next() < 0.15)) {
-          scheduler.finish(id);
-          wanted.delete(id);
-          done += 1;
-        } else if (random.next() < 0.02) {
-          scheduler.finish(id);
-          wanted.delete(id);
+      const reused = scheduler.reusedTokens(id);
+      scheduler.finish(id);
+      return reused;
+    };
+    expect(ask('a', range(0, 20), 'one')).toBe(0);
+    expect(ask('b', range(100, 25), 'one')).toBe(0);
+    expect(ask('foreign', range(0, 20), 'two')).toBe(0);
+    expect(scheduler.parkedTokens).toBe(45);
+    expect(ask('c', [...range(0, 20), 7], 'one')).toBe(20);
+    // The tier holds 50 tokens: what was used longest ago went.
+    expect(ask('d', range(100, 25), 'one')).toBe(0);
+    scheduler.unpark(0);
+    expect(scheduler.parkedTokens).toBeLessThanOrEqual(50);
+  });
+
+  it.each([0, 100])(
+    'keeps every slot equal to its sequence through random arrivals, ends and moves, %i tokens parked',
+    (parkedTokens) => {
+      const random = createRandom(5);
+      const scheduler = new StepScheduler({
+        ...options,
+        slots: 6,
+        copyFromTokens: 4,
+        parkedTokens,
+        parkFromTokens: 6,
+      });
+      const model = fakeModel(6);
+      const wanted = new Map<string, number[]>();
+      const inOneScope = (id: string): string => `scope${Number(id) % 2}`;
+      let done = 0;
+      for (let step = 0; step < 2_500; step += 1) {
+        if (random.next() < 0.4 && wanted.size < 12) {
+          const id = String(step);
+          const tokens = range(0, 1 + random.below(40)).map((token) => (random.next() < 0.02 ? 99 : token));
+          wanted.set(id, tokens);
+          scheduler.add({ id, tokens, scope: inOneScope(id) });
+        }
+        const plan = scheduler.plan();
+        if (plan === undefined) continue;
+        model.run(plan);
+        scheduler.commit(plan);
+        expect(plan.entries.reduce((sum, { tokens }) => sum + tokens.length, 0)).toBeLessThanOrEqual(32);
+        for (const { id, slot, isSampled } of plan.entries) {
+          const tokens = wanted.get(id) as number[];
+          expect(tokens.slice(0, model.held[slot]?.length)).toEqual(model.held[slot]);
+          if (isSampled) tokens.push(1_000 + step);
+          if (isSampled && (!scheduler.append(id, 1_000 + step) || random.next() < 0.15)) {
+            scheduler.finish(id);
+            wanted.delete(id);
+            done += 1;
+          } else if (random.next() < 0.02) {
+            scheduler.finish(id);
+            wanted.delete(id);
+          }
         }
       }
-    }
-    expect(done).toBeGreaterThan(300);
-  });
+      expect(done).toBeGreaterThan(200);
+      expect(model.counts.restores > 0).toBe(parkedTokens > 0);
+    },
+  );
 });
