@@ -11,6 +11,7 @@ import { openaiClient } from './interop/checks/openai-client.ts';
 import { plannerLaunch } from './interop/checks/planner-launch.ts';
 import { s3Server } from './interop/checks/s3-server.ts';
 import { torchExamples } from './interop/checks/torch-examples.ts';
+import { torchFamilies } from './interop/checks/torch-families.ts';
 import { torchGradients } from './interop/checks/torch-gradients.ts';
 import { torchResume } from './interop/checks/torch-resume.ts';
 import { transformersExport } from './interop/checks/transformers-export.ts';
@@ -19,6 +20,7 @@ import { pythonEnvironment } from './interop/python-environment.ts';
 
 const checks: Readonly<Record<string, Check>> = {
   'torch-gradients': torchGradients,
+  'torch-families': torchFamilies,
   'planner-launch': plannerLaunch,
   'openai-client': openaiClient,
   'transformers-export': transformersExport,

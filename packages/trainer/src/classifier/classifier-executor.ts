@@ -9,7 +9,7 @@ export interface ClassifierExecutor extends AsyncDisposable {
   /** What each sample's loss counts; 0 leaves it out. */
   readonly weights: Float32Array;
   /** Sets sample `row` of the batch. */
-  take(samples: Samples, index: number, row: number): void;
+  take(samples: Pick<Samples, 'features' | 'targets'>, index: number, row: number): void;
   run(): Promise<void>;
 }
 

@@ -51,7 +51,6 @@ export function mixtralForm(request: FormRequest, experts: ExpertsConfig): Expor
       model_type: 'mixtral',
       num_local_experts: experts.count,
       num_experts_per_tok: experts.top,
-      router_aux_loss_coef: experts.balance,
     },
     gguf: {
       metadata: new Map([
