@@ -7,7 +7,7 @@ import { cleanSchema, loaderSchema, trainingDataSchema } from './training-data.t
 import { badBatchSchema, earlyStoppingSchema, profileSchema } from './train-options.ts';
 import { baseShape, byteSizeSchema, durationSchema, nameSchema, timeSchema } from './common.ts';
 
-/** What one replica asks for. `cpu` in cores (0.5 allowed), `gpu` whole devices. */
+/** What one replica asks for. `cpu` in cores (0.5 allowed), `gpu` whole devices, or slices of `gpuProfile`. */
 export const resourcesSchema = z.strictObject({
   cpu: z.number().positive().max(4096).default(1),
   memory: byteSizeSchema.default(1024 ** 3),
@@ -15,6 +15,8 @@ export const resourcesSchema = z.strictObject({
   gpu: z.number().int().min(0).max(100_000).default(0),
   gpuModel: z.string().max(100).optional(),
   gpuMemory: byteSizeSchema.optional(),
+  /** Slices of divided GPUs instead of whole ones, like `1g.10gb`; `gpu` is how many. */
+  gpuProfile: z.string().min(1).max(40).optional(),
 });
 
 export const trainSchema = z.strictObject({
@@ -115,6 +117,8 @@ export const jobSpecSchema = z
         keep: z.number().int().min(1).max(1000).default(3),
         /** Beside the newest, this many of the lowest loss stay. */
         keepBest: z.number().int().min(0).max(100).default(0),
+        /** Those of steps that this divides stay for good. */
+        keepEvery: z.number().int().min(1).max(10_000_000).optional(),
         /** `s3://bucket/folder`: the newest go there as well, and come back when the run's folder is lost. */
         to: z.string().min(1).max(4096).optional(),
         /** The secret with S3 credentials for `to`. */

@@ -62,6 +62,8 @@ export const deviceSchema = z.object({
   island: z.string().optional(),
   numaNode: z.number().int().optional(),
   migEnabled: z.boolean().optional(),
+  /** Of a slice of a divided GPU, like `1g.10gb`. */
+  profile: z.string().optional(),
   links: z.record(z.string(), z.string()).optional(),
   healthy: z.boolean(),
   healthProblems: z.array(z.string()).optional(),

@@ -141,7 +141,9 @@ function needsOf(spec: unknown): string {
   const ranks = replicas ?? parallel?.data ?? 1;
   return [
     ...(ranks > 1 ? [`${ranks} ranks, each`] : []),
-    ...(resources.gpu > 0 ? [`${resources.gpu} × ${resources.gpuModel ?? 'GPU'}`] : []),
+    ...(resources.gpu > 0
+      ? [`${resources.gpu} × ${resources.gpuProfile ?? resources.gpuModel ?? 'GPU'}`]
+      : []),
     count(resources.cpu, 'CPU'),
     formatBytes(resources.memory),
   ]

@@ -30,7 +30,7 @@ const accelerators = (devices: Node['devices']): string =>
     ['device', 'model', 'memory', 'used', 'busy', '°C', 'island', 'health'],
     devices.map((device) => [
       device.id,
-      device.model,
+      device.profile === undefined ? device.model : `${device.model} ${device.profile}`,
       formatBytes(device.memoryBytes),
       device.memoryUsedBytes === undefined ? '–' : formatBytes(device.memoryUsedBytes),
       device.utilisationPercent === undefined ? '–' : `${device.utilisationPercent} %`,

@@ -172,6 +172,7 @@ export function jobRequest(
           deviceMilli: 0,
           ...(resources.gpuModel === undefined ? {} : { deviceModel: resources.gpuModel }),
           ...(resources.gpuMemory === undefined ? {} : { deviceMemoryBytes: resources.gpuMemory }),
+          ...(resources.gpuProfile === undefined ? {} : { deviceProfile: resources.gpuProfile }),
         },
       },
     ],

@@ -75,7 +75,7 @@ function askOf(row: Row): RuntimeAsk {
   const size = `${rankCount(job)}x${job.resources.gpu}`;
   const kind = `${who} ${stem(job.name ?? row.name)}`;
   const work = workOf(job);
-  const model = job.resources.gpuModel ?? 'any';
+  const model = job.resources.gpuProfile ?? job.resources.gpuModel ?? 'any';
   return {
     keys: [
       `${kind} ${work} ${size} ${model}`,
