@@ -14,6 +14,7 @@ import type { Logger } from 'pino';
 import { type Meter, createMeter } from './meter.ts';
 import { openMeterJournal } from './meter-journal.ts';
 import { type PayloadLog, createPayloadLog } from './payload-log.ts';
+import { createResponseFiles } from './response-files.ts';
 import { createServingLimitsBook, type ServingLimitsBook } from './serving-limits.ts';
 
 export interface Serving extends AsyncDisposable {
@@ -42,6 +43,7 @@ export async function createServing(
   const payloads = stack.use(
     createPayloadLog({ dir: join(dataDir, 'payloads'), logger, nowMs: () => deps.clock.nowMs() }),
   );
+  const responses = stack.use(createResponseFiles(join(dataDir, 'responses'), logger));
   const gateway = stack.use(
     createGateway({
       authenticate: async (bearer) => {
@@ -53,6 +55,8 @@ export async function createServing(
         return mayAsk ? { tenantId: key.tenantId, principalId: key.userName, keyId: key.keyId } : undefined;
       },
       limits: limits.limits,
+      responseKeeper: responses,
+      knownResponses: await responses.load(),
       meter: (record) => {
         meter.add(record);
         endpoints.observe(record);

@@ -9,6 +9,7 @@ import type { PayloadRecord } from './payloads/payload-record.ts';
 import type { ReplicaRouter } from './replica-router.ts';
 import type { RemoteLook } from './remote/look-at-remote.ts';
 import type { RemoteOrigin } from './remote/remote-origin.ts';
+import type { KeptResponse, ResponseKeeper } from './responses/response-store.ts';
 import type { Route } from './route.ts';
 import type { ShadowRecord } from './shadow-call.ts';
 import type { GatewayRequest, GatewayResponse } from './wire.ts';
@@ -36,6 +37,9 @@ export interface GatewayOptions {
   readonly cacheBytes?: number;
   /** Memory of the responses that clients may ask for again, all tenants together. */
   readonly responseBytes?: number;
+  /** Holds those responses over a restart; `known`: what it held of the last run, oldest first. */
+  readonly responseKeeper?: ResponseKeeper;
+  readonly knownResponses?: readonly KeptResponse[];
   readonly stalledClientMs?: number;
   readonly connectionsPerReplica?: number;
   readonly connectTimeoutMs?: number;

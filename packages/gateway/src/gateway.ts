@@ -70,7 +70,7 @@ class HttpGateway implements Gateway {
       router: options.router ?? createAffinityRouter(),
       retryBudget: new RetryBudget(),
       cache: new ResponseCache(settings.cacheBytes),
-      responses: new ResponseStore(settings.responseBytes),
+      responses: new ResponseStore(settings.responseBytes, options.responseKeeper, options.knownResponses),
       loads: new EndpointLoads(now),
       quarantine: new Quarantine(),
       onShadow: options.onShadow ?? (() => undefined),

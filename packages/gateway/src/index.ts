@@ -24,5 +24,6 @@ export {
 export { isPrivateHost } from './remote/private-address.ts';
 export { type RemoteLook } from './remote/look-at-remote.ts';
 export { type RemoteOrigin } from './remote/remote-origin.ts';
+export { type KeptResponse, type ResponseKeeper } from './responses/response-store.ts';
 export { type Usage } from './usage.ts';
 export { startGrpcFront, type GrpcFront, type GrpcFrontOptions } from './grpc/grpc-front.ts';

@@ -2,7 +2,7 @@ import OpenAI from 'openai';
 import { describe, expect, it } from 'vitest';
 import { createFakeEngine, sendJson, startStream, type Answer } from '../testing/fake-engine.ts';
 import { chatRoute, createGatewayHarness } from '../testing/gateway-harness.ts';
-import { ResponseStore } from './response-store.ts';
+import { type KeptResponse, ResponseStore } from './response-store.ts';
 
 const usage = { input_tokens: 3, output_tokens: 2, total_tokens: 5 };
 const message = (text: string) => ({
@@ -83,6 +83,38 @@ describe('responses', () => {
     const { id: gone } = (await unkept.json()) as { id: string };
     const again = { model: 'chat', input: 'b', previous_response_id: gone };
     expect((await harness.post('/v1/responses', again)).status).toBe(404);
+  });
+
+  it('keeps responses over a restart of the gateway, and lets go what makes room', async () => {
+    await using engine = await createFakeEngine(counting());
+    const disk = new Map<string, KeptResponse>();
+    const responseKeeper = {
+      save: (kept: KeptResponse) => void disk.set(kept.id, kept),
+      remove: (_tenantId: string, id: string) => void disk.delete(id),
+    };
+    let id: string;
+    {
+      await using harness = await createGatewayHarness({ responseKeeper });
+      harness.gateway.setRoutes('acme', [chatRoute(engine)]);
+      const made = await harness.post('/v1/responses', { model: 'chat', input: 'a' });
+      ({ id } = (await made.json()) as { id: string });
+    }
+    const knownResponses = [...disk.values()];
+    await using harness = await createGatewayHarness({ responseKeeper, knownResponses });
+    harness.gateway.setRoutes('acme', [chatRoute(engine)]);
+    const next = { model: 'chat', input: 'b', previous_response_id: id };
+    expect((await harness.post('/v1/responses', next)).status).toBe(200);
+    const client = new OpenAI({ apiKey: 'sk-acme', baseURL: `${harness.baseUrl}/v1`, maxRetries: 0 });
+    await client.responses.delete(id);
+    expect([...disk.keys()]).not.toContain(id);
+    const removed: string[] = [];
+    const small = new ResponseStore(1_000, {
+      save: () => undefined,
+      remove: (_tenant, gone) => void removed.push(gone),
+    });
+    for (const name of 'x y z a b c d e f g h'.split(' '))
+      small.set('t', name, { model: 'm', input: [], response: {}, bytes: 100 });
+    expect(removed).toEqual(['x']);
   });
 
   it('drops the oldest when the room is full', () => {
