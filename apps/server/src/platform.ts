@@ -1,4 +1,5 @@
 /** The parts of a running platform that route handlers work with. */
+import type { ObjectCache } from '@gantry/blobs/s3';
 import type { Deps, EndpointRuntime, Hub, JobRuntime, Scheduler } from '@gantry/control';
 import type { Gateway } from '@gantry/gateway';
 import type { FeedEvent, FeedOptions } from '@gantry/ports';
@@ -21,6 +22,8 @@ export interface Platform {
   readonly database: string;
   readonly isolation: IsolationFacts;
   readonly localNode: LocalNode;
+  /** What of S3 lies on this node. */
+  readonly s3Cache: ObjectCache;
   /** Names of tenants by id; tenants are few and never renamed. */
   tenantName(id: string): Promise<string>;
   feed(signal: AbortSignal, options?: FeedOptions): AsyncIterable<FeedEvent>;

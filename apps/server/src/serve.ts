@@ -149,6 +149,7 @@ export async function serve(options: ServerOptions, logger: Logger, given: Given
     database: store.facts.description,
     isolation: toIsolationFacts(isolation),
     localNode,
+    s3Cache,
     tenantName: async (id) => {
       const known = tenantNames.get(id);
       if (known !== undefined) return known;

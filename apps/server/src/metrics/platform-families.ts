@@ -11,10 +11,12 @@ export async function platformFamilies({
   deps,
   scheduler,
   dataDir,
+  s3Cache,
 }: Platform): Promise<readonly MetricFamily[]> {
   const { store } = deps;
   const { stats } = scheduler;
   const disk = await statfs(dataDir);
+  const cached = await s3Cache.facts();
   return [
     gauge('gantry_store_up', '1 while the database answers.', store.health().ok ? 1 : 0),
     counter('gantry_store_statements_total', 'Statements sent to the database.', store.stats.statements),
@@ -24,6 +26,10 @@ export async function platformFamilies({
       'Size of the file system of the data directory.',
       disk.blocks * disk.bsize,
     ),
+    gauge('gantry_s3_cache_bytes', 'Objects of S3 that lie on this node.', cached.bytes),
+    gauge('gantry_s3_cache_limit_bytes', 'What they may take (--s3-cache).', s3Cache.limitBytes),
+    counter('gantry_s3_fetched_bytes_total', 'Bytes that came from S3 into the cache.', cached.fetchedBytes),
+    counter('gantry_s3_cache_served_bytes_total', 'Bytes asked for that lay there.', cached.servedBytes),
     counter('gantry_scheduler_cycles_total', 'Scheduling cycles since start.', stats.cycles),
     counter('gantry_scheduler_failures_total', 'Scheduling cycles that failed.', stats.failures),
     counter('gantry_scheduler_placements_total', 'Workloads placed.', stats.placements),

@@ -25,17 +25,26 @@ export interface CachedObject extends AsyncDisposable {
   readonly isFresh: boolean;
 }
 
+export interface CacheFacts {
+  readonly bytes: number;
+  readonly objects: number;
+  /** Since the start: whole objects that arrived, and those that were there when they were asked for. */
+  readonly fetchedBytes: number;
+  readonly servedBytes: number;
+}
+
 export interface ObjectCache {
   readonly limitBytes: number;
   /** `scope` says who asks where: what one may read another need not be allowed to. */
   hold(bucket: S3Bucket, scope: string, object: S3Object, options: DownloadOptions): Promise<CachedObject>;
-  facts(): Promise<{ readonly bytes: number; readonly objects: number }>;
+  facts(): Promise<CacheFacts>;
 }
 
 export function createObjectCache(dir: string, limitBytes: number): ObjectCache {
   const entries = new Map<string, Entry>();
   const arriving = new Map<string, Promise<void>>();
   let loaded: Promise<void> | undefined;
+  let [fetchedBytes, servedBytes] = [0, 0];
 
   const load = async (): Promise<void> => {
     await mkdir(dir, { recursive: true, mode: 0o700 });
@@ -119,6 +128,8 @@ export function createObjectCache(dir: string, limitBytes: number): ObjectCache 
           await mine;
           isFresh = true;
         }
+        if (isFresh) fetchedBytes += object.bytes;
+        else servedBytes += object.bytes;
         entry.usedAtMs = Date.now();
         await utimes(path, new Date(entry.usedAtMs), new Date(object.modifiedMs));
         return { path, isFresh, [Symbol.asyncDispose]: release };
@@ -129,7 +140,7 @@ export function createObjectCache(dir: string, limitBytes: number): ObjectCache 
     },
     facts: async () => {
       await (loaded ??= load());
-      return { bytes: total(), objects: entries.size };
+      return { bytes: total(), objects: entries.size, fetchedBytes, servedBytes };
     },
   };
 }

@@ -8,7 +8,7 @@ import { innersOf, readElement } from './xml.ts';
 export interface S3Object {
   readonly key: string;
   readonly bytes: number;
-  /** Without quotes. */
+  /** Without quotes; empty where the server has none. */
   readonly etag: string;
   readonly modifiedMs: number;
 }
@@ -68,7 +68,7 @@ export function openS3Bucket(settings: S3Settings, name: string, patience?: S3Pa
         key,
         headers: {
           ...(isPart ? { range: `bytes=${fromByte}-${last}` } : {}),
-          ...(etag === undefined ? {} : { 'if-match': `"${etag}"` }),
+          ...(etag === undefined || etag === '' ? {} : { 'if-match': `"${etag}"` }),
         },
         signal,
       });

@@ -33,6 +33,11 @@ const byCode: Readonly<Record<string, Meaning>> = {
     says: 'it lies in another region',
     hint: 'set the region: AWS_REGION, or "region = …" in the secret',
   },
+  InvalidObjectState: {
+    code: 'data_invalid',
+    says: 'it lies in an archive',
+    hint: 'restore it there first, or name another prefix',
+  },
   SlowDown: away,
   RequestTimeout: away,
 };

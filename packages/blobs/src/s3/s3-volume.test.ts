@@ -154,6 +154,7 @@ describe('the node’s cache', () => {
       await rm(join(dir, name), { recursive: true });
       expect((await cache.facts()).bytes).toBeLessThanOrEqual(1_000);
     }
+    expect(await cache.facts()).toMatchObject({ fetchedBytes: 1_200, servedBytes: 400 });
     expect(await fetch('again', { url: object('a'), cache })).toMatchObject({ cachedBytes: 400 });
     expect(await fetch('anew', { url: object('b'), cache })).toMatchObject({ cachedBytes: 0 });
   });
