@@ -25,7 +25,7 @@ describe.runIf(has('bash'))('bash offers', () => {
     expect(offered('jo')).toEqual(['job']);
   });
   test('the verbs of a group, aliases too', () => {
-    expect(offered('job', 's')).toEqual(['submit', 'show', 'schema']);
+    expect(offered('job', 's')).toEqual(['submit', 'show', 'suspend', 'schema']);
     expect(offered('queue', 'tr')).toEqual(['tree']);
   });
   test('options of the command and those of all', () => {

@@ -99,6 +99,8 @@ test('every write leaves an event', async () => {
   });
   await write('jobs.cancel', named('patient'));
   await write('jobs.retry', named('patient'));
+  await write('jobs.suspend', named('patient'));
+  await write('jobs.resume', named('patient'));
   await write('jobs.cancel', named('patient'));
   await write('jobs.delete', named('patient'));
 

@@ -181,7 +181,17 @@ describe('one resource', () => {
         name: 'lm',
         state: 'active',
         spec: {},
-        status: { aliases: {}, latest: 2 },
+        status: { aliases: {}, latest: 1 },
+      });
+      await tx.insert({
+        kind: 'model-version',
+        id: 'mv_0123456789abcdefghjkmnpqrs',
+        tenantId,
+        name: 'lm@1',
+        state: 'active',
+        parentId: 'mdl_0123456789abcdefghjkmnpqrs',
+        spec: { model: 'lm', number: 1, formats: ['gguf'], bytes: 0, files: [], metrics: {}, lineage: {} },
+        status: {},
       });
       await tx.insert({
         kind: 'endpoint',
