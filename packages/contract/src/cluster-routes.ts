@@ -37,7 +37,7 @@ export const clusterRoutes = {
     path: '/api/v1/queues/:name',
     summary: 'Change shares and limits',
     permission: 'admin',
-    errors: ['not_found', 'validation_failed', 'version_conflict'],
+    errors: ['not_found', 'validation_failed', 'version_conflict', 'in_use'],
     body: queueWrite,
     response: queueSchema,
     conditional: true,

@@ -25,7 +25,7 @@ export const toShare = (share: ShareBody | undefined): QueueSpecRecord['limit'] 
   ...(share?.storage === undefined ? {} : { storageBytes: share.storage }),
 });
 
-const fromShare = (share: QueueSpecRecord['limit']): Record<string, number> => ({
+export const fromShare = (share: QueueSpecRecord['limit']): Record<string, number> => ({
   ...(share.devices === undefined ? {} : { devices: share.devices }),
   ...(share.cpuMilli === undefined ? {} : { cpu: share.cpuMilli / 1000 }),
   ...(share.memoryBytes === undefined ? {} : { memory: share.memoryBytes }),

@@ -39,3 +39,29 @@ test('the queue of jobs that name none stays', async () => {
     hint: expect.stringContaining('--cpu-limit'),
   });
 });
+
+test('a limit below what is held, another place in the tree and a weight of nothing are refused whole', async () => {
+  const { operator } = home;
+  await operator.call('queues.create', { body: { name: 'busy', limit: { cpu: 2 } } });
+  const resources = { cpu: 0.5, memory: '64MiB' };
+  await operator.call('jobs.submit', {
+    body: { name: 'holds', queue: 'busy', command: 'sleep 600', resources },
+  });
+  for await (const { data } of operator.watch('jobs.watch', { params: { name: 'holds' } }))
+    if ((data as { state?: string }).state === 'running') break;
+  const before = await operator.call('queues.get', { params: { name: 'busy' } });
+  const change = (body: object) =>
+    refusal(operator.call('queues.update', { params: { name: 'busy' }, body: { weight: 3, ...body } }));
+  expect(await change({ limit: { cpu: 0.25 } })).toMatchObject({
+    code: 'in_use',
+    problems: [{ path: 'limit.cpu', message: 'is 0.25, but 0.5 are held at this moment' }],
+    hint: expect.stringContaining('suspend'),
+  });
+  expect(await change({ parent: 'busy' })).toMatchObject({
+    code: 'validation_failed',
+    problems: [{ path: 'parent' }],
+  });
+  expect(await change({ weight: 0 })).toMatchObject({ code: 'validation_failed' });
+  expect(await operator.call('queues.get', { params: { name: 'busy' } })).toEqual(before);
+  await operator.call('jobs.cancel', { params: { name: 'holds' } });
+});

@@ -4,6 +4,7 @@ import { createId } from '@gantry/kit';
 import type { Handlers } from '../http/index.ts';
 import type { Platform } from '../platform.ts';
 import { slicePage } from './page.ts';
+import { checkQueueChange } from './queue-change.ts';
 import { queueViews, toShare } from './queue-view.ts';
 
 type QueueRoutes = Pick<Handlers, Exclude<Extract<keyof Handlers, `queues.${string}`>, 'queues.watch'>>;
@@ -70,6 +71,10 @@ export function queueRoutes(platform: Platform): QueueRoutes {
     'queues.update': async ({ principal, ifMatchVersion, requestId }, { params, body }) => {
       await deps.store.tx({ tenantId: principal.tenantId }, async (tx) => {
         const row = await findOr404(tx, 'queue', principal.tenantId, params.name);
+        const views = await queueViews(tx, principal.tenantId, principal.tenantName);
+        const before = views.find(({ id }) => id === row.id);
+        if (before !== undefined)
+          checkQueueChange(before, { parent: body.parent, limit: toShare(body.limit) });
         await tx.update('queue', row.id, {
           expectedVersion: ifMatchVersion ?? row.version,
           // Order, pool and minimum runtime are set elsewhere (routes/scheduling.ts) and stay.

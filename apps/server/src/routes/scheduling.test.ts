@@ -154,6 +154,16 @@ test.each([
     { rules: [{ name: 'r', when: 'devces > 4', priority: 5 }] },
     'rules.0.when:1: there is no field "devces"',
   ],
+  [
+    'a rule against another',
+    {
+      rules: [
+        { name: 'up', when: 'devices > 4', priority: 5 },
+        { name: 'down', when: 'devices > 4', priority: -5 },
+      ],
+    },
+    'rule "down" contradicts "up"',
+  ],
   ['a pool of every node', { pools: { all: { nodes: {} } } }, 'pools.all.nodes: names no label'],
 ])('%s is refused, and nothing changes', async (_, body, message) => {
   const before = await operator.call('scheduling.get', {});
