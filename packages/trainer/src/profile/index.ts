@@ -1,1 +1,2 @@
+export { drawPipeline, tracePath } from './pipeline-picture.ts';
 export { Timeline, timeKinds, type TimeKind } from './timeline.ts';

@@ -104,6 +104,24 @@ describe('an unusual run', () => {
 });
 
 describe('a profile', () => {
+  it('of a pipeline is drawn, and says how long its stages stood still beside the formula', async () => {
+    const { codes, reports } = await attempt({
+      ranks: 2,
+      parallel: { pipeline: 2, microBatches: 4 },
+      train: { depth: 2, batchTokens: 128, profile: { fromStep: 4, steps: 3 } },
+    });
+    expect(codes).toEqual([0, 0]);
+    const seen = ofType(reports, 'metric').find(({ values }) => values['pipelineBubble'] !== undefined);
+    expect(seen?.step).toBe(6);
+    expect(seen?.values['pipelineBubbleExpected']).toBeCloseTo(0.2, 12);
+    // Two ranks of one process take turns: each stands still about half of the time.
+    expect(seen?.values['pipelineBubble']).toBeGreaterThan(0);
+    expect(seen?.values['pipelineBubble']).toBeLessThan(1);
+    const svg = await readFile(join(root, 'run', 'profile', 'pipeline.svg'), 'utf8');
+    expect(svg.match(/<rect/g)).toHaveLength(2 * 4 * 2 * 2);
+    expect(svg).toContain('1f1b, 2 stages, 4 micro-batches');
+  });
+
   it('shows the steps that were asked for, of every rank, and where the whole time went', async () => {
     const { codes, reports } = await attempt({ ranks: 2, train: { profile: { fromStep: 4, steps: 3 } } });
     expect(codes).toEqual([0, 0]);

@@ -9,6 +9,7 @@ import { gatherParameters } from '../parallel/index.ts';
 import { readRankEnvironment, type RankEnvironment } from './rank-environment.ts';
 import { RankZero } from './rank-zero.ts';
 import { createReportWriter, type ReportWriter } from './report-writer.ts';
+import { reportPipeline } from './report-pipeline.ts';
 import { StepProfile } from './step-profile.ts';
 import { trainLoop, type StepOutcome, type TrainLoop } from './train-loop.ts';
 import { readTrainingJob } from './training-job.ts';
@@ -134,10 +135,13 @@ async function train(
     onGradients: (done, values) => options.onGradients?.(done, values, environment.rank),
     signal: options.signal,
   });
+  // Every rank has written its trace.
+  if (plan.profile !== undefined) await world.barrier(finishTimeoutMs);
   if (!isStopped) {
     await gather();
     await zero?.finish(step);
   }
+  if (zero !== undefined) await reportPipeline(session, reports, step);
   // The others stay until rank 0 has written: one of them leaving early must not look like an end.
   await world.barrier(finishTimeoutMs);
   return isStopped ? exitCodes.stopped : exitCodes.done;

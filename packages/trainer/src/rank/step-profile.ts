@@ -1,7 +1,7 @@
 /** `train.profile`: some steps of every rank as a file that trace viewers open. */
 import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import type { Timeline } from '../profile/index.ts';
+import { dirname } from 'node:path';
+import { tracePath, type Timeline } from '../profile/index.ts';
 
 export interface ProfilePlan {
   /** The first step that is recorded, counted from 1. */
@@ -19,7 +19,7 @@ export class StepProfile {
     this.#timeline = timeline;
     this.#plan = plan;
     this.#rank = rank;
-    this.#path = join(runDirectory, 'profile', `rank-${String(rank).padStart(5, '0')}.trace.json`);
+    this.#path = tracePath(runDirectory, rank);
   }
 
   /** Steps done. */
@@ -28,7 +28,7 @@ export class StepProfile {
     const { fromStep, steps } = this.#plan;
     if (step === fromStep - 1) this.#timeline.record();
     if (step !== fromStep + steps - 1) return;
-    await mkdir(join(this.#path, '..'), { recursive: true });
+    await mkdir(dirname(this.#path), { recursive: true });
     await writeFile(this.#path, this.#timeline.toChromeTrace(this.#rank));
   }
 }

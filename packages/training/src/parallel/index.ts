@@ -11,6 +11,7 @@ export {
   type PipelineSchedule,
   type ZeroStage,
 } from './parallel-grid.ts';
+export { expectedBubble, measuredBubble, pipelineSvg, type PipelineSpan } from './pipeline-diagram.ts';
 export { microBatchesInFlight, pipelineActions, type PipelineAction } from './pipeline-schedule.ts';
 export {
   ownedPart,
