@@ -8,16 +8,21 @@ import { badBatchSchema, earlyStoppingSchema, profileSchema } from './train-opti
 import { baseShape, byteSizeSchema, durationSchema, nameSchema, timeSchema } from './common.ts';
 
 /** What one replica asks for. `cpu` in cores (0.5 allowed), `gpu` whole devices, or slices of `gpuProfile`. */
-export const resourcesSchema = z.strictObject({
-  cpu: z.number().positive().max(4096).default(1),
-  memory: byteSizeSchema.default(1024 ** 3),
-  storage: byteSizeSchema.optional(),
-  gpu: z.number().int().min(0).max(100_000).default(0),
-  gpuModel: z.string().max(100).optional(),
-  gpuMemory: byteSizeSchema.optional(),
-  /** Slices of divided GPUs instead of whole ones, like `1g.10gb`; `gpu` is how many. */
-  gpuProfile: z.string().min(1).max(40).optional(),
-});
+export const resourcesSchema = z
+  .strictObject({
+    cpu: z.number().positive().max(4096).default(1),
+    memory: byteSizeSchema.default(1024 ** 3),
+    storage: byteSizeSchema.optional(),
+    gpu: z.number().int().min(0).max(100_000).default(0),
+    gpuModel: z.string().max(100).optional(),
+    gpuMemory: byteSizeSchema.optional(),
+    /** Slices of divided GPUs instead of whole ones, like `1g.10gb`; `gpu` is how many. */
+    gpuProfile: z.string().min(1).max(40).optional(),
+  })
+  .refine(({ gpu, gpuProfile }) => gpuProfile === undefined || gpu > 0, {
+    path: ['gpuProfile'],
+    message: 'says which slices: say with `gpu` how many',
+  });
 
 export const trainSchema = z.strictObject({
   /** masked: an encoder that sees both ways guesses tokens that were hidden. */

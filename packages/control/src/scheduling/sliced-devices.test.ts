@@ -1,9 +1,10 @@
 /** From what inventory sees of a divided GPU to who gets its slices. */
+import { jobSpecSchema } from '@gantry/contract';
 import type { Row } from '@gantry/ports';
 import { planCycle, type Workload } from '@gantry/scheduling';
 import { expect, test } from 'vitest';
 import type { DeviceRecord } from '../nodes/node-record.ts';
-import { buildSnapshot } from './build-snapshot.ts';
+import { buildSnapshot, jobRequest } from './build-snapshot.ts';
 
 const device = (id: string, more: Partial<DeviceRecord> = {}): DeviceRecord => ({
   id,
@@ -94,4 +95,22 @@ test('slices go to who names their profile; the divided GPU itself to nobody', (
 test('who asks for a whole GPU where all are divided is told that there is none, not to wait', () => {
   const { waiting } = planCycle({ ...snapshotOf(...sliced), workloads: [asks()] });
   expect(waiting[0]!.reasons[0]).toMatchObject({ tier: 'misconfigured', code: 'unsatisfiable_request' });
+});
+
+test('a job names its profile and says how many slices; without a number it is refused, not run on the CPU', () => {
+  const spec = (resources: object): unknown =>
+    jobSpecSchema.safeParse({ command: 'true', resources }).error?.issues[0]?.message;
+  expect(spec({ gpu: 1, gpuProfile: '1g.5gb' })).toBeUndefined();
+  expect(spec({ gpuProfile: '1g.5gb' })).toBe('says which slices: say with `gpu` how many');
+  const asked = jobRequest(
+    {
+      id: 'job',
+      tenantId: 'tnt_1',
+      queueId: 'q1',
+      createdAtMs: 0,
+      spec: jobSpecSchema.parse({ command: 'true', resources: { gpu: 2, gpuProfile: '1g.5gb' } }),
+    },
+    new Map(),
+  );
+  expect(asked.taskGroups[0]!.request).toMatchObject({ devices: 2, deviceProfile: '1g.5gb' });
 });
