@@ -13,6 +13,7 @@ import { chooseReplica, msUntilUsable, toWish, type ReplicaWish } from './choose
 import { isRefusal, isTimeout } from './connection-errors.ts';
 import { remoteRefusal, upstreamCall } from './exchange-headers.ts';
 import type { ExchangeInput } from './exchange-input.ts';
+import { clientLeft, handedOver, notNow, retriableStatuses, suspectWaitMs } from './exchange-rules.ts';
 import { finalUsage } from './final-usage.ts';
 import type { GatewayContext } from './gateway-context.ts';
 import { Hold } from './hold-request.ts';
@@ -25,13 +26,6 @@ import { copyToShadow, type ShadowCall } from './shadow-call.ts';
 import { Suspicion } from './suspicion.ts';
 import { writeProblem } from './write-problem.ts';
 import { noUsage, usageInJson, type Usage } from './usage.ts';
-
-const retriableStatuses: ReadonlySet<number> = new Set([502, 504]);
-/** Loading, draining or full: it did no work, so the request may wait for another or for this one again. */
-const notNow = 503;
-const clientLeft = 499;
-const suspectWaitMs = 50;
-const handedOver: ReadonlySet<string> = new Set(['no_ready_replica', 'upstream_failed', 'upstream_timeout']);
 
 export class Exchange implements AttemptListener {
   readonly #context: GatewayContext;

@@ -13,10 +13,14 @@ export interface FlatTensor {
   readonly data: readonly unknown[];
 }
 
+/** Dimensions of a tensor; lists within lists beyond that are none. */
+export const maxDepth = 16;
+
 /** Undefined where the lists are ragged: no tensor has such a shape. */
-export function toFlat(nested: unknown): FlatTensor | undefined {
+export function toFlat(nested: unknown, depth = 0): FlatTensor | undefined {
   if (!Array.isArray(nested)) return { shape: [], data: [nested] };
-  const parts = nested.map(toFlat);
+  if (depth === maxDepth) return undefined;
+  const parts = nested.map((each) => toFlat(each, depth + 1));
   const [first] = parts;
   if (first === undefined) return { shape: [0], data: [] };
   const key = first.shape.join();

@@ -4,7 +4,7 @@
  */
 import type { OipPath } from '../parse-oip.ts';
 import type { UpstreamCall } from '../inference-request.ts';
-import { datatypeOf, toFlat, toNested } from './nested-data.ts';
+import { datatypeOf, maxDepth, toFlat, toNested } from './nested-data.ts';
 import type { RemoteOrigin, RemoteSignature } from './remote-origin.ts';
 
 interface Tensor {
@@ -75,14 +75,8 @@ export function translateCall(
   if (asked.verb !== 'infer') return { answer: metadataOf(asked.model, engine, signature) };
   if (asked.isBinary)
     return { refused: `A ${engine} server takes tensors as JSON only: send them without binary data.` };
-  let body: InferBody;
-  try {
-    body = JSON.parse(asked.bytes.toString('utf8')) as InferBody;
-  } catch {
-    return { refused: 'The body is no JSON.' };
-  }
-  const problem = problemOf(body.inputs);
-  if (problem !== undefined) return { refused: problem };
+  const body = inferBody(asked.bytes);
+  if (typeof body === 'string') return { refused: body };
   const dialect = dialects[engine];
   return {
     call: {
@@ -95,16 +89,38 @@ export function translateCall(
   };
 }
 
-function problemOf(inputs: readonly Tensor[] | undefined): string | undefined {
+/** As far as it is passed on, or what is wrong with it. */
+function inferBody(bytes: Buffer): InferBody | string {
+  let body: InferBody | null;
+  try {
+    body = JSON.parse(bytes.toString('utf8')) as InferBody | null;
+  } catch {
+    return 'The body is no JSON.';
+  }
+  const { id, inputs, outputs } = body ?? {};
   if (!Array.isArray(inputs) || inputs.length === 0) return '`inputs` must hold a tensor.';
-  for (const { name, shape, data } of inputs as readonly Tensor[]) {
-    if (typeof name !== 'string' || !Array.isArray(shape) || !Array.isArray(data))
+  for (const input of inputs as readonly (Partial<Tensor> | null)[]) {
+    const { name, shape, data } = input ?? {};
+    if (typeof name !== 'string' || !isShape(shape) || !Array.isArray(data))
       return 'Each of `inputs` needs a name, a shape and data.';
-    const size = shape.reduce((product: number, each: number) => product * each, 1);
+    const size = shape.reduce((product, each) => product * each, 1);
     if (data.length !== size) return `\`${name}\` has ${data.length} values, but its shape holds ${size}.`;
   }
-  return undefined;
+  if (outputs !== undefined && !(Array.isArray(outputs) && outputs.every(isNamed)))
+    return 'Each of `outputs` needs a name.';
+  return {
+    inputs: inputs as readonly Tensor[],
+    ...(typeof id === 'string' ? { id } : {}),
+    ...(outputs === undefined ? {} : { outputs }),
+  };
 }
+
+const isShape = (shape: unknown): shape is readonly number[] =>
+  Array.isArray(shape) &&
+  shape.length <= maxDepth &&
+  shape.every((each) => Number.isInteger(each) && each > 0);
+const isNamed = (output: unknown): boolean =>
+  typeof output === 'object' && output !== null && typeof (output as { name?: unknown }).name === 'string';
 
 function toAnswer(
   dialect: TensorDialect,
@@ -121,15 +137,15 @@ function toAnswer(
   } catch {
     return errorBody(text);
   }
-  if (status >= 400) return errorBody(errorOf(value) ?? text);
+  if (status >= 400 || typeof value !== 'object' || value === null) return errorBody(errorOf(value) ?? text);
   const found = dialect.outputsOf(value);
-  const isNamed = typeof found === 'object' && found !== null && !Array.isArray(found);
+  const areNamed = typeof found === 'object' && found !== null && !Array.isArray(found);
   const lone = asked.outputs?.[0]?.name ?? signature?.outputs[0]?.name ?? 'output';
-  const named = isNamed ? Object.entries(found) : [[lone, found] as const];
+  const named = areNamed ? Object.entries(found) : [[lone, found] as const];
   const wanted = asked.outputs?.map(({ name }) => name);
   const outputs = [];
   for (const [name, nested] of named) {
-    if (isNamed && wanted !== undefined && !wanted.includes(name)) continue;
+    if (areNamed && wanted !== undefined && !wanted.includes(name)) continue;
     const flat = toFlat(nested);
     if (flat === undefined || nested === undefined)
       return errorBody(`The server's output "${name}" is no tensor.`);
@@ -140,7 +156,7 @@ function toAnswer(
 }
 
 function errorOf(value: unknown): string | undefined {
-  const { error, message } = value as { readonly error?: unknown; readonly message?: unknown };
+  const { error, message } = (value ?? {}) as { readonly error?: unknown; readonly message?: unknown };
   return typeof error === 'string' ? error : typeof message === 'string' ? message : undefined;
 }
 

@@ -1,0 +1,16 @@
+/** The numbers that an exchange goes by. */
+
+/** It failed between here and the model: another may do better. */
+export const retriableStatuses: ReadonlySet<number> = new Set([502, 504]);
+/** Loading, draining or full: it did no work, so the request may wait for another or for this one again. */
+export const notNow = 503;
+/** As nginx counts a client that did not wait. */
+export const clientLeft = 499;
+/** A suspect of a crash waits so long for its turn to run alone. */
+export const suspectWaitMs = 50;
+/** What another endpoint may make good. */
+export const handedOver: ReadonlySet<string> = new Set([
+  'no_ready_replica',
+  'upstream_failed',
+  'upstream_timeout',
+]);
