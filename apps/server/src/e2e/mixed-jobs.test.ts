@@ -14,7 +14,7 @@ test('300 jobs of mixed shapes: nothing is held twice, gangs are whole, every se
   expect(wrong).toEqual([]);
   expect(jobs).toBe(300);
   expect(attempts).toBeGreaterThan(300);
-  // The proof is worth what went wrong in it.
-  for (const trouble of ['preempted', 'infrastructure', 'user_error', 'suspended', 'cancelled', 'restart'])
+  // The proof is worth what went wrong in it; how often users were just in time is up to the timers.
+  for (const trouble of ['preempted', 'infrastructure', 'user_error', 'restart', 'suspend', 'cancel'])
     expect([trouble, troubles[trouble] ?? 0]).not.toEqual([trouble, 0]);
 }, 300_000);

@@ -32,7 +32,7 @@ const userFaults: ReadonlySet<string> = new Set(['user_error', 'out_of_memory'])
 
 /** Whether its attempts explain its end, and the diary its attempts. */
 function lifeProblems(job: Job, runner: Pick<SimulatedRunner, 'endsOf'>): readonly string[] {
-  const { retries, replicas = 1 } = job.spec as JobSpec;
+  const { retries, replicas = 1, minReplicas = replicas } = job.spec as JobSpec;
   const wrong: string[] = [];
   const say = (what: string): void => void wrong.push(`${job.name}: ${what}`);
   const faults = job.attempts.filter(({ exitClass }) => userFaults.has(exitClass ?? '')).length;
@@ -46,9 +46,10 @@ function lifeProblems(job: Job, runner: Pick<SimulatedRunner, 'endsOf'>): readon
   for (const { epoch, exitClass, placement, id, state } of job.attempts) {
     const told = runner.endsOf(id);
     if (state !== 'ended') say(`attempt ${epoch} is ${state}`);
-    if (placement.length !== replicas) say(`attempt ${epoch} had ${placement.length} of ${replicas} ranks`);
+    if (placement.length < minReplicas || placement.length > replicas)
+      say(`attempt ${epoch} had ${placement.length} of ${minReplicas} to ${replicas} ranks`);
     if (told.length > placement.length) say(`attempt ${epoch} had ${told.length} workers`);
-    if (exitClass === 'done' && (told.length < replicas || told.some((how) => how !== 'done')))
+    if (exitClass === 'done' && (told.length < placement.length || told.some((how) => how !== 'done')))
       say(`attempt ${epoch} is called done, its ranks say ${told.join(' ')}`);
     if (userFaults.has(exitClass ?? '') && !told.some((how) => how === exitClass))
       say(`attempt ${epoch} is called ${exitClass}, its ranks say ${told.join(' ')}`);

@@ -30,10 +30,12 @@ export function mixedJob(random: Random, name: string): JobSpecInput {
   const { ranks, gpu } = random.pick(DEALT);
   const isSmall = ranks * gpu <= QUEUES.capped.limit.devices;
   const queue = random.pick(['default', 'research', 'research', 'batch', ...(isSmall ? ['capped'] : [])]);
+  const isElastic = ranks > 1 && random.next() < 0.5;
   const isPreemptible = random.next() < 0.85;
   const wish = random.next();
   const script: Script = {
-    forMs: 5 + random.below(120),
+    // Who is elastic stays long enough to be asked for room.
+    forMs: isElastic ? 200 + random.below(600) : 5 + random.below(120),
     ends: endsOf(random),
     isStubborn: random.next() < 0.05,
   };
@@ -42,8 +44,9 @@ export function mixedJob(random: Random, name: string): JobSpecInput {
     queue,
     command: ['simulated', JSON.stringify(script)],
     ...(ranks > 1 ? { replicas: ranks } : {}),
+    ...(isElastic ? { minReplicas: 1 + random.below(ranks) } : {}),
     resources: { cpu: 1, memory: '1GiB', gpu },
-    priority: random.pick([0, 10, 50, 50, 50, 90]),
+    priority: isElastic ? 0 : random.pick([0, 10, 50, 50, 50, 90]),
     preemptible: isPreemptible,
     retries: random.below(3),
     graceSeconds: 1,
