@@ -24,6 +24,7 @@ export interface DeviceReading {
 }
 
 export interface LocalNode {
+  readonly name: string;
   /** Answers the ids of devices that fell sick since the last look. */
   look(): Promise<readonly string[]>;
   /** Of the last look, by device id; empty on a machine without accelerators. */
@@ -60,6 +61,7 @@ export function createLocalNode(deps: Deps, tenantId: string, inventory: LocalIn
   };
 
   return {
+    name,
     look,
     readings: () => readings,
     watch: async (everySeconds, signal, onFallen) => {

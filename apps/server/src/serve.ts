@@ -130,7 +130,13 @@ export async function serve(options: ServerOptions, logger: Logger, given: Given
       deps,
       hub,
       { jobs, ensureReplica: (id) => endpoints.ensureReplica(id) },
-      { writes: store },
+      {
+        writes: store,
+        live: () => {
+          const cached = deps.s3Volumes.lyingHere();
+          return new Map(cached.length === 0 ? [] : [[localNode.name, { cached }]]);
+        },
+      },
     ),
   );
 

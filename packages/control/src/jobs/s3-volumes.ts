@@ -40,6 +40,8 @@ export interface S3Volumes {
     signal: AbortSignal,
   ): Promise<{ readonly files: number; readonly bytes: number; readonly notes: readonly string[] }>;
   remove(dir: string): Promise<void>;
+  /** Prefixes fetched here lately, the newest last, by `s3DataKey`. */
+  lyingHere(): readonly string[];
 }
 
 const tellEveryMs = 500;

@@ -14,6 +14,7 @@ import {
   type ReplicaStatusRecord,
 } from '../endpoints/endpoint-record.ts';
 import { type JobSpecRecord, type JobStatusRecord, currentAttempt, rankCount } from '../jobs/job-record.ts';
+import { dataNeeds } from './data-needs.ts';
 import { earlierService, onItsWayOut, toMembers, woundsOf } from './attempt-history.ts';
 import type { DeviceRecord, NodeSpecRecord } from '../nodes/node-record.ts';
 import type { QueueSpecRecord } from '../queues/queue-record.ts';
@@ -176,6 +177,7 @@ export function jobRequest(
         },
       },
     ],
+    ...dataNeeds(spec.volumes),
     ...topologyWish(topology),
     ...selecting(input.queueId, selectors),
   };

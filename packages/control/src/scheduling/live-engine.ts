@@ -6,6 +6,7 @@ import type { Row } from '@gantry/ports';
 import {
   Engine,
   findOffender,
+  type NodeLive,
   RuleBook,
   type Plan,
   type PlanSettings,
@@ -27,6 +28,7 @@ import type { Progress } from '../jobs/live-progress.ts';
 import { DecayedUse } from './decayed-use.ts';
 import { DemandWatch } from './demand-watch.ts';
 import { deviceModels } from './device-models.ts';
+import { LiveBook } from './live-book.ts';
 import { MoveBudget } from './move-budget.ts';
 import { planSettings } from './policy-row.ts';
 import type { ProgressFacts } from './progress-facts.ts';
@@ -59,6 +61,7 @@ export class LiveEngine {
   #use: DecayedUse | null = null;
   #demand: DemandWatch | null = null;
   #settings: PlanSettings = {};
+  readonly #live = new LiveBook();
   #rules = new RuleBook([]);
   /** There are rules, or traces of some that are gone. */
   #hasRules = false;
@@ -85,6 +88,12 @@ export class LiveEngine {
   /** Workloads that cannot be planned as they stand. */
   setAside(): readonly SetAside[] {
     return [...this.#setAside].map(([workloadId, message]) => ({ workloadId, message }));
+  }
+
+  /** What nodes tell of themselves, by name: it breaks ties. */
+  tell(live: ReadonlyMap<string, NodeLive>): void {
+    const news = this.#live.news(live, this.#mirror.rows('node'));
+    if (news !== null) this.#engine.setLive(news);
   }
 
   update({ changed, gone }: MirrorChanges): void {
@@ -127,6 +136,7 @@ export class LiveEngine {
     this.#selectors = selectors;
     const workloads = isSame ? this.#engine.snapshot(0).workloads : [];
     this.#engine = new Engine({ ...world, workloads }, toPlanOptions(this.#settings));
+    this.#live.forget();
     if (isSame) return;
     for (const job of this.#mirror.rows('job').values()) this.#putJob(job);
     for (const replica of this.#mirror.rows('replica').values()) this.#putReplica(replica);

@@ -1,6 +1,6 @@
 /** The live scheduler over a store in memory: what is queued is placed, what waits is told why, what breaks is set aside. */
 import { createManualClock } from '@gantry/kit';
-import { planCycle } from '@gantry/scheduling';
+import { type NodeLive, planCycle } from '@gantry/scheduling';
 import { expect, test } from 'vitest';
 import type { Deps } from '../deps.ts';
 import { createHub } from '../hub.ts';
@@ -12,7 +12,13 @@ import { watchWrites } from './watch-writes.ts';
 
 const GIB = 2 ** 30;
 
-async function platform(options: { devices?: number; isWatched?: boolean } = {}) {
+async function platform(
+  options: {
+    devices?: number;
+    isWatched?: boolean;
+    live?: () => ReadonlyMap<string, NodeLive>;
+  } = {},
+) {
   const memory = createMemoryStore();
   const store = watchWrites(memory);
   const clock = createManualClock(1_000_000);
@@ -73,7 +79,10 @@ async function platform(options: { devices?: number; isWatched?: boolean } = {})
       } as never,
       ensureReplica: async () => undefined,
     },
-    options.isWatched === false ? {} : { writes: store },
+    {
+      ...(options.isWatched === false ? {} : { writes: store }),
+      ...(options.live === undefined ? {} : { live: options.live }),
+    },
   );
   const submit = (id: string, gpu: number, more: object = {}): Promise<unknown> =>
     store.tx({ platform: true }, (tx) =>
@@ -329,4 +338,20 @@ test('how fast a job runs on what, as it reports itself, is in the snapshot of e
   const workloads = new Map(scheduler.snapshot().workloads.map((workload) => [workload.id, workload]));
   expect(workloads.get('job_a')).toMatchObject({ runsOn: 'a100', speed: { runs, left: 800 } });
   expect(workloads.get('job_b')).toMatchObject({ speed: { runs, left: 1_000 } });
+});
+
+test.each([
+  ['nothing', undefined, 'n1'],
+  ['n2', 's3://bucket/corpus', 'n2'],
+  ['n2, of other data', 's3://bucket/corpus-2', 'n1'],
+])('among equal nodes a job goes where its data lies: told of %s', async (_, key, node) => {
+  const cached = new Map<string, NodeLive>(key === undefined ? [] : [['n2', { cached: [key] }]]);
+  const { submit, round, job, store } = await platform({ live: () => cached });
+  await round();
+  // A changed node makes the engine anew; it is told again.
+  await store.tx({ platform: true }, (tx) => tx.update('node', 'n1', { status: { seen: true } }));
+  await round();
+  await submit('job_a', 1, { volumes: [{ s3: 's3://bucket/corpus/', mount: 'in', readOnly: true }] });
+  await round();
+  expect((await job('job_a'))?.status).toMatchObject({ attempts: [{ placement: [{ node }] }] });
 });

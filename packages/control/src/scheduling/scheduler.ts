@@ -5,7 +5,7 @@
  */
 import type { Job } from '@gantry/contract';
 import type { Row, Tx } from '@gantry/ports';
-import type { Calibration, Plan, Snapshot } from '@gantry/scheduling';
+import type { Calibration, NodeLive, Plan, Snapshot } from '@gantry/scheduling';
 import type { Deps } from '../deps.ts';
 import type { Hub } from '../hub.ts';
 import type { JobRuntime } from '../jobs/job-runtime.ts';
@@ -55,6 +55,8 @@ const MOST_LEARNED = 200;
 export interface SchedulerOptions {
   /** Tells of every write of this process; without it every cycle reads everything. */
   readonly writes?: Pick<WatchedStore, 'onWrite'>;
+  /** What nodes tell of themselves at this moment, by name. */
+  readonly live?: () => ReadonlyMap<string, NodeLive>;
 }
 
 const firstRetryMs = 250;
@@ -64,7 +66,7 @@ export function createScheduler(
   deps: Deps,
   hub: Hub,
   runtime: { jobs: JobRuntime; ensureReplica(replicaId: string): Promise<void> },
-  { writes }: SchedulerOptions = {},
+  { writes, live }: SchedulerOptions = {},
 ): Scheduler {
   const stats = emptyStats();
   const decisions = new DecisionLog();
@@ -91,6 +93,7 @@ export function createScheduler(
         if (facts !== null) engine.noteProgress(id, facts);
         engine.noteSpeed(row, progress);
       }
+      if (live !== undefined) engine.tell(live());
       const nowMs = deps.clock.nowMs();
       const snapshot = engine.snapshot(nowMs);
       let plan: Plan;
