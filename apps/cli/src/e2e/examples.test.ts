@@ -31,6 +31,18 @@ function shortened(name: string): string {
   return file;
 }
 
+test('a classifier learns a table and is registered', { timeout: patienceMs }, async () => {
+  const { code, out } = await bench.gantry('job', 'submit', example('classifier.yaml'), '--wait');
+  expect({ code, out }).toMatchObject({ code: 0 });
+  expect(out).toContain('✓ model flowers@1');
+});
+
+test('a mixture of experts learns on two ranks', { timeout: patienceMs }, async () => {
+  const { code, out } = await bench.gantry('job', 'submit', shortened('mixture.yaml'), '--wait');
+  expect({ code, out }).toMatchObject({ code: 0 });
+  expect(out).toContain('✓ model mixture@1');
+});
+
 test('the smallest job', { timeout: patienceMs }, async () => {
   const { code } = await bench.gantry('job', 'submit', example('shell.yaml'), '--wait');
   expect(code).toBe(0);
