@@ -104,10 +104,22 @@ export async function listCheckpoints(directory: string): Promise<{ step: number
     .sort((one, other) => other.step - one.step);
 }
 
-/** Keeps the newest `last` and the `best` by loss; files of one that goes are kept to be written over. */
-export async function pruneCheckpoints(directory: string, last: number, best = 0): Promise<void> {
+export interface KeptCheckpoints {
+  /** The newest so many. */
+  readonly last: number;
+  /** Of the others those of lowest loss. */
+  readonly best: number;
+  /** And all of steps that this divides. */
+  readonly every: number | undefined;
+}
+
+/** Files of a checkpoint that goes are kept to be written over. */
+export async function pruneCheckpoints(
+  directory: string,
+  { last, best, every }: KeptCheckpoints,
+): Promise<void> {
   const all = await listCheckpoints(directory);
-  const old = all.slice(last);
+  const old = all.slice(last).filter(({ step }) => every === undefined || step % every > 0);
   const scored = await Promise.all(
     old.map(async ({ path }) => ({
       path,

@@ -20,6 +20,8 @@ export interface CheckpointerOptions {
   readonly shard: ModelShard;
   readonly keep: number;
   readonly keepBest: number;
+  /** Those of steps that this divides stay for good. */
+  readonly keepEvery?: number | undefined;
   /** For tests of bad days: what it throws is what the disk says. */
   readonly beforeWrite?: (directory: string) => Promise<void>;
 }
@@ -110,7 +112,7 @@ export class Checkpointer implements AsyncDisposable {
     const save = this.#save;
     if (save === undefined || flags.written + flags.failed < ranks) return undefined;
     this.#save = undefined;
-    const { directory, shard, keep, keepBest } = this.#options;
+    const { directory, shard, keep, keepBest, keepEvery } = this.#options;
     const { step } = save.state;
     if (shard.grid.rank > 0) return undefined;
     try {
@@ -118,7 +120,7 @@ export class Checkpointer implements AsyncDisposable {
         throw save.end?.error ?? new Error(`${flags.failed} of ${ranks} ranks could not write`);
       const { data, tensor, pipeline } = shard.grid;
       const checkpoint = await commitCheckpoint(directory, save.state, { data, tensor, pipeline });
-      await pruneCheckpoints(directory, keep, keepBest);
+      await pruneCheckpoints(directory, { last: keep, best: keepBest, every: keepEvery });
       return {
         kind: 'saved',
         checkpoint,

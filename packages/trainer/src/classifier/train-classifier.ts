@@ -102,6 +102,7 @@ export async function trainClassifier(run: ClassifierRun): Promise<number> {
     shard,
     keep: plan.checkpoint.keep,
     keepBest: plan.checkpoint.keepBest,
+    keepEvery: plan.checkpoint.keepEvery,
     ...(options.beforeWrite === undefined ? {} : { beforeWrite: options.beforeWrite }),
   });
   const { step, isStopped } = await trainLoop({

@@ -37,6 +37,8 @@ export class Mesh implements AsyncDisposable {
   readonly timeline = new Timeline();
   /** What arrives lies here. */
   readonly arena: Arena;
+  /** What others send lies in memory that this rank has too. */
+  readonly isShared: boolean;
   readonly #links = new Map<number, PeerLink>();
   readonly #entered = new Map<number, number>();
   readonly #answers = new Map<string, number>();
@@ -45,6 +47,7 @@ export class Mesh implements AsyncDisposable {
     this.rank = rank;
     this.worldSize = worldSize;
     const meeting = transport.kind === 'threads' ? transport.meeting : undefined;
+    this.isShared = meeting !== undefined;
     this.arena = new Arena(
       meeting && { memory: meeting.memory, at: rank * meeting.regionBytes, bytes: meeting.regionBytes },
     );

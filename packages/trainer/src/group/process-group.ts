@@ -106,7 +106,7 @@ class MeshGroup implements ProcessGroup {
 
   async allReduceSum(values: Float32Array, options: CallOptions = {}): Promise<void> {
     if (this.size === 1) return;
-    const algorithm = options.algorithm ?? chooseAllReduce(values.length, this.size);
+    const algorithm = options.algorithm ?? chooseAllReduce(values.length, this.size, this.#mesh.isShared);
     await this.#timed('all-reduce', () =>
       allReduceAlgorithms[algorithm](this.#enter(options.timeoutMs), values),
     );

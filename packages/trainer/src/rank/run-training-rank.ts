@@ -92,6 +92,7 @@ async function train(
     shard,
     keep: plan.checkpoint.keep,
     keepBest: plan.checkpoint.keepBest,
+    keepEvery: plan.checkpoint.keepEvery,
     ...(options.beforeWrite === undefined ? {} : { beforeWrite: options.beforeWrite }),
   });
   const profile = new StepProfile(world.timeline, plan.profile, environment.runDirectory, environment.rank);

@@ -15,6 +15,7 @@ export interface TrainingJob {
     readonly timeBetweenFailuresMs: number;
     readonly keep: number;
     readonly keepBest: number;
+    readonly keepEvery: number | undefined;
   };
   /** Where relative data paths begin. */
   readonly workdir: string | undefined;
@@ -37,7 +38,7 @@ function parseTrainingJob(json: unknown): TrainingJob {
   const train = parseSection('train', trainSchema, spec);
   const parallel = parseSection('parallel', parallelSchema.optional(), spec);
   const checkpoint = (spec['checkpoint'] ?? {}) as Record<string, unknown>;
-  const { every, everySteps, keep, keepBest, timeBetweenFailures } = checkpoint;
+  const { every, everySteps, keep, keepBest, keepEvery, timeBetweenFailures } = checkpoint;
   return {
     name: [spec['register'], spec['name']].find((name) => typeof name === 'string'),
     train,
@@ -48,6 +49,7 @@ function parseTrainingJob(json: unknown): TrainingJob {
       timeBetweenFailuresMs: toMs(timeBetweenFailures) ?? 24 * 60 * 60 * 1000,
       keep: typeof keep === 'number' ? keep : 3,
       keepBest: typeof keepBest === 'number' ? keepBest : 0,
+      keepEvery: typeof keepEvery === 'number' ? keepEvery : undefined,
     },
     workdir: typeof spec['workdir'] === 'string' ? spec['workdir'] : undefined,
   };

@@ -39,6 +39,7 @@ export interface TrainingPlan {
     readonly timeBetweenFailuresMs: number;
     readonly keep: number;
     readonly keepBest: number;
+    readonly keepEvery: number | undefined;
   };
 }
 
@@ -107,6 +108,7 @@ export function planTraining(job: TrainingJob, width: number, worldSize: number)
       timeBetweenFailuresMs: checkpoint.timeBetweenFailuresMs,
       keep: checkpoint.keep,
       keepBest: checkpoint.keepBest,
+      keepEvery: checkpoint.keepEvery,
     },
   };
 }
