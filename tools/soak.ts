@@ -95,6 +95,7 @@ async function soakTraffic(dir: string): Promise<readonly string[]> {
     threads: 1,
     stepTokens: 64,
     prefillTokens: 16,
+    parking: { folder: dir, bytes: 2_000_000 },
   });
   await writePermutationFolder(join(dir, 'folder'));
   // Little memory: sequences are preempted, and both slower tiers are in use.
@@ -104,7 +105,7 @@ async function soakTraffic(dir: string): Promise<readonly string[]> {
     threads: 1,
     stepTokens: 64,
     prefillTokens: 16,
-    contextTokens: 128,
+    contextTokens: 160,
     kvBytes: 400_000,
     spillMemoryBytes: 50_000,
     spillDiskBytes: 500_000,

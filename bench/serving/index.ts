@@ -1,5 +1,6 @@
 import type { BenchLine } from '../bench-line.ts';
 import { azureAutoscaler } from './azure-autoscaler.ts';
+import { coldStart } from './cold-start.ts';
 import { dynamicBatching } from './dynamic-batching.ts';
 import { gatewayCost } from './gateway-cost.ts';
 import { integerLayers } from './integer-layers.ts';
@@ -18,4 +19,5 @@ export const cases: Readonly<Record<string, () => Promise<BenchLine[]>>> = {
   'integer-layers': integerLayers,
   'llm-engine': llmEngine,
   'llm-peer': llmPeer,
+  'cold-start': coldStart,
 };

@@ -103,7 +103,7 @@ describe('paged engine', () => {
       ...tight,
       spillDiskBytes: 20 * blockBytes,
       spillFolder: folder,
-      contextTokens: 128,
+      contextTokens: 160,
     });
     for (const of of [engine, short]) {
       const result = await runRandomTraffic(of, { requests: 150, seed: 3, concurrency: 9 });
