@@ -5,7 +5,7 @@
 import type { Plan, PlanSettings, Snapshot } from '@gantry/scheduling';
 
 export interface Decision {
-  /** Counts the cycles of this server. */
+  /** Counts what this server decided, and what it could not. */
   readonly number: number;
   readonly atMs: number;
   readonly tookMs: number;
@@ -24,12 +24,16 @@ const KEPT_WORKLOADS = 500_000;
 export class DecisionLog {
   readonly #kept: Decision[] = [];
   #workloads = 0;
+  #count = 0;
 
-  add(decision: Decision): void {
-    this.#kept.push(decision);
+  /** Answers its number. */
+  add(decision: Omit<Decision, 'number'>): number {
+    this.#count += 1;
+    this.#kept.push({ ...decision, number: this.#count });
     this.#workloads += decision.snapshot.workloads.length;
     while (this.#kept.length > 1 && (this.#kept.length > KEPT || this.#workloads > KEPT_WORKLOADS))
       this.#workloads -= this.#kept.shift()!.snapshot.workloads.length;
+    return this.#count;
   }
 
   /** Newest first. */

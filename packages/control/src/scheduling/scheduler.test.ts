@@ -1,7 +1,7 @@
 /** The live scheduler over a store in memory: what is queued is placed, what waits is told why, what breaks is set aside. */
 import { createManualClock } from '@gantry/kit';
-import { type NodeLive, planCycle } from '@gantry/scheduling';
-import { expect, test } from 'vitest';
+import { Engine, type NodeLive, planCycle } from '@gantry/scheduling';
+import { expect, test, vi } from 'vitest';
 import type { Deps } from '../deps.ts';
 import { createHub } from '../hub.ts';
 import type { JobStatusRecord } from '../jobs/job-record.ts';
@@ -194,6 +194,26 @@ test('a job that contradicts itself is set aside with its reason; the others go 
     { code: 'set_aside', tier: 'misconfigured' },
   ]);
   expect((await job('job_bad'))?.status).toMatchObject({ waiting: { reasons: [{ code: 'set_aside' }] } });
+});
+
+test('a cycle that throws is kept with its snapshot, and the next one plans again', async () => {
+  const { submit, round, job, scheduler, errors } = await platform();
+  const plan = vi.spyOn(Engine.prototype, 'plan').mockImplementationOnce(() => {
+    throw new Error('boom');
+  });
+  await submit('job_a', 1);
+  await round();
+  plan.mockRestore();
+  const [failed] = scheduler.decisions.list();
+  expect(failed).toMatchObject({
+    plan: null,
+    error: 'Error: boom',
+    snapshot: { workloads: [{ id: 'job_a' }] },
+  });
+  expect(errors).toMatchObject([{ decision: failed?.number }]);
+  await round();
+  expect((await job('job_a'))?.state).toBe('starting');
+  expect(scheduler.decisions.list()[0]?.number).toBeGreaterThan(failed!.number);
 });
 
 test('every cycle leaves a decision that gives the same plan again', async () => {

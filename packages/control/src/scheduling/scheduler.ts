@@ -98,14 +98,21 @@ export function createScheduler(
       const snapshot = engine.snapshot(nowMs);
       let plan: Plan;
       try {
-        plan = engine.plan(nowMs, (found) => {
+        plan = engine.plan(nowMs, (found, culprit) => {
           stats.failures += 1;
-          deps.log.error({ ...found }, 'a workload made planning fail and was set aside');
+          const decision = decisions.add({
+            atMs: nowMs,
+            tookMs: performance.now() - startedAt,
+            settings: engine.settings,
+            snapshot: culprit,
+            plan: null,
+            error: `${found.workloadId} was set aside: ${found.message}`,
+          });
+          deps.log.error({ ...found, decision }, 'a workload made planning fail and was set aside');
         });
       } catch (error) {
         const tookMs = performance.now() - startedAt;
         decisions.add({
-          number: stats.cycles,
           atMs: nowMs,
           tookMs,
           settings: engine.settings,
@@ -125,7 +132,6 @@ export function createScheduler(
       stats.placements += plan.placements.length;
       stats.evictions += plan.evictions.length;
       decisions.add({
-        number: stats.cycles,
         atMs: nowMs,
         tookMs: stats.lastMs,
         settings: engine.settings,
