@@ -63,7 +63,9 @@ export class Exchange implements AttemptListener {
     this.#book.open();
     this.#context.exchanges.add(this);
     this.#input.response.on('close', () => {
-      if (!this.#isSettled) this.#leave();
+      if (this.#isSettled) return;
+      this.#attempts.abandon('the client left');
+      this.#settle(clientLeft);
     });
     if (this.#answerFromCache()) return;
     if (this.#suspicion.isRefused()) {
@@ -259,11 +261,6 @@ export class Exchange implements AttemptListener {
 
   // ── ending ────────────────────────────────────────────────────────────────────────────────────────────
 
-  #leave(): void {
-    this.#attempts.abandon('the client left');
-    this.#settle(clientLeft);
-  }
-
   /** What the client has seen nothing of may be answered by another endpoint, where the route names one. */
   #handOver(problem: Problem): boolean {
     if (this.#relay.isStreaming || this.#pin !== undefined || !this.#input.fallBack()) return false;
@@ -293,12 +290,8 @@ export class Exchange implements AttemptListener {
     this.#shadow?.compareWith(undefined);
     this.#relay.close();
     this.#context.exchanges.delete(this);
-    const { usage, isEstimated } = finalUsage(
-      counted,
-      this.#relay.frames,
-      this.#input.request.promptTokensEstimate,
-    );
+    const counts = finalUsage(counted, this.#relay.frames, this.#input.request.promptTokensEstimate);
     this.#suspicion.end(status);
-    this.#book.close({ attempt: this.#attempts.current, status, usage, isEstimated, tap: this.#tap });
+    this.#book.close({ ...counts, attempt: this.#attempts.current, status, tap: this.#tap });
   }
 }
