@@ -32,6 +32,26 @@ const open = (blobs?: string) =>
     createObjectCache(join(dir, 's3-cache'), 1_000_000),
   );
 
+describe('the words for S3', () => {
+  it.each([
+    [['--s3-cache', 'much'], /is no size/],
+    [['--s3-volumes', 'bucket/x'], /names no S3 prefix/],
+    [['--blobs', 'bucket/x'], /names no S3 prefix/],
+    [['--checkpoints', 's3://data/x', '--s3-volumes', 's3://data'], /to everybody/],
+  ])('%j are refused at the start', (args, message) => {
+    expect(() => readOptions(args, {}, 1)).toThrow(message);
+  });
+
+  it('may come from the environment', () => {
+    const env = { GANTRY_BLOBS: 's3://b-1/x', GANTRY_S3_CACHE: '1GiB', GANTRY_CHECKPOINTS: 's3://b-1/c' };
+    expect(readOptions([], env, 1).s3).toMatchObject({
+      blobs: 's3://b-1/x',
+      cacheBytes: 2 ** 30,
+      checkpoints: 's3://b-1/c',
+    });
+  });
+});
+
 describe('a server that keeps its blobs on S3', () => {
   it('puts what jobs leave behind there and gives it back', async () => {
     await using home = await startMemoryServer(['--memory', '--blobs', 's3://data/platform'], env());

@@ -115,16 +115,15 @@ function s3Of(
   env: NodeJS.ProcessEnv,
 ): S3Options {
   const openPrefixes = volumes.split(',').filter((each) => each !== '');
+  const opened = openPrefixes.map((each) => formatS3Address(parseS3Address(each)));
   for (const url of [blobs, checkpoints]) {
     if (url === undefined) continue;
     const ours = formatS3Address(parseS3Address(url));
-    for (const each of openPrefixes) {
-      const open = formatS3Address(parseS3Address(each));
+    for (const open of opened)
       if (ours.startsWith(open) || open.startsWith(ours))
-        throw new GantryError('bad_request', `--s3-volumes ${each} would open ${ours} to everybody`, {
+        throw new GantryError('bad_request', `--s3-volumes ${open} would open ${ours} to everybody`, {
           hint: "give the server's own bytes a prefix of their own",
         });
-    }
   }
   const cacheBytes = parseByteSize(cache);
   if (cacheBytes === undefined)
