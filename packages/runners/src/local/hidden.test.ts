@@ -96,4 +96,12 @@ describe.skipIf(isolation.mounts === undefined)('the server’s own folders', ()
   it('cannot be the working folder', async () => {
     expect(await run('pwd', { cwd: at('home/keys') })).toMatch(/\[gantry\] there is no .*keys/);
   });
+
+  it('that cannot be hidden are no fault of the worker', async () => {
+    rmSync(at('held'), { recursive: true });
+    await run('echo ran');
+    const { exit, stdout } = workerFiles(at('home/workers'), 'w');
+    expect(JSON.parse(readFileSync(exit, 'utf8'))).toMatchObject({ code: 75 });
+    expect(readFileSync(stdout, 'utf8')).toBe('');
+  });
 });

@@ -7,6 +7,7 @@
  *
  * A mount point below `/` that does not exist is made for this worker alone: `/` is built anew from binds of what
  * is there (pivot_root(8), "pivot_root . ."). Deeper ones must exist, or lie in the worker's own folder.
+ * What was asked for and cannot be had ends with 126, the user's; a tool that failed or was killed with 75, the machine's.
  * The tools lie in sbin, which a user's PATH may leave out.
  */
 import type { WorkerMount } from '@gantry/ports';
@@ -18,7 +19,8 @@ import { type PrivateView, heldAt, throughView } from './private-view.ts';
  */
 const script = `
 users_path=$PATH; PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
-fail() { echo "[gantry] $1" >&2; exit 126; }
+refuse() { echo "[gantry] $1" >&2; exit 126; }
+fail() { echo "[gantry] $1" >&2; exit 75; }
 stage=$1; cwd=$2; held=$3; shift 3
 if [ -n "$held" ]; then
   mount -t tmpfs -o mode=700 gantry "$held" || fail "the view could not be built"
@@ -59,7 +61,7 @@ for word; do
     *,target)
       expected=mode
       [ -e "$word" ] && continue
-      case $word in /*/*) fail "there is no $word to mount at"; esac
+      case $word in /*/*) refuse "there is no $word to mount at"; esac
       build
       if [ -d "$source" ]; then mkdir "$stage$word"; else : > "$stage$word"; fi;;
     *,mode) expected=source;;
@@ -78,7 +80,7 @@ while [ "$1" != -- ]; do
 done
 shift
 if [ -n "$held" ]; then umount -l "$held" || fail "the view could not be closed"; fi
-cd "$cwd" || fail "there is no $cwd"
+cd "$cwd" || refuse "there is no $cwd"
 PATH=$users_path
 `;
 
