@@ -7,9 +7,11 @@ import { waitForEndpoint } from '../wait-for-endpoint.ts';
 import { sayStep } from './say-step.ts';
 
 const readyWithinMs = 60_000;
+/** Beside two ranks of the quickstart's job file on two cores. */
+const resources = { cpu: 0.5 };
 
 /**
- * An earlier quickstart's endpoint gives its CPU to `work`: on two cores both do not fit. It comes back as it was
+ * An earlier quickstart's endpoint gives its CPU to `work`, which is then done sooner. It comes back as it was
  * when the work fails; otherwise it is the caller's to serve anew.
  */
 export async function whileResting<Result>(
@@ -34,7 +36,7 @@ export async function whileResting<Result>(
 export async function serveModel(client: Client, name: string, model: string): Promise<void> {
   const startedMs = Date.now();
   if ((await find(client, name)) === undefined)
-    await client.call('endpoints.create', { body: { name, model } });
+    await client.call('endpoints.create', { body: { name, model, resources } });
   else await client.call('endpoints.update', { params: { name }, body: { model, replicas: 1 } });
   const endpoint = await waitForEndpoint(client, name, readyWithinMs);
   if (endpoint.state !== 'ready')
