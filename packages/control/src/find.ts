@@ -9,14 +9,25 @@ export async function findOr404(
   nameOrId: string,
   word: string = kind,
 ): Promise<Row> {
-  const byName = await tx.byName(kind, tenantId, nameOrId);
-  const row = byName ?? (nameOrId.includes('_') ? await tx.get(kind, nameOrId) : undefined);
-  if (row === undefined || row.tenantId !== tenantId) {
+  const row = await findOwn(tx, kind, tenantId, nameOrId);
+  if (row === undefined) {
     throw new GantryError('not_found', `there is no ${word} "${nameOrId}"`, {
       hint: `list them: gantry ${word} list`,
     });
   }
   return row;
+}
+
+/** Of this tenant, by name or id; undefined for what is not there and for what is another's. */
+export async function findOwn(
+  tx: Tx,
+  kind: string,
+  tenantId: string,
+  nameOrId: string,
+): Promise<Row | undefined> {
+  const byName = await tx.byName(kind, tenantId, nameOrId);
+  const row = byName ?? (nameOrId.includes('_') ? await tx.get(kind, nameOrId) : undefined);
+  return row?.tenantId === tenantId ? row : undefined;
 }
 
 /** The caller's `If-Match`: what they read is what they change. */

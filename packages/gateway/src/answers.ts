@@ -21,16 +21,6 @@ export class Answers {
     this.#stats = stats;
   }
 
-  json({ response, id }: Asked, value: unknown): void {
-    const body = JSON.stringify(value);
-    response.writeHead(200, {
-      'content-type': 'application/json',
-      'content-length': Buffer.byteLength(body),
-      'x-request-id': id,
-    });
-    response.end(body);
-  }
-
   refuse({ incoming, response, id }: Asked, problem: Problem): void {
     this.#stats.refuse(problem.code);
     writeProblem(response, problem, id, dialectOf(incoming.url));

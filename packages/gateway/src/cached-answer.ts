@@ -23,7 +23,7 @@ export function cachedAnswer({ cache, now }: GatewayContext, input: ExchangeInpu
 }
 
 /** An answer of the gateway's own. */
-export function writeWhole({ response, id }: ExchangeInput, value: unknown): void {
+export function writeWhole({ response, id }: Pick<ExchangeInput, 'response' | 'id'>, value: unknown): void {
   const body = JSON.stringify(value);
   response.writeHead(200, {
     'content-type': 'application/json',

@@ -3,6 +3,7 @@
  * in memory and touches no store: routes come in through `setRoutes`, usage goes out through `meter`.
  */
 import { Answers, type Asked } from './answers.ts';
+import { writeWhole } from './cached-answer.ts';
 import { EndpointLoads } from './endpoint-loads.ts';
 import {
   gatewayDefaults,
@@ -96,7 +97,7 @@ class HttpGateway implements Gateway {
     }
     const facts = serverFacts(path);
     if (facts !== undefined) {
-      this.#answers.json(asked, facts);
+      writeWhole(asked, facts);
       return;
     }
     const bearer = bearerOf(incoming.headers.authorization);
@@ -142,7 +143,7 @@ class HttpGateway implements Gateway {
     const kept = keptResponse(responses, tenantId, incoming.method, path);
     if (kept !== undefined) {
       if ('problem' in kept) this.#answers.refuse(call, kept.problem);
-      else this.#answers.json(call, kept.json);
+      else writeWhole(call, kept.json);
       return;
     }
     const oip = parseOipPath(path);
@@ -183,7 +184,7 @@ class HttpGateway implements Gateway {
     else if (call.incoming.method !== 'GET')
       this.#answers.refuse(call, { code: 'method_not_allowed', detail: 'Use GET.' });
     else if ('problem' in listing) this.#answers.refuse(call, listing.problem);
-    else this.#answers.json(call, listing.json);
+    else writeWhole(call, listing.json);
   }
 
   setRoutes(tenantId: string, routes: readonly Route[]): void {

@@ -1,10 +1,11 @@
 /** An endpoint for servers of somebody else. */
 import { GantryError } from '@gantry/contract';
-import { type EndpointSpecRecord, type EndpointStatusRecord, usableQueue } from '@gantry/control';
+import { type EndpointSpecRecord, usableQueue } from '@gantry/control';
 import { isPrivateHost } from '@gantry/gateway';
 import { createId } from '@gantry/kit';
 import type { Handlers, Principal } from '../http/index.ts';
 import type { Platform } from '../platform.ts';
+import { insertEndpoint } from './insert-endpoint.ts';
 
 export function endpointConnect(
   { deps, endpoints }: Platform,
@@ -39,48 +40,31 @@ export function endpointConnect(
         throw new GantryError('validation_failed', `there is no secret "${secret}"`, {
           hint: `gantry secret set ${secret}`,
         });
-      await tx.insert({
-        kind: 'endpoint',
-        id,
-        tenantId: principal.tenantId,
-        name,
-        state: 'deploying',
-        spec: {
-          model,
-          modelVersionId: '',
-          revision: 1,
-          lastRevision: 1,
-          replicas: 0,
-          queue: queue.name,
-          queueId: queue.id,
-          user: principal.userName,
-          slots,
-          resources: { cpu: 0, memory: 0, gpu: 0 },
-          remote: {
-            engine,
-            urls,
-            modelName,
-            mayBePrivate: isOperator,
-            ...(secret === undefined ? {} : { secret }),
-          },
-          ...(limits === undefined ? {} : { limits }),
-          ...(cacheSeconds === undefined ? {} : { cacheSeconds }),
-          ...(fallback === undefined ? {} : { fallback }),
-          ...(hedging === undefined ? {} : { hedging }),
-          ...(payloads === undefined ? {} : { payloads }),
-        } satisfies EndpointSpecRecord,
-        status: {} satisfies EndpointStatusRecord,
-      });
-      await tx.event({
-        tenantId: principal.tenantId,
-        kind: 'endpoint',
-        resourceId: id,
-        type: 'endpoint.created',
-        toState: 'deploying',
-        actor: principal.userName,
-        reason: { model, urls },
-        requestId,
-      });
+      const spec: EndpointSpecRecord = {
+        model,
+        modelVersionId: '',
+        revision: 1,
+        lastRevision: 1,
+        replicas: 0,
+        queue: queue.name,
+        queueId: queue.id,
+        user: principal.userName,
+        slots,
+        resources: { cpu: 0, memory: 0, gpu: 0 },
+        remote: {
+          engine,
+          urls,
+          modelName,
+          mayBePrivate: isOperator,
+          ...(secret === undefined ? {} : { secret }),
+        },
+        ...(limits === undefined ? {} : { limits }),
+        ...(cacheSeconds === undefined ? {} : { cacheSeconds }),
+        ...(fallback === undefined ? {} : { fallback }),
+        ...(hedging === undefined ? {} : { hedging }),
+        ...(payloads === undefined ? {} : { payloads }),
+      };
+      await insertEndpoint(tx, { principal, requestId }, { id, name, spec }, { model, urls });
     });
     await endpoints.reconcile(id);
     return show(principal, id);

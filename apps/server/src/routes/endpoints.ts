@@ -27,6 +27,7 @@ import { base } from './base.ts';
 import { createTokenCost } from '../serving-limits.ts';
 import { endpointConnect } from './endpoint-connect.ts';
 import { endpointLogs } from './endpoint-logs.ts';
+import { insertEndpoint } from './insert-endpoint.ts';
 import { toEndpointStats } from './endpoint-stats.ts';
 import {
   adaptersOf,
@@ -138,49 +139,32 @@ export function endpointRoutes(platform: Platform): EndpointRoutes {
         checkEngine(version, rest);
         const adapters = await adaptersOf(tx, principal.tenantId, rest.adapters);
         const speculation = await draftOf(tx, principal.tenantId, rest.speculation);
-        await tx.insert({
-          kind: 'endpoint',
-          id,
-          tenantId: principal.tenantId,
-          name,
-          state: 'deploying',
-          spec: {
-            model: version.model,
-            modelVersionId: version.modelVersionId,
-            revision: 1,
-            lastRevision: 1,
-            replicas: rest.replicas,
-            queue: queue.name,
-            queueId: queue.id,
-            user: principal.userName,
-            slots: slotsOf(version.engine, rest),
-            resources: rest.resources,
-            ...(contextTokens === undefined ? {} : { contextTokens }),
-            ...(scaling === undefined ? {} : { scaling }),
-            ...(limits === undefined ? {} : { limits }),
-            ...(cacheSeconds === undefined ? {} : { cacheSeconds }),
-            ...(rest.latencyObjectiveMs === undefined ? {} : { latencyObjectiveMs: rest.latencyObjectiveMs }),
-            ...(rest.fallback === undefined ? {} : { fallback: rest.fallback }),
-            ...(rest.hedging === undefined ? {} : { hedging: rest.hedging }),
-            ...(rest.payloads === undefined ? {} : { payloads: rest.payloads }),
-            ...(rest.batching === undefined ? {} : { batching: rest.batching }),
-            ...(speculation === undefined ? {} : { speculation }),
-            ...(rest.decoder === undefined ? {} : { decoder: rest.decoder }),
-            ...(adapters === undefined ? {} : { adapters }),
-            ...(rest.server === undefined ? {} : { server: rest.server }),
-          } satisfies EndpointSpecRecord,
-          status: {} satisfies EndpointStatusRecord,
-        });
-        await tx.event({
-          tenantId: principal.tenantId,
-          kind: 'endpoint',
-          resourceId: id,
-          type: 'endpoint.created',
-          toState: 'deploying',
-          actor: principal.userName,
-          reason: { model: version.model },
-          requestId,
-        });
+        const spec: EndpointSpecRecord = {
+          model: version.model,
+          modelVersionId: version.modelVersionId,
+          revision: 1,
+          lastRevision: 1,
+          replicas: rest.replicas,
+          queue: queue.name,
+          queueId: queue.id,
+          user: principal.userName,
+          slots: slotsOf(version.engine, rest),
+          resources: rest.resources,
+          ...(contextTokens === undefined ? {} : { contextTokens }),
+          ...(scaling === undefined ? {} : { scaling }),
+          ...(limits === undefined ? {} : { limits }),
+          ...(cacheSeconds === undefined ? {} : { cacheSeconds }),
+          ...(rest.latencyObjectiveMs === undefined ? {} : { latencyObjectiveMs: rest.latencyObjectiveMs }),
+          ...(rest.fallback === undefined ? {} : { fallback: rest.fallback }),
+          ...(rest.hedging === undefined ? {} : { hedging: rest.hedging }),
+          ...(rest.payloads === undefined ? {} : { payloads: rest.payloads }),
+          ...(rest.batching === undefined ? {} : { batching: rest.batching }),
+          ...(speculation === undefined ? {} : { speculation }),
+          ...(rest.decoder === undefined ? {} : { decoder: rest.decoder }),
+          ...(adapters === undefined ? {} : { adapters }),
+          ...(rest.server === undefined ? {} : { server: rest.server }),
+        };
+        await insertEndpoint(tx, { principal, requestId }, { id, name, spec }, { model: version.model });
       });
       await endpoints.reconcile(id);
       return show(principal, id);

@@ -1,6 +1,7 @@
 import { GantryError } from '@gantry/contract';
 import { nearest } from '@gantry/kit';
 import type { Row, Tx } from '@gantry/ports';
+import { findOwn } from '../find.ts';
 import { allRows } from '../rows.ts';
 
 /**
@@ -8,9 +9,9 @@ import { allRows } from '../rows.ts';
  * 403 to the letter: asking tells nobody what others have. The hint names only the asker's own.
  */
 export async function usableQueue(tx: Tx, tenantId: string, nameOrId: string): Promise<Row> {
-  const queues = (await allRows(tx, 'queue')).filter((row) => row.tenantId === tenantId);
-  const found = queues.find(({ id, name }) => name === nameOrId || id === nameOrId);
+  const found = await findOwn(tx, 'queue', tenantId, nameOrId);
   if (found !== undefined) return found;
+  const queues = (await allRows(tx, 'queue')).filter((row) => row.tenantId === tenantId);
   const leaves = queues.filter(({ id }) => !queues.some(({ parentId }) => parentId === id));
   const names = leaves.map(({ name }) => name);
   const guess = nearest(nameOrId, names);

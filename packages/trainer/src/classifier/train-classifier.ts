@@ -1,13 +1,14 @@
 /** The recipe `classifier`: samples in memory on every rank, data-parallel, the same loop and checkpoints as a transformer's. */
 import { checkClassifier, classifierLayout, type ClassifierConfig } from '@gantry/training/classifier';
 import { eachInitialParameter, ShapeError } from '@gantry/training/model';
-import { gridAt, groupsOf, stageLayout } from '@gantry/training/parallel';
+import { gridAt } from '@gantry/training/parallel';
 import { createSequenceSampler } from '@gantry/training/sampler';
-import { Checkpointer } from '../checkpoint/index.ts';
 import { DataError } from '../data/index.ts';
 import { findFiles } from '../data/find-files.ts';
 import type { World } from '../group/index.ts';
-import { ModelShard, momentsOf, openUpdateRule } from '../parallel/index.ts';
+import { openUpdateRule } from '../parallel/index.ts';
+import { openCheckpointer } from '../rank/open-checkpointer.ts';
+import { openShard } from '../rank/open-shard.ts';
 import type { RankEnvironment } from '../rank/rank-environment.ts';
 import type { ReportWriter } from '../rank/report-writer.ts';
 import { shareCheckpoint, type CheckpointSearch } from '../rank/share-checkpoint.ts';
@@ -55,21 +56,7 @@ export async function trainClassifier(run: ClassifierRun): Promise<number> {
   const config = configOf(wanted, samples);
   const layout = classifierLayout(config);
   const grid = gridAt(plan.sizes, environment.rank);
-  const members = groupsOf(grid);
-  const shard = new ModelShard({
-    layout: stageLayout(config, grid, layout),
-    grid,
-    zero: plan.zero,
-    arena: world.arena,
-    moments: momentsOf[plan.optimizer.name],
-    compression: plan.compression,
-    groups: {
-      data: world.subgroup(members.data, 1),
-      tensor: world.subgroup(members.tensor, 2),
-      pipeline: world.subgroup(members.pipeline, 3),
-      embedding: world.subgroup(members.embedding, 4),
-    },
-  });
+  const shard = openShard({ config, plan, layout, grid, world });
   const directory = checkpointDirectory(environment.runDirectory);
   const search: CheckpointSearch = {
     world,
@@ -97,14 +84,7 @@ export async function trainClassifier(run: ClassifierRun): Promise<number> {
           resumedStep: resumed?.step ?? 0,
         })
       : undefined;
-  await using checkpointer = new Checkpointer({
-    directory,
-    shard,
-    keep: plan.checkpoint.keep,
-    keepBest: plan.checkpoint.keepBest,
-    keepEvery: plan.checkpoint.keepEvery,
-    ...(options.beforeWrite === undefined ? {} : { beforeWrite: options.beforeWrite }),
-  });
+  await using checkpointer = openCheckpointer({ directory, shard, plan, options });
   const { step, isStopped } = await trainLoop({
     plan,
     shard,

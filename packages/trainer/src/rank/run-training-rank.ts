@@ -2,10 +2,10 @@
  * One training rank from its environment to its exit code: 0 done, 64 the user's to fix (told as a `fault`),
  * 70 a bug, 75 a peer or the machine failed (repeat for free), 143 stopped after a checkpoint.
  */
-import { Checkpointer } from '../checkpoint/index.ts';
 import { joinWorld, RankLostError, startHeartbeat, type World } from '../group/index.ts';
 import { trainClassifier } from '../classifier/index.ts';
 import { gatherParameters } from '../parallel/index.ts';
+import { openCheckpointer } from './open-checkpointer.ts';
 import { readRankEnvironment, type RankEnvironment } from './rank-environment.ts';
 import { RankZero } from './rank-zero.ts';
 import { createReportWriter, type ReportWriter } from './report-writer.ts';
@@ -87,14 +87,7 @@ async function train(
   await using gradients = session.gradients;
   await using rule = session.rule;
   await using zero = environment.rank === 0 ? await RankZero.open(session, reports) : undefined;
-  await using checkpointer = new Checkpointer({
-    directory,
-    shard,
-    keep: plan.checkpoint.keep,
-    keepBest: plan.checkpoint.keepBest,
-    keepEvery: plan.checkpoint.keepEvery,
-    ...(options.beforeWrite === undefined ? {} : { beforeWrite: options.beforeWrite }),
-  });
+  await using checkpointer = openCheckpointer({ directory, shard, plan, options });
   const profile = new StepProfile(world.timeline, plan.profile, environment.runDirectory, environment.rank);
   await profile.after(startOf(session).step);
   const gather = (): Promise<void> => gatherParameters(world, shard, config, zero?.parameters);

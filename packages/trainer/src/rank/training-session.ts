@@ -12,7 +12,7 @@ import {
   type ShapeRequest,
   type TransformerConfig,
 } from '@gantry/training/model';
-import { checkParallelSizes, gridAt, groupsOf, stageLayout } from '@gantry/training/parallel';
+import { checkParallelSizes, gridAt } from '@gantry/training/parallel';
 import { createBatchOrder, rankPart, type SequenceSampler } from '@gantry/training/sampler';
 import {
   DataError,
@@ -23,11 +23,12 @@ import {
   type PreparedDataset,
 } from '../data/index.ts';
 import type { World } from '../group/index.ts';
-import { hasWholeModel, ModelShard, momentsOf, openUpdateRule, type UpdateRule } from '../parallel/index.ts';
+import { hasWholeModel, type ModelShard, openUpdateRule, type UpdateRule } from '../parallel/index.ts';
 import type { Timeline } from '../profile/index.ts';
 import type { GradientSource } from './gradient-source.ts';
 import type { Masking } from './masking.ts';
 import type { MicroBatches } from './micro-batches.ts';
+import { openShard } from './open-shard.ts';
 import type { RankEnvironment } from './rank-environment.ts';
 import { shareCheckpoint, type CheckpointSearch, type StartingPoint } from './share-checkpoint.ts';
 import { openStagedGradients } from './staged-gradients.ts';
@@ -73,21 +74,7 @@ export async function openTrainingSession(
   checkLayout(plan, config, environment.worldSize);
   const layout = parameterLayout(config);
   const grid = gridAt(plan.sizes, environment.rank);
-  const members = groupsOf(grid);
-  const shard = new ModelShard({
-    layout: stageLayout(config, grid, layout),
-    grid,
-    zero: plan.zero,
-    arena: world.arena,
-    moments: momentsOf[plan.optimizer.name],
-    compression: plan.compression,
-    groups: {
-      data: world.subgroup(members.data, 1),
-      tensor: world.subgroup(members.tensor, 2),
-      pipeline: world.subgroup(members.pipeline, 3),
-      embedding: world.subgroup(members.embedding, 4),
-    },
-  });
+  const shard = openShard({ config, plan, layout, grid, world });
   const start = await shareCheckpoint(checkpointSearch({ environment, plan, config, dataset, shard }, world));
   let warm: WarmStart | undefined;
   if (start.resumed === undefined) {
