@@ -1,5 +1,6 @@
 /** One streamed completion through the OpenAI surface, as any client would ask for it. */
 import { CliError } from './cli-error.ts';
+import { type CompletionFrame, completionFrames } from './completion-frames.ts';
 import { exitCodes } from './exit-codes.ts';
 
 export interface CompletionRequest {
@@ -8,11 +9,6 @@ export interface CompletionRequest {
   readonly model: string;
   readonly prompt: string;
   readonly maxTokens: number;
-}
-
-interface Frame {
-  readonly choices?: readonly { readonly text?: string }[];
-  readonly error?: { readonly message: string };
 }
 
 export async function* streamCompletion(request: CompletionRequest): AsyncIterable<string> {
@@ -30,21 +26,10 @@ export async function* streamCompletion(request: CompletionRequest): AsyncIterab
   });
   if (!response.ok || response.body === null)
     throw refused(`the endpoint answered ${response.status}: ${messageOf(await response.text())}`);
-  let text = '';
-  const decoder = new TextDecoder();
-  for await (const chunk of response.body) {
-    text += decoder.decode(chunk, { stream: true });
-    for (let end = text.indexOf('\n\n'); end !== -1; end = text.indexOf('\n\n')) {
-      const frame = text.slice(0, end);
-      text = text.slice(end + 2);
-      // Everything but data lines is comment or event name.
-      const data = /^data: ?(.*)$/m.exec(frame)?.[1];
-      if (data === undefined) continue;
-      if (data === '[DONE]') return;
-      const { choices, error } = JSON.parse(data) as Frame;
-      if (error !== undefined) throw refused(`the answer broke off: ${error.message}`);
-      yield choices?.[0]?.text ?? '';
-    }
+  for await (const frame of completionFrames(response.body)) {
+    if (frame === 'done') return;
+    if (frame.error !== undefined) throw refused(`the answer broke off: ${frame.error.message}`);
+    yield frame.choices?.[0]?.text ?? '';
   }
 }
 
@@ -56,7 +41,7 @@ const refused = (message: string): CliError =>
 
 function messageOf(body: string): string {
   try {
-    return (JSON.parse(body) as Frame).error?.message ?? body;
+    return (JSON.parse(body) as CompletionFrame).error?.message ?? body;
   } catch {
     return body.slice(0, 300);
   }

@@ -1,4 +1,6 @@
 /** One streamed completion with the time of every piece, as the reader at the far end of the wire sees it. */
+import { type CompletionFrame, completionFrames } from '../completion-frames.ts';
+
 export interface StreamTarget {
   readonly url: string;
   readonly key: string;
@@ -15,16 +17,6 @@ export interface TimedAnswer {
   readonly promptTokens: number;
   readonly cachedTokens: number;
   readonly answerTokens: number;
-}
-
-interface Frame {
-  readonly choices?: readonly { readonly text?: string }[];
-  readonly error?: { readonly message: string };
-  readonly usage?: {
-    readonly prompt_tokens: number;
-    readonly completion_tokens: number;
-    readonly prompt_tokens_details?: { readonly cached_tokens?: number };
-  } | null;
 }
 
 const none = { ttftMs: undefined, gapsMs: [], promptTokens: 0, cachedTokens: 0, answerTokens: 0 };
@@ -66,31 +58,23 @@ async function read(
   startedMs: number,
   now: () => number,
 ): Promise<TimedAnswer> {
-  const decoder = new TextDecoder();
   const gapsMs: number[] = [];
-  let rest = '';
   let ttftMs: number | undefined;
   let lastMs = startedMs;
-  let usage: Frame['usage'];
+  let usage: CompletionFrame['usage'];
   let failure: string | undefined = 'the stream ended early';
-  for await (const chunk of body) {
+  for await (const frame of completionFrames(body)) {
     const atMs = now();
-    rest += decoder.decode(chunk, { stream: true });
-    for (let end = rest.indexOf('\n\n'); end !== -1; end = rest.indexOf('\n\n')) {
-      const data = /^data: ?(.*)$/m.exec(rest.slice(0, end))?.[1];
-      rest = rest.slice(end + 2);
-      if (data === undefined) continue;
-      if (data === '[DONE]') failure = undefined;
-      else {
-        const frame = JSON.parse(data) as Frame;
-        if (frame.error !== undefined) failure = frame.error.message;
-        usage = frame.usage ?? usage;
-        if ((frame.choices?.[0]?.text ?? '') === '') continue;
-        if (ttftMs === undefined) ttftMs = atMs - startedMs;
-        else gapsMs.push(atMs - lastMs);
-        lastMs = atMs;
-      }
+    if (frame === 'done') {
+      failure = undefined;
+      continue;
     }
+    if (frame.error !== undefined) failure = frame.error.message;
+    usage = frame.usage ?? usage;
+    if ((frame.choices?.[0]?.text ?? '') === '') continue;
+    if (ttftMs === undefined) ttftMs = atMs - startedMs;
+    else gapsMs.push(atMs - lastMs);
+    lastMs = atMs;
   }
   return {
     failure,

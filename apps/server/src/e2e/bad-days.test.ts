@@ -3,13 +3,14 @@ import { spawnSync } from 'node:child_process';
 import { open, mkdir, readFile, readdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Job, JobSpecInput } from '@gantry/contract';
-import { ApiError } from '@gantry/sdk';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type MemoryServer, startMemoryServer } from '../testing/memory-server.ts';
 import { jobEnd, jobWhen } from './testing/follow.ts';
 import { processesOf } from './testing/processes.ts';
 import { type ScratchDir, createScratchDir } from './testing/scratch-dir.ts';
+import { tinyTraining } from './testing/tiny-training.ts';
 import { until } from './testing/until.ts';
+import { refusal } from '../testing/refusal.ts';
 
 let home: MemoryServer;
 let dir: ScratchDir;
@@ -34,22 +35,14 @@ afterAll(async () => {
 }, 90_000);
 
 const resources = { cpu: 0.5, memory: '512MiB' };
-const training = (name: string, train: object = {}, spec: Partial<JobSpecInput> = {}): JobSpecInput => ({
+const training = (
+  name: string,
+  train: Parameters<typeof tinyTraining>[0] = {},
+  spec: Partial<JobSpecInput> = {},
+): JobSpecInput => ({
   name,
   workdir: dir.path,
-  train: {
-    recipe: 'language-model',
-    data: ['*.txt'],
-    depth: 1,
-    steps: 12,
-    sequenceLength: 16,
-    batchTokens: 64,
-    vocabularySize: 270,
-    width: 16,
-    heads: 2,
-    kvHeads: 2,
-    ...train,
-  },
+  train: tinyTraining(train),
   resources,
   ...spec,
 });
@@ -58,15 +51,6 @@ async function run(spec: JobSpecInput): Promise<Job> {
   await home.operator.call('jobs.submit', { body: spec });
   return jobEnd(home.operator, spec.name ?? '');
 }
-
-const refusal = async (asked: Promise<unknown>): Promise<ApiError> =>
-  asked.then(
-    () => expect.fail('was accepted'),
-    (error: unknown) => {
-      if (error instanceof ApiError) return error;
-      throw error;
-    },
-  );
 
 describe('data to train on', () => {
   test.each([
@@ -92,7 +76,13 @@ describe('data to train on', () => {
 
 describe('a training that goes wrong on the way', () => {
   test('a training that diverges: the step is named, and the last good checkpoint is kept', async () => {
-    const train = { optimizer: 'sgd', momentum: 0.9999, learningRate: 1, clipNorm: 1e38, warmupSteps: 0 };
+    const train = {
+      optimizer: 'sgd' as const,
+      momentum: 0.9999,
+      learningRate: 1,
+      clipNorm: 1e38,
+      warmupSteps: 0,
+    };
     const job = await run(
       training('diverges', { ...train, depth: 2, steps: 120 }, { checkpoint: { everySteps: 5 } }),
     );

@@ -8,6 +8,7 @@ import { type MemoryServer, startMemoryServer } from '../testing/memory-server.t
 import { jobEnd, jobWhen } from './testing/follow.ts';
 import { auditLedger } from './testing/mixed/audit-jobs.ts';
 import { type ScratchDir, createScratchDir } from './testing/scratch-dir.ts';
+import { tinyTraining } from './testing/tiny-training.ts';
 
 let home: MemoryServer;
 let dir: ScratchDir;
@@ -25,8 +26,6 @@ beforeAll(async () => {
   all = ((await home.operator.call('nodes.list', {})).items[0]?.cpuMilli ?? 0) / 1_000;
 }, 60_000);
 afterAll(async () => {
-  const { runner } = home.server.platform.deps;
-  for (const { workerId } of await runner.list()) await runner.stop(workerId, { graceMs: 0 });
   await home[Symbol.asyncDispose]();
   await dir[Symbol.asyncDispose]();
 });
@@ -67,18 +66,7 @@ test('a training shrinks for somebody urgent and grows again, each time from whe
     await writeFile(join(texts, `${file}.txt`), 'The scheduler places the gang whole. '.repeat(400));
   await submit('learn', {
     workdir: texts,
-    train: {
-      recipe: 'language-model',
-      data: ['*.txt'],
-      depth: 1,
-      width: 32,
-      heads: 2,
-      kvHeads: 2,
-      steps: 1_000_000,
-      sequenceLength: 32,
-      batchTokens: 256,
-      vocabularySize: 280,
-    },
+    train: tinyTraining({ steps: 1_000_000, batchTokens: 256 }),
     replicas: 4,
     minReplicas: 1,
     checkpoint: { everySteps: 100_000 },

@@ -2,13 +2,14 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ApiError, type Client, createClient } from '@gantry/sdk';
+import { type Client, createClient } from '@gantry/sdk';
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readOptions } from '../options.ts';
 import { type Server, serve } from '../serve.ts';
 import { endpointReady, jobEnd, jobWhen } from './testing/follow.ts';
 import { silentLogger } from './testing/silent-logger.ts';
+import { refusal } from '../testing/refusal.ts';
 
 let dataDir: string;
 let texts: string;
@@ -51,15 +52,6 @@ async function workersGone(): Promise<void> {
   for (const { workerId } of await server.platform.deps.runner.list())
     await server.platform.deps.runner.stop(workerId, { graceMs: 2_000 }).catch(() => undefined);
 }
-
-const refusal = async (asked: Promise<unknown>): Promise<ApiError> =>
-  asked.then(
-    () => expect.fail('was accepted'),
-    (error: unknown) => {
-      if (error instanceof ApiError) return error;
-      throw error;
-    },
-  );
 
 const chat = (key: string): OpenAI =>
   new OpenAI({ baseURL: `${server.url}/v1`, apiKey: key, maxRetries: 0, timeout: 30_000 });

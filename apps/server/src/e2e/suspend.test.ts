@@ -3,13 +3,14 @@ import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Job, JobSpecInput } from '@gantry/contract';
-import type { ApiError } from '@gantry/sdk';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type MemoryServer, startMemoryServer } from '../testing/memory-server.ts';
 import { createBooks } from './testing/books.ts';
 import { jobEnd, jobWhen } from './testing/follow.ts';
 import { type ScratchDir, createScratchDir } from './testing/scratch-dir.ts';
+import { tinyTraining } from './testing/tiny-training.ts';
 import { contradictions, gatedCommand, witnessesOf } from './testing/witness.ts';
+import { refusal } from '../testing/refusal.ts';
 
 let home: MemoryServer;
 let dir: ScratchDir;
@@ -21,9 +22,6 @@ beforeAll(async () => {
   all = ((await home.operator.call('nodes.list', {})).items[0]?.cpuMilli ?? 0) / 1_000;
 }, 60_000);
 afterAll(async () => {
-  // Ranks outlive the server: whatever a broken test left is ended here.
-  const { runner } = home.server.platform.deps;
-  for (const { workerId } of await runner.list()) await runner.stop(workerId, { graceMs: 0 });
   await home[Symbol.asyncDispose]();
   await dir[Symbol.asyncDispose]();
 });
@@ -36,11 +34,6 @@ const act = (verb: 'suspend' | 'resume' | 'cancel', name: string): Promise<Job> 
   home.operator.call(`jobs.${verb}`, { params: { name } });
 const inState = (name: string, state: Job['state']): Promise<Job> =>
   jobWhen(home.operator, name, (job) => job.state === state);
-const refusal = (asked: Promise<unknown>): Promise<ApiError> =>
-  asked.then(
-    () => expect.fail('was accepted'),
-    (error: unknown) => error as ApiError,
-  );
 const eventsOf = async (name: string): Promise<readonly string[]> =>
   (await home.operator.call('jobs.events', { params: { name }, query: { limit: 100 } })).items.map(
     ({ type }) => type,
@@ -53,18 +46,7 @@ test('a training rests at a checkpoint, lets another job in, and goes on at the 
     await writeFile(join(texts, `${file}.txt`), 'The scheduler places the gang whole. '.repeat(400));
   await submit('learn', {
     workdir: texts,
-    train: {
-      recipe: 'language-model',
-      data: ['*.txt'],
-      depth: 1,
-      width: 32,
-      heads: 2,
-      kvHeads: 2,
-      steps: 1_000_000,
-      sequenceLength: 32,
-      batchTokens: 64,
-      vocabularySize: 280,
-    },
+    train: tinyTraining({ steps: 1_000_000 }),
     checkpoint: { everySteps: 100_000 },
     graceSeconds: 60,
     resources: { cpu: all, memory: '1GiB' },

@@ -1,8 +1,9 @@
 /** Invitations, keys and users as people meet them over HTTP. */
 import { type InvitationSpecRecord, issueKey } from '@gantry/control';
-import { ApiError, type Client, createClient } from '@gantry/sdk';
+import { type Client, createClient } from '@gantry/sdk';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type MemoryServer, startMemoryServer } from '../testing/memory-server.ts';
+import { refusal } from '../testing/refusal.ts';
 
 let home: MemoryServer;
 let admin: Client;
@@ -16,15 +17,6 @@ beforeAll(async () => {
   member = clientOf(await home.keyOf('default', 'max', 'member', ['read', 'write']));
 }, 180_000);
 afterAll(() => home[Symbol.asyncDispose]());
-
-const refusal = async (asked: Promise<unknown>): Promise<ApiError> =>
-  asked.then(
-    (answer) => expect.fail(`was accepted: ${JSON.stringify(answer)}`),
-    (error: unknown) => {
-      if (error instanceof ApiError) return error;
-      throw error;
-    },
-  );
 
 describe('an invitation', () => {
   test('turns its token into a user with a key, once', async () => {

@@ -1,19 +1,13 @@
 /** Queues over HTTP: what is refused. */
-import { type ApiError } from '@gantry/sdk';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type MemoryServer, startMemoryServer } from '../testing/memory-server.ts';
+import { refusal } from '../testing/refusal.ts';
 
 let home: MemoryServer;
 beforeAll(async () => {
   home = await startMemoryServer();
 }, 180_000);
 afterAll(() => home[Symbol.asyncDispose]());
-
-const refusal = (asked: Promise<unknown>): Promise<ApiError> =>
-  asked.then(
-    (answer) => expect.fail(`was accepted: ${JSON.stringify(answer)}`),
-    (error: unknown) => error as ApiError,
-  );
 
 test('a queue is promised no more than it may use, neither at first nor later', async () => {
   const shares = { deserved: { devices: 8 }, limit: { devices: 4 } };

@@ -1,8 +1,9 @@
 /** Orders, placements, pools and levels as operators change them over HTTP while the server runs. */
-import { type ApiError, type Client, createClient } from '@gantry/sdk';
+import { type Client, createClient } from '@gantry/sdk';
 import { planCycle, type Snapshot, toPlanOptions } from '@gantry/scheduling';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type MemoryServer, startMemoryServer } from '../testing/memory-server.ts';
+import { refusal } from '../testing/refusal.ts';
 
 let home: MemoryServer;
 let operator: Client;
@@ -15,11 +16,6 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => home[Symbol.asyncDispose]());
 
-const refusal = (asked: Promise<unknown>): Promise<ApiError> =>
-  asked.then(
-    (answer) => expect.fail(`was accepted: ${JSON.stringify(answer)}`),
-    (error: unknown) => error as ApiError,
-  );
 const submit = (name: string, more: object = {}): Promise<unknown> =>
   operator.call('jobs.submit', {
     body: { name, command: ['sleep', '600'], waitForCapacity: true, resources: { cpu: 4096 }, ...more },

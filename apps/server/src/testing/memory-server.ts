@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Role } from '@gantry/contract';
 import { type Client, createClient } from '@gantry/sdk';
 import { pino } from 'pino';
+import { processesOf } from '../e2e/testing/processes.ts';
 import { readOptions } from '../options.ts';
 import { type GivenParts, type Server, serve } from '../serve.ts';
 
@@ -84,11 +85,21 @@ export async function startMemoryServer(
     },
     [Symbol.asyncDispose]: async () => {
       await server[Symbol.asyncDispose]();
+      // Workers outlive a server; none outlives its test, however that ended.
+      for (const { pid } of processesOf(dataDir)) killIfThere(pid);
       await rm(dataDir, { recursive: true, force: true });
       // Whatever the test looked at: the server broke no promise of its own meanwhile.
       if (wrongs.length > 0) throw new Error(wrongs.join(''));
     },
   };
+}
+
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }
 
 const bodyOf = (body: unknown): string | Uint8Array<ArrayBuffer> =>

@@ -3,6 +3,7 @@ import type { Job, JobSpecInput } from '@gantry/contract';
 import type { Random } from '@gantry/kit';
 import { ApiError, type Client } from '@gantry/sdk';
 import type { World } from './kill-world.ts';
+import { tinyTraining } from './tiny-training.ts';
 import { until } from './until.ts';
 import { failingOnceCommand, gatedCommand, shortCommand } from './witness.ts';
 
@@ -18,18 +19,7 @@ export function workOf(world: World, round: number, gate: string, random: Random
     work.push({
       name: `r${round}-train`,
       workdir: world.textsDir,
-      train: {
-        recipe: 'language-model',
-        data: ['*.txt'],
-        depth: 1,
-        steps: 12,
-        sequenceLength: 16,
-        batchTokens: 64,
-        vocabularySize: 270,
-        width: 16,
-        heads: 2,
-        kvHeads: 2,
-      },
+      train: tinyTraining(),
       parallel: { data: 2 },
       checkpoint: { everySteps: 3 },
       register: 'tiny',
