@@ -6,14 +6,14 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Job, isTerminal } from '@gantry/contract';
-import { type Deps, type NodeSpecRecord, allRows } from '@gantry/control';
-import { type Random, createId, createRandom, pause } from '@gantry/kit';
+import { type Random, createRandom, pause } from '@gantry/kit';
 import { ApiError, type Client, createClient } from '@gantry/sdk';
 import { readOptions } from '../../../options.ts';
 import { type Server, serve } from '../../../serve.ts';
 import { silentLogger } from '../silent-logger.ts';
 import { auditJobs, auditLedger } from './audit-jobs.ts';
-import { GPUS_PER_NODE, NODES_PER_RACK, QUEUES, mixedJob } from './mixed-job.ts';
+import { QUEUES, mixedJob } from './mixed-job.ts';
+import { simulateNodes } from './simulate-nodes.ts';
 import { createSimulatedRunner } from './simulated-runner.ts';
 
 export interface MixedJobsResult {
@@ -35,7 +35,6 @@ interface MixedJobsOptions {
   readonly patienceMs?: number;
 }
 
-const GIB = 2 ** 30;
 /** So many are submitted between two troubles. */
 const WAVE = 5;
 
@@ -89,56 +88,6 @@ export async function runMixedJobs(options: MixedJobsOptions): Promise<MixedJobs
       if (exitClass !== 'done') troubles[exitClass] = (troubles[exitClass] ?? 0) + 1;
   const attempts = ended.reduce((sum, job) => sum + job.attempts.length, 0);
   return { wrong, jobs: ended.length, attempts, troubles };
-}
-
-/** Machines that exist only as rows; what there is of what, for the audit. */
-async function simulateNodes(deps: Deps, count: number): Promise<Map<string, number>> {
-  const capacity = new Map<string, number>();
-  await deps.store.tx({ platform: true }, async (tx) => {
-    const [local] = await allRows(tx, 'node');
-    if (local === undefined) throw new Error('the server knows no machine');
-    capacity.set(`${local.id} cpu`, (local.spec as NodeSpecRecord).cpuMilli / 1_000);
-    for (let at = 0; at < count; at += 1) {
-      const name = `sim-${at}`;
-      const devices = Array.from({ length: GPUS_PER_NODE }, (_, index) => ({
-        id: `${name}/${index}`,
-        kind: 'gpu',
-        model: 'simulated',
-        memoryBytes: 80 * GIB,
-        healthy: true,
-        index,
-      }));
-      const { id } = await tx.insert({
-        kind: 'node',
-        id: createId('nod', deps.clock.nowMs()),
-        tenantId: local.tenantId,
-        name,
-        state: 'ready',
-        spec: {
-          cpuMilli: 16_000,
-          memoryBytes: 256 * GIB,
-          storageBytes: 0,
-          labels: { 'topology/block': 'b0', 'topology/rack': `r${Math.floor(at / NODES_PER_RACK)}` },
-          topology: [name],
-          address: '127.0.0.1',
-          devices,
-          facts: {},
-        } satisfies NodeSpecRecord,
-        status: {},
-      });
-      await tx.event({
-        tenantId: local.tenantId,
-        kind: 'node',
-        resourceId: id,
-        type: 'node.joined',
-        toState: 'ready',
-        actor: 'simulation',
-      });
-      capacity.set(`${id} cpu`, 16);
-      for (const device of devices) capacity.set(device.id, 1);
-    }
-  });
-  return capacity;
 }
 
 type Trouble = (client: Client, random: Random, names: readonly string[]) => Promise<unknown>;

@@ -38,9 +38,10 @@ export interface SimulatedRunner extends Runner {
   readonly running: number;
 }
 
-const faults = { startFails: 0.01, toldTwice: 0.05 };
+/** How often a start fails, and how often an event is told a second time. */
+const usualFaults = { startFails: 0.01, toldTwice: 0.05 };
 
-export function createSimulatedRunner(seed: number): SimulatedRunner {
+export function createSimulatedRunner(seed: number, faults = usualFaults): SimulatedRunner {
   const random: Random = createRandom(seed);
   const workers = new Map<string, SimulatedWorker>();
   const byJob = new Map<string, SimulatedWorker[]>();

@@ -1,0 +1,131 @@
+/** Gangs that lose a rank: it is found, named and replaced, or done without; the work goes on from its newest checkpoint. */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Job, JobSpecInput } from '@gantry/contract';
+import { systemClock } from '@gantry/kit';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type MemoryServer, startMemoryServer } from '../testing/memory-server.ts';
+import { jobEnd, jobWhen } from './testing/follow.ts';
+import { simulateNodes } from './testing/mixed/simulate-nodes.ts';
+import { type Script, createSimulatedRunner } from './testing/mixed/simulated-runner.ts';
+import { processesOf } from './testing/processes.ts';
+import { type ScratchDir, createScratchDir } from './testing/scratch-dir.ts';
+
+let home: MemoryServer;
+let dir: ScratchDir;
+beforeAll(async () => {
+  home = await startMemoryServer();
+  dir = await createScratchDir('rank-loss');
+  await mkdir(join(dir.path, 'texts'));
+  for (const file of [0, 1])
+    await writeFile(
+      join(dir.path, 'texts', `${file}.txt`),
+      'The scheduler places the gang whole. '.repeat(400),
+    );
+}, 60_000);
+afterAll(async () => {
+  // Ranks outlive the server: whatever a broken test left is ended here.
+  const { runner } = home.server.platform.deps;
+  for (const { workerId } of await runner.list()) await runner.stop(workerId, { graceMs: 0 });
+  await home[Symbol.asyncDispose]();
+  await dir[Symbol.asyncDispose]();
+});
+
+/** How its peers tell of it; a thread of the rank after it hears that it has gone silent. */
+const strikes = [
+  { signal: 'SIGKILL', says: /rank 1 is gone/i },
+  { signal: 'SIGSTOP', says: /rank 1 has stood still for (\d+\.\d) s/i },
+] as const;
+
+test.each(strikes)(
+  'a rank struck by $signal costs the steps since the last checkpoint',
+  async ({ signal, says }) => {
+    const name = signal.toLowerCase();
+    await home.operator.call('jobs.submit', {
+      body: {
+        name,
+        workdir: join(dir.path, 'texts'),
+        train: {
+          recipe: 'language-model',
+          data: ['*.txt'],
+          depth: 1,
+          width: 32,
+          heads: 2,
+          kvHeads: 2,
+          steps: 1_000_000,
+          sequenceLength: 32,
+          batchTokens: 64,
+          vocabularySize: 280,
+        },
+        replicas: 2,
+        checkpoint: { everySteps: 20 },
+        resources: { cpu: 0.5, memory: '512MiB' },
+      },
+    });
+    const before = await jobWhen(
+      home.operator,
+      name,
+      ({ progress }) => (progress?.checkpointStep ?? 0) >= 20,
+    );
+    const victim = processesOf(home.server.platform.dataDir).find(
+      ({ command, workerId = '' }) => workerId.endsWith('-1') && /^\S+node \S+ train$/.test(command),
+    );
+    process.kill(victim!.pid, signal);
+    const savedAt = before.progress?.checkpointStep ?? 0;
+    // It has no retries of its own: going on is the platform's gift.
+    const { attempts } = await jobWhen(
+      home.operator,
+      name,
+      ({ state, attempts, progress }) =>
+        state === 'running' && attempts.length === 2 && (progress?.step ?? 0) > savedAt,
+    );
+    expect(attempts[0]).toMatchObject({ exitClass: 'infrastructure' });
+    const [, silentSeconds] =
+      says.exec(attempts[0]?.exitMessage ?? '') ?? expect.fail('the rank is not named');
+    if (silentSeconds !== undefined) expect(Number(silentSeconds)).toBeLessThanOrEqual(2);
+    await home.operator.call('jobs.cancel', { params: { name } });
+    await jobEnd(home.operator, name);
+  },
+);
+
+test('a gang that loses a machine goes on with the ranks that are left, at once, and grows when it is back', async () => {
+  let aheadMs = 0;
+  const clock = {
+    nowMs: () => systemClock.nowMs() + aheadMs,
+    monotonicMs: () => systemClock.monotonicMs() + aheadMs,
+  };
+  await using runner = createSimulatedRunner(1, { startFails: 0, toldTwice: 0 });
+  await using cluster = await startMemoryServer(['--memory'], {}, { runner, clock });
+  await simulateNodes(cluster.server.platform.deps, 2);
+  const submit = (name: string, spec: Omit<JobSpecInput, 'name' | 'command'>): Promise<Job> => {
+    const script: Script = { forMs: 600_000, ends: ['done'], isStubborn: false };
+    return cluster.operator.call('jobs.submit', {
+      body: { name, command: ['simulated', JSON.stringify(script)], ...spec },
+    });
+  };
+  const nodeAct = (action: string): Promise<unknown> =>
+    cluster.operator.call('nodes.act', { params: { name: 'sim-1', action } });
+  await submit('gang', { replicas: 16, minReplicas: 8, resources: { cpu: 1, memory: '1GiB', gpu: 1 } });
+  const ranks = (count: number, epoch: number): Promise<Job> =>
+    jobWhen(
+      cluster.operator,
+      'gang',
+      ({ state, attempts }) =>
+        state === 'running' && attempts.length === epoch && attempts.at(-1)?.placement.length === count,
+    );
+  const { attempts: whole } = await ranks(16, 1);
+  // Somebody waits for whatever comes free.
+  await submit('waiting', { replicas: 1, resources: { cpu: 1, memory: '1GiB', gpu: 8 }, priority: 0 });
+  await nodeAct('quarantine');
+  const { attempts: smaller } = await ranks(8, 2);
+  const [lost] = whole[0]!.placement.filter(({ devices }) => devices[0]?.startsWith('sim-1'));
+  expect(smaller[1]?.placement.map(({ node }) => node)).not.toContain(lost?.node);
+  await cluster.operator.call('jobs.cancel', { params: { name: 'waiting' } });
+  await nodeAct('return');
+  aheadMs += 11 * 60_000;
+  cluster.server.platform.scheduler.poke();
+  await ranks(16, 3);
+  await cluster.operator.call('jobs.cancel', { params: { name: 'gang' } });
+  await jobEnd(cluster.operator, 'gang');
+  expect(runner.wrong).toEqual([]);
+});
