@@ -5,8 +5,6 @@
 import type { GgufHeader } from '@gantry/formats';
 import { DraftLength, StepScheduler, type StepPlan } from '@gantry/serving/steps';
 import {
-  getLlama,
-  LlamaLogLevel,
   type Llama,
   type LlamaContext,
   type LlamaEmbeddingContext,
@@ -26,6 +24,7 @@ import { LlamaPasses, type LlamaAnswerState } from './llama-passes.ts';
 import { nativeParts, type NativeParts, type NativeSampler } from './native.ts';
 import { kvBytesPerToken, ParkedFiles, type ParkingOptions } from './parked-files.ts';
 import { samplerConfig } from './sampler-config.ts';
+import { startLlama } from './start-llama.ts';
 
 export interface LlamaEngineOptions {
   readonly modelPath: string;
@@ -47,18 +46,7 @@ export interface LlamaEngineOptions {
 
 export async function createLlamaEngine(options: LlamaEngineOptions): Promise<LlmEngine> {
   const header = await checkModelFile(options.modelPath);
-  const llama = await getLlama({
-    gpu: false,
-    build: 'never',
-    skipDownload: true,
-    logLevel: LlamaLogLevel.warn,
-    logger: (_level, message) => options.onLog?.(message.trim()),
-  }).catch((cause: unknown) => {
-    throw new EngineError('engine_failed', 'llama.cpp cannot be started on this machine.', {
-      hint: `Is there a @node-llama-cpp package for ${process.platform}-${process.arch}? Run npm ci without --omit=optional.`,
-      cause,
-    });
-  });
+  const llama = await startLlama(options.onLog);
   let model: LlamaModel | undefined;
   try {
     model = await llama.loadModel({ modelPath: options.modelPath });
