@@ -5,6 +5,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { ownedSpans } from '@gantry/training/parallel';
 import type { ModelShard } from '../parallel/model-shard.ts';
+import type { StageBuffer } from '../parallel/stage-buffer.ts';
 import {
   asidePath,
   commitCheckpoint,
@@ -57,15 +58,20 @@ interface Save {
 
 export class Checkpointer implements AsyncDisposable {
   readonly #options: CheckpointerOptions;
-  readonly #owned: ReturnType<typeof ownedSpans>;
+  /** What this rank writes, one kind of values after the other. */
+  readonly #owned: readonly (ReturnType<typeof ownedSpans> & { readonly buffer: StageBuffer })[];
   readonly #writer: ShardWriter;
   #save: Save | undefined;
 
   constructor(options: CheckpointerOptions) {
-    const { layout, grid } = options.shard;
+    const { saved, grid } = options.shard;
     this.#options = options;
-    this.#owned = ownedSpans(layout, grid.dataIndex, grid.data);
-    this.#writer = createShardWriter(grid.rank, this.#owned.length * options.shard.saved.length);
+    this.#owned = saved.map(({ buffer, layout }) => ({
+      buffer,
+      ...ownedSpans(layout, grid.dataIndex, grid.data),
+    }));
+    const elements = this.#owned.reduce((sum, { length }) => sum + length, 0);
+    this.#writer = createShardWriter(grid.rank, elements);
   }
 
   get isBusy(): boolean {
@@ -76,12 +82,10 @@ export class Checkpointer implements AsyncDisposable {
   begin(state: CheckpointState): void {
     if (this.#save !== undefined) throw new Error('a checkpoint is already being written');
     const startedMs = performance.now();
-    const { shard } = this.#options;
-    for (const [kind, buffer] of shard.saved.entries()) {
-      for (const span of this.#owned.spans) {
-        const at = kind * this.#owned.length + span.at;
-        this.#writer.snapshot.set(buffer.view(span), at);
-      }
+    let base = 0;
+    for (const { buffer, spans, length } of this.#owned) {
+      for (const span of spans) this.#writer.snapshot.set(buffer.view(span), base + span.at);
+      base += length;
     }
     const stallMs = performance.now() - startedMs;
     const save: Save = { state, stallMs, startedMs, written: this.#write(state.step), end: undefined };

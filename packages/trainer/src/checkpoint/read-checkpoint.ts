@@ -10,11 +10,11 @@ import {
   wholeLayout,
   type ElementRun,
   type ModelConfig,
+  type OwnedSpan,
   type SavedStage,
-  type StageRuns,
 } from '@gantry/training/parallel';
 import { matchParameters, type ParameterMatch } from '@gantry/training/run';
-import type { ModelShard } from '../parallel/model-shard.ts';
+import type { ModelShard, SavedValues } from '../parallel/model-shard.ts';
 import type { StageBuffer } from '../parallel/stage-buffer.ts';
 import type { FoundCheckpoint } from './checkpoint-folder.ts';
 import type { ShardRecord } from './checkpoint-manifest.ts';
@@ -26,11 +26,10 @@ export async function readCheckpoint(
   shard: ModelShard,
 ): Promise<void> {
   try {
-    const stages = savedStages(checkpoint.manifest.layout, config);
-    await readRuns(checkpoint, runsInto(shard.layout, stages), shard.saved);
+    await readKinds(checkpoint, config, shard.saved);
   } catch (error) {
     // Half a checkpoint is none: whoever starts anew starts from moments of zero.
-    for (const { values } of shard.saved) values.fill(0);
+    for (const { buffer } of shard.saved) buffer.values.fill(0);
     throw error;
   }
 }
@@ -49,47 +48,62 @@ export async function readMatching(checkpoint: FoundCheckpoint, shard: ModelShar
     ...shard.layout,
     parameters: shard.layout.parameters.filter(({ name }) => matched.has(name)),
   };
-  const runs = runsInto(layout, savedStages(checkpoint.manifest.layout, config));
-  await readRuns(checkpoint, runs, [shard.parameters]);
+  await readKinds(checkpoint, config, [{ buffer: shard.parameters, layout, layoutOf: (stage) => stage }]);
   return match;
 }
 
-/** Of the values that a checkpoint has of each element the first `buffers.length` are read. */
-async function readRuns(
+/** The first of the kinds of values that a checkpoint has; a rank wrote what it owned of one after the other. */
+async function readKinds(
   { path, manifest }: FoundCheckpoint,
-  stages: readonly StageRuns[],
-  buffers: readonly StageBuffer[],
+  config: ModelConfig,
+  kinds: readonly SavedValues[],
 ): Promise<void> {
   const { layout, blockBytes } = manifest;
-  for (const { stage, runs } of stages) {
+  const stages = savedStages(layout, config);
+  const wanted = kinds.map(({ buffer, layout: own, layoutOf }) => {
+    const saved = stages.map((stage) => ({ ...stage, layout: layoutOf(stage.layout) }));
+    const found = new Map(runsInto(own, saved).map(({ stage, runs }) => [stage, runs]));
+    return { buffer, saved, runsOf: (stage: SavedStage) => found.get(stage) ?? [] };
+  });
+  for (const [index, stage] of stages.entries()) {
+    const ofStage = wanted.map(({ buffer, saved, runsOf }) => {
+      const { layout: lies } = saved[index] as SavedStage;
+      return { buffer, lies, runs: runsOf(saved[index] as SavedStage) };
+    });
+    if (ofStage.every(({ runs }) => runs.length === 0)) continue;
     for (let data = 0; data < layout.data; data += 1) {
       const rank = rankAt(layout, { data, tensor: stage.tensorIndex, pipeline: stage.pipelineIndex });
       const record = manifest.shards.find((one) => one.rank === rank);
       if (record === undefined) throw new Error(`the shard of rank ${rank} is missing`);
+      const segments: ShardSegment[] = [];
+      let base = 0;
+      for (const { buffer, lies, runs } of ofStage) {
+        const owned = ownedSpans(lies, data, layout.data);
+        segments.push(...segmentsOf(runs, owned.spans, buffer, base));
+        base += owned.length;
+      }
       await using reader = new ShardReader(path, record, blockBytes);
-      await reader.read(segmentsOf(runs, ownedSpans(stage.layout, data, layout.data), buffers));
+      await reader.read(segments);
     }
   }
 }
 
-/** What is wanted of the spans that one rank owned. */
+/** What is wanted of the spans that one rank owned; they begin at `base` of its shard. */
 function segmentsOf(
   runs: readonly ElementRun[],
-  owned: ReturnType<typeof ownedSpans>,
-  buffers: readonly StageBuffer[],
+  spans: readonly OwnedSpan[],
+  buffer: StageBuffer,
+  base: number,
 ): ShardSegment[] {
   const segments: ShardSegment[] = [];
-  for (const [kind, buffer] of buffers.entries()) {
-    const base = kind * owned.length;
-    for (const run of runs) {
-      for (const span of owned.spans) {
-        const from = Math.max(run.from, span.from);
-        const to = Math.min(run.from + run.length, span.to);
-        if (from >= to) continue;
-        const first = run.to + from - run.from;
-        for (const held of buffer.held(first, first + to - from))
-          segments.push({ from: base + span.at + from - span.from + held.from - first, into: held.values });
-      }
+  for (const run of runs) {
+    for (const span of spans) {
+      const from = Math.max(run.from, span.from);
+      const to = Math.min(run.from + run.length, span.to);
+      if (from >= to) continue;
+      const first = run.to + from - run.from;
+      for (const held of buffer.held(first, first + to - from))
+        segments.push({ from: base + span.at + from - span.from + held.from - first, into: held.values });
     }
   }
   return segments;

@@ -2,7 +2,7 @@ export { gatherParameters, hasWholeModel } from './gather-parameters.ts';
 export type { CompressionPlan } from './compression/open-gradient-sum.ts';
 export { ModelShard, type ShardGroups } from './model-shard.ts';
 export {
-  momentsOf,
+  stateOf,
   openUpdateRule,
   type OptimizerName,
   type OptimizerOptions,

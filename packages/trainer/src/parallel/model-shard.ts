@@ -4,6 +4,7 @@
  * of the gradients, at 3 also of the parameters. Every update is done by the owner of the elements.
  */
 import {
+  factoredLayout,
   ownedPart,
   ownedSpans,
   type OwnedSpan,
@@ -36,14 +37,25 @@ export interface ShardPiece {
   readonly view: (buffer: StageBuffer) => Float32Array;
 }
 
+/** What an optimiser keeps: moments beside each parameter, or factors of them (Adafactor). */
+export type OptimizerState = 'first' | 'first and second' | 'factors';
+
+/** Values of one kind, as checkpoints hold them. */
+export interface SavedValues {
+  readonly buffer: StageBuffer;
+  readonly layout: StageLayout;
+  /** The same of another stage. */
+  layoutOf(this: void, stage: StageLayout): StageLayout;
+}
+
 export interface ShardOptions {
   readonly layout: StageLayout;
   readonly grid: ParallelGrid;
   readonly zero: ZeroStage;
   readonly groups: ShardGroups;
   readonly arena: Arena;
-  /** Two unless given: those of Adam. */
-  readonly moments?: 1 | 2;
+  /** That of AdamW unless given. */
+  readonly state?: OptimizerState;
   /** Without ZeRO: how gradients are made smaller on their way. */
   readonly compression?: CompressionPlan | undefined;
 }
@@ -58,13 +70,15 @@ export class ModelShard {
   readonly gradients: StageBuffer;
   readonly first: StageBuffer;
   readonly second: StageBuffer;
+  /** Whole on every data-parallel rank, whatever the ZeRO stage. */
+  readonly factors: { readonly layout: StageLayout; readonly values: Float32Array } | undefined;
   /** What a checkpoint holds, in this order. */
-  readonly saved: readonly StageBuffer[];
+  readonly saved: readonly SavedValues[];
   /** What this rank updates: its own part, or without ZeRO everything. */
   readonly spans: readonly OwnedSpan[];
   readonly #compressed: GradientSum | undefined;
 
-  constructor({ layout, grid, zero, groups, arena, moments = 2, compression }: ShardOptions) {
+  constructor({ layout, grid, zero, groups, arena, state = 'first and second', compression }: ShardOptions) {
     this.arena = arena;
     this.layout = layout;
     this.grid = grid;
@@ -76,9 +90,16 @@ export class ModelShard {
     const from = (stage: ZeroStage) => (zero >= stage ? owned : undefined);
     this.parameters = new StageBuffer(layout, arena, from(3));
     this.gradients = new StageBuffer(layout, arena, from(2));
-    this.first = new StageBuffer(layout, arena, from(1));
-    this.second = new StageBuffer(layout, arena, moments === 2 ? from(1) : { spans: [], length: 0 });
-    this.saved = [this.parameters, this.first, this.second].slice(0, 1 + moments);
+    const nothing = { spans: [], length: 0 };
+    this.first = new StageBuffer(layout, arena, state === 'factors' ? nothing : from(1));
+    this.second = new StageBuffer(layout, arena, state === 'first and second' ? from(1) : nothing);
+    const beside = (buffer: StageBuffer): SavedValues => ({ buffer, layout, layoutOf: (stage) => stage });
+    const moments = { first: [this.first], 'first and second': [this.first, this.second], factors: [] }[
+      state
+    ];
+    const factors = state === 'factors' ? factorsOf(layout, arena) : undefined;
+    this.factors = factors && { layout: factors.layout, values: factors.buffer.values };
+    this.saved = [...[this.parameters, ...moments].map(beside), ...(factors === undefined ? [] : [factors])];
     this.spans =
       from(1)?.spans ?? layout.units.map((unit) => ({ unit, from: unit.from, to: unit.to, at: unit.from }));
   }
@@ -180,7 +201,10 @@ export class ModelShard {
     return {
       parameters: this.parameters.values.byteLength,
       gradients: this.gradients.values.byteLength,
-      optimiser: this.first.values.byteLength + this.second.values.byteLength,
+      optimiser: [this.first, this.second, this.factors].reduce(
+        (sum, kept) => sum + (kept?.values.byteLength ?? 0),
+        0,
+      ),
     };
   }
 
@@ -228,4 +252,9 @@ export class ModelShard {
       at += piece.length;
     }
   }
+}
+
+function factorsOf(layout: StageLayout, arena: Arena): SavedValues {
+  const factored = factoredLayout(layout);
+  return { buffer: new StageBuffer(factored, arena), layout: factored, layoutOf: factoredLayout };
 }

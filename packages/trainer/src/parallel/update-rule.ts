@@ -9,9 +9,10 @@ import {
 } from '@gantry/training/optimizer';
 import type { StageUnit } from '@gantry/training/parallel';
 import { createExecutor, type Executor } from '../executor/index.ts';
-import type { ModelShard, ShardPiece } from './model-shard.ts';
+import { AdafactorRule } from './adafactor-rule.ts';
+import type { ModelShard, OptimizerState, ShardPiece } from './model-shard.ts';
 
-export type OptimizerName = 'adamw' | 'sgd' | 'muon';
+export type OptimizerName = 'adamw' | 'sgd' | 'muon' | 'adafactor';
 
 export interface OptimizerOptions {
   readonly name: OptimizerName;
@@ -19,8 +20,13 @@ export interface OptimizerOptions {
   readonly weightDecay: number;
 }
 
-/** Moments that are kept beside each parameter, and so in checkpoints. */
-export const momentsOf: Readonly<Record<OptimizerName, 1 | 2>> = { adamw: 2, sgd: 1, muon: 2 };
+/** What is kept beside the parameters, and so in checkpoints. */
+export const stateOf: Readonly<Record<OptimizerName, OptimizerState>> = {
+  adamw: 'first and second',
+  sgd: 'first',
+  muon: 'first and second',
+  adafactor: 'factors',
+};
 
 export interface UpdateRule extends AsyncDisposable {
   apply(step: AdamWStep): Promise<void>;
@@ -52,6 +58,10 @@ export function openUpdateRule(shard: ModelShard, options: OptimizerOptions): Up
       [Symbol.asyncDispose]: nothingToClose,
     }),
     muon: () => new MuonRule(shard, options, settings),
+    adafactor: () => {
+      const rule = new AdafactorRule(shard, options.weightDecay);
+      return { apply: (step) => rule.apply(step), [Symbol.asyncDispose]: nothingToClose };
+    },
   };
   return rules[options.name]();
 }

@@ -1,7 +1,7 @@
 import type { ParameterLayout } from '@gantry/training/model';
 import { type ModelConfig, type ParallelGrid, groupsOf, stageLayout } from '@gantry/training/parallel';
 import type { World } from '../group/index.ts';
-import { ModelShard, momentsOf } from '../parallel/index.ts';
+import { ModelShard, stateOf } from '../parallel/index.ts';
 import type { TrainingPlan } from './training-plan.ts';
 
 /** A rank's part of the model in the arena of its world, with the groups that it shares the rest with. */
@@ -24,7 +24,7 @@ export function openShard({
     grid,
     zero: plan.zero,
     arena: world.arena,
-    moments: momentsOf[plan.optimizer.name],
+    state: stateOf[plan.optimizer.name],
     compression: plan.compression,
     groups: {
       data: world.subgroup(members.data, 1),

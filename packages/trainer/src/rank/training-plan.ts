@@ -81,7 +81,7 @@ export function planTraining(job: TrainingJob, width: number, worldSize: number)
     microSequences,
     microBatches: Math.ceil(perRank / microSequences),
     learningRate: {
-      peak: train.learningRate ?? defaultLearningRate(width),
+      peak: train.learningRate ?? defaultLearningRate(train.optimizer, width),
       warmupSteps: train.warmupSteps ?? Math.max(1, Math.min(200, Math.floor(train.steps / 20))),
       totalSteps: train.steps,
       finalFraction: 0.1,
@@ -145,9 +145,12 @@ function chooseMicroSequences(
   return pipeline === 1 ? fitting : Math.min(fitting, Math.max(1, Math.floor(perRank / (4 * pipeline))));
 }
 
-/** Falls with the width, as the best rates of small decoders do (Yang et al. 2022: ∝ 1/width for Adam; gentler here). */
-function defaultLearningRate(width: number): number {
-  return 0.002 * Math.min(1, Math.sqrt(192 / width));
+/**
+ * Falls with the width, as the best rates of small decoders do (Yang et al. 2022: ∝ 1/width for Adam; gentler here).
+ * Adafactor's steps are relative to each parameter's own length, which falls with the width already.
+ */
+function defaultLearningRate(optimizer: OptimizerOptions['name'], width: number): number {
+  return optimizer === 'adafactor' ? 0.02 : 0.002 * Math.min(1, Math.sqrt(192 / width));
 }
 
 /** Compression is for what data-parallel ranks sum: whole gradients, none of them infinite. */

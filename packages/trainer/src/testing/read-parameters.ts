@@ -3,7 +3,7 @@ import type { TransformerConfig } from '@gantry/training/model';
 import { gridAt, stageLayout } from '@gantry/training/parallel';
 import { openCheckpoint, readCheckpoint } from '../checkpoint/index.ts';
 import { joinWorld } from '../group/index.ts';
-import { ModelShard, momentsOf, type OptimizerName } from '../parallel/index.ts';
+import { ModelShard, stateOf, type OptimizerName } from '../parallel/index.ts';
 
 export async function readParameters(path: string): Promise<Float32Array> {
   const checkpoint = await openCheckpoint(path);
@@ -15,7 +15,7 @@ export async function readParameters(path: string): Promise<Float32Array> {
     layout: stageLayout(config, grid),
     grid,
     zero: 0,
-    moments: momentsOf[checkpoint.manifest.optimizer as OptimizerName],
+    state: stateOf[checkpoint.manifest.optimizer as OptimizerName],
     groups,
     arena: world.arena,
   });

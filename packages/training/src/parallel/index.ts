@@ -1,3 +1,4 @@
+export { factoredLayout, factorNames, isFactored } from './factored-layout.ts';
 export {
   checkParallelSizes,
   gridAt,

@@ -121,7 +121,7 @@ export function stageLayout(
     // Only data-parallel: a layer is its weight and its bias.
     for (let at = 0; at < whole.parameters.length; at += 2)
       addUnit('layer', at / 2, whole.parameters.slice(at, at + 2));
-    return stageOf(units, length, { isFirst, isLast, sharesEmbedding: false });
+    return layoutOf(units, length, { isFirst, isLast, sharesEmbedding: false });
   }
   const isTied = config.tiedEmbeddings;
   if (isFirst || (isLast && isTied)) addUnit('embedding', undefined, [whole.find(embeddingName)]);
@@ -151,18 +151,20 @@ export function stageLayout(
     if (!isTied) addUnit('head', undefined, [whole.find(headName)]);
   }
   const sharesEmbedding = isTied && pipeline > 1 && (isFirst || isLast);
-  return stageOf(units, length, { isFirst, isLast, sharesEmbedding });
+  return layoutOf(units, length, { isFirst, isLast, sharesEmbedding });
 }
 
-function stageOf(
+export function layoutOf(
   units: readonly StageUnit[],
   length: number,
-  ends: Pick<StageLayout, 'isFirst' | 'isLast' | 'sharesEmbedding'>,
+  { isFirst, isLast, sharesEmbedding }: Pick<StageLayout, 'isFirst' | 'isLast' | 'sharesEmbedding'>,
 ): StageLayout {
   const parameters = units.flatMap((unit) => unit.parameters);
   const byName = new Map(parameters.map((parameter) => [parameter.name, parameter]));
   return {
-    ...ends,
+    isFirst,
+    isLast,
+    sharesEmbedding,
     units,
     parameters,
     length,
@@ -175,7 +177,7 @@ function stageOf(
 }
 
 /** 64-byte steps, as in the whole layout. */
-function aligned(elements: number): number {
+export function aligned(elements: number): number {
   return Math.ceil(elements / 16) * 16;
 }
 
