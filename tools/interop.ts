@@ -13,6 +13,7 @@ import { s3Server } from './interop/checks/s3-server.ts';
 import { torchExamples } from './interop/checks/torch-examples.ts';
 import { torchFamilies } from './interop/checks/torch-families.ts';
 import { torchGradients } from './interop/checks/torch-gradients.ts';
+import { torchOptimizers } from './interop/checks/torch-optimizers.ts';
 import { torchResume } from './interop/checks/torch-resume.ts';
 import { transformersExport } from './interop/checks/transformers-export.ts';
 import { type Platform, bootPlatform } from './interop/platform.ts';
@@ -21,6 +22,7 @@ import { pythonEnvironment } from './interop/python-environment.ts';
 const checks: Readonly<Record<string, Check>> = {
   'torch-gradients': torchGradients,
   'torch-families': torchFamilies,
+  'torch-optimizers': torchOptimizers,
   'planner-launch': plannerLaunch,
   'openai-client': openaiClient,
   'transformers-export': transformersExport,
