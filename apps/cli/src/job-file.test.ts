@@ -59,7 +59,11 @@ describe('every mistake is told with its line and column', () => {
       'command: x\ntrain: { recipe: language-model, data: [a] }',
       'a.yaml:1:1  the file: ',
     ],
-    ['neither of them', 'name: x', 'a.yaml:1:1  the file: a job needs exactly one of "train" and "command"'],
+    [
+      'neither of them',
+      'name: x',
+      'a.yaml:1:1  the file: a job needs exactly one of "train", "command", "convert" and "evaluate"',
+    ],
     ['a list', '- command: x', 'a.yaml:1:1  the file: '],
     ['plain text', 'hello', 'a.yaml:1:1  the file: '],
     ['nothing', '', 'a.yaml:1:1  the file is empty'],

@@ -14,6 +14,7 @@ import { keyCommands } from './commands/key.ts';
 import { loginCommand } from './commands/login.ts';
 import { modelCommands } from './commands/model.ts';
 import { modelGateCommands } from './commands/model-gate.ts';
+import { modelConversionCommands } from './commands/model-conversion.ts';
 import { modelToolCommands } from './commands/model-tools.ts';
 import { nodeCommands } from './commands/node.ts';
 import { planCommand } from './commands/plan.ts';
@@ -46,6 +47,7 @@ const register: readonly ((program: Command) => void)[] = [
   jobCommands,
   secretCommands,
   modelCommands,
+  modelConversionCommands,
   modelToolCommands,
   modelGateCommands,
   endpointCommands,

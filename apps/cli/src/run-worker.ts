@@ -14,7 +14,7 @@ export interface WorkerAnswer {
 }
 
 export async function runWorker(
-  kind: 'calibrate' | 'engines',
+  kind: 'convert' | 'engines',
   env: Readonly<Record<string, string>> = {},
 ): Promise<WorkerAnswer> {
   const child = spawn(process.execPath, [entry(), kind], {

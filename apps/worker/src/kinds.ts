@@ -2,7 +2,7 @@
 type Environment = Readonly<Record<string, string | undefined>>;
 type Start = (env: Environment, signal: AbortSignal) => Promise<number>;
 
-export type WorkerKind = 'train' | 'engine' | 'calibrate' | 'engines';
+export type WorkerKind = 'train' | 'engine' | 'convert' | 'engines';
 
 export const kinds: Readonly<Record<WorkerKind, Start>> = {
   train: async (env, signal) => {
@@ -13,9 +13,9 @@ export const kinds: Readonly<Record<WorkerKind, Start>> = {
     const { runEngine } = await import('./run-engine.ts');
     return runEngine(env, signal);
   },
-  calibrate: async (env) => {
-    const { runCalibration } = await import('@gantry/engines/calibration');
-    return runCalibration(env);
+  convert: async (env) => {
+    const { runConversion } = await import('./model-work/run-conversion.ts');
+    return runConversion(env);
   },
   engines: async () => {
     const { runEngineSurvey } = await import('@gantry/engines/survey');

@@ -3,14 +3,18 @@
  * with a sentence for every field. Published as `schemas/job.schema.json`.
  */
 import { z } from 'zod';
-import { type JobSpec, jobSpecSchema } from './job.ts';
+import { type JobSpec, jobSpecSchema, jobWorks } from './job.ts';
 
 /** Typed by all fields, so that a new field without a sentence does not compile. */
 const sentences: Readonly<Record<keyof JobSpec, string>> = {
   name: 'Name of the job; made from what it does and a number when left out.',
   queue: 'The queue it waits in, like acme/nlp.',
-  train: 'Train a model with the built-in runtime. A job has either this or `command`.',
-  command: 'A shell line, or a list of program and arguments. A job has either this or `train`.',
+  train:
+    'Train a model with the built-in runtime. A job has one of this, `command`, `convert` and `evaluate`.',
+  command:
+    'A shell line, or a list of program and arguments. A job has one of this, `train`, `convert` and `evaluate`.',
+  convert: 'Turns a model into another format or gives it smaller weights; `register` names the result.',
+  evaluate: 'Measures a model on held-out data, and how near it is to what it was made from.',
   framework: 'Sets the environment and finds the checkpoints as this framework expects.',
   backend: 'Collective library of the framework, like gloo or nccl.',
   image: 'Container image; needs a runner that runs containers.',
@@ -57,6 +61,6 @@ export function jobFileSchema(): Json {
       ]),
     ),
     // The refinement of the contract, as JSON schema says it.
-    oneOf: [{ required: ['train'] }, { required: ['command'] }],
+    oneOf: jobWorks.map((work) => ({ required: [work] })),
   };
 }

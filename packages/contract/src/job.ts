@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { outputFileSchema, outputPattern, secretUseSchema, volumeSchema } from './job-data.ts';
 import { compressionSchema } from './compression.ts';
 import { classifierSchema } from './classifier.ts';
+import { convertSchema, evaluateSchema } from './model-work.ts';
 import { trainModelSchema } from './train-model.ts';
 import { cleanSchema, loaderSchema, trainingDataSchema } from './training-data.ts';
 import { badBatchSchema, earlyStoppingSchema, profileSchema } from './train-options.ts';
@@ -85,7 +86,10 @@ export const parallelSchema = z.strictObject({
 const isFreelyData = (parallel: z.output<typeof parallelSchema> | undefined): boolean =>
   parallel === undefined || parallel.data * parallel.tensor * parallel.pipeline === 1;
 
-/** A job file. Everything has a default but the work itself: `train` or `command`. */
+/** What a job does: exactly one of them. */
+export const jobWorks = ['train', 'command', 'convert', 'evaluate'] as const;
+
+/** A job file. Everything has a default but the work itself: `train`, `command`, `convert` or `evaluate`. */
 export const jobSpecSchema = z
   .strictObject({
     name: nameSchema.optional(),
@@ -94,6 +98,8 @@ export const jobSpecSchema = z
     command: z
       .union([z.string().min(1).max(65_536), z.array(z.string().max(65_536)).min(1).max(1000)])
       .optional(),
+    convert: convertSchema.optional(),
+    evaluate: evaluateSchema.optional(),
     framework: z.enum(['none', 'torch', 'tensorflow', 'jax']).default('none'),
     backend: z.string().max(50).optional(),
     image: z.string().max(500).optional(),
@@ -144,8 +150,8 @@ export const jobSpecSchema = z
     graceSeconds: z.number().int().min(0).max(3600).default(30),
     waitForCapacity: z.boolean().default(false),
   })
-  .refine((spec) => (spec.train === undefined) !== (spec.command === undefined), {
-    message: 'a job needs exactly one of "train" and "command"',
+  .refine((spec) => jobWorks.filter((work) => spec[work] !== undefined).length === 1, {
+    message: 'a job needs exactly one of "train", "command", "convert" and "evaluate"',
   })
   .refine(({ minReplicas = 1, replicas = 1 }) => minReplicas <= replicas, {
     path: ['minReplicas'],

@@ -15,6 +15,8 @@ const bound = z
   });
 
 export const modelGate = z.strictObject({
+  /** Whose numbers count: those of evaluations that ran as jobs, or (`reported`) also what clients say. */
+  evidence: z.enum(['measured', 'reported']).optional(),
   /** `derived`: versions converted or quantised from another; `always`: every one; `never`: none. */
   required: z.enum(['derived', 'always', 'never']).default('derived'),
   /** Mean Kullback-Leibler divergence from the source, in nats. */
@@ -37,16 +39,21 @@ const comparison = z.strictObject({
 });
 
 /** What was measured on data that neither version was trained on; the platform decides whether it is enough. */
-export const evaluationCreate = z
-  .strictObject({
+export const measuredSchema = z.strictObject({
+  comparison: comparison.optional(),
+  metrics: z.record(metricName, z.number()).default({}),
+  data: z.strictObject({
+    digest: digestSchema,
+    bytes: z.number().int().min(0),
+  }),
+});
+
+export type Measured = z.output<typeof measuredSchema>;
+
+export const evaluationCreate = measuredSchema
+  .extend({
     /** The version it is compared with: `name@1`. */
     against: z.string().min(1).max(200).optional(),
-    comparison: comparison.optional(),
-    metrics: z.record(metricName, z.number()).default({}),
-    data: z.strictObject({
-      digest: digestSchema,
-      bytes: z.number().int().min(0),
-    }),
   })
   .refine(({ against, comparison: compared }) => (against === undefined) === (compared === undefined), {
     path: ['comparison'],
@@ -61,6 +68,8 @@ export const evaluationSchema = z.object({
   data: z.object({ digest: z.string(), bytes: z.number() }),
   at: timeSchema,
   by: z.string(),
+  /** The job that measured it; absent: whoever said so did. */
+  job: z.string().optional(),
 });
 export type Evaluation = z.output<typeof evaluationSchema>;
 

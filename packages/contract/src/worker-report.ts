@@ -3,6 +3,7 @@
  * engine or by any user program. The runner tails the file, so nothing is lost while the server is away.
  */
 import { z } from 'zod';
+import { measuredSchema } from './model-gate.ts';
 
 const at = z.string().max(40);
 const scalar = z.number().nullable();
@@ -49,6 +50,8 @@ export const workerReportSchema = z.discriminatedUnion('type', [
     metrics: z.record(z.string(), scalar).default({}),
     lineage: z.record(z.string(), z.unknown()).default({}),
   }),
+  /** Of a job that evaluates a model; from any other it counts for nothing. */
+  z.object({ type: z.literal('evaluation'), at, ...measuredSchema.shape }),
   z.object({ type: z.literal('facts'), at, values: z.record(z.string(), z.unknown()) }),
   z.object({
     type: z.literal('fault'),

@@ -96,7 +96,7 @@ export interface Deps {
   readonly vault: Vault;
   readonly prices: PriceBook;
   /** argv that starts `apps/worker` with a kind: `[node, main.ts, kind]`. */
-  workerCommand(kind: 'train' | 'engine'): readonly string[];
+  workerCommand(kind: 'train' | 'engine' | 'convert' | 'evaluate'): readonly string[];
 }
 
 export const isoNow = (clock: Clock): string => new Date(clock.nowMs()).toISOString();

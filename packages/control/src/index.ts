@@ -33,6 +33,7 @@ export { createStorageMeter } from './ledger/storage-meter.ts';
 export { bookStoredBytes } from './ledger/stored-bytes.ts';
 export { usageNow } from './ledger/usage-now.ts';
 export * from './models/model-record.ts';
+export { recordEvaluation } from './models/record-evaluation.ts';
 export { registerVersion, storeModelFiles } from './models/register-version.ts';
 export * from './models/pass-gate.ts';
 export * from './models/promotion-gate.ts';

@@ -1,79 +1,17 @@
-/** Tools on models: other formats, smaller weights, how good an endpoint's answers are, and how fast. */
-import { createHash } from 'node:crypto';
-import { createReadStream, statSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import { type Command, Option } from 'commander';
-import { type CalibrationMethod, calibrationMethods } from '@gantry/conversion';
-import { formatBytes } from '@gantry/kit';
+/** Tools on models: how good an endpoint's answers are, and how fast. */
+import type { Command } from 'commander';
 import { CliError } from '../cli-error.ts';
 import { countOption, example, group, numberOption } from '../command-group.ts';
 import { connect } from '../connection.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { showOne } from '../output.ts';
 import { benchEndpoint, type BenchOptions } from '../model-tools/bench-endpoint.ts';
-import { convertModel } from '../model-tools/convert-model.ts';
 import { evaluateEndpoint } from '../model-tools/evaluate-endpoint.ts';
-import {
-  quantiseModel,
-  smallerTypes,
-  type SmallerModel,
-  type SmallerType,
-} from '../model-tools/quantise-model.ts';
 import { recordEvaluation } from '../model-tools/record-evaluation.ts';
 import { describeEvaluation, describeLoad, describeRecorded } from '../views/model-tools.ts';
 
 export function modelToolCommands(program: Command): void {
   const model = group(program, 'model', 'Registered models');
-
-  example(
-    model
-      .command('convert <from> <to>')
-      .description('Hugging Face folder → GGUF file, or GGUF file → Hugging Face folder')
-      .addOption(
-        new Option('--type <TYPE>', 'of the matrices').choices(['F32', 'F16', 'BF16']).default('F16'),
-      )
-      .option('--import <NAME>', 'register the result under that name'),
-    'gantry model convert ./llama-hf ./llama.gguf --type F16',
-  ).action(
-    async (
-      from: string,
-      to: string,
-      options: { type: 'F32' | 'F16' | 'BF16'; import?: string },
-      command: Command,
-    ) => {
-      const made = await convertModel(from, to, options.type);
-      await importAs(command, options.import, to, { from, tool: `convert ${options.type}` });
-      showOne(command, made, () => `  ✓ ${to}   ${formatBytes(made.bytes)}${importedLine(options.import)}`);
-    },
-  );
-
-  example(
-    model
-      .command('quantize <from> <to>')
-      .description('A GGUF or ONNX file with smaller weights, and what that cost each tensor')
-      .addOption(new Option('--type <TYPE>', 'of the matrices').choices(smallerTypes).default('Q8_0'))
-      .option('--calibrate <FILE>', 'samples as rows (.jsonl), for int8-static and int16-activations')
-      .addOption(
-        new Option('--method <METHOD>', 'how ranges follow from samples')
-          .choices(calibrationMethods)
-          .default('entropy'),
-      )
-      .option('--import <NAME>', 'register the result under that name'),
-    'gantry model quantize llama.gguf llama-q8.gguf --type Q8_0 --import llama',
-    'gantry model quantize scorer.onnx scorer-int8.onnx --type int8',
-    'gantry model quantize scorer.onnx small.onnx --type int8-static --calibrate rows.jsonl',
-  ).action(async (from: string, to: string, options: QuantizeOptions, command: Command) => {
-    const { calibrate: data, method } = options;
-    const calibration = data === undefined ? undefined : { data, method };
-    const made = await quantiseModel(from, to, options.type, calibration);
-    await importAs(command, options.import, to, { from, tool: `quantize ${options.type}` });
-    showOne(
-      command,
-      made,
-      () =>
-        `  ✓ ${to}   ${formatBytes(made.bytesBefore)} → ${formatBytes(made.bytesAfter)}${worstOf(made)}${importedLine(options.import)}\n  check it: gantry model evaluate ENDPOINT --against ENDPOINT --data held-out.txt`,
-    );
-  });
 
   example(
     model
@@ -129,42 +67,4 @@ export function modelToolCommands(program: Command): void {
     showOne(command, report, () => describeLoad(report));
     if (Object.keys(report.failures).length > 0) process.exitCode = exitCodes.refused;
   });
-}
-
-interface QuantizeOptions {
-  readonly type: SmallerType;
-  readonly calibrate?: string;
-  readonly method: CalibrationMethod;
-  readonly import?: string;
-}
-
-/** With what it was made from: the platform finds the version by the digest of its file. */
-async function importAs(
-  command: Command,
-  name: string | undefined,
-  path: string,
-  { from, tool }: { readonly from: string; readonly tool: string },
-): Promise<void> {
-  if (name === undefined) return;
-  const file = [from, join(from, 'model.safetensors')].find(
-    (each) => statSync(each, { throwIfNoEntry: false })?.isFile() === true,
-  );
-  const source = { tool, ...(file === undefined ? {} : { digest: await digestOf(file) }) };
-  await connect(command).client.call('models.import', { body: { name, path: resolve(path), source } });
-}
-
-async function digestOf(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
-  return `sha256:${hash.digest('hex')}`;
-}
-
-const importedLine = (name: string | undefined): string =>
-  name === undefined ? '' : `   registered as ${name}`;
-
-function worstOf({ tensors }: SmallerModel): string {
-  const [worst] = tensors.toSorted((one, other) => other.relativeError - one.relativeError);
-  return worst === undefined
-    ? ''
-    : `   worst tensor ${worst.name}: ${(worst.relativeError * 100).toFixed(2)} % off`;
 }

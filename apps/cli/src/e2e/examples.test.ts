@@ -1,6 +1,6 @@
 /** Every example is run: what the documentation shows works, or a test fails. */
 import { spawnSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse, stringify } from 'yaml';
@@ -41,6 +41,30 @@ test('a mixture of experts learns on two ranks', { timeout: patienceMs }, async 
   const { code, out } = await bench.gantry('job', 'submit', shortened('mixture.yaml'), '--wait');
   expect({ code, out }).toMatchObject({ code: 0 });
   expect(out).toContain('✓ model mixture@1');
+});
+
+test('data is prepared once, and a training learns from it', { timeout: patienceMs }, async () => {
+  const tokens = join(bench.home, 'tokens');
+  const write = (name: string, spec: object): string => {
+    writeFileSync(join(bench.home, name), stringify(spec));
+    return join(bench.home, name);
+  };
+  const job = parse(readFileSync(example('prepared-data.yaml'), 'utf8')) as { train: object };
+  const texts = { data: [join(examples, '..', 'README.md'), join(examples, '*.yaml')], clean: {} };
+  const file = write('prepare.yaml', { ...job, train: { ...job.train, ...texts, into: tokens } });
+  const prepared = await bench.gantry('job', 'submit', file, '--wait');
+  expect({ code: prepared.code, out: prepared.out }).toMatchObject({ code: 0 });
+  expect(readdirSync(tokens)).toEqual(
+    expect.arrayContaining(['dropped.jsonl', 'manifest.json', 'tokenizer.json']),
+  );
+  const learn = { recipe: 'language-model', data: [{ prepared: tokens }], steps: 4, depth: 1 };
+  const { code, out } = await bench.gantry(
+    'job',
+    'submit',
+    write('learn.yaml', { train: learn, resources: job['resources' as never] }),
+    '--wait',
+  );
+  expect({ code, out }).toMatchObject({ code: 0 });
 });
 
 test('the smallest job', { timeout: patienceMs }, async () => {

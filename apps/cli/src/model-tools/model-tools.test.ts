@@ -1,15 +1,12 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseGguf, writeGguf } from '@gantry/formats';
-import { encodeOnnxModel } from '@gantry/formats/onnx';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { describeEvaluation } from '../views/model-tools.ts';
 import { benchEndpoint, type BenchOptions } from './bench-endpoint.ts';
 import { evaluateEndpoint } from './evaluate-endpoint.ts';
-import { quantiseModel } from './quantise-model.ts';
 
 let folder: string;
 let url: string;
@@ -148,54 +145,3 @@ describe('evaluate a tensor model', () => {
     ).rejects.toThrow('line 1 has no inputs');
   });
 });
-
-describe('quantize', () => {
-  it('writes a smaller file that is still one, and refuses a type of another format', async () => {
-    const from = join(folder, 'model.gguf');
-    const to = join(folder, 'small.gguf');
-    const data = new Uint8Array(Float32Array.from({ length: 64 * 64 }, (_, at) => Math.sin(at)).buffer);
-    const metadata = new Map([['general.architecture', { type: 'string' as const, value: 'llama' }]]);
-    await writeFile(
-      from,
-      writeGguf(metadata, [{ name: 'blk.0.ffn_up.weight', shape: [64, 64], type: 'F32', data }]),
-    );
-    const made = await quantiseModel(from, to, 'Q8_0');
-    expect(made.bytesAfter).toBeLessThan(made.bytesBefore / 2);
-    expect(parseGguf(await readFile(to)).tensors[0]).toMatchObject({ type: 'Q8_0' });
-    await expect(quantiseModel(from, to, 'int8')).rejects.toThrow('does not take');
-  });
-
-  it('calibrates an ONNX model on samples, and says what is wrong with them', async () => {
-    const from = join(folder, 'scorer.onnx');
-    const to = join(folder, 'small.onnx');
-    const samples = join(folder, 'samples.jsonl');
-    await writeFile(from, denseModel());
-    const row = (value: number) =>
-      JSON.stringify({
-        inputs: [
-          { name: 'x', datatype: 'FP32', shape: [1, 64], data: Array.from({ length: 64 }, () => value) },
-        ],
-      });
-    await writeFile(samples, [-1, 0.5, 1].map(row).join('\n'));
-    const calibration = { data: samples, method: 'minmax' } as const;
-    const made = await quantiseModel(from, to, 'int8-static', calibration);
-    expect(made.bytesAfter).toBeLessThan(made.bytesBefore / 2);
-    await expect(quantiseModel(from, to, 'int8-static')).rejects.toThrow('needs samples');
-    await expect(quantiseModel(from, to, 'int8', calibration)).rejects.toThrow('needs no samples');
-    await writeFile(samples, '{"inputs": 7}');
-    await expect(quantiseModel(from, to, 'int8-static', calibration)).rejects.toThrow('line 1');
-  });
-});
-
-/** One dense layer of 64 × 64. */
-const denseModel = (): Uint8Array =>
-  encodeOnnxModel({
-    name: 'dense',
-    opsets: { '': 17 },
-    nodes: [{ operator: 'MatMul', domain: '', inputs: ['x', 'w'], outputs: ['y'], attributes: {} }],
-    initializers: [
-      { name: 'w', shape: [64, 64], data: Float32Array.from({ length: 4096 }, (_, at) => Math.sin(at)) },
-    ],
-    inputs: [{ name: 'x', type: 'float32', shape: ['rows', 64] }],
-    outputs: [{ name: 'y', type: 'float32', shape: ['rows', 64] }],
-  });

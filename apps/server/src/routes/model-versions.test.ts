@@ -65,6 +65,9 @@ test('a quantised version takes traffic and names only once it was found near it
     code: 'gate_not_passed',
   });
 
+  // What a client says counts where the model's gate says so.
+  const believing = { required: 'derived', evidence: 'reported' } as const;
+  await operator.call('models.gate', { params: { name: 'lm' }, body: believing });
   const evaluate = (comparison: typeof near) =>
     operator.call('models.evaluate', {
       params: { name: 'lm', number: '2' },

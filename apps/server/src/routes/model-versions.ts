@@ -3,20 +3,17 @@ import { type Evaluation, GantryError } from '@gantry/contract';
 import {
   type ModelStatusRecord,
   type ModelVersionRecord,
-  type ModelVersionStatusRecord,
   allRows,
   checkVersion,
   findOr404,
   isoNow,
+  recordEvaluation,
   resolveVersion,
 } from '@gantry/control';
 import type { Tx } from '@gantry/ports';
 import type { Handlers } from '../http/index.ts';
 import type { Platform } from '../platform.ts';
 import { toModel, toVersion } from './model-view.ts';
-
-/** Of a version; the oldest make room. */
-const keptEvaluations = 20;
 
 export function modelVersionRoutes({ deps }: Platform): Pick<Handlers, 'models.gate' | 'models.evaluate'> {
   return {
@@ -55,25 +52,7 @@ export function modelVersionRoutes({ deps }: Platform): Pick<Handlers, 'models.g
           at: isoNow(deps.clock),
           by: principal.userName,
         };
-        const status = version.status as ModelVersionStatusRecord;
-        const next = await tx.update('model-version', version.id, {
-          expectedVersion: version.version,
-          status: {
-            ...status,
-            evaluations: [evaluation, ...(status.evaluations ?? [])].slice(0, keptEvaluations),
-          } satisfies ModelVersionStatusRecord,
-        });
-        const shown = toVersion(next, model);
-        await tx.event({
-          tenantId: principal.tenantId,
-          kind: 'model',
-          resourceId: model.id,
-          type: 'model.evaluated',
-          actor: principal.userName,
-          reason: { version: version.name, gate: shown.gate, ...evaluation },
-          requestId,
-        });
-        return shown;
+        return toVersion(await recordEvaluation(tx, { model, version }, evaluation, requestId), model);
       }),
   };
 }

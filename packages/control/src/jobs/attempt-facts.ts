@@ -2,7 +2,7 @@
  * What the workers of an attempt said that outlives it. A fault after which they went on is a note; the fault they
  * ended with explains the end. Pure.
  */
-import type { WorkerReport } from '@gantry/contract';
+import type { Measured, WorkerReport } from '@gantry/contract';
 import type { JobStatusRecord } from './job-record.ts';
 
 interface Fault {
@@ -12,6 +12,7 @@ interface Fault {
 
 export interface AttemptFacts {
   readonly artifact?: NonNullable<JobStatusRecord['artifact']>;
+  readonly evaluation?: Measured;
   readonly fault?: Fault;
   readonly notes: readonly string[];
 }
@@ -28,6 +29,10 @@ export function withReport(before: AttemptFacts, report: WorkerReport): AttemptF
     return { ...settled(before), fault };
   }
   const facts = settled(before);
+  if (report.type === 'evaluation') {
+    const { type: _type, at: _at, ...evaluation } = report;
+    return { ...facts, evaluation };
+  }
   if (report.type !== 'artifact') return facts;
   const metrics = Object.fromEntries(
     Object.entries(report.metrics).filter((pair): pair is [string, number] => typeof pair[1] === 'number'),

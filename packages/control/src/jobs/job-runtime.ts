@@ -9,7 +9,7 @@ import { createDeferred } from '@gantry/kit';
 import { type Deps, isoNow } from '../deps.ts';
 import type { Hub } from '../hub.ts';
 import { type KeyedMutex, createKeyedMutex } from '../keyed-mutex.ts';
-import { isStored, registerJobModel, storeJobModel } from '../models/job-model.ts';
+import { isStored, recordJobEvaluation, registerJobModel, storeJobModel } from '../models/job-model.ts';
 import { recordAttemptUsage } from '../ledger/attempt-usage.ts';
 import { untilStored } from '../until-stored.ts';
 import { settled, withReport } from './attempt-facts.ts';
@@ -237,7 +237,9 @@ export function createJobRuntime(deps: Deps, hub: Hub): JobRuntime {
             if (ended === undefined) return status;
             const seconds = await recordAttemptUsage(tx, row, ended, deps.prices);
             const next = { ...status, deviceSeconds: (status.deviceSeconds ?? 0) + seconds };
-            if (ended.exitClass !== 'done' || !isStored(model)) return next;
+            if (ended.exitClass !== 'done') return next;
+            await recordJobEvaluation(deps, tx, row, entry.facts.evaluation);
+            if (!isStored(model)) return next;
             return { ...next, modelVersion: await registerJobModel(deps, tx, row, model, ended) };
           },
         ),

@@ -38,7 +38,7 @@ export const createLiveAttempt = (deps: Deps, row: Row, attempt: AttemptRecord):
   placedMs: countedPlacement(deps, attempt),
   facts: noFacts,
   isStopping: row.state === 'stopping',
-  hasReports: (row.spec as JobSpecRecord).job.train !== undefined,
+  hasReports: (row.spec as JobSpecRecord).job.command === undefined,
   preparation: new AbortController(),
 });
 

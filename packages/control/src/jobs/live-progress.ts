@@ -40,6 +40,7 @@ export function mergeProgress(before: Progress | undefined, report: WorkerReport
     }
     case 'metric':
       return { ...progress, ...heldOut(report.values) };
+    case 'evaluation':
     case 'fault':
       return progress;
   }

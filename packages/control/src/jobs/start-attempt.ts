@@ -8,6 +8,7 @@ import { type UploadSpecRecord, workDirOf } from './job-inputs.ts';
 import { fetchS3Volumes, s3VolumeDir } from './s3-volumes.ts';
 import { volumeMounts } from './volume-mounts.ts';
 import type { AttemptRecord, JobSpecRecord } from './job-record.ts';
+import { modelInputs } from './model-inputs.ts';
 import { networkFacts } from './network-facts.ts';
 import { type RankPlace, workerEnvironment } from './worker-environment.ts';
 import { workerIdOf } from './worker-id.ts';
@@ -26,10 +27,11 @@ export async function startAttempt(
   preparation: Preparation,
 ): Promise<void> {
   const { job } = row.spec as JobSpecRecord;
+  const { folders } = await modelInputs(deps, row);
   const { specFile } = await deps.places.prepareAttempt({
     jobId: row.id,
     attemptId: attempt.id,
-    spec: { ...job, name: row.name },
+    spec: { ...job, name: row.name, models: folders },
   });
   const places = await rankPlaces(deps, attempt);
   const cpuMilli = Math.round(job.resources.cpu * 1_000);
@@ -69,7 +71,7 @@ export async function startAttempt(
       command: commandOf(deps, job),
       cwd,
       env,
-      needs: [deps.places.runDir(row.id), deps.places.rendezvousDir(attempt.id)],
+      needs: [deps.places.runDir(row.id), deps.places.rendezvousDir(attempt.id), ...Object.values(folders)],
       ...inputs,
       limits: { cpuMilli, memoryBytes: job.resources.memory, pids: 4096 },
       logLimitBytes: 256 * 1024 ** 2,
@@ -110,7 +112,8 @@ async function unpackUpload(deps: Deps, uploadId: string, dir: string): Promise<
 }
 
 function commandOf(deps: Deps, job: JobSpecRecord['job']): readonly string[] {
-  if (job.train !== undefined) return deps.workerCommand('train');
+  for (const work of ['train', 'convert', 'evaluate'] as const)
+    if (job[work] !== undefined) return deps.workerCommand(work);
   const command = job.command ?? [];
   return typeof command === 'string' ? ['/bin/sh', '-c', command] : command;
 }

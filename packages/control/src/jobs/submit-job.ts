@@ -1,4 +1,4 @@
-import { GantryError, type Job, type JobSpec } from '@gantry/contract';
+import { GantryError, type Job, type JobSpec, jobWorks } from '@gantry/contract';
 import { createId } from '@gantry/kit';
 import type { Tx } from '@gantry/ports';
 import { canEverRun, describeReason } from '@gantry/scheduling';
@@ -12,6 +12,7 @@ import { readPolicy } from '../scheduling/policy-row.ts';
 import { codeOf, inputProblems } from './job-inputs.ts';
 import { type JobSpecRecord, emptyJobStatus } from './job-record.ts';
 import { jobView } from './job-view.ts';
+import { withPinnedModels } from './model-inputs.ts';
 import { unsupportedFields } from './unsupported.ts';
 
 /** Written as `queued` with its event before the answer: what is acknowledged is never lost. */
@@ -19,10 +20,10 @@ export async function submitJob(
   deps: Deps,
   hub: Hub,
   caller: Caller,
-  spec: JobSpec,
+  asked: JobSpec,
   requestId: string,
 ): Promise<Job> {
-  const refused = unsupportedFields(spec);
+  const refused = unsupportedFields(asked);
   if (refused.length > 0) {
     throw new GantryError(
       'validation_failed',
@@ -31,6 +32,7 @@ export async function submitJob(
     );
   }
   const job = await deps.store.tx({ platform: true }, async (tx) => {
+    const spec = await withPinnedModels(tx, caller.tenantId, asked);
     const queue = await usableQueue(tx, caller.tenantId, spec.queue);
     const children = await allRows(tx, 'queue', undefined, queue.id);
     if (children.length > 0) {
@@ -41,8 +43,7 @@ export async function submitJob(
       );
     }
     const id = createId('job', deps.clock.nowMs());
-    const name =
-      spec.name ?? (await freeName(tx, caller.tenantId, spec.train === undefined ? 'job' : 'train'));
+    const name = spec.name ?? (await freeName(tx, caller.tenantId, nameStem(spec)));
     const problems = await inputProblems(deps, tx, caller.tenantId, { id, spec });
     if (problems[0] !== undefined)
       throw new GantryError('validation_failed', `${problems[0].path}: ${problems[0].message}`, {
@@ -101,6 +102,9 @@ export async function submitJob(
   hub.changed('scheduler');
   return job;
 }
+
+const nameStem = (spec: JobSpec): string =>
+  jobWorks.find((work) => work !== 'command' && spec[work] !== undefined) ?? 'job';
 
 /** `train-7`: the first free number after the newest of its family. */
 async function freeName(tx: Tx, tenantId: string, stem: string): Promise<string> {

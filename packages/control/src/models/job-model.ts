@@ -1,9 +1,10 @@
 /** What a job exported, as a version of the model it was asked to register. */
-import { GantryError } from '@gantry/contract';
+import { GantryError, type Measured } from '@gantry/contract';
 import type { Row, Tx } from '@gantry/ports';
-import type { Deps } from '../deps.ts';
+import { type Deps, isoNow } from '../deps.ts';
 import type { AttemptRecord, JobSpecRecord, JobStatusRecord } from '../jobs/job-record.ts';
 import type { ModelVersionRecord } from './model-record.ts';
+import { recordEvaluation } from './record-evaluation.ts';
 import { registerVersion, storeModelFiles } from './register-version.ts';
 
 type Artifact = NonNullable<JobStatusRecord['artifact']>;
@@ -46,6 +47,34 @@ export async function storeJobModel(
   }
 }
 
+/** What an evaluating job measured; of any other job such a report counts for nothing. */
+export async function recordJobEvaluation(
+  deps: Deps,
+  tx: Tx,
+  row: Row,
+  measured: Measured | undefined,
+): Promise<void> {
+  const { user, job } = row.spec as JobSpecRecord;
+  if (job.evaluate === undefined || measured === undefined) return;
+  const { model: name, against } = job.evaluate;
+  const version = await tx.byName('model-version', row.tenantId, name);
+  const model = version?.parentId === undefined ? undefined : await tx.get('model', version.parentId);
+  if (version === undefined || model === undefined) return;
+  const { comparison, metrics, data } = measured;
+  await recordEvaluation(
+    tx,
+    { model, version },
+    {
+      ...(against === undefined || comparison === undefined ? {} : { against, comparison }),
+      metrics,
+      data,
+      at: isoNow(deps.clock),
+      by: user,
+      job: row.name,
+    },
+  );
+}
+
 export function registerJobModel(
   deps: Deps,
   tx: Tx,
@@ -53,7 +82,7 @@ export function registerJobModel(
   { name, artifact, files }: JobModel,
   attempt: AttemptRecord,
 ): Promise<string> {
-  const { user, code } = row.spec as JobSpecRecord;
+  const { user, code, job } = row.spec as JobSpecRecord;
   const checkpoint = (row.status as JobStatusRecord).progress?.checkpointPath?.split('/').at(-1);
   return registerVersion(deps, tx, {
     tenantId: row.tenantId,
@@ -64,6 +93,8 @@ export function registerJobModel(
     metrics: artifact.metrics,
     lineage: {
       ...artifact.lineage,
+      // Whatever the worker says of it: this is the version that it was given.
+      ...(job.convert?.model === undefined ? {} : { derivedFrom: job.convert.model }),
       job: row.name,
       jobId: row.id,
       attempt: attempt.id,

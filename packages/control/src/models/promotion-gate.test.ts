@@ -14,6 +14,7 @@ const evaluation = (given: Partial<Evaluation>): Evaluation => ({
   data: { digest: `sha256:${'0'.repeat(64)}`, bytes: 10 },
   at: '2026-01-01T00:00:00.000Z',
   by: 'ann',
+  job: 'evaluate-1',
   ...given,
 });
 const trained = { lineage: { job: 'run' }, metrics: { accuracy: 0.9 } };
@@ -53,6 +54,15 @@ describe('a version is held back', () => {
       state: 'missing',
       why: ['it was never compared with lm@1'],
     });
+  });
+
+  it('by what a client says that it measured, unless its model believes clients', () => {
+    const evaluations = [evaluation({ against: 'lm@1', comparison: near })].map(
+      ({ job: _job, ...reported }) => reported,
+    );
+    expect(gateVerdict(undefined, quantised, { evaluations }).state).toBe('missing');
+    const gate: ModelGate = { required: 'derived', evidence: 'reported' };
+    expect(gateVerdict(gate, quantised, { evaluations }).state).toBe('passed');
   });
 
   it('when its newest comparison is worse than an older one', () => {

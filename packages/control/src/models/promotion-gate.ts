@@ -17,9 +17,12 @@ export function sourceOf({ lineage }: Pick<ModelVersionRecord, 'lineage'>): stri
 export function gateVerdict(
   gate: ModelGate = defaultGate,
   version: Pick<ModelVersionRecord, 'lineage' | 'metrics'>,
-  { evaluations = [] }: Pick<ModelVersionStatusRecord, 'evaluations'>,
+  status: Pick<ModelVersionStatusRecord, 'evaluations'>,
 ): GateVerdict {
   const source = sourceOf(version);
+  const evaluations = (status.evaluations ?? []).filter(
+    ({ job }) => job !== undefined || gate.evidence === 'reported',
+  );
   if (gate.required === 'never' || (gate.required === 'derived' && source === undefined))
     return { state: 'open', why: [] };
   const verdicts = [

@@ -9,6 +9,7 @@ import { followJob } from '../../follow-job.ts';
 import { isJson, print, showOne } from '../../output.ts';
 import { nodeNames } from '../../resource-names.ts';
 import { describeJob, stateLine } from '../../views/job.ts';
+import { convertedLines } from '../../views/converted.ts';
 import { trainedLines } from '../../views/training.ts';
 import { uploadFolder } from '../../upload/upload-folder.ts';
 import { followOutput } from './run-output.ts';
@@ -65,6 +66,7 @@ export async function submitJob(
     ? await followOutput(client, job, sink, onJob)
     : await followJob(client, job.name, onJob);
   if (ended.state === 'succeeded' && spec.train !== undefined) print(trainedLines(ended));
+  if (ended.state === 'succeeded' && spec.convert !== undefined) print(convertedLines(ended));
   await finish(command, client, ended, say);
 }
 

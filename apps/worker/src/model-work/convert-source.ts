@@ -1,0 +1,176 @@
+/** Which steps lead from a model's files to the wanted ones, and each step. */
+import { readdir, readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { type ConvertSpec, type ModelFormat, modelFormats, weightTypes } from '@gantry/contract';
+import {
+  ggufToSafetensors,
+  onnxWeightTypes,
+  quantiseGguf,
+  quantiseOnnx,
+  quantiseOnnxStatic,
+  type QuantisedOnnx,
+  type QuantisedType,
+  safetensorsToGguf,
+} from '@gantry/conversion';
+import { calibrateFile } from '@gantry/engines/calibration';
+import { toConfigJson } from '@gantry/formats';
+import type { ModelSource } from './model-source.ts';
+import { WorkError } from './work-error.ts';
+
+/** The target with nothing left open. */
+export interface Wish {
+  readonly format: ModelFormat;
+  readonly type: string;
+  readonly calibrate: ConvertSpec['calibrate'];
+}
+
+export interface Converted {
+  /** By name; a model's main file first. */
+  readonly files: readonly { readonly name: string; readonly bytes: Uint8Array | string }[];
+  /** What was done, in order. */
+  readonly steps: readonly string[];
+  readonly bytesBefore: number;
+  /** What smaller weights cost: root of the mean squared error, relative to the weights' own root mean square. */
+  readonly tensors: readonly { readonly name: string; readonly relativeError: number }[];
+}
+
+/** A type says its format where only one kind of file has it; else the source's own. */
+export function wishOf({ format, type, calibrate }: ConvertSpec, { places }: ModelSource): Wish {
+  const having = modelFormats.filter(
+    (each) => type !== undefined && (weightTypes[each] as readonly string[]).includes(type),
+  );
+  const given = modelFormats.filter((each) => places[each] !== undefined);
+  const chosen = format ?? having.find((each) => given.includes(each)) ?? having[0] ?? 'gguf';
+  return { format: chosen, type: type ?? (chosen === 'gguf' ? 'F16' : 'F32'), calibrate };
+}
+
+export async function convertSource(source: ModelSource, wish: Wish): Promise<Converted> {
+  const ways: Readonly<Record<ModelFormat, Partial<Record<ModelFormat, Way>>>> = {
+    gguf: { gguf: smallerGguf, safetensors: toGguf },
+    safetensors: { gguf: toSafetensors },
+    onnx: { onnx: smallerOnnx },
+  };
+  for (const [from, way] of Object.entries(ways[wish.format])) {
+    const place = source.places[from as ModelFormat];
+    if (place !== undefined) return way(place, wish);
+  }
+  const given = Object.keys(source.places).join(' and ');
+  throw new WorkError(
+    'not_possible',
+    `${source.path} holds ${given}: no way leads from there to ${wish.format} ${wish.type}`,
+    'safetensors and GGUF become each other; each format takes its own smaller weights',
+  );
+}
+
+type Way = (place: string, wish: Wish) => Promise<Converted>;
+
+const smallerGguf: Way = async (place, { type }) => {
+  const bytes = await readFile(place);
+  const { file, tensors } = quantiseGguf(bytes, ggufType(type));
+  return {
+    files: [{ name: 'model.gguf', bytes: file }],
+    steps: [`quantize ${type}`],
+    bytesBefore: bytes.byteLength,
+    tensors,
+  };
+};
+
+const toGguf: Way = async (folder, { type }) => {
+  const model = await readHuggingFace(folder);
+  const bytesBefore = model.safetensors.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  const direct = (['F32', 'F16', 'BF16'] as const).find((each) => each === type);
+  const file = safetensorsToGguf(model, direct ?? 'F32');
+  if (direct !== undefined)
+    return {
+      files: [{ name: 'model.gguf', bytes: file }],
+      steps: [`convert gguf ${type}`],
+      bytesBefore,
+      tensors: [],
+    };
+  const smaller = quantiseGguf(file, ggufType(type));
+  return {
+    files: [{ name: 'model.gguf', bytes: smaller.file }],
+    steps: ['convert gguf F32', `quantize ${type}`],
+    bytesBefore,
+    tensors: smaller.tensors,
+  };
+};
+
+const toSafetensors: Way = async (place) => {
+  const bytes = await readFile(place);
+  const { safetensors, config } = ggufToSafetensors(bytes);
+  return {
+    files: [
+      { name: 'model.safetensors', bytes: safetensors },
+      { name: 'config.json', bytes: `${JSON.stringify(toConfigJson(config), null, 2)}\n` },
+    ],
+    steps: ['convert safetensors F32'],
+    bytesBefore: bytes.byteLength,
+    tensors: [],
+  };
+};
+
+const smallerOnnx: Way = async (place, wish) => {
+  const bytes = await readFile(place);
+  const { file, layers } = await smaller(place, bytes, wish);
+  if (layers.length === 0)
+    throw new WorkError(
+      'not_possible',
+      'no layer of this model gains from smaller numbers',
+      'only MatMul and Gemm with weights of 4,096 values or more are made smaller',
+    );
+  return {
+    files: [{ name: 'model.onnx', bytes: file }],
+    steps: [`quantize ${wish.type}`],
+    bytesBefore: bytes.byteLength,
+    tensors: layers,
+  };
+};
+
+async function smaller(place: string, bytes: Uint8Array, { type, calibrate }: Wish): Promise<QuantisedOnnx> {
+  const plain = onnxWeightTypes.find((each) => each === type);
+  if (plain !== undefined) return quantiseOnnx(bytes, plain);
+  const activations = ({ 'int8-static': 'uint8', 'int16-activations': 'uint16' } as const)[type];
+  if (activations === undefined)
+    throw new WorkError('not_possible', `${place} is an ONNX file of ${type} already`);
+  if (calibrate === undefined)
+    throw new WorkError('data_missing', `${type} needs samples`, 'calibrate: {data: rows.jsonl}');
+  const ranges = await calibrateFile({
+    modelPath: place,
+    dataPath: calibrate.data,
+    method: calibrate.method,
+  });
+  return quantiseOnnxStatic(bytes, ranges, activations);
+}
+
+function ggufType(type: string): QuantisedType {
+  const found = (['F16', 'Q8_0', 'Q6_K', 'Q5_K', 'Q4_K', 'Q4_0'] as const).find((each) => each === type);
+  if (found === undefined)
+    throw new WorkError('not_possible', `a GGUF is not made into one of ${type}`, 'start from safetensors');
+  return found;
+}
+
+async function readHuggingFace(folder: string) {
+  const files = await readdir(folder);
+  const json = async (name: string): Promise<unknown> => {
+    if (files.includes(name)) return JSON.parse(await readFile(join(folder, name), 'utf8'));
+    throw new WorkError(
+      'data_missing',
+      `${folder} has no ${name}`,
+      'a Hugging Face folder has config.json, tokenizer.json and *.safetensors',
+    );
+  };
+  const safetensors: Buffer[] = [];
+  for (const file of files.filter((each) => each.endsWith('.safetensors')).sort())
+    safetensors.push(await readFile(join(folder, file)));
+  const chat = files.includes('chat_template.jinja')
+    ? await readFile(join(folder, 'chat_template.jinja'), 'utf8')
+    : undefined;
+  return {
+    safetensors,
+    config: await json('config.json'),
+    tokenizer: await json('tokenizer.json'),
+    name: basename(folder),
+    ...(chat === undefined ? {} : { chatTemplate: chat }),
+  };
+}

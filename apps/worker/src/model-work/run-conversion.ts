@@ -1,0 +1,56 @@
+/**
+ * The worker kind `convert`: a model's files in, those of another format or with smaller weights out, registered by
+ * the platform from the report. Without a platform (`to` in its spec) it writes where it is told and says so on stdout.
+ */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { ConvertSpec } from '@gantry/contract';
+import { formatBytes } from '@gantry/kit';
+import { convertSource, wishOf } from './convert-source.ts';
+import { findModel } from './model-source.ts';
+import { finishWork, readWorkSpec, type Environment } from './work-spec.ts';
+import { report } from './work-reports.ts';
+
+interface ConversionSpec {
+  readonly convert: ConvertSpec;
+  /** Folders of registered versions, by `name@3`. */
+  readonly models?: Readonly<Record<string, string>>;
+  /** A file, or of safetensors a folder; that of the run unless given. */
+  readonly to?: string;
+}
+
+export function runConversion(env: Environment): Promise<number> {
+  return finishWork(env, async () => {
+    const { convert, models = {}, to } = await readWorkSpec<ConversionSpec>(env);
+    const { model, path } = convert;
+    const source = await findModel((model === undefined ? path : models[model]) ?? '');
+    const wish = wishOf(convert, source);
+    const { files, steps, bytesBefore, tensors } = await convertSource(source, wish);
+    const bytesAfter = files.reduce((sum, { bytes }) => sum + Buffer.byteLength(bytes), 0);
+    const isFile = to !== undefined && files.length === 1;
+    const folder = isFile ? dirname(to) : (to ?? join(env['GANTRY_RUN_DIR'] ?? '.', 'export'));
+    await mkdir(folder, { recursive: true });
+    for (const { name, bytes } of files) await writeFile(isFile ? to : join(folder, name), bytes);
+    const worst = Math.max(0, ...tensors.map(({ relativeError }) => relativeError));
+    for (const { name, relativeError } of tensors)
+      process.stderr.write(`${name}: ${(relativeError * 100).toFixed(2)} % off\n`);
+    await report(env, {
+      type: 'artifact',
+      kind: 'model',
+      path: folder,
+      formats: [wish.format],
+      metrics: { bytesBefore, bytesAfter, worstRelativeError: worst },
+      lineage: {
+        tool: steps.join(', '),
+        options: { ...convert, format: wish.format, type: wish.type },
+        versions: { gantry: '0.1.0', node: process.version },
+      },
+    });
+    const sizes = `${formatBytes(bytesBefore)} → ${formatBytes(bytesAfter)}`;
+    process.stdout.write(
+      to === undefined
+        ? `${steps.join(', ')}: ${sizes}\n`
+        : `${JSON.stringify({ type: wish.type, steps, bytesBefore, bytesAfter, tensors })}\n`,
+    );
+  });
+}

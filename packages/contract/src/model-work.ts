@@ -1,0 +1,69 @@
+/**
+ * Work on models that a job does instead of training or a command: another format or smaller weights as a new
+ * version, or how near a version is to what it was made from.
+ */
+import { z } from 'zod';
+
+const modelReference = z
+  .string()
+  .regex(
+    /^[a-z0-9][a-z0-9-]{0,62}(@[a-z0-9-]{1,63})?$/,
+    'must name a model, like llama, llama@3 or llama@production',
+  )
+  .meta({
+    description: 'a registered model; what an alias or the newest is, is settled when the job is submitted',
+  });
+const filePath = z.string().min(1).max(4096);
+
+export const modelFormats = ['gguf', 'safetensors', 'onnx'] as const;
+export type ModelFormat = (typeof modelFormats)[number];
+
+/** What each kind of file can keep its matrices in. */
+export const weightTypes = {
+  gguf: ['F32', 'F16', 'BF16', 'Q8_0', 'Q6_K', 'Q5_K', 'Q4_K', 'Q4_0'],
+  safetensors: ['F32'],
+  onnx: ['F32', 'int8', 'int8-weights', 'int4-weights', 'fp16-weights', 'int8-static', 'int16-activations'],
+} as const satisfies Record<ModelFormat, readonly string[]>;
+export type WeightType = (typeof weightTypes)[ModelFormat][number];
+const allTypes = [...new Set(Object.values(weightTypes).flat())];
+
+/** How the range of an activation follows from samples. */
+export const rangeMethods = ['minmax', 'percentile', 'entropy'] as const;
+
+export const convertSchema = z
+  .strictObject({
+    model: modelReference.optional(),
+    /** A file or folder instead, relative to the working directory. */
+    path: filePath.optional(),
+    /** That of the source unless given. */
+    format: z.enum(modelFormats).optional(),
+    /** Of the matrices; F16 in a GGUF and F32 elsewhere unless given. */
+    type: z.enum(allTypes).optional(),
+    /** Samples as rows (.jsonl of Open Inference Protocol requests), for `int8-static` and `int16-activations`. */
+    calibrate: z.strictObject({ data: filePath, method: z.enum(rangeMethods).default('entropy') }).optional(),
+  })
+  .refine(({ model, path }) => (model === undefined) !== (path === undefined), {
+    message: 'needs exactly one of "model" and "path"',
+  })
+  .refine(({ format, type }) => format !== undefined || type !== undefined, {
+    message: 'needs a "format" or a "type"',
+  })
+  .refine(
+    ({ format, type }) =>
+      format === undefined || type === undefined || (weightTypes[format] as readonly string[]).includes(type),
+    { path: ['type'], message: 'is not kept in files of this format' },
+  );
+export type ConvertSpec = z.output<typeof convertSchema>;
+
+export const evaluateSchema = z.strictObject({
+  model: modelReference,
+  /** What it must be near to: the version that it was made from, where the platform knows it, unless given. */
+  against: modelReference.optional(),
+  /** Text that neither was trained on; `.jsonl`: rows for a tensor model, each with a `label` if it is known. */
+  data: filePath,
+  /** Of a text: so many characters of it count. */
+  characters: z.number().int().min(100).max(10_000_000).default(50_000),
+  /** Characters that are scored together. */
+  window: z.number().int().min(16).max(100_000).default(800),
+});
+export type EvaluateSpec = z.output<typeof evaluateSchema>;
