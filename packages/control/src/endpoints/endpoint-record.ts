@@ -8,6 +8,7 @@ import type {
   RequestLimits,
   Scaling,
 } from '@gantry/contract';
+import type { ClaimRecord } from '../scheduling/write-claims.ts';
 import type { Decoder } from './engine-files.ts';
 
 /** One model version as an endpoint serves it. Numbers only grow: a revision is never used twice. */
@@ -123,5 +124,6 @@ export interface ReplicaStatusRecord {
   readonly readyAt?: string;
   readonly coldStart?: ColdStart;
   readonly message?: string;
+  readonly claim?: ClaimRecord;
   readonly waiting?: readonly { readonly code: string; readonly tier: string; readonly message: string }[];
 }

@@ -1,5 +1,6 @@
 /** How a job lies in the store: its spec as submitted, and a status that only the platform writes. */
 import type { ExitClass, Job, JobSpec } from '@gantry/contract';
+import type { ClaimRecord } from '../scheduling/write-claims.ts';
 
 export interface AttemptRecord {
   readonly id: string;
@@ -37,6 +38,7 @@ export interface JobStatusRecord {
   readonly attempts: readonly AttemptRecord[];
   readonly progress?: Job['progress'];
   readonly waiting?: Job['waiting'];
+  readonly claim?: ClaimRecord;
   readonly exitClass?: ExitClass;
   readonly exitMessage?: string;
   readonly hint?: string;

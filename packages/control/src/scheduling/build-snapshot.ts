@@ -16,6 +16,7 @@ import {
 import { type JobSpecRecord, type JobStatusRecord, currentAttempt, rankCount } from '../jobs/job-record.ts';
 import { dataNeeds } from './data-needs.ts';
 import { earlierService, onItsWayOut, toMembers, woundsOf } from './attempt-history.ts';
+import { claimOf } from './write-claims.ts';
 import type { DeviceRecord, NodeSpecRecord } from '../nodes/node-record.ts';
 import type { QueueSpecRecord } from '../queues/queue-record.ts';
 import { type PolicySpecRecord, TOPOLOGY_LABEL } from './policy-record.ts';
@@ -205,7 +206,8 @@ export function toJobWorkload(row: Row, selectors: QueueSelectors): Workload {
   const attempt = currentAttempt(status);
   const labels = { user: record.user, name: row.name };
   const before = { labels, ...earlierService(status, pending.taskGroups[0]?.request.devices ?? 0) };
-  if (row.state === 'queued' || attempt === undefined) return { ...pending, ...before, ...woundsOf(status) };
+  if (row.state === 'queued' || attempt === undefined)
+    return { ...pending, ...before, ...woundsOf(status), ...claimOf(status.claim) };
   return {
     ...pending,
     ...before,
@@ -229,6 +231,7 @@ export function toReplicaWorkload(row: Row, endpoint: Row, selectors: QueueSelec
     createdAtMs: Date.parse(row.createdAt),
     preemptible: false,
     state: isPending ? 'pending' : 'running',
+    ...(isPending ? claimOf(status.claim) : {}),
     ...selecting(endpointSpec.queueId, selectors),
     taskGroups: [
       {

@@ -83,7 +83,7 @@ async function placeJobs(
   const placed = chunk.flatMap(({ row, members }) => {
     const port = ports.get(row);
     if (port === undefined) return [];
-    const { waiting: _waiting, ...status } = row.status as JobStatusRecord;
+    const { waiting: _waiting, claim: _claim, ...status } = row.status as JobStatusRecord;
     const placement = members.map(({ index, nodeId, deviceIds }) => ({
       rank: index,
       node: nodeId,
@@ -129,7 +129,7 @@ async function placeReplica(
   members: readonly AllocationMember[],
 ): Promise<void> {
   const { nodeId, deviceIds } = members[0]!;
-  const { waiting: _waiting, ...status } = replica.status as ReplicaStatusRecord;
+  const { waiting: _waiting, claim: _claim, ...status } = replica.status as ReplicaStatusRecord;
   await tx.update('replica', replica.id, {
     expectedVersion: replica.version,
     state: 'starting',

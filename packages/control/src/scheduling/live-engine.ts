@@ -38,8 +38,6 @@ import { SpeedBook } from './speed-book.ts';
 
 const WORLD_KINDS: ReadonlySet<string> = new Set(['node', 'queue', 'policy']);
 
-/** Victims have left by then, or will not. */
-const CLAIM_MS = 15 * 60_000;
 /** An expected end or a checkpoint that moved by less is no news. */
 const LEAST_NEWS_MS = 30_000;
 const NEWS_PART = 0.05;
@@ -54,8 +52,6 @@ export class LiveEngine {
   readonly #history: RuntimeHistory;
   #engine: Engine;
   readonly #setAside = new Map<string, string>();
-  /** Nodes that others were evicted from, until whom they were evicted for has started. */
-  readonly #claims = new Map<string, NonNullable<Workload['kept']>>();
   readonly #moves = new MoveBudget();
   readonly #speeds = new SpeedBook();
   #use: DecayedUse | null = null;
@@ -102,7 +98,6 @@ export class LiveEngine {
     if (isNewWorld) this.#renew();
     for (const { id } of gone) {
       this.#setAside.delete(id);
-      this.#claims.delete(id);
       this.#speeds.forget(id);
       this.#engine.remove(id);
     }
@@ -148,23 +143,7 @@ export class LiveEngine {
       ...this.#history.estimate(row),
       ...deviceModels(row.status as JobStatusRecord, this.#mirror.rows('node')),
       ...this.#speeds.of(row),
-      ...this.#claimOf(row),
     }));
-  }
-
-  #claim(workloadId: string, nodeIds: readonly string[], nowMs: number): void {
-    const kept = { why: 'claimed', nodeIds, untilMs: nowMs + CLAIM_MS } as const;
-    this.#claims.set(workloadId, kept);
-    const workload = this.#engine.get(workloadId);
-    if (workload?.state === 'pending') this.#engine.upsert({ ...workload, kept });
-  }
-
-  #claimOf(row: Row): Pick<Workload, 'kept'> {
-    const kept = this.#claims.get(row.id);
-    if (kept === undefined) return {};
-    if (row.state === 'queued') return { kept };
-    this.#claims.delete(row.id);
-    return {};
   }
 
   /** A running job says itself how fast it is. */
@@ -224,7 +203,6 @@ export class LiveEngine {
         this.#settings = { ...this.#settings, moves };
         const plan = this.#engine.plan(nowMs, moves);
         this.#moves.spend(plan.evictions.filter(({ reason }) => reason.code === 'moved').length, nowMs);
-        for (const { workloadId, nodeIds } of plan.claims) this.#claim(workloadId, nodeIds, nowMs);
         return plan;
       } catch (error) {
         const snapshot = this.#engine.snapshot(nowMs);

@@ -68,22 +68,29 @@ async function platform(
       spec: { deserved: {}, limit: {}, weight: 1, priority: 0 },
     });
   });
-  const scheduler = createScheduler(
-    deps,
-    hub,
-    {
-      jobs: {
-        ensureStarted: async (id: string) => void started.push(id),
-        progressOf: (id: string) => progress.get(id),
-        stop: async (id: string) => void stopped.push(id),
-      } as never,
-      ensureReplica: async () => undefined,
-    },
-    {
-      ...(options.isWatched === false ? {} : { writes: store }),
-      ...(options.live === undefined ? {} : { live: options.live }),
-    },
-  );
+  const open = () =>
+    createScheduler(
+      deps,
+      hub,
+      {
+        jobs: {
+          ensureStarted: async (id: string) => void started.push(id),
+          progressOf: (id: string) => progress.get(id),
+          stop: async (id: string) => void stopped.push(id),
+        } as never,
+        ensureReplica: async () => undefined,
+      },
+      {
+        ...(options.isWatched === false ? {} : { writes: store }),
+        ...(options.live === undefined ? {} : { live: options.live }),
+      },
+    );
+  let scheduler = open();
+  /** Another server goes on with the same store. */
+  const restart = async (): Promise<void> => {
+    await scheduler[Symbol.asyncDispose]();
+    scheduler = open();
+  };
   const submit = (id: string, gpu: number, more: object = {}): Promise<unknown> =>
     store.tx({ platform: true }, (tx) =>
       tx.insert({
@@ -112,7 +119,22 @@ async function platform(
     scheduler.poke();
     await scheduler.idle();
   };
-  return { memory, store, scheduler, submit, job, round, errors, started, stopped, clock, progress };
+  return {
+    memory,
+    store,
+    get scheduler() {
+      return scheduler;
+    },
+    submit,
+    job,
+    round,
+    restart,
+    errors,
+    started,
+    stopped,
+    clock,
+    progress,
+  };
 }
 
 test('queued jobs are placed with an attempt and an event, and started after the commit', async () => {
@@ -321,10 +343,56 @@ test('the one that gives way is the one that has just saved its work, and the ro
     evictionsByReason: { preempted: 1 },
     waitingByPolicy: { default: 1 },
   });
+  await round();
   expect(scheduler.snapshot().workloads.find(({ id }) => id === 'urgent')?.kept).toMatchObject({
     why: 'claimed',
     nodeIds: ['n1'],
   });
+});
+
+test('the room is kept by the next server, too: who was evicted for a job does not go for somebody else', async () => {
+  const { submit, round, restart, job, store, stopped } = await platform();
+  for (const name of ['victim', 'other']) await submit(name, 4);
+  await round();
+  await submit('first', 4, { priority: 9 });
+  await round();
+  const [victim] = stopped;
+  expect((await job('first'))?.status).toMatchObject({ claim: { nodeIds: [expect.any(String)] } });
+  await restart();
+  await store.tx({ platform: true }, (tx) => tx.update('job', victim!, { state: 'cancelled' }));
+  // Without the claim it would go first.
+  await submit('later', 4, { priority: 10 });
+  await round();
+  expect((await job('first'))?.state).toBe('starting');
+  expect((await job('first'))?.status).not.toHaveProperty('claim');
+  expect((await job('later'))?.state).toBe('queued');
+});
+
+test('nobody is evicted for a room that could not be written down; it is made with the next cycle', async () => {
+  const { submit, round, job, memory, store, stopped } = await platform();
+  for (const name of ['one', 'two']) await submit(name, 4);
+  await round();
+  await submit('urgent', 4, { priority: 9 });
+  const updateMany = vi.fn();
+  const tx = memory.tx.bind(memory);
+  // Its owner edits it just as the plan is made.
+  memory.tx = async (scope, fn) =>
+    tx(scope, async (inner) => {
+      const write = inner.updateMany.bind(inner);
+      inner.updateMany = async (kind, changes) => {
+        updateMany();
+        if (updateMany.mock.calls.length === 1) await inner.update('job', 'urgent', { state: 'queued' });
+        return write(kind, changes);
+      };
+      return fn(inner);
+    });
+  await round();
+  expect(stopped).toEqual([]);
+  memory.tx = tx;
+  await store.tx({ platform: true }, (inner) => inner.update('job', 'urgent', { state: 'queued' }));
+  await round();
+  expect(stopped).toHaveLength(1);
+  expect((await job('urgent'))?.status).toMatchObject({ claim: { until: expect.any(String) } });
 });
 
 test('a connection that breaks at the end of a read costs nothing: no job is placed twice', async () => {

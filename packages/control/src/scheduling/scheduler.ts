@@ -17,6 +17,7 @@ import { requestResize } from './request-resize.ts';
 import { requestStop } from './request-stop.ts';
 import { RowMirror } from './row-mirror.ts';
 import { type SchedulerStats, emptyStats, noteWaitingCounts } from './scheduler-stats.ts';
+import { withoutRooms, writeClaims } from './write-claims.ts';
 import { createWakeTimer } from '../wake-timer.ts';
 import { nextLookMs } from './next-look.ts';
 import { progressFacts } from './progress-facts.ts';
@@ -176,9 +177,14 @@ export function createScheduler(
   const start = (kind: string, id: string): void =>
     background(deps, kind === 'job' ? runtime.jobs.ensureStarted(id) : runtime.ensureReplica(id));
 
-  const apply = async (plan: Plan): Promise<void> => {
-    const jobs = mirror.rows('job');
+  const apply = async (planned: Plan): Promise<void> => {
     const replicas = mirror.rows('replica');
+    const known = mirror.rows('job');
+    const claimed = await writeClaims(deps, planned.claims, (id) => known.get(id) ?? replicas.get(id));
+    const plan = withoutRooms(planned, claimed.refused);
+    if (claimed.refused.size > 0) again();
+    const isClaiming = [...claimed.rows].filter(([id]) => known.has(id));
+    const jobs = isClaiming.length === 0 ? known : new Map([...known, ...isClaiming]);
     for (const { workloadId, reason } of plan.evictions) {
       if (jobs.has(workloadId)) {
         await requestStop(deps, workloadId, 'preempted', { reason }, 'scheduler');
