@@ -130,6 +130,10 @@ export const jobSpecSchema = z
         keepBest: z.number().int().min(0).max(100).default(0),
         /** Those of steps that this divides stay for good. */
         keepEvery: z.number().int().min(1).max(10_000_000).optional(),
+        /** Packed before they are written: `auto` when the disk is so slow that it is done sooner. */
+        pack: z.enum(['auto', 'always', 'never']).default('auto'),
+        /** Saves under way at one time; each holds its parameters and moments in memory once more. */
+        savesAtOnce: z.number().int().min(1).max(4).default(1),
         /** `s3://bucket/folder`: the newest go there as well, and come back when the run's folder is lost. */
         to: z.string().min(1).max(4096).optional(),
         /** The secret with S3 credentials for `to`. */

@@ -21,7 +21,10 @@ it('keeps the newest, those of lowest loss and every so many', async () => {
       };
       const aside = asidePath(directory, state.step);
       await mkdir(aside);
-      await writeFile(shardRecordPath(aside, 0), JSON.stringify({ rank: 0, files: [] }));
+      await writeFile(
+        shardRecordPath(aside, 0),
+        JSON.stringify({ rank: 0, bytes: 0, files: [], blocks: [] }),
+      );
       await commitCheckpoint(directory, { ...state, loss }, { data: 1, tensor: 1, pipeline: 1 });
     }
     const kept = async (): Promise<number[]> =>

@@ -1,5 +1,5 @@
 /** The folders of a run's checkpoints: written aside, sealed, renamed; kept by number and by loss; cleared. */
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   openManifest,
@@ -8,16 +8,22 @@ import {
   type CheckpointState,
   type ShardRecord,
 } from './checkpoint-manifest.ts';
-import { blockBytes, shardRecordPath } from './shard-writer.ts';
+import { blockBytes, isFileOfStep, shardRecordPath, spareFileName } from './shard-writer.ts';
 
-export interface SavedCheckpoint {
+export interface NamedCheckpoint {
   readonly path: string;
   readonly step: number;
+  /** Of all its files, those it shares with others too. */
   readonly bytes: number;
   readonly digest: string;
 }
 
-export interface FoundCheckpoint extends SavedCheckpoint {
+export interface SavedCheckpoint extends NamedCheckpoint {
+  /** What had to be written for it: blocks that have changed, packed or not. */
+  readonly writtenBytes: number;
+}
+
+export interface FoundCheckpoint extends NamedCheckpoint {
   readonly manifest: CheckpointManifest;
 }
 
@@ -67,7 +73,7 @@ export async function commitCheckpoint(
     await rm(path);
   }
   const manifest: CheckpointManifest = {
-    format: 'gantry-checkpoint/2',
+    format: 'gantry-checkpoint/3',
     ...state,
     blockBytes,
     layout,
@@ -81,7 +87,7 @@ export async function commitCheckpoint(
   await rm(path, { recursive: true, force: true });
   await rename(aside, path);
   await syncDirectory(directory);
-  return { path, step: state.step, bytes: bytesOf(manifest), digest };
+  return { path, step: state.step, bytes: bytesOf(manifest), digest, writtenBytes: writtenBytesOf(manifest) };
 }
 
 /** Its manifest, verified; the shards are not read. Throws a sentence when it is no checkpoint. */
@@ -134,7 +140,10 @@ export async function pruneCheckpoints(
     const spare = sparePath(directory);
     await mkdir(spare, { recursive: true });
     for (const name of await readdir(path)) {
-      if (name.endsWith('.bin')) await rename(join(path, name), join(spare, name));
+      const file = join(path, name);
+      // A file that a later checkpoint has too is not ours to write over.
+      if (name.endsWith('.bin') && (await stat(file)).nlink === 1)
+        await rename(file, join(spare, spareFileName(name)));
     }
     await rm(path, { recursive: true, force: true });
   }
@@ -150,4 +159,12 @@ export async function clearLeftovers(directory: string): Promise<void> {
 
 function bytesOf({ shards }: CheckpointManifest): number {
   return shards.flatMap(({ files }) => files).reduce((sum, { bytes }) => sum + bytes, 0);
+}
+
+/** Files are named for the step that wrote them. */
+function writtenBytesOf({ shards, step }: CheckpointManifest): number {
+  return shards
+    .flatMap(({ blocks }) => blocks)
+    .filter(({ file }) => isFileOfStep(file, step))
+    .reduce((sum, { bytes }) => sum + bytes, 0);
 }

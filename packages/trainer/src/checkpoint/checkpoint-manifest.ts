@@ -7,14 +7,24 @@ import { createHash } from 'node:crypto';
 export interface ShardFile {
   readonly path: string;
   readonly bytes: number;
-  /** crc32 of each block of `blockBytes`. */
-  readonly blocks: readonly number[];
 }
 
-/** What one rank wrote: parameters, first and second moments of what it owns, cut into files. */
+/** Where a block of a shard lies; in a file of this save, or in one of an earlier save when it has not changed. */
+export interface BlockPlace {
+  /** Of the block as it is in memory. */
+  readonly crc32: number;
+  readonly file: string;
+  readonly at: number;
+  /** Fewer than the block is long: it is packed (`packed-block.ts`). */
+  readonly bytes: number;
+}
+
+/** What one rank keeps of what it owns: parameters, then its moments, cut into blocks of `blockBytes`. */
 export interface ShardRecord {
   readonly rank: number;
+  readonly bytes: number;
   readonly files: readonly ShardFile[];
+  readonly blocks: readonly BlockPlace[];
 }
 
 export interface CheckpointState {
@@ -36,7 +46,7 @@ export interface CheckpointState {
 }
 
 export interface CheckpointManifest extends CheckpointState {
-  readonly format: 'gantry-checkpoint/2';
+  readonly format: 'gantry-checkpoint/3';
   readonly blockBytes: number;
   /** The ranks that wrote it; with `shape` it says what lies where. */
   readonly layout: { readonly data: number; readonly tensor: number; readonly pipeline: number };
@@ -63,6 +73,6 @@ export function openManifest(text: string): { manifest: CheckpointManifest; dige
   if (manifest === undefined || digest === undefined || sha256(JSON.stringify(manifest)) !== digest) {
     throw new Error('its manifest does not agree with its own checksum');
   }
-  if (manifest.format !== 'gantry-checkpoint/2') throw new Error('its format is another one');
+  if (manifest.format !== 'gantry-checkpoint/3') throw new Error('its format is another one');
   return { manifest, digest };
 }

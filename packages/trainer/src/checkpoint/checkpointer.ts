@@ -1,6 +1,7 @@
 /**
  * One rank's side of saving: a copy of what it owns, written while training goes on. How far each rank is rides
- * on the sum of every step; when all have written, rank 0 seals the checkpoint. One save is under way at a time.
+ * on the sum of every step; when all have written, rank 0 seals the checkpoint. Some saves may be under way at a
+ * time, each with memory of its own; they are sealed in the order in which they began.
  */
 import { mkdir, rm } from 'node:fs/promises';
 import { ownedSpans } from '@gantry/training/parallel';
@@ -8,13 +9,16 @@ import type { ModelShard } from '../parallel/model-shard.ts';
 import type { StageBuffer } from '../parallel/stage-buffer.ts';
 import {
   asidePath,
+  checkpointPath,
   commitCheckpoint,
   pruneCheckpoints,
   sparePath,
   type SavedCheckpoint,
 } from './checkpoint-folder.ts';
-import type { CheckpointState } from './checkpoint-manifest.ts';
+import type { EarlierShard } from './block-base.ts';
+import type { CheckpointState, ShardRecord } from './checkpoint-manifest.ts';
 import { createShardWriter, type ShardWriter } from './shard-writer.ts';
+import type { Packing } from './shard-writer-thread.ts';
 
 export interface CheckpointerOptions {
   readonly directory: string;
@@ -23,6 +27,12 @@ export interface CheckpointerOptions {
   readonly keepBest: number;
   /** Those of steps that this divides stay for good. */
   readonly keepEvery?: number | undefined;
+  /** Whether blocks are made smaller before they are written; `auto`: when the disk is slow. */
+  readonly packing?: Packing | undefined;
+  /** Saves under way at one time, at most. */
+  readonly savesAtOnce?: number | undefined;
+  /** For tests: a disk no faster than this for each thread that writes. */
+  readonly sinkBytesPerSecond?: number | undefined;
   /** For tests of bad days: what it throws is what the disk says. */
   readonly beforeWrite?: (directory: string) => Promise<void>;
 }
@@ -50,18 +60,22 @@ function isDiskFull(error: unknown): boolean {
 
 interface Save {
   readonly state: CheckpointState;
+  readonly writer: ShardWriter;
   readonly stallMs: number;
   readonly startedMs: number;
-  readonly written: Promise<void>;
-  end: { readonly error?: unknown } | undefined;
+  readonly written: Promise<ShardRecord>;
+  end: { readonly record: ShardRecord } | { readonly error: unknown } | undefined;
 }
 
 export class Checkpointer implements AsyncDisposable {
   readonly #options: CheckpointerOptions;
   /** What this rank writes, one kind of values after the other. */
   readonly #owned: readonly (ReturnType<typeof ownedSpans> & { readonly buffer: StageBuffer })[];
-  readonly #writer: ShardWriter;
-  #save: Save | undefined;
+  readonly #writers: ShardWriter[] = [];
+  readonly #idle: ShardWriter[] = [];
+  /** The oldest first. */
+  readonly #saves: Save[] = [];
+  #earlier: EarlierShard | undefined;
 
   constructor(options: CheckpointerOptions) {
     const { saved, grid } = options.shard;
@@ -70,39 +84,46 @@ export class Checkpointer implements AsyncDisposable {
       buffer,
       ...ownedSpans(layout, grid.dataIndex, grid.data),
     }));
-    const elements = this.#owned.reduce((sum, { length }) => sum + length, 0);
-    this.#writer = createShardWriter(grid.rank, elements);
+    // The memory of the first save is there before training starts.
+    this.#idle.push(this.#openWriter());
   }
 
   get isBusy(): boolean {
-    return this.#save !== undefined;
+    return this.#saves.length > 0;
+  }
+
+  /** No save may begin until one has ended. */
+  get isFull(): boolean {
+    return this.#saves.length >= (this.#options.savesAtOnce ?? 1);
   }
 
   /** Returns when training may change its buffers again. */
   begin(state: CheckpointState): void {
-    if (this.#save !== undefined) throw new Error('a checkpoint is already being written');
+    if (this.isFull) throw new Error('as many checkpoints as may be are already being written');
     const startedMs = performance.now();
+    const writer = this.#idle.pop() ?? this.#openWriter();
     let base = 0;
     for (const { buffer, spans, length } of this.#owned) {
-      for (const span of spans) this.#writer.snapshot.set(buffer.view(span), base + span.at);
+      for (const span of spans) writer.snapshot.set(buffer.view(span), base + span.at);
       base += length;
     }
     const stallMs = performance.now() - startedMs;
-    const save: Save = { state, stallMs, startedMs, written: this.#write(state.step), end: undefined };
-    save.written.then(
-      () => {
-        save.end = {};
+    const written = this.#write(writer, state.step);
+    const save: Save = { state, writer, stallMs, startedMs, written, end: undefined };
+    written.then(
+      (record) => {
+        save.end = { record };
       },
       (error: unknown) => {
         save.end = { error };
       },
     );
-    this.#save = save;
+    this.#saves.push(save);
   }
 
-  /** This rank's part of the sums that `settle` wants. */
+  /** This rank's part of the sums that `settle` wants: how far its oldest save is. */
   flags(): SaveFlags {
-    const end = this.#save?.end;
+    const end = this.#saves[0]?.end;
     const isFailed = end !== undefined && 'error' in end;
     return {
       written: end !== undefined && !isFailed ? 1 : 0,
@@ -111,17 +132,51 @@ export class Checkpointer implements AsyncDisposable {
     };
   }
 
-  /** Ends the save once every rank has written or failed; the outcome is rank 0's to tell. */
+  /** Ends the oldest save once every rank has written or failed; the outcome is rank 0's to tell. */
   async settle(flags: SaveFlags, ranks: number): Promise<SaveOutcome | undefined> {
-    const save = this.#save;
-    if (save === undefined || flags.written + flags.failed < ranks) return undefined;
-    this.#save = undefined;
+    const [save] = this.#saves;
+    if (save?.end === undefined || flags.written + flags.failed < ranks) return undefined;
+    this.#saves.shift();
+    this.#idle.push(save.writer);
+    const { directory, shard } = this.#options;
+    if ('record' in save.end && flags.failed === 0) {
+      // Should rank 0 fail to seal it, its files are not found, and the next save is whole.
+      const path = checkpointPath(directory, save.state.step);
+      this.#earlier = { directory: path, record: save.end.record };
+    }
+    return shard.grid.rank > 0 ? undefined : await this.#seal(save, flags, ranks);
+  }
+
+  /** Until this rank's own files of the oldest save are written, or could not be. */
+  async written(): Promise<void> {
+    await this.#saves[0]?.written.catch(() => undefined);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.allSettled(this.#saves.map(({ written }) => written));
+    for (const writer of this.#writers) await writer[Symbol.asyncDispose]();
+    const { directory, shard } = this.#options;
+    if (shard.grid.rank === 0) await rm(sparePath(directory), { recursive: true, force: true });
+  }
+
+  #openWriter(): ShardWriter {
+    const { shard, packing, sinkBytesPerSecond } = this.#options;
+    const writer = createShardWriter({
+      rank: shard.grid.rank,
+      elements: this.#owned.reduce((sum, { length }) => sum + length, 0),
+      packing: packing ?? 'auto',
+      sinkBytesPerSecond,
+    });
+    this.#writers.push(writer);
+    return writer;
+  }
+
+  async #seal(save: Save, flags: SaveFlags, ranks: number): Promise<SaveOutcome> {
     const { directory, shard, keep, keepBest, keepEvery } = this.#options;
     const { step } = save.state;
-    if (shard.grid.rank > 0) return undefined;
     try {
-      if (flags.failed > 0)
-        throw save.end?.error ?? new Error(`${flags.failed} of ${ranks} ranks could not write`);
+      if (save.end !== undefined && 'error' in save.end) throw save.end.error;
+      if (flags.failed > 0) throw new Error(`${flags.failed} of ${ranks} ranks could not write`);
       const { data, tensor, pipeline } = shard.grid;
       const checkpoint = await commitCheckpoint(directory, save.state, { data, tensor, pipeline });
       await pruneCheckpoints(directory, { last: keep, best: keepBest, every: keepEvery });
@@ -137,23 +192,12 @@ export class Checkpointer implements AsyncDisposable {
     }
   }
 
-  /** Until this rank's own files are written, or could not be. */
-  async written(): Promise<void> {
-    await this.#save?.written.catch(() => undefined);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.written();
-    await this.#writer[Symbol.asyncDispose]();
-    const { directory, shard } = this.#options;
-    if (shard.grid.rank === 0) await rm(sparePath(directory), { recursive: true, force: true });
-  }
-
-  async #write(step: number): Promise<void> {
-    const { directory, beforeWrite } = this.#options;
-    const aside = asidePath(directory, step);
-    await mkdir(aside, { recursive: true });
-    await beforeWrite?.(aside);
-    await this.#writer.write(aside, sparePath(directory));
+  async #write(writer: ShardWriter, step: number): Promise<ShardRecord> {
+    const { directory: parent, beforeWrite } = this.#options;
+    const earlier = this.#earlier;
+    const directory = asidePath(parent, step);
+    await mkdir(directory, { recursive: true });
+    await beforeWrite?.(directory);
+    return await writer.write({ directory, step, spare: sparePath(parent), earlier });
   }
 }

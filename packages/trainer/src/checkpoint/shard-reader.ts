@@ -5,7 +5,8 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import type { ShardFile, ShardRecord } from './checkpoint-manifest.ts';
+import { unpackBlock } from './packed-block.ts';
+import type { BlockPlace, ShardRecord } from './checkpoint-manifest.ts';
 
 /** Elements of the shard from `from` on, and where they go. */
 export interface ShardSegment {
@@ -20,8 +21,9 @@ interface Piece {
 }
 
 interface BlockPlan {
-  readonly file: ShardFile;
+  readonly place: BlockPlace;
   readonly number: number;
+  /** In memory. */
   readonly length: number;
   readonly pieces: readonly Piece[];
 }
@@ -40,7 +42,7 @@ export class ShardReader implements AsyncDisposable {
   readonly #directory: string;
   readonly #record: ShardRecord;
   readonly #blockBytes: number;
-  readonly #handles = new Map<ShardFile, Promise<FileHandle>>();
+  readonly #handles = new Map<string, Promise<FileHandle>>();
   readonly #free: Uint8Array[] = [];
 
   constructor(directory: string, record: ShardRecord, blockBytes: number) {
@@ -56,10 +58,7 @@ export class ShardReader implements AsyncDisposable {
 
   /** Reads all of it, for its checksums only. */
   async verify(): Promise<void> {
-    const plans = this.#record.files.flatMap((file) =>
-      file.blocks.map((_, number) => this.#blockPlan(file, number, [])),
-    );
-    await this.#run(plans);
+    await this.#run(this.#record.blocks.map((_, number) => this.#blockPlan(number, [])));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -85,50 +84,55 @@ export class ShardReader implements AsyncDisposable {
   }
 
   #take({ plan, bytes, scratch }: LoadedBlock): void {
-    const { file, number, pieces } = plan;
-    if (crc32(bytes) !== file.blocks[number])
-      throw new Error(`${file.path} does not agree with its checksum at block ${number}`);
+    const { place, pieces, length } = plan;
+    const plain = place.bytes < length ? this.#unpack(plan, bytes) : bytes;
+    if (crc32(plain) !== place.crc32) throw this.#disagrees(plan);
     if (scratch === undefined) return;
-    for (const { at, into } of pieces) into.set(bytes.subarray(at, at + into.length));
+    for (const { at, into } of pieces) into.set(plain.subarray(at, at + into.length));
     this.#free.push(scratch);
   }
 
+  #unpack(plan: BlockPlan, bytes: Uint8Array): Uint8Array {
+    try {
+      return unpackBlock(bytes, plan.length);
+    } catch {
+      throw this.#disagrees(plan);
+    }
+  }
+
+  #disagrees({ place, number }: BlockPlan): Error {
+    return new Error(`${place.file} does not agree with its checksum at block ${number}`);
+  }
+
   async #load(plan: BlockPlan): Promise<LoadedBlock> {
-    const { file, number, length, pieces } = plan;
+    const { place, length, pieces } = plan;
     const [piece] = pieces;
-    const isWhole = pieces.length === 1 && piece?.into.length === length;
-    const scratch = isWhole ? undefined : (this.#free.pop() ?? new Uint8Array(this.#blockBytes));
-    const bytes = isWhole ? piece.into : (scratch as Uint8Array).subarray(0, length);
-    const handle = await this.#open(file);
-    for (let read = 0; read < length;) {
-      const { bytesRead } = await handle.read(bytes, read, length - read, number * this.#blockBytes + read);
-      if (bytesRead === 0) throw new Error(`${file.path} is cut short`);
+    const isDirect = pieces.length === 1 && piece?.into.length === length && place.bytes === length;
+    const scratch = isDirect ? undefined : (this.#free.pop() ?? new Uint8Array(this.#blockBytes));
+    const bytes = isDirect ? piece.into : (scratch as Uint8Array).subarray(0, place.bytes);
+    const handle = await this.#open(place.file);
+    for (let read = 0; read < bytes.length;) {
+      const { bytesRead } = await handle.read(bytes, read, bytes.length - read, place.at + read);
+      if (bytesRead === 0) throw new Error(`${place.file} is cut short`);
       read += bytesRead;
     }
     return { plan, bytes, scratch };
   }
 
-  /** Blocks in the order of the files, each once, with all that is wanted of it. */
+  /** Blocks in their order, each once, with all that is wanted of it. */
   #plan(segments: readonly ShardSegment[]): BlockPlan[] {
-    const plans: BlockPlan[] = [];
-    let start = 0;
-    for (const file of this.#record.files) {
-      const pieces = new Map<number, Piece[]>();
-      for (const { from, into } of segments) this.#cut(from * 4 - start, bytesOf(into), file, pieces);
-      for (const number of [...pieces.keys()].toSorted((one, other) => one - other))
-        plans.push(this.#blockPlan(file, number, pieces.get(number) ?? []));
-      start += file.bytes;
-    }
-    const last = segments.at(-1);
-    if (last !== undefined && (last.from + last.into.length) * 4 > start)
-      throw new Error(`the shard of rank ${this.#record.rank} is too short`);
-    return plans;
+    const pieces = new Map<number, Piece[]>();
+    for (const { from, into } of segments) this.#cut(from * 4, bytesOf(into), pieces);
+    return [...pieces.keys()]
+      .toSorted((one, other) => one - other)
+      .map((number) => this.#blockPlan(number, pieces.get(number) ?? []));
   }
 
-  /** Of `into`, whose bytes begin at `from` of the file, what lies in this file, by block. */
-  #cut(from: number, into: Uint8Array, file: ShardFile, pieces: Map<number, Piece[]>): void {
-    const end = Math.min(from + into.length, file.bytes);
-    for (let at = Math.max(0, from); at < end;) {
+  /** Of `into`, whose bytes begin at `from` of the shard, what lies in each block. */
+  #cut(from: number, into: Uint8Array, pieces: Map<number, Piece[]>): void {
+    const end = from + into.length;
+    if (end > this.#record.bytes) throw new Error(`the shard of rank ${this.#record.rank} is too short`);
+    for (let at = from; at < end;) {
       const number = Math.floor(at / this.#blockBytes);
       const stop = Math.min(end, (number + 1) * this.#blockBytes);
       const piece = { at: at - number * this.#blockBytes, into: into.subarray(at - from, stop - from) };
@@ -139,27 +143,32 @@ export class ShardReader implements AsyncDisposable {
     }
   }
 
-  #blockPlan(file: ShardFile, number: number, pieces: readonly Piece[]): BlockPlan {
-    const length = Math.min(this.#blockBytes, file.bytes - number * this.#blockBytes);
-    return { file, number, length, pieces };
+  #blockPlan(number: number, pieces: readonly Piece[]): BlockPlan {
+    const place = this.#record.blocks[number];
+    if (place === undefined) throw new Error(`block ${number} of rank ${this.#record.rank} is missing`);
+    const length = Math.min(this.#blockBytes, this.#record.bytes - number * this.#blockBytes);
+    if (place.bytes > length) throw new Error(`block ${number} of rank ${this.#record.rank} is too long`);
+    return { place, number, length, pieces };
   }
 
-  #open(file: ShardFile): Promise<FileHandle> {
-    const known = this.#handles.get(file);
+  #open(path: string): Promise<FileHandle> {
+    const known = this.#handles.get(path);
     if (known !== undefined) return known;
-    const opening = this.#openChecked(file);
-    this.#handles.set(file, opening);
+    const opening = this.#openChecked(path);
+    this.#handles.set(path, opening);
     return opening;
   }
 
-  async #openChecked(file: ShardFile): Promise<FileHandle> {
-    const handle = await open(join(this.#directory, file.path), 'r').catch(() => {
-      throw new Error(`${file.path} is missing`);
+  async #openChecked(path: string): Promise<FileHandle> {
+    const file = this.#record.files.find((one) => one.path === path);
+    if (file === undefined) throw new Error(`${path} is not among the files of rank ${this.#record.rank}`);
+    const handle = await open(join(this.#directory, path), 'r').catch(() => {
+      throw new Error(`${path} is missing`);
     });
     const { size } = await handle.stat();
     if (size === file.bytes) return handle;
     await handle.close();
-    throw new Error(`${file.path} has ${size} bytes instead of ${file.bytes}`);
+    throw new Error(`${path} has ${size} bytes instead of ${file.bytes}`);
   }
 }
 

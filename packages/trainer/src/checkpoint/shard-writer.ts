@@ -3,39 +3,85 @@
  * threads write a file each, over the files of a checkpoint that was let go when there are some (their blocks
  * on the disk are used again). docs/training.md has what each of these is worth.
  */
-import { rename, writeFile } from 'node:fs/promises';
+import { rename, rm, writeFile } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { pageMemory } from '../memory/index.ts';
-import type { ShardFile, ShardRecord } from './checkpoint-manifest.ts';
-import type { WriteAnswer, WriterPart, WriteRequest } from './shard-writer-thread.ts';
+import { linkEarlier, unlinkUnused, type EarlierShard } from './block-base.ts';
+import type { ShardRecord } from './checkpoint-manifest.ts';
+import type { Packing, WriteAnswer, WriterPart, WriteRequest } from './shard-writer-thread.ts';
 
 export const blockBytes = 1024 * 1024;
 const threads = 2;
 /** Of memory, file offset and length, for writes past the page cache. */
 const directBytes = 4096;
 
+export interface ShardWriterOptions {
+  readonly rank: number;
+  readonly elements: number;
+  readonly packing: Packing;
+  /** For tests: a disk no faster than this for each thread. */
+  readonly sinkBytesPerSecond?: number | undefined;
+}
+
+export interface WriteTarget {
+  readonly directory: string;
+  readonly step: number;
+  /** May hold files to write over. */
+  readonly spare: string;
+  /** Blocks that have not changed since are taken from there. */
+  readonly earlier: EarlierShard | undefined;
+}
+
 export interface ShardWriter extends AsyncDisposable {
   /** To be filled before `write`, and left alone until it has ended. */
   readonly snapshot: Float32Array;
-  /** Files of `directory`, durable when this resolves. `spare` may hold files to write over. */
-  write(directory: string, spare: string): Promise<ShardRecord>;
+  /** Files of the target's directory, durable when this resolves. */
+  write(target: WriteTarget): Promise<ShardRecord>;
 }
+
+const digits = (value: number, count: number): string => String(value).padStart(count, '0');
 
 export function shardRecordPath(directory: string, rank: number): string {
-  return join(directory, `shard-${String(rank).padStart(5, '0')}.json`);
+  return join(directory, `shard-${digits(rank, 5)}.json`);
 }
 
-export function createShardWriter(rank: number, elements: number): ShardWriter {
-  const memory = pageMemory(elements * 4);
-  const bounds = Array.from(
-    { length: threads + 1 },
-    (_, index) => Math.floor((elements * 4 * index) / threads / directBytes) * directBytes,
-  );
-  bounds[threads] = elements * 4;
+/** A file belongs to the step it was written at; checkpoints of later steps may have it too. */
+export function shardFileName(rank: number, thread: number, step: number): string {
+  return `shard-${digits(rank, 5)}-${thread}-${digits(step, 8)}.bin`;
+}
+
+export function isFileOfStep(name: string, step: number): boolean {
+  return name.endsWith(`-${digits(step, 8)}.bin`);
+}
+
+/** Under this name it waits to be written over, whatever its step. */
+export function spareFileName(name: string): string {
+  return name.replace(/^(shard-\d+-\d+)-\d+\.bin$/, '$1.bin');
+}
+
+export function createShardWriter({
+  rank,
+  elements,
+  packing,
+  sinkBytesPerSecond,
+}: ShardWriterOptions): ShardWriter {
+  const bytes = elements * 4;
+  const memory = pageMemory(bytes);
+  // Parts begin at a block, so that blocks are counted through.
+  const blocks = Math.ceil(bytes / blockBytes);
+  const bounds = Array.from({ length: threads + 1 }, (_, index) => Math.floor((blocks * index) / threads));
   const parts = Array.from({ length: threads }, (_, index): WriterPart => {
     const [from, to] = [bounds[index] as number, bounds[index + 1] as number];
-    return { snapshot: memory, from, to, blockBytes, directBytes };
+    return {
+      snapshot: memory,
+      from: from * blockBytes,
+      to: Math.min(bytes, to * blockBytes),
+      blockBytes,
+      directBytes,
+      packing,
+      sinkBytesPerSecond,
+    };
   });
   const path = join(import.meta.dirname, `shard-writer-thread${extname(import.meta.filename)}`);
   let workers: readonly Worker[] | undefined;
@@ -46,23 +92,34 @@ export function createShardWriter(rank: number, elements: number): ShardWriter {
   };
   return {
     snapshot: new Float32Array(memory, 0, elements),
-    write: async (directory, spare) => {
-      const files = await Promise.allSettled(
-        open().map(async (worker, index): Promise<ShardFile> => {
-          const name = `shard-${String(rank).padStart(5, '0')}-${index}.bin`;
-          const target = join(directory, name);
-          await rename(join(spare, name), target).catch(() => undefined);
-          const blocks = await ask(worker, { path: target });
-          const { from, to } = parts[index] as WriterPart;
-          return { path: name, bytes: to - from, blocks };
+    write: async ({ directory, step, spare, earlier }) => {
+      const names = parts.map((_, index) => shardFileName(rank, index, step));
+      const base = await linkEarlier(earlier, directory, (name) => names.includes(name));
+      const outcomes = await Promise.allSettled(
+        open().map(async (worker, index) => {
+          const name = names[index] as string;
+          await rename(join(spare, spareFileName(name)), join(directory, name)).catch(() => undefined);
+          const written = await ask(worker, {
+            directory,
+            name,
+            base: base.slice(bounds[index], bounds[index + 1]),
+          });
+          if (written.bytes === 0) await rm(join(directory, name), { force: true });
+          return { file: { path: name, bytes: written.bytes }, blocks: written.blocks };
         }),
       );
+      const written = outcomes.map((outcome) => {
+        if (outcome.status === 'rejected') throw outcome.reason;
+        return outcome.value;
+      });
+      const all = written.flatMap((one) => one.blocks);
+      await unlinkUnused(base, all, directory);
+      const files = [...written.map(({ file }) => file), ...(earlier?.record.files ?? [])];
       const record: ShardRecord = {
         rank,
-        files: files.map((outcome) => {
-          if (outcome.status === 'rejected') throw outcome.reason;
-          return outcome.value;
-        }),
+        bytes,
+        files: files.filter(({ path: name }) => all.some(({ file }) => file === name)),
+        blocks: all,
       };
       await writeFile(shardRecordPath(directory, rank), JSON.stringify(record));
       return record;
@@ -73,7 +130,10 @@ export function createShardWriter(rank: number, elements: number): ShardWriter {
   };
 }
 
-async function ask(worker: Worker, request: WriteRequest): Promise<readonly number[]> {
+async function ask(
+  worker: Worker,
+  request: WriteRequest,
+): Promise<Extract<WriteAnswer, { blocks: unknown }>> {
   const answer = await new Promise<WriteAnswer>((resolve, reject) => {
     const settle = (): void => {
       worker.removeListener('error', onError);
@@ -91,6 +151,6 @@ async function ask(worker: Worker, request: WriteRequest): Promise<readonly numb
     worker.on('message', onMessage);
     worker.postMessage(request);
   });
-  if ('blocks' in answer) return answer.blocks;
+  if ('blocks' in answer) return answer;
   throw Object.assign(new Error(answer.message), { code: answer.code });
 }

@@ -90,7 +90,8 @@ export class ClassifierZero implements AsyncDisposable {
       return;
     }
     this.#savedStep = outcome.checkpoint.step;
-    await reports.write({ type: 'checkpoint', ...outcome.checkpoint });
+    const { step, path, bytes, digest } = outcome.checkpoint;
+    await reports.write({ type: 'checkpoint', step, path, bytes, digest });
     await this.#pace.saved(outcome);
   }
 

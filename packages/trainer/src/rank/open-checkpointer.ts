@@ -1,4 +1,4 @@
-import { Checkpointer } from '../checkpoint/index.ts';
+import { Checkpointer, type CheckpointerOptions } from '../checkpoint/index.ts';
 import type { ModelShard } from '../parallel/index.ts';
 import type { TrainingPlan } from './training-plan.ts';
 
@@ -7,12 +7,12 @@ export function openCheckpointer({
   directory,
   shard,
   plan: { checkpoint },
-  options: { beforeWrite },
+  options: { beforeWrite, sinkBytesPerSecond },
 }: {
   readonly directory: string;
   readonly shard: ModelShard;
   readonly plan: TrainingPlan;
-  readonly options: { readonly beforeWrite?: (directory: string) => Promise<void> };
+  readonly options: Pick<CheckpointerOptions, 'beforeWrite' | 'sinkBytesPerSecond'>;
 }): Checkpointer {
   return new Checkpointer({
     directory,
@@ -20,6 +20,9 @@ export function openCheckpointer({
     keep: checkpoint.keep,
     keepBest: checkpoint.keepBest,
     keepEvery: checkpoint.keepEvery,
+    packing: checkpoint.pack,
+    savesAtOnce: checkpoint.savesAtOnce,
+    sinkBytesPerSecond,
     ...(beforeWrite === undefined ? {} : { beforeWrite }),
   });
 }

@@ -123,15 +123,17 @@ export class RankZero implements AsyncDisposable {
     if (outcome.kind === 'saved') {
       const { checkpoint, stallMs, writeMs } = outcome;
       this.#savedStep = checkpoint.step;
-      await this.#reports.write({ type: 'checkpoint', ...checkpoint });
+      const { step, path, bytes, digest, writtenBytes } = checkpoint;
+      await this.#reports.write({ type: 'checkpoint', step, path, bytes, digest });
       await this.#pace.saved({ stallMs, writeMs });
       const { intervalMs } = this.#pace;
       const values = {
         checkpointStallMs: stallMs,
         checkpointWriteMs: writeMs,
+        checkpointWrittenBytes: writtenBytes,
         ...(intervalMs === undefined ? {} : { checkpointIntervalSeconds: intervalMs / 1000 }),
       };
-      await this.#reports.write({ type: 'metric', step: checkpoint.step, values });
+      await this.#reports.write({ type: 'metric', step, values });
       return;
     }
     const { environment } = this.#session;

@@ -158,7 +158,7 @@ describe('a bad day', () => {
   it('a damaged checkpoint is passed over, said so, and training goes on from the one before', async () => {
     await attempt();
     {
-      await using file = await open(join(checkpointAt('run', 12), 'shard-00000-1.bin'), 'r+');
+      await using file = await open(join(checkpointAt('run', 12), 'shard-00000-1-00000012.bin'), 'r+');
       await file.write(Uint8Array.of(1), 0, 1, 33);
     }
     const { codes, reports } = await attempt({ ranks: 2 });

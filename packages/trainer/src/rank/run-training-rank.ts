@@ -31,6 +31,8 @@ export interface TrainingRankOptions {
   readonly hasHeartbeat?: boolean;
   /** For tests of bad days: a disk that is full, gradients that are wrong. */
   readonly beforeWrite?: (directory: string) => Promise<void>;
+  /** For tests: a disk no faster than this for each thread that writes. */
+  readonly sinkBytesPerSecond?: number;
   readonly onGradients?: (step: number, gradients: Float32Array, rank: number) => void;
   /** Called on every rank after each update. */
   readonly onStep?: (outcome: StepOutcome, rank: number) => void;

@@ -91,7 +91,7 @@ export async function trainLoop(loop: TrainLoop): Promise<{ step: number; isStop
   const noise = openNoise(loop);
   let lossScale = plan.precision === 'fp16' ? (start.lossScale ?? lossScaleStart) : undefined;
   const save = async (): Promise<void> => {
-    await drain(loop);
+    await drain(loop, () => checkpointer.isFull);
     await timeline.during('checkpoint', 'snapshot', async () => {
       checkpointer.begin(loop.stateOf({ step, position, loss: lastLoss, lossScale }));
       await Promise.resolve();
@@ -229,9 +229,12 @@ function openNoise({
   };
 }
 
-/** Until no save is under way. */
-async function drain(loop: TrainLoop): Promise<void> {
-  while (loop.checkpointer.isBusy) {
+/** Until no save is under way, or no longer too many. All ranks ask at the same step and see the same. */
+async function drain(
+  loop: TrainLoop,
+  isWaiting: () => boolean = () => loop.checkpointer.isBusy,
+): Promise<void> {
+  while (isWaiting()) {
     await loop.checkpointer.written();
     await sumOverRanks(loop, nothing);
   }

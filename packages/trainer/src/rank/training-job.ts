@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { parallelSchema, trainSchema, type JobSpec } from '@gantry/contract';
 import { parseDuration } from '@gantry/kit';
+import type { Packing } from '../checkpoint/index.ts';
 import { UserFault } from './user-fault.ts';
 
 export interface TrainingJob {
@@ -16,6 +17,8 @@ export interface TrainingJob {
     readonly keep: number;
     readonly keepBest: number;
     readonly keepEvery: number | undefined;
+    readonly pack: Packing;
+    readonly savesAtOnce: number;
   };
   /** Where relative data paths begin. */
   readonly workdir: string | undefined;
@@ -38,7 +41,7 @@ function parseTrainingJob(json: unknown): TrainingJob {
   const train = parseSection('train', trainSchema, spec);
   const parallel = parseSection('parallel', parallelSchema.optional(), spec);
   const checkpoint = (spec['checkpoint'] ?? {}) as Record<string, unknown>;
-  const { every, everySteps, keep, keepBest, keepEvery, timeBetweenFailures } = checkpoint;
+  const { every, everySteps, keep, keepBest, keepEvery, timeBetweenFailures, pack, savesAtOnce } = checkpoint;
   return {
     name: [spec['register'], spec['name']].find((name) => typeof name === 'string'),
     train,
@@ -50,6 +53,8 @@ function parseTrainingJob(json: unknown): TrainingJob {
       keep: typeof keep === 'number' ? keep : 3,
       keepBest: typeof keepBest === 'number' ? keepBest : 0,
       keepEvery: typeof keepEvery === 'number' ? keepEvery : undefined,
+      pack: pack === 'always' || pack === 'never' ? pack : 'auto',
+      savesAtOnce: typeof savesAtOnce === 'number' ? savesAtOnce : 1,
     },
     workdir: typeof spec['workdir'] === 'string' ? spec['workdir'] : undefined,
   };

@@ -33,14 +33,7 @@ export interface TrainingPlan {
   readonly seed: number;
   readonly sampleEvery: number;
   readonly samplePrompt: string;
-  readonly checkpoint: {
-    readonly everySteps: number | undefined;
-    readonly everyMs: number | 'auto' | undefined;
-    readonly timeBetweenFailuresMs: number;
-    readonly keep: number;
-    readonly keepBest: number;
-    readonly keepEvery: number | undefined;
-  };
+  readonly checkpoint: TrainingJob['checkpoint'];
 }
 
 /** Bounds the activations of one run: about 100 bytes per token and hidden unit (notes: 83 MB a layer at 2,048 × 384). */
@@ -101,14 +94,10 @@ export function planTraining(job: TrainingJob, width: number, worldSize: number)
     sampleEvery: train.sampleEvery ?? Math.max(50, Math.ceil(train.steps / 4)),
     samplePrompt: train.samplePrompt ?? 'The ',
     checkpoint: {
+      ...checkpoint,
       everySteps:
         checkpoint.everySteps ??
         (everyMs === undefined ? Math.max(25, Math.ceil(train.steps / 10)) : undefined),
-      everyMs,
-      timeBetweenFailuresMs: checkpoint.timeBetweenFailuresMs,
-      keep: checkpoint.keep,
-      keepBest: checkpoint.keepBest,
-      keepEvery: checkpoint.keepEvery,
     },
   };
 }

@@ -2,3 +2,4 @@ export { checkpointIntervalMs, meanTimeBetweenFailuresMs } from './checkpoint-in
 export { EarlyStopping, type EarlyStoppingOptions } from './early-stopping.ts';
 export { matchParameters, type ParameterMatch } from './match-parameters.ts';
 export { NoiseScale } from './noise-scale.ts';
+export { isWorthPacking, type SinkFigures } from './worth-packing.ts';
