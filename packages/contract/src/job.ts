@@ -4,7 +4,7 @@ import { compressionSchema } from './compression.ts';
 import { classifierSchema } from './classifier.ts';
 import { convertSchema, evaluateSchema } from './model-work.ts';
 import { trainModelSchema } from './train-model.ts';
-import { cleanSchema, loaderSchema, trainingDataSchema } from './training-data.ts';
+import { cleanSchema, loaderSchema, packingSchema, trainingDataSchema } from './training-data.ts';
 import { badBatchSchema, earlyStoppingSchema, profileSchema } from './train-options.ts';
 import { baseShape, byteSizeSchema, durationSchema, nameSchema, timeSchema } from './common.ts';
 
@@ -26,10 +26,13 @@ export const resourcesSchema = z
   });
 
 export const trainSchema = z.strictObject({
-  /** masked: an encoder that sees both ways guesses tokens that were hidden. */
-  recipe: z.enum(['language-model', 'masked-language-model', 'classifier']),
+  /** masked: an encoder that sees both ways guesses tokens that were hidden. prepare: only the data, for other jobs. */
+  recipe: z.enum(['language-model', 'masked-language-model', 'classifier', 'prepare']),
   data: trainingDataSchema,
   clean: cleanSchema.optional(),
+  packing: packingSchema.default('in-order'),
+  /** The folder that the recipe `prepare` fills. */
+  into: z.string().min(1).max(4096).optional(),
   loader: loaderSchema.prefault({}),
   model: trainModelSchema.prefault({}),
   /** What the recipe `classifier` learns to tell apart. */

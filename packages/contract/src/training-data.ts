@@ -10,14 +10,26 @@ const weightedSourceSchema = z.strictObject({
   weight: z.number().positive().max(1_000_000),
 });
 
-/** Files, folders and globs; all plain ones together are one source of weight 1. */
+/** A folder that a job of the recipe `prepare` filled: nothing is read, cleaned or learned anew. */
+const preparedSourceSchema = z.strictObject({ prepared: pattern });
+
+/** Files, folders and globs, all plain ones together one source of weight 1; or data that is prepared. */
 export const trainingDataSchema = z
-  .array(z.union([pattern, weightedSourceSchema]))
+  .array(z.union([pattern, weightedSourceSchema, preparedSourceSchema]))
   .min(1)
   .max(1000)
+  .refine(
+    (sources) => sources.length === 1 || !sources.some((source) => isPrepared(source)),
+    'prepared data stands alone',
+  )
   .refine((sources) => sources.filter((source) => typeof source !== 'string').length <= 31, {
     message: 'at most 31 sources have a weight of their own',
   });
+
+const isPrepared = (source: object | string): boolean => typeof source !== 'string' && 'prepared' in source;
+
+/** Documents as they come, or so that the borders of sequences cut few (docs/training.md). */
+export const packingSchema = z.enum(['in-order', 'best-fit']);
 
 const boundsSchema = z.strictObject({ minimum: z.number().optional(), maximum: z.number().optional() });
 

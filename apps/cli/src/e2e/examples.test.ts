@@ -49,7 +49,10 @@ test('data is prepared once, and a training learns from it', { timeout: patience
     writeFileSync(join(bench.home, name), stringify(spec));
     return join(bench.home, name);
   };
-  const job = parse(readFileSync(example('prepared-data.yaml'), 'utf8')) as { train: object };
+  const job = parse(readFileSync(example('prepared-data.yaml'), 'utf8')) as {
+    train: object;
+    resources: object;
+  };
   const texts = { data: [join(examples, '..', 'README.md'), join(examples, '*.yaml')], clean: {} };
   const file = write('prepare.yaml', { ...job, train: { ...job.train, ...texts, into: tokens } });
   const prepared = await bench.gantry('job', 'submit', file, '--wait');
@@ -61,7 +64,7 @@ test('data is prepared once, and a training learns from it', { timeout: patience
   const { code, out } = await bench.gantry(
     'job',
     'submit',
-    write('learn.yaml', { train: learn, resources: job['resources' as never] }),
+    write('learn.yaml', { train: learn, resources: job.resources }),
     '--wait',
   );
   expect({ code, out }).toMatchObject({ code: 0 });

@@ -14,6 +14,7 @@ import type { ReportWriter } from '../rank/report-writer.ts';
 import { shareCheckpoint, type CheckpointSearch } from '../rank/share-checkpoint.ts';
 import { trainLoop, type StepOutcome } from '../rank/train-loop.ts';
 import type { TrainingJob } from '../rank/training-job.ts';
+import { sourcesOf } from '../rank/training-data.ts';
 import { planTraining, type TrainingPlan } from '../rank/training-plan.ts';
 import { checkpointDirectory } from '../rank/training-session.ts';
 import { UserFault } from '../rank/user-fault.ts';
@@ -161,7 +162,7 @@ function planOf(job: TrainingJob, { batchSize }: ClassifierJob, worldSize: numbe
 }
 
 async function readSamples({ train, workdir }: TrainingJob, wanted: ClassifierJob): Promise<Samples> {
-  const patterns = train.data.flatMap((one) => (typeof one === 'string' ? [one] : one.files));
+  const patterns = sourcesOf(train.data).flatMap((source) => source.patterns);
   try {
     const files = await findFiles(patterns, workdir ?? process.cwd());
     const raw = await (wanted.kind === 'table' ? readTable(files, wanted.label) : readImages(files));

@@ -166,6 +166,26 @@ describe('prepareDataset', () => {
     expect(data.files.map(({ use }) => use).toSorted()).toEqual(['both', 'train', 'validation']);
   });
 
+  it('lays documents by best fit when asked to: the same tokens, fewer documents cut', async () => {
+    const lines = Array.from({ length: 60 }, (_, index) =>
+      JSON.stringify({ text: `${index} ${'a gang waits '.repeat(1 + ((index * 7) % 9))}` }),
+    );
+    await put({ 'docs/a.jsonl': lines.join('\n') });
+    const asTheyCome = await prepare({ ...from('docs/a.jsonl'), sequenceLength: 24 });
+    const packed = await prepare({
+      ...from('docs/a.jsonl'),
+      sequenceLength: 24,
+      packing: 'best-fit',
+      outDir: join(cwd, 'packed'),
+    });
+    expect(asTheyCome.packing).toBeUndefined();
+    const { documents, cut, cutInOrder } = packed.packing ?? expect.fail('it says nothing of its packing');
+    expect(documents).toBe(45);
+    expect(cut).toBeLessThan(cutInOrder / 2);
+    const sorted = (data: PreparedDataset): number[] => allTokens(data).sort((one, other) => one - other);
+    expect(sorted(packed)).toEqual(sorted(asTheyCome));
+  });
+
   it('leaves out documents that cleaning drops, and says which and why', async () => {
     const lines = Array.from({ length: 30 }, (_, index) => `${index * 7919} ${index * 104_729} ${sentence}`);
     const documents = [...lines, lines[3]?.toUpperCase(), 'what was asked in the exam: six by seven'];

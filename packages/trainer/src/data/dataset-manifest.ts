@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import { tokenizerFromJson, type Tokenizer } from '@gantry/training/tokenizer';
 import { DataError } from './data-error.ts';
+import type { PackingCounts } from './document-shards.ts';
 import type { TokenShard } from './token-shard.ts';
 
 export interface DatasetFile {
@@ -44,6 +45,8 @@ export interface DatasetManifest {
   readonly files: readonly DatasetFile[];
   /** Documents looked at, and how many were left out for what. */
   readonly cleaning?: { readonly documents: number; readonly dropped: Readonly<Record<string, number>> };
+  /** Of training documents laid by best fit; without it they follow each other as they came. */
+  readonly packing?: PackingCounts;
 }
 
 export interface PreparedDataset extends Omit<DatasetManifest, 'format' | 'tokenizerDigest'> {

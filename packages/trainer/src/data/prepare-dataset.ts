@@ -23,6 +23,7 @@ import {
   type DatasetSplit,
   type PreparedDataset,
 } from './dataset-manifest.ts';
+import { DocumentShards, type Packing, type PackingCounts } from './document-shards.ts';
 import { inspectFiles, type InspectedFiles, type InspectOptions, type UsedFile } from './inspect-files.ts';
 import { readTextFile } from './read-text-file.ts';
 import { packTokens, writeShard, type TokenShard } from './token-shard.ts';
@@ -32,6 +33,8 @@ export interface PrepareDatasetOptions extends InspectOptions {
   readonly outDir: string;
   readonly vocabularySize: number;
   readonly sequenceLength: number;
+  /** How documents follow each other: as they come unless given. */
+  readonly packing?: Packing;
   readonly validationFraction: number;
   readonly seed: number;
   /** Called before each phase. */
@@ -40,7 +43,6 @@ export interface PrepareDatasetOptions extends InspectOptions {
 
 /** The tokenizer learns from at most this much text; more changes the merges little and costs time. */
 const tokenizerTextLimit = 32 * 1024 * 1024;
-const shardTokens = 16 * 1024 * 1024;
 
 interface Documents {
   readonly train: readonly string[];
@@ -59,19 +61,21 @@ export async function prepareDataset(options: PrepareDatasetOptions): Promise<Pr
   options.onPhase?.('learn');
   const tokenizer = await learnTokenizer(used, splitOf, options);
   options.onPhase?.('encode');
-  const ids = { train: sources.map((): number[][] => [[]]), validation: [[]] as number[][] };
+  const { packing = 'in-order' } = options;
+  const shardsFor = (): DocumentShards => new DocumentShards(packing, sequenceLength);
+  const shards = { train: sources.map(shardsFor), validation: shardsFor() };
   for (const file of used) {
     options.signal?.throwIfAborted();
     const { train, validation } = splitOf(file, await readAgain(file));
-    for (const document of train) appendDocument(ids.train[file.source] as number[][], tokenizer, document);
-    for (const document of validation) appendDocument(ids.validation, tokenizer, document);
+    for (const document of train) shards.train[file.source]?.add(idsOf(document, tokenizer));
+    for (const document of validation) shards.validation.add(idsOf(document, tokenizer));
   }
 
   const dtype = tokenizer.vocabularySize <= 0x1_0000 ? 'u16' : 'u32';
-  const pack = (shards: readonly number[][]): TokenArray[] =>
-    shards.filter(({ length }) => length > 0).map((shard) => packTokens(shard, dtype));
-  const train = ids.train.map(pack);
-  const validation = pack(ids.validation);
+  const pack = (documents: DocumentShards): TokenArray[] =>
+    documents.finish().map((shard) => packTokens(shard, dtype));
+  const train = shards.train.map(pack);
+  const validation = pack(shards.validation);
   for (const [index, { name }] of sources.entries())
     requireLength(
       sources.length === 1 ? 'training data' : `training data of ${name}`,
@@ -104,6 +108,7 @@ export async function prepareDataset(options: PrepareDatasetOptions): Promise<Pr
     validation: await writeSplit(outDir, validation),
     files: files.map((file) => ({ ...file, use: uses.get(file.path) ?? file.use })),
     ...(await reportCleaning(outDir, inspected, options)),
+    ...(packing === 'in-order' ? {} : { packing: totalOf(shards.train) }),
   };
   const manifestText = `${JSON.stringify(manifest, undefined, 2)}\n`;
   await writeAside(join(outDir, 'manifest.json'), manifestText);
@@ -171,14 +176,21 @@ async function learnTokenizer(
 }
 
 /** A document begins with end-of-text: it separates documents and is the first token a model sees. */
-function appendDocument(shards: number[][], tokenizer: Tokenizer, document: string): void {
-  let shard = shards.at(-1) as number[];
-  if (shard.length >= shardTokens) {
-    shard = [];
-    shards.push(shard);
-  }
-  shard.push(tokenizer.eosId);
-  for (const id of tokenizer.encode(document)) shard.push(id);
+function idsOf(document: string, tokenizer: Tokenizer): readonly number[] {
+  const ids = [tokenizer.eosId];
+  for (const id of tokenizer.encode(document)) ids.push(id);
+  return ids;
+}
+
+function totalOf(shards: readonly DocumentShards[]): PackingCounts {
+  let total: PackingCounts = { documents: 0, cut: 0, cutInOrder: 0 };
+  for (const { counts } of shards)
+    total = {
+      documents: total.documents + counts.documents,
+      cut: total.cut + counts.cut,
+      cutInOrder: total.cutInOrder + counts.cutInOrder,
+    };
+  return total;
 }
 
 function requireLength(what: string, shards: readonly TokenArray[], sequenceLength: number): void {

@@ -16,7 +16,7 @@ import { CheckpointPace } from './checkpoint-pace.ts';
 import type { ReportWriter } from './report-writer.ts';
 import { openTokenSource, type TokenSource } from './token-source.ts';
 import type { BadBatchReport, StepOutcome } from './train-loop.ts';
-import { cleaningFacts, dataFigures } from './training-data.ts';
+import { preparationFacts, dataFigures } from './training-data.ts';
 import { checkpointDirectory, type TrainingSession } from './training-session.ts';
 import { validationLoss } from './validation.ts';
 import { warmStartFacts } from './warm-start.ts';
@@ -243,7 +243,7 @@ export class RankZero implements AsyncDisposable {
         trainTokens: dataset.train.tokens,
         validationTokens: dataset.validation.tokens,
         ...this.#bigramLoss(),
-        ...cleaningFacts(dataset),
+        ...preparationFacts(dataset),
         ...warmStartFacts(this.#session.warm),
         batchTokens: plan.globalSequences * plan.time,
         steps: plan.steps,

@@ -6,6 +6,7 @@ import { joinWorld, RankLostError, startHeartbeat, type World } from '../group/i
 import { trainClassifier } from '../classifier/index.ts';
 import { gatherParameters } from '../parallel/index.ts';
 import { openCheckpointer } from './open-checkpointer.ts';
+import { prepareData } from './prepare-data.ts';
 import { readRankEnvironment, type RankEnvironment } from './rank-environment.ts';
 import { RankZero } from './rank-zero.ts';
 import { createReportWriter, type ReportWriter } from './report-writer.ts';
@@ -80,6 +81,10 @@ async function train(
   options: TrainingRankOptions,
 ): Promise<number> {
   const job = await readTrainingJob(environment.specFile);
+  if (job.train.recipe === 'prepare') {
+    await prepareData({ environment, job, reports, signal: options.signal });
+    return exitCodes.done;
+  }
   if (job.train.recipe === 'classifier')
     return trainClassifier({ environment, job, world, reports, options });
   const session = await openTrainingSession(environment, job, world, options.signal);

@@ -11,16 +11,22 @@ import type { TrainingJob } from './training-job.ts';
 
 type TrainSection = TrainingJob['train'];
 
-/** All plain patterns are one source of weight 1; it comes first. */
+/** All plain patterns are one source of weight 1; it comes first. None where the data is prepared. */
 export function sourcesOf(data: TrainSection['data']): DataSource[] {
   const patterns = data.filter((one) => typeof one === 'string');
   const plain: DataSource[] = patterns.length === 0 ? [] : [{ name: 'data', patterns, weight: 1 }];
   const weighted = data.flatMap((one) =>
-    typeof one === 'string'
+    typeof one === 'string' || 'prepared' in one
       ? []
       : [{ name: one.name ?? (one.files[0] as string), patterns: one.files, weight: one.weight }],
   );
   return [...plain, ...weighted];
+}
+
+/** The folder that another job has filled, as the job names it. */
+export function preparedFolderOf(data: TrainSection['data']): string | undefined {
+  for (const one of data) if (typeof one !== 'string' && 'prepared' in one) return one.prepared;
+  return undefined;
 }
 
 export function cleaningOf(clean: TrainSection['clean']): CleaningPlan | undefined {
@@ -45,12 +51,16 @@ export function samplerOf({ sources, train }: PreparedDataset, time: number, see
   return createMixtureSampler(mixed, seed);
 }
 
-/** How many documents were looked at, and how many cleaning left out, by reason. */
-export function cleaningFacts({ cleaning }: PreparedDataset): Readonly<Record<string, number>> {
-  if (cleaning === undefined) return {};
-  const { documents, dropped } = cleaning;
-  const byReason = Object.entries(dropped).map(([reason, count]) => [`dropped_${reason}`, count] as const);
-  return { documents, ...Object.fromEntries(byReason) };
+/** How many documents were looked at, how many cleaning left out by reason, how many lie over a border. */
+export function preparationFacts({ cleaning, packing }: PreparedDataset): Readonly<Record<string, number>> {
+  const byReason = Object.entries(cleaning?.dropped ?? {}).map(
+    ([reason, count]) => [`dropped_${reason}`, count] as const,
+  );
+  return {
+    ...(cleaning === undefined ? {} : { documents: cleaning.documents }),
+    ...Object.fromEntries(byReason),
+    ...(packing === undefined ? {} : { cutDocuments: packing.cut, cutDocumentsInOrder: packing.cutInOrder }),
+  };
 }
 
 /** How fast the data came since `startedMs`, and how long the rank stood still for it. */

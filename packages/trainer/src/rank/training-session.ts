@@ -14,14 +14,7 @@ import {
 } from '@gantry/training/model';
 import { checkParallelSizes, gridAt } from '@gantry/training/parallel';
 import { createBatchOrder, rankPart, type SequenceSampler } from '@gantry/training/sampler';
-import {
-  DataError,
-  openBatchFeed,
-  openDataset,
-  prepareDataset,
-  type BatchFeed,
-  type PreparedDataset,
-} from '../data/index.ts';
+import { openBatchFeed, type BatchFeed, type PreparedDataset } from '../data/index.ts';
 import type { World } from '../group/index.ts';
 import { hasWholeModel, type ModelShard, openUpdateRule, type UpdateRule } from '../parallel/index.ts';
 import type { Timeline } from '../profile/index.ts';
@@ -32,7 +25,8 @@ import { openShard } from './open-shard.ts';
 import type { RankEnvironment } from './rank-environment.ts';
 import { shareCheckpoint, type CheckpointSearch, type StartingPoint } from './share-checkpoint.ts';
 import { openStagedGradients } from './staged-gradients.ts';
-import { cleaningOf, samplerOf, sourcesOf } from './training-data.ts';
+import { samplerOf } from './training-data.ts';
+import { isMasked, openTrainingDataset } from './training-dataset.ts';
 import type { TrainingJob } from './training-job.ts';
 import { planTraining, type TrainingPlan } from './training-plan.ts';
 import { UserFault } from './user-fault.ts';
@@ -57,9 +51,6 @@ export interface TrainingSession extends StartingPoint {
   readonly timeline: Timeline;
 }
 
-/** Reading and tokenising all the text may take rank 0 this long. */
-const preparationTimeoutMs = 60 * 60 * 1000;
-
 export const checkpointDirectory = (runDirectory: string): string => join(runDirectory, 'checkpoints');
 
 export async function openTrainingSession(
@@ -68,7 +59,7 @@ export async function openTrainingSession(
   world: World,
   signal?: AbortSignal,
 ): Promise<TrainingSession> {
-  const dataset = await shareDataset(environment, job, world, signal);
+  const dataset = await openTrainingDataset(environment, job, world, signal);
   const config = toConfig(job, dataset);
   const plan = planTraining(job, config.width, environment.worldSize);
   checkLayout(plan, config, environment.worldSize);
@@ -163,46 +154,6 @@ function checkLayout(plan: TrainingPlan, config: TransformerConfig, worldSize: n
   }
 }
 
-async function shareDataset(
-  environment: RankEnvironment,
-  job: TrainingJob,
-  world: World,
-  signal?: AbortSignal,
-): Promise<PreparedDataset> {
-  const directory = join(environment.runDirectory, 'data');
-  const { train } = job;
-  if (environment.rank === 0) {
-    try {
-      if ((await openDataset(directory)) === undefined) {
-        await prepareDataset({
-          sources: sourcesOf(train.data),
-          cleaning: cleaningOf(train.clean),
-          cwd: job.workdir ?? process.cwd(),
-          outDir: directory,
-          // The mask is a token beside those of the text.
-          vocabularySize: train.vocabularySize - (isMasked(job) ? 1 : 0),
-          sequenceLength: train.sequenceLength,
-          validationFraction: train.validationFraction,
-          seed: train.seed,
-          ...(signal === undefined ? {} : { signal }),
-        });
-      }
-    } catch (error) {
-      throw error instanceof DataError ? new UserFault(error.code, error.message, error.hint) : error;
-    }
-  }
-  await world.barrier(preparationTimeoutMs);
-  const dataset = await openDataset(directory);
-  if (dataset === undefined) {
-    throw new UserFault(
-      'data_missing',
-      `Rank ${environment.rank} does not see the prepared data in ${directory}.`,
-      'All ranks need the same run directory.',
-    );
-  }
-  return dataset;
-}
-
 function toConfig(job: TrainingJob, dataset: PreparedDataset): TransformerConfig {
   const { train } = job;
   try {
@@ -220,10 +171,6 @@ function toConfig(job: TrainingJob, dataset: PreparedDataset): TransformerConfig
   } catch (error) {
     throw error instanceof ShapeError ? new UserFault('bad_shape', error.message, error.hint) : error;
   }
-}
-
-function isMasked({ train }: TrainingJob): boolean {
-  return train.recipe === 'masked-language-model';
 }
 
 /** The mask follows the last token of the text. */
