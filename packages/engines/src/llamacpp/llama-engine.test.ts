@@ -74,6 +74,7 @@ describe('llama.cpp engine', () => {
     expect(result.completed + result.cancelled).toBe(150);
     expect(result.cancelled).toBeGreaterThan(5);
     expect(engine.stats()).toMatchObject({ queued: 0 });
+    expect(engine.stats().preemptions).toBeGreaterThan(0);
   });
 
   it('computes the same probabilities from a reused prefix as from nothing', async () => {
@@ -134,6 +135,40 @@ describe('llama.cpp engine', () => {
     expect((await ask(0)).text).toBe(cold[0]?.text);
     expect(lines.join()).toContain('did not come back');
   });
+
+  it.each([0, 10_000_000])(
+    'lets a higher priority take a place, and goes on with the answer that it would have been (%i bytes to park in)',
+    async (bytes) => {
+      const small = { modelPath, slots: 1, threads: 1 };
+      await using tight = await createLlamaEngine(
+        bytes === 0 ? small : { ...small, parking: { folder: join(folder, 'swap'), bytes } },
+      );
+      const wanted = request(cycle.repeat(2).slice(0, 90), {
+        sampling: { temperature: 20, topP: 1, seed: 11 },
+        maxTokens: 60,
+        ignoreEnd: true,
+        hasPromptLogprobs: true,
+        topLogprobs: 1,
+      });
+      const alone = await collect(tight.generate(wanted));
+      const events = tight.generate(wanted)[Symbol.asyncIterator]();
+      const tokens: number[] = [];
+      let scores = 0;
+      let urgent: Promise<Answer> | undefined;
+      for (;;) {
+        const { value } = await events.next();
+        if (value === undefined || value.type === 'end') break;
+        if (value.type === 'prompt') scores += value.scores.length;
+        if (value.type !== 'token') continue;
+        tokens.push(value.token);
+        if (tokens.length === 5) urgent = collect(tight.generate(request('t', { priority: 1 })));
+      }
+      expect((await urgent)?.text).toBe(answerAfter('t'));
+      expect(tight.detokenize(tokens)).toBe(alone.text);
+      expect(scores).toBe(90);
+      expect(tight.stats().preemptions).toBe(1);
+    },
+  );
 
   it('stops computing a cancelled request, in its prompt and in its answer', async () => {
     const whilePrefilling = new AbortController();

@@ -267,6 +267,7 @@ class LlamaEngine implements LlmEngine {
       kvTokensUsed: this.#scheduler.kvTokensUsed,
       kvTokensTotal: this.#slots * this.contextTokens,
       kvTokensSpilled: this.#scheduler.parkedTokens,
+      preemptions: this.#scheduler.preemptions,
     };
   }
 

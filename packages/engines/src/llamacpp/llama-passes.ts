@@ -187,7 +187,8 @@ export class LlamaPasses {
   async #score({ answer, position, logitIndex }: Scored): Promise<void> {
     const { request } = answer;
     const token = request.prompt[position];
-    if (token === undefined || answer.isCancelled) return;
+    // Told already, before a preemption.
+    if (token === undefined || answer.isCancelled || answer.scores.length > position) return;
     const probabilities = await this.#probabilities(logitIndex);
     const { logprob, top } = toLogprobs(token, probabilities, request.topLogprobs ?? 0);
     answer.scores.push({ token, logprob: logprob ?? null, top: top ?? [] });

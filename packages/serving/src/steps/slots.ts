@@ -1,4 +1,5 @@
 /** What the step scheduler remembers of a sequence and of a slot. */
+import type { WaitingSequence } from './fair-queue.ts';
 import type { StepEntry } from './step-plan.ts';
 
 export interface Running {
@@ -6,14 +7,18 @@ export interface Running {
   readonly scope: string;
   /** Who may continue from what it computed. */
   readonly reuseKey: string;
+  readonly priority: number;
+  /** Smaller came earlier; kept through a preemption. */
+  readonly turn: number;
   slot: number;
   /** Prompt and generated tokens. */
   readonly tokens: number[];
   /** How many of them are in the KV memory. */
   computed: number;
   reused: number;
-  /** Prompt tokens whose logits are wanted: all or none. */
-  readonly scoredTokens: number;
+  readonly promptTokens: number;
+  /** Prompt tokens whose logits are still wanted: all or none. */
+  scoredTokens: number;
   /** Guesses for the tokens after the last one; for the next plan only. */
   draft: readonly number[];
 }
@@ -24,6 +29,25 @@ export interface Slot {
   reuseKey: string;
   lastUsed: number;
   owner: Running | undefined;
+}
+
+/** Before it has a slot. */
+export function startOf(next: WaitingSequence, turn: number): Running {
+  const { id, scope, variant, priority, tokens, isScored } = next;
+  return {
+    id,
+    scope,
+    reuseKey: `${variant}\n${scope}`,
+    priority,
+    turn,
+    slot: -1,
+    tokens: [...tokens],
+    computed: 0,
+    reused: 0,
+    promptTokens: tokens.length,
+    scoredTokens: isScored ? tokens.length : 0,
+    draft: [],
+  };
 }
 
 /** The next `count` tokens of the sequence. */

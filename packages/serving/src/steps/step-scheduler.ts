@@ -3,33 +3,29 @@
  * in what room is left, so that a long prompt stalls no stream (Sarathi-Serve, OSDI '24, §4). It moves
  * numbers only; a runner executes the plan and says what came out.
  *
- * Slots are places in the model's KV memory. A slot that ended keeps its tokens until another sequence
- * needs it: a later prompt with the same beginning in the same scope continues from them. Running sequences
- * take the lowest slots, because llama.cpp splits a batch at gaps between sequence ids.
+ * Slots are places in the model's K/V memory, and they are all of it. Where there is none left for somebody of a higher
+ * priority, the running sequence of the lowest that came last is preempted: it goes on as any prompt would, from what
+ * is still in a slot or was parked of it, and the rest is computed again, so its tokens are what they would have been.
  */
-import { commonPrefix } from './common-prefix.ts';
 import { FairQueue, type WaitingSequence } from './fair-queue.ts';
-import { ParkedPrefixes } from './parked-prefixes.ts';
-import { entryOf, type Running, type Slot } from './slots.ts';
+import { SlotTable } from './slot-table.ts';
+import { entryOf, startOf, type Running } from './slots.ts';
 import type { KvCommand, SequenceStart, StepEntry, StepPlan, StepSchedulerOptions } from './step-plan.ts';
 
 export class StepScheduler {
   readonly #options: Required<StepSchedulerOptions>;
-  readonly #slots: Slot[];
+  readonly #slots: SlotTable;
   readonly #queue = new FairQueue();
   readonly #running = new Map<string, Running>();
-  readonly #parked: ParkedPrefixes;
+  /** They go on before anybody new of their priority. */
+  readonly #preempted: Running[] = [];
   #step = 0;
+  #turn = 0;
+  preemptions = 0;
 
   constructor(options: StepSchedulerOptions) {
     this.#options = { copyFromTokens: 32, parkedTokens: 0, parkFromTokens: 64, ...options };
-    this.#parked = new ParkedPrefixes(this.#options.parkedTokens, this.#options.parkFromTokens);
-    this.#slots = Array.from({ length: options.slots }, () => ({
-      tokens: [],
-      reuseKey: '',
-      lastUsed: 0,
-      owner: undefined,
-    }));
+    this.#slots = new SlotTable(this.#options);
   }
 
   get running(): number {
@@ -37,7 +33,7 @@ export class StepScheduler {
   }
 
   get queued(): number {
-    return this.#queue.size;
+    return this.#queue.size + this.#preempted.length;
   }
 
   /** Tokens of running sequences in the KV memory. */
@@ -49,7 +45,7 @@ export class StepScheduler {
 
   /** Tokens of prefixes in the slower tier. */
   get parkedTokens(): number {
-    return this.#parked.tokens;
+    return this.#slots.parkedTokens;
   }
 
   add(start: SequenceStart): void {
@@ -63,7 +59,7 @@ export class StepScheduler {
 
   /** The tokens of this sequence's prompt that need no computing; undefined while it waits. */
   reusedTokens(id: string): number | undefined {
-    return this.#running.get(id)?.reused;
+    return (this.#running.get(id) ?? this.#preempted.find((one) => one.id === id))?.reused;
   }
 
   /** Sequences that generate, with all their tokens, and how many guesses each has room for. */
@@ -97,7 +93,8 @@ export class StepScheduler {
   /** What to compute next; undefined when there is nothing. Each plan is committed or failed before the next. */
   plan(): StepPlan | undefined {
     this.#step += 1;
-    const commands = [...this.#compact(), ...this.#admit()];
+    // Somebody who waits fills a hole for free.
+    const commands = [...(this.queued === 0 ? this.#slots.compact(this.#step) : []), ...this.#admit()];
     const entries: StepEntry[] = [];
     let room = this.#options.stepTokens;
     const bySlot = [...this.#running.values()].sort((one, other) => one.slot - other.slot);
@@ -153,30 +150,24 @@ export class StepScheduler {
   /** Ends or cancels; the slot's tokens stay for reuse. Unknown ids are ignored. */
   finish(id: string): void {
     if (this.#queue.remove(id)) return;
+    const at = this.#preempted.findIndex((one) => one.id === id);
+    if (at !== -1) this.#preempted.splice(at, 1);
     const sequence = this.#running.get(id);
     if (sequence === undefined) return;
     this.#running.delete(id);
-    const slot = this.#slotAt(sequence.slot);
-    slot.owner = undefined;
-    slot.tokens = sequence.tokens.slice(0, sequence.computed);
-    slot.reuseKey = sequence.reuseKey;
-    slot.lastUsed = this.#step;
+    this.#slots.release(sequence, this.#step);
   }
 
   /** The runner lost the slot's content (a failed pass): nothing may be reused from it. */
-  forget(slotId: number): void {
-    const slot = this.#slotAt(slotId);
-    if (slot.owner !== undefined) {
-      slot.owner.computed = 0;
-      this.finish(slot.owner.id);
-    }
-    slot.tokens = [];
+  forget(slot: number): void {
+    const owner = this.#slots.ownerOf(slot);
+    if (owner !== undefined) this.finish(owner.id);
+    this.#slots.forget(slot);
   }
 
-  /** Fills holes below the highest running slot by moving that sequence down. */
   /** The slower tier does not have this place after all. */
   unpark(place: number): void {
-    this.#parked.forget(place);
+    this.#slots.unpark(place);
   }
 
   /** What the sequence was to go on from could not be had: it is computed from its first token. */
@@ -184,121 +175,55 @@ export class StepScheduler {
     const sequence = this.#running.get(id);
     if (sequence === undefined) return;
     sequence.computed = 0;
-    sequence.reused = 0;
-  }
-
-  #compact(): KvCommand[] {
-    const commands: KvCommand[] = [];
-    // A waiting sequence fills the hole for free.
-    if (this.#queue.size > 0) return commands;
-    for (;;) {
-      const hole = this.#slots.findIndex(({ owner }) => owner === undefined);
-      const top = this.#slots.findLastIndex(({ owner }) => owner !== undefined);
-      if (hole === -1 || hole > top) return commands;
-      const from = this.#slotAt(top);
-      const moved = from.owner as Running;
-      // Moving copies the KV memory; with few sequences or much memory the gap costs less than the copy.
-      if (this.#running.size < 3 || moved.computed > this.#options.prefillTokens * 4) return commands;
-      const to = this.#slotAt(hole);
-      if (moved.computed > 0) commands.push({ kind: 'copy', from: top, to: hole, tokens: moved.computed });
-      else commands.push({ kind: 'truncate', slot: hole, tokens: 0 });
-      from.owner = undefined;
-      from.tokens = moved.tokens.slice(0, moved.computed);
-      from.reuseKey = moved.reuseKey;
-      from.lastUsed = this.#step;
-      to.owner = moved;
-      to.reuseKey = moved.reuseKey;
-      moved.slot = hole;
-    }
+    if (sequence.tokens.length === sequence.promptTokens) sequence.reused = 0;
   }
 
   #admit(): KvCommand[] {
     const commands: KvCommand[] = [];
-    while (this.#running.size < this.#slots.length) {
-      const next = this.#queue.take();
-      if (next === undefined) break;
-      commands.push(...this.#place(next));
+    for (;;) {
+      const waiting = this.#preempted.sort(byRank)[0];
+      const fresh = this.#queue.peek();
+      const isFresh = fresh !== undefined && (waiting === undefined || fresh.priority > waiting.priority);
+      const next = isFresh ? fresh : waiting;
+      if (next === undefined || !this.#hasSlot(next.priority)) return commands;
+      if (isFresh) {
+        this.#queue.take();
+        commands.push(...this.#start(fresh));
+      } else {
+        this.#preempted.shift();
+        commands.push(...this.#resume(next as Running));
+      }
     }
+  }
+
+  #start(next: WaitingSequence): KvCommand[] {
+    const sequence = startOf(next, this.#turn++);
+    const commands = this.#slots.place(sequence, !next.isScored, this.#step);
+    sequence.reused = sequence.computed;
+    this.#running.set(next.id, sequence);
     return commands;
   }
 
-  #place(next: WaitingSequence): KvCommand[] {
-    const reuseKey = `${next.variant}\n${next.scope}`;
-    // The last prompt token is always computed: its logits give the first new token.
-    const reusable = (slot: Slot): number => {
-      if (slot.reuseKey !== reuseKey || next.isScored) return 0;
-      const held = slot.owner === undefined ? slot.tokens : slot.owner.tokens;
-      const limit = slot.owner === undefined ? held.length : slot.owner.computed;
-      return Math.min(commonPrefix(held, next.tokens), limit, next.tokens.length - 1);
-    };
-    const matches = this.#slots.map(reusable);
-    const free = this.#slots.flatMap(({ owner }, id) => (owner === undefined ? [id] : []));
-    const best = matches.indexOf(Math.max(...matches));
-    const match = matches[best] as number;
-    const copyFrom = this.#options.copyFromTokens;
-    let target = free[0] as number;
-    // The slot that holds the prefix, when it is free and no lower slot is left behind as a hole.
-    if (match > 0 && free.includes(best) && (best === target || this.#running.size < 2)) target = best;
-    else if (match < copyFrom && free.length > 1) target = this.#coldest(free);
-    const own = matches[target] as number;
-    // Held first, so that what leaves the slot cannot push it out.
-    this.#parked.use(this.#parked.find(reuseKey, next.tokens).place);
-    const leaving = this.#park(target, own);
-    const parked = next.isScored ? nothingParked : this.#parked.find(reuseKey, next.tokens);
-    const stored = Math.min(parked.match, next.tokens.length - 1);
-    const isRestored = stored >= Math.max(match, own) + copyFrom;
-    const isCopied = !isRestored && best !== target && match >= copyFrom && match > own;
-    const reused = isRestored ? stored : isCopied ? match : own;
-    const slot = this.#slotAt(target);
-    const sequence: Running = {
-      id: next.id,
-      scope: next.scope,
-      reuseKey,
-      slot: target,
-      tokens: [...next.tokens],
-      computed: reused,
-      reused,
-      scoredTokens: next.isScored ? next.tokens.length : 0,
-      draft: [],
-    };
-    slot.owner = sequence;
-    slot.tokens = [];
-    slot.reuseKey = reuseKey;
-    slot.lastUsed = this.#step;
-    this.#running.set(next.id, sequence);
-    const restore = {
-      kind: 'restore',
-      place: parked.place,
-      slot: target,
-      tokens: reused,
-      id: next.id,
-    } as const;
-    if (isRestored) return [...leaving, restore];
-    return isCopied
-      ? [...leaving, { kind: 'copy', from: best, to: target, tokens: reused }]
-      : [...leaving, { kind: 'truncate', slot: target, tokens: reused }];
+  #resume(sequence: Running): KvCommand[] {
+    // The log probabilities of a prompt are told once; until then nothing of it is skipped.
+    if (sequence.computed >= sequence.scoredTokens) sequence.scoredTokens = 0;
+    this.#running.set(sequence.id, sequence);
+    return this.#slots.place(sequence, sequence.scoredTokens === 0, this.#step);
   }
 
-  /** What the slot holds, beyond the tokens that stay, is about to be lost. */
-  #park(id: number, stays: number): KvCommand[] {
-    const { tokens, reuseKey } = this.#slotAt(id);
-    if (tokens.length <= stays) return [];
-    const parked = this.#parked.park(reuseKey, tokens);
-    return parked === undefined ? [] : [{ kind: 'park', slot: id, tokens, ...parked }];
-  }
-
-  /** Among the slots that keep running ids compact, the one whose cache was used longest ago. */
-  #coldest(free: readonly number[]): number {
-    const compact = free.filter((id) => id <= this.#running.size);
-    const candidates = compact.length > 0 ? compact : free.slice(0, 1);
-    return candidates.reduce((coldest, id) =>
-      this.#slotAt(id).lastUsed < this.#slotAt(coldest).lastUsed ? id : coldest,
-    );
-  }
-
-  #slotAt(id: number): Slot {
-    return this.#slots[id] as Slot;
+  /** A free slot, if need be that of a lower priority. */
+  #hasSlot(priority: number): boolean {
+    if (this.#slots.hasFree) return true;
+    const last = [...this.#running.values()].sort(byRank).at(-1);
+    if (last === undefined || last.priority >= priority) return false;
+    this.#running.delete(last.id);
+    this.#slots.release(last, this.#step);
+    this.#preempted.push(last);
+    this.preemptions += 1;
+    return true;
   }
 }
 
-const nothingParked = { place: -1, match: 0 };
+/** Best first. */
+const byRank = (one: Running, other: Running): number =>
+  other.priority - one.priority || one.turn - other.turn;

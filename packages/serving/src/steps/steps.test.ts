@@ -137,6 +137,36 @@ describe('step scheduler', () => {
     expect(scheduler.parkedTokens).toBeLessThanOrEqual(50);
   });
 
+  it('takes the slot of the lowest priority that came last, and gives it back to nobody before its owner', () => {
+    const scheduler = new StepScheduler({ ...options, slots: 2, stepTokens: 64, parkedTokens: 100 });
+    const model = fakeModel(2);
+    const step = (): StepPlan => {
+      const plan = scheduler.plan() as StepPlan;
+      model.run(plan);
+      scheduler.commit(plan);
+      return plan;
+    };
+    const run = (): readonly string[] => step().entries.map(({ id }) => id);
+    scheduler.add({ id: 'first', tokens: range(0, 10) });
+    scheduler.add({ id: 'second', tokens: range(100, 10), isScored: true });
+    expect(run()).toEqual(['first', 'second']);
+    for (const id of ['first', 'second']) scheduler.append(id, 7);
+    scheduler.add({ id: 'equal', tokens: [1] });
+    expect(run()).toEqual(['first', 'second']);
+    for (const id of ['first', 'second']) scheduler.append(id, 8);
+    scheduler.add({ id: 'urgent', tokens: range(200, 20), priority: 1 });
+    expect(run()).toEqual(['first', 'urgent']);
+    expect(scheduler).toMatchObject({ preemptions: 1, queued: 2, running: 2 });
+    expect(scheduler.reusedTokens('second')).toBe(0);
+    scheduler.finish('urgent');
+    const back = step().entries.find(({ id }) => id === 'second');
+    // Its log probabilities were told; what it had generated is part of what it reads again.
+    expect(back).toMatchObject({ isSampled: true, isScored: false });
+    expect(model.held[1]).toEqual([...range(100, 10), 7, 8]);
+    scheduler.finish('second');
+    expect(run()).toEqual(['equal']);
+  });
+
   it.each([0, 100])(
     'keeps every slot equal to its sequence through random arrivals, ends and moves, %i tokens parked',
     (parkedTokens) => {
@@ -157,7 +187,7 @@ describe('step scheduler', () => {
           const id = String(step);
           const tokens = range(0, 1 + random.below(40)).map((token) => (random.next() < 0.02 ? 99 : token));
           wanted.set(id, tokens);
-          scheduler.add({ id, tokens, scope: inOneScope(id) });
+          scheduler.add({ id, tokens, scope: inOneScope(id), priority: random.below(3) });
         }
         const plan = scheduler.plan();
         if (plan === undefined) continue;
@@ -179,6 +209,7 @@ describe('step scheduler', () => {
         }
       }
       expect(done).toBeGreaterThan(200);
+      expect(scheduler.preemptions).toBeGreaterThan(5);
       expect(model.counts.restores > 0).toBe(parkedTokens > 0);
     },
   );
