@@ -1,3 +1,4 @@
+import { nodeUpdate } from './node-choice.ts';
 /** Queues and machines; part of the one table in routes.ts. */
 import { pageOf, pageQuery } from './common.ts';
 import { nodeSchema, queueCreate, queueSchema, queueWrite } from './resources.ts';
@@ -67,6 +68,16 @@ export const clusterRoutes = {
     permission: 'read',
     errors: named,
     response: nodeSchema,
+  }),
+  'nodes.update': route({
+    method: 'PATCH',
+    path: '/api/v1/nodes/:name',
+    summary: 'Label or taint a machine',
+    permission: 'operator',
+    errors: ['not_found', 'validation_failed', 'version_conflict'],
+    body: nodeUpdate,
+    response: nodeSchema,
+    conditional: true,
   }),
   'nodes.act': route({
     method: 'POST',

@@ -9,6 +9,7 @@ export * from './job-data.ts';
 export * from './prices.ts';
 export * from './model-gate.ts';
 export * from './model-work.ts';
+export * from './node-choice.ts';
 export * from './remote-endpoint.ts';
 export * from './request-limits.ts';
 export * from './resources.ts';

@@ -6,21 +6,32 @@ import { convertSchema, evaluateSchema } from './model-work.ts';
 import { trainModelSchema } from './train-model.ts';
 import { cleanSchema, loaderSchema, packingSchema, trainingDataSchema } from './training-data.ts';
 import { badBatchSchema, earlyStoppingSchema, profileSchema } from './train-options.ts';
+import { nodeSelectorSchema, tolerationSchema } from './node-choice.ts';
 import { baseShape, byteSizeSchema, durationSchema, nameSchema, timeSchema } from './common.ts';
 
-/** What one replica asks for. `cpu` in cores (0.5 allowed), `gpu` whole devices, or slices of `gpuProfile`. */
+/** Whole devices, or a part of one: work that shares a device is placed together and trusted to keep to its part. */
+export const gpuCountSchema = z
+  .number()
+  .min(0)
+  .max(100_000)
+  .refine((gpu) => Number.isInteger(gpu) || (gpu < 1 && Number.isInteger(Math.round(gpu * 1e9) / 1e6)), {
+    message: 'is a number of whole devices, or a part of one in thousandths like 0.25',
+  });
+
+/** What one replica asks for. `cpu` in cores (0.5 allowed), `gpu` devices, a part of one, or slices of `gpuProfile`. */
 export const resourcesSchema = z
   .strictObject({
     cpu: z.number().positive().max(4096).default(1),
     memory: byteSizeSchema.default(1024 ** 3),
     storage: byteSizeSchema.optional(),
-    gpu: z.number().int().min(0).max(100_000).default(0),
+    gpu: gpuCountSchema.default(0),
     gpuModel: z.string().max(100).optional(),
+    /** Whole devices: the smallest that will do. A part of one: what of its memory is taken. */
     gpuMemory: byteSizeSchema.optional(),
     /** Slices of divided GPUs instead of whole ones, like `1g.10gb`; `gpu` is how many. */
     gpuProfile: z.string().min(1).max(40).optional(),
   })
-  .refine(({ gpu, gpuProfile }) => gpuProfile === undefined || gpu > 0, {
+  .refine(({ gpu, gpuProfile }) => gpuProfile === undefined || gpu >= 1, {
     path: ['gpuProfile'],
     message: 'says which slices: say with `gpu` how many',
   });
@@ -118,6 +129,11 @@ export const jobSpecSchema = z
     preemptible: z.boolean().default(true),
     timeLimit: durationSchema.prefault('24h'),
     retries: z.number().int().min(0).max(100).default(0),
+    /** Labels that every machine of it must carry. */
+    nodeSelector: nodeSelectorSchema.optional(),
+    tolerations: z.array(tolerationSchema).max(50).optional(),
+    /** When it should be done: the order `deadline` goes by it. */
+    deadline: timeSchema.optional(),
     topology: z
       .strictObject({ required: z.string().max(50).optional(), preferred: z.string().max(50).optional() })
       .optional(),

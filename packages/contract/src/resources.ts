@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { baseShape, byteSizeSchema, nameSchema, timeSchema } from './common.ts';
+import { taintSchema } from './node-choice.ts';
 import { digestSchema, evaluationSchema, gateVerdictSchema, modelGate } from './model-gate.ts';
 
 /** A share of each resource; a missing one is unlimited (limit) or nothing promised (deserved). */
@@ -87,6 +88,7 @@ export const nodeSchema = z.object({
   /** Processors, one entry a NUMA node: what a machine without accelerators computes on. */
   sockets: z.array(socketSchema),
   labels: z.record(z.string(), z.string()),
+  taints: z.array(taintSchema),
   facts: z.record(z.string(), z.unknown()),
   used: z.record(z.string(), z.number()),
 });

@@ -41,6 +41,7 @@ export * from './models/resolve-version.ts';
 export * from './nodes/node-record.ts';
 export * from './nodes/evict-work.ts';
 export * from './nodes/observe-node.ts';
+export * from './nodes/update-node.ts';
 export * from './queues/queue-record.ts';
 export * from './queues/usable-queue.ts';
 export { type KeepPolicy, parseKeepPolicy } from './retention/keep-policy.ts';

@@ -1,11 +1,12 @@
 import { hostname } from 'node:os';
-import type { Node } from '@gantry/contract';
+import type { Node, NodeUpdate } from '@gantry/contract';
 import { formatBytes } from '@gantry/kit';
 import type { Client } from '@gantry/sdk';
 import type { Command } from 'commander';
 import { example, group } from '../command-group.ts';
 import { connect } from '../connection.ts';
 import { coloured, showOne } from '../output.ts';
+import { changedTaints, readLabels } from '../node-marks.ts';
 import { view, viewList, watchable } from '../view.ts';
 import { describeNode } from '../views/node.ts';
 
@@ -43,6 +44,28 @@ export function nodeCommands(program: Command): void {
     });
   });
 
+  example(
+    node
+      .command('label <name> <labels...>')
+      .description('Give a machine labels that pools and jobs choose it by; KEY- takes one off'),
+    'gantry node label this-machine pool=fast',
+    'gantry node label this-machine pool-',
+  ).action(async (name: string, words: string[], _options: unknown, command: Command) => {
+    await change(command, name, () => ({ labels: readLabels(words) }));
+  });
+
+  example(
+    node
+      .command('taint <name> <taints...>')
+      .description(
+        'Keep work away that does not tolerate it; NoExecute moves away what runs; KEY- takes it off',
+      ),
+    'gantry node taint this-machine team=nlp:NoSchedule',
+    'gantry node taint this-machine team-',
+  ).action(async (name: string, words: string[], _options: unknown, command: Command) => {
+    await change(command, name, ({ taints }) => ({ taints: changedTaints(taints, words) }));
+  });
+
   for (const [action, description] of Object.entries(actions)) {
     example(
       node.command(`${action} <name>`).description(description),
@@ -54,6 +77,17 @@ export function nodeCommands(program: Command): void {
       showOne(command, found, () => `  ${found.name} is ${coloured(found.state)}`);
     });
   }
+}
+
+async function change(command: Command, name: string, to: (node: Node) => NodeUpdate): Promise<void> {
+  const { client } = connect(command);
+  const before = await client.call('nodes.get', { params: { name: await nodeName(client, name) } });
+  const after = await client.call(
+    'nodes.update',
+    { params: { name: before.name }, body: to(before) },
+    { ifMatch: before.version },
+  );
+  showOne(command, after, () => describeNode(after));
 }
 
 /** `this-machine` is the only one there is, or the one that is called like the machine of whoever asks. */

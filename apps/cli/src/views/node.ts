@@ -1,6 +1,7 @@
 /** A machine in words. */
 import type { Node } from '@gantry/contract';
 import { formatBytes } from '@gantry/kit';
+import { taintText } from '../node-marks.ts';
 import { coloured, table } from '../output.ts';
 
 export function describeNode(node: Node): string {
@@ -12,6 +13,7 @@ export function describeNode(node: Node): string {
     labels: Object.entries(node.labels)
       .map(([key, value]) => `${key}=${value}`)
       .join(' '),
+    taints: node.taints.map(taintText).join(' '),
     ...Object.fromEntries(Object.entries(node.facts).map(([key, value]) => [key, factText(value)])),
   };
   const width = Math.max(...Object.keys(facts).map((key) => key.length)) + 2;

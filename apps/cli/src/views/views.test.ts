@@ -34,6 +34,7 @@ const node: Node = {
   devices: [{ id: 'gpu-0', kind: 'nvidia', model: 'H100', memoryBytes: 2 ** 36, healthy: true }],
   sockets: [{ id: 'cpu-0', numaNode: 0, model: 'Xeon', cores: 32, memoryBytes: 2 ** 38 }],
   labels: { zone: 'a' },
+  taints: [{ key: 'team', value: 'nlp', effect: 'NoSchedule' }],
   facts: { driver: '570' },
   used: { cpu: 2, memory: 2 ** 33, devices: 1 },
 };

@@ -89,6 +89,7 @@ test('every write leaves an event', async () => {
   await write('scheduling.set', { body: {} });
   await write('queues.delete', named('side'));
   const { name: node } = (await home.operator.call('nodes.list', {})).items[0] ?? expect.fail('no node');
+  await write('nodes.update', { ...named(node), body: { labels: { pool: 'fast' } } });
   for (const action of ['cordon', 'return']) await write('nodes.act', { params: { name: node, action } });
 
   await write('secrets.set', { ...named('door'), body: { value: 'sesame' } });

@@ -2,6 +2,7 @@ import { GantryError, type Node } from '@gantry/contract';
 import {
   type JobSpecRecord,
   type JobStatusRecord,
+  type LeaveReason,
   type NodeSpecRecord,
   type ReplicaSpecRecord,
   type ReplicaStatusRecord,
@@ -10,6 +11,9 @@ import {
   currentAttempt,
   evictWork,
   leaveNode,
+  leaveTaints,
+  nodeLabels,
+  updatedNode,
 } from '@gantry/control';
 import type { Row, Tx } from '@gantry/ports';
 import type { Handlers } from '../http/index.ts';
@@ -51,7 +55,8 @@ export function nodeRoutes(platform: Platform): NodeRoutes {
         ...platform.localNode.readings().get(device.id),
       })),
       sockets: [...(spec.sockets ?? [])],
-      labels: { ...spec.labels },
+      labels: { ...nodeLabels(spec) },
+      taints: [...(spec.given?.taints ?? [])],
       facts: { ...spec.facts },
       used,
     };
@@ -66,6 +71,13 @@ export function nodeRoutes(platform: Platform): NodeRoutes {
     return row;
   };
 
+  const leave = async (reasonFor: LeaveReason): Promise<void> => {
+    await evictWork(deps, platform, reasonFor);
+    // A plan made before this may have placed something here meanwhile.
+    await platform.scheduler.idle();
+    await evictWork(deps, platform, reasonFor);
+  };
+
   return {
     'nodes.list': async (_context, { query }) =>
       deps.store.read({ platform: true }, async (tx) => {
@@ -78,6 +90,28 @@ export function nodeRoutes(platform: Platform): NodeRoutes {
       deps.store.read({ platform: true }, async (tx) =>
         view(await find(tx, params.name), await allPlaced(tx)),
       ),
+    'nodes.update': async ({ principal, ifMatchVersion, requestId }, { params, body }) => {
+      const node = await deps.store.tx({ platform: true }, async (tx) => {
+        const row = await find(tx, params.name);
+        checkVersion(row, ifMatchVersion);
+        const spec = updatedNode(row.spec as NodeSpecRecord, body);
+        await tx.event({
+          tenantId: row.tenantId,
+          kind: 'node',
+          resourceId: row.id,
+          type: 'node.updated',
+          actor: principal.userName,
+          requestId,
+          reason: { labels: body.labels, ...(body.taints === undefined ? {} : { taints: body.taints }) },
+        });
+        return tx.update('node', row.id, { expectedVersion: row.version, spec });
+      });
+      const taints = (node.spec as NodeSpecRecord).given?.taints ?? [];
+      if (taints.some(({ effect }) => effect === 'NoExecute'))
+        await leave(leaveTaints(node.id, node.name, taints));
+      hub.changed('scheduler');
+      return deps.store.read({ platform: true }, async (tx) => view(node, await allPlaced(tx)));
+    },
     'nodes.act': async ({ principal, ifMatchVersion, requestId }, { params }) => {
       const action = actions[params.action];
       if (action === undefined)
@@ -106,11 +140,7 @@ export function nodeRoutes(platform: Platform): NodeRoutes {
         return next;
       });
       if (action.to === 'draining' || action.to === 'quarantined') {
-        const leave = leaveNode(node.id, node.name);
-        await evictWork(deps, platform, leave);
-        // A plan made before this may have placed something here meanwhile.
-        await platform.scheduler.idle();
-        await evictWork(deps, platform, leave);
+        await leave(leaveNode(node.id, node.name));
       }
       hub.changed('scheduler');
       return deps.store.read({ platform: true }, async (tx) => view(node, await allPlaced(tx)));

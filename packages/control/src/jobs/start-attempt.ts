@@ -62,6 +62,7 @@ export async function startAttempt(
       },
       user: job.env,
       cpuMilli,
+      gpuShare: Number.isInteger(job.resources.gpu) ? undefined : job.resources.gpu,
     });
     await deps.runner.start({
       workerId,

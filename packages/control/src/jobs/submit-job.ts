@@ -11,6 +11,7 @@ import { buildSnapshot, jobRequest, queueSelectors } from '../scheduling/build-s
 import { readPolicy } from '../scheduling/policy-row.ts';
 import { codeOf, inputProblems } from './job-inputs.ts';
 import { type JobSpecRecord, emptyJobStatus } from './job-record.ts';
+import { placementProblems } from './placement-problems.ts';
 import { jobView } from './job-view.ts';
 import { withPinnedModels } from './model-inputs.ts';
 import { unsupportedFields } from './unsupported.ts';
@@ -44,7 +45,11 @@ export async function submitJob(
     }
     const id = createId('job', deps.clock.nowMs());
     const name = spec.name ?? (await freeName(tx, caller.tenantId, nameStem(spec)));
-    const problems = await inputProblems(deps, tx, caller.tenantId, { id, spec });
+    const pool = spec.nodeSelector === undefined ? undefined : await poolOf(tx, queue.id);
+    const problems = [
+      ...placementProblems(spec, pool, deps.clock.nowMs()),
+      ...(await inputProblems(deps, tx, caller.tenantId, { id, spec })),
+    ];
     if (problems[0] !== undefined)
       throw new GantryError('validation_failed', `${problems[0].path}: ${problems[0].message}`, {
         problems,
@@ -105,6 +110,9 @@ export async function submitJob(
 
 const nameStem = (spec: JobSpec): string =>
   jobWorks.find((work) => work !== 'command' && spec[work] !== undefined) ?? 'job';
+
+const poolOf = async (tx: Tx, queueId: string): Promise<Readonly<Record<string, string>> | undefined> =>
+  queueSelectors(await allRows(tx, 'queue'), await readPolicy(tx)).get(queueId);
 
 /** `train-7`: the first free number after the newest of its family. */
 async function freeName(tx: Tx, tenantId: string, stem: string): Promise<string> {

@@ -39,6 +39,15 @@ const environment = (change: Partial<EnvironmentInput> = {}): Record<string, str
   });
 
 describe('the environment of a rank', () => {
+  it('says to work that shares a device which part of it is its own', () => {
+    expect(environment({ gpuShare: 0.25 })).toMatchObject({
+      GANTRY_GPU_SHARE: '0.25',
+      CUDA_MPS_ACTIVE_THREAD_PERCENTAGE: '25',
+      XLA_PYTHON_CLIENT_MEM_FRACTION: '0.25',
+    });
+    expect(environment()).not.toHaveProperty('GANTRY_GPU_SHARE');
+  });
+
   it('says to torchrun’s static rendezvous who it is and where rank 0 listens', () => {
     expect(environment()).toMatchObject({
       RANK: '2',

@@ -41,6 +41,8 @@ export interface EnvironmentInput {
   };
   readonly user: Readonly<Record<string, string>>;
   readonly cpuMilli: number;
+  /** The part of one device that it asked for; undefined where it has whole ones or none. */
+  readonly gpuShare?: number | undefined;
 }
 
 export function workerEnvironment(input: EnvironmentInput): Record<string, string> {
@@ -50,6 +52,7 @@ export function workerEnvironment(input: EnvironmentInput): Record<string, strin
   return {
     OMP_NUM_THREADS: threads,
     ...(isTorch(input) ? torchEnvironment(input) : {}),
+    ...(input.gpuShare === undefined ? {} : { XLA_PYTHON_CLIENT_MEM_FRACTION: String(input.gpuShare) }),
     ...input.user,
     RANK: String(place.rank),
     LOCAL_RANK: String(place.localRank),
@@ -63,6 +66,7 @@ export function workerEnvironment(input: EnvironmentInput): Record<string, strin
     ...(place.gpuIndices.length > 0
       ? { CUDA_DEVICE_ORDER: 'PCI_BUS_ID', CUDA_VISIBLE_DEVICES: visibleGpus(input).join(',') }
       : {}),
+    ...(input.gpuShare === undefined ? {} : shareOfDevice(input.gpuShare)),
     ...(input.framework === 'tensorflow' ? { TF_CONFIG: tensorflowConfig(input) } : {}),
     GANTRY_JOB: job.name,
     GANTRY_ATTEMPT: job.attemptId,
@@ -75,6 +79,12 @@ export function workerEnvironment(input: EnvironmentInput): Record<string, strin
     ...(files.resumeFrom === undefined ? {} : { GANTRY_RESUME_FROM: files.resumeFrom }),
   };
 }
+
+/** CUDA's own server for sharing holds work to it where that server runs; elsewhere it is for the program to keep. */
+const shareOfDevice = (share: number): Record<string, string> => ({
+  GANTRY_GPU_SHARE: String(share),
+  CUDA_MPS_ACTIVE_THREAD_PERCENTAGE: String(Math.max(1, Math.round(share * 100))),
+});
 
 function tensorflowConfig({ places, place, masterPort }: EnvironmentInput): string {
   const worker = places.map(({ address, rank }) => `${address}:${masterPort + rank}`);

@@ -2,19 +2,23 @@
  * Work leaves a machine or a device that may not be used: jobs queue again at no cost to their users' retries,
  * replicas finish what they stream while others take their place.
  */
+import type { JobSpec } from '@gantry/contract';
 import type { Row } from '@gantry/ports';
 import type { Deps } from '../deps.ts';
 import type { EndpointRuntime } from '../endpoints/endpoint-runtime.ts';
 import type { ReplicaStatusRecord } from '../endpoints/endpoint-record.ts';
-import { type JobStatusRecord, currentAttempt } from '../jobs/job-record.ts';
+import { type JobSpecRecord, type JobStatusRecord, currentAttempt } from '../jobs/job-record.ts';
 import type { JobRuntime } from '../jobs/job-runtime.ts';
 import { retryOnConflict } from '../retry-on-conflict.ts';
 import { allRows } from '../rows.ts';
 import { requestStop } from '../scheduling/request-stop.ts';
+import type { TaintRecord } from './node-record.ts';
+import { driving } from './update-node.ts';
 
 interface Place {
   readonly node: string;
   readonly devices: readonly string[];
+  readonly tolerations?: JobSpec['tolerations'];
 }
 
 /** Why this place must be left, for the event; undefined when it may be kept. */
@@ -32,6 +36,13 @@ export function leaveDevices(deviceIds: readonly string[]): LeaveReason {
     return device === undefined ? undefined : { device, code: 'device_unhealthy' };
   };
 }
+
+export const leaveTaints =
+  (nodeId: string, nodeName: string, taints: readonly TaintRecord[]): LeaveReason =>
+  ({ node, tolerations = [] }) => {
+    const taint = node === nodeId ? driving(taints, tolerations) : undefined;
+    return taint === undefined ? undefined : { node: nodeName, taint: taint.key, code: 'node_tainted' };
+  };
 
 export async function evictWork(
   deps: Deps,
@@ -57,8 +68,13 @@ export async function evictWork(
   }
 }
 
-const placesOfJob = (row: Row): readonly Place[] =>
-  currentAttempt(row.status as JobStatusRecord)?.placement ?? [];
+function placesOfJob(row: Row): readonly Place[] {
+  const { tolerations } = (row.spec as JobSpecRecord).job;
+  return (currentAttempt(row.status as JobStatusRecord)?.placement ?? []).map((place) => ({
+    ...place,
+    tolerations,
+  }));
+}
 
 function placesOfReplica(row: Row): readonly Place[] {
   const { node, devices = [] } = row.status as ReplicaStatusRecord;

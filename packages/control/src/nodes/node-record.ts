@@ -4,6 +4,11 @@ export interface NodeSpecRecord {
   readonly memoryBytes: number;
   readonly storageBytes: number;
   readonly labels: Readonly<Record<string, string>>;
+  /** What operators say of it: their labels go before ours. */
+  readonly given?: {
+    readonly labels: Readonly<Record<string, string>>;
+    readonly taints: readonly TaintRecord[];
+  };
   /** Outermost level first, the host last. */
   readonly topology: readonly string[];
   readonly address: string;
@@ -12,6 +17,17 @@ export interface NodeSpecRecord {
   readonly sockets?: readonly SocketRecord[];
   readonly facts: Readonly<Record<string, unknown>>;
 }
+
+export interface TaintRecord {
+  readonly key: string;
+  readonly value?: string | undefined;
+  readonly effect: 'NoSchedule' | 'NoExecute' | 'PreferNoSchedule';
+}
+
+export const nodeLabels = ({ labels, given }: NodeSpecRecord): Readonly<Record<string, string>> => ({
+  ...labels,
+  ...given?.labels,
+});
 
 export interface DeviceRecord {
   readonly id: string;

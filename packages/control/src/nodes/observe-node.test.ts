@@ -79,11 +79,11 @@ describe('a look at a machine', () => {
     expect(seen?.fallenDeviceIds).toEqual([]);
   });
 
-  it('keeps labels that somebody added', () => {
-    const known = ready(machine([device('a')], { rack: 'r7' }));
-    expect(observeNode(known, machine([device('a'), device('c')]), false)?.spec.labels).toEqual({
-      os: 'linux',
-      rack: 'r7',
-    });
+  it('keeps what somebody said of it, and lets go of what is seen no more', () => {
+    const given = { labels: { rack: 'r7' }, taints: [{ key: 'team', effect: 'NoSchedule' as const }] };
+    const known = ready({ ...machine([device('a')], { driver: '570' }), given });
+    const next = observeNode(known, machine([device('a'), device('c')]), false)?.spec;
+    expect(next).toMatchObject({ given });
+    expect(next?.labels).toEqual({ os: 'linux' });
   });
 });

@@ -37,7 +37,8 @@ export function observeNode(
   const risen = devices.filter((device) => device.healthy && before.get(device.id)?.healthy === false);
   const isUnfit = devices.length > 0 && devices.every(({ healthy }) => !healthy);
   const state = nextState(known, isUnfit);
-  const spec = { ...seen, devices, labels: { ...seen.labels, ...operatorLabels(known.spec, seen) } };
+  const { given } = known.spec;
+  const spec = { ...seen, devices, ...(given === undefined ? {} : { given }) };
   const moved =
     state === known.state ? [] : [{ type: `node.${state}`, reason: { problems: problems(devices) } }];
   const events = [
@@ -73,10 +74,6 @@ function withSilent(known: readonly DeviceRecord[], seen: readonly DeviceRecord[
   const lost = known.filter(({ id }) => !ids.has(id));
   return [...seen, ...lost.map((device) => ({ ...device, healthy: false, healthProblems: [silent] }))];
 }
-
-/** Labels that somebody put on the machine outlive a look at it; ours follow what is seen. */
-const operatorLabels = (known: NodeSpecRecord, seen: NodeSpecRecord): Readonly<Record<string, string>> =>
-  Object.fromEntries(Object.entries(known.labels).filter(([key]) => !(key in seen.labels)));
 
 const problems = (devices: readonly DeviceRecord[]): readonly string[] => [
   ...new Set(devices.flatMap(({ healthProblems }) => healthProblems ?? [])),

@@ -16,7 +16,7 @@ export function earlierService(
     if (startedAt === undefined) continue;
     const ranMs = Math.max(0, Date.parse(endedAt) - Date.parse(startedAt));
     ranForMs += ranMs;
-    attainedDeviceSeconds += (ranMs / 1000) * placement.length * Math.max(1, devicesPerRank);
+    attainedDeviceSeconds += (ranMs / 1000) * placement.length * (devicesPerRank > 0 ? devicesPerRank : 1);
   }
   return {
     ...(ranForMs > 0 ? { ranForMs, attainedDeviceSeconds } : {}),

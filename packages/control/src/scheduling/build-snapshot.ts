@@ -6,6 +6,7 @@ import {
   type NodeState,
   type QueueNode,
   type Snapshot,
+  type Toleration,
   type Workload,
 } from '@gantry/scheduling';
 import {
@@ -17,7 +18,7 @@ import { type JobSpecRecord, type JobStatusRecord, currentAttempt, rankCount } f
 import { dataNeeds } from './data-needs.ts';
 import { earlierService, onItsWayOut, toMembers, woundsOf } from './attempt-history.ts';
 import { claimOf } from './write-claims.ts';
-import type { DeviceRecord, NodeSpecRecord } from '../nodes/node-record.ts';
+import { type DeviceRecord, type NodeSpecRecord, nodeLabels } from '../nodes/node-record.ts';
 import type { QueueSpecRecord } from '../queues/queue-record.ts';
 import { type PolicySpecRecord, TOPOLOGY_LABEL } from './policy-record.ts';
 import { type QueueChoice, poolLabels, queueChoices } from './queue-choices.ts';
@@ -74,9 +75,14 @@ export function queueSelectors(queues: readonly Row[], policy: PolicySpecRecord)
   return selectors;
 }
 
-const selecting = (queueId: string, selectors: QueueSelectors): Pick<Workload, 'nodeSelector'> => {
-  const nodeSelector = selectors.get(queueId);
-  return nodeSelector === undefined ? {} : { nodeSelector };
+/** The labels of its queue's pool go before those that work asks for itself. */
+const selecting = (
+  queueId: string,
+  selectors: QueueSelectors,
+  asked?: Readonly<Record<string, string>>,
+): Pick<Workload, 'nodeSelector'> => {
+  const pool = selectors.get(queueId);
+  return pool === undefined && asked === undefined ? {} : { nodeSelector: { ...asked, ...pool } };
 };
 
 /** As the policy says, else as the node's own labels say; a path ends at the first level not named. */
@@ -97,12 +103,17 @@ function topologyPath(
 
 function toNode(row: Row, levels: readonly string[], named: readonly string[] | undefined): NodeState {
   const spec = row.spec as NodeSpecRecord;
+  const labels = nodeLabels(spec);
   return {
     id: row.id,
     name: row.name,
-    labels: { ...spec.labels },
-    taints: [],
-    topologyPath: topologyPath(spec.labels, levels, named),
+    labels,
+    taints: (spec.given?.taints ?? []).map(({ key, value, effect }) => ({
+      key,
+      effect,
+      ...(value === undefined ? {} : { value }),
+    })),
+    topologyPath: topologyPath(labels, levels, named),
     cordoned: row.state === 'cordoned' || row.state === 'draining',
     healthy: row.state !== 'quarantined' && row.state !== 'lost',
     capacity: { cpuMilli: spec.cpuMilli, memoryBytes: spec.memoryBytes, storageBytes: spec.storageBytes },
@@ -170,8 +181,7 @@ export function jobRequest(
           cpuMilli: Math.round(resources.cpu * 1000),
           memoryBytes: resources.memory,
           storageBytes: resources.storage ?? 0,
-          devices: resources.gpu,
-          deviceMilli: 0,
+          ...devicesOf(resources.gpu),
           ...(resources.gpuModel === undefined ? {} : { deviceModel: resources.gpuModel }),
           ...(resources.gpuMemory === undefined ? {} : { deviceMemoryBytes: resources.gpuMemory }),
           ...(resources.gpuProfile === undefined ? {} : { deviceProfile: resources.gpuProfile }),
@@ -180,9 +190,20 @@ export function jobRequest(
     ],
     ...dataNeeds(spec.volumes),
     ...topologyWish(topology),
-    ...selecting(input.queueId, selectors),
+    ...selecting(input.queueId, selectors, spec.nodeSelector),
+    ...(spec.tolerations === undefined ? {} : { tolerations: spec.tolerations.map(toToleration) }),
+    ...(spec.deadline === undefined ? {} : { deadlineMs: Date.parse(spec.deadline) }),
   };
 }
+
+/** Devices asked for → whole ones, or thousandths of one. */
+const devicesOf = (gpu: number): { devices: number; deviceMilli: number } =>
+  Number.isInteger(gpu)
+    ? { devices: gpu, deviceMilli: 0 }
+    : { devices: 0, deviceMilli: Math.round(gpu * 1000) };
+
+const toToleration = ({ key, value }: NonNullable<JobSpec['tolerations']>[number]): Toleration =>
+  value === undefined ? { key } : { key, value };
 
 function topologyWish(wish: JobSpec['topology']): Pick<Workload, 'topology'> {
   if (wish?.required !== undefined) return { topology: { mode: 'required', level: wish.required } };
@@ -205,7 +226,7 @@ export function toJobWorkload(row: Row, selectors: QueueSelectors): Workload {
   );
   const attempt = currentAttempt(status);
   const labels = { user: record.user, name: row.name };
-  const before = { labels, ...earlierService(status, pending.taskGroups[0]?.request.devices ?? 0) };
+  const before = { labels, ...earlierService(status, record.job.resources.gpu) };
   if (row.state === 'queued' || attempt === undefined)
     return { ...pending, ...before, ...woundsOf(status), ...claimOf(status.claim) };
   return {

@@ -1,4 +1,4 @@
-/** From what inventory sees of a divided GPU to who gets its slices. */
+/** From what inventory sees of a divided GPU, and from parts that jobs ask for, to who gets what of a device. */
 import { jobSpecSchema } from '@gantry/contract';
 import type { Row } from '@gantry/ports';
 import { planCycle, type Workload } from '@gantry/scheduling';
@@ -113,4 +113,44 @@ test('a job names its profile and says how many slices; without a number it is r
     new Map(),
   );
   expect(asked.taskGroups[0]!.request).toMatchObject({ devices: 2, deviceProfile: '1g.5gb' });
+});
+
+test('parts of a device are packed onto one, each with its memory, and a whole device stays free', () => {
+  const parts = (id: string, gpu: number, gpuMemory?: string): Workload =>
+    jobRequest(
+      {
+        id,
+        tenantId: 'tnt_1',
+        queueId: 'q1',
+        createdAtMs: 0,
+        spec: jobSpecSchema.parse({
+          command: 'true',
+          resources: { gpu, ...(gpuMemory === undefined ? {} : { gpuMemory }) },
+        }),
+      },
+      new Map(),
+    );
+  const { placements, waiting } = planCycle({
+    ...snapshotOf(device('GPU-a'), device('GPU-b')),
+    workloads: [
+      parts('half', 0.5, '10GiB'),
+      parts('quarter', 0.25, '10GiB'),
+      parts('whole', 1),
+      parts('yet-more', 0.25, '30GiB'),
+    ],
+  });
+  const held = Object.fromEntries(
+    placements.map(({ workloadId, members }) => [workloadId, members[0]?.deviceIds[0]]),
+  );
+  expect(Object.keys(held).toSorted()).toEqual(['half', 'quarter', 'whole']);
+  expect(held['half']).toBe(held['quarter']);
+  expect(held['whole']).not.toBe(held['half']);
+  expect(waiting.map(({ workloadId }) => workloadId)).toEqual(['yet-more']);
+});
+
+test('a part of a device is below one and in thousandths', () => {
+  const isTaken = (gpu: number): boolean =>
+    jobSpecSchema.safeParse({ command: 'true', resources: { gpu } }).success;
+  expect([0, 0.001, 0.1, 0.3, 0.999, 1, 8].map(isTaken)).not.toContain(false);
+  expect([1.5, 0.0005, 0.12345, -1].map(isTaken)).not.toContain(true);
 });

@@ -1,5 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { envOption, gather, secretOption, volumeOption } from './run-options.ts';
+import {
+  deadlineOption,
+  envOption,
+  gather,
+  labelOption,
+  secretOption,
+  tolerationOption,
+  volumeOption,
+} from './run-options.ts';
 
 describe('options of job run', () => {
   it('gather what is given again', () => {
@@ -13,6 +21,16 @@ describe('options of job run', () => {
     expect(envOption('PATH')).toEqual(['PATH', process.env['PATH']]);
     expect(() => envOption('GANTRY_NO_SUCH')).toThrow('is not set here');
     expect(() => envOption('1A=x')).toThrow('no name of a variable');
+  });
+
+  it('read where and when it should run', () => {
+    expect(labelOption('pool=fast')).toEqual(['pool', 'fast']);
+    expect(() => labelOption('pool')).toThrow('is no label');
+    expect(tolerationOption('team')).toEqual({ key: 'team' });
+    expect(tolerationOption('team=nlp')).toEqual({ key: 'team', value: 'nlp' });
+    expect(deadlineOption('2026-12-01T08:00:00Z')).toBe('2026-12-01T08:00:00.000Z');
+    expect(Date.parse(deadlineOption('6h'))).toBeGreaterThan(Date.now());
+    expect(() => deadlineOption('soon')).toThrow('a duration from now like 6h');
   });
 
   it('read volumes, read-only unless said', () => {

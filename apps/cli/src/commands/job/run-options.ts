@@ -1,5 +1,6 @@
 /** Words of the command line → parts of a job. */
 import type { JobSpecInput } from '@gantry/contract';
+import { parseDuration } from '@gantry/kit';
 import { InvalidArgumentError } from 'commander';
 
 type Volume = NonNullable<JobSpecInput['volumes']>[number];
@@ -18,6 +19,27 @@ export function envOption(text: string): readonly [string, string] {
   const value = at === -1 ? process.env[name] : text.slice(at + 1);
   if (value === undefined) throw new InvalidArgumentError(`${name} is not set here; give ${name}=VALUE.`);
   return [name, value];
+}
+
+/** `6h` from now, or a time; as the job file writes it. */
+export function deadlineOption(text: string): string {
+  const inMs = parseDuration(text);
+  const atMs = inMs === undefined ? Date.parse(text) : Date.now() + inMs;
+  if (Number.isNaN(atMs))
+    throw new InvalidArgumentError('It is a duration from now like 6h, or a time like 2026-12-01T08:00:00Z.');
+  return new Date(atMs).toISOString();
+}
+
+export function labelOption(text: string): readonly [string, string] {
+  const at = text.indexOf('=');
+  if (at < 1) throw new InvalidArgumentError(`"${text}" is no label; write it like pool=fast.`);
+  return [text.slice(0, at), text.slice(at + 1)];
+}
+
+/** `key`, or `key=value`. */
+export function tolerationOption(text: string): { key: string; value?: string } {
+  const [key = '', value] = text.split('=', 2);
+  return value === undefined ? { key } : { key, value };
 }
 
 /** `name`, or `name=VARIABLE`. */

@@ -1,7 +1,15 @@
 import type { JobSpecInput } from '@gantry/contract';
 import type { Command } from 'commander';
 import { countOption, example, numberOption } from '../../command-group.ts';
-import { envOption, gather, secretOption, volumeOption } from './run-options.ts';
+import {
+  deadlineOption,
+  envOption,
+  gather,
+  labelOption,
+  secretOption,
+  tolerationOption,
+  volumeOption,
+} from './run-options.ts';
 import { submitJob } from './submit-job.ts';
 
 /** What makes the user's own interpreter and packages found again inside the job. */
@@ -15,6 +23,11 @@ interface RunOptions {
   readonly replicas: number;
   readonly minReplicas?: number;
   readonly queue: string;
+  readonly priority?: number;
+  readonly deadline?: string;
+  readonly node?: readonly (readonly [string, string])[];
+  readonly tolerate?: NonNullable<JobSpecInput['tolerations']>;
+  readonly preemptible: boolean;
   readonly timeLimit?: string;
   readonly retries?: number;
   readonly upload?: string;
@@ -33,7 +46,7 @@ export function runCommand(job: Command): void {
       .description('Run a command as a job, here, with your own environment')
       .option('--name <NAME>', 'name of the job')
       .option('--cpus <N>', 'cores per replica', numberOption, 1)
-      .option('--gpus <N>', 'whole devices per replica', numberOption, 0)
+      .option('--gpus <N>', 'devices per replica, or a part of one like 0.25', numberOption, 0)
       .option('--memory <SIZE>', 'per replica', '2GiB')
       .option('--replicas <N>', 'ranks', countOption, 1)
       .option(
@@ -42,6 +55,19 @@ export function runCommand(job: Command): void {
         countOption,
       )
       .option('--queue <NAME>', 'queue', 'default')
+      .option('--priority <N>', '0 to 1000, more goes first within the queue (default: 50)', numberOption)
+      .option('--no-preemptible', 'never stopped for others')
+      .option(
+        '--deadline <TIME>',
+        'when it should be done: 6h from now, or a time like 2026-12-01T08:00:00Z',
+        deadlineOption,
+      )
+      .option('--node <KEY=VALUE>', 'only machines with this label; may be repeated', gather(labelOption))
+      .option(
+        '--tolerate <KEY>',
+        'also machines with this taint, KEY=VALUE for one of its values',
+        gather(tolerationOption),
+      )
       .option('--time-limit <DURATION>', 'stopped after this, like 90s, 5m or 12h (default: 24h)')
       .option('--retries <N>', 'tried again this often when it fails by itself', countOption)
       .option('--upload <DIR>', 'take this folder along, without what .gantryignore or .gitignore name')
@@ -70,6 +96,11 @@ export function runCommand(job: Command): void {
         replicas: options.replicas,
         ...(options.minReplicas === undefined ? {} : { minReplicas: options.minReplicas }),
         queue: options.queue,
+        preemptible: options.preemptible,
+        ...(options.priority === undefined ? {} : { priority: options.priority }),
+        ...(options.deadline === undefined ? {} : { deadline: options.deadline }),
+        ...(options.node === undefined ? {} : { nodeSelector: Object.fromEntries(options.node) }),
+        ...(options.tolerate === undefined ? {} : { tolerations: [...options.tolerate] }),
         resources: { cpu: options.cpus, gpu: options.gpus, memory: options.memory },
         ...(options.name === undefined ? {} : { name: options.name }),
         secrets: [...(options.secret ?? [])],
