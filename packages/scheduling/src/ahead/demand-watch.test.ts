@@ -1,4 +1,4 @@
-import type { Snapshot } from '@gantry/scheduling';
+import type { Snapshot } from '../snapshot.ts';
 import { expect, test } from 'vitest';
 import { DemandWatch } from './demand-watch.ts';
 

@@ -1,5 +1,6 @@
-import { node, queue, snapshot, workload } from '@gantry/scheduling/scenario';
-import { planCycle, type Snapshot } from '@gantry/scheduling';
+import { node, queue, snapshot, workload } from './scenario.ts';
+import { planCycle } from './plan-cycle.ts';
+import type { Snapshot } from './snapshot.ts';
 import { expect, test } from 'vitest';
 import { nextLookMs } from './next-look.ts';
 

@@ -1,0 +1,15 @@
+/** Moves of the last hour against what the policy allows in one. */
+const HOUR_MS = 3_600_000;
+
+export class MoveBudget {
+  #movedAtMs: number[] = [];
+
+  left(movesPerHour: number, nowMs: number): number {
+    this.#movedAtMs = this.#movedAtMs.filter((atMs) => nowMs - atMs < HOUR_MS);
+    return Math.max(0, movesPerHour - this.#movedAtMs.length);
+  }
+
+  spend(moves: number, nowMs: number): void {
+    for (let move = 0; move < moves; move++) this.#movedAtMs.push(nowMs);
+  }
+}
