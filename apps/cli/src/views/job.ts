@@ -34,6 +34,7 @@ export function describeJob(job: Job, nameOf: NameOf): string {
   const facts: Readonly<Record<string, string | undefined>> = {
     state: coloured(job.state),
     queue: `${job.queue}, submitted by ${job.user} ${ago(job.createdAt)}`,
+    deadline: deadlineText(job),
     progress:
       [progress?.step === undefined ? '' : stepOf(progress), lossText(progress ?? {}) ?? '']
         .filter((part) => part !== '')
@@ -135,9 +136,20 @@ function startsOf({ estimatedStart }: NonNullable<Job['waiting']>, nowMs: number
   return [`  ${'starts'.padEnd(9)}in ${inTime(p50)}, nine times of ten within ${inTime(p90)} (${rests})`];
 }
 
+function deadlineText({ spec, endedAt }: Job): string | undefined {
+  const { deadline } = spec as Pick<JobSpec, 'deadline'>;
+  if (deadline === undefined) return undefined;
+  const leftMs = Date.parse(deadline) - (endedAt === undefined ? Date.now() : Date.parse(endedAt));
+  if (endedAt !== undefined) return `${deadline}, ${leftMs >= 0 ? 'met' : 'missed'}`;
+  return `${deadline}, ${leftMs >= 0 ? `in ${formatDuration(leftMs)}` : `missed ${formatDuration(-leftMs)} ago`}`;
+}
+
 /** The request in one line, as far as the spec says it. */
 function needsOf(spec: unknown): string {
-  const { replicas, parallel, resources } = spec as Pick<JobSpec, 'replicas' | 'parallel' | 'resources'>;
+  const { replicas, parallel, resources, nodeSelector } = spec as Pick<
+    JobSpec,
+    'replicas' | 'parallel' | 'resources' | 'nodeSelector'
+  >;
   const ranks = replicas ?? parallel?.data ?? 1;
   return [
     ...(ranks > 1 ? [`${ranks} ranks, each`] : []),
@@ -146,6 +158,7 @@ function needsOf(spec: unknown): string {
       : []),
     count(resources.cpu, 'CPU'),
     formatBytes(resources.memory),
+    ...Object.entries(nodeSelector ?? {}).map(([key, value]) => `${key}=${value}`),
   ]
     .join(' · ')
     .replace('each · ', 'each ');

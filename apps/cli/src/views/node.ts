@@ -56,4 +56,13 @@ const processors = (sockets: Node['sockets']): string =>
     ]),
   );
 
-const factText = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value));
+function factText(value: unknown): string {
+  if (typeof value === 'string') return value;
+  if (!Array.isArray(value)) return JSON.stringify(value);
+  return value
+    .map((each) => (isInterface(each) ? `${each.name} ${each.addresses.join(' ')}` : factText(each)))
+    .join(', ');
+}
+
+const isInterface = (value: unknown): value is { name: string; addresses: readonly string[] } =>
+  typeof value === 'object' && value !== null && 'name' in value && 'addresses' in value;
