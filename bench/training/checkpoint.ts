@@ -38,7 +38,7 @@ export async function checkpointSave(): Promise<BenchLine[]> {
       worldSize: 1,
       transport: { kind: 'unix', directory },
     });
-    const groups = { data: world, tensor: world, pipeline: world, embedding: world };
+    const groups = { data: world, tensor: world, pipeline: world, pipelineBack: world, embedding: world };
     const { arena } = world;
     const shard = new ModelShard({ layout: stageLayout(config, alone), grid: alone, zero: 0, groups, arena });
     for (const { values } of [shard.parameters, shard.first, shard.second]) fillWithNoise(values);

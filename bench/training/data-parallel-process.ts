@@ -35,6 +35,7 @@ const shard = new ModelShard({
     data: world.subgroup(members.data, 1),
     tensor: world.subgroup(members.tensor, 2),
     pipeline: world.subgroup(members.pipeline, 3),
+    pipelineBack: world.subgroup(members.pipeline, 5),
     embedding: world.subgroup(members.embedding, 4),
   },
 });

@@ -55,7 +55,7 @@ export const trainSchema = z.strictObject({
   vocabularySize: z.number().int().min(260).max(65_536).default(512),
   learningRate: z.number().positive().max(1).optional(),
   warmupSteps: z.number().int().min(0).optional(),
-  optimizer: z.enum(['adamw', 'sgd', 'muon']).default('adamw'),
+  optimizer: z.enum(['adamw', 'sgd', 'muon', 'adafactor']).default('adamw'),
   /** 0.9 for sgd and 0.95 for muon unless given. */
   momentum: z.number().min(0).max(0.9999).optional(),
   weightDecay: z.number().min(0).max(1).optional(),
@@ -91,7 +91,9 @@ export const parallelSchema = z.strictObject({
   zero: z.number().int().min(0).max(3).default(0),
   /** Micro-batches a rank and step; undefined lets the trainer choose. */
   microBatches: z.number().int().min(1).max(4096).optional(),
-  schedule: z.enum(['naive', 'gpipe', '1f1b']).default('1f1b'),
+  schedule: z.enum(['naive', 'gpipe', '1f1b', 'interleaved']).default('1f1b'),
+  /** Chunks of layers a pipeline rank has, with `interleaved`: two unless given. */
+  virtualStages: z.number().int().min(1).max(64).optional(),
   /** `layer`: activations inside a layer are computed again in the backward pass. */
   recompute: z.enum(['none', 'layer']).default('none'),
   compression: compressionSchema.optional(),

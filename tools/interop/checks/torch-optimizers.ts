@@ -102,7 +102,7 @@ async function walk(
     grid,
     zero: 0,
     state: stateOf[name],
-    groups: { data: alone, tensor: alone, pipeline: alone, embedding: alone },
+    groups: { data: alone, tensor: alone, pipeline: alone, pipelineBack: alone, embedding: alone },
     arena: alone.arena,
   });
   const all = parameterLayout(config).parameters;

@@ -3,6 +3,7 @@
  * A folder without a manifest that agrees with its bytes is no checkpoint.
  */
 import { createHash } from 'node:crypto';
+import type { ParallelSizes } from '@gantry/training/parallel';
 
 export interface ShardFile {
   readonly path: string;
@@ -49,7 +50,7 @@ export interface CheckpointManifest extends CheckpointState {
   readonly format: 'gantry-checkpoint/3';
   readonly blockBytes: number;
   /** The ranks that wrote it; with `shape` it says what lies where. */
-  readonly layout: { readonly data: number; readonly tensor: number; readonly pipeline: number };
+  readonly layout: ParallelSizes;
   readonly shards: readonly ShardRecord[];
 }
 

@@ -29,7 +29,7 @@ interface Scene extends AsyncDisposable {
 async function openScene(options: Partial<CheckpointerOptions> = {}): Promise<Scene> {
   const directory = await mkdtemp(join(tmpdir(), 'gantry-checkpointer-'));
   const world = await joinWorld({ rank: 0, worldSize: 1, transport: { kind: 'unix', directory } });
-  const groups = { data: world, tensor: world, pipeline: world, embedding: world };
+  const groups = { data: world, tensor: world, pipeline: world, pipelineBack: world, embedding: world };
   const grid = gridAt({ data: 1, tensor: 1, pipeline: 1 }, 0);
   const open = (): ModelShard =>
     new ModelShard({ layout: stageLayout(config, grid), grid, zero: 0, groups, arena: world.arena });

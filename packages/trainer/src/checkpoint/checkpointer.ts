@@ -4,7 +4,7 @@
  * time, each with memory of its own; they are sealed in the order in which they began.
  */
 import { mkdir, rm } from 'node:fs/promises';
-import { ownedSpans } from '@gantry/training/parallel';
+import { ownedSpans, sizesOf } from '@gantry/training/parallel';
 import type { ModelShard } from '../parallel/model-shard.ts';
 import type { StageBuffer } from '../parallel/stage-buffer.ts';
 import {
@@ -177,8 +177,7 @@ export class Checkpointer implements AsyncDisposable {
     try {
       if (save.end !== undefined && 'error' in save.end) throw save.end.error;
       if (flags.failed > 0) throw new Error(`${flags.failed} of ${ranks} ranks could not write`);
-      const { data, tensor, pipeline } = shard.grid;
-      const checkpoint = await commitCheckpoint(directory, save.state, { data, tensor, pipeline });
+      const checkpoint = await commitCheckpoint(directory, save.state, sizesOf(shard.grid));
       await pruneCheckpoints(directory, { last: keep, best: keepBest, every: keepEvery });
       return {
         kind: 'saved',

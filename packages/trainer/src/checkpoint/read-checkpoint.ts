@@ -11,6 +11,7 @@ import {
   type ElementRun,
   type ModelConfig,
   type OwnedSpan,
+  type ParallelSizes,
   type SavedStage,
 } from '@gantry/training/parallel';
 import { matchParameters, type ParameterMatch } from '@gantry/training/run';
@@ -109,17 +110,11 @@ function segmentsOf(
   return segments;
 }
 
-function savedStages(
-  { tensor, pipeline }: { tensor: number; pipeline: number },
-  config: ModelConfig,
-): SavedStage[] {
+function savedStages(sizes: ParallelSizes, config: ModelConfig): SavedStage[] {
+  const { tensor, pipeline } = sizes;
   return Array.from({ length: tensor * pipeline }, (_, index) => {
-    const [tensorIndex, pipelineIndex] = [index % tensor, Math.floor(index / tensor)];
-    return {
-      tensorIndex,
-      pipelineIndex,
-      layout: stageLayout(config, { tensor, tensorIndex, pipeline, pipelineIndex }),
-    };
+    const place = { tensorIndex: index % tensor, pipelineIndex: Math.floor(index / tensor) };
+    return { ...place, layout: stageLayout(config, { ...sizes, ...place }) };
   });
 }
 

@@ -24,6 +24,8 @@ export interface ShardGroups {
   readonly data: ProcessGroup;
   readonly tensor: ProcessGroup;
   readonly pipeline: ProcessGroup;
+  /** The same ranks, for what goes back: with several chunks two ranks send each other both. */
+  readonly pipelineBack: ProcessGroup;
   /** First and last stage; size 1 elsewhere. */
   readonly embedding: ProcessGroup;
 }

@@ -53,15 +53,21 @@ async function readSteps(path: string): Promise<PipelineSpan[][]> {
     .filter(({ cat }) => cat === 'compute')
     .sort((one, other) => one.startMs - other.startMs);
   for (const { name, startMs, endMs } of passes) {
-    const [, pass, number] = /^(forward|backward) (\d+)$/.exec(name) ?? [];
+    const [, pass, number, chunk = '0'] = /^(forward|backward) (\d+)(?: chunk (\d+))?$/.exec(name) ?? [];
     if (pass === undefined) continue;
-    if (name === 'forward 0') steps.push([]);
+    if (pass === 'forward' && Number(number) === 0 && chunk === '0') steps.push([]);
     const waitedMs = waits
       .filter((wait) => wait.startMs >= startMs && wait.endMs <= endMs)
       .reduce((sum, wait) => sum + wait.endMs - wait.startMs, 0);
-    steps
-      .at(-1)
-      ?.push({ pass: pass as PipelineSpan['pass'], microBatch: Number(number), startMs, endMs, waitedMs });
+    const microBatch = Number(number);
+    steps.at(-1)?.push({
+      pass: pass as PipelineSpan['pass'],
+      microBatch,
+      chunk: Number(chunk),
+      startMs,
+      endMs,
+      waitedMs,
+    });
   }
   return steps;
 }

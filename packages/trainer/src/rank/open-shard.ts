@@ -30,6 +30,7 @@ export function openShard({
       data: world.subgroup(members.data, 1),
       tensor: world.subgroup(members.tensor, 2),
       pipeline: world.subgroup(members.pipeline, 3),
+      pipelineBack: world.subgroup(members.pipeline, 5),
       embedding: world.subgroup(members.embedding, 4),
     },
   });

@@ -17,9 +17,11 @@ export async function reportPipeline(
   const ranks = Array.from({ length: sizes.pipeline }, (_, pipeline) =>
     rankAt(sizes, { data: 0, tensor: 0, pipeline }),
   );
-  const caption = `${schedule}, ${sizes.pipeline} stages, ${microBatches} micro-batches`;
+  const { pipeline: stages, chunks = 1 } = sizes;
+  const inChunks = chunks === 1 ? '' : ` of ${chunks} chunks`;
+  const caption = `${schedule}, ${stages} stages${inChunks}, ${microBatches} micro-batches`;
   const pipelineBubble = await drawPipeline(environment.runDirectory, ranks, caption);
   if (pipelineBubble === undefined) return;
-  const pipelineBubbleExpected = expectedBubble(schedule, sizes.pipeline, microBatches);
+  const pipelineBubbleExpected = expectedBubble({ schedule, stages, microBatches, chunks });
   await reports.write({ type: 'metric', step: lastStep, values: { pipelineBubble, pipelineBubbleExpected } });
 }

@@ -12,8 +12,11 @@ export async function openStagedGradients(
   shard: ModelShard,
 ): Promise<GradientSource> {
   const { plan, timeline } = batches;
-  const { pipeline, pipelineIndex } = shard.grid;
-  const actions = pipelineActions(plan.schedule, pipelineIndex, pipeline, plan.microBatches);
+  const { pipeline: stages, pipelineIndex, chunks = 1 } = shard.grid;
+  const { schedule, microBatches } = plan;
+  const actions = pipelineActions({ schedule, stages, microBatches, chunks }, pipelineIndex);
+  const nameOf = (pass: string, microBatch: number, chunk: number): string =>
+    chunks === 1 ? `${pass} ${microBatch}` : `${pass} ${microBatch} chunk ${chunk}`;
   const runner = await StageRunner.open({
     shard,
     config,
@@ -28,13 +31,13 @@ export async function openStagedGradients(
     compute: async (position, lossScale) => {
       let loss = 0;
       shard.clearGradients();
-      for (const { pass, microBatch } of actions) {
-        if (pass === 'backward') {
-          await timeline.during('compute', `backward ${microBatch}`, () => runner.backward(microBatch));
-          continue;
-        }
-        await fillMicroBatch(batches, position, microBatch, runner.batch(microBatch), lossScale);
-        loss += await timeline.during('compute', `forward ${microBatch}`, () => runner.forward(microBatch));
+      for (const { pass, microBatch, chunk } of actions) {
+        if (pass === 'forward' && chunk === 0)
+          await fillMicroBatch(batches, position, microBatch, runner.batch(microBatch), lossScale);
+        await timeline.during('compute', nameOf(pass, microBatch, chunk), async () => {
+          if (pass === 'backward') await runner.backward(microBatch, chunk);
+          else loss += await runner.forward(microBatch, chunk);
+        });
       }
       await runner.settle();
       return loss;

@@ -54,6 +54,8 @@ export function planTraining(job: TrainingJob, width: number, worldSize: number)
   const sizes = parallelSizes(job, worldSize);
   const perRank = Math.ceil(globalSequences / sizes.data);
   const microSequences = chooseMicroSequences(perRank, time, sizes.pipeline, parallel?.microBatches);
+  const microBatches = Math.ceil(perRank / microSequences);
+  checkChunks(job, sizes, microBatches);
   const { everyMs } = checkpoint;
   if (train.optimizer === 'muon' && sizes.tensor > 1) {
     throw new UserFault(
@@ -72,7 +74,7 @@ export function planTraining(job: TrainingJob, width: number, worldSize: number)
     recompute: parallel?.recompute ?? 'none',
     compression: compressionOf(job, sizes),
     microSequences,
-    microBatches: Math.ceil(perRank / microSequences),
+    microBatches,
     learningRate: {
       peak: train.learningRate ?? defaultLearningRate(train.optimizer, width),
       warmupSteps: train.warmupSteps ?? Math.max(1, Math.min(200, Math.floor(train.steps / 20))),
@@ -104,13 +106,45 @@ export function planTraining(job: TrainingJob, width: number, worldSize: number)
 
 /** Without a layout, or with `replicas` beside one, the ranks left over are data-parallel. */
 function parallelSizes({ parallel }: TrainingJob, worldSize: number): ParallelSizes {
-  const { data = 1, tensor = 1, pipeline = 1 } = parallel ?? {};
+  const { data = 1, tensor = 1, pipeline = 1, schedule, virtualStages = 2 } = parallel ?? {};
   const isSpelledOut = data > 1 || data * tensor * pipeline === worldSize;
   return {
     data: isSpelledOut ? data : Math.max(1, Math.floor(worldSize / (tensor * pipeline))),
     tensor,
     pipeline,
+    ...(schedule === 'interleaved' && virtualStages > 1 ? { chunks: virtualStages } : {}),
   };
+}
+
+/** Interleaving runs a micro-batch of each stage through a chunk before the next (Narayanan et al. 2021, §2.2). */
+function checkChunks(
+  { parallel }: TrainingJob,
+  { pipeline, chunks = 1 }: ParallelSizes,
+  microBatches: number,
+): void {
+  const refuse = (message: string, hint: string): never => {
+    throw new UserFault('bad_layout', message, hint);
+  };
+  const { virtualStages = 1, schedule } = parallel ?? {};
+  if (virtualStages > 1 && schedule !== 'interleaved')
+    refuse(
+      `parallel.virtualStages ${virtualStages} belongs to the interleaved schedule, not to ${schedule}.`,
+      'Set parallel.schedule to interleaved, or leave virtualStages out.',
+    );
+  if (chunks === 1) return;
+  if (pipeline === 1)
+    refuse(
+      'One stage has nothing to interleave.',
+      'Set parallel.pipeline to 2 or more, or leave schedule out.',
+    );
+  if (microBatches % pipeline === 0) return;
+  const near = [Math.floor(microBatches / pipeline), Math.ceil(microBatches / pipeline)]
+    .filter((count) => count > 0)
+    .map((count) => count * pipeline);
+  refuse(
+    `Interleaving needs micro-batches in multiples of the ${pipeline} stages, and there are ${microBatches}.`,
+    `Set parallel.microBatches to ${near.join(' or ')}.`,
+  );
 }
 
 function chooseMicroSequences(

@@ -10,7 +10,7 @@ export async function readParameters(path: string): Promise<Float32Array> {
   const config = checkpoint.manifest.shape as unknown as TransformerConfig;
   const grid = gridAt({ data: 1, tensor: 1, pipeline: 1 }, 0);
   await using world = await joinWorld({ rank: 0, worldSize: 1, transport: { kind: 'unix', directory: '' } });
-  const groups = { data: world, tensor: world, pipeline: world, embedding: world };
+  const groups = { data: world, tensor: world, pipeline: world, pipelineBack: world, embedding: world };
   const shard = new ModelShard({
     layout: stageLayout(config, grid),
     grid,

@@ -5,6 +5,7 @@ export {
   groupsOf,
   pipelineSchedules,
   rankAt,
+  sizesOf,
   worldSizeOf,
   type GridGroups,
   type ParallelGrid,
@@ -13,8 +14,9 @@ export {
   type ZeroStage,
 } from './parallel-grid.ts';
 export { expectedBubble, measuredBubble, pipelineSvg, type PipelineSpan } from './pipeline-diagram.ts';
-export { microBatchesInFlight, pipelineActions, type PipelineAction } from './pipeline-schedule.ts';
+export { microBatchesInFlight, pipelineActions, type PipelineShape } from './pipeline-schedule.ts';
 export {
+  layersOfChunks,
   ownedPart,
   ownedSpans,
   stageLayout,

@@ -5,7 +5,7 @@
 import type { TransformerConfig } from '../model/transformer-config.ts';
 import { divisors, ShapeError } from '../model/transformer-shape.ts';
 
-export const pipelineSchedules = ['naive', 'gpipe', '1f1b'] as const;
+export const pipelineSchedules = ['naive', 'gpipe', '1f1b', 'interleaved'] as const;
 export type PipelineSchedule = (typeof pipelineSchedules)[number];
 export type ZeroStage = 0 | 1 | 2 | 3;
 
@@ -13,6 +13,8 @@ export interface ParallelSizes {
   readonly data: number;
   readonly tensor: number;
   readonly pipeline: number;
+  /** Chunks of layers a pipeline rank has (virtual stages); one unless given. */
+  readonly chunks?: number;
 }
 
 export interface ParallelGrid extends ParallelSizes {
@@ -24,6 +26,11 @@ export interface ParallelGrid extends ParallelSizes {
 
 export function worldSizeOf({ data, tensor, pipeline }: ParallelSizes): number {
   return data * tensor * pipeline;
+}
+
+/** Without a rank's own place; chunks only where there are several. */
+export function sizesOf({ data, tensor, pipeline, chunks = 1 }: ParallelSizes): ParallelSizes {
+  return { data, tensor, pipeline, ...(chunks === 1 ? {} : { chunks }) };
 }
 
 export function gridAt(sizes: ParallelSizes, rank: number): ParallelGrid {
@@ -72,7 +79,7 @@ export function groupsOf(grid: ParallelGrid): GridGroups {
 
 /** Throws a ShapeError that names the size that does not fit and the nearest that would. */
 export function checkParallelSizes(sizes: ParallelSizes, config: TransformerConfig, worldSize: number): void {
-  const { tensor, pipeline } = sizes;
+  const { tensor, pipeline, chunks = 1 } = sizes;
   if (worldSizeOf(sizes) !== worldSize) {
     throw new ShapeError(
       `A layout of data ${sizes.data} × tensor ${tensor} × pipeline ${pipeline} needs ${worldSizeOf(sizes)} ranks, and there are ${worldSize}.`,
@@ -83,6 +90,13 @@ export function checkParallelSizes(sizes: ParallelSizes, config: TransformerConf
     throw new ShapeError(
       `${pipeline} pipeline stages are more than the ${config.layers} layers of the model.`,
       `Set parallel.pipeline to ${config.layers} or less, or train.depth to ${pipeline}.`,
+    );
+  }
+  if (pipeline * chunks > config.layers) {
+    const most = Math.floor(config.layers / pipeline);
+    throw new ShapeError(
+      `${pipeline} pipeline stages of ${chunks} chunks are more than the ${config.layers} layers of the model.`,
+      `Set parallel.virtualStages to ${most} or less, or train.depth to ${pipeline * chunks}.`,
     );
   }
   const { heads, kvHeads, hidden, experts } = config;

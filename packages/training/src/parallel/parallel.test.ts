@@ -1,7 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { transformerShape, parameterLayout } from '../model/index.ts';
-import { checkParallelSizes, gridAt, groupsOf, rankAt } from './parallel-grid.ts';
+import {
+  checkParallelSizes,
+  gridAt,
+  groupsOf,
+  pipelineSchedules,
+  rankAt,
+  type PipelineSchedule,
+} from './parallel-grid.ts';
 import { microBatchesInFlight, pipelineActions } from './pipeline-schedule.ts';
 import { ownedSpans, stageLayout } from './stage-layout.ts';
 
@@ -54,6 +61,12 @@ describe('the grid of ranks', () => {
       says: '6 pipeline stages',
       hint: 'parallel.pipeline to 5',
     },
+    'more chunks than layers': {
+      sizes: { data: 1, tensor: 1, pipeline: 2, chunks: 3 },
+      world: 2,
+      says: '2 pipeline stages of 3 chunks',
+      hint: 'parallel.virtualStages to 2',
+    },
     'heads that do not divide': {
       sizes: { data: 1, tensor: 4, pipeline: 1 },
       world: 4,
@@ -76,16 +89,17 @@ describe('the grid of ranks', () => {
 describe('the layout of a stage', () => {
   it('covers every element of the model once over all stages and columns, beside what is held by all', () => {
     const whole = parameterLayout(config);
-    for (const [tensor, pipeline] of [
-      [1, 1],
-      [2, 1],
-      [1, 3],
-      [2, 5],
+    for (const [tensor, pipeline, chunks] of [
+      [1, 1, 1],
+      [2, 1, 1],
+      [1, 3, 1],
+      [2, 5, 1],
+      [1, 2, 2],
     ] as const) {
       const seen = new Map<string, number>();
       for (let pipelineIndex = 0; pipelineIndex < pipeline; pipelineIndex += 1) {
         for (let tensorIndex = 0; tensorIndex < tensor; tensorIndex += 1) {
-          const layout = stageLayout(config, { tensor, tensorIndex, pipeline, pipelineIndex });
+          const layout = stageLayout(config, { tensor, tensorIndex, pipeline, pipelineIndex, chunks });
           for (const { name, length, columns } of layout.parameters)
             if (columns !== undefined || tensorIndex === 0) seen.set(name, (seen.get(name) ?? 0) + length);
         }
@@ -118,43 +132,25 @@ describe('the layout of a stage', () => {
 });
 
 describe('a pipeline', () => {
-  it('runs every micro-batch forward and backward once, and never waits for what its neighbours have not sent', () => {
-    for (const schedule of ['naive', 'gpipe', '1f1b'] as const) {
-      for (const [stages, count] of [
-        [1, 1],
-        [2, 1],
-        [2, 5],
-        [3, 2],
-        [4, 8],
-      ] as const) {
-        const queues = Array.from({ length: stages }, (_, stage) =>
-          pipelineActions(schedule, stage, stages, count),
-        );
-        const done = new Set<string>();
-        let isMoving = true;
-        while (isMoving) {
-          isMoving = false;
-          for (const [stage, queue] of queues.entries()) {
-            const [next] = queue;
-            if (next === undefined) continue;
-            const from = next.pass === 'forward' ? stage - 1 : stage + 1;
-            const isReady = from < 0 || from >= stages || done.has(`${from} ${next.pass} ${next.microBatch}`);
-            if (!isReady) continue;
-            if (next.pass === 'backward') expect(done.has(`${stage} forward ${next.microBatch}`)).toBe(true);
-            done.add(`${stage} ${next.pass} ${next.microBatch}`);
-            queue.shift();
-            isMoving = true;
-          }
-        }
-        expect(done.size, `${schedule} ${stages} ${count}`).toBe(2 * stages * count);
-      }
-    }
+  it('holds all micro-batches under GPipe, and no more than the stages that follow under 1F1B', () => {
+    const inFlight = (schedule: PipelineSchedule, stage: number, chunks = 1): number[] =>
+      microBatchesInFlight(pipelineActions({ schedule, stages: 4, microBatches: 8, chunks }, stage));
+    expect(inFlight('gpipe', 0)).toEqual([8]);
+    expect(inFlight('1f1b', 0)).toEqual([4]);
+    expect(inFlight('1f1b', 3)).toEqual([1]);
+    expect(inFlight('naive', 0)).toEqual([1]);
+    // Eleven of these twelve at one time: p · v + p − 1 halves, 1 + (p − 1) / (p · v) times 1F1B's (§2.2).
+    expect(inFlight('interleaved', 0, 2)).toEqual([8, 4]);
+    expect(inFlight('interleaved', 3, 2)).toEqual([5, 1]);
   });
 
-  it('holds all micro-batches under GPipe, and no more than the stages that follow under 1F1B', () => {
-    expect(microBatchesInFlight(pipelineActions('gpipe', 0, 4, 8))).toBe(8);
-    expect(microBatchesInFlight(pipelineActions('1f1b', 0, 4, 8))).toBe(4);
-    expect(microBatchesInFlight(pipelineActions('1f1b', 3, 4, 8))).toBe(1);
-    expect(microBatchesInFlight(pipelineActions('naive', 0, 4, 8))).toBe(1);
+  it('runs every micro-batch once forward and once backward through every chunk', () => {
+    for (const schedule of pipelineSchedules) {
+      const shape = { schedule, stages: 3, microBatches: 6, chunks: schedule === 'interleaved' ? 2 : 1 };
+      const actions = pipelineActions(shape, 1);
+      const names = actions.map((action) => JSON.stringify(action));
+      expect(new Set(names).size).toBe(2 * 6 * shape.chunks);
+      expect(actions).toHaveLength(names.length);
+    }
   });
 });

@@ -1,6 +1,5 @@
 /** What the stages of a pipeline did and when: how much of it they stood still, and a picture. */
-import type { PipelineSchedule } from './parallel-grid.ts';
-import type { PipelineAction } from './pipeline-schedule.ts';
+import type { PipelineAction, PipelineShape } from './pipeline-schedule.ts';
 
 export interface PipelineSpan extends PipelineAction {
   readonly startMs: number;
@@ -10,11 +9,12 @@ export interface PipelineSpan extends PipelineAction {
 }
 
 /**
- * Share of the time that a stage of equal cost stands still, of `stages` p and `microBatches` m: (p − 1) / (m + p − 1)
- * for GPipe and 1F1B (Narayanan et al. 2021, §2.2, there over the ideal time), 1 − 1/p with one micro-batch at a time.
+ * Share of the time that a stage of equal cost stands still, of `stages` p, `microBatches` m and `chunks` v:
+ * (p − 1) / (v · m + p − 1) for GPipe, 1F1B and interleaved (Narayanan et al. 2021, §2.2, there over the ideal time),
+ * 1 − 1/p with one micro-batch at a time.
  */
-export function expectedBubble(schedule: PipelineSchedule, stages: number, microBatches: number): number {
-  return schedule === 'naive' ? 1 - 1 / stages : (stages - 1) / (microBatches + stages - 1);
+export function expectedBubble({ schedule, stages, microBatches, chunks }: PipelineShape): number {
+  return schedule === 'naive' ? 1 - 1 / stages : (stages - 1) / (microBatches * chunks + stages - 1);
 }
 
 /** The same of what was seen of one step: mean over the stages, from the first's first start to the last end. */
@@ -28,6 +28,12 @@ export function measuredBubble(stages: readonly (readonly PipelineSpan[])[]): nu
 
 const [width, rowHeight, margin] = [1200, 36, 60] as const;
 
+/** By pass, and darker with every chunk. */
+const colours = {
+  forward: ['#4a7fc1', '#2f5a94', '#1d3c67'],
+  backward: ['#55a15b', '#38753d', '#215026'],
+} as const;
+
 /** A row for each stage: forwards blue, backwards green, waiting inside them pale; the number is the micro-batch. */
 export function pipelineSvg(stages: readonly (readonly PipelineSpan[])[], caption: string): string {
   const all = stages.flat();
@@ -40,9 +46,9 @@ export function pipelineSvg(stages: readonly (readonly PipelineSpan[])[], captio
     const row = 30 + stage * rowHeight;
     return [
       `<text x="4" y="${row + 18}">stage ${stage}</text>`,
-      ...spans.flatMap(({ pass, microBatch, startMs, endMs, waitedMs }) => [
+      ...spans.flatMap(({ pass, microBatch, chunk, startMs, endMs, waitedMs }) => [
         rect(startMs, startMs + waitedMs, row, pass === 'forward' ? '#dbe7f5' : '#dcefdc'),
-        rect(startMs + waitedMs, endMs, row, pass === 'forward' ? '#4a7fc1' : '#55a15b'),
+        rect(startMs + waitedMs, endMs, row, colours[pass][Math.min(chunk, 2)] as string),
         `<text x="${(x(startMs + waitedMs) + 2).toFixed(1)}" y="${row + 18}" fill="#ffffff">${microBatch}</text>`,
       ]),
     ];

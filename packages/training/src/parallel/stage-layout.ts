@@ -59,13 +59,25 @@ export interface StagePlace {
   readonly tensorIndex: number;
   readonly pipeline: number;
   readonly pipelineIndex: number;
+  readonly chunks?: number;
 }
 
-export function layersOfStage(layers: number, stage: number, stages: number): { from: number; to: number } {
-  return {
-    from: Math.floor((layers * stage) / stages),
-    to: Math.floor((layers * (stage + 1)) / stages),
-  };
+/**
+ * Layers [from, to) of each chunk of a pipeline rank: chunk c of rank r is stage c · pipeline + r of all, so the model
+ * goes round the ranks once a chunk (Narayanan et al. 2021, §2.2).
+ */
+export function layersOfChunks(
+  layers: number,
+  { pipeline, pipelineIndex, chunks = 1 }: Pick<StagePlace, 'pipeline' | 'pipelineIndex' | 'chunks'>,
+): { readonly from: number; readonly to: number }[] {
+  const stages = pipeline * chunks;
+  return Array.from({ length: chunks }, (_, chunk) => {
+    const stage = chunk * pipeline + pipelineIndex;
+    return {
+      from: Math.floor((layers * stage) / stages),
+      to: Math.floor((layers * (stage + 1)) / stages),
+    };
+  });
 }
 
 export type ModelConfig = TransformerConfig | ClassifierConfig;
@@ -126,12 +138,14 @@ export function stageLayout(
   const isTied = config.tiedEmbeddings;
   if (isFirst || (isLast && isTied)) addUnit('embedding', undefined, [whole.find(embeddingName)]);
   if (isFirst && config.positions === 'learned') addUnit('positions', undefined, [whole.find(positionsName)]);
-  const { from, to } = layersOfStage(config.layers, pipelineIndex, pipeline);
+  const layers = layersOfChunks(config.layers, place).flatMap(({ from, to }) =>
+    Array.from({ length: to - from }, (_, index) => from + index),
+  );
   const own = expertsOf(config.experts?.count ?? 0, tensor, tensorIndex);
   const parts = layerParts(config).filter(
     ({ expert }) => expert === undefined || (expert >= own.from && expert < own.to),
   );
-  for (let layer = from; layer < to; layer += 1) {
+  for (const layer of layers) {
     const named = ({ name }: { name: string }): string => layerName(layer, name);
     const split = parts.filter(({ isSplit }) => isSplit).map(named);
     addUnit(

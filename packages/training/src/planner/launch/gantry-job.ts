@@ -12,8 +12,6 @@ export const gantryJob: LaunchWriter = (task, layout) => {
     return {
       reason: `Our runtime's tokenizers end at ${maxVocabulary} entries; this has ${model.vocabulary}.`,
     };
-  if (layout.virtualStages > 1)
-    return { reason: 'Our runtime does not interleave stages; ask for --virtual-stages 1.' };
   if (layout.offload !== 'none')
     return { reason: 'Our runtime keeps the optimiser on the device; ask for --offload none.' };
   return yamlFile('job.yaml', {
@@ -37,6 +35,7 @@ export const gantryJob: LaunchWriter = (task, layout) => {
       pipeline: layout.pipeline,
       zero: layout.zero,
       microBatches: microBatchesOf(task, layout),
+      ...(layout.virtualStages > 1 ? { schedule: 'interleaved', virtualStages: layout.virtualStages } : {}),
       recompute: layout.recompute === 'full' ? 'layer' : 'none',
     },
   });

@@ -95,6 +95,9 @@ describe('a layout in the words of a launcher', () => {
     const text = textOf('gantry', { ...grid, virtualStages: 1 }, taskOf('mistral-7b'));
     expect(text).toContain('  tensor: 4\n  pipeline: 2\n  zero: 1\n  microBatches: 32\n  recompute: layer\n');
     expect(text).toContain('batchTokens: 262144');
+    expect(textOf('gantry', grid, taskOf('mistral-7b'))).toContain(
+      '  microBatches: 32\n  schedule: interleaved\n  virtualStages: 4\n',
+    );
   });
 
   it.each([
@@ -112,9 +115,8 @@ describe('a layout in the words of a launcher', () => {
   it.each([
     ['gpt3-175b', shards],
     ['llama-3-8b', shards],
-    ['mistral-7b', grid],
     ['mistral-7b', { ...shards, offload: 'optimizer' }],
-  ] as const)('ours has no GPT, no vast vocabulary, no interleaving, no offload: %s', (name, layout) => {
+  ] as const)('ours has no GPT, no vast vocabulary, no offload: %s', (name, layout) => {
     expect(launchWriters.gantry(taskOf(name), layout)).toHaveProperty('reason');
   });
 });
