@@ -2,11 +2,11 @@
 import { join } from 'node:path';
 import type { ClassifierConfig } from '@gantry/training/classifier';
 import type { ParameterLayout } from '@gantry/training/model';
-import { EarlyStopping } from '@gantry/training/run';
 import type { SaveOutcome } from '../checkpoint/index.ts';
 import type { ModelShard } from '../parallel/index.ts';
 import { CheckpointPace } from '../rank/checkpoint-pace.ts';
-import { badBatchReport, failedSaveReport } from '../rank/fault-reports.ts';
+import { BestModel } from '../rank/best-model.ts';
+import { badBatchReport, failedSaveReport, lostBestReport } from '../rank/fault-reports.ts';
 import type { RankEnvironment } from '../rank/rank-environment.ts';
 import type { ReportWriter } from '../rank/report-writer.ts';
 import type { BadBatchReport, StepOutcome } from '../rank/train-loop.ts';
@@ -40,19 +40,23 @@ export class ClassifierZero implements AsyncDisposable {
   readonly #options: ClassifierZeroOptions;
   readonly #judge: ClassifierExecutor;
   readonly #pace: CheckpointPace;
-  readonly #earlyStopping: EarlyStopping | undefined;
+  readonly #best: BestModel | undefined;
   readonly #startedMs = performance.now();
   #reportedMs = -Infinity;
   #savedStep: number;
   #lastLoss: number | undefined;
 
-  private constructor(options: ClassifierZeroOptions, judge: ClassifierExecutor, pace: CheckpointPace) {
+  private constructor(
+    options: ClassifierZeroOptions,
+    judge: ClassifierExecutor,
+    pace: CheckpointPace,
+    best: BestModel | undefined,
+  ) {
     this.#options = options;
     this.#judge = judge;
     this.#pace = pace;
+    this.#best = best;
     this.#savedStep = options.resumedStep;
-    const { earlyStopping } = options.plan;
-    this.#earlyStopping = earlyStopping === undefined ? undefined : new EarlyStopping(earlyStopping);
   }
 
   static async open(options: ClassifierZeroOptions): Promise<ClassifierZero> {
@@ -76,7 +80,8 @@ export class ClassifierZero implements AsyncDisposable {
         resumedFromStep: resumedStep,
       },
     });
-    return new ClassifierZero(options, judge, pace);
+    const best = await BestModel.open(environment.runDirectory, plan.earlyStopping, resumedStep);
+    return new ClassifierZero(options, judge, pace, best);
   }
 
   wantsCheckpoint(step: number): boolean {
@@ -120,13 +125,17 @@ export class ClassifierZero implements AsyncDisposable {
   async look(step: number): Promise<boolean> {
     const judgement = await this.#judgeHeldOut();
     if (judgement === undefined) return false;
-    await this.#options.reports.write({ type: 'metric', step, values: { ...judgement } });
-    return this.#earlyStopping?.isEnough(judgement.validationLoss) ?? false;
+    const { reports, shard } = this.#options;
+    await reports.write({ type: 'metric', step, values: { ...judgement } });
+    const looked = await this.#best?.look(step, judgement.validationLoss, shard.parameters.values);
+    if (looked?.problem !== undefined) await reports.write(lostBestReport(step, looked.problem));
+    return looked?.isEnough ?? false;
   }
 
   async finish(step: number): Promise<void> {
     const { config, plan, samples, shard, environment, reports } = this.#options;
     const outDir = join(environment.runDirectory, 'export');
+    const best = await this.#best?.takeInto(shard.parameters.values);
     const judgement = await this.#judgeHeldOut();
     await exportClassifier(config, samples, shard.parameters.values, outDir);
     await reports.write({
@@ -138,7 +147,8 @@ export class ClassifierZero implements AsyncDisposable {
       lineage: {
         job: environment.job,
         attempt: environment.attempt,
-        step,
+        step: best?.step ?? step,
+        ...(best === undefined ? {} : { trainedSteps: step }),
         seed: plan.seed,
         dataset: samples.digest,
         trainSamples: samples.train.length,

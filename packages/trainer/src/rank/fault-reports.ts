@@ -18,6 +18,14 @@ export function failedSaveReport(
   };
 }
 
+/** Early stopping exports the best step; where that could not be kept, the last. */
+export const lostBestReport = (step: number, problem: unknown): Report => ({
+  type: 'fault',
+  code: 'best_model_lost',
+  message: `The parameters of step ${step}, the best so far, could not be kept: ${String(problem)}. Training goes on.`,
+  hint: 'Free space in the run directory; the model of the last step is exported when none better can be kept.',
+});
+
 export function badBatchReport({ step, verdict, fromStep }: BadBatchReport): Report {
   const what =
     verdict.kind === 'spike'

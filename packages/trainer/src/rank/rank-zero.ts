@@ -1,7 +1,6 @@
 /** What only rank 0 does beside its share: reports, checkpoints, samples, validation, and the export at the end. */
 import { cpus } from 'node:os';
 import { join } from 'node:path';
-import { EarlyStopping } from '@gantry/training/run';
 import { gridAt, StragglerWatch, worldSizeOf } from '@gantry/training/parallel';
 import { toHuggingFaceWeights } from '@gantry/training/model';
 import { clearLeftovers, type SaveOutcome } from '../checkpoint/index.ts';
@@ -10,7 +9,8 @@ import { exportModel } from '../export/index.ts';
 import { withMaskToken } from '@gantry/training/tokenizer';
 import { hasWholeModel } from '../parallel/index.ts';
 import { timeKinds } from '../profile/index.ts';
-import { badBatchReport, failedSaveReport } from './fault-reports.ts';
+import { BestModel } from './best-model.ts';
+import { badBatchReport, failedSaveReport, lostBestReport } from './fault-reports.ts';
 import { generateSample } from './generate-sample.ts';
 import { CheckpointPace } from './checkpoint-pace.ts';
 import type { ReportWriter } from './report-writer.ts';
@@ -37,7 +37,7 @@ export class RankZero implements AsyncDisposable {
   readonly #heldOut: TokenSource;
   readonly #startedMs = performance.now();
   readonly #stragglers: StragglerWatch;
-  readonly #earlyStopping: EarlyStopping | undefined;
+  readonly #best: BestModel | undefined;
   readonly #pace: CheckpointPace;
   #reportedMs = -Infinity;
   #savedStep: number;
@@ -51,6 +51,7 @@ export class RankZero implements AsyncDisposable {
     parameters: Float32Array,
     parts: {
       pace: CheckpointPace;
+      best: BestModel | undefined;
       validator: ModelExecutor;
       sampler: ModelExecutor;
       heldOut: TokenSource;
@@ -63,8 +64,7 @@ export class RankZero implements AsyncDisposable {
     this.#sampler = parts.sampler;
     this.#heldOut = parts.heldOut;
     this.#pace = parts.pace;
-    const { earlyStopping } = session.plan;
-    this.#earlyStopping = earlyStopping === undefined ? undefined : new EarlyStopping(earlyStopping);
+    this.#best = parts.best;
     this.#savedStep = session.resumed?.step ?? 0;
     const { sizes } = session.plan;
     const ranks = Array.from({ length: worldSizeOf(sizes) }, (_, rank) => gridAt(sizes, rank));
@@ -81,6 +81,7 @@ export class RankZero implements AsyncDisposable {
     const common = { config, time: plan.time, parameters };
     const zero = new RankZero(session, reports, parameters, {
       pace: await CheckpointPace.open(environment.runDirectory, plan.checkpoint),
+      best: await BestModel.open(environment.runDirectory, plan.earlyStopping, session.resumed?.step ?? 0),
       validator: await createModelExecutor({ ...common, sequences: plan.microSequences, kind: 'loss' }),
       sampler: await createModelExecutor({ ...common, sequences: 1, kind: 'logits' }),
       heldOut: openTokenSource(dataset.validation.shards, plan.time),
@@ -153,6 +154,7 @@ export class RankZero implements AsyncDisposable {
   async finish(step: number): Promise<void> {
     const { config, layout, dataset, environment, job, plan, masking } = this.#session;
     const outDir = join(environment.runDirectory, 'export');
+    const best = await this.#best?.takeInto(this.parameters);
     const loss = await validationLoss(
       this.#validator,
       this.#heldOut,
@@ -195,7 +197,8 @@ export class RankZero implements AsyncDisposable {
       lineage: {
         job: environment.job,
         attempt: environment.attempt,
-        step,
+        step: best?.step ?? step,
+        ...(best === undefined ? {} : { trainedSteps: step }),
         seed: plan.seed,
         dataset: dataset.manifestDigest,
         trainTokens: dataset.train.tokens,
@@ -290,7 +293,10 @@ export class RankZero implements AsyncDisposable {
     if (config.isCausal) await this.#reportSample(step);
     // What was done beside the step is not its speed.
     this.#stepMs = performance.now();
-    if (loss === undefined || this.#earlyStopping?.isEnough(loss) !== true) return false;
+    if (loss === undefined || this.#best === undefined) return false;
+    const { isEnough, problem } = await this.#best.look(step, loss, this.parameters);
+    if (problem !== undefined) await this.#reports.write(lostBestReport(step, problem));
+    if (!isEnough) return false;
     await this.#reports.write({ type: 'facts', values: { stoppedEarlyAtStep: step } });
     return true;
   }

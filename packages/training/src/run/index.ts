@@ -1,5 +1,5 @@
 export { checkpointIntervalMs, meanTimeBetweenFailuresMs } from './checkpoint-interval.ts';
-export { EarlyStopping, type EarlyStoppingOptions } from './early-stopping.ts';
+export { EarlyStopping, type EarlyStoppingOptions, type Look, type StoppingState } from './early-stopping.ts';
 export { matchParameters, type ParameterMatch } from './match-parameters.ts';
 export { NoiseScale } from './noise-scale.ts';
 export { isWorthPacking, type SinkFigures } from './worth-packing.ts';

@@ -39,7 +39,8 @@ describe('checkpoint interval', () => {
 describe('early stopping', () => {
   it('is enough after `patience` looks without a fall of more than `minimumDelta`', () => {
     const stopping = new EarlyStopping({ patience: 2, minimumDelta: 0.1 });
-    expect([3, 2.5, 2.45, 2.3, 2.35, 2.25].map((loss) => stopping.isEnough(loss))).toEqual([
+    const losses = [3, 2.5, 2.45, 2.3, 2.35, 2.25];
+    expect(losses.map((loss, at) => stopping.look(at + 1, loss).isEnough)).toEqual([
       false,
       false,
       false,
@@ -47,6 +48,37 @@ describe('early stopping', () => {
       false,
       true,
     ]);
+  });
+
+  it('remembers the lowest of all looks, also one that fell by too little to go on for', () => {
+    const stopping = new EarlyStopping({ patience: 2, minimumDelta: 0.1 });
+    const lowest = [3, 2.95, 2.97].map((loss, at) => stopping.look(at + 1, loss).isLowest);
+    expect(lowest).toEqual([true, true, false]);
+    expect(stopping.state).toEqual({
+      lowest: { step: 2, loss: 2.95 },
+      reference: { step: 1, loss: 3 },
+      since: [2, 3],
+    });
+  });
+
+  it('goes on counting in a later attempt, and takes the looks after its checkpoint again', () => {
+    const options = { patience: 3, minimumDelta: 0 };
+    const first = new EarlyStopping(options);
+    for (const [step, loss] of [
+      [10, 2],
+      [20, 3],
+      [30, 3],
+    ] as const)
+      first.look(step, loss);
+    const resumed = (resumedStep: number): EarlyStopping =>
+      new EarlyStopping(options, { state: first.state ?? expect.fail('nothing seen'), resumedStep });
+    expect(resumed(30).look(40, 3).isEnough).toBe(true);
+    const second = resumed(25);
+    expect([second.look(30, 3).isEnough, second.look(40, 3).isEnough]).toEqual([false, true]);
+    // What it knows to come is no look without a better one.
+    const third = resumed(0);
+    expect(third.look(10, 2.5)).toEqual({ isLowest: false, isEnough: false });
+    expect(third.state?.since).toEqual([]);
   });
 });
 
