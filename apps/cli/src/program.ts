@@ -15,7 +15,8 @@ import { loginCommand } from './commands/login.ts';
 import { modelCommands } from './commands/model.ts';
 import { modelGateCommands } from './commands/model-gate.ts';
 import { modelConversionCommands } from './commands/model-conversion.ts';
-import { modelToolCommands } from './commands/model-tools.ts';
+import { modelBenchCommand } from './commands/model-bench.ts';
+import { modelEvaluationCommand } from './commands/model-evaluation.ts';
 import { nodeCommands } from './commands/node.ts';
 import { planCommand } from './commands/plan.ts';
 import { policyCommands } from './commands/policy.ts';
@@ -48,7 +49,8 @@ const register: readonly ((program: Command) => void)[] = [
   secretCommands,
   modelCommands,
   modelConversionCommands,
-  modelToolCommands,
+  modelEvaluationCommand,
+  modelBenchCommand,
   modelGateCommands,
   endpointCommands,
   endpointRolloutCommands,

@@ -2,7 +2,7 @@
 type Environment = Readonly<Record<string, string | undefined>>;
 type Start = (env: Environment, signal: AbortSignal) => Promise<number>;
 
-export type WorkerKind = 'train' | 'engine' | 'convert' | 'engines';
+export type WorkerKind = 'train' | 'engine' | 'convert' | 'evaluate' | 'engines';
 
 export const kinds: Readonly<Record<WorkerKind, Start>> = {
   train: async (env, signal) => {
@@ -16,6 +16,10 @@ export const kinds: Readonly<Record<WorkerKind, Start>> = {
   convert: async (env) => {
     const { runConversion } = await import('./model-work/run-conversion.ts');
     return runConversion(env);
+  },
+  evaluate: async (env) => {
+    const { runEvaluation } = await import('./model-work/run-evaluation.ts');
+    return runEvaluation(env);
   },
   engines: async () => {
     const { runEngineSurvey } = await import('@gantry/engines/survey');

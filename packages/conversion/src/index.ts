@@ -5,7 +5,9 @@ export {
   type AccuracyGate,
   type AccuracyPosition,
   type AccuracyReport,
-} from './accuracy.ts';
+} from './accuracy/accuracy.ts';
+export { RowTally, type RowsMeasured } from './accuracy/row-tally.ts';
+export { TextTally, type ScoredToken, type TextMeasured } from './accuracy/text-tally.ts';
 export {
   configOfGguf,
   ggufToSafetensors,

@@ -10,6 +10,7 @@ import { CliError } from '../cli-error.ts';
 import { example, group } from '../command-group.ts';
 import { convertHere, type ConvertedModel, type ConvertWish } from '../model-tools/convert-here.ts';
 import { showOne } from '../output.ts';
+import { convertedLines } from '../views/converted.ts';
 import { submitJob } from './job/submit-job.ts';
 
 interface JobOptions {
@@ -116,7 +117,7 @@ async function convert(
   await submitJob(
     command,
     { workdir: process.cwd(), queue, convert: wish, register, resources: { memory } },
-    { isFollowed: detach !== true },
+    { isFollowed: detach !== true, onSucceeded: async (job) => convertedLines(job) },
   );
 }
 

@@ -18,6 +18,11 @@ export function modelGateCommands(program: Command): void {
           .choices(['derived', 'always', 'never'])
           .default('derived'),
       )
+      .addOption(
+        new Option('--evidence <WHOSE>', 'numbers count: of evaluations that ran as jobs, or also of clients')
+          .choices(['measured', 'reported'])
+          .default('measured'),
+      )
       .option('--max-kl <N>', 'divergence from its source, in nats', numberOption)
       .option('--min-agreement <N>', 'share of equal likeliest tokens or classes', numberOption)
       .option('--max-perplexity-ratio <N>', 'its perplexity over its source’s', numberOption)
@@ -29,6 +34,7 @@ export function modelGateCommands(program: Command): void {
       params: { name },
       body: {
         required: options.require,
+        evidence: options.evidence,
         ...(options.maxKl === undefined ? {} : { maximumKl: options.maxKl }),
         ...(options.minAgreement === undefined ? {} : { minimumTopAgreement: options.minAgreement }),
         ...(options.maxPerplexityRatio === undefined
@@ -43,6 +49,7 @@ export function modelGateCommands(program: Command): void {
 
 interface GateOptions {
   readonly require: ModelGate['required'];
+  readonly evidence: NonNullable<ModelGate['evidence']>;
   readonly maxKl?: number;
   readonly minAgreement?: number;
   readonly maxPerplexityRatio?: number;

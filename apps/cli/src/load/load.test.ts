@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { coarseKl } from '../model-tools/coarse-kl.ts';
 import { describeLoad } from '../views/model-tools.ts';
 import { toLoadReport } from './load-report.ts';
 import { parseTrace } from './parse-trace.ts';
@@ -72,14 +71,5 @@ describe('load', () => {
     const text = describeLoad(report);
     expect(text).toContain('1 × HTTP 429');
     expect(text).toContain('this machine was the limit');
-  });
-
-  it('finds no divergence between equals, and more the further they are apart', () => {
-    const source = { a: Math.log(0.7), b: Math.log(0.2) };
-    expect(coarseKl(source, source)).toBeCloseTo(0);
-    const near = coarseKl(source, { a: Math.log(0.65), b: Math.log(0.25) });
-    const far = coarseKl(source, { a: Math.log(0.1), b: Math.log(0.8) });
-    expect(near).toBeGreaterThan(0);
-    expect(far).toBeGreaterThan(near);
   });
 });

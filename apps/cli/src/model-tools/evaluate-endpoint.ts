@@ -4,9 +4,8 @@
  */
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { accuracyFailures, type AccuracyReport } from '@gantry/conversion';
+import { accuracyFailures, type AccuracyReport, type ScoredToken, TextTally } from '@gantry/conversion';
 import { CliError } from '../cli-error.ts';
-import { coarseKl } from './coarse-kl.ts';
 import { evaluateRows } from './evaluate-rows.ts';
 
 export interface EvaluateOptions {
@@ -64,7 +63,8 @@ async function evaluateText(
   const windows = Array.from({ length: Math.ceil(text.length / window) }, (_, index) =>
     text.slice(index * window, (index + 1) * window),
   );
-  const total = { tokens: 0, loss: 0, sourceLoss: 0, agreements: 0, kl: 0 };
+  const tally = new TextTally<string>();
+  let tokens = 0;
   for (const piece of windows) {
     const mine = await score(access, endpoint, piece);
     const theirs = against === undefined ? undefined : await score(access, against, piece);
@@ -72,38 +72,24 @@ async function evaluateText(
       throw new CliError('bad_request', `${endpoint} and ${against} cut text into different tokens`, {
         hint: 'only models with one tokenizer can be compared token by token',
       });
-    for (const [at, logprob] of mine.token_logprobs.entries()) {
-      if (logprob === null) continue;
-      total.tokens += 1;
-      total.loss -= logprob;
-      if (theirs === undefined) continue;
-      total.sourceLoss -= theirs.token_logprobs[at] ?? 0;
-      const [ours, source] = [mine.top_logprobs[at] ?? {}, theirs.top_logprobs[at] ?? {}];
-      if (likeliest(ours) === likeliest(source)) total.agreements += 1;
-      total.kl += coarseKl(source, ours);
+    for (const at of mine.tokens.keys()) {
+      const [ours, source] = [toScored(mine, at), theirs && toScored(theirs, at)];
+      if (ours === undefined) continue;
+      tokens += 1;
+      tally.add(ours, source);
     }
   }
-  if (total.tokens === 0) throw new CliError('bad_data', `${data} is too short to score`);
-  const perplexity = Math.exp(total.loss / total.tokens);
-  const comparison =
-    against === undefined
-      ? undefined
-      : {
-          positions: total.tokens,
-          meanKl: total.kl / total.tokens,
-          topAgreement: total.agreements / total.tokens,
-          sourcePerplexity: Math.exp(total.sourceLoss / total.tokens),
-          candidatePerplexity: perplexity,
-        };
-  return {
-    endpoint,
-    against,
-    tokens: total.tokens,
-    perplexity,
-    metrics: {},
-    comparison,
-    failures: comparison === undefined ? [] : accuracyFailures(comparison),
-  };
+  if (tokens === 0) throw new CliError('bad_data', `${data} is too short to score`);
+  const { measured } = tally;
+  const { comparison } = measured;
+  const failures = comparison === undefined ? [] : accuracyFailures(comparison);
+  return { endpoint, against, ...measured, metrics: {}, failures };
+}
+
+function toScored({ token_logprobs, top_logprobs }: Scored, at: number): ScoredToken<string> | undefined {
+  const logprob = token_logprobs[at];
+  if (logprob === null || logprob === undefined) return undefined;
+  return { logprob, top: new Map(Object.entries(top_logprobs[at] ?? {})) };
 }
 
 async function score(
@@ -131,9 +117,3 @@ async function score(
     );
   return logprobs;
 }
-
-const likeliest = (top: Readonly<Record<string, number>>): string | undefined =>
-  Object.entries(top).reduce<readonly [string, number] | undefined>(
-    (best, one) => (best === undefined || one[1] > best[1] ? one : best),
-    undefined,
-  )?.[0];

@@ -3,7 +3,7 @@
  * file is an Open Inference Protocol request with what was right: `{"inputs": [{name, shape, datatype, data}], "label": 3}`;
  * a batch brings `"labels": [3, 1]`. The first output's last dimension is read as classes.
  */
-import { type AccuracyPosition, accuracyFailures, compareAccuracy } from '@gantry/conversion';
+import { accuracyFailures, RowTally } from '@gantry/conversion';
 import { CliError } from '../cli-error.ts';
 import type { Evaluation } from './evaluate-endpoint.ts';
 
@@ -27,41 +27,27 @@ export async function evaluateRows(
     text,
   }: { readonly endpoint: string; readonly against?: string; readonly text: string },
 ): Promise<Omit<Evaluation, 'data'>> {
-  const positions: AccuracyPosition[] = [];
-  let [right, labelled, loss] = [0, 0, 0];
+  const tally = new RowTally();
   for (const [at, line] of text.split('\n').entries()) {
     if (line.trim() === '') continue;
     const { inputs, labels } = readRow(line, at + 1);
     const mine = await classesOf(access, endpoint, inputs);
     const theirs = against === undefined ? undefined : await classesOf(access, against, inputs);
-    for (const [index, candidate] of mine.entries()) {
-      const label = labels[index];
-      if (label !== undefined) {
-        labelled += 1;
-        if (likeliest(candidate) === label) right += 1;
-        loss -= candidate[label] ?? -Infinity;
-      }
-      const source = theirs?.[index];
-      if (theirs === undefined) continue;
-      if (source?.length !== candidate.length)
+    for (const [row, candidate] of mine.entries()) {
+      const source = theirs?.[row];
+      if (theirs !== undefined && source?.length !== candidate.length)
         throw new CliError('bad_request', `${endpoint} and ${against} answer line ${at + 1} in other shapes`);
-      positions.push({ source, candidate, actual: label ?? likeliest(source) });
+      tally.add(candidate, source, labels[row]);
     }
   }
-  if (labelled === 0 && positions.length === 0)
+  const { measured } = tally;
+  if (measured === undefined)
     throw new CliError('bad_data', 'nothing to measure', {
       hint: 'give rows a label, or another endpoint with --against',
     });
-  const comparison = positions.length === 0 ? undefined : compareAccuracy(positions);
-  return {
-    endpoint,
-    against,
-    tokens: Math.max(labelled, positions.length),
-    perplexity: labelled === 0 ? (comparison?.candidatePerplexity ?? Infinity) : Math.exp(loss / labelled),
-    metrics: labelled === 0 ? {} : { accuracy: right / labelled },
-    comparison,
-    failures: comparison === undefined ? [] : accuracyFailures(comparison),
-  };
+  const { rows, comparison } = measured;
+  const failures = comparison === undefined ? [] : accuracyFailures(comparison);
+  return { endpoint, against, tokens: rows, ...measured, comparison, failures };
 }
 
 function readRow(line: string, number: number) {
@@ -79,12 +65,12 @@ function readRow(line: string, number: number) {
   return { inputs: row.inputs, labels };
 }
 
-/** Log probabilities of the classes, row by row. */
+/** Scores of the classes, row by row. */
 async function classesOf(
   { url, key }: { readonly url: string; readonly key: string },
   model: string,
   inputs: readonly unknown[],
-): Promise<readonly Float64Array[]> {
+): Promise<readonly (readonly number[])[]> {
   const response = await fetch(`${url}/v2/models/${encodeURIComponent(model)}/infer`, {
     method: 'POST',
     headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
@@ -100,20 +86,6 @@ async function classesOf(
       hint: 'agreement is measured on classifiers; compare such a model by a metric of your own',
     });
   return Array.from({ length: output.data.length / classes }, (_, row) =>
-    logProbabilities(output.data.slice(row * classes, (row + 1) * classes)),
+    output.data.slice(row * classes, (row + 1) * classes),
   );
 }
-
-/** Of probabilities or of scores before a softmax; either way finite. */
-function logProbabilities(values: readonly number[]): Float64Array {
-  const least = 1e-12;
-  const sum = values.reduce((total, value) => total + value, 0);
-  if (values.every((value) => value >= 0 && value <= 1) && Math.abs(sum - 1) < 1e-3)
-    return Float64Array.from(values, (value) => Math.log(Math.max(least, value)));
-  const highest = Math.max(...values);
-  const rest = Math.log(values.reduce((total, value) => total + Math.exp(value - highest), 0));
-  return Float64Array.from(values, (value) => value - highest - rest);
-}
-
-const likeliest = (values: Float64Array): number =>
-  values.reduce((best, value, at) => (value > (values[best] as number) ? at : best), 0);

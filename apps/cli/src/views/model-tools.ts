@@ -1,4 +1,5 @@
 /** What the tools on models found, in words. */
+import type { ModelVersion } from '@gantry/contract';
 import type { LoadReport, Spread } from '../load/load-report.ts';
 import type { Evaluation } from '../model-tools/evaluate-endpoint.ts';
 import type { RecordedEvaluation } from '../model-tools/record-evaluation.ts';
@@ -26,6 +27,25 @@ export function describeEvaluation({
     ...(failures.length === 0
       ? [`  ✓ it may take the place of ${against}`]
       : failures.map((failure) => `  ✗ ${failure}`)),
+  ].join('\n');
+}
+
+/** What a job measured of a version, and what its gate says to that. */
+export function describeGate({
+  version,
+  gate,
+  evaluations: [newest],
+}: RecordedEvaluation & Pick<ModelVersion, 'evaluations'>): string {
+  const { against, comparison, metrics = {} } = newest ?? {};
+  const numbers = Object.entries(metrics).map(([name, value]) => `${name} ${value.toPrecision(5)}`);
+  return [
+    `  ${version}   ${numbers.join('   ')}`,
+    ...(comparison === undefined
+      ? []
+      : [
+          `  against ${against}   perplexity ${comparison.sourcePerplexity.toFixed(3)}   same likeliest choice ${(comparison.topAgreement * 100).toFixed(1)} %   KL ${comparison.meanKl.toFixed(4)} nats`,
+        ]),
+    describeRecorded({ version, gate }),
   ].join('\n');
 }
 

@@ -24,7 +24,7 @@ export async function passGate(tx: Tx, version: Row, { override, mayOverride }: 
   if (state === 'open' || state === 'passed') return {};
   if (override === undefined)
     throw new GantryError('gate_not_passed', `${version.name} may not take traffic: ${why.join('; ')}`, {
-      hint: 'serve it and its source under names of their own, then: gantry model evaluate ITS-NAME --against THE-SOURCE --data held-out.txt; an admin may pass it: --override REASON',
+      hint: `measure it: gantry model evaluate ${version.name} --data held-out.txt; an admin may pass it: --override REASON`,
       details: { version: version.name, gate: state, failures: why },
     });
   if (!mayOverride)

@@ -9,7 +9,6 @@ import { followJob } from '../../follow-job.ts';
 import { isJson, print, showOne } from '../../output.ts';
 import { nodeNames } from '../../resource-names.ts';
 import { describeJob, stateLine } from '../../views/job.ts';
-import { convertedLines } from '../../views/converted.ts';
 import { trainedLines } from '../../views/training.ts';
 import { uploadFolder } from '../../upload/upload-folder.ts';
 import { followOutput } from './run-output.ts';
@@ -20,12 +19,14 @@ export interface SubmitOptions {
   readonly withOutput?: boolean;
   /** A folder that goes along. */
   readonly upload?: string;
+  /** Lines about what came of it. */
+  readonly onSucceeded?: (job: Job, client: Client) => Promise<readonly string[]>;
 }
 
 export async function submitJob(
   command: Command,
   spec: JobSpecInput,
-  { isFollowed, withOutput = false, upload }: SubmitOptions,
+  { isFollowed, withOutput = false, upload, onSucceeded }: SubmitOptions,
 ): Promise<void> {
   const { client } = connect(command);
   const body =
@@ -66,7 +67,7 @@ export async function submitJob(
     ? await followOutput(client, job, sink, onJob)
     : await followJob(client, job.name, onJob);
   if (ended.state === 'succeeded' && spec.train !== undefined) print(trainedLines(ended));
-  if (ended.state === 'succeeded' && spec.convert !== undefined) print(convertedLines(ended));
+  if (ended.state === 'succeeded') for (const line of (await onSucceeded?.(ended, client)) ?? []) print(line);
   await finish(command, client, ended, say);
 }
 

@@ -1,4 +1,4 @@
-/** Tools on models: how good an endpoint's answers are, and how fast. */
+/** Load on an endpoint: how fast its answers are. */
 import type { Command } from 'commander';
 import { CliError } from '../cli-error.ts';
 import { countOption, example, group, numberOption } from '../command-group.ts';
@@ -6,39 +6,10 @@ import { connect } from '../connection.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { showOne } from '../output.ts';
 import { benchEndpoint, type BenchOptions } from '../model-tools/bench-endpoint.ts';
-import { evaluateEndpoint } from '../model-tools/evaluate-endpoint.ts';
-import { recordEvaluation } from '../model-tools/record-evaluation.ts';
-import { describeEvaluation, describeLoad, describeRecorded } from '../views/model-tools.ts';
+import { describeLoad } from '../views/model-tools.ts';
 
-export function modelToolCommands(program: Command): void {
+export function modelBenchCommand(program: Command): void {
   const model = group(program, 'model', 'Registered models');
-
-  example(
-    model
-      .command('evaluate <endpoint>')
-      .description('Perplexity on held-out text; against another endpoint, whether it may take its place')
-      .requiredOption('--data <FILE>', 'text that neither was trained on; .jsonl: rows for a tensor model')
-      .option('--against <ENDPOINT>', 'the source that it must agree with')
-      .option('--characters <N>', 'of the text', countOption, 50_000)
-      .option('--window <N>', 'characters that are scored together', countOption, 800)
-      .option('--no-record', 'do not keep it with the version'),
-    'gantry model evaluate small --against full --data held-out.txt',
-    'gantry model evaluate scorer-int8 --against scorer --data rows.jsonl',
-  ).action(
-    async (
-      endpoint: string,
-      options: { data: string; against?: string; characters: number; window: number; record: boolean },
-      command: Command,
-    ) => {
-      const { url, key, client } = connect(command);
-      const found = await evaluateEndpoint({ url, key }, { endpoint, ...options });
-      const kept = options.record ? await recordEvaluation(client, found) : undefined;
-      showOne(command, { ...found, ...kept }, () =>
-        [describeEvaluation(found), ...(kept === undefined ? [] : [describeRecorded(kept)])].join('\n'),
-      );
-      if (found.failures.length > 0) process.exitCode = exitCodes.refused;
-    },
-  );
 
   example(
     model

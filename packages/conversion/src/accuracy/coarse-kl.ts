@@ -2,14 +2,14 @@
  * Kullback-Leibler divergence of two next-token distributions of which only the likeliest tokens are known: those
  * that both report, and all the rest as one. By the data processing inequality no more than the whole one.
  */
-export function coarseKl(
-  source: Readonly<Record<string, number>>,
-  candidate: Readonly<Record<string, number>>,
+export function coarseKl<Token>(
+  source: ReadonlyMap<Token, number>,
+  candidate: ReadonlyMap<Token, number>,
 ): number {
   let kl = 0;
   let [sourceRest, candidateRest] = [1, 1];
-  for (const [token, logP] of Object.entries(source)) {
-    const logQ = candidate[token];
+  for (const [token, logP] of source) {
+    const logQ = candidate.get(token);
     if (logQ === undefined) continue;
     const p = Math.exp(logP);
     kl += p * (logP - logQ);

@@ -1,0 +1,2 @@
+export { evaluateTensorRows } from './evaluate-tensor-rows.ts';
+export { evaluateText, type EvaluatedModel } from './evaluate-text.ts';
