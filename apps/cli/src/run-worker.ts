@@ -14,7 +14,7 @@ export interface WorkerAnswer {
 }
 
 export async function runWorker(
-  kind: 'convert' | 'engines',
+  kind: 'convert' | 'engines' | 'install',
   env: Readonly<Record<string, string>> = {},
 ): Promise<WorkerAnswer> {
   const child = spawn(process.execPath, [entry(), kind], {

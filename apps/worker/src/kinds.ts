@@ -2,7 +2,7 @@
 type Environment = Readonly<Record<string, string | undefined>>;
 type Start = (env: Environment, signal: AbortSignal) => Promise<number>;
 
-export type WorkerKind = 'train' | 'engine' | 'convert' | 'evaluate' | 'engines';
+export type WorkerKind = 'train' | 'engine' | 'convert' | 'evaluate' | 'engines' | 'install';
 
 export const kinds: Readonly<Record<WorkerKind, Start>> = {
   train: async (env, signal) => {
@@ -24,5 +24,9 @@ export const kinds: Readonly<Record<WorkerKind, Start>> = {
   engines: async () => {
     const { runEngineSurvey } = await import('@gantry/engines/survey');
     return runEngineSurvey();
+  },
+  install: async (env) => {
+    const { runEngineInstall } = await import('@gantry/engines/install');
+    return runEngineInstall(env);
   },
 };

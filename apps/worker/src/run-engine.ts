@@ -1,6 +1,6 @@
 /** A model replica from its spec file to its exit code: it serves until it is told to stop, then drains. */
 import { readFile } from 'node:fs/promises';
-import { runEngineHost } from '@gantry/engines/host';
+import { deviceOf, runEngineHost } from '@gantry/engines/host';
 import { parseEngineSpec } from './engine-spec.ts';
 
 const exitCodes = { done: 0, user: 64, internal: 70, stopped: 143 } as const;
@@ -19,7 +19,14 @@ export async function runEngine(
     return exitCodes.user;
   }
   try {
-    await runEngineHost({ ...spec, workerDir, signal, onLog: (line) => process.stderr.write(`${line}\n`) });
+    const device = deviceOf(env);
+    await runEngineHost({
+      ...spec,
+      ...(device === undefined ? {} : { device }),
+      workerDir,
+      signal,
+      onLog: (line) => process.stderr.write(`${line}\n`),
+    });
     return signal.aborted ? exitCodes.stopped : exitCodes.done;
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);

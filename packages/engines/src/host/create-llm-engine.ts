@@ -1,6 +1,7 @@
 /** Which decoder computes a language model. A cold start loads only its own. */
 import { dirname } from 'node:path';
 import { availableParallelism } from 'node:os';
+import { buildFor, llamaBuild, type BuildDevice } from '../builds/gpu-builds.ts';
 import type { AdapterOptions } from '../llamacpp/adapters.ts';
 import type { SpeculationOptions } from '../llamacpp/drafter.ts';
 import type { LlmEngine } from '../llm-engine.ts';
@@ -21,6 +22,8 @@ export interface LlmEngineChoice {
   readonly speculation?: SpeculationOptions;
   readonly adapters?: readonly AdapterOptions[];
   readonly memory?: KvMemoryOptions;
+  /** The replica was given one; without its build the processor computes, and the log says so. */
+  readonly device?: BuildDevice;
   readonly onLog?: (line: string) => void;
 }
 
@@ -42,8 +45,10 @@ export async function createLlmEngine(choice: LlmEngineChoice): Promise<LlmEngin
   };
   if (choice.decoder !== 'paged') {
     const { createLlamaEngine } = await import('../llamacpp/llama-engine.ts');
+    const build = buildFor(choice.device, llamaBuild, onLog);
     return createLlamaEngine({
       ...common,
+      ...(build === undefined ? {} : { build }),
       modelPath,
       ...(speculation === undefined ? {} : { speculation }),
       ...(adapters === undefined ? {} : { adapters }),

@@ -2,6 +2,7 @@
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+export { deviceOf } from '../builds/gpu-builds.ts';
 import type { EngineServer, ListenOptions } from './engine-server.ts';
 import type { ServeLlmOptions } from './llm-server.ts';
 import type { TensorServiceOptions } from './tensor-service.ts';

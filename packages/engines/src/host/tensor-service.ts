@@ -1,6 +1,7 @@
 /** The Open Inference Protocol on one tensor model (kserve/open-inference-protocol, `inference_rest.md`). */
 import { availableParallelism } from 'node:os';
 import { defaultBatchPolicy, type BatchPolicy } from '@gantry/serving';
+import { buildFor, onnxBuild, type BuildDevice } from '../builds/gpu-builds.ts';
 import type { EngineError } from '../engine-error.ts';
 import { openTensorModel } from '../onnx/open-tensor-model.ts';
 import type { TensorModel } from '../onnx/tensor-model.ts';
@@ -39,6 +40,8 @@ export interface TensorServiceOptions {
   readonly modelVersion?: string;
   readonly threads?: number;
   readonly providers?: readonly string[];
+  /** The replica was given one; without its build the processor computes, and the log says so. */
+  readonly device?: BuildDevice;
   readonly batching?: BatchingOptions;
   readonly bodyLimitBytes?: number;
   readonly onLog?: (line: string) => void;
@@ -59,7 +62,10 @@ class TensorService implements EngineService {
   }
 
   async load(): Promise<void> {
-    const { modelPath, batching, providers, onLog, threads } = this.#options;
+    const { modelPath, batching, device, onLog, threads } = this.#options;
+    const runtime = buildFor(device, onnxBuild, onLog);
+    // What the device has no operator for, the processor computes.
+    const providers = this.#options.providers ?? (runtime === undefined ? undefined : ['cuda', 'cpu']);
     const { lengths, sequence } = batching ?? {};
     this.#engine = await openTensorModel({
       modelPath,
@@ -68,6 +74,7 @@ class TensorService implements EngineService {
       isBatchDeclared: batching !== undefined,
       ...(batching?.instances === undefined ? {} : { instances: batching.instances }),
       ...(providers === undefined ? {} : { providers }),
+      ...(runtime === undefined ? {} : { runtime }),
       ...(onLog === undefined ? {} : { onLog }),
       ...(lengths === undefined ? {} : { buckets: { lengths } }),
       ...(sequence === undefined ? {} : { sequence: toSequence(sequence) }),

@@ -11,6 +11,7 @@ import {
   type LlamaModel,
   type Token,
 } from 'node-llama-cpp';
+import type { LlamaBuild } from '../builds/gpu-builds.ts';
 import { EngineError } from '../engine-error.ts';
 import { LiveAnswers } from '../live-answers.ts';
 import type { EngineStats, GenerateEvent, GenerateRequest, LlmEngine } from '../llm-engine.ts';
@@ -41,12 +42,14 @@ export interface LlamaEngineOptions {
   readonly adapters?: readonly AdapterOptions[];
   /** Prefixes that have to leave the K/V memory are kept in files. */
   readonly parking?: ParkingOptions;
+  /** Of llama.cpp for a device; absent: the processor computes. */
+  readonly build?: LlamaBuild;
   readonly onLog?: (line: string) => void;
 }
 
 export async function createLlamaEngine(options: LlamaEngineOptions): Promise<LlmEngine> {
   const header = await checkModelFile(options.modelPath);
-  const llama = await startLlama(options.onLog);
+  const llama = await startLlama(options);
   let model: LlamaModel | undefined;
   try {
     model = await llama.loadModel({ modelPath: options.modelPath });

@@ -8,6 +8,7 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { getLlama, Llama, LlamaLogLevel } from 'node-llama-cpp';
+import type { LlamaBuild } from '../builds/gpu-builds.ts';
 import { EngineError } from '../engine-error.ts';
 
 const require = createRequire(import.meta.url);
@@ -16,14 +17,23 @@ const require = createRequire(import.meta.url);
 interface Creator {
   _create?(parts: Readonly<Record<string, unknown>>): Promise<Llama>;
 }
+const creator = Llama as unknown as Creator;
+type Logging = Readonly<Record<string, unknown>>;
 
-export async function startLlama(onLog: ((line: string) => void) | undefined): Promise<Llama> {
+export interface LlamaOptions {
+  /** Computes on its device; absent: on the processor. */
+  readonly build?: LlamaBuild;
+  readonly onLog?: (line: string) => void;
+}
+
+export async function startLlama({ build, onLog }: LlamaOptions): Promise<Llama> {
   const logging = {
     logLevel: LlamaLogLevel.warn,
     logger: (_level: LlamaLogLevel, message: string) => onLog?.(message.trim()),
   };
+  if (build !== undefined) return startOn(build, logging);
   const direct = await loadPrebuilt(logging).catch((cause: unknown) => {
-    onLog?.(`llama.cpp's binary is tried first: ${cause instanceof Error ? cause.message : String(cause)}`);
+    onLog?.(`llama.cpp's binary is tried first: ${reasonOf(cause)}`);
     return undefined;
   });
   if (direct !== undefined) return direct;
@@ -35,12 +45,36 @@ export async function startLlama(onLog: ((line: string) => void) | undefined): P
   });
 }
 
+async function startOn(build: LlamaBuild, logging: Logging): Promise<Llama> {
+  const { device, folder, extraFolder } = build;
+  const llama = await open(folder, {
+    ...logging,
+    extBackendsPath: extraFolder,
+    // What a driver and other programs take while the model is loaded.
+    vramPadding: (totalBytes: number) => Math.min(totalBytes * 0.08, 1.6 * 1024 ** 3),
+  }).catch((cause: unknown) => {
+    throw new EngineError('engine_failed', `llama.cpp cannot compute on ${device} here: ${reasonOf(cause)}`, {
+      hint: 'Is its driver installed?',
+      cause,
+    });
+  });
+  if (llama.gpu === device) return llama;
+  await llama.dispose();
+  throw new EngineError('engine_failed', `llama.cpp finds no ${device} device here.`, {
+    hint: 'Is its driver installed, and may this process see the device?',
+  });
+}
+
 /** Undefined where the package's own way is the way. */
-async function loadPrebuilt(logging: Readonly<Record<string, unknown>>): Promise<Llama | undefined> {
-  const creator = Llama as unknown as Creator;
+async function loadPrebuilt(logging: Logging): Promise<Llama | undefined> {
   if (process.platform !== 'linux' || creator._create === undefined) return undefined;
-  const build = `linux-${process.arch}`;
-  const folder = join(dirname(require.resolve(`@node-llama-cpp/${build}`)), '..', 'bins', build);
+  const name = `linux-${process.arch}`;
+  const folder = join(dirname(require.resolve(`@node-llama-cpp/${name}`)), '..', 'bins', name);
+  return open(folder, { ...logging, vramPadding: 0 });
+}
+
+async function open(folder: string, options: Readonly<Record<string, unknown>>): Promise<Llama> {
+  if (creator._create === undefined) throw new Error('this node-llama-cpp is another version');
   const bindingPath = join(folder, 'llama-addon.node');
   const buildMetadata: unknown = JSON.parse(await readFile(join(folder, '_nlcBuildMetadata.json'), 'utf8'));
   // Each engine gets an addon of its own: one that is disposed of must not take another's along.
@@ -51,11 +85,12 @@ async function loadPrebuilt(logging: Readonly<Record<string, unknown>>): Promise
     buildType: 'prebuilt',
     buildMetadata,
     // How much memory a replica may take is the platform's to say.
-    vramPadding: 0,
     ramPadding: 0,
     debug: false,
     numa: false,
     tempDir: false,
-    ...logging,
+    ...options,
   });
 }
+
+const reasonOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));

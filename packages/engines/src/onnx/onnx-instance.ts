@@ -12,6 +12,8 @@ export interface SessionOptions {
   readonly threads: number;
   /** ONNX Runtime's execution providers, the preferred first. */
   readonly providers: readonly string[];
+  /** Of ONNX Runtime for a device, as a module to import; absent: the installation's own. */
+  readonly runtime?: string | undefined;
 }
 
 export type ThreadRequest =

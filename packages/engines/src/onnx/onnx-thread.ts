@@ -3,7 +3,8 @@
  * Tensors arrive and leave as buffers that change hands, not as copies.
  */
 import { parentPort, workerData } from 'node:worker_threads';
-import { InferenceSession, Tensor } from 'onnxruntime-node';
+import type * as OnnxRuntime from 'onnxruntime-node';
+import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import type { SessionOptions, ThreadAnswer, ThreadRequest } from './onnx-instance.ts';
 import { datatypes, datatypeOfOrt } from '../oip/datatypes.ts';
 import { decodeTexts, elementCount, encodeTexts, type WireTensor } from '../oip/wire-tensor.ts';
@@ -11,18 +12,23 @@ import type { TensorInfo } from './tensor-signature.ts';
 
 const port = parentPort;
 if (port === null) throw new Error('onnx-thread runs as a worker thread only');
-const { modelPath, threads, providers } = workerData as SessionOptions;
+const { modelPath, threads, providers, runtime = 'onnxruntime-node' } = workerData as SessionOptions;
+const ort = (await import(runtime)) as Pick<typeof OnnxRuntime, 'InferenceSession' | 'Tensor'>;
 
 function toOrt({ datatype, shape, bytes }: WireTensor): Tensor {
   const type = datatypes[datatype].ort;
-  if (type === 'string') return new Tensor('string', [...decodeTexts(bytes, elementCount(shape))], shape);
+  if (type === 'string') return new ort.Tensor('string', [...decodeTexts(bytes, elementCount(shape))], shape);
   const size = datatypes[datatype].bytes as number;
   // A view must start at a multiple of its element's size.
   const whole = bytes.byteOffset % size === 0 ? bytes : bytes.slice();
   const buffer = whole.buffer as ArrayBuffer;
   const { byteOffset, byteLength } = whole;
   const ArrayType = arrays[type];
-  return new Tensor(type as 'float32', new ArrayType(buffer, byteOffset, byteLength / size) as never, shape);
+  return new ort.Tensor(
+    type as 'float32',
+    new ArrayType(buffer, byteOffset, byteLength / size) as never,
+    shape,
+  );
 }
 
 const arrays = {
@@ -67,7 +73,7 @@ const say = (answer: ThreadAnswer, transfer: ArrayBuffer[] = []): void => {
 const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 try {
-  const session = await InferenceSession.create(modelPath, {
+  const session = await ort.InferenceSession.create(modelPath, {
     executionProviders: [...providers],
     intraOpNumThreads: threads,
     interOpNumThreads: 1,

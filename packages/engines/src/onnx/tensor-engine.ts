@@ -27,6 +27,7 @@ export interface TensorEngineOptions {
   /** Sessions that compute at the same time, each with its share of the threads; default 1. */
   readonly instances?: number;
   readonly providers?: readonly string[];
+  readonly runtime?: string;
   readonly policy: BatchPolicy;
   /** The user gave batch knobs: a fixed first dimension is then a batch to fill. */
   readonly isBatchDeclared: boolean;
@@ -287,11 +288,11 @@ export class TensorEngine implements TensorModel {
 export async function createTensorEngine(options: TensorEngineOptions): Promise<TensorEngine> {
   const instances = options.instances ?? 1;
   const threads = Math.max(1, Math.floor(options.threads / instances));
-  const { modelPath, providers = ['cpu'] } = options;
+  const { modelPath, providers = ['cpu'], runtime } = options;
   const started: OnnxInstance[] = [];
   try {
     for (let index = 0; index < instances; index++)
-      started.push(await startInstance({ modelPath, threads, providers }));
+      started.push(await startInstance({ modelPath, threads, providers, runtime }));
     return new TensorEngine(options, started);
   } catch (error) {
     for (const instance of started) await instance[Symbol.asyncDispose]();
