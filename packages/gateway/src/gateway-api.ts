@@ -1,18 +1,18 @@
 /** What a gateway is made of and what it answers: the door of this package. */
 import type { MetricFamily } from '@gantry/kit';
-import type { Series } from './gateway-stats.ts';
-import type { Authenticate } from './key-cache.ts';
-import type { Limits } from './limits.ts';
-import type { EndpointLoad } from './load-meter.ts';
-import type { MeterRecord } from './meter-record.ts';
+import type { Series } from './metering/gateway-stats.ts';
+import type { Authenticate } from './limits/key-cache.ts';
+import type { Limits } from './limits/limits.ts';
+import type { EndpointLoad } from './metering/load-meter.ts';
+import type { MeterRecord } from './metering/meter-record.ts';
 import type { PayloadRecord } from './payloads/payload-record.ts';
-import type { ReplicaRouter } from './replica-router.ts';
+import type { ReplicaRouter } from './routes/replica-router.ts';
 import type { RemoteLook } from './remote/look-at-remote.ts';
 import type { RemoteOrigin } from './remote/remote-origin.ts';
 import type { KeptResponse, ResponseKeeper } from './responses/response-store.ts';
-import type { Route } from './route.ts';
-import type { ShadowRecord } from './shadow-call.ts';
-import type { GatewayRequest, GatewayResponse } from './wire.ts';
+import type { Route } from './routes/route.ts';
+import type { ShadowRecord } from './shadow/shadow-call.ts';
+import type { GatewayRequest, GatewayResponse } from './http/wire.ts';
 
 export interface GatewayOptions {
   readonly authenticate: Authenticate;

@@ -1,15 +1,15 @@
-import type { Exchange } from './exchange.ts';
-import type { GatewayStats } from './gateway-stats.ts';
-import type { EndpointLoads } from './endpoint-loads.ts';
-import type { MeterRecord } from './meter-record.ts';
+import type { Exchange } from './relay/exchange.ts';
+import type { GatewayStats } from './metering/gateway-stats.ts';
+import type { EndpointLoads } from './metering/endpoint-loads.ts';
+import type { MeterRecord } from './metering/meter-record.ts';
 import type { PayloadRecord } from './payloads/payload-record.ts';
-import type { Quarantine } from './quarantine.ts';
-import type { ReplicaRouter } from './replica-router.ts';
-import type { ResponseCache } from './response-cache.ts';
+import type { Quarantine } from './quarantine/quarantine.ts';
+import type { ReplicaRouter } from './routes/replica-router.ts';
+import type { ResponseCache } from './answer-cache/response-cache.ts';
 import type { ResponseStore } from './responses/response-store.ts';
-import type { RetryBudget } from './retry-budget.ts';
-import type { LiveRoute, RouteTable } from './route-table.ts';
-import type { ShadowRecord } from './shadow-call.ts';
+import type { RetryBudget } from './relay/retry-budget.ts';
+import type { LiveRoute, RouteTable } from './routes/route-table.ts';
+import type { ShadowRecord } from './shadow/shadow-call.ts';
 
 export interface RelayOptions {
   /** How long a request waits for a ready replica before 503. */

@@ -2,9 +2,9 @@
  * The serving path (docs/serving.md): authenticate, limit, route, relay, count. It decides nothing that is not
  * in memory and touches no store: routes come in through `setRoutes`, usage goes out through `meter`.
  */
-import { Answers, type Asked } from './answers.ts';
-import { writeWhole } from './cached-answer.ts';
-import { EndpointLoads } from './endpoint-loads.ts';
+import { Answers, type Asked } from './http/answers.ts';
+import { writeWhole } from './answer-cache/cached-answer.ts';
+import { EndpointLoads } from './metering/endpoint-loads.ts';
 import {
   gatewayDefaults,
   type EndpointSnapshot,
@@ -13,31 +13,31 @@ import {
   type GatewaySnapshot,
 } from './gateway-api.ts';
 import type { GatewayContext } from './gateway-context.ts';
-import { GatewayStats } from './gateway-stats.ts';
-import { KeyCache } from './key-cache.ts';
-import { unlimited } from './limits.ts';
-import type { EndpointLoad } from './load-meter.ts';
-import { Intake, type Call } from './intake.ts';
-import { listModels, modelReadiness, serverFacts, type Listing } from './listings.ts';
-import { parseOipPath, toOipRequest } from './parse-oip.ts';
-import { operationPaths, parseRequest, type ParseOutcome } from './parse-request.ts';
-import { Quarantine } from './quarantine.ts';
-import { createAffinityRouter } from './replica-router.ts';
-import type { ReplicaState } from './replica-state.ts';
-import { readBody } from './request-body.ts';
-import { createRequestIds } from './request-id.ts';
-import { bearerOf, pathOf } from './request-line.ts';
+import { GatewayStats } from './metering/gateway-stats.ts';
+import { KeyCache } from './limits/key-cache.ts';
+import { unlimited } from './limits/limits.ts';
+import type { EndpointLoad } from './metering/load-meter.ts';
+import { Intake, type Call } from './requests/intake.ts';
+import { listModels, modelReadiness, serverFacts, type Listing } from './http/listings.ts';
+import { parseOipPath, toOipRequest } from './requests/parse-oip.ts';
+import { operationPaths, parseRequest, type ParseOutcome } from './requests/parse-request.ts';
+import { Quarantine } from './quarantine/quarantine.ts';
+import { createAffinityRouter } from './routes/replica-router.ts';
+import type { ReplicaState } from './routes/replica-state.ts';
+import { readBody } from './http/request-body.ts';
+import { createRequestIds } from './http/request-id.ts';
+import { bearerOf, pathOf } from './http/request-line.ts';
 import { lookAtRemote, type RemoteLook } from './remote/look-at-remote.ts';
 import type { RemoteOrigin } from './remote/remote-origin.ts';
-import { ResponseCache } from './response-cache.ts';
+import { ResponseCache } from './answer-cache/response-cache.ts';
 import { parseResponses } from './responses/continue-response.ts';
 import { keptResponse } from './responses/response-routes.ts';
 import { ResponseStore } from './responses/response-store.ts';
-import { RetryBudget } from './retry-budget.ts';
-import { RouteTable } from './route-table.ts';
-import type { Principal, Route } from './route.ts';
-import { Upstreams } from './upstreams.ts';
-import type { GatewayRequest, GatewayResponse } from './wire.ts';
+import { RetryBudget } from './relay/retry-budget.ts';
+import { RouteTable } from './routes/route-table.ts';
+import type { Principal, Route } from './routes/route.ts';
+import { Upstreams } from './routes/upstreams.ts';
+import type { GatewayRequest, GatewayResponse } from './http/wire.ts';
 
 export function createGateway(options: GatewayOptions): Gateway {
   return new HttpGateway(options);

@@ -1,7 +1,7 @@
 /** One request through the gateway without a socket: everything that guards and counts HTTP requests applies to it. */
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
 import { Readable, Writable } from 'node:stream';
-import type { GatewayRequest, GatewayResponse } from '../wire.ts';
+import type { GatewayRequest, GatewayResponse } from '../http/wire.ts';
 
 export interface InsideCall {
   readonly method: 'GET' | 'POST';

@@ -1,4 +1,4 @@
-import type { MeterRecord } from '../meter-record.ts';
+import type { MeterRecord } from '../metering/meter-record.ts';
 import type { KeptBody } from './payload-tap.ts';
 
 /** A sampled request with its answer, redacted: for whoever keeps payload logs. */

@@ -1,6 +1,6 @@
 /** Listens to one sampled request and its answer, within a limit, and tells what of it may be kept. */
-import type { ExchangeInput } from '../exchange-input.ts';
-import type { InferenceRequest } from '../inference-request.ts';
+import type { ExchangeInput } from '../relay/exchange-input.ts';
+import type { InferenceRequest } from '../requests/inference-request.ts';
 import { redact, redactText } from './redact.ts';
 
 export interface PayloadPolicy {

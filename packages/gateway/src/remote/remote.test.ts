@@ -3,7 +3,7 @@ import { remoteEngines, type RemoteEngine } from '@gantry/contract';
 import { describe, expect, it } from 'vitest';
 import { createGatewayHarness, type GatewayHarness } from '../testing/gateway-harness.ts';
 import { createRemoteDouble, modelName, type RemoteDouble } from '../testing/remote-double.ts';
-import type { Route } from '../route.ts';
+import type { Route } from '../routes/route.ts';
 import type { RemoteOrigin, RemoteSignature } from './remote-origin.ts';
 
 const originOf = (engine: RemoteEngine, { url }: RemoteDouble, extra: Partial<RemoteOrigin> = {}) => ({

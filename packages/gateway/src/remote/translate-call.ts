@@ -2,8 +2,8 @@
  * Open Inference Protocol ↔ the REST dialects of TensorFlow Serving (`/v1/models/M:predict`, columns) and TorchServe
  * (`/predictions/M`, its JSON envelope). Clients speak one protocol whatever stands behind a name.
  */
-import type { OipPath } from '../parse-oip.ts';
-import type { UpstreamCall } from '../inference-request.ts';
+import type { OipPath } from '../requests/parse-oip.ts';
+import type { UpstreamCall } from '../requests/inference-request.ts';
 import { datatypeOf, maxDepth, toFlat, toNested } from './nested-data.ts';
 import type { RemoteOrigin, RemoteSignature } from './remote-origin.ts';
 

@@ -1,6 +1,6 @@
 /** A Responses request with the conversation that it continues put before its own input. */
-import type { ParseOutcome } from '../parse-request.ts';
-import { parseRequest } from '../parse-request.ts';
+import type { ParseOutcome } from '../requests/parse-request.ts';
+import { parseRequest } from '../requests/parse-request.ts';
 import type { ResponseStore } from './response-store.ts';
 
 export function parseResponses(store: ResponseStore, tenantId: string, bytes: Buffer): ParseOutcome {

@@ -1,6 +1,6 @@
 /** What may be done with a response that was kept: read it, its input, forget it. A foreign one does not exist. */
-import type { Listing } from '../listings.ts';
-import { decodeSegment } from '../request-line.ts';
+import type { Listing } from '../http/listings.ts';
+import { decodeSegment } from '../http/request-line.ts';
 import type { ResponseStore } from './response-store.ts';
 
 const pattern = /^\/v1\/responses\/([^/]+)(?:\/(cancel|input_items))?$/;

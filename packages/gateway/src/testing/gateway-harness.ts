@@ -3,8 +3,8 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Gateway, GatewayOptions } from '../gateway-api.ts';
 import { createGateway } from '../gateway.ts';
-import type { MeterRecord } from '../meter-record.ts';
-import type { Route, RouteReplica } from '../route.ts';
+import type { MeterRecord } from '../metering/meter-record.ts';
+import type { Route, RouteReplica } from '../routes/route.ts';
 
 export interface GatewayHarness extends AsyncDisposable {
   readonly gateway: Gateway;

@@ -1,0 +1,82 @@
+/** What one request leaves behind, whatever became of it: its record for the ledger, its statistics, its load. */
+import type { Attempt } from '../relay/attempt.ts';
+import type { ExchangeInput } from '../relay/exchange-input.ts';
+import type { GatewayContext } from '../gateway-context.ts';
+import type { Series } from './gateway-stats.ts';
+import type { LoadMeter } from './load-meter.ts';
+import type { PayloadTap } from '../payloads/payload-tap.ts';
+import type { LiveRevision } from '../routes/route-table.ts';
+import type { Usage } from './usage.ts';
+
+export interface Outcome {
+  readonly attempt: Attempt | undefined;
+  readonly status: number;
+  readonly usage: Usage;
+  readonly isEstimated: boolean;
+  /** Of a request that is sampled for the payload log. */
+  readonly tap: PayloadTap | undefined;
+}
+
+export class RequestBook {
+  readonly load: LoadMeter;
+  readonly #context: GatewayContext;
+  readonly #input: ExchangeInput;
+  #sentMs: number | undefined;
+  #firstByteMs: number | undefined;
+
+  constructor(context: GatewayContext, input: ExchangeInput) {
+    this.#context = context;
+    this.#input = input;
+    this.load = context.loads.of(input.route.route.endpointId);
+  }
+
+  open(): void {
+    this.#context.stats.inFlight++;
+    this.load.enter(this.#context.now());
+  }
+
+  noteSent(): void {
+    this.#sentMs = this.#context.now();
+  }
+
+  noteByte(): void {
+    this.#firstByteMs ??= this.#context.now();
+  }
+
+  series(revision: LiveRevision | undefined): Series {
+    const { route, principal } = this.#input;
+    return this.#context.stats.seriesFor(
+      principal.tenantId,
+      route.route.endpointName,
+      revision?.revision.revisionId ?? 'none',
+    );
+  }
+
+  /** Once, and before the client hears the end. */
+  close({ attempt, status, usage, isEstimated, tap }: Outcome): void {
+    const { stats, meter, onPayload, now } = this.#context;
+    const { principal, route, admission, id, startedMs, incoming } = this.#input;
+    const endedMs = now();
+    stats.inFlight--;
+    admission.settle(usage);
+    const serviceMs = this.#sentMs === undefined ? undefined : endedMs - this.#sentMs;
+    this.load.leave(endedMs, endedMs - startedMs, serviceMs, usage.completionTokens);
+    const record = {
+      id,
+      tenantId: principal.tenantId,
+      principalId: principal.principalId,
+      endpointId: route.route.endpointId,
+      revisionId: attempt?.revision.revision.revisionId,
+      replicaId: attempt?.replica.replicaId,
+      ...usage,
+      requestMs: endedMs - startedMs,
+      ttftMs: this.#firstByteMs === undefined ? undefined : this.#firstByteMs - startedMs,
+      status,
+      isEstimated,
+    };
+    stats.note(this.series(attempt?.revision), record);
+    meter(record);
+    if (tap !== undefined)
+      onPayload({ ...record, path: incoming.url ?? '', request: tap.request(), answer: tap.answer() });
+  }
+}

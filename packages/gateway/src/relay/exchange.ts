@@ -1,0 +1,297 @@
+/**
+ * One inference request from admission to its last byte: pick a replica, relay, retry while the client has
+ * seen nothing, count tokens, settle. Everything is callbacks on purpose: a promise per chunk would cost more
+ * than the relay.
+ */
+import type { IncomingHttpHeaders } from 'node:http';
+import { AnswerRelay } from './answer-relay.ts';
+import type { Attempt, AttemptListener } from './attempt.ts';
+import { Attempts, mayHedge } from './attempts.ts';
+import { cachedAnswer, writeCached, writeWhole } from '../answer-cache/cached-answer.ts';
+import { canBePinned } from '../routes/choose-arm.ts';
+import { chooseReplica, msUntilUsable, toWish, type ReplicaWish } from '../routes/choose-replica.ts';
+import { isRefusal, isTimeout } from './connection-errors.ts';
+import { remoteRefusal, upstreamCall } from './exchange-headers.ts';
+import type { ExchangeInput } from './exchange-input.ts';
+import { clientLeft, handedOver, notNow, retriableStatuses, suspectWaitMs } from './exchange-rules.ts';
+import { finalUsage } from '../metering/final-usage.ts';
+import type { GatewayContext } from '../gateway-context.ts';
+import { Hold } from './hold-request.ts';
+import { tapFor, type PayloadTap } from '../payloads/payload-tap.ts';
+import { dialectOf, problemBody, problemStatus, type Problem } from '../http/problem.ts';
+import { RequestBook } from '../metering/request-book.ts';
+import type { RouterChoice } from '../routes/replica-router.ts';
+import type { LiveRevision } from '../routes/route-table.ts';
+import { copyToShadow, type ShadowCall } from '../shadow/shadow-call.ts';
+import { Suspicion } from '../quarantine/suspicion.ts';
+import { writeProblem } from '../http/write-problem.ts';
+import { noUsage, usageInJson, type Usage } from '../metering/usage.ts';
+
+export class Exchange implements AttemptListener {
+  readonly #context: GatewayContext;
+  readonly #input: ExchangeInput;
+  readonly #attempts = new Attempts(this);
+  readonly #wish: ReplicaWish;
+  readonly #relay: AnswerRelay;
+  readonly #tap: PayloadTap | undefined;
+  #isSettled = false;
+  readonly #book: RequestBook;
+  readonly #pin: string | undefined;
+  readonly #suspicion: Suspicion;
+  #shadow: ShadowCall | undefined;
+  readonly #hold: Hold;
+  #remember: ((answer: Buffer) => void) | undefined;
+
+  constructor(context: GatewayContext, input: ExchangeInput) {
+    this.#context = context;
+    this.#input = input;
+    this.#wish = toWish(input, this.#attempts.tried);
+    this.#pin = this.#wish.pin;
+    this.#book = new RequestBook(context, input);
+    this.#tap = tapFor(input, context.random);
+    this.#relay = new AnswerRelay(context, {
+      input,
+      book: this.#book,
+      tap: this.#tap,
+      why: (attempt) => this.#attempts.why(attempt),
+    });
+    this.#hold = new Hold(context, this.#book.load);
+    this.#suspicion = new Suspicion(context, input);
+  }
+
+  start(): void {
+    this.#book.open();
+    this.#context.exchanges.add(this);
+    this.#input.response.on('close', () => {
+      if (this.#isSettled) return;
+      this.#attempts.abandon('the client left');
+      this.#settle(clientLeft);
+    });
+    if (this.#answerFromCache()) return;
+    if (this.#suspicion.isRefused()) {
+      this.#fail({ code: 'request_quarantined' });
+      return;
+    }
+    this.#next();
+    if (!this.#isSettled && this.#pin === undefined) {
+      const { id, route, request } = this.#input;
+      this.#shadow = copyToShadow(this.#context, id, route, request);
+    }
+  }
+
+  /** An endpoint that allows it answers an equal request of the same tenant from memory, and counts no tokens. */
+  #answerFromCache(): boolean {
+    const cached = this.#pin === undefined ? cachedAnswer(this.#context, this.#input) : undefined;
+    this.#remember = cached?.remember;
+    if (cached?.body === undefined) return false;
+    writeCached(this.#input, cached.body);
+    this.#settle(200, noUsage);
+    return true;
+  }
+
+  /** The gateway stops: what is still open is told so, and its work cancelled. */
+  stop(): void {
+    this.#fail({
+      code: this.#relay.isStreaming ? 'stream_interrupted' : 'shutting_down',
+      retryAfterMs: 1_000,
+    });
+  }
+
+  // ── choosing ──────────────────────────────────────────────────────────────────────────────────────────
+
+  #next(): void {
+    if (this.#isSettled) return;
+    const chosen = this.#suspicion.mayRunNow() ? chooseReplica(this.#context, this.#wish) : undefined;
+    if (chosen === undefined) {
+      this.#wait();
+      return;
+    }
+    this.#send(chosen.revision, chosen.choice);
+  }
+
+  /** Waits for a change of routes or for an ejected replica's time to be over; gives up at the deadline. */
+  #wait(): void {
+    const context = this.#context;
+    const live = context.table.lookup(this.#input.principal.tenantId, this.#input.request.model);
+    if (live === undefined || !canBePinned(live, this.#pin)) {
+      this.#fail({ code: 'model_not_found', param: 'model' });
+      return;
+    }
+    const refusal = this.#hold.refusal(live);
+    if (refusal !== undefined) {
+      this.#fail(refusal);
+      return;
+    }
+    context.onHold(this.#input.route);
+    if (this.#handOver({ code: 'no_ready_replica' })) return;
+    this.#hold.wait(this.#msUntilUsable(context.now()), () => this.#next());
+  }
+
+  /** When an ejected replica's time is over, or a suspect may try again. */
+  #msUntilUsable(now: number): number | undefined {
+    const replicaMs = msUntilUsable(this.#context, this.#wish, now);
+    return this.#suspicion.isSuspect ? Math.min(replicaMs ?? Infinity, suspectWaitMs) : replicaMs;
+  }
+
+  #send(revision: LiveRevision, choice: RouterChoice): void {
+    const prepared = upstreamCall(this.#input, revision, choice.replica);
+    if ('refused' in prepared) {
+      this.#fail({ code: 'invalid_request', detail: prepared.refused });
+      return;
+    }
+    if ('answer' in prepared) {
+      this.#settle(200, noUsage);
+      writeWhole(this.#input, prepared.answer);
+      return;
+    }
+    this.#book.noteSent();
+    this.#attempts.send(revision, choice, prepared);
+    if (this.#attempts.count > 1) this.#book.series(revision).retries++;
+    else this.#hedgeLater(revision);
+  }
+
+  /** Where the route says so, a second replica is asked when the first is slower than nearly all before it. */
+  #hedgeLater(revision: LiveRevision): void {
+    const { hedging } = this.#input.route.route;
+    if (hedging === undefined || !mayHedge(this.#input.request, this.#wish.session)) return;
+    const series = this.#book.series(revision);
+    const delayMs = hedging.afterMs ?? series.slowMs();
+    if (delayMs !== undefined) this.#attempts.hedgeAfter(delayMs, () => this.#hedge());
+  }
+
+  #hedge(): void {
+    if (this.#isSettled || this.#suspicion.isSuspect) return;
+    const chosen = chooseReplica(this.#context, this.#wish);
+    if (chosen === undefined || this.#attempts.tried.includes(chosen.choice.replica)) return;
+    const prepared = upstreamCall(this.#input, chosen.revision, chosen.choice.replica);
+    if (!('call' in prepared) || !this.#context.retryBudget.take(this.#context.now())) return;
+    this.#book.series(chosen.revision).hedges++;
+    this.#attempts.hedge(chosen.revision, chosen.choice, prepared);
+  }
+
+  // ── relaying ──────────────────────────────────────────────────────────────────────────────────────────
+
+  onHead(attempt: Attempt, status: number, headers: IncomingHttpHeaders): void {
+    const isNotNow = status === notNow;
+    if (isNotNow) this.#attempts.count--;
+    if (isNotNow || (retriableStatuses.has(status) && this.#mayRetry())) {
+      attempt.abandon(new Error('retrying elsewhere'));
+      attempt.replica.noteFailure(this.#context.now());
+      if (!this.#attempts.goesOnWithout(attempt)) this.#next();
+      return;
+    }
+    this.#attempts.listenTo(attempt);
+    const refusal = remoteRefusal(attempt, status);
+    if (refusal?.code === 'upstream_failed') {
+      attempt.replica.noteFailure(this.#context.now());
+      this.#fail(refusal);
+      return;
+    }
+    if (refusal !== undefined && this.#handOver(refusal)) {
+      attempt.abandon(new Error('handed over'));
+      return;
+    }
+    this.#relay.begin(status, headers);
+  }
+
+  onChunk(attempt: Attempt, chunk: Buffer): void {
+    const problem = this.#relay.push(attempt, chunk);
+    if (problem !== undefined) this.#fail(problem);
+  }
+
+  onEnd(attempt: Attempt): void {
+    const { frames } = this.#relay;
+    if (frames === undefined) {
+      this.#answer(attempt);
+      return;
+    }
+    if (!frames.isDone && this.#input.request.endsWithDone) {
+      // Ended without [DONE]: the engine broke off, whatever its socket says.
+      attempt.replica.noteFailure(this.#context.now());
+      if (!this.#relay.isStreaming && this.#mayRetry()) this.#next();
+      else this.#fail({ code: 'stream_interrupted' });
+      return;
+    }
+    attempt.replica.noteSuccess();
+    if (frames.whole !== undefined) this.#input.request.keep?.(frames.whole);
+    this.#settle(200);
+    this.#input.response.end();
+  }
+
+  #answer(attempt: Attempt): void {
+    const body = this.#relay.body(attempt);
+    if (attempt.status < 500) attempt.replica.noteSuccess();
+    else attempt.replica.noteServerError(this.#context.now());
+    if (attempt.status === 200) {
+      this.#remember?.(body);
+      this.#input.request.keep?.(body);
+    }
+    this.#shadow?.compareWith(attempt.status === 200 ? body : undefined);
+    this.#shadow = undefined;
+    this.#settle(attempt.status, attempt.status === 200 ? (usageInJson(body) ?? noUsage) : noUsage);
+    this.#relay.write(attempt, body);
+  }
+
+  onFailure(attempt: Attempt, error: Error): void {
+    attempt.replica.noteFailure(this.#context.now());
+    if (this.#relay.isStreaming) {
+      this.#suspicion.isCondemned(attempt.replica.replicaId, error);
+      this.#fail({ code: 'stream_interrupted' });
+      return;
+    }
+    if (this.#attempts.goesOnWithout(attempt)) return;
+    // Refused before anything was sent: no work was done, so it counts as no attempt and costs no retry.
+    const wasRefused = isRefusal(error);
+    if (wasRefused) this.#attempts.count--;
+    else if (this.#suspicion.isCondemned(attempt.replica.replicaId, error)) {
+      this.#fail({ code: 'request_quarantined' });
+      return;
+    }
+    if (wasRefused || this.#mayRetry()) this.#next();
+    else this.#fail({ code: isTimeout(error) ? 'upstream_timeout' : 'upstream_failed' });
+  }
+
+  #mayRetry(): boolean {
+    return (
+      !this.#relay.isStreaming &&
+      this.#attempts.count < this.#context.options.maxAttempts &&
+      this.#context.retryBudget.take(this.#context.now())
+    );
+  }
+
+  // ── ending ────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** What the client has seen nothing of may be answered by another endpoint, where the route names one. */
+  #handOver(problem: Problem): boolean {
+    if (this.#relay.isStreaming || this.#pin !== undefined || !this.#input.fallBack()) return false;
+    this.#settle(problemStatus(problem));
+    return true;
+  }
+
+  #fail(problem: Problem): void {
+    if (this.#isSettled) return;
+    this.#attempts.abandon(problem.code);
+    if (handedOver.has(problem.code) && this.#handOver(problem)) return;
+    const { response } = this.#input;
+    if (this.#relay.isStreaming) {
+      response.end(`data: ${problemBody(problem)}\n\n`);
+    } else {
+      writeProblem(response, problem, this.#input.id, dialectOf(this.#input.incoming.url));
+    }
+    this.#settle(problemStatus(problem));
+  }
+
+  /** Before the client hears the end: a server that dies in between must not have worked for nothing. */
+  #settle(status: number, counted?: Usage): void {
+    if (this.#isSettled) return;
+    this.#isSettled = true;
+    this.#hold.end();
+    this.#attempts.end();
+    this.#shadow?.compareWith(undefined);
+    this.#relay.close();
+    this.#context.exchanges.delete(this);
+    const counts = finalUsage(counted, this.#relay.frames, this.#input.request.promptTokensEstimate);
+    this.#suspicion.end(status);
+    this.#book.close({ ...counts, attempt: this.#attempts.current, status, tap: this.#tap });
+  }
+}

@@ -1,0 +1,149 @@
+/** What must neither wedge the gateway, nor leak a request, nor lose its record. Each fault is followed by a good request. */
+import { connect, type Socket } from 'node:net';
+import { expect, it, vi } from 'vitest';
+import { KeyCache } from '../limits/key-cache.ts';
+import { createMemoryLimits } from '../limits/memory-limits.ts';
+import {
+  completeWith,
+  createFakeEngine,
+  delta,
+  startStream,
+  type FakeEngine,
+} from '../testing/fake-engine.ts';
+import { chatRoute, createGatewayHarness, until, type GatewayHarness } from '../testing/gateway-harness.ts';
+
+const chat = { model: 'chat', messages: [{ role: 'user', content: 'hello' }] };
+
+async function isWell(harness: GatewayHarness, engine: FakeEngine): Promise<void> {
+  engine.answer = completeWith(['well']);
+  expect((await harness.post('/v1/chat/completions', chat)).status).toBe(200);
+  await until(() => harness.gateway.stats().inFlight === 0);
+  expect(harness.gateway.stats()).toMatchObject({ inFlight: 0, holding: 0 });
+  for (const { inFlight } of harness.gateway.stats().replicas) expect(inFlight).toBe(0);
+}
+
+/** A request by hand; what it does with the answer is the test's. */
+function byHand(harness: GatewayHarness, body: string, length = Buffer.byteLength(body)): Socket {
+  const socket = connect(harness.port, '127.0.0.1');
+  socket.on('error', () => undefined);
+  socket.write(
+    `POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer sk-acme\r\ncontent-type: application/json\r\ncontent-length: ${length}\r\n\r\n${body}`,
+  );
+  return socket;
+}
+
+it('gives up a replica that takes a request and says nothing; another answers in its place', async () => {
+  await using hung = await createFakeEngine(() => undefined);
+  await using healthy = await createFakeEngine(completeWith(['fine']));
+  await using harness = await createGatewayHarness({ firstByteTimeoutMs: 500 });
+  harness.gateway.setRoutes('acme', [chatRoute(hung)]);
+  expect((await harness.post('/v1/chat/completions', chat)).status).toBeGreaterThanOrEqual(500);
+  expect(harness.meter).toHaveLength(1);
+  harness.gateway.setRoutes('acme', [chatRoute(hung, healthy)]);
+  for (let turn = 0; turn < 3; turn++)
+    expect((await harness.post('/v1/chat/completions', chat)).status).toBe(200);
+  await isWell(harness, healthy);
+});
+
+it('ends a stream that falls silent with an error, and counts what came', async () => {
+  await using engine = await createFakeEngine((_received, response) => {
+    startStream(response);
+    response.write(delta('one'));
+  });
+  await using harness = await createGatewayHarness({ idleTimeoutMs: 500 });
+  harness.gateway.setRoutes('acme', [chatRoute(engine)]);
+  const text = await (await harness.post('/v1/chat/completions', { ...chat, stream: true })).text();
+  expect(text).toContain('one');
+  expect(text).not.toContain('[DONE]');
+  expect(harness.meter).toMatchObject([{ completionTokens: 1 }]);
+  await isWell(harness, engine);
+});
+
+it('lets a client go that reads nothing of its stream, and stops the work behind it', async () => {
+  const word = 'x'.repeat(50_000);
+  await using engine = await createFakeEngine((_received, response) => {
+    startStream(response);
+    const more = (): void => {
+      while (!response.destroyed && response.write(delta(word)));
+      if (!response.destroyed) response.once('drain', more);
+    };
+    more();
+  });
+  await using harness = await createGatewayHarness({ stalledClientMs: 300 });
+  harness.gateway.setRoutes('acme', [chatRoute(engine)]);
+  const socket = byHand(harness, JSON.stringify({ ...chat, stream: true })).pause();
+  await until(() => engine.cancelled() === 1 && harness.meter.length === 1);
+  socket.destroy();
+  await isWell(harness, engine);
+});
+
+it('holds nothing for a client that sends half a body and leaves, or sends it byte by byte', async () => {
+  await using engine = await createFakeEngine();
+  await using harness = await createGatewayHarness();
+  harness.gateway.setRoutes('acme', [chatRoute(engine)]);
+  const body = JSON.stringify(chat);
+  const half = byHand(harness, body.slice(0, 20), body.length);
+  await new Promise((resolve) => half.once('connect', resolve));
+  half.resetAndDestroy();
+  const slow = byHand(harness, '', body.length);
+  const answered = new Promise<string>((resolve) =>
+    slow.once('data', (bytes: Buffer) => resolve(bytes.toString())),
+  );
+  for (const character of body) await new Promise<void>((resolve) => slow.write(character, () => resolve()));
+  expect(await answered).toContain('200 OK');
+  slow.destroy();
+  expect(engine.received).toHaveLength(1);
+  await isWell(harness, engine);
+});
+
+it('relays a prompt of 10 MB, and refuses one beyond its limit without keeping it', async () => {
+  await using engine = await createFakeEngine();
+  await using harness = await createGatewayHarness();
+  harness.gateway.setRoutes('acme', [chatRoute(engine)]);
+  const ask = async (megabytes: number): Promise<number> => {
+    const messages = [{ role: 'user', content: 'a'.repeat(megabytes * 1_000_000) }];
+    return (await harness.post('/v1/chat/completions', { ...chat, messages })).status;
+  };
+  expect(await ask(10)).toBe(200);
+  expect(engine.received[0]?.bytes.length).toBeGreaterThan(10_000_000);
+  expect(await ask(17)).toBe(413);
+  await isWell(harness, engine);
+});
+
+it('keeps to its limits and its keys when the clock of the machine jumps', async () => {
+  const limits = createMemoryLimits({ keyLimits: () => ({ requestsPerMinute: 3 }) });
+  await using engine = await createFakeEngine();
+  await using harness = await createGatewayHarness({ limits });
+  harness.gateway.setRoutes('acme', [chatRoute(engine)]);
+  const ask = async (): Promise<number> => (await harness.post('/v1/chat/completions', chat)).status;
+  vi.useFakeTimers({ toFake: ['Date'] });
+  try {
+    const yearMs = 365 * 86_400_000;
+    const statuses: number[] = [];
+    for (const jumpMs of [0, yearMs, -yearMs, yearMs]) {
+      vi.setSystemTime(Date.now() + jumpMs);
+      statuses.push(await ask());
+    }
+    expect(statuses).toEqual([200, 200, 200, 429]);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+it('knows 100,000 keys at once and asks again only for those that it had to forget', async () => {
+  let asked = 0;
+  const cache = new KeyCache({
+    authenticate: async (bearer) => {
+      asked += 1;
+      return { tenantId: bearer, principalId: bearer };
+    },
+    now: () => 0,
+  });
+  for (let at = 0; at < 120_000; at++) await cache.lookup(`sk-${at}`);
+  expect(asked).toBe(120_000);
+  for (const at of [119_999, 60_000, 20_000])
+    expect(await cache.lookup(`sk-${at}`)).toMatchObject({ tenantId: `sk-${at}` });
+  expect(asked).toBe(120_000);
+  expect(await cache.lookup('sk-0')).toMatchObject({ tenantId: 'sk-0' });
+  expect(asked).toBe(120_001);
+});

@@ -1,0 +1,75 @@
+/** Which replica an exchange tries next, and how long to wait where none may be tried now. */
+import { chooseArm, sessionReplica } from './choose-arm.ts';
+import type { ExchangeInput } from '../relay/exchange-input.ts';
+import type { GatewayContext } from '../gateway-context.ts';
+import type { InferenceRequest } from '../requests/inference-request.ts';
+import { headerOf } from '../http/request-line.ts';
+import type { RouterChoice } from './replica-router.ts';
+import type { ReplicaState } from './replica-state.ts';
+import type { LiveRevision } from './route-table.ts';
+import type { Principal } from './route.ts';
+
+export interface ReplicaWish {
+  readonly principal: Principal;
+  readonly request: InferenceRequest;
+  /** A revision or model version, whatever the split says. */
+  readonly pin: string | undefined;
+  readonly session: string | undefined;
+  /** Tried before: only where nothing else is left. */
+  readonly tried: readonly ReplicaState[];
+}
+
+export function toWish(
+  { principal, request, incoming }: ExchangeInput,
+  tried: readonly ReplicaState[],
+): ReplicaWish {
+  return {
+    principal,
+    request,
+    pin: request.modelVersion ?? headerOf(incoming, 'x-gantry-revision'),
+    session: headerOf(incoming, 'x-session-id'),
+    tried,
+  };
+}
+
+export interface ChosenReplica {
+  readonly revision: LiveRevision;
+  readonly choice: RouterChoice;
+}
+
+export function chooseReplica(context: GatewayContext, wish: ReplicaWish): ChosenReplica | undefined {
+  const { principal, request, pin, session, tried } = wish;
+  const route = context.table.lookup(principal.tenantId, request.model);
+  if (route === undefined) return undefined;
+  const arm = chooseArm(route, {
+    pin,
+    stickyKey: request.user ?? (route.route.isSticky === true ? principal.keyId : undefined),
+    random: context.random,
+    nowMs: context.now(),
+  });
+  if (arm === undefined) return undefined;
+  const untried = arm.replicas.filter((state) => !tried.includes(state));
+  const candidates = untried.length > 0 ? untried : arm.replicas;
+  const { revision } = arm;
+  if (session !== undefined) {
+    const replica = sessionReplica(candidates, session, route.route.slots ?? 4);
+    const uncachedTokens = request.promptTokensEstimate;
+    if (replica !== undefined) return { revision, choice: { replica, uncachedTokens, reason: 'session' } };
+  }
+  const choice = context.router.pick(candidates, principal.tenantId, request);
+  return choice === undefined ? undefined : { revision, choice };
+}
+
+/** Undefined when no replica is merely out for a while. */
+export function msUntilUsable(
+  context: GatewayContext,
+  { principal, request }: ReplicaWish,
+  nowMs: number,
+): number | undefined {
+  const route = context.table.lookup(principal.tenantId, request.model);
+  const waits = (route?.revisions ?? [])
+    .flatMap(({ replicas }) => replicas)
+    .filter((state) => state.replica.ready && state.ejectedUntilMs > nowMs)
+    .map((state) => state.ejectedUntilMs - nowMs);
+  return waits.length === 0 ? undefined : Math.max(1, Math.ceil(Math.min(...waits)));
+}

@@ -1,0 +1,88 @@
+/** One keep-alive connection pool per place that a replica listens at. */
+import { Agent, Pool, type Dispatcher } from 'undici';
+import { publicLookup } from '../remote/private-address.ts';
+import { isRemote, type RemoteOrigin } from '../remote/remote-origin.ts';
+import type { Origin } from './route.ts';
+
+export interface UpstreamsOptions {
+  readonly connectionsPerReplica: number;
+  readonly connectTimeoutMs: number;
+  /** Longest silence before the first byte of an answer. */
+  readonly firstByteTimeoutMs: number;
+  /** Longest silence within an answer. */
+  readonly idleTimeoutMs: number;
+}
+
+export class Upstreams implements AsyncDisposable {
+  readonly #pools = new Map<string, Pool>();
+  readonly #lookers = new Map<boolean, Agent>();
+  readonly #options: UpstreamsOptions;
+
+  constructor(options: UpstreamsOptions) {
+    this.#options = options;
+  }
+
+  poolFor(origin: Origin): Pool {
+    const key = originKey(origin);
+    let pool = this.#pools.get(key);
+    if (pool === undefined) {
+      pool = new Pool(urlOf(origin), {
+        connections: this.#options.connectionsPerReplica,
+        pipelining: 1,
+        headersTimeout: this.#options.firstByteTimeoutMs,
+        bodyTimeout: this.#options.idleTimeoutMs,
+        keepAliveTimeout: 30_000,
+        keepAliveMaxTimeout: 120_000,
+        connect: {
+          timeout: this.#options.connectTimeoutMs,
+          ...('socketPath' in origin ? { socketPath: origin.socketPath } : {}),
+          ...(isRemote(origin) && !origin.mayBePrivate ? { lookup: publicLookup } : {}),
+        },
+      });
+      this.#pools.set(key, pool);
+    }
+    return pool;
+  }
+
+  /** For looks at servers of somebody else: a change of routes does not close it. */
+  lookerFor({ mayBePrivate }: RemoteOrigin): Dispatcher {
+    let looker = this.#lookers.get(mayBePrivate);
+    if (looker === undefined) {
+      const { connectTimeoutMs: timeout } = this.#options;
+      const connect = mayBePrivate ? { timeout } : { timeout, lookup: publicLookup };
+      looker = new Agent({ connections: 2, keepAliveTimeout: 30_000, connect });
+      this.#lookers.set(mayBePrivate, looker);
+    }
+    return looker;
+  }
+
+  /** Closes the pools of places nobody routes to any more; what is in flight there finishes first. */
+  keepOnly(origins: Iterable<Origin>): void {
+    const wanted = new Set<string>();
+    for (const origin of origins) wanted.add(originKey(origin));
+    for (const [key, pool] of this.#pools) {
+      if (wanted.has(key)) continue;
+      this.#pools.delete(key);
+      void pool.close().catch(() => undefined);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const pools = [...this.#pools.values(), ...this.#lookers.values()];
+    this.#pools.clear();
+    this.#lookers.clear();
+    await Promise.all(pools.map((pool) => pool.destroy()));
+  }
+}
+
+export function originKey(origin: Origin): string {
+  if (isRemote(origin)) return `${origin.mayBePrivate ? 'any' : 'public'}:${new URL(origin.url).origin}`;
+  return 'socketPath' in origin ? `unix:${origin.socketPath}` : `tcp:${origin.host}:${origin.port}`;
+}
+
+function urlOf(origin: Origin): string {
+  if (isRemote(origin)) return new URL(origin.url).origin;
+  if ('socketPath' in origin) return 'http://localhost';
+  const host = origin.host.includes(':') ? `[${origin.host}]` : origin.host;
+  return `http://${host}:${origin.port}`;
+}
