@@ -24,6 +24,7 @@ const sentences: Readonly<Record<keyof JobSpec, string>> = {
   replicas: 'How many ranks; each gets `resources`, and all start together.',
   minReplicas:
     'Elastic: it starts with so many, grows to `replicas` when there is room, gives some back for others.',
+  groups: 'Kinds of ranks with resources and commands of their own, counted through in this order.',
   parallel: 'How the built-in runtime splits the work over ranks.',
   resources: 'What one rank asks for.',
   nodeSelector: 'Labels that every machine of it must carry, like {pool: fast}.',

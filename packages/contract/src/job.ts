@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { commandSchema, jobGroupSchema, twinGroups } from './job-group.ts';
+import { resourcesSchema } from './job-resources.ts';
 import { outputFileSchema, outputPattern, secretUseSchema, volumeSchema } from './job-data.ts';
 import { compressionSchema } from './compression.ts';
 import { classifierSchema } from './classifier.ts';
@@ -7,34 +9,7 @@ import { trainModelSchema } from './train-model.ts';
 import { cleanSchema, loaderSchema, packingSchema, trainingDataSchema } from './training-data.ts';
 import { badBatchSchema, earlyStoppingSchema, profileSchema } from './train-options.ts';
 import { nodeSelectorSchema, tolerationSchema } from './node-choice.ts';
-import { baseShape, byteSizeSchema, durationSchema, nameSchema, timeSchema } from './common.ts';
-
-/** Whole devices, or a part of one: work that shares a device is placed together and trusted to keep to its part. */
-export const gpuCountSchema = z
-  .number()
-  .min(0)
-  .max(100_000)
-  .refine((gpu) => Number.isInteger(gpu) || (gpu < 1 && Number.isInteger(Math.round(gpu * 1e9) / 1e6)), {
-    message: 'is a number of whole devices, or a part of one in thousandths like 0.25',
-  });
-
-/** What one replica asks for. `cpu` in cores (0.5 allowed), `gpu` devices, a part of one, or slices of `gpuProfile`. */
-export const resourcesSchema = z
-  .strictObject({
-    cpu: z.number().positive().max(4096).default(1),
-    memory: byteSizeSchema.default(1024 ** 3),
-    storage: byteSizeSchema.optional(),
-    gpu: gpuCountSchema.default(0),
-    gpuModel: z.string().max(100).optional(),
-    /** Whole devices: the smallest that will do. A part of one: what of its memory is taken. */
-    gpuMemory: byteSizeSchema.optional(),
-    /** Slices of divided GPUs instead of whole ones, like `1g.10gb`; `gpu` is how many. */
-    gpuProfile: z.string().min(1).max(40).optional(),
-  })
-  .refine(({ gpu, gpuProfile }) => gpuProfile === undefined || gpu >= 1, {
-    path: ['gpuProfile'],
-    message: 'says which slices: say with `gpu` how many',
-  });
+import { baseShape, durationSchema, nameSchema, timeSchema } from './common.ts';
 
 export const trainSchema = z.strictObject({
   /** masked: an encoder that sees both ways guesses tokens that were hidden. prepare: only the data, for other jobs. */
@@ -105,15 +80,38 @@ const isFreelyData = (parallel: z.output<typeof parallelSchema> | undefined): bo
 /** What a job does: exactly one of them. */
 export const jobWorks = ['train', 'command', 'convert', 'evaluate'] as const;
 
+type Work = Readonly<Partial<Record<(typeof jobWorks)[number], unknown>>>;
+interface Grouped extends Work {
+  readonly groups?: readonly { readonly name: string; readonly command?: unknown }[] | undefined;
+  readonly replicas?: unknown;
+  readonly minReplicas?: unknown;
+  readonly parallel?: unknown;
+}
+
+/** Groups that have a command each are work as well. */
+function worksOf(spec: Grouped): readonly (typeof jobWorks)[number][] {
+  const works = jobWorks.filter((work) => spec[work] !== undefined);
+  const isEachItsOwn = spec.groups?.every(({ command }) => command !== undefined) === true;
+  return works.length === 0 && isEachItsOwn ? ['command'] : works;
+}
+
+function groupProblem(spec: Grouped): string | undefined {
+  const { groups, replicas, minReplicas, parallel } = spec;
+  if (groups === undefined) return undefined;
+  if (worksOf(spec)[0] !== 'command')
+    return 'are kinds of ranks of a command: a training counts its ranks by `parallel`';
+  if (replicas !== undefined || minReplicas !== undefined || parallel !== undefined)
+    return 'say how many ranks there are: leave out replicas, minReplicas and parallel';
+  return twinGroups(groups);
+}
+
 /** A job file. Everything has a default but the work itself: `train`, `command`, `convert` or `evaluate`. */
 export const jobSpecSchema = z
   .strictObject({
     name: nameSchema.optional(),
     queue: z.string().max(200).default('default'),
     train: trainSchema.optional(),
-    command: z
-      .union([z.string().min(1).max(65_536), z.array(z.string().max(65_536)).min(1).max(1000)])
-      .optional(),
+    command: commandSchema.optional(),
     convert: convertSchema.optional(),
     evaluate: evaluateSchema.optional(),
     framework: z.enum(['none', 'torch', 'tensorflow', 'jax']).default('none'),
@@ -125,6 +123,8 @@ export const jobSpecSchema = z
     replicas: z.number().int().min(1).max(100_000).optional(),
     /** Elastic: it starts with so many of its `replicas`, grows when there is room and gives some back for others. */
     minReplicas: z.number().int().min(1).max(100_000).optional(),
+    /** Kinds of ranks; they start together, and ranks are counted through them in this order. */
+    groups: z.array(jobGroupSchema).min(1).max(50).optional(),
     parallel: parallelSchema.optional(),
     resources: resourcesSchema.prefault({}),
     priority: z.number().int().min(0).max(1000).default(50),
@@ -175,8 +175,12 @@ export const jobSpecSchema = z
     graceSeconds: z.number().int().min(0).max(3600).default(30),
     waitForCapacity: z.boolean().default(false),
   })
-  .refine((spec) => jobWorks.filter((work) => spec[work] !== undefined).length === 1, {
+  .refine((spec) => worksOf(spec).length === 1, {
     message: 'a job needs exactly one of "train", "command", "convert" and "evaluate"',
+  })
+  .superRefine((spec, context) => {
+    const message = groupProblem(spec);
+    if (message !== undefined) context.addIssue({ code: 'custom', path: ['groups'], message });
   })
   .refine(({ minReplicas = 1, replicas = 1 }) => minReplicas <= replicas, {
     path: ['minReplicas'],

@@ -21,6 +21,7 @@ export * from './jobs/job-inputs.ts';
 export * from './jobs/job-record.ts';
 export * from './jobs/job-runtime.ts';
 export * from './jobs/job-view.ts';
+export { type HeldAmounts, groupOfRank, heldBy, rankGroups } from './jobs/rank-groups.ts';
 export type { CheckpointMirror, MirrorUse } from './jobs/checkpoint-mirror.ts';
 export type { S3Use, S3Volumes } from './jobs/s3-volumes.ts';
 export * from './jobs/submit-job.ts';

@@ -77,6 +77,14 @@ test('the smallest job', { timeout: patienceMs }, async () => {
   expect((await bench.gantry('job', 'logs', job?.name ?? '')).out).toBe('hello from rank 0 of 1\n');
 });
 
+test('ranks of two kinds', { timeout: patienceMs }, async () => {
+  const { code } = await bench.gantry('job', 'submit', example('groups.yaml'), '--wait');
+  expect(code).toBe(0);
+  const { out } = await bench.gantry('job', 'logs', 'dice', '--rank', '0');
+  expect(out).toContain('thrower 0 of 2 is rank 1');
+  expect(out).toContain('thrower 1 of 2 is rank 2');
+});
+
 describe('the training job and the served model', () => {
   test('two ranks train, and the model is registered', { timeout: patienceMs }, async () => {
     const { code, out } = await bench.gantry('job', 'submit', shortened('quickstart.yaml'), '--wait');

@@ -70,10 +70,16 @@ export function toScenario(nodes: readonly Node[], jobs: readonly Job[], nowMs: 
 }
 
 function devicesOf(job: Job, hasGpus: boolean): number {
-  const { replicas, parallel, resources } = job.spec as JobSpec;
+  const { groups, replicas, parallel, resources } = job.spec as JobSpec;
   const ranks =
     replicas ?? (parallel === undefined ? 1 : parallel.data * parallel.tensor * parallel.pipeline);
-  return Math.ceil(ranks * (hasGpus ? resources.gpu : resources.cpu));
+  const kinds = groups ?? [{ replicas: ranks, resources }];
+  return Math.ceil(
+    kinds.reduce((sum, kind) => {
+      const { gpu, cpu } = kind.resources ?? resources;
+      return sum + kind.replicas * (hasGpus ? gpu : cpu);
+    }, 0),
+  );
 }
 
 /** What it ran, all attempts together; of one that has not ended, also what it will. */

@@ -146,22 +146,27 @@ function deadlineText({ spec, endedAt }: Job): string | undefined {
 
 /** The request in one line, as far as the spec says it. */
 function needsOf(spec: unknown): string {
-  const { replicas, parallel, resources, nodeSelector } = spec as Pick<
+  const { groups, replicas, parallel, resources, nodeSelector } = spec as Pick<
     JobSpec,
-    'replicas' | 'parallel' | 'resources' | 'nodeSelector'
+    'groups' | 'replicas' | 'parallel' | 'resources' | 'nodeSelector'
   >;
   const ranks = replicas ?? parallel?.data ?? 1;
-  return [
-    ...(ranks > 1 ? [`${ranks} ranks, each`] : []),
-    ...(resources.gpu > 0
-      ? [`${resources.gpu} × ${resources.gpuProfile ?? resources.gpuModel ?? 'GPU'}`]
-      : []),
-    count(resources.cpu, 'CPU'),
-    formatBytes(resources.memory),
-    ...Object.entries(nodeSelector ?? {}).map(([key, value]) => `${key}=${value}`),
-  ]
+  const kinds =
+    groups === undefined
+      ? [...(ranks > 1 ? [`${ranks} ranks, each`] : []), ...resourceWords(resources)]
+      : groups.map(
+          (group) =>
+            `${group.replicas} × ${group.name} (${resourceWords(group.resources ?? resources).join(', ')})`,
+        );
+  return [...kinds, ...Object.entries(nodeSelector ?? {}).map(([key, value]) => `${key}=${value}`)]
     .join(' · ')
     .replace('each · ', 'each ');
 }
+
+const resourceWords = (resources: JobSpec['resources']): readonly string[] => [
+  ...(resources.gpu > 0 ? [`${resources.gpu} × ${resources.gpuProfile ?? resources.gpuModel ?? 'GPU'}`] : []),
+  count(resources.cpu, 'CPU'),
+  formatBytes(resources.memory),
+];
 
 const count = (amount: number, noun: string): string => `${amount} ${noun}${amount === 1 ? '' : 's'}`;

@@ -5,6 +5,7 @@ import {
   type JobStatusRecord,
   allRows,
   currentAttempt,
+  heldBy,
   workerIdOf,
 } from '@gantry/control';
 import type { MetricFamily } from '@gantry/kit';
@@ -72,7 +73,7 @@ export async function jobFamilies(platform: Platform, meter: WorkerMeter): Promi
     return known.length === 0 ? undefined : known.reduce((total, use) => total + of(use), 0);
   };
   const askedCores = ({ row, attempt }: Running): number =>
-    (row.spec as JobSpecRecord).job.resources.cpu * attempt.placement.length;
+    heldBy((row.spec as JobSpecRecord).job, attempt.placement).cpus;
   const progress = ({ row }: Running) => jobs.progressOf(row.id);
 
   return [

@@ -10,9 +10,11 @@ import {
   checkVersion,
   currentAttempt,
   evictWork,
+  groupOfRank,
   leaveNode,
   leaveTaints,
   nodeLabels,
+  rankGroups,
   updatedNode,
 } from '@gantry/control';
 import type { Row, Tx } from '@gantry/ports';
@@ -159,9 +161,9 @@ async function allPlaced(tx: Tx): Promise<readonly Placed[]> {
   const replicas = await allRows(tx, 'replica', ['starting', 'ready', 'draining']);
   return [
     ...jobs.flatMap((row) => {
-      const { resources } = (row.spec as JobSpecRecord).job;
+      const groups = rankGroups((row.spec as JobSpecRecord).job);
       const places = currentAttempt(row.status as JobStatusRecord)?.placement ?? [];
-      return places.map(({ node }) => ({ node, resources }));
+      return places.map(({ node, rank }) => ({ node, resources: groupOfRank(groups, rank).resources }));
     }),
     ...replicas.map((row) => ({
       node: (row.status as ReplicaStatusRecord).node,

@@ -1,12 +1,13 @@
 /** How a queue is shown: shares in people's units, with what it and its children hold and wait for. */
-import type { JobSpec, Queue } from '@gantry/contract';
+import type { Queue } from '@gantry/contract';
 import {
+  type HeldAmounts,
   type JobSpecRecord,
   type JobStatusRecord,
   type QueueSpecRecord,
   allRows,
   currentAttempt,
-  rankCount,
+  heldBy,
 } from '@gantry/control';
 import type { Row, Tx } from '@gantry/ports';
 import { base } from './base.ts';
@@ -44,27 +45,23 @@ async function loads(tx: Tx, queues: readonly Row[]): Promise<ReadonlyMap<string
     queues.map((queue) => [queue.id, { used: { devices: 0, cpu: 0, memory: 0 }, running: 0, waiting: 0 }]),
   );
   const parents = new Map(queues.map((queue) => [queue.id, queue.parentId]));
-  const add = (
-    queueId: string,
-    spec: Pick<JobSpec, 'resources'>,
-    count: number,
-    isRunning: boolean,
-  ): void => {
+  const add = (queueId: string, held: HeldAmounts | undefined): void => {
     for (let id: string | undefined = queueId; id !== undefined; id = parents.get(id)) {
       const load = result.get(id);
       if (load === undefined) return;
-      if (isRunning) {
+      if (held === undefined) load.waiting += 1;
+      else {
         load.running += 1;
-        load.used['devices'] = (load.used['devices'] ?? 0) + spec.resources.gpu * count;
-        load.used['cpu'] = (load.used['cpu'] ?? 0) + spec.resources.cpu * count;
-        load.used['memory'] = (load.used['memory'] ?? 0) + spec.resources.memory * count;
-      } else load.waiting += 1;
+        load.used['devices'] = (load.used['devices'] ?? 0) + held.gpus;
+        load.used['cpu'] = (load.used['cpu'] ?? 0) + held.cpus;
+        load.used['memory'] = (load.used['memory'] ?? 0) + held.memoryBytes;
+      }
     }
   };
   for (const row of await allRows(tx, 'job', ['queued', 'starting', 'running', 'stopping'])) {
     const { job, queueId } = row.spec as JobSpecRecord;
     const attempt = currentAttempt(row.status as JobStatusRecord);
-    add(queueId, job, attempt?.placement.length ?? rankCount(job), row.state !== 'queued');
+    add(queueId, row.state === 'queued' ? undefined : heldBy(job, attempt?.placement ?? []));
   }
   return result;
 }

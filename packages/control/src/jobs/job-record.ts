@@ -63,11 +63,6 @@ export interface JobStatusRecord {
 
 export const emptyJobStatus: JobStatusRecord = { attempts: [], userRetriesUsed: 0, platformRestarts: 0 };
 
-/** Ranks of a job: `replicas`, else data × tensor × pipeline, else one. */
-export function rankCount({ replicas, parallel }: JobSpec): number {
-  return replicas ?? (parallel === undefined ? 1 : parallel.data * parallel.tensor * parallel.pipeline);
-}
-
 export function currentAttempt(status: JobStatusRecord): AttemptRecord | undefined {
   const last = status.attempts.at(-1);
   return last === undefined || last.state === 'ended' ? undefined : last;

@@ -9,6 +9,7 @@ import { fetchS3Volumes, s3VolumeDir } from './s3-volumes.ts';
 import { volumeMounts } from './volume-mounts.ts';
 import type { AttemptRecord, JobSpecRecord } from './job-record.ts';
 import { modelInputs } from './model-inputs.ts';
+import { groupOfRank, rankGroups } from './rank-groups.ts';
 import { networkFacts } from './network-facts.ts';
 import { type RankPlace, workerEnvironment } from './worker-environment.ts';
 import { workerIdOf } from './worker-id.ts';
@@ -34,7 +35,7 @@ export async function startAttempt(
     spec: { ...job, name: row.name, models: folders },
   });
   const places = await rankPlaces(deps, attempt);
-  const cpuMilli = Math.round(job.resources.cpu * 1_000);
+  const groups = rankGroups(job);
   const cwd = workDirOf(deps, row, attempt);
   // What runs already has its inputs; a secret deleted meanwhile is no reason to end it.
   const begun = await deps.runner.list(places.map(({ rank }) => workerIdOf(attempt.id, rank)));
@@ -45,12 +46,16 @@ export async function startAttempt(
   for (const place of places) {
     const workerId = workerIdOf(attempt.id, place.rank);
     const workerDir = deps.places.workerDir(workerId);
+    const group = groupOfRank(groups, place.rank);
+    const { resources } = group;
+    const cpuMilli = Math.round(resources.cpu * 1_000);
     const env = workerEnvironment({
       place,
       places,
       masterPort: attempt.masterPort,
       framework: job.framework,
-      command: job.command,
+      command: group.command,
+      ...(job.groups === undefined ? {} : { groups }),
       job: { name: row.name, attemptId: attempt.id, epoch: attempt.epoch },
       files: {
         workerDir,
@@ -62,19 +67,19 @@ export async function startAttempt(
       },
       user: job.env,
       cpuMilli,
-      gpuShare: Number.isInteger(job.resources.gpu) ? undefined : job.resources.gpu,
+      gpuShare: Number.isInteger(resources.gpu) ? undefined : resources.gpu,
     });
     await deps.runner.start({
       workerId,
       attemptId: attempt.id,
       jobId: row.id,
       rank: place.rank,
-      command: commandOf(deps, job),
+      command: commandOf(deps, job, group.command),
       cwd,
       env,
       needs: [deps.places.runDir(row.id), deps.places.rendezvousDir(attempt.id), ...Object.values(folders)],
       ...inputs,
-      limits: { cpuMilli, memoryBytes: job.resources.memory, pids: 4096 },
+      limits: { cpuMilli, memoryBytes: resources.memory, pids: 4096 },
       logLimitBytes: 256 * 1024 ** 2,
       timeLimitMs: job.timeLimit,
     });
@@ -112,10 +117,13 @@ async function unpackUpload(deps: Deps, uploadId: string, dir: string): Promise<
   await deps.jobFiles.unpack((upload.spec as UploadSpecRecord).digest, dir);
 }
 
-function commandOf(deps: Deps, job: JobSpecRecord['job']): readonly string[] {
+function commandOf(
+  deps: Deps,
+  job: JobSpecRecord['job'],
+  command: JobSpecRecord['job']['command'] = [],
+): readonly string[] {
   for (const work of ['train', 'convert', 'evaluate'] as const)
     if (job[work] !== undefined) return deps.workerCommand(work);
-  const command = job.command ?? [];
   return typeof command === 'string' ? ['/bin/sh', '-c', command] : command;
 }
 

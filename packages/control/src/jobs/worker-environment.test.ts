@@ -39,6 +39,28 @@ const environment = (change: Partial<EnvironmentInput> = {}): Record<string, str
   });
 
 describe('the environment of a rank', () => {
+  it('says which kind it is where ranks are of several, and tells TensorFlow the kinds', () => {
+    const groups = [
+      { name: 'ps', count: 1, firstRank: 0 },
+      { name: 'worker', count: 3, firstRank: 1 },
+    ];
+    const env = environment({ groups, framework: 'tensorflow' });
+    expect(env).toMatchObject({
+      GANTRY_GROUP: 'worker',
+      ROLE_NAME: 'worker',
+      ROLE_RANK: '1',
+      ROLE_WORLD_SIZE: '3',
+    });
+    expect(JSON.parse(env['TF_CONFIG'] ?? '')).toEqual({
+      cluster: {
+        ps: ['10.0.0.1:29500'],
+        worker: ['10.0.0.1:29501', '10.0.0.2:29502', '10.0.0.2:29503'],
+      },
+      task: { type: 'worker', index: 1 },
+    });
+    expect(environment()).not.toHaveProperty('ROLE_NAME');
+  });
+
   it('says to work that shares a device which part of it is its own', () => {
     expect(environment({ gpuShare: 0.25 })).toMatchObject({
       GANTRY_GPU_SHARE: '0.25',

@@ -2,6 +2,7 @@
  * The environment that lets any framework find its peers: torchrun's static variables, elastic `PET_*`,
  * `TF_CONFIG`, the visible devices, and Gantry's own files (docs/runners.md).
  */
+import type { RankGroup } from './rank-groups.ts';
 import { isTorch, torchEnvironment, visibleGpus } from './torch-environment.ts';
 
 export interface RankPlace {
@@ -41,9 +42,13 @@ export interface EnvironmentInput {
   };
   readonly user: Readonly<Record<string, string>>;
   readonly cpuMilli: number;
+  /** Where ranks are of several kinds. */
+  readonly groups?: readonly Group[];
   /** The part of one device that it asked for; undefined where it has whole ones or none. */
   readonly gpuShare?: number | undefined;
 }
+
+type Group = Pick<RankGroup, 'name' | 'count' | 'firstRank'>;
 
 export function workerEnvironment(input: EnvironmentInput): Record<string, string> {
   const { place, places, files, job } = input;
@@ -67,6 +72,7 @@ export function workerEnvironment(input: EnvironmentInput): Record<string, strin
       ? { CUDA_DEVICE_ORDER: 'PCI_BUS_ID', CUDA_VISIBLE_DEVICES: visibleGpus(input).join(',') }
       : {}),
     ...(input.gpuShare === undefined ? {} : shareOfDevice(input.gpuShare)),
+    ...(input.groups === undefined ? {} : roleOf(place.rank, input.groups)),
     ...(input.framework === 'tensorflow' ? { TF_CONFIG: tensorflowConfig(input) } : {}),
     GANTRY_JOB: job.name,
     GANTRY_ATTEMPT: job.attemptId,
@@ -86,7 +92,31 @@ const shareOfDevice = (share: number): Record<string, string> => ({
   CUDA_MPS_ACTIVE_THREAD_PERCENTAGE: String(Math.max(1, Math.round(share * 100))),
 });
 
-function tensorflowConfig({ places, place, masterPort }: EnvironmentInput): string {
-  const worker = places.map(({ address, rank }) => `${address}:${masterPort + rank}`);
-  return JSON.stringify({ cluster: { worker }, task: { type: 'worker', index: place.rank } });
+/** What torchrun calls the kind of a rank. */
+function roleOf(rank: number, groups: readonly Group[]): Record<string, string> {
+  const { name, count, firstRank } = ownGroup(groups, rank);
+  return {
+    GANTRY_GROUP: name,
+    ROLE_NAME: name,
+    ROLE_RANK: String(rank - firstRank),
+    ROLE_WORLD_SIZE: String(count),
+  };
+}
+
+const ownGroup = (groups: readonly Group[], rank: number): Group =>
+  groups.findLast(({ firstRank }) => firstRank <= rank)!;
+
+/** Groups are TensorFlow's task types: worker, ps, chief, evaluator. */
+function tensorflowConfig({ places, place, masterPort, groups }: EnvironmentInput): string {
+  const kinds = groups ?? [{ name: 'worker', count: places.length, firstRank: 0 }];
+  const cluster = Object.fromEntries(
+    kinds.map(({ name, count, firstRank }) => [
+      name,
+      places
+        .filter(({ rank }) => rank >= firstRank && rank < firstRank + count)
+        .map(({ address, rank }) => `${address}:${masterPort + rank}`),
+    ]),
+  );
+  const { name, firstRank } = ownGroup(kinds, place.rank);
+  return JSON.stringify({ cluster, task: { type: name, index: place.rank - firstRank } });
 }

@@ -1,4 +1,4 @@
-import { jobSpecSchema } from '@gantry/contract';
+import { type JobSpecInput, jobSpecSchema } from '@gantry/contract';
 import type { Row } from '@gantry/ports';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -9,7 +9,7 @@ import { createPriceBook } from './price-book.ts';
 
 const prices = createPriceBook();
 
-const jobRow = (id: string, cpu: number, gpu: number): Row => ({
+const jobRow = (id: string, cpu: number, gpu: number, groups?: JobSpecInput['groups']): Row => ({
   kind: 'job',
   id,
   tenantId: 'ten',
@@ -17,7 +17,7 @@ const jobRow = (id: string, cpu: number, gpu: number): Row => ({
   state: 'running',
   parentId: undefined,
   spec: {
-    job: jobSpecSchema.parse({ command: 'true', resources: { cpu, gpu } }),
+    job: jobSpecSchema.parse({ command: 'true', resources: { cpu, gpu }, groups }),
     user: 'ada',
     queueId: 'q',
     queue: 'default',
@@ -50,6 +50,24 @@ describe('the books of an attempt', () => {
       { resource: 'gpu_seconds', quantity: 240, jobId: 'j', userId: 'ada', queueId: 'q', unit: 's' },
     ]);
     expect(store.usage[0]?.price).toBeGreaterThan(0);
+  });
+
+  it('hold GPUs for the kinds of ranks that have some, and cores for the others', async () => {
+    const store = createMemoryStore();
+    const groups = [
+      { name: 'learner', resources: { gpu: 0.5 } },
+      { name: 'actor', replicas: 2 },
+    ];
+    for (let write = 0; write < 2; write += 1) {
+      const seconds = await store.tx({ platform: true }, (tx) =>
+        recordAttemptUsage(tx, jobRow('j', 8, 0, groups), attemptOf('att', 3, 0, 10_000), prices),
+      );
+      expect(seconds).toBe(165);
+    }
+    expect(store.usage).toMatchObject([
+      { resource: 'gpu_seconds', quantity: 5 },
+      { resource: 'cpu_seconds', quantity: 160 },
+    ]);
   });
 
   it('sum to what the events say, whatever is written twice', async () => {

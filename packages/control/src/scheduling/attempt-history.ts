@@ -1,11 +1,13 @@
 /** What a job's attempts say to the planner: where it is, where it goes, what it used and what it lost. Pure. */
+import type { JobSpec } from '@gantry/contract';
 import type { AllocationMember, Workload } from '@gantry/scheduling';
 import type { AttemptRecord, JobStatusRecord } from '../jobs/job-record.ts';
+import { groupOfRank, heldBy, rankGroups } from '../jobs/rank-groups.ts';
 
 /** What earlier attempts ran and used, and how often one of them was evicted. */
 export function earlierService(
   { attempts }: JobStatusRecord,
-  devicesPerRank: number,
+  job: JobSpec,
 ): Pick<Workload, 'ranForMs' | 'attainedDeviceSeconds' | 'preemptions'> {
   let ranForMs = 0;
   let attainedDeviceSeconds = 0;
@@ -16,7 +18,7 @@ export function earlierService(
     if (startedAt === undefined) continue;
     const ranMs = Math.max(0, Date.parse(endedAt) - Date.parse(startedAt));
     ranForMs += ranMs;
-    attainedDeviceSeconds += (ranMs / 1000) * placement.length * (devicesPerRank > 0 ? devicesPerRank : 1);
+    attainedDeviceSeconds += (ranMs / 1000) * (heldBy(job, placement).gpus || placement.length);
   }
   return {
     ...(ranForMs > 0 ? { ranForMs, attainedDeviceSeconds } : {}),
@@ -28,18 +30,31 @@ export function earlierService(
 export function onItsWayOut(
   { suspended }: JobStatusRecord,
   { stopReason, resizeTo }: AttemptRecord,
+  job: JobSpec,
 ): Pick<Workload, 'leaving' | 'resizingTo'> {
   if (stopReason !== 'resized' || resizeTo === undefined || suspended !== undefined) return { leaving: true };
-  return { resizingTo: toMembers(resizeTo) };
+  return { resizingTo: toMembers(job, resizeTo) };
 }
 
-export const toMembers = (placement: AttemptRecord['placement']): AllocationMember[] =>
-  placement.map(({ rank, node, devices }) => ({
-    group: 'rank',
-    index: rank,
-    nodeId: node,
-    deviceIds: [...devices],
-  }));
+export function toMembers(job: JobSpec, placement: AttemptRecord['placement']): AllocationMember[] {
+  const groups = rankGroups(job);
+  return placement.map(({ rank, node, devices }) => {
+    const { name, firstRank } = groupOfRank(groups, rank);
+    return { group: name, index: rank - firstRank, nodeId: node, deviceIds: [...devices] };
+  });
+}
+
+/** The other way: ranks are counted through the groups. */
+export function toPlacement(job: JobSpec, members: readonly AllocationMember[]): AttemptRecord['placement'] {
+  const firstRanks = new Map(rankGroups(job).map(({ name, firstRank }) => [name, firstRank]));
+  return members
+    .map(({ group, index, nodeId, deviceIds }) => ({
+      rank: (firstRanks.get(group) ?? 0) + index,
+      node: nodeId,
+      devices: deviceIds,
+    }))
+    .toSorted((one, other) => one.rank - other.rank);
+}
 
 /** So long the machines of a gang that lost one are kept for it. */
 const WOUNDED_MS = 10 * 60_000;

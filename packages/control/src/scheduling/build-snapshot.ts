@@ -3,6 +3,7 @@ import type { JobSpec } from '@gantry/contract';
 import type { Row } from '@gantry/ports';
 import {
   DEFAULT_TOPOLOGY_LEVELS,
+  type GroupRequest,
   type NodeState,
   type QueueNode,
   type Snapshot,
@@ -14,7 +15,8 @@ import {
   type ReplicaSpecRecord,
   type ReplicaStatusRecord,
 } from '../endpoints/endpoint-record.ts';
-import { type JobSpecRecord, type JobStatusRecord, currentAttempt, rankCount } from '../jobs/job-record.ts';
+import { type JobSpecRecord, type JobStatusRecord, currentAttempt } from '../jobs/job-record.ts';
+import { rankGroups } from '../jobs/rank-groups.ts';
 import { dataNeeds } from './data-needs.ts';
 import { earlierService, onItsWayOut, toMembers, woundsOf } from './attempt-history.ts';
 import { claimOf } from './write-claims.ts';
@@ -161,8 +163,7 @@ export function jobRequest(
   selectors: QueueSelectors,
 ): Workload {
   const { spec } = input;
-  const count = rankCount(spec);
-  const { resources, topology } = spec;
+  const { topology } = spec;
   return {
     id: input.id,
     queueId: input.queueId,
@@ -172,22 +173,12 @@ export function jobRequest(
     preemptible: spec.preemptible,
     state: 'pending',
     timeLimitMs: spec.timeLimit,
-    taskGroups: [
-      {
-        name: 'rank',
-        count,
-        minCount: spec.minReplicas ?? count,
-        request: {
-          cpuMilli: Math.round(resources.cpu * 1000),
-          memoryBytes: resources.memory,
-          storageBytes: resources.storage ?? 0,
-          ...devicesOf(resources.gpu),
-          ...(resources.gpuModel === undefined ? {} : { deviceModel: resources.gpuModel }),
-          ...(resources.gpuMemory === undefined ? {} : { deviceMemoryBytes: resources.gpuMemory }),
-          ...(resources.gpuProfile === undefined ? {} : { deviceProfile: resources.gpuProfile }),
-        },
-      },
-    ],
+    taskGroups: rankGroups(spec).map(({ name, count, minCount, resources }) => ({
+      name,
+      count,
+      minCount,
+      request: groupRequest(resources),
+    })),
     ...dataNeeds(spec.volumes),
     ...topologyWish(topology),
     ...selecting(input.queueId, selectors, spec.nodeSelector),
@@ -195,6 +186,16 @@ export function jobRequest(
     ...(spec.deadline === undefined ? {} : { deadlineMs: Date.parse(spec.deadline) }),
   };
 }
+
+const groupRequest = (resources: JobSpec['resources']): GroupRequest => ({
+  cpuMilli: Math.round(resources.cpu * 1000),
+  memoryBytes: resources.memory,
+  storageBytes: resources.storage ?? 0,
+  ...devicesOf(resources.gpu),
+  ...(resources.gpuModel === undefined ? {} : { deviceModel: resources.gpuModel }),
+  ...(resources.gpuMemory === undefined ? {} : { deviceMemoryBytes: resources.gpuMemory }),
+  ...(resources.gpuProfile === undefined ? {} : { deviceProfile: resources.gpuProfile }),
+});
 
 /** Devices asked for → whole ones, or thousandths of one. */
 const devicesOf = (gpu: number): { devices: number; deviceMilli: number } =>
@@ -226,7 +227,7 @@ export function toJobWorkload(row: Row, selectors: QueueSelectors): Workload {
   );
   const attempt = currentAttempt(status);
   const labels = { user: record.user, name: row.name };
-  const before = { labels, ...earlierService(status, record.job.resources.gpu) };
+  const before = { labels, ...earlierService(status, record.job) };
   if (row.state === 'queued' || attempt === undefined)
     return { ...pending, ...before, ...woundsOf(status), ...claimOf(status.claim) };
   return {
@@ -234,8 +235,8 @@ export function toJobWorkload(row: Row, selectors: QueueSelectors): Workload {
     ...before,
     state: 'running',
     startedAtMs: Date.parse(attempt.placedAt),
-    allocation: toMembers(attempt.placement),
-    ...(row.state === 'stopping' ? onItsWayOut(status, attempt) : {}),
+    allocation: toMembers(record.job, attempt.placement),
+    ...(row.state === 'stopping' ? onItsWayOut(status, attempt, record.job) : {}),
   };
 }
 

@@ -5,8 +5,9 @@ import type { Row, Tx } from '@gantry/ports';
 import type { AllocationMember } from '@gantry/scheduling';
 import { type Deps, isoNow } from '../deps.ts';
 import type { ReplicaStatusRecord } from '../endpoints/endpoint-record.ts';
-import { type JobStatusRecord, withAttempt } from '../jobs/job-record.ts';
+import { type JobSpecRecord, type JobStatusRecord, withAttempt } from '../jobs/job-record.ts';
 import { newAttempt, placedReason } from '../jobs/new-attempt.ts';
+import { toPlacement } from './attempt-history.ts';
 
 export interface Commit {
   readonly row: Row;
@@ -84,11 +85,7 @@ async function placeJobs(
     const port = ports.get(row);
     if (port === undefined) return [];
     const { waiting: _waiting, claim: _claim, ...status } = row.status as JobStatusRecord;
-    const placement = members.map(({ index, nodeId, deviceIds }) => ({
-      rank: index,
-      node: nodeId,
-      devices: deviceIds,
-    }));
+    const placement = toPlacement((row.spec as JobSpecRecord).job, members);
     return [{ row, status, attempt: newAttempt(deps, status, placement, port) }];
   });
   if (placed.length === 0) return new Map();

@@ -2,8 +2,9 @@ import { type JobState, jobTransition } from '@gantry/contract';
 import type { Tx } from '@gantry/ports';
 import type { Plan } from '@gantry/scheduling';
 import type { Deps } from '../deps.ts';
-import { type JobStatusRecord, currentAttempt, withAttempt } from '../jobs/job-record.ts';
+import { type JobSpecRecord, type JobStatusRecord, currentAttempt, withAttempt } from '../jobs/job-record.ts';
 import { retryOnConflict } from '../retry-on-conflict.ts';
+import { toPlacement } from './attempt-history.ts';
 
 type Resize = Plan['resizes'][number];
 
@@ -19,11 +20,7 @@ async function resizeIn(tx: Tx, { workloadId, members, reason }: Resize): Promis
   const attempt = currentAttempt(status);
   const transition = jobTransition(row.state as JobState, 'stopping', 'scheduler');
   if (attempt === undefined || transition === undefined) return false;
-  const resizeTo = members.map(({ index, nodeId, deviceIds }) => ({
-    rank: index,
-    node: nodeId,
-    devices: deviceIds,
-  }));
+  const resizeTo = toPlacement((row.spec as JobSpecRecord).job, members);
   await tx.update('job', row.id, {
     expectedVersion: row.version,
     state: transition.to,

@@ -2,7 +2,8 @@
 import type { JobSpec } from '@gantry/contract';
 import type { Row, Tx } from '@gantry/ports';
 import { type RuntimeAsk, RuntimeModel, type Workload } from '@gantry/scheduling';
-import { type JobSpecRecord, type JobStatusRecord, rankCount } from '../jobs/job-record.ts';
+import type { JobSpecRecord, JobStatusRecord } from '../jobs/job-record.ts';
+import { heldBy, rankGroups } from '../jobs/rank-groups.ts';
 
 /** So many of the newest ended jobs are read at the start. */
 const READ_AT_START = 2_000;
@@ -49,7 +50,7 @@ export class RuntimeHistory {
     const { queueId, job } = row.spec as JobSpecRecord;
     for (const { startedAt, endedAt, placement } of (row.status as JobStatusRecord).attempts) {
       if (startedAt === undefined || endedAt === undefined) continue;
-      const devices = placement.length * job.resources.gpu;
+      const devices = heldBy(job, placement).gpus;
       if (devices > 0)
         this.past.push({ queueId, devices, fromMs: Date.parse(startedAt), toMs: Date.parse(endedAt) });
     }
@@ -72,7 +73,9 @@ function ranSeconds({ attempts }: JobStatusRecord): number {
 function askOf(row: Row): RuntimeAsk {
   const { job, user } = row.spec as JobSpecRecord;
   const who = `${row.tenantId} ${user}`;
-  const size = `${rankCount(job)}x${job.resources.gpu}`;
+  const size = rankGroups(job)
+    .map(({ count, resources }) => `${count}x${resources.gpu}`)
+    .join('+');
   const kind = `${who} ${stem(job.name ?? row.name)}`;
   const work = workOf(job);
   const model = job.resources.gpuProfile ?? job.resources.gpuModel ?? 'any';
