@@ -15,6 +15,7 @@ import {
   createPriceBook,
   createRetention,
   createStorageMeter,
+  type SchedulerOptions,
   createScheduler,
   createVault,
   evictWork,
@@ -61,6 +62,8 @@ export interface Server extends AsyncDisposable {
 export interface GivenParts {
   readonly runner?: Runner;
   readonly clock?: Clock;
+  /** Sees what the scheduler is about to plan; what it throws counts as thrown by the planner. */
+  readonly beforePlan?: NonNullable<SchedulerOptions['beforePlan']>;
 }
 
 export async function serve(options: ServerOptions, logger: Logger, given: GivenParts = {}): Promise<Server> {
@@ -132,6 +135,7 @@ export async function serve(options: ServerOptions, logger: Logger, given: Given
       { jobs, ensureReplica: (id) => endpoints.ensureReplica(id) },
       {
         writes: store,
+        ...(given.beforePlan === undefined ? {} : { beforePlan: given.beforePlan }),
         live: () => {
           const cached = deps.s3Volumes.lyingHere();
           return new Map(cached.length === 0 ? [] : [[localNode.name, { cached }]]);

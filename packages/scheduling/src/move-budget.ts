@@ -9,6 +9,12 @@ export class MoveBudget {
     return Math.max(0, movesPerHour - this.#movedAtMs.length);
   }
 
+  /** Until one more may be moved than now; null when that does not change with time. */
+  nextInMs(nowMs: number): number | null {
+    const [oldestAtMs] = this.#movedAtMs;
+    return oldestAtMs === undefined ? null : Math.max(0, oldestAtMs + HOUR_MS - nowMs);
+  }
+
   spend(moves: number, nowMs: number): void {
     for (let move = 0; move < moves; move++) this.#movedAtMs.push(nowMs);
   }

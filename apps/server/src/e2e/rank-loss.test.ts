@@ -1,13 +1,11 @@
 /** Gangs that lose a rank: it is found, named and replaced, or done without; the work goes on from its newest checkpoint. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Job, JobSpecInput } from '@gantry/contract';
-import { systemClock } from '@gantry/kit';
+import type { Job } from '@gantry/contract';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type MemoryServer, startMemoryServer } from '../testing/memory-server.ts';
 import { jobEnd, jobWhen } from './testing/follow.ts';
-import { simulateNodes } from './testing/mixed/simulate-nodes.ts';
-import { type Script, createSimulatedRunner } from './testing/mixed/simulated-runner.ts';
+import { startSimulatedCluster } from './testing/mixed/simulated-cluster.ts';
 import { processesOf } from './testing/processes.ts';
 import { type ScratchDir, createScratchDir } from './testing/scratch-dir.ts';
 
@@ -89,26 +87,12 @@ test.each(strikes)(
 );
 
 test('a gang that loses a machine goes on with the ranks that are left, at once, and grows when it is back', async () => {
-  let aheadMs = 0;
-  const clock = {
-    nowMs: () => systemClock.nowMs() + aheadMs,
-    monotonicMs: () => systemClock.monotonicMs() + aheadMs,
-  };
-  await using runner = createSimulatedRunner(1, { startFails: 0, toldTwice: 0 });
-  await using cluster = await startMemoryServer(['--memory'], {}, { runner, clock });
-  await simulateNodes(cluster.server.platform.deps, 2);
-  const submit = (name: string, spec: Omit<JobSpecInput, 'name' | 'command'>): Promise<Job> => {
-    const script: Script = { forMs: 600_000, ends: ['done'], isStubborn: false };
-    return cluster.operator.call('jobs.submit', {
-      body: { name, command: ['simulated', JSON.stringify(script)], ...spec },
-    });
-  };
-  const nodeAct = (action: string): Promise<unknown> =>
-    cluster.operator.call('nodes.act', { params: { name: 'sim-1', action } });
+  await using cluster = await startSimulatedCluster(2);
+  const { submit, nodeAct, operator } = cluster;
   await submit('gang', { replicas: 16, minReplicas: 8, resources: { cpu: 1, memory: '1GiB', gpu: 1 } });
   const ranks = (count: number, epoch: number): Promise<Job> =>
     jobWhen(
-      cluster.operator,
+      operator,
       'gang',
       ({ state, attempts }) =>
         state === 'running' && attempts.length === epoch && attempts.at(-1)?.placement.length === count,
@@ -116,16 +100,15 @@ test('a gang that loses a machine goes on with the ranks that are left, at once,
   const { attempts: whole } = await ranks(16, 1);
   // Somebody waits for whatever comes free.
   await submit('waiting', { replicas: 1, resources: { cpu: 1, memory: '1GiB', gpu: 8 }, priority: 0 });
-  await nodeAct('quarantine');
+  await nodeAct('sim-1', 'quarantine');
   const { attempts: smaller } = await ranks(8, 2);
   const [lost] = whole[0]!.placement.filter(({ devices }) => devices[0]?.startsWith('sim-1'));
   expect(smaller[1]?.placement.map(({ node }) => node)).not.toContain(lost?.node);
-  await cluster.operator.call('jobs.cancel', { params: { name: 'waiting' } });
-  await nodeAct('return');
-  aheadMs += 11 * 60_000;
-  cluster.server.platform.scheduler.poke();
+  await operator.call('jobs.cancel', { params: { name: 'waiting' } });
+  await nodeAct('sim-1', 'return');
+  await cluster.advance(11 * 60_000);
   await ranks(16, 3);
-  await cluster.operator.call('jobs.cancel', { params: { name: 'gang' } });
-  await jobEnd(cluster.operator, 'gang');
-  expect(runner.wrong).toEqual([]);
+  await operator.call('jobs.cancel', { params: { name: 'gang' } });
+  await jobEnd(operator, 'gang');
+  expect(cluster.runner.wrong).toEqual([]);
 });

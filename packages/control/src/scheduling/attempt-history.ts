@@ -59,10 +59,11 @@ export function toPlacement(job: JobSpec, members: readonly AllocationMember[]):
 /** So long the machines of a gang that lost one are kept for it. */
 const WOUNDED_MS = 10 * 60_000;
 
-/** A gang whose last attempt ended with its machine goes on beside what is left of it. */
+/** A gang whose last attempt ended with its machine, or had to leave one, goes on beside what is left of it. */
 export function woundsOf({ attempts }: JobStatusRecord): Pick<Workload, 'kept'> {
   const last = attempts.at(-1);
-  if (last?.exitClass !== 'infrastructure' || last.endedAt === undefined) return {};
+  if (last?.endedAt === undefined) return {};
+  if (last.exitClass !== 'infrastructure' && last.stopReason !== 'node_drained') return {};
   const nodeIds = [...new Set(last.placement.map(({ node }) => node))];
   if (nodeIds.length < 2) return {};
   return { kept: { why: 'wounded', nodeIds, untilMs: Date.parse(last.endedAt) + WOUNDED_MS } };

@@ -4,8 +4,12 @@
  */
 import type { Row } from '@gantry/ports';
 import {
+  DecayedUse,
+  DemandWatch,
   Engine,
   findOffender,
+  MoveBudget,
+  planCycle,
   type NodeLive,
   RuleBook,
   type Plan,
@@ -25,11 +29,8 @@ import {
 import { POLICY_NAME, type PolicySpecRecord, toRules } from './policy-record.ts';
 import { type JobStatusRecord, currentAttempt } from '../jobs/job-record.ts';
 import type { Progress } from '../jobs/live-progress.ts';
-import { DecayedUse } from './decayed-use.ts';
-import { DemandWatch } from './demand-watch.ts';
 import { deviceModels } from './device-models.ts';
 import { LiveBook } from './live-book.ts';
-import { MoveBudget } from './move-budget.ts';
 import { planSettings } from './policy-row.ts';
 import type { ProgressFacts } from './progress-facts.ts';
 import type { MirrorChanges, RowMirror } from './row-mirror.ts';
@@ -50,6 +51,7 @@ export interface SetAside {
 export class LiveEngine {
   readonly #mirror: RowMirror;
   readonly #history: RuntimeHistory;
+  readonly #beforePlan: ((snapshot: Snapshot) => void) | undefined;
   #engine: Engine;
   readonly #setAside = new Map<string, string>();
   readonly #moves = new MoveBudget();
@@ -64,9 +66,10 @@ export class LiveEngine {
   #selectors: QueueSelectors = new Map();
   #orders: ReadonlyMap<string, string> = new Map();
 
-  constructor(mirror: RowMirror, history: RuntimeHistory) {
+  constructor(mirror: RowMirror, history: RuntimeHistory, beforePlan?: (snapshot: Snapshot) => void) {
     this.#mirror = mirror;
     this.#history = history;
+    this.#beforePlan = beforePlan;
     this.#engine = new Engine({ nowMs: 0, nodes: [], queues: [], workloads: [] });
   }
 
@@ -201,12 +204,16 @@ export class LiveEngine {
       try {
         const moves = this.#moves.left(this.policy().defragmentation?.movesPerHour ?? 0, nowMs);
         this.#settings = { ...this.#settings, moves };
+        this.#beforePlan?.(this.#engine.snapshot(nowMs));
         const plan = this.#engine.plan(nowMs, moves);
         this.#moves.spend(plan.evictions.filter(({ reason }) => reason.code === 'moved').length, nowMs);
         return plan;
       } catch (error) {
         const snapshot = this.#engine.snapshot(nowMs);
-        const offender = findOffender(snapshot);
+        const offender = findOffender(snapshot, (part) => {
+          this.#beforePlan?.(part);
+          return planCycle(part);
+        });
         if (offender === null) throw error;
         const found = { workloadId: offender, message: messageOf(error) };
         this.#engine.remove(offender);
@@ -214,6 +221,10 @@ export class LiveEngine {
         onSetAside(found, snapshot);
       }
     }
+  }
+
+  nextMoveInMs(nowMs: number): number | null {
+    return this.#moves.nextInMs(nowMs);
   }
 
   #noteUse(nowMs: number): void {

@@ -5,7 +5,7 @@
  */
 import type { Job } from '@gantry/contract';
 import type { Row, Tx } from '@gantry/ports';
-import type { Calibration, NodeLive, Plan, Snapshot } from '@gantry/scheduling';
+import { type Calibration, type NodeLive, type Plan, type Snapshot, nextLookMs } from '@gantry/scheduling';
 import type { Deps } from '../deps.ts';
 import type { Hub } from '../hub.ts';
 import type { JobRuntime } from '../jobs/job-runtime.ts';
@@ -19,7 +19,6 @@ import { RowMirror } from './row-mirror.ts';
 import { type SchedulerStats, emptyStats, noteWaitingCounts } from './scheduler-stats.ts';
 import { withoutRooms, writeClaims } from './write-claims.ts';
 import { createWakeTimer } from '../wake-timer.ts';
-import { nextLookMs } from './next-look.ts';
 import { progressFacts } from './progress-facts.ts';
 import { RuntimeHistory } from './runtime-history.ts';
 import { SizeBoard } from './size-board.ts';
@@ -58,6 +57,8 @@ export interface SchedulerOptions {
   readonly writes?: Pick<WatchedStore, 'onWrite'>;
   /** What nodes tell of themselves at this moment, by name. */
   readonly live?: () => ReadonlyMap<string, NodeLive>;
+  /** Sees every snapshot before it is planned; what it throws counts as thrown by the planner. */
+  readonly beforePlan?: (snapshot: Snapshot) => void;
 }
 
 const firstRetryMs = 250;
@@ -67,13 +68,13 @@ export function createScheduler(
   deps: Deps,
   hub: Hub,
   runtime: { jobs: JobRuntime; ensureReplica(replicaId: string): Promise<void> },
-  { writes, live }: SchedulerOptions = {},
+  { writes, live, beforePlan }: SchedulerOptions = {},
 ): Scheduler {
   const stats = emptyStats();
   const decisions = new DecisionLog();
   const mirror = new RowMirror();
   const history = new RuntimeHistory();
-  const engine = new LiveEngine(mirror, history);
+  const engine = new LiveEngine(mirror, history, beforePlan);
   const starts = new StartBoard();
   const board = new WaitingBoard((id) => starts.of(id));
   const sizes = new SizeBoard();
@@ -124,7 +125,7 @@ export function createScheduler(
         throw error;
       }
       starts.put(plan, snapshot);
-      const lookMs = nextLookMs(snapshot, plan);
+      const lookMs = nextLookMs(snapshot, plan, engine.nextMoveInMs(nowMs));
       if (lookMs !== null) timer.wakeIn(lookMs);
       await apply(plan);
       retryMs = firstRetryMs;

@@ -43,7 +43,7 @@ export function setAsideView(message: string): WaitingView {
       {
         code: 'set_aside',
         tier: 'misconfigured',
-        message: `It was set aside because planning it failed: ${message}`,
+        message: `It was set aside because planning it failed: ${message}. It is tried again when it changes (gantry job suspend, then resume) or the server starts anew; operators find the cycle with gantry policy decisions.`,
       },
     ],
     unblock: [],

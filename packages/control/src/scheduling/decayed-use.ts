@@ -1,1 +1,0 @@
-export { DecayedUse } from '@gantry/scheduling';

@@ -1,1 +1,0 @@
-export { DemandWatch } from '@gantry/scheduling';

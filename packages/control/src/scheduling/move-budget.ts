@@ -1,1 +1,0 @@
-export { MoveBudget } from '@gantry/scheduling';

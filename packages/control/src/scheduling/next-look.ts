@@ -1,1 +1,0 @@
-export { nextLookMs } from '@gantry/scheduling';
