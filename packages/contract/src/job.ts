@@ -37,6 +37,8 @@ export const trainSchema = z.strictObject({
   clipNorm: z.number().positive().optional(),
   /** What the large products compute in; weights and their moments stay 32-bit. */
   precision: z.enum(['fp32', 'bf16', 'fp16']).default('fp32'),
+  /** Forward passes see the matrices as blocks of this format hold them; the exported GGUF is of it. */
+  quantizationAware: z.enum(['q8_0', 'q4_0']).optional(),
   profile: profileSchema.optional(),
   badBatch: badBatchSchema.prefault({}),
   earlyStopping: earlyStoppingSchema.optional(),

@@ -5,7 +5,10 @@
 import { createHash } from 'node:crypto';
 import { mkdir, open, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { layoutGguf, layoutSafetensors } from '@gantry/formats';
+import { encodeValues, type CodecType } from '@gantry/conversion';
+import { layoutGguf, layoutSafetensors, type GgufValue } from '@gantry/formats';
+import { blockValues, type BlockFormat } from '@gantry/training/autodiff';
+import { tensorTypeOf } from '../memory/round-rows.ts';
 import { chooseForm } from './choose-form.ts';
 import type { FormRequest, FormTensor } from './export-form.ts';
 
@@ -13,6 +16,8 @@ export interface ExportModelOptions extends Omit<FormRequest, 'name'> {
   readonly outDir: string;
   /** Shown by engines. */
   readonly name?: string;
+  /** The GGUF's matrices are rounded to these blocks, as training has seen them. */
+  readonly blocks?: BlockFormat;
 }
 
 export interface ExportedFile {
@@ -44,11 +49,9 @@ export async function exportModel(options: ExportModelOptions): Promise<Exported
   const files = [await writeTensors(outDir, 'model.safetensors', header, form.safetensors)];
   if (form.gguf !== undefined) {
     const { metadata, tensors } = form.gguf;
-    const layout = layoutGguf(
-      metadata,
-      tensors.map(({ name, shape }) => ({ name, shape, type: 'F32' })),
-    );
-    files.push(await writeTensors(outDir, 'model.gguf', layout, tensors));
+    const typed = tensors.map((tensor) => ({ ...tensor, type: ggufTypeOf(tensor, options.blocks) }));
+    const layout = layoutGguf(withFileType(metadata, options.blocks), typed);
+    files.push(await writeTensors(outDir, 'model.gguf', layout, typed));
   }
   files.push(
     await writeJson(outDir, 'tokenizer.json', options.tokenizer.toJson()),
@@ -71,12 +74,39 @@ function writeTensors(
     readonly fileBytes: number;
     readonly tensors: readonly { readonly offset: number }[];
   },
-  tensors: readonly FormTensor[],
+  tensors: readonly (FormTensor & { readonly type?: CodecType })[],
 ): Promise<ExportedFile> {
   return writePieces(outDir, path, layout.header, layout.fileBytes, function* pieces() {
-    for (const [index, { data }] of tensors.entries())
-      yield { offset: layout.tensors[index]?.offset ?? 0, data: bytesOf(data()) };
+    for (const [index, { data, type = 'F32' }] of tensors.entries()) {
+      const bytes = type === 'F32' ? bytesOf(data()) : encodeValues(type, data());
+      yield { offset: layout.tensors[index]?.offset ?? 0, data: bytes };
+    }
   });
+}
+
+/** Matrices whose rows fill whole blocks; what is added as it is (norms, biases, places) stays 32-bit. */
+function ggufTypeOf({ name, shape }: FormTensor, blocks: BlockFormat | undefined): CodecType {
+  const isRounded =
+    blocks !== undefined &&
+    shape.length > 1 &&
+    (shape.at(-1) as number) % blockValues === 0 &&
+    name !== 'position_embd.weight';
+  return isRounded ? tensorTypeOf[blocks] : 'F32';
+}
+
+/** llama.cpp's `llama_ftype` of a file mostly of this type. */
+const fileTypes = { q8_0: 7, q4_0: 2 } as const satisfies Record<BlockFormat, number>;
+
+function withFileType(
+  metadata: ReadonlyMap<string, GgufValue>,
+  blocks: BlockFormat | undefined,
+): ReadonlyMap<string, GgufValue> {
+  if (blocks === undefined) return metadata;
+  return new Map([
+    ...metadata,
+    ['general.file_type', { type: 'u32', value: fileTypes[blocks] }],
+    ['general.quantization_version', { type: 'u32', value: 2 }],
+  ]);
 }
 
 function tokenizerConfig({ tokenizer, config }: ExportModelOptions): Record<string, unknown> {

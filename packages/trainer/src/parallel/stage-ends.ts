@@ -2,10 +2,12 @@
  * Where the model begins and ends: tokens become rows on the first stage, rows a loss on the last. The gradient of the
  * embedding is gathered from both (they share it when tied) and leaves once a micro-batch.
  */
+import { isBlockFormat, type Precision } from '@gantry/training/autodiff';
 import { segmentInput, sinusoids, type HeadGraph, type TransformerConfig } from '@gantry/training/model';
 import type { StageUnit } from '@gantry/training/parallel';
 import { scatterAddRows } from '../executor/embedding-rows.ts';
 import type { BoundRun, BoundTensor } from '../executor/index.ts';
+import { roundRows } from '../memory/round-rows.ts';
 import type { ModelShard } from './model-shard.ts';
 import type { StageRunnerOptions, StageSessions } from './stage-sessions.ts';
 import type { UnitParameters } from './unit-parameters.ts';
@@ -21,6 +23,7 @@ export class StageEnds {
   readonly #shard: ModelShard;
   readonly #config: TransformerConfig;
   readonly #time: number;
+  readonly #precision: Precision;
   readonly #units: UnitParameters;
   readonly #loss = new Float32Array(1);
   readonly #finalGradients: Float32Array;
@@ -32,10 +35,15 @@ export class StageEnds {
   readonly #table: Float32Array;
 
   /** `scratch` is at least as long as the head's matrix, and free whenever the head runs. */
-  constructor({ shard, config, time }: StageRunnerOptions, units: UnitParameters, scratch: Float32Array) {
+  constructor(
+    { shard, config, time, precision }: StageRunnerOptions,
+    units: UnitParameters,
+    scratch: Float32Array,
+  ) {
     this.#shard = shard;
     this.#config = config;
     this.#time = time;
+    this.#precision = precision;
     this.#units = units;
     const lengthOf = (wanted: StageUnit['kind']): number => {
       const unit = shard.layout.units.find(({ kind }) => kind === wanted);
@@ -56,6 +64,7 @@ export class StageEnds {
       const from = Number(token) * width;
       rows.set(embedding.subarray(from, from + width), row * width);
     }
+    if (isBlockFormat(this.#precision)) roundRows(rows, width, this.#precision);
     const isLearned = this.#config.positions === 'learned';
     const places = isLearned ? await this.#units.fetchEnd(this.#unit('positions')) : this.#waves;
     if (places === undefined) return;

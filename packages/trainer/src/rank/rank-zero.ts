@@ -2,6 +2,7 @@
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { gridAt, StragglerWatch, worldSizeOf } from '@gantry/training/parallel';
+import { isBlockFormat, type Precision } from '@gantry/training/autodiff';
 import { toHuggingFaceWeights } from '@gantry/training/model';
 import { clearLeftovers, type SaveOutcome } from '../checkpoint/index.ts';
 import { createModelExecutor, type ModelExecutor } from '../executor/index.ts';
@@ -78,7 +79,9 @@ export class RankZero implements AsyncDisposable {
   static async open(session: TrainingSession, reports: ReportWriter): Promise<RankZero> {
     const { config, plan, shard, layout, dataset, environment } = session;
     const parameters = hasWholeModel(shard) ? shard.parameters.values : new Float32Array(layout.length);
-    const common = { config, time: plan.time, parameters };
+    // What an export of rounded weights will answer.
+    const precision: Precision = isBlockFormat(plan.precision) ? plan.precision : 'fp32';
+    const common = { config, time: plan.time, parameters, precision };
     const zero = new RankZero(session, reports, parameters, {
       pace: await CheckpointPace.open(environment.runDirectory, plan.checkpoint),
       best: await BestModel.open(environment.runDirectory, plan.earlyStopping, session.resumed?.step ?? 0),
@@ -125,7 +128,7 @@ export class RankZero implements AsyncDisposable {
       const { checkpoint, stallMs, writeMs } = outcome;
       this.#savedStep = checkpoint.step;
       const { step, path, bytes, digest, writtenBytes } = checkpoint;
-      await this.#reports.write({ type: 'checkpoint', step, path, bytes, digest });
+      await this.#reports.write({ type: 'checkpoint', path, step, bytes, digest });
       await this.#pace.saved({ stallMs, writeMs });
       const { intervalMs } = this.#pace;
       const values = {
@@ -168,9 +171,10 @@ export class RankZero implements AsyncDisposable {
       tokenizer: masking === undefined ? dataset.tokenizer : withMaskToken(dataset.tokenizer),
       outDir,
       name: job.name ?? environment.job,
+      ...(isBlockFormat(plan.precision) ? { blocks: plan.precision } : {}),
     });
     const { shard } = this.#session;
-    const { data, tensor, pipeline } = shard.groups;
+    const { data, tensor, pipeline, pipelineBack } = shard.groups;
     await this.#reports.write({
       type: 'metric',
       step,
@@ -178,7 +182,7 @@ export class RankZero implements AsyncDisposable {
         dataSentBytes: data.sentElements * 4,
         ...(shard.leftOut === undefined ? {} : { compressionLeftOut: shard.leftOut }),
         tensorSentBytes: tensor.sentElements * 4,
-        pipelineSentBytes: pipeline.sentElements * 4,
+        pipelineSentBytes: (pipeline.sentElements + pipelineBack.sentElements) * 4,
         ...dataFigures(this.#session.feed, this.#startedMs),
         ...Object.fromEntries(
           timeKinds.map((kind) => [`${kind}Seconds`, this.#session.timeline.sumsMs[kind] / 1000]),

@@ -1,10 +1,12 @@
 /** Gradients layer by layer: pipeline stages, tensor ranks, ZeRO 2 and 3, recompute. */
+import { blockValues, isBlockFormat, type Precision } from '@gantry/training/autodiff';
 import type { TransformerConfig } from '@gantry/training/model';
 import { microBatchesInFlight, pipelineActions } from '@gantry/training/parallel';
 import { probeDialect } from '../executor/index.ts';
 import { StageRunner, type ModelShard } from '../parallel/index.ts';
 import type { GradientSource } from './gradient-source.ts';
 import { fillMicroBatch, type MicroBatches } from './micro-batches.ts';
+import { UserFault } from './user-fault.ts';
 
 export async function openStagedGradients(
   batches: MicroBatches,
@@ -14,6 +16,7 @@ export async function openStagedGradients(
   const { plan, timeline } = batches;
   const { pipeline: stages, pipelineIndex, chunks = 1 } = shard.grid;
   const { schedule, microBatches } = plan;
+  checkBlocks(plan.precision, config, shard.grid.tensor);
   const actions = pipelineActions({ schedule, stages, microBatches, chunks }, pipelineIndex);
   const nameOf = (pass: string, microBatch: number, chunk: number): string =>
     chunks === 1 ? `${pass} ${microBatch}` : `${pass} ${microBatch} chunk ${chunk}`;
@@ -45,4 +48,21 @@ export async function openStagedGradients(
     afterUpdate: () => runner.afterUpdate(),
     [Symbol.asyncDispose]: () => runner[Symbol.asyncDispose](),
   };
+}
+
+/** A tensor rank has columns of o and down: blocks along them stay whole, or its export would round otherwise. */
+function checkBlocks(
+  precision: Precision,
+  { heads, headWidth, hidden }: TransformerConfig,
+  tensor: number,
+): void {
+  if (!isBlockFormat(precision)) return;
+  for (const [name, inputs] of Object.entries({ hidden, 'heads × their width': heads * headWidth })) {
+    if (inputs % blockValues !== 0 || (inputs / tensor) % blockValues === 0) continue;
+    throw new UserFault(
+      'bad_layout',
+      `${name} ${inputs} over ${tensor} tensor ranks cuts blocks of ${blockValues} that ${precision} rounds together.`,
+      `Use a multiple of ${tensor * blockValues}, or parallel.tensor 1.`,
+    );
+  }
 }

@@ -87,7 +87,7 @@ export function planTraining(job: TrainingJob, width: number, worldSize: number)
       weightDecay: train.weightDecay ?? 0.1,
     },
     clipNorm: train.clipNorm ?? 1,
-    precision: train.precision,
+    precision: precisionOf(train),
     profile: train.profile,
     earlyStopping: train.earlyStopping,
     badBatch: train.badBatch,
@@ -174,6 +174,16 @@ function chooseMicroSequences(
  */
 function defaultLearningRate(optimizer: OptimizerOptions['name'], width: number): number {
   return optimizer === 'adafactor' ? 0.02 : 0.002 * Math.min(1, Math.sqrt(192 / width));
+}
+
+/** Rounding to blocks and to a narrow float at once would hide which of them a loss comes from. */
+function precisionOf({ precision, quantizationAware }: TrainingJob['train']): Precision {
+  if (quantizationAware === undefined || precision === 'fp32') return quantizationAware ?? precision;
+  throw new UserFault(
+    'bad_spec',
+    `train.quantizationAware ${quantizationAware} rounds 32-bit weights, and train.precision is ${precision}.`,
+    'Leave train.precision out.',
+  );
 }
 
 /** Compression is for what data-parallel ranks sum: whole gradients, none of them infinite. */

@@ -4,6 +4,7 @@
  */
 import { attentionBackward, attentionForward, type AttentionAttributes } from './attention.ts';
 import { rotaryTables } from './constants.ts';
+import { roundBlocks, type BlockAttributes } from './block-rounding.ts';
 import { gelu } from './gelu.ts';
 import { elementsOf, microsoft, type GraphBuilder, type Value } from './graph.ts';
 import { layerNorm } from './layer-norm.ts';
@@ -66,6 +67,7 @@ export interface OperatorAttributes {
   attention: AttentionAttributes;
   /** To a narrow float and back, in both directions: what a kernel of that type would leave, in float32. */
   round: { readonly to: NarrowFloat };
+  roundBlocks: BlockAttributes;
   /** (logits [N, V]; targets int64 [N]; weights [N]) → Σ weightᵢ · −log p(targetᵢ), a scalar. */
   crossEntropy: NoAttributes;
 }
@@ -226,6 +228,7 @@ export const operators: OperatorTable = {
     forward: (graph, inputs, { to }) => ({ output: narrow(graph, take(inputs, 1)[0], to), saved: [] }),
     backward: (graph, { attributes, gradient }) => [narrow(graph, gradient, attributes.to)],
   },
+  roundBlocks,
   crossEntropy: {
     forward: (graph, inputs) => {
       const [logits, targets, weights] = take(inputs, 3);

@@ -2,6 +2,7 @@
  * Reverse-mode differentiation: `apply` emits an operator's forward nodes and remembers it; `gradients`
  * walks back and emits each operator's rule. Gradients that meet in one value are added.
  */
+import { blockFormats, hasWholeBlocks, type BlockFormat } from './block-rounding.ts';
 import { blockedOperators } from './blocked-operators.ts';
 import type { GraphBuilder, Value } from './graph.ts';
 import {
@@ -17,10 +18,16 @@ import {
 export type Dialect = 'portable' | 'blocked';
 
 /**
- * `bf16` and `fp16` round what goes into the large products and what comes out, forward and backward. The rest
+ * What the large products see. `bf16` and `fp16` round what goes into the large products and what comes out, forward and backward. The rest
  * (norms, softmax, loss, residual stream) and the weights that are updated stay float32 (Micikevicius et al. 2018).
+ * The block formats round their weights as an export of that format does, and nothing else.
  */
-export type Precision = 'fp32' | NarrowFloat;
+export type Precision = 'fp32' | NarrowFloat | BlockFormat;
+
+export function isBlockFormat(precision: Precision): precision is BlockFormat {
+  return (blockFormats as readonly string[]).includes(precision);
+}
+
 const narrowOperators: readonly OperatorName[] = ['linear', 'linearTransposed'];
 
 interface Recorded {
@@ -51,15 +58,31 @@ export class Tape {
     inputs: readonly Value[],
     attributes: OperatorAttributes[Name],
   ): Value {
-    if (this.#precision === 'fp32' || !narrowOperators.includes(name))
+    const precision = this.#precision;
+    if (precision === 'fp32' || !narrowOperators.includes(name))
       return this.#record(name, inputs, attributes);
-    const to = this.#precision;
-    const rounded = inputs.map((value) => {
-      const known = this.#rounded.get(value.name) ?? this.#record('round', [value], { to });
-      this.#rounded.set(value.name, known);
-      return known;
-    });
-    return this.#record('round', [this.#record(name, rounded, attributes)], { to });
+    if (isBlockFormat(precision)) {
+      const [x, weight, ...rest] = inputs as readonly [Value, Value, ...Value[]];
+      const rounded = this.inBlocks(weight, name === 'linear' ? 0 : 1);
+      return this.#record(name, [x, rounded, ...rest], attributes);
+    }
+    const rounded = inputs.map((value) =>
+      this.#once(value, () => this.#record('round', [value], { to: precision })),
+    );
+    return this.#record('round', [this.#record(name, rounded, attributes)], { to: precision });
+  }
+
+  /** A matrix as the export will have it: rounded along its inputs where they fill whole blocks. */
+  inBlocks(matrix: Value, axis: 0 | 1): Value {
+    const format = this.#precision;
+    if (!isBlockFormat(format) || !hasWholeBlocks(matrix, axis)) return matrix;
+    return this.#once(matrix, () => this.#record('roundBlocks', [matrix], { format, axis }));
+  }
+
+  #once(value: Value, round: () => Value): Value {
+    const known = this.#rounded.get(value.name) ?? round();
+    this.#rounded.set(value.name, known);
+    return known;
   }
 
   #record<Name extends OperatorName>(

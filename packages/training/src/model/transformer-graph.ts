@@ -54,7 +54,7 @@ export function transformerGraph(
 
   const embedded = graph.node('Gather', [parameter(embeddingName), tokens], [rows, config.width]);
   const isTraining = kind === 'gradients';
-  let stream = placed(tape, config, time, embedded, parameter);
+  let stream = placed(tape, config, time, tape.inBlocks(embedded, 1), parameter);
   for (let layer = 0; layer < config.layers; layer += 1) {
     const part = (name: string): Value => parameter(layerName(layer, name));
     const context = { tape, config, share: wholeShare, sequences, part, weights, isTraining };
