@@ -1,96 +1,31 @@
-import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createRandom } from '@gantry/kit';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parseEngineSpec } from './engine-spec.ts';
+import { openRankScene, reportOf, untilReported, type RankScene } from './testing/rank-scene.ts';
 
+let scene: RankScene;
 let root: string;
 beforeEach(async () => {
-  root = await mkdtemp(join(tmpdir(), 'gantry-worker-'));
-  await mkdir(join(root, 'text'));
-  await mkdir(join(root, 'home'));
-  for (let file = 0; file < 6; file += 1) {
-    const lines = Array.from(
-      { length: 80 },
-      (_, line) => `every ${(line * 7 + file) % 11} steps the loss fell by ${line % 5}`,
-    );
-    await writeFile(join(root, 'text', `${file}.txt`), lines.join('\n'));
-  }
-  await writeFile(
-    join(root, 'spec.json'),
-    JSON.stringify({
-      workdir: root,
-      train: {
-        recipe: 'language-model',
-        data: ['text/*.txt'],
-        depth: 1,
-        width: 32,
-        heads: 2,
-        hidden: 64,
-        steps: 120,
-        sequenceLength: 32,
-        batchTokens: 256,
-        vocabularySize: 280,
-      },
-      checkpoint: { everySteps: 5, keep: 2 },
-    }),
-  );
+  scene = await openRankScene();
+  root = scene.root;
 });
-afterEach(() => rm(root, { recursive: true, force: true }));
-
-interface Worker {
-  readonly process: ChildProcess;
-  readonly exit: Promise<{ code: number | null; signal: string | null }>;
-}
-
-function start(run: string, rank: number, rendezvous: string): Worker {
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'main.ts'), 'train'], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-    env: {
-      PATH: process.env['PATH'],
-      HOME: join(root, 'home'),
-      RANK: String(rank),
-      WORLD_SIZE: '2',
-      GANTRY_RUN_DIR: run,
-      GANTRY_SPEC_FILE: join(root, 'spec.json'),
-      GANTRY_REPORT_FILE: join(run, 'report.jsonl'),
-      GANTRY_RENDEZVOUS: rendezvous,
-    },
-  });
-  const exit = new Promise<{ code: number | null; signal: string | null }>((resolve) => {
-    child.once('exit', (code, signal) => resolve({ code, signal }));
-  });
-  return { process: child, exit };
-}
-
-async function attempt(run: string): Promise<[Worker, Worker]> {
-  await mkdir(run, { recursive: true });
-  const rendezvous = await mkdtemp(join(root, 'rv-'));
-  return [start(run, 0, rendezvous), start(run, 1, rendezvous)];
-}
-
-const reportOf = (run: string): Promise<string> =>
-  readFile(join(run, 'report.jsonl'), 'utf8').catch(() => '');
-
-async function until(run: string, text: string): Promise<void> {
-  while (!(await reportOf(run)).includes(text)) await new Promise((resolve) => setTimeout(resolve, 5));
-}
+afterEach(() => scene[Symbol.asyncDispose]());
 
 describe('two training ranks as processes', () => {
   it('end at the bits of an unbroken run after kill -9 of either rank, and of both, at any point', async () => {
     const whole = join(root, 'whole');
-    const unbroken = await Promise.all((await attempt(whole)).map(({ exit }) => exit));
+    const unbroken = await Promise.all((await scene.attempt(whole)).map(({ exit }) => exit));
     expect(unbroken.map(({ code }) => code)).toEqual([0, 0]);
 
     const random = createRandom(5);
     const run = join(root, 'broken');
     let killedAtStep = 0;
     for (const victims of [[1], [0], [0, 1]]) {
-      const workers = await attempt(run);
+      const workers = await scene.attempt(run);
       killedAtStep += 5 * (1 + random.below(4));
-      await until(
+      await untilReported(
         run,
         `"type":"checkpoint","path":"${join(run, 'checkpoints', `step-${String(killedAtStep).padStart(8, '0')}`)}"`,
       );
@@ -101,7 +36,7 @@ describe('two training ranks as processes', () => {
         expect(exit).toMatchObject(victims.includes(rank) ? { signal: 'SIGKILL' } : { code: 75 });
       }
     }
-    const last = await Promise.all((await attempt(run)).map(({ exit }) => exit));
+    const last = await Promise.all((await scene.attempt(run)).map(({ exit }) => exit));
     expect(last.map(({ code }) => code)).toEqual([0, 0]);
     expect(await reportOf(run)).toContain(`"resumedFromStep":`);
     const final = join('checkpoints', 'step-00000120');
@@ -115,8 +50,8 @@ describe('two training ranks as processes', () => {
 
   it('name one that stands still, and leave for a repetition', async () => {
     const run = join(root, 'still');
-    const [zero, one] = await attempt(run);
-    await until(run, '"type":"checkpoint"');
+    const [zero, one] = await scene.attempt(run);
+    await untilReported(run, '"type":"checkpoint"');
     one.process.kill('SIGSTOP');
     expect(await zero.exit).toMatchObject({ code: 75 });
     expect(await reportOf(run)).toMatch(/"code":"rank_lost","message":"Rank 1 has stood still for/);
@@ -126,8 +61,8 @@ describe('two training ranks as processes', () => {
 
   it('stop on SIGTERM to one of them, with a checkpoint and 143, and leave nothing in the home: no usage data is kept to be sent', async () => {
     const run = join(root, 'stopped');
-    const workers = await attempt(run);
-    await until(run, '"type":"checkpoint"');
+    const workers = await scene.attempt(run);
+    await untilReported(run, '"type":"checkpoint"');
     workers[1].process.kill('SIGTERM');
     const exits = await Promise.all(workers.map(({ exit }) => exit));
     expect(exits.map(({ code }) => code)).toEqual([143, 143]);

@@ -96,7 +96,7 @@ export class ClassifierZero implements AsyncDisposable {
     }
     this.#savedStep = outcome.checkpoint.step;
     const { step, path, bytes, digest } = outcome.checkpoint;
-    await reports.write({ type: 'checkpoint', step, path, bytes, digest });
+    await reports.write({ type: 'checkpoint', path, step, bytes, digest });
     await this.#pace.saved(outcome);
   }
 

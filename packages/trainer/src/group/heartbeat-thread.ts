@@ -4,38 +4,58 @@
  * still (stopped, swapped out, on a machine that hangs).
  */
 import { rmSync } from 'node:fs';
-import { connect, createServer, type Socket } from 'node:net';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { parentPort, workerData } from 'node:worker_threads';
+import { isSameToken, type Address } from './transport.ts';
 
 export interface HeartbeatOrders {
-  readonly ownPath: string;
-  readonly watchedPath: string;
+  readonly own: Address;
+  /** Who listens says it first; empty where the folder of the socket is guard enough. */
+  readonly token: string;
   readonly beatMs: number;
   readonly silenceMs: number;
 }
 
-export interface Silence {
-  readonly silentMs: number;
+/** Whom to listen to, once everybody's address is known. */
+export interface HeartbeatWatch {
+  readonly watched: Address;
 }
 
-const { ownPath, watchedPath, beatMs, silenceMs } = workerData as HeartbeatOrders;
+export type HeartbeatNews = { readonly port: number } | { readonly silentMs: number };
+
+const { own, token, beatMs, silenceMs } = workerData as HeartbeatOrders;
+const tell = (news: HeartbeatNews): void => parentPort?.postMessage(news);
 
 const listeners = new Set<Socket>();
-rmSync(ownPath, { force: true });
+if ('path' in own) rmSync(own.path, { force: true });
 const server = createServer((socket) => {
-  listeners.add(socket);
   socket.on('error', () => undefined);
   socket.on('close', () => listeners.delete(socket));
+  if (token === '') {
+    listeners.add(socket);
+    return;
+  }
+  let said = '';
+  socket.on('data', (bytes) => {
+    if (listeners.has(socket)) return;
+    said += bytes.toString('utf8');
+    if (said.endsWith('\n') && isSameToken(said.slice(0, -1), token)) listeners.add(socket);
+    else if (said.length > token.length) socket.destroy();
+  });
 });
-server.listen(ownPath);
+server.listen(own, () => {
+  const address = server.address() as AddressInfo | string;
+  tell({ port: typeof address === 'string' ? 0 : address.port });
+});
 
 /** Undefined until the other is heard for the first time, and once it has closed: the links see a death. */
 let heardMs: number | undefined;
 let tickMs = performance.now();
 let isTold = false;
 
-const listen = (): void => {
-  const socket = connect(watchedPath);
+const listen = (watched: Address): void => {
+  const socket = connect(watched);
+  if (token !== '') socket.write(`${token}\n`);
   socket.on('data', () => {
     heardMs = performance.now();
   });
@@ -44,10 +64,10 @@ const listen = (): void => {
     const wasHeard = heardMs !== undefined;
     heardMs = undefined;
     // Before the first beat the other may not be up yet.
-    if (!wasHeard) setTimeout(listen, 50);
+    if (!wasHeard) setTimeout(listen, 50, watched);
   });
 };
-listen();
+parentPort?.once('message', ({ watched }: HeartbeatWatch) => listen(watched));
 
 setInterval(() => {
   for (const socket of listeners) socket.write('.');
@@ -60,5 +80,5 @@ setInterval(() => {
   const silentMs = now - heardMs;
   if (silentMs < silenceMs) return;
   isTold = true;
-  parentPort?.postMessage({ silentMs } satisfies Silence);
+  tell({ silentMs });
 }, beatMs);

@@ -40,6 +40,8 @@ export class Mesh implements AsyncDisposable {
   /** What others send lies in memory that this rank has too. */
   readonly isShared: boolean;
   readonly #links = new Map<number, PeerLink>();
+  /** By rank, where ranks meet over TCP. */
+  #hosts: readonly (string | undefined)[] = [];
   readonly #entered = new Map<number, number>();
   readonly #answers = new Map<string, number>();
 
@@ -67,6 +69,10 @@ export class Mesh implements AsyncDisposable {
     const link = this.#links.get(rank);
     if (link === undefined) throw new RangeError(`rank ${this.rank} has no link to rank ${rank}`);
     return link;
+  }
+
+  hostOf(rank: number): string | undefined {
+    return this.#hosts[rank];
   }
 
   /** Counts a collective on a channel: what others hear when they ask where this rank is. */
@@ -139,6 +145,9 @@ export class Mesh implements AsyncDisposable {
               (guests.server.address() as AddressInfo).port,
               deadlineMs,
             );
+      this.#hosts = addresses.map((address) =>
+        address !== undefined && 'host' in address ? address.host : undefined,
+      );
       const hosts = new Map<number, Incoming>();
       await Promise.all(
         Array.from({ length: worldSize }, async (_, of) => {

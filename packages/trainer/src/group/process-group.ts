@@ -60,6 +60,8 @@ export interface World extends ProcessGroup, AsyncDisposable {
   readonly timeline: Timeline;
   /** The members' ranks in order; `channel` is theirs alone. A rank that is no member may ask too. */
   subgroup(members: readonly number[], channel: number): ProcessGroup;
+  /** Where a rank is reached; undefined where ranks share a machine. */
+  hostOf(rank: number): string | undefined;
   /** A member is as good as gone: every collective ends, here and at the others. */
   lose(rank: number, message: string): void;
   /** Tells the others why this rank leaves, so that they name it and exit alike. */
@@ -76,6 +78,7 @@ export async function joinWorld(options: GroupOptions): Promise<World> {
     timeline: mesh.timeline,
     subgroup: (members: readonly number[], channel: number) =>
       new MeshGroup(mesh, members, channel, timeoutMs),
+    hostOf: (of: number) => mesh.hostOf(of),
     lose: (lost: number, message: string) => mesh.link(lost).fail(new RankLostError(lost, message)),
     abort: (exitCode: number, message: string) => mesh.abort({ rank, exitCode, message }),
     [Symbol.asyncDispose]: () => mesh[Symbol.asyncDispose](),

@@ -59,7 +59,7 @@ export async function runTrainingRank(options: TrainingRankOptions): Promise<num
     // Beats travel by Unix sockets: over hosts a rank that stands still is noticed by its silence only.
     const isWatched = options.hasHeartbeat === true && environment.worldSize > 1;
     await using _heartbeat =
-      isWatched && rendezvous.kind === 'unix' ? startHeartbeat(world, rendezvous.directory) : undefined;
+      isWatched && rendezvous.kind !== 'threads' ? await startHeartbeat(world, rendezvous) : undefined;
     try {
       return await train(environment, world, reports, options);
     } catch (caught) {
