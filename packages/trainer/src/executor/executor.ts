@@ -53,6 +53,8 @@ export async function createSession(options: SessionOptions): Promise<GraphSessi
     intraOpNumThreads: options.threads ?? 1,
     interOpNumThreads: 1,
     executionMode: 'sequential',
+    // A plan of all buffers would be laid out in memory of its own beside what the first run has taken: twice as much.
+    enableMemPattern: false,
     extra: {
       // Ranks share cores with others: waiting threads must not burn them.
       session: { intra_op: { allow_spinning: '0' }, set_denormal_as_zero: '1' },

@@ -268,7 +268,7 @@ export class GraphBuilder {
       for (const input of (this.#nodes[maker] as OnnxNode).inputs) visit(input);
     };
     for (const output of outputs) visit(output.name);
-    const nodes = this.#nodes.filter((_, index) => needed.has(index));
+    const nodes = leavesReversed(this.#nodes.filter((_, index) => needed.has(index)));
     const nothing = {
       operator: 'SequenceEmpty',
       domain: '',
@@ -288,6 +288,17 @@ export class GraphBuilder {
       outputs: prefixSequence ? [{ name: 'nothing', type: 'sequence', shape: [] }, ...declared] : declared,
     };
   }
+}
+
+/**
+ * ONNX Runtime runs what the last node that nobody reads needs first (`executionOrder`). Those are the gradients of
+ * weights, made from the last layer to the first: turned round, each runs as soon as the backward pass has come to
+ * it, and what it reads is free after it.
+ */
+function leavesReversed(nodes: readonly OnnxNode[]): OnnxNode[] {
+  const read = new Set(nodes.flatMap(({ inputs }) => inputs));
+  const isLeaf = ({ outputs }: OnnxNode): boolean => !outputs.some((name) => read.has(name));
+  return [...nodes.filter((node) => !isLeaf(node)), ...nodes.filter(isLeaf).reverse()];
 }
 
 function toInfo({ name, type, shape, isBlocked }: Value): OnnxValueInfo {
