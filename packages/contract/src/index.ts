@@ -14,5 +14,6 @@ export * from './remote-endpoint.ts';
 export * from './request-limits.ts';
 export * from './resources.ts';
 export * from './routes.ts';
+export { schedulingPolicyWrite } from './scheduling.ts';
 export * from './transitions.ts';
 export * from './worker-report.ts';

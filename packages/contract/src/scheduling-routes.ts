@@ -8,6 +8,8 @@ import {
   queuePolicyWrite,
   schedulingPolicySchema,
   schedulingPolicyWrite,
+  schedulingTrialSchema,
+  schedulingTrialWrite,
 } from './scheduling.ts';
 
 export const schedulingRoutes = {
@@ -28,6 +30,16 @@ export const schedulingRoutes = {
     body: schedulingPolicyWrite,
     response: schedulingPolicySchema,
     conditional: true,
+  }),
+  'scheduling.trial': route({
+    method: 'POST',
+    path: '/api/v1/scheduling/trial',
+    summary:
+      'The cluster and its recent work as the planner would see them under a policy that is only tried',
+    permission: 'operator',
+    errors: ['validation_failed', 'unknown_field'],
+    body: schedulingTrialWrite,
+    response: schedulingTrialSchema,
   }),
   'scheduling.queue': route({
     method: 'GET',

@@ -99,3 +99,18 @@ export const decisionRecordSchema = decisionSchema.extend({
   snapshot: z.record(z.string(), z.unknown()),
   plan: z.record(z.string(), z.unknown()).nullable(),
 });
+
+/** What would be planned under a policy that is not set: the present one unless another is given. */
+export const schedulingTrialWrite = z.strictObject({
+  policy: schedulingPolicyWrite.optional(),
+  /** Jobs submitted in this time, at most the newest 20,000. */
+  last: durationSchema.prefault('7d'),
+});
+/** In the planner's own form, to be replayed by `gantry simulate --from-server`. */
+export const schedulingTrialSchema = z.object({
+  nowMs: z.number(),
+  world: z.record(z.string(), z.unknown()),
+  jobs: z.array(z.record(z.string(), z.unknown())),
+  /** Names of queues as people write them, by id; with their tenant where two have the same. */
+  queueNames: z.record(z.string(), z.string()),
+});

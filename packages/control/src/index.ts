@@ -53,6 +53,7 @@ export * from './scheduling/build-snapshot.ts';
 export { commitPlacements } from './scheduling/commit-placement.ts';
 export { s3DataKey } from './scheduling/data-needs.ts';
 export * from './scheduling/decision-log.ts';
+export { type PastWork, readPastWork } from './scheduling/past-work.ts';
 export * from './scheduling/policy-record.ts';
 export * from './scheduling/policy-row.ts';
 export * from './scheduling/queue-choices.ts';

@@ -1,13 +1,13 @@
 /** How work is ordered and placed: looked at, changed while the server runs, and past decisions planned again. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import type { Rule } from '@gantry/scheduling';
-import { parse } from 'yaml';
 import { CliError } from '../cli-error.ts';
 import { example, group } from '../command-group.ts';
 import { connect } from '../connection.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { ago, showOne } from '../output.ts';
+import { type PolicyBody, readPolicyFile } from '../policy-file.ts';
 import { view, viewList, watchable } from '../view.ts';
 import { describePolicy } from '../views/policy.ts';
 
@@ -17,6 +17,9 @@ interface SetOptions {
   readonly preemption?: string;
   readonly reservation?: string;
   readonly file?: string;
+  readonly try?: boolean;
+  readonly last: string;
+  readonly html?: string;
 }
 interface TriedPolicy {
   readonly placement?: string;
@@ -51,6 +54,19 @@ const onOff = (name: string, value: string): boolean => {
   });
 };
 
+function policyBody(
+  before: PolicyBody,
+  { file, order, placement, preemption, reservation }: Omit<SetOptions, 'last'>,
+): PolicyBody {
+  return {
+    ...(file === undefined ? before : readPolicyFile(file)),
+    ...(order === undefined ? {} : { order }),
+    ...(placement === undefined ? {} : { placement }),
+    ...(preemption === undefined ? {} : { preemption: onOff('preemption', preemption) }),
+    ...(reservation === undefined ? {} : { reservation: onOff('reservation', reservation) }),
+  };
+}
+
 export function policyCommands(program: Command): void {
   const policy = example(group(program, 'policy', 'How work is ordered and placed'), 'gantry policy show');
 
@@ -70,24 +86,28 @@ export function policyCommands(program: Command): void {
       .option('--placement <NAME>', 'where work goes among the places it fits')
       .option('--preemption <ON>', 'on or off')
       .option('--reservation <ON>', 'hold room for the first that must wait: on or off')
-      .option('--file <YAML>', 'the whole policy, topology levels and pools included'),
+      .option('--file <YAML>', 'the whole policy, topology levels and pools included')
+      .option('--try', 'change nothing: replay the last days as it is and as it would have been')
+      .option('--last <DURATION>', 'with --try: jobs submitted in this time', '7d')
+      .option('--html <FILE>', 'with --try: also a page with charts'),
     'gantry policy set --order las',
+    'gantry policy set --file policy.yaml --try --last 3d',
     'gantry policy set --file policy.yaml',
-  ).action(async ({ file, order, placement, preemption, reservation }: SetOptions, command: Command) => {
-    const { client } = connect(command);
+  ).action(async (options: SetOptions, command: Command) => {
+    const { client, url } = connect(command);
     const {
       version,
       choices: _choices,
-      calibration: _calibration,
+      calibration: _k,
       ...before
     } = await client.call('scheduling.get', {});
-    const body = {
-      ...(file === undefined ? before : (parse(readFileSync(file, 'utf8')) as typeof before)),
-      ...(order === undefined ? {} : { order }),
-      ...(placement === undefined ? {} : { placement }),
-      ...(preemption === undefined ? {} : { preemption: onOff('preemption', preemption) }),
-      ...(reservation === undefined ? {} : { reservation: onOff('reservation', reservation) }),
-    };
+    const body = policyBody(before, options);
+    if (options.try === true) {
+      // Loaded only here: no other command should wait for the simulator.
+      const { tryPolicy } = await import('../simulate/try-policy.ts');
+      await tryPolicy({ client, url, tried: body, command, ...options });
+      return;
+    }
     const found = await client.call('scheduling.set', { body }, { ifMatch: version });
     showOne(command, found, () => describePolicy(found));
   });
@@ -167,8 +187,7 @@ export function policyCommands(program: Command): void {
       const record = await connect(command).client.call('decisions.get', { params: { name: cycle } });
       if (options.save !== undefined) writeFileSync(options.save, JSON.stringify(record));
       const { replayDecision } = await import('../views/replay-decision.ts');
-      const tried =
-        options.file === undefined ? {} : (parse(readFileSync(options.file, 'utf8')) as TriedPolicy);
+      const tried = options.file === undefined ? {} : (readPolicyFile(options.file) as TriedPolicy);
       const outcome = replayDecision(record, {
         ...tried,
         ...(options.placement === undefined ? {} : { placement: options.placement }),

@@ -24,9 +24,16 @@ export function simulateCommand(program: Command): void {
       .option('--policy <A,B>', 'one row each (default: ours for that kind of trace)')
       .option('--last <DURATION>', 'from the server: jobs submitted in this time', '7d')
       .option('--add-nodes <N>', 'each policy again with that many more nodes, like 2 or 2xH100x8')
+      .option('--without-nodes <A,B>', 'from the server: these machines are not there')
+      .option(
+        '--quota <QUEUE=N>',
+        'from the server: devices it deserves, like nlp=8, or nlp=8..16 with a limit',
+      )
+      .option('--rules <YAML>', 'from the server: laid over the policy that holds: rules, pools, placement …')
       .option('--arrival-rate <X>', 'jobs come X times as fast', numberOption, 1)
       .option('--html <FILE>', 'also a page with charts'),
     'gantry simulate --from-server --last 7d --policy default,fifo --add-nodes 2 --html simulate.html',
+    'gantry simulate --from-server --quota nlp=16 --rules rules.yaml --arrival-rate 1.5',
     'gantry simulate --trace philly --jobs philly.csv --gpus 640 --policy default,srtf-oracle',
     'gantry simulate --trace pollux --workload workload-1.csv --applications traces --nodes 16 --gpus-per-node 4',
     'gantry simulate --trace gavel --jobs x.trace --throughputs t.json --cluster v100=36,p100=36,k80=36',

@@ -60,12 +60,12 @@ export function barChart(
 export function heatMap(
   rows: readonly (readonly number[])[],
   columnSeconds: number,
-  rowName: (row: number) => string,
+  rowNames: readonly string[],
 ): string {
   const columns = Math.max(1, ...rows.map((row) => row.length));
   const [cellWidth, cellHeight] = [plotWidth / columns, plotHeight / Math.max(1, rows.length)];
   const cells = rows.flatMap((row, y) => [
-    `<g><title>${escapeHtml(rowName(y))}</title>`,
+    `<g><title>${escapeHtml(rowNames[y] ?? '')}</title>`,
     ...row.flatMap((share, x) =>
       share < 0.005
         ? []

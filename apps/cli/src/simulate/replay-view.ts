@@ -1,5 +1,4 @@
 /** What a replay looked like while it ran, beyond the numbers of its result: for the table's last columns and the charts. */
-import type { ReplayCluster, ReplayObserver } from '@gantry/scheduling/simulate';
 import { TimeGrid } from './time-grid.ts';
 
 const columns = 128;
@@ -22,7 +21,8 @@ export interface ReplayView {
   readonly waitsBySize: readonly SizeWaits[];
   /** Share in use, by row of nodes, then by time. */
   readonly heat: readonly (readonly number[])[];
-  readonly nodesPerHeatRow: number;
+  /** What each row shows: a node, or the first and last of several. */
+  readonly heatRows: readonly string[];
 }
 
 const sizes: readonly (readonly [label: string, most: number])[] = [
@@ -34,56 +34,77 @@ const sizes: readonly (readonly [label: string, most: number])[] = [
   ['65 or more', Number.POSITIVE_INFINITY],
 ];
 
+/** What is true from now on, until the next call; sizes in devices, or cores where there are none. */
+interface Decided {
+  readonly nowSeconds: number;
+  readonly waitingJobs: number;
+  /** By node. */
+  readonly free: ArrayLike<number>;
+}
+
 export interface ReplayRecorder {
-  readonly observer: ReplayObserver;
+  /** What each node has. */
+  readonly begins: (capacity: ArrayLike<number>) => void;
+  readonly decided: (state: Decided) => void;
+  readonly finished: (size: number, waitSeconds: number) => void;
   readonly view: () => ReplayView;
 }
 
-export function createRecorder(cluster: ReplayCluster): ReplayRecorder {
-  const nodes = Math.floor(cluster.devices / cluster.devicesPerNode);
+export function createRecorder(nodeNames: readonly string[]): ReplayRecorder {
+  const nodes = nodeNames.length;
   const nodesPerHeatRow = Math.max(1, Math.ceil(nodes / maxHeatRows));
   const heatRows = Math.ceil(nodes / nodesPerHeatRow);
   const [queueRow, busyRow, heatRow] = [0, 1, 2];
   const grid = new TimeGrid(2 + heatRows, columns);
-  const waits: { devices: number; seconds: number }[] = [];
+  const waits: { size: number; seconds: number }[] = [];
+  let capacity: ArrayLike<number> = [];
   let firstSeconds: number | undefined;
   let before: { nowSeconds: number; waitingJobs: number; busy: Float64Array } | undefined;
   let busySeconds = 0;
   let lastSeconds = 0;
 
+  const perRow = (value: (node: number) => number): Float64Array => {
+    const sums = new Float64Array(heatRows);
+    for (let node = 0; node < nodes; node += 1) {
+      const row = Math.floor(node / nodesPerHeatRow);
+      sums[row] = (sums[row] ?? 0) + value(node);
+    }
+    return sums;
+  };
+  const nameOf = (row: number): string => {
+    const [first, last] = [row * nodesPerHeatRow, Math.min(nodes, (row + 1) * nodesPerHeatRow) - 1];
+    return first === last ? (nodeNames[first] ?? '') : `${nodeNames[first] ?? ''} – ${nodeNames[last] ?? ''}`;
+  };
+
   return {
-    observer: {
-      decided: ({ nowSeconds: at, waitingJobs, freeDevices }) => {
-        firstSeconds ??= at;
-        const nowSeconds = at - firstSeconds;
-        if (before !== undefined) {
-          const { nowSeconds: from, busy } = before;
-          grid.add(queueRow, from, nowSeconds, before.waitingJobs);
-          let total = 0;
-          for (const [row, share] of busy.entries()) {
-            grid.add(heatRow + row, from, nowSeconds, share);
-            total += share;
-          }
-          grid.add(busyRow, from, nowSeconds, total);
-          busySeconds += total * (nowSeconds - from);
-          lastSeconds = nowSeconds;
-        }
-        const busy = new Float64Array(heatRows);
-        for (let node = 0; node < nodes; node += 1) {
-          const row = Math.floor(node / nodesPerHeatRow);
-          busy[row] = (busy[row] ?? 0) + cluster.devicesPerNode - (freeDevices[node] ?? 0);
-        }
-        before = { nowSeconds, waitingJobs, busy };
-      },
-      finished: ({ job, finishedAt }) => {
-        waits.push({
-          devices: job.devices,
-          seconds: Math.max(0, (finishedAt ?? 0) - job.arrivalSeconds - job.durationSeconds),
-        });
-      },
+    begins: (has) => {
+      capacity = has;
     },
+    decided: ({ nowSeconds: at, waitingJobs, free }) => {
+      firstSeconds ??= at;
+      const nowSeconds = at - firstSeconds;
+      if (before !== undefined) {
+        const { nowSeconds: from, busy } = before;
+        grid.add(queueRow, from, nowSeconds, before.waitingJobs);
+        let total = 0;
+        for (const [row, share] of busy.entries()) {
+          grid.add(heatRow + row, from, nowSeconds, share);
+          total += share;
+        }
+        grid.add(busyRow, from, nowSeconds, total);
+        busySeconds += total * (nowSeconds - from);
+        lastSeconds = nowSeconds;
+      }
+      const busy = perRow((node) => (capacity[node] ?? 0) - (free[node] ?? 0));
+      before = { nowSeconds, waitingJobs, busy };
+    },
+    finished: (size, seconds) => waits.push({ size, seconds }),
     view: () => {
-      const devices = nodes * cluster.devicesPerNode;
+      const held = perRow((node) => capacity[node] ?? 0);
+      const devices = Math.max(
+        1e-9,
+        held.reduce((sum, each) => sum + each, 0),
+      );
       const sorted = waits.map(({ seconds }) => seconds).toSorted((a, b) => a - b);
       return {
         columnSeconds: grid.columnSeconds,
@@ -93,15 +114,14 @@ export function createRecorder(cluster: ReplayCluster): ReplayRecorder {
         p99WaitSeconds: sorted[Math.min(sorted.length - 1, Math.floor(0.99 * sorted.length))] ?? 0,
         waitsBySize: sizes.flatMap(([size, most], index) => {
           const least = sizes[index - 1]?.[1] ?? 0;
-          const of = waits.filter((wait) => wait.devices > least && wait.devices <= most);
+          const of = waits.filter((wait) => wait.size > least && wait.size <= most);
           const sum = of.reduce((total, { seconds }) => total + seconds, 0);
           return of.length === 0 ? [] : [{ size, jobs: of.length, meanWaitSeconds: sum / of.length }];
         }),
-        heat: Array.from({ length: heatRows }, (_, row) => {
-          const held = Math.min(nodesPerHeatRow, nodes - row * nodesPerHeatRow) * cluster.devicesPerNode;
-          return grid.averages(heatRow + row).map((busy) => busy / held);
-        }),
-        nodesPerHeatRow,
+        heat: Array.from(held, (each, row) =>
+          grid.averages(heatRow + row).map((busy) => (each === 0 ? 0 : busy / each)),
+        ),
+        heatRows: Array.from(held, (_, row) => nameOf(row)),
       };
     },
   };

@@ -16,6 +16,8 @@ export interface Replayed {
   readonly result: ReplayResult;
   /** Of replays that let somebody look on: node by node, over time. */
   readonly view?: ReplayView;
+  /** Where there is more than one queue to tell apart. */
+  readonly queues?: readonly { queue: string; jobs: number; averageQueueSeconds: number }[];
 }
 
 /** What can be run under one policy after another. */
@@ -25,6 +27,8 @@ export interface Experiment {
   readonly policies: readonly string[];
   /** What is run when nobody names a policy. */
   readonly ours: string;
+  /** As it is, before anything is changed. */
+  readonly before?: () => Replayed;
   /** As it is, and as it would be with more. */
   readonly variants: readonly ((policy: string) => Replayed)[];
 }
@@ -41,13 +45,21 @@ export function runExperiment(experiment: Experiment, policies: string | undefin
     .split(',')
     .map((name) => oneOf('policy', name.trim(), experiment.policies));
   const isLive = process.stderr.isTTY === true;
-  const replayed = experiment.variants.flatMap((run) =>
-    names.map((policy) => {
-      if (isLive) process.stderr.write(`\r\u001b[2K  ▸ ${policy} …`);
-      return run(policy);
-    }),
-  );
-  if (isLive) process.stderr.write('\r\u001b[2K');
+  const say = (what: string): void => {
+    if (isLive) process.stderr.write(`\r\u001b[2K${what}`);
+  };
+  const { before, variants } = experiment;
+  say('  ▸ as it is …');
+  const replayed = [
+    ...(before === undefined ? [] : [before()]),
+    ...variants.flatMap((run) =>
+      names.map((policy) => {
+        say(`  ▸ ${policy} …`);
+        return run(policy);
+      }),
+    ),
+  ];
+  say('');
   return replayed;
 }
 
@@ -63,8 +75,18 @@ export function runReplay(scenario: Scenario, policy: string): Replayed {
         hint: 'choose --gpus and --gpus-per-node so that whole nodes come out',
       },
     );
-  const recorder = createRecorder(cluster);
-  const result = replay(jobs, cluster, policy, recorder.observer);
+  const nodes = Math.floor(cluster.devices / cluster.devicesPerNode);
+  const recorder = createRecorder(Array.from({ length: nodes }, (_, node) => `node ${node + 1}`));
+  recorder.begins(new Float64Array(nodes).fill(cluster.devicesPerNode));
+  const result = replay(jobs, cluster, policy, {
+    decided: ({ nowSeconds, waitingJobs, freeDevices: free }) =>
+      recorder.decided({ nowSeconds, waitingJobs, free }),
+    finished: ({ job, finishedAt }) =>
+      recorder.finished(
+        job.devices,
+        Math.max(0, (finishedAt ?? 0) - job.arrivalSeconds - job.durationSeconds),
+      ),
+  });
   return {
     result: label === undefined ? result : { ...result, policy: `${policy} ${label}` },
     view: recorder.view(),
@@ -106,5 +128,35 @@ export const replayRow = ({ result, view }: Replayed): readonly string[] => [
   String(result.unfinished),
 ];
 
-export const replaysText = (replayed: readonly Replayed[]): string =>
-  table(replayHeads, replayed.map(replayRow));
+export function replaysText(replayed: readonly Replayed[]): string {
+  const runs = table(replayHeads, replayed.map(replayRow));
+  const byQueue = queueRows(replayed);
+  return byQueue === undefined ? runs : `${runs}\n\n${table(byQueue.heads, byQueue.rows)}`;
+}
+
+/** More columns than this are not read on a terminal; the queues with most jobs are shown. */
+const mostQueues = 8;
+
+/** The mean wait of each queue, a row a run; nothing where there is one queue only. */
+export function queueRows(
+  replayed: readonly Replayed[],
+): { readonly heads: readonly string[]; readonly rows: readonly (readonly string[])[] } | undefined {
+  const jobs = new Map<string, number>();
+  for (const { queues = [] } of replayed)
+    for (const each of queues) jobs.set(each.queue, Math.max(each.jobs, jobs.get(each.queue) ?? 0));
+  if (jobs.size < 2) return undefined;
+  const shown = [...jobs]
+    .toSorted((a, b) => b[1] - a[1])
+    .slice(0, mostQueues)
+    .map(([name]) => name);
+  return {
+    heads: ['mean wait by queue', ...shown],
+    rows: replayed.map(({ result, queues = [] }) => [
+      result.policy,
+      ...shown.map((name) => {
+        const found = queues.find(({ queue }) => queue === name);
+        return found === undefined ? '–' : formatDuration(found.averageQueueSeconds * 1000);
+      }),
+    ]),
+  };
+}

@@ -3,15 +3,17 @@ import { formatDuration } from '@gantry/kit';
 import { barChart, escapeHtml, heatMap, lineChart } from './charts.ts';
 import { type OpenbReport, openbHeads, openbRow } from './openb.ts';
 import type { ReplayView } from './replay-view.ts';
-import { type Replayed, replayHeads, replayRow } from './replays.ts';
+import { type Replayed, queueRows, replayHeads, replayRow } from './replays.ts';
 
 const percent = (share: number): string => `${Math.round(100 * share)} %`;
 const duration = (seconds: number): string => formatDuration(seconds * 1000);
 
 export function replayPage(title: string, replayed: readonly Replayed[], notes: readonly string[]): string {
   const seen = replayed.filter((each): each is Seen => each.view !== undefined);
+  const byQueue = queueRows(replayed);
   return page(title, [
     tableOf(replayHeads, replayed.map(replayRow)),
+    ...(byQueue === undefined ? [] : [tableOf(byQueue.heads, byQueue.rows)]),
     ...notes.map((note) => `<p class="note">${escapeHtml(note)}</p>`),
     section(
       'Mean completion time',
@@ -66,11 +68,7 @@ function overTime(seen: readonly Seen[]): readonly string[] {
     ...seen.map(({ result, view }) =>
       section(
         `Devices in use, node by node: ${result.policy}`,
-        heatMap(view.heat, view.columnSeconds, (row) =>
-          view.nodesPerHeatRow === 1
-            ? `node ${row}`
-            : `nodes ${row * view.nodesPerHeatRow}–${(row + 1) * view.nodesPerHeatRow - 1}`,
-        ),
+        heatMap(view.heat, view.columnSeconds, view.heatRows),
       ),
     ),
   ];

@@ -1,12 +1,8 @@
-/** What is replayed: a trace or the server's own past, and what if there were more of it. */
-import { formatDuration, parseDuration } from '@gantry/kit';
+/** A public list of jobs as it is, and what if there were more machines or faster arrivals. */
 import { parseItp, parsePhilly } from '@gantry/scheduling/simulate';
-import type { Command } from 'commander';
 import { CliError } from '../cli-error.ts';
-import { connect } from '../connection.ts';
 import { needed, readTrace } from './read-trace.ts';
 import { type Experiment, type Scenario, leftOut, replayPolicies, runReplay } from './replays.ts';
-import { scenarioFromServer } from './server-jobs.ts';
 import type { SimulateOptions } from './simulate-options.ts';
 
 const parsers = { philly: parsePhilly, itp: parseItp } as const;
@@ -19,34 +15,18 @@ export function fromTrace(trace: keyof typeof parsers, options: SimulateOptions)
   return toExperiment(options, {
     scenario: { jobs, cluster: { devices, devicesPerNode } },
     title: `${trace}: ${jobs.length.toLocaleString('en-US')} jobs on ${devices} GPUs, ${devicesPerNode} a node`,
-    notes: [],
-  });
-}
-
-export async function fromServer(options: SimulateOptions, command: Command): Promise<Experiment> {
-  const lastMs = parseDuration(options.last);
-  if (lastMs === undefined)
-    throw new CliError('bad_request', `--last ${options.last} is no duration`, {
-      hint: 'write it like 12h or 7d',
-    });
-  const { client, url } = connect(command);
-  const { jobs, cluster, notes } = await scenarioFromServer(client, { lastMs, nowMs: Date.now() });
-  return toExperiment(options, {
-    scenario: { jobs, cluster },
-    title: `${url}: ${jobs.length.toLocaleString('en-US')} jobs of ${formatDuration(lastMs)} on ${cluster.devices} devices, ${cluster.devicesPerNode} a node`,
-    notes,
   });
 }
 
 function toExperiment(
   options: SimulateOptions,
-  { scenario, title, notes }: { scenario: Scenario; title: string; notes: readonly string[] },
+  { scenario, title }: { scenario: Scenario; title: string },
 ): Experiment {
   const left = leftOut(scenario);
   const scenarios = [faster(scenario, options.arrivalRate), ...moreNodes(scenario, options)];
   return {
     title,
-    notes: left === undefined ? notes : [...notes, left],
+    notes: left === undefined ? [] : [left],
     policies: replayPolicies,
     ours: 'default',
     variants: scenarios.map((each) => (policy: string) => runReplay(each, policy)),

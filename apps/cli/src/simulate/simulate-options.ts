@@ -17,6 +17,9 @@ export interface SimulateOptions {
   readonly policy?: string;
   readonly last: string;
   readonly addNodes?: string;
+  readonly withoutNodes?: string;
+  readonly quota?: string;
+  readonly rules?: string;
   readonly arrivalRate: number;
   readonly html?: string;
 }

@@ -10,7 +10,8 @@ import { gavel } from './gavel.ts';
 import { pollux } from './pollux.ts';
 import { type Experiment, replaysText, runExperiment } from './replays.ts';
 import { openbPage, replayPage } from './report-page.ts';
-import { fromServer, fromTrace } from './scenarios.ts';
+import { fromServer } from './from-server.ts';
+import { fromTrace } from './scenarios.ts';
 import type { SimulateOptions } from './simulate-options.ts';
 
 export async function simulate(options: SimulateOptions, command: Command): Promise<void> {
@@ -33,12 +34,24 @@ function openb(options: SimulateOptions, command: Command): void {
 async function replays(options: SimulateOptions, command: Command): Promise<void> {
   if (!(options.arrivalRate > 0))
     throw new CliError('bad_request', `--arrival-rate is ${options.arrivalRate}; it must be above zero`);
-  const experiment = await load(options, command);
+  tell(await load(options, command), options, command);
+}
+
+/** Runs it, and says what came of it as was asked for. */
+export function tell(
+  experiment: Experiment,
+  options: Pick<SimulateOptions, 'policy' | 'html'>,
+  command: Command,
+): void {
   const replayed = runExperiment(experiment, options.policy);
   const { title, notes } = experiment;
   writeReport(options.html, () => replayPage(title, replayed, notes));
   if (isJson(command)) {
-    print(JSON.stringify({ results: replayed.map(({ result }) => result) }, null, 2));
+    const results = replayed.map(({ result, queues }) => ({
+      ...result,
+      ...(queues === undefined ? {} : { queues }),
+    }));
+    print(JSON.stringify({ results }, null, 2));
     return;
   }
   print(`  ${title}\n\n${replaysText(replayed)}`);

@@ -178,6 +178,39 @@ test('a job that names a level there is not is told which there are', async () =
   expect((await refusal(asked)).message).toMatch(/galaxy.*zone, row/u);
 });
 
+test('a policy that is only tried gives the cluster as it would be, with the work of the last days, and is not set', async () => {
+  const before = await operator.call('scheduling.get', {});
+  const rules = [{ name: 'ada', when: 'user == "ada"', pool: 'slow', priority: 7 }];
+  const pools = { fast: { nodes: { pool: 'fast' } }, slow: { nodes: { pool: 'slow' } } };
+  const policy = { order: 'sjf', rules, pools, ahead: { horizon: '1h', most: 0.5 } };
+  const { world, jobs, queueNames } = await operator.call('scheduling.trial', {
+    body: { policy, last: '1h' },
+  });
+  expect(world).toMatchObject({
+    nodes: [{ healthy: true }],
+    topologyLevels: ['block', 'rack'],
+    policy: {
+      rules: [{ name: 'ada', nodes: { pool: 'slow' }, priority: 7 }],
+      ahead: { horizonMs: 3_600_000, mostPart: 0.5 },
+    },
+  });
+  const queues = world['queues'] as { id: string; policy: string }[];
+  expect(queues.find(({ id }) => queueNames[id] === 'lab')).toMatchObject({ policy: 'sjf' });
+  // What never ran is given its limit.
+  expect(jobs).toContainEqual(
+    expect.objectContaining({
+      workMs: 24 * 3_600_000,
+      keepsWork: false,
+      workload: expect.objectContaining({ labels: { user: 'operator', name: 'first' } }),
+    }),
+  );
+  expect(await operator.call('scheduling.get', {})).toEqual(before);
+  expect(
+    await refusal(operator.call('scheduling.trial', { body: { policy: { order: 'random' } } })),
+  ).toMatchObject({ code: 'validation_failed' });
+  expect(await refusal(admin.call('scheduling.trial', { body: {} }))).toMatchObject({ status: 403 });
+});
+
 test('a decision that is no more is not found', async () => {
   expect(await refusal(operator.call('decisions.get', { params: { name: '999999' } }))).toMatchObject({
     status: 404,

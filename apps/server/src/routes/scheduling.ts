@@ -1,5 +1,5 @@
 /** Policies take effect with the next cycle: the row is written, the scheduler sees it like any other row. */
-import { GantryError } from '@gantry/contract';
+import { GantryError, type RouteInput } from '@gantry/contract';
 import {
   ORDER_NAMES,
   PLACEMENT_NAMES,
@@ -13,6 +13,7 @@ import {
   findOr404,
   policyProblems,
   queueChoices,
+  readPastWork,
   readPolicy,
 } from '@gantry/control';
 import type { Row, Tx } from '@gantry/ports';
@@ -24,6 +25,7 @@ type SchedulingRoutes = Pick<
   Handlers,
   Extract<keyof Handlers, `scheduling.${string}` | `decisions.${string}`>
 >;
+type PolicyBody = RouteInput<'scheduling.set'>['body'];
 type Decision = Platform['scheduler']['decisions'] extends { list(): readonly (infer T)[] } ? T : never;
 
 export function schedulingRoutes({ deps, hub, scheduler }: Platform): SchedulingRoutes {
@@ -56,12 +58,7 @@ export function schedulingRoutes({ deps, hub, scheduler }: Platform): Scheduling
   return {
     'scheduling.get': () => deps.store.read({ platform: true }, policyView),
     'scheduling.set': async ({ principal, ifMatchVersion, requestId }, { body }) => {
-      const { fairShare, ahead, ...rest } = body;
-      const spec = {
-        ...rest,
-        ...(fairShare === undefined ? {} : { fairShare: { halfLifeMs: fairShare.halfLife } }),
-        ...(ahead === undefined ? {} : { ahead: { horizonMs: ahead.horizon, most: ahead.most } }),
-      } as PolicySpecRecord;
+      const spec = toPolicySpec(body);
       refuse(policyProblems(spec));
       const view = await deps.store.tx({ platform: true }, async (tx) => {
         refuse(await poolsInUse(tx, spec));
@@ -95,6 +92,20 @@ export function schedulingRoutes({ deps, hub, scheduler }: Platform): Scheduling
       });
       hub.changed('scheduler');
       return view;
+    },
+    'scheduling.trial': async (_context, { body: { policy, last } }) => {
+      const tried = policy === undefined ? undefined : toPolicySpec(policy);
+      if (tried !== undefined) refuse(policyProblems(tried));
+      const nowMs = deps.clock.nowMs();
+      return deps.store.read({ platform: true }, async (tx) => {
+        if (tried !== undefined) refuse(await poolsInUse(tx, tried));
+        const { world, jobs, queueNames } = await readPastWork(tx, {
+          policy: tried ?? (await readPolicy(tx)),
+          sinceMs: nowMs - last,
+          live: scheduler.snapshot(),
+        });
+        return { nowMs, world: { ...world }, jobs: jobs.map((job) => ({ ...job })), queueNames };
+      });
     },
     'scheduling.queue': ({ principal }, { params }) =>
       deps.store.read({ platform: true }, async (tx) =>
@@ -151,6 +162,14 @@ export function schedulingRoutes({ deps, hub, scheduler }: Platform): Scheduling
       };
     },
   };
+}
+
+function toPolicySpec({ fairShare, ahead, ...rest }: PolicyBody): PolicySpecRecord {
+  return {
+    ...rest,
+    ...(fairShare === undefined ? {} : { fairShare: { halfLifeMs: fairShare.halfLife } }),
+    ...(ahead === undefined ? {} : { ahead: { horizonMs: ahead.horizon, most: ahead.most } }),
+  } as PolicySpecRecord;
 }
 
 function summary({ number, atMs, tookMs, plan, error }: Decision) {

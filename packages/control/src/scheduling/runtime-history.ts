@@ -70,7 +70,8 @@ function ranSeconds({ attempts }: JobStatusRecord): number {
   }, 0);
 }
 
-function askOf(row: Row): RuntimeAsk {
+/** Who is like it, from the most to the least alike. */
+export function askOf(row: Row): RuntimeAsk {
   const { job, user } = row.spec as JobSpecRecord;
   const who = `${row.tenantId} ${user}`;
   const size = rankGroups(job)

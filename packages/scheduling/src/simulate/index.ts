@@ -20,3 +20,6 @@ export { parseMixedJobs, parseThroughputs } from './mixed/mixed-trace.ts';
 export { runMixed } from './mixed/run-mixed.ts';
 export { generateHistory, type HistoryJob } from './history/generated-history.ts';
 export { type HistoryReplay, replayHistory } from './history/replay-history.ts';
+export type { LiveWorld, PastJob } from './live/live-world.ts';
+export { type LiveResult, summariseLive } from './live/live-result.ts';
+export { type LiveObserver, replayLive } from './live/replay-live.ts';
