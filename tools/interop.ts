@@ -1,15 +1,17 @@
 /**
  * `npm run test:interop [CHECK…]`: foreign programs judge what Gantry makes and runs. torch, transformers,
- * accelerate, safetensors and the openai client come from PyPI into a cached environment; Python is needed
+ * accelerate, safetensors and the openai and tritonclient clients come from PyPI into a cached environment; Python is needed
  * for this alone. Not part of `npm test`.
  */
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import type { Check } from './interop/check.ts';
+import { llamaServer } from './interop/checks/llama-server.ts';
 import { openaiClient } from './interop/checks/openai-client.ts';
 import { plannerLaunch } from './interop/checks/planner-launch.ts';
 import { s3Server } from './interop/checks/s3-server.ts';
+import { tensorClient } from './interop/checks/tensor-client.ts';
 import { torchExamples } from './interop/checks/torch-examples.ts';
 import { torchFamilies } from './interop/checks/torch-families.ts';
 import { torchGradients } from './interop/checks/torch-gradients.ts';
@@ -25,6 +27,8 @@ const checks: Readonly<Record<string, Check>> = {
   'torch-optimizers': torchOptimizers,
   'planner-launch': plannerLaunch,
   'openai-client': openaiClient,
+  'tensor-client': tensorClient,
+  'llama-server': llamaServer,
   'transformers-export': transformersExport,
   'torch-examples': torchExamples,
   'torch-resume': torchResume,

@@ -9,6 +9,8 @@ import { type Client, createClient } from '../../packages/sdk/src/index.ts';
 
 export interface Platform extends AsyncDisposable {
   readonly url: string;
+  /** host:port of its gRPC front. */
+  readonly grpc: string;
   readonly key: string;
   readonly client: Client;
   /** The registered model's files as the registry would hand them out: config, tokenizer, safetensors, GGUF. */
@@ -21,13 +23,14 @@ export async function bootPlatform(dir: string): Promise<Platform> {
   await writeFile(join(texts, 'a.txt'), 'The scheduler places every gang whole or not at all.\n'.repeat(400));
   const dataDir = join(dir, 'd');
   const server = await serve(
-    readOptions(['--data-dir', dataDir, '--port', '0'], {}, process.getuid?.()),
+    readOptions(['--data-dir', dataDir, '--port', '0', '--grpc-port', '0'], {}, process.getuid?.()),
     silentLogger(),
   );
   const key = (await readFile(join(dataDir, 'keys', 'operator.key'), 'utf8')).trim();
   const client = createClient({ baseUrl: server.url, key });
   const platform = {
     url: server.url,
+    grpc: `127.0.0.1:${server.grpcPort}`,
     key,
     client,
     [Symbol.asyncDispose]: async () => {

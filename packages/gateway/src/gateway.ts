@@ -26,6 +26,7 @@ import { createAffinityRouter } from './routes/replica-router.ts';
 import type { ReplicaState } from './routes/replica-state.ts';
 import { readBody } from './http/request-body.ts';
 import { createRequestIds } from './http/request-id.ts';
+import { unfold } from './http/content-encoding.ts';
 import { bearerOf, pathOf } from './http/request-line.ts';
 import { lookAtRemote, type RemoteLook } from './remote/look-at-remote.ts';
 import type { RemoteOrigin } from './remote/remote-origin.ts';
@@ -163,14 +164,23 @@ class HttpGateway implements Gateway {
       return;
     }
     readBody(incoming, this.#maxBodyBytes, (body) => {
-      try {
-        if (body.kind === 'bytes') this.#infer(call, parse(body.bytes));
-        else if (body.kind === 'too-large') this.#answers.refuseTooLarge(call, this.#maxBodyBytes);
-      } catch (error) {
-        this.#onError(error, id);
-        if (!response.headersSent) this.#answers.refuse(call, { code: 'internal' });
-        else response.destroy();
+      if (body.kind === 'gone') return;
+      if (body.kind === 'too-large') {
+        this.#answers.refuseTooLarge(call, this.#maxBodyBytes);
+        return;
       }
+      unfold(body.bytes, incoming.headers['content-encoding'], this.#maxBodyBytes, (whole) => {
+        if (response.destroyed) return;
+        try {
+          if (whole.kind === 'bytes') this.#infer(call, parse(whole.bytes));
+          else if (whole.kind === 'too-large') this.#answers.refuseTooLarge(call, this.#maxBodyBytes);
+          else this.#answers.refuse(call, { code: 'invalid_request', detail: whole.detail });
+        } catch (error) {
+          this.#onError(error, id);
+          if (!response.headersSent) this.#answers.refuse(call, { code: 'internal' });
+          else response.destroy();
+        }
+      });
     });
   }
 

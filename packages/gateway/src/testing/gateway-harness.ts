@@ -53,7 +53,7 @@ export async function createGatewayHarness(options: Partial<GatewayOptions> = {}
           authorization: `Bearer ${init.key ?? 'sk-acme'}`,
           ...init.headers,
         },
-        body: typeof body === 'string' ? body : JSON.stringify(body),
+        body: typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body),
         ...(init.signal === undefined ? {} : { signal: init.signal }),
       }),
     [Symbol.asyncDispose]: async () => {
