@@ -41,6 +41,7 @@ import { openBlobs } from './open-blobs.ts';
 import { openGrpc } from './open-grpc.ts';
 import { filesBelongTo } from './files-owner.ts';
 import { createKeptFiles } from './kept-files.ts';
+import { createNodeLive } from './node-live.ts';
 import { createLocalNode } from './local-node.ts';
 import { createMetrics } from './metrics.ts';
 import type { ServerOptions } from './options.ts';
@@ -136,10 +137,7 @@ export async function serve(options: ServerOptions, logger: Logger, given: Given
       {
         writes: store,
         ...(given.beforePlan === undefined ? {} : { beforePlan: given.beforePlan }),
-        live: () => {
-          const cached = deps.s3Volumes.lyingHere();
-          return new Map(cached.length === 0 ? [] : [[localNode.name, { cached }]]);
-        },
+        live: createNodeLive(localNode.name, dataDir.path, deps),
       },
     ),
   );

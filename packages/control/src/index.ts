@@ -51,7 +51,7 @@ export { createRetention } from './retention/retention.ts';
 export * from './rows.ts';
 export * from './scheduling/build-snapshot.ts';
 export { commitPlacements } from './scheduling/commit-placement.ts';
-export { s3DataKey } from './scheduling/data-needs.ts';
+export { modelDataKey, s3DataKey } from './scheduling/data-needs.ts';
 export * from './scheduling/decision-log.ts';
 export { type PastWork, readPastWork } from './scheduling/past-work.ts';
 export * from './scheduling/policy-record.ts';

@@ -17,7 +17,7 @@ import {
 } from '../endpoints/endpoint-record.ts';
 import { type JobSpecRecord, type JobStatusRecord, currentAttempt } from '../jobs/job-record.ts';
 import { rankGroups } from '../jobs/rank-groups.ts';
-import { dataNeeds } from './data-needs.ts';
+import { dataNeeds, weightNeeds } from './data-needs.ts';
 import { earlierService, onItsWayOut, toMembers, woundsOf } from './attempt-history.ts';
 import { claimOf } from './write-claims.ts';
 import { type DeviceRecord, type NodeSpecRecord, nodeLabels } from '../nodes/node-record.ts';
@@ -254,6 +254,7 @@ export function toReplicaWorkload(row: Row, endpoint: Row, selectors: QueueSelec
     preemptible: false,
     state: isPending ? 'pending' : 'running',
     ...(isPending ? claimOf(status.claim) : {}),
+    ...weightNeeds(spec),
     ...selecting(endpointSpec.queueId, selectors),
     taskGroups: [
       {

@@ -2,6 +2,10 @@
 import type { Row } from '@gantry/ports';
 import type { NodeLive } from '@gantry/scheduling';
 
+/** The planner compares in quarters (tie-order): what moved by less is no news. */
+const STEPS = 4;
+const inSteps = (part: number): number => Math.floor(part * STEPS) / STEPS;
+
 export class LiveBook {
   #told = '[]';
 
@@ -13,7 +17,7 @@ export class LiveBook {
     const byId = new Map<string, NodeLive>();
     for (const [id, { name }] of nodes) {
       const told = live.get(name);
-      if (told !== undefined) byId.set(id, told);
+      if (told !== undefined) byId.set(id, coarse(told));
     }
     const text = JSON.stringify([...byId]);
     if (text === this.#told) return null;
@@ -26,3 +30,10 @@ export class LiveBook {
     this.#told = '[]';
   }
 }
+
+const coarse = ({ load, diskFree, networkFree, ...rest }: NodeLive): NodeLive => ({
+  ...rest,
+  ...(load === undefined ? {} : { load: inSteps(load) }),
+  ...(diskFree === undefined ? {} : { diskFree: inSteps(diskFree) }),
+  ...(networkFree === undefined ? {} : { networkFree: inSteps(networkFree) }),
+});

@@ -443,3 +443,25 @@ test.each([
   await round();
   expect((await job('job_a'))?.status).toMatchObject({ attempts: [{ placement: [{ node }] }] });
 });
+
+test('among equal nodes a job goes to the one that is less busy; a flutter is no news to the planner', async () => {
+  let load = 0.9;
+  const live = () =>
+    new Map<string, NodeLive>([
+      ['n1', { load }],
+      ['n2', { load: 0.1 }],
+    ]);
+  const setLive = vi.spyOn(Engine.prototype, 'setLive');
+  const { submit, round, job } = await platform({ live });
+  await submit('job_a', 1);
+  await round();
+  expect((await job('job_a'))?.status).toMatchObject({ attempts: [{ placement: [{ node: 'n2' }] }] });
+  const times = setLive.mock.calls.length;
+  load = 0.93;
+  await round();
+  expect(setLive).toHaveBeenCalledTimes(times);
+  load = 0.3;
+  await round();
+  expect(setLive).toHaveBeenCalledTimes(times + 1);
+  setLive.mockRestore();
+});
