@@ -72,7 +72,7 @@ function compile(root: string, stage: string): void {
 }
 
 function copyAssets(root: string, stage: string): void {
-  for (const file of globSync('{packages,apps}/*/src/**/*.{html,css,svg,proto,wasm,json,sql}', {
+  for (const file of globSync('{packages,apps}/*/src/**/*.{html,css,svg,proto,wasm,json,sql,py}', {
     cwd: root,
   })) {
     if (/[/\\](fixtures|testing|e2e)[/\\]/.test(file)) continue;

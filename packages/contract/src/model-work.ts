@@ -41,6 +41,29 @@ export const convertSchema = z
     type: z.enum(allTypes).optional(),
     /** Samples as rows (.jsonl of Open Inference Protocol requests), for `int8-static` and `int16-activations`. */
     calibrate: z.strictObject({ data: filePath, method: z.enum(rangeMethods).default('entropy') }).optional(),
+    /** How a PyTorch, TensorFlow or JAX model is read: by a Python of the machine, behind walls. */
+    python: z
+      .strictObject({
+        interpreter: z.string().min(1).max(4096).default('python3'),
+        /** Of the ONNX file. */
+        opset: z.number().int().min(13).max(25).default(18),
+        /** What the model takes: it is traced with an example. A size that is a name may vary. */
+        inputs: z
+          .array(
+            z.strictObject({
+              name: z.string().regex(/^[A-Za-z_][A-Za-z0-9_.]{0,99}$/, 'must be a name'),
+              shape: z
+                .array(z.union([z.number().int().min(1), z.string().regex(/^[a-z][a-z0-9_]{0,39}$/)]))
+                .max(16),
+              datatype: z
+                .enum(['FP32', 'FP16', 'FP64', 'INT8', 'UINT8', 'INT32', 'INT64', 'BOOL'])
+                .default('FP32'),
+            }),
+          )
+          .max(64)
+          .default([]),
+      })
+      .optional(),
   })
   .refine(({ model, path }) => (model === undefined) !== (path === undefined), {
     message: 'needs exactly one of "model" and "path"',

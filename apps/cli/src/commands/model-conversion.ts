@@ -3,11 +3,12 @@
  * is a version that knows what it was made from.
  */
 import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { type ModelFormat, modelFormats, rangeMethods, type WeightType, weightTypes } from '@gantry/contract';
 import { formatBytes } from '@gantry/kit';
 import { type Command, Option } from 'commander';
 import { CliError } from '../cli-error.ts';
-import { example, group } from '../command-group.ts';
+import { countOption, example, group } from '../command-group.ts';
 import { convertHere, type ConvertedModel, type ConvertWish } from '../model-tools/convert-here.ts';
 import { showOne } from '../output.ts';
 import { convertedLines } from '../views/converted.ts';
@@ -20,7 +21,12 @@ interface JobOptions {
   readonly detach?: boolean;
 }
 
+type ForeignInput = NonNullable<NonNullable<ConvertWish['python']>['inputs']>[number];
+
 interface ConvertOptions extends JobOptions {
+  readonly python: string;
+  readonly opset: number;
+  readonly input?: ForeignInput[];
   readonly format?: ModelFormat;
   readonly type?: WeightType;
 }
@@ -44,19 +50,21 @@ export function modelConversionCommands(program: Command): void {
         .addOption(
           new Option('--format <FORMAT>', 'gguf unless the source is one').choices([...modelFormats]),
         )
-        .addOption(new Option('--type <TYPE>', 'of the matrices').choices(allTypes)),
+        .addOption(new Option('--type <TYPE>', 'of the matrices').choices(allTypes))
+        .option('--python <PATH>', 'reads PyTorch, TensorFlow and JAX models, behind walls', 'python3')
+        .option('--opset <N>', 'of the ONNX file that comes of those', countOption, 18)
+        .option(
+          '--input <INPUT>',
+          'what those take: x:batch,8 or ids:batch,length:INT64; again for each',
+          inputOption,
+        ),
     ),
     'gantry model convert llama@3 --format gguf --type F16',
     'gantry model convert ./llama-hf ./llama.gguf',
-  ).action(async (from: string, to: string | undefined, options: ConvertOptions, command: Command) => {
-    const { format = from.endsWith('.gguf') ? 'safetensors' : 'gguf', type } = options;
-    await convert(
-      command,
-      { ...sourceOf(from), format, ...(type === undefined ? {} : { type }) },
-      to,
-      options,
-    );
-  });
+    'gantry model convert scorer.pt --input x:batch,8 --register scorer',
+  ).action(async (from: string, to: string | undefined, options: ConvertOptions, command: Command) =>
+    convert(command, isForeign(from) ? foreignWish(from, options) : wishOf(from, options), to, options),
+  );
 
   example(
     withJobOptions(
@@ -90,6 +98,31 @@ const withJobOptions = (command: Command): Command =>
     .option('--queue <NAME>', 'of the job', 'default')
     .option('--memory <BYTES>', 'of the job', '2GiB')
     .option('--detach', 'submit the job and return');
+
+function wishOf(from: string, { format, type }: ConvertOptions): ConvertWish {
+  const wanted = format ?? (from.endsWith('.gguf') ? 'safetensors' : 'gguf');
+  return { ...sourceOf(from), format: wanted, ...(type === undefined ? {} : { type }) };
+}
+
+/** Files that run code when they are read. */
+const isForeign = (from: string): boolean =>
+  /\.(pt|pth|pt2|py|keras|h5)$/.test(from) || existsSync(join(from, 'saved_model.pb'));
+
+const foreignWish = (path: string, { python, opset, input = [] }: ConvertOptions): ConvertWish => ({
+  path,
+  format: 'onnx',
+  python: { interpreter: python, opset, inputs: input },
+});
+
+/** `ids:batch,length:INT64`: the schema says whether each part may be so. */
+function inputOption(text: string, before: ForeignInput[] = []): ForeignInput[] {
+  const [name = '', sizes = '', datatype] = text.split(':');
+  const shape = sizes.split(',').map((size) => (/^\d+$/.test(size) ? Number(size) : size));
+  return [
+    ...before,
+    { name, shape, ...(datatype === undefined ? {} : { datatype: datatype as ForeignInput['datatype'] }) },
+  ];
+}
 
 /** What lies on this machine under that name, or a registered model. */
 const sourceOf = (from: string): Pick<ConvertWish, 'model' | 'path'> =>

@@ -7,7 +7,9 @@ import { dirname, join } from 'node:path';
 import type { ConvertSpec } from '@gantry/contract';
 import { formatBytes } from '@gantry/kit';
 import { convertSource, wishOf } from './convert-source.ts';
+import { convertForeign, isForeign } from './foreign/foreign-model.ts';
 import { findModel } from './model-source.ts';
+import { WorkError } from './work-error.ts';
 import { finishWork, readWorkSpec, type Environment } from './work-spec.ts';
 import { report } from './work-reports.ts';
 
@@ -23,9 +25,8 @@ export function runConversion(env: Environment): Promise<number> {
   return finishWork(env, async () => {
     const { convert, models = {}, to } = await readWorkSpec<ConversionSpec>(env);
     const { model, path } = convert;
-    const source = await findModel((model === undefined ? path : models[model]) ?? '');
-    const wish = wishOf(convert, source);
-    const { files, steps, bytesBefore, tensors } = await convertSource(source, wish);
+    const from = (model === undefined ? path : models[model]) ?? '';
+    const { wish, versions, files, steps, bytesBefore, tensors } = await convertFrom(from, convert);
     const bytesAfter = files.reduce((sum, { bytes }) => sum + Buffer.byteLength(bytes), 0);
     const isFile = to !== undefined && files.length === 1;
     const folder = isFile ? dirname(to) : (to ?? join(env['GANTRY_RUN_DIR'] ?? '.', 'export'));
@@ -43,7 +44,7 @@ export function runConversion(env: Environment): Promise<number> {
       lineage: {
         tool: steps.join(', '),
         options: { ...convert, format: wish.format, type: wish.type },
-        versions: { gantry: '0.1.0', node: process.version },
+        versions: { gantry: '0.1.0', node: process.version, ...versions },
       },
     });
     const sizes = `${formatBytes(bytesBefore)} → ${formatBytes(bytesAfter)}`;
@@ -53,4 +54,20 @@ export function runConversion(env: Environment): Promise<number> {
         : `${JSON.stringify({ type: wish.type, steps, bytesBefore, bytesAfter, tensors })}\n`,
     );
   });
+}
+
+async function convertFrom(from: string, convert: ConvertSpec) {
+  if (convert.model === undefined && (await isForeign(from))) {
+    const wish = { format: 'onnx', type: 'F32' } as const;
+    if ((convert.format ?? 'onnx') !== 'onnx' || (convert.type ?? 'F32') !== 'F32')
+      throw new WorkError(
+        'not_possible',
+        `${from} becomes ONNX first`,
+        'format: onnx; then convert the version',
+      );
+    return { wish, ...(await convertForeign(convert)) };
+  }
+  const source = await findModel(from);
+  const wish = wishOf(convert, source);
+  return { wish, versions: {}, ...(await convertSource(source, wish)) };
 }
