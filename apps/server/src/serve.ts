@@ -84,6 +84,10 @@ export async function serve(options: ServerOptions, logger: Logger, given: Given
   const store = watchWrites(opened);
   const s3 = createS3Access(options.s3);
   const s3Cache = createObjectCache(join(dataDir.path, 's3-cache'), options.s3.cacheBytes);
+  // What lies in it is known soon after the start; a folder that cannot be read fails whoever needs it.
+  s3Cache
+    .facts()
+    .catch((error: unknown) => logger.warn({ error: String(error) }, 'the S3 cache was not read'));
   const { blobs, claim: claimBlobs } = stack.use(await openBlobs(dataDir.path, options.s3, s3Cache));
   const isolation = probeIsolation();
   const hidden = hiddenPlaces(dataDir.path);
@@ -110,7 +114,7 @@ export async function serve(options: ServerOptions, logger: Logger, given: Given
     log,
     places: createPlaces(dataDir.path, blobs),
     jobFiles: createJobFiles(dataDir.path, blobs, hidden.paths),
-    s3Volumes: createS3Volumes(s3, s3Cache),
+    s3Volumes: createS3Volumes(s3, s3Cache, join(dataDir.path, 's3-cache.json')),
     checkpointMirror: createS3Mirror(dataDir.path, options.s3, s3),
     prices: createPriceBook(await readPriceList(options.pricesFile)),
     vault: createVault(await loadVaultKey(dataDir.path)),

@@ -2,20 +2,12 @@
 import { rm } from 'node:fs/promises';
 import { type ObjectCache, fetchVolume, isFetched, storeVolume } from '@gantry/blobs/s3';
 import { type S3Volumes, s3DataKey } from '@gantry/control';
+import { LyingPrefixes } from './lying-prefixes.ts';
 import { type S3Access, s3Problem } from './s3-access.ts';
 
-/** What is told to the scheduler: more would not fit into a snapshot that is kept. */
-const mostTold = 200;
-
-export function createS3Volumes(access: S3Access, cache: ObjectCache): S3Volumes {
-  const here = new Set<string>();
-  const noteHere = (url: string): void => {
-    const key = s3DataKey(url);
-    here.delete(key);
-    here.add(key);
-    const [oldest] = here;
-    if (here.size > mostTold && oldest !== undefined) here.delete(oldest);
-  };
+/** `bookFile`: which prefixes lie here. */
+export function createS3Volumes(access: S3Access, cache: ObjectCache, bookFile: string): S3Volumes {
+  const lying = new LyingPrefixes(bookFile, cache);
   return {
     problemWith: s3Problem,
     fetch: async (use, { signal, onProgress }) => {
@@ -23,20 +15,22 @@ export function createS3Volumes(access: S3Access, cache: ObjectCache): S3Volumes
       if (await isFetched(use.dir)) return undefined;
       const settings = access.settingsOf(use);
       const scope = `${settings.endpoint} ${settings.credentials?.accessKeyId ?? 'anybody'}`;
+      const objects: [id: string, bytes: number][] = [];
+      const onHeld = (id: string, bytes: number): void => void objects.push([id, bytes]);
       const done = await access.using(settings, use.url, (bucket, address) =>
         fetchVolume(
           { bucket, address, dir: use.dir, isWritable: use.isWritable },
-          { cache, scope, signal, onProgress },
+          { cache, scope, signal, onProgress, onHeld },
         ),
       );
-      noteHere(use.url);
+      await lying.note(s3DataKey(use.url), objects);
       return done;
     },
     store: (use, signal) =>
       access.using(access.settingsOf(use), use.url, (bucket, address) =>
         storeVolume({ bucket, address, dir: use.dir, isWritable: use.isWritable }, signal),
       ),
-    lyingHere: () => [...here],
+    lyingHere: () => lying.here(),
     remove: (dir) => rm(dir, { recursive: true, force: true }),
   };
 }

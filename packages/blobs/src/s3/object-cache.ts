@@ -14,12 +14,16 @@ import type { S3Bucket, S3Object } from './s3-bucket.ts';
 
 interface Entry {
   bytes: number;
+  /** Half a file is kept for whoever asks next. */
+  isWhole: boolean;
   usedAtMs: number;
   /** How many hold it now. */
   holds: number;
 }
 
 export interface CachedObject extends AsyncDisposable {
+  /** Its name in the cache: of this version, for this asker. */
+  readonly id: string;
   /** Stays while this is not disposed; link or copy it, never write to it. */
   readonly path: string;
   readonly isFresh: boolean;
@@ -38,6 +42,10 @@ export interface ObjectCache {
   /** `scope` says who asks where: what one may read another need not be allowed to. */
   hold(bucket: S3Bucket, scope: string, object: S3Object, options: DownloadOptions): Promise<CachedObject>;
   facts(): Promise<CacheFacts>;
+  /** Whether it lies here whole; nothing does before the cache was first read from its folder (`facts`, `hold`). */
+  has(id: string): boolean;
+  /** Another number whenever `has` may answer otherwise. */
+  readonly changes: number;
 }
 
 export function createObjectCache(dir: string, limitBytes: number): ObjectCache {
@@ -45,14 +53,18 @@ export function createObjectCache(dir: string, limitBytes: number): ObjectCache 
   const arriving = new Map<string, Promise<void>>();
   let loaded: Promise<void> | undefined;
   let [fetchedBytes, servedBytes] = [0, 0];
+  let changes = 0;
 
   const load = async (): Promise<void> => {
     await mkdir(dir, { recursive: true, mode: 0o700 });
     for (const name of await readdir(dir)) {
       const info = await stat(join(dir, name)).catch(() => undefined);
       if (info?.isFile() !== true) continue;
-      entries.set(name.replace(/\.part$/, ''), { bytes: info.size, usedAtMs: info.atimeMs, holds: 0 });
+      const isWhole = !name.endsWith('.part');
+      const id = name.replace(/\.part$/, '');
+      entries.set(id, { bytes: info.size, isWhole, usedAtMs: info.atimeMs, holds: 0 });
     }
+    changes += 1;
   };
 
   const total = (): number => [...entries.values()].reduce((sum, { bytes }) => sum + bytes, 0);
@@ -69,6 +81,7 @@ export function createObjectCache(dir: string, limitBytes: number): ObjectCache 
       const info = await stat(join(dir, each)).catch(() => undefined);
       if ((info?.nlink ?? 1) > 1 || old.holds > 0) continue;
       entries.delete(each);
+      changes += 1;
       await rm(join(dir, each), { force: true });
       await rm(join(dir, `${each}.part`), { force: true });
     }
@@ -93,6 +106,8 @@ export function createObjectCache(dir: string, limitBytes: number): ObjectCache 
     await download(bucket, object, part, options);
     await utimes(part, new Date(), new Date(object.modifiedMs));
     await rename(part, join(dir, id));
+    entry.isWhole = true;
+    changes += 1;
   };
 
   /** Whole and untouched since it arrived: whoever writes to it moves its time of change, which we set. */
@@ -107,7 +122,7 @@ export function createObjectCache(dir: string, limitBytes: number): ObjectCache 
       await (loaded ??= load());
       const id = idOf(bucket.name, scope, object);
       const path = join(dir, id);
-      const entry = entries.get(id) ?? { bytes: 0, usedAtMs: 0, holds: 0 };
+      const entry = entries.get(id) ?? { bytes: 0, isWhole: false, usedAtMs: 0, holds: 0 };
       entries.set(id, entry);
       entry.holds += 1;
       const release = async (): Promise<void> => {
@@ -132,7 +147,7 @@ export function createObjectCache(dir: string, limitBytes: number): ObjectCache 
         else servedBytes += object.bytes;
         entry.usedAtMs = Date.now();
         await utimes(path, new Date(entry.usedAtMs), new Date(object.modifiedMs));
-        return { path, isFresh, [Symbol.asyncDispose]: release };
+        return { id, path, isFresh, [Symbol.asyncDispose]: release };
       } catch (error) {
         await release();
         throw error;
@@ -141,6 +156,10 @@ export function createObjectCache(dir: string, limitBytes: number): ObjectCache 
     facts: async () => {
       await (loaded ??= load());
       return { bytes: total(), objects: entries.size, fetchedBytes, servedBytes };
+    },
+    has: (id) => entries.get(id)?.isWhole === true,
+    get changes() {
+      return changes;
     },
   };
 }

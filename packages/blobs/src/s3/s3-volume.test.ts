@@ -159,6 +159,21 @@ describe('the node’s cache', () => {
     expect(await fetch('anew', { url: object('b'), cache })).toMatchObject({ cachedBytes: 0 });
   });
 
+  it('says what lies in it, until it is taken away', async () => {
+    const held: string[] = [];
+    const cache = cacheOf(1_000);
+    for (const name of ['a', 'b', 'c']) {
+      await fetch(name, { url: object(name), cache, onHeld: (id) => void held.push(id) });
+      await rm(join(dir, name), { recursive: true });
+    }
+    expect(held.map((id) => cache.has(id))).toEqual([false, true, true]);
+    const later = cacheOf(1_000);
+    const { changes } = later;
+    await later.facts();
+    expect(held.map((id) => later.has(id))).toEqual([false, true, true]);
+    expect(later.changes).not.toBe(changes);
+  });
+
   it('keeps what a job sees, and says so when nothing else can go', async () => {
     const cache = cacheOf(1_000);
     await fetch('a', { url: object('a'), cache });

@@ -46,6 +46,8 @@ export interface FetchOptions {
   readonly scope: string;
   readonly signal: AbortSignal;
   readonly onProgress?: (progress: VolumeProgress) => void;
+  /** Names each object in the cache, once it is there. */
+  readonly onHeld?: (id: string, bytes: number) => void;
   readonly firstDelayMs?: number;
 }
 
@@ -95,6 +97,7 @@ async function fetchListed(place: VolumePlace, options: FetchOptions): Promise<V
       ...(options.firstDelayMs === undefined ? {} : { firstDelayMs: options.firstDelayMs }),
     });
     await (isWritable ? copyTo(held.path, target, object) : linkTo(held.path, target, object));
+    options.onHeld?.(held.id, object.bytes);
     state.filesDone += 1;
     if (!held.isFresh) {
       state.cachedBytes += object.bytes;
