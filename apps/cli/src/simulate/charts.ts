@@ -1,4 +1,5 @@
 /** Small SVG charts as text: no script, nothing fetched, readable in light and dark. */
+import { type AxisUnit, type ValueAxis, timeTicks, valueAxis } from './axes.ts';
 
 export interface Series {
   readonly name: string;
@@ -14,10 +15,11 @@ const plotHeight = height - top - bottom;
 export const escapeHtml = (text: string): string =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
 
-/** Stepless lines over time, all on one scale. */
-export function lineChart(series: readonly Series[], format: (value: number) => string): string {
-  const seconds = Math.max(1, ...series.map(({ values, columnSeconds }) => values.length * columnSeconds));
-  const most = Math.max(...series.flatMap(({ values }) => values), 1e-9);
+/** Lines over time, all on one scale. */
+export function lineChart(series: readonly Series[], unit: AxisUnit): string {
+  const seconds = spanSeconds(series);
+  const axis = valueAxis(Math.max(...series.flatMap(({ values }) => values)), unit);
+  const { most } = axis;
   const lines = series.map(({ name, values, columnSeconds }, index) => {
     const points = values.map(
       (value, column) =>
@@ -26,7 +28,7 @@ export function lineChart(series: readonly Series[], format: (value: number) => 
     return `<polyline class="line c${index % 6}" points="${points.join(' ')}"><title>${escapeHtml(name)}</title></polyline>`;
   });
   const legends = series.map(({ name }) => name);
-  return `${svg([...yAxis(most, format), ...timeAxis(seconds), ...lines])}${legend(legends)}`;
+  return `${svg([...yAxis(axis), ...timeAxis(seconds), ...lines])}${legend(legends)}`;
 }
 
 export interface BarGroup {
@@ -35,12 +37,9 @@ export interface BarGroup {
 }
 
 /** A group of bars for each label, one bar a name. */
-export function barChart(
-  names: readonly string[],
-  groups: readonly BarGroup[],
-  format: (value: number) => string,
-): string {
-  const most = Math.max(...groups.flatMap(({ values }) => values), 1e-9);
+export function barChart(names: readonly string[], groups: readonly BarGroup[], unit: AxisUnit): string {
+  const axis = valueAxis(Math.max(...groups.flatMap(({ values }) => values)), unit);
+  const { most } = axis;
   const groupWidth = plotWidth / Math.max(1, groups.length);
   const barWidth = Math.min(40, (groupWidth * 0.8) / Math.max(1, names.length));
   const bars = groups.flatMap(({ label, values }, group) => {
@@ -48,38 +47,51 @@ export function barChart(
     return [
       ...values.map((value, index) => {
         const tall = (plotHeight * value) / most;
-        return `<rect class="bar c${index % 6}" x="${round(start + index * barWidth)}" y="${round(top + plotHeight - tall)}" width="${round(barWidth * 0.9)}" height="${round(tall)}"><title>${escapeHtml(`${names[index] ?? ''}, ${label}: ${format(value)}`)}</title></rect>`;
+        return `<rect class="bar c${index % 6}" x="${round(start + index * barWidth)}" y="${round(top + plotHeight - tall)}" width="${round(barWidth * 0.9)}" height="${round(tall)}"><title>${escapeHtml(`${names[index] ?? ''}, ${label}: ${unit.format(value)}`)}</title></rect>`;
       }),
       `<text class="tick" text-anchor="middle" x="${round(left + (group + 0.5) * groupWidth)}" y="${height - 8}">${escapeHtml(label)}</text>`,
     ];
   });
-  return `${svg([...yAxis(most, format), ...bars])}${legend(names)}`;
+  return `${svg([...yAxis(axis), ...bars])}${legend(names)}`;
 }
 
-/** Rows of shares from 0 (idle) to 1 (full), darker is fuller. */
+/** Rows of shares from 0 (idle) to 1 (full), darker is fuller; `seconds` is how long the axis is. */
 export function heatMap(
   rows: readonly (readonly number[])[],
   columnSeconds: number,
-  rowNames: readonly string[],
+  { rowNames, seconds }: { readonly rowNames: readonly string[]; readonly seconds: number },
 ): string {
-  const columns = Math.max(1, ...rows.map((row) => row.length));
-  const [cellWidth, cellHeight] = [plotWidth / columns, plotHeight / Math.max(1, rows.length)];
+  const cellWidth = (plotWidth * columnSeconds) / Math.max(seconds, 1);
+  const cellHeight = plotHeight / Math.max(1, rows.length);
   const cells = rows.flatMap((row, y) => [
     `<g><title>${escapeHtml(rowNames[y] ?? '')}</title>`,
     ...row.flatMap((share, x) =>
       share < 0.005
         ? []
         : [
-            `<rect x="${round(left + x * cellWidth)}" y="${round(top + y * cellHeight)}" width="${round(cellWidth + 0.3)}" height="${round(cellHeight + 0.3)}" opacity="${share.toFixed(2)}"/>`,
+            `<rect x="${round(left + x * cellWidth)}" y="${round(top + y * cellHeight)}" width="${round(Math.min(cellWidth + 0.3, plotWidth - x * cellWidth))}" height="${round(cellHeight + 0.3)}" opacity="${share.toFixed(2)}"/>`,
           ],
     ),
     '</g>',
   ]);
-  return svg([
+  const named = [...new Set([0, rows.length - 1])].map(
+    (row) =>
+      `<text class="tick" text-anchor="end" x="${left - 6}" y="${round(top + (row + 0.5) * cellHeight + 4)}">${escapeHtml(short(rowNames[row] ?? ''))}</text>`,
+  );
+  return `${svg([
     `<g class="heat"><rect class="ground" x="${left}" y="${top}" width="${plotWidth}" height="${plotHeight}"/>${cells.join('')}</g>`,
-    ...timeAxis(columns * columnSeconds),
-  ]);
+    ...named,
+    ...timeAxis(seconds),
+  ])}<p class="legend">free <i class="shades"></i> in use</p>`;
 }
+
+/** As much of a name as stands beside the plot. */
+const short = (name: string): string => (name.length <= 10 ? name : `${name.slice(0, 4)}…${name.slice(-4)}`);
+
+/** How long the longest of them is. */
+export const spanSeconds = (
+  series: readonly { readonly values: readonly unknown[]; readonly columnSeconds: number }[],
+): number => Math.max(1, ...series.map(({ values, columnSeconds }) => values.length * columnSeconds));
 
 const svg = (parts: readonly string[]): string =>
   `<svg viewBox="0 0 ${width} ${height}" role="img">${parts.join('')}</svg>`;
@@ -87,23 +99,20 @@ const svg = (parts: readonly string[]): string =>
 const legend = (names: readonly string[]): string =>
   `<p class="legend">${names.map((name, index) => `<span><i class="c${index % 6}"></i>${escapeHtml(name)}</span>`).join('')}</p>`;
 
-function yAxis(most: number, format: (value: number) => string): readonly string[] {
-  return [0, 0.5, 1].flatMap((part) => {
-    const y = round(top + plotHeight * (1 - part));
+function yAxis({ ticks, most }: ValueAxis): readonly string[] {
+  return ticks.flatMap(({ value, text }) => {
+    const y = round(top + plotHeight * (1 - value / most));
     return [
       `<line class="grid" x1="${left}" x2="${width - right}" y1="${y}" y2="${y}"/>`,
-      `<text class="tick" text-anchor="end" x="${left - 6}" y="${Number(y) + 4}">${escapeHtml(format(most * part))}</text>`,
+      `<text class="tick" text-anchor="end" x="${left - 6}" y="${Number(y) + 4}">${escapeHtml(text)}</text>`,
     ];
   });
 }
 
 function timeAxis(seconds: number): readonly string[] {
-  const [unit, name] =
-    seconds >= 2 * 86_400 ? [86_400, 'd'] : seconds >= 2 * 3600 ? [3600, 'h'] : [60, 'min'];
-  return [0, 0.25, 0.5, 0.75, 1].map((part) => {
-    const anchor = part === 0 ? 'start' : part === 1 ? 'end' : 'middle';
-    const value = (seconds * part) / unit;
-    return `<text class="tick" text-anchor="${anchor}" x="${round(left + plotWidth * part)}" y="${height - 8}">${value < 10 ? Number(value.toFixed(1)) : Math.round(value)} ${name}</text>`;
+  return timeTicks(seconds).map(({ value, text }) => {
+    const anchor = value === 0 ? 'start' : value > 0.98 * seconds ? 'end' : 'middle';
+    return `<text class="tick" text-anchor="${anchor}" x="${round(left + (plotWidth * value) / seconds)}" y="${height - 8}">${text}</text>`;
   });
 }
 

@@ -1,12 +1,14 @@
 /** The report of a simulation: one file that opens anywhere, with its table and its charts. */
 import { formatDuration } from '@gantry/kit';
-import { barChart, escapeHtml, heatMap, lineChart } from './charts.ts';
+import { type AxisUnit, timeSteps } from './axes.ts';
+import { barChart, escapeHtml, heatMap, lineChart, spanSeconds } from './charts.ts';
 import { type OpenbReport, openbHeads, openbRow } from './openb.ts';
 import type { ReplayView } from './replay-view.ts';
 import { type Replayed, queueRows, replayHeads, replayRow } from './replays.ts';
 
-const percent = (share: number): string => `${Math.round(100 * share)} %`;
-const duration = (seconds: number): string => formatDuration(seconds * 1000);
+const percent: AxisUnit = { format: (share) => `${Math.round(100 * share)} %`, most: 1, steps: [0.25] };
+const duration: AxisUnit = { format: (seconds) => formatDuration(seconds * 1000), steps: timeSteps };
+const count: AxisUnit = { format: (value) => Math.round(value).toLocaleString('en-US'), steps: [1] };
 
 export function replayPage(title: string, replayed: readonly Replayed[], notes: readonly string[]): string {
   const seen = replayed.filter((each): each is Seen => each.view !== undefined);
@@ -16,13 +18,17 @@ export function replayPage(title: string, replayed: readonly Replayed[], notes: 
     ...(byQueue === undefined ? [] : [tableOf(byQueue.heads, byQueue.rows)]),
     ...notes.map((note) => `<p class="note">${escapeHtml(note)}</p>`),
     section(
-      'Mean completion time',
+      'Wait and completion time',
       barChart(
         replayed.map(({ result }) => result.policy),
-        [{ label: '', values: replayed.map(({ result }) => result.averageJctSeconds) }],
+        [
+          { label: 'mean wait', values: replayed.map(({ result }) => result.averageQueueSeconds) },
+          { label: 'mean completion', values: replayed.map(({ result }) => result.averageJctSeconds) },
+        ],
         duration,
       ),
     ),
+    ...(byQueue === undefined ? [] : [waitsByQueue(replayed, byQueue.heads.slice(1))]),
     ...(seen.length === 0 ? [] : overTime(seen)),
     data(replayed.map(({ result }) => result)),
   ]);
@@ -36,13 +42,14 @@ function overTime(seen: readonly Seen[]): readonly string[] {
       values: values(each),
       columnSeconds: each.view.columnSeconds,
     }));
+  const seconds = spanSeconds(over(({ view }) => view.utilisation));
   const sizes = [...new Set(seen.flatMap(({ view }) => view.waitsBySize.map(({ size }) => size)))];
   return [
     section(
       'Jobs waiting, over time',
       lineChart(
         over(({ view }) => view.waitingJobs),
-        (value) => String(Math.round(value)),
+        count,
       ),
     ),
     section(
@@ -53,11 +60,11 @@ function overTime(seen: readonly Seen[]): readonly string[] {
       ),
     ),
     section(
-      'Mean wait by size of the job (devices)',
+      'Mean wait by devices of the job (and how many there were)',
       barChart(
         seen.map(({ result }) => result.policy),
         sizes.map((size) => ({
-          label: size,
+          label: `${size} (${countOf(seen, size)})`,
           values: seen.map(
             ({ view }) => view.waitsBySize.find((each) => each.size === size)?.meanWaitSeconds ?? 0,
           ),
@@ -68,10 +75,28 @@ function overTime(seen: readonly Seen[]): readonly string[] {
     ...seen.map(({ result, view }) =>
       section(
         `Devices in use, node by node: ${result.policy}`,
-        heatMap(view.heat, view.columnSeconds, view.heatRows),
+        heatMap(view.heat, view.columnSeconds, { rowNames: view.heatRows, seconds }),
       ),
     ),
   ];
+}
+
+const countOf = (seen: readonly Seen[], size: string): string =>
+  Math.max(
+    ...seen.map(({ view }) => view.waitsBySize.find((each) => each.size === size)?.jobs ?? 0),
+  ).toLocaleString('en-US');
+
+function waitsByQueue(replayed: readonly Replayed[], names: readonly string[]): string {
+  const waitOf = ({ queues = [] }: Replayed, name: string): number =>
+    queues.find(({ queue }) => queue === name)?.averageQueueSeconds ?? 0;
+  return section(
+    'Mean wait by queue',
+    barChart(
+      replayed.map(({ result }) => result.policy),
+      names.map((name) => ({ label: name, values: replayed.map((each) => waitOf(each, name)) })),
+      duration,
+    ),
+  );
 }
 
 type Seen = Replayed & { readonly view: ReplayView };
@@ -90,7 +115,7 @@ export function openbPage(title: string, report: OpenbReport): string {
           { label: 'fragmented at 90 %', values: [at['90']] },
           { label: 'fragmented at 100 %', values: [at['100']] },
         ],
-        (value) => `${value.toFixed(1)} %`,
+        { format: (value) => `${value.toFixed(0)} %`, most: 100, steps: [25] },
       ),
     ),
     data(report),
@@ -110,7 +135,7 @@ const data = (value: unknown): string =>
 
 const style = `
 :root{color-scheme:light dark;--c0:#3366cc;--c1:#dc6a19;--c2:#2e8b57;--c3:#a03cae;--c4:#b8860b;--c5:#c0392b}
-body{font:15px/1.5 system-ui,sans-serif;max-width:960px;margin:2rem auto;padding:0 1rem}
+body{overflow-x:auto;font:15px/1.5 system-ui,sans-serif;max-width:960px;margin:2rem auto;padding:0 1rem}
 h1{font-size:1.4rem}h2{font-size:1.05rem;margin:2rem 0 .3rem}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums}
 th,td{text-align:left;padding:.25rem .9rem .25rem 0;border-bottom:1px solid #8884}
@@ -120,6 +145,7 @@ svg{width:100%;height:auto}.tick{font-size:11px;fill:currentColor;opacity:.7}
 .bar.c0{fill:var(--c0)}.bar.c1{fill:var(--c1)}.bar.c2{fill:var(--c2)}.bar.c3{fill:var(--c3)}.bar.c4{fill:var(--c4)}.bar.c5{fill:var(--c5)}
 i.c0{background:var(--c0)}i.c1{background:var(--c1)}i.c2{background:var(--c2)}i.c3{background:var(--c3)}i.c4{background:var(--c4)}i.c5{background:var(--c5)}
 .legend span{margin-right:1.2rem}.legend i{display:inline-block;width:.8em;height:.8em;margin-right:.4em}
+.legend .shades{width:8em;margin:0 .6em;background:linear-gradient(90deg,color-mix(in srgb,var(--c0) 8%,transparent),var(--c0))}
 .heat{fill:var(--c0)}.heat .ground{opacity:.08}`;
 
 const page = (title: string, parts: readonly string[]): string =>

@@ -149,7 +149,7 @@ describe('for people', () => {
       `report: ${file('report.html')}`,
     );
     const page = readFileSync(file('report.html'), 'utf8');
-    for (const heading of ['Jobs waiting', 'Utilisation', 'Mean wait by size', 'node by node'])
+    for (const heading of ['Jobs waiting', 'Utilisation', 'Mean wait by devices', 'node by node'])
       expect(page).toContain(heading);
     expect(page).not.toMatch(/(src|href)=|url\(|@import/);
     expect(page).not.toContain('NaN');
