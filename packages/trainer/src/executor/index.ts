@@ -10,3 +10,4 @@ export {
 } from './executor.ts';
 export { createModelExecutor, type ModelExecutor, type ModelExecutorOptions } from './model-executor.ts';
 export { probeDialect } from './probe-dialect.ts';
+export { probePeakFlopPerSecond } from './probe-peak.ts';

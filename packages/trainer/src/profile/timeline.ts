@@ -24,6 +24,8 @@ export class Timeline {
     checkpoint: 0,
   };
   #spans: Span[] | undefined;
+  #recordedFromMs = 0;
+  #recordedMs: number | undefined;
 
   /** Runs it and books the time; what it books inside as communication is not counted twice. */
   async during<Result>(kind: TimeKind, name: string, run: () => Promise<Result>): Promise<Result> {
@@ -47,12 +49,19 @@ export class Timeline {
 
   record(): void {
     this.#spans = [];
+    this.#recordedFromMs = performance.now();
+  }
+
+  /** From the recording's start to its end; undefined before. */
+  get recordedMs(): number | undefined {
+    return this.#recordedMs;
   }
 
   /** Ends the recording. */
   toChromeTrace(rank: number): string {
     const spans = this.#spans ?? [];
     this.#spans = undefined;
+    this.#recordedMs = performance.now() - this.#recordedFromMs;
     const micros = (ms: number): number => Math.round((performance.timeOrigin + ms) * 1000);
     return JSON.stringify({
       displayTimeUnit: 'ms',

@@ -135,7 +135,11 @@ describe('a profile', () => {
       expect(named('all-reduce').length).toBeGreaterThanOrEqual(6);
       expect(trace.traceEvents.every(({ pid }) => pid === rank)).toBe(true);
     }
-    const values = ofType(reports, 'metric').at(-1)?.values ?? {};
+    const worked = ofType(reports, 'metric').find(({ values }) => 'modelFlopUtilisation' in values);
+    expect(worked?.step).toBe(6);
+    expect(worked?.values['modelFlopUtilisation']).toBeGreaterThan(0);
+    expect(worked?.values['modelFlopUtilisation']).toBeLessThan(1);
+    const values = ofType(reports, 'metric').find((one) => 'computeSeconds' in one.values)?.values ?? {};
     for (const kind of ['compute', 'communicate', 'load', 'update', 'checkpoint'])
       expect(values[`${kind}Seconds`], kind).toBeGreaterThan(0);
   });

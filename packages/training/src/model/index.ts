@@ -1,4 +1,5 @@
 export { transformerGraph, type GraphKind, type TransformerGraph } from './transformer-graph.ts';
+export { stepModelFlop } from './model-flop.ts';
 export { sinusoids } from './sinusoids.ts';
 export {
   fromLlama,
