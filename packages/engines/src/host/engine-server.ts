@@ -18,6 +18,8 @@ export interface ListenOptions {
   readonly drainTimeoutMs?: number;
   /** Memory of the process; above 95 % of it the engine calls itself unready. */
   readonly memoryBytes?: number;
+  /** The share of its device's memory that is in use, if it has one; above 95 % likewise. */
+  readonly deviceMemory?: () => Promise<number | undefined>;
   readonly onLog?: (line: string) => void;
 }
 
@@ -222,15 +224,24 @@ class ServiceServer implements EngineServer {
       sendJson(response, isFailed ? 500 : 200, { status: isFailed ? 'failed' : 'ok' });
     }),
     '/ready': watching(async ({ response }) => {
-      const memory = await memoryShare(this.#options.memoryBytes);
-      const isFull = memory !== undefined && memory > unreadyShare;
-      const status = this.#state === 'ready' && isFull ? 'out of memory' : this.#state;
-      sendJson(response, status === 'ready' ? 200 : 503, { status, ...(isFull ? { memory } : {}) });
+      const full = await this.#fullMemory();
+      const status = this.#state === 'ready' && full !== undefined ? 'out of memory' : this.#state;
+      sendJson(response, status === 'ready' ? 200 : 503, { status, ...full });
     }),
     '/stats': watching(({ response }) => {
       sendJson(response, 200, { state: this.#state, calls: this.#calls.size, ...this.#service.stats() });
     }),
   };
+
+  /** The memory that is above its limit, with the share of it that is in use. */
+  async #fullMemory(): Promise<Readonly<Record<string, number>> | undefined> {
+    const { memoryBytes, deviceMemory } = this.#options;
+    const shares = { memory: await memoryShare(memoryBytes), deviceMemory: await deviceMemory?.() };
+    const full = Object.entries(shares).filter(
+      (entry): entry is [string, number] => entry[1] !== undefined && entry[1] > unreadyShare,
+    );
+    return full.length === 0 ? undefined : Object.fromEntries(full);
+  }
 
   #answerError(error: unknown, request: IncomingMessage, response: ServerResponse): void {
     if (response.destroyed) return;

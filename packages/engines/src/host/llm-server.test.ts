@@ -41,6 +41,28 @@ afterAll(async () => {
 
 const greedy = { model: 'permutation', temperature: 0 } as const;
 
+describe('readiness', () => {
+  it.each([
+    ['of the process', { memoryBytes: 10_000_000 }, 'memory'],
+    ['of its device', { deviceMemory: async () => 0.96 }, 'deviceMemory'],
+  ])(
+    'is withdrawn while the memory %s is above 95 %%, though the model answers',
+    async (_name, full, said) => {
+      const common = { modelPath, modelName: 'm', listen: { port: 0 }, slots: 1, threads: 1 } as const;
+      await using crowded = await serveLlm({ ...common, ...full });
+      await crowded.loaded;
+      const response = await fetch(`${originOf(crowded)}/ready`);
+      expect(response.status).toBe(503);
+      expect(await response.json()).toEqual({
+        status: 'out of memory',
+        [said]: expect.any(Number) as number,
+      });
+      const asked = await post('/v1/completions', { prompt: 't', max_tokens: 1 }, originOf(crowded));
+      expect(asked.status).toBe(200);
+    },
+  );
+});
+
 describe('engine host, as the openai client sees it', () => {
   it('lists the model', async () => {
     expect((await client.models.list()).data.map(({ id }) => id)).toEqual(['permutation']);

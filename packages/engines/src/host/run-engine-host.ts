@@ -3,6 +3,7 @@ import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 export { deviceOf } from '../builds/gpu-builds.ts';
+import { deviceMemory } from './device-memory.ts';
 import type { EngineServer, ListenOptions } from './engine-server.ts';
 import type { ServeLlmOptions } from './llm-server.ts';
 import type { TensorServiceOptions } from './tensor-service.ts';
@@ -39,7 +40,12 @@ export async function runEngineHost(
     listen = { socketPath };
   }
   try {
-    await using server = await serve({ ...spillRoom(options), ...options, listen });
+    await using server = await serve({
+      ...spillRoom(options),
+      ...watchedDevice(options),
+      ...options,
+      listen,
+    });
     const aside = `${endpointFile}.${process.pid}.part`;
     await writeFile(aside, `${JSON.stringify(server.address)}\n`);
     await rename(aside, endpointFile);
@@ -50,6 +56,11 @@ export async function runEngineHost(
     if (temporary !== undefined && dirname(temporary) === tmpdir())
       await rm(temporary, { recursive: true, force: true });
   }
+}
+
+function watchedDevice({ device }: Served): Pick<ListenOptions, 'deviceMemory'> {
+  if (device !== 'cuda') return {};
+  return { deviceMemory: deviceMemory(process.env['CUDA_VISIBLE_DEVICES'] ?? '0') };
 }
 
 /** Of the disk, for K/V blocks that had to leave the memory; the file grows as they do. */

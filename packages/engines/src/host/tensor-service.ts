@@ -22,6 +22,10 @@ export interface BatchingOptions {
   readonly preserveOrder?: boolean;
   readonly priorityLevels?: number;
   readonly instances?: number;
+  /** Threads keep to cores of their own. */
+  readonly pinThreads?: boolean;
+  /** Weights in files beside the model's stay mapped. */
+  readonly mapWeights?: boolean;
   /** Inputs of variable length are filled up to the next of these. */
   readonly lengths?: readonly number[];
   /** A model with a memory: its state inputs, each with the output that it is next time. */
@@ -73,6 +77,8 @@ class TensorService implements EngineService {
       policy: toPolicy(batching ?? {}),
       isBatchDeclared: batching !== undefined,
       ...(batching?.instances === undefined ? {} : { instances: batching.instances }),
+      isPinned: batching?.pinThreads === true,
+      isMapped: batching?.mapWeights === true,
       ...(providers === undefined ? {} : { providers }),
       ...(runtime === undefined ? {} : { runtime }),
       ...(onLog === undefined ? {} : { onLog }),

@@ -14,6 +14,10 @@ export interface SessionOptions {
   readonly providers: readonly string[];
   /** Of ONNX Runtime for a device, as a module to import; absent: the installation's own. */
   readonly runtime?: string | undefined;
+  /** External weights stay mapped instead of being laid out anew for speed. */
+  readonly isMapped?: boolean;
+  /** Of its threads but the first; absent: the system's choice. */
+  readonly cores?: readonly number[] | undefined;
 }
 
 export type ThreadRequest =

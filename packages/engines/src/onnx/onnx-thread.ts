@@ -8,11 +8,19 @@ import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import type { SessionOptions, ThreadAnswer, ThreadRequest } from './onnx-instance.ts';
 import { datatypes, datatypeOfOrt } from '../oip/datatypes.ts';
 import { decodeTexts, elementCount, encodeTexts, type WireTensor } from '../oip/wire-tensor.ts';
+import { affinities } from './pinned-cores.ts';
 import type { TensorInfo } from './tensor-signature.ts';
 
 const port = parentPort;
 if (port === null) throw new Error('onnx-thread runs as a worker thread only');
-const { modelPath, threads, providers, runtime = 'onnxruntime-node' } = workerData as SessionOptions;
+const {
+  modelPath,
+  threads,
+  providers,
+  isMapped,
+  cores,
+  runtime = 'onnxruntime-node',
+} = workerData as SessionOptions;
 const ort = (await import(runtime)) as Pick<typeof OnnxRuntime, 'InferenceSession' | 'Tensor'>;
 
 function toOrt({ datatype, shape, bytes }: WireTensor): Tensor {
@@ -79,6 +87,12 @@ try {
     interOpNumThreads: 1,
     executionMode: 'sequential',
     graphOptimizationLevel: 'all',
+    extra: {
+      session: {
+        ...(isMapped === true ? { disable_prepacking: '1' } : {}),
+        ...(cores === undefined ? {} : { intra_op_thread_affinities: affinities(cores) }),
+      },
+    },
   });
   port.on('message', (request: ThreadRequest) => {
     if (request.kind === 'close') {

@@ -5,7 +5,8 @@ import { BucketedModel, type BucketOptions } from './bucketed-model.ts';
 import { parseEnsemble } from './ensemble-spec.ts';
 import { Ensemble } from './ensemble.ts';
 import { SequencedModel, type SequenceOptions } from './sequenced-model.ts';
-import { createTensorEngine, type TensorEngine, type TensorEngineOptions } from './tensor-engine.ts';
+import { createTensorEngine } from './create-tensor-engine.ts';
+import type { TensorEngine, TensorEngineOptions } from './tensor-engine.ts';
 import type { TensorModel } from './tensor-model.ts';
 
 export interface TensorModelOptions extends TensorEngineOptions {

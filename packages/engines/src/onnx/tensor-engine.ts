@@ -8,7 +8,7 @@ import { EngineError } from '../engine-error.ts';
 import type { InferCall } from '../oip/parse-infer.ts';
 import { joinRows, sliceRows, type WireTensor } from '../oip/wire-tensor.ts';
 import { createRecentQuantiles } from '../recent-quantiles.ts';
-import { startInstance, type OnnxInstance } from './onnx-instance.ts';
+import type { OnnxInstance } from './onnx-instance.ts';
 import {
   batchShapeOf,
   blankInputs,
@@ -28,6 +28,10 @@ export interface TensorEngineOptions {
   readonly instances?: number;
   readonly providers?: readonly string[];
   readonly runtime?: string;
+  /** Each computing thread keeps to a core of its own, where there are enough. */
+  readonly isPinned?: boolean;
+  /** Weights in files beside the model's stay mapped instead of being laid out anew for speed. */
+  readonly isMapped?: boolean;
   readonly policy: BatchPolicy;
   /** The user gave batch knobs: a fixed first dimension is then a batch to fill. */
   readonly isBatchDeclared: boolean;
@@ -282,20 +286,5 @@ export class TensorEngine implements TensorModel {
     if (this.batch.kind !== 'free') return;
     lane.curve.observe(rows, computeMs);
     lane.batcher.limitSize(lane.curve.bestSize(this.#policy.maxBatchSize));
-  }
-}
-
-export async function createTensorEngine(options: TensorEngineOptions): Promise<TensorEngine> {
-  const instances = options.instances ?? 1;
-  const threads = Math.max(1, Math.floor(options.threads / instances));
-  const { modelPath, providers = ['cpu'], runtime } = options;
-  const started: OnnxInstance[] = [];
-  try {
-    for (let index = 0; index < instances; index++)
-      started.push(await startInstance({ modelPath, threads, providers, runtime }));
-    return new TensorEngine(options, started);
-  } catch (error) {
-    for (const instance of started) await instance[Symbol.asyncDispose]();
-    throw error;
   }
 }

@@ -17,10 +17,10 @@
  * Outputs: logits [W, vocabulary]; new.k.i, new.v.i [S, K, Q, D].
  */
 import type { LlamaConfig } from '@gantry/formats';
-import type { OnnxModel, OnnxNode, OnnxTensor, OnnxValueInfo } from '@gantry/formats/onnx';
+import type { OnnxExternalData, OnnxModel, OnnxNode, OnnxTensor, OnnxValueInfo } from '@gantry/formats/onnx';
 
-/** Hugging Face name → row-major weights; projections are [out, in]. */
-export type DecoderWeights = ReadonlyMap<string, Float32Array>;
+/** Hugging Face name → where its row-major numbers lie; projections are [out, in]. */
+export type DecoderWeights = ReadonlyMap<string, OnnxExternalData>;
 
 export interface PassSizes {
   readonly sequences: number;
@@ -75,24 +75,33 @@ export function decoderGraph(
     });
     return outputs[0] as string;
   };
-  const weight = (name: string): Float32Array => {
-    const data = weights.get(name);
-    if (data === undefined) throw new Error(`the model has no ${name}`);
-    return data;
-  };
-  const hold = (name: string, shape: readonly number[], data: Float32Array | BigInt64Array): string => {
+  const hold = (name: string, shape: readonly number[], data: OnnxTensor['data']): string => {
     initializers.push({ name, shape, data });
     return name;
   };
   const sizes = (name: string, ...values: number[]): string =>
     hold(name, [values.length], BigInt64Array.from(values, BigInt));
-  /** `x · Wᵀ` with the rows of several matrices one below the other. */
-  const project = (x: string, to: string, rows: number, columns: number, ...names: string[]): string =>
-    add('Gemm', [x, hold(`${to}.weight`, [rows, columns], joined(names.map(weight)))], to, {
-      transB: { int: 1 },
-    });
+  /** The tensor as it lies in its file; halves become floats once, when the session folds constants. */
+  const weight = (name: string, shape: readonly number[]): string => {
+    const place = weights.get(name);
+    if (place === undefined) throw new Error(`the model has no ${name}`);
+    hold(name, shape, place);
+    return place.type === 'float32' ? name : add('Cast', [name], `${name}.floats`, { to: { int: 1 } });
+  };
+  /** `x · Wᵀ` with the rows of several matrices, each so many, one below the other. */
+  const project = (
+    x: string,
+    to: string,
+    columns: number,
+    rows: Readonly<Record<string, number>>,
+  ): string => {
+    const parts = Object.entries(rows).map(([name, count]) => weight(name, [count, columns]));
+    const all =
+      parts.length === 1 ? (parts[0] as string) : add('Concat', parts, `${to}.weight`, { axis: { int: 0 } });
+    return add('Gemm', [x, all], to, { transB: { int: 1 } });
+  };
   const norm = (x: string, to: string, name: string): string =>
-    add('SimplifiedLayerNormalization', [x, hold(`${to}.weight`, [width], weight(name))], to, {
+    add('SimplifiedLayerNormalization', [x, weight(name, [width])], to, {
       axis: { int: -1 },
       epsilon: { float: config.normEpsilon },
     });
@@ -107,10 +116,10 @@ export function decoderGraph(
   sizes('halves', headWidth / 2, headWidth / 2);
   sizes('mixed.shape', -1, heads * headWidth);
   sizes('gates', hidden, hidden);
-  hold('embedding', [vocabularySize, width], weight('model.embed_tokens.weight'));
+  const embedding = weight('model.embed_tokens.weight', [vocabularySize, width]);
   add('Gather', ['cos', 'positions'], 'cos.here');
   add('Gather', ['sin', 'positions'], 'sin.here');
-  let x = add('Gather', ['embedding', 'tokens'], 'x');
+  let x = add('Gather', [embedding, 'tokens'], 'x');
 
   /** [blocks, K, N, D] through the table, with the new ones behind: [S, K, L, D]. */
   const remembered = (at: string, kind: 'k' | 'v', fresh: string): string => {
@@ -140,8 +149,11 @@ export function decoderGraph(
     const at = `${layer}`;
     const named = (name: string): string => `model.layers.${layer}.${name}.weight`;
     const attended = norm(x, `${at}.normed`, named('input_layernorm'));
-    const qkv = ['self_attn.q_proj', 'self_attn.k_proj', 'self_attn.v_proj'].map(named);
-    project(attended, `${at}.qkv`, (rotated + kvHeads) * headWidth, width, ...qkv);
+    project(attended, `${at}.qkv`, width, {
+      [named('self_attn.q_proj')]: heads * headWidth,
+      [named('self_attn.k_proj')]: kvHeads * headWidth,
+      [named('self_attn.v_proj')]: kvHeads * headWidth,
+    });
     add('Reshape', [`${at}.qkv`, 'heads.shape'], `${at}.heads`);
     add('Split', [`${at}.heads`, 'heads.kinds'], [`${at}.qk`, `${at}.values`], { axis: { int: 1 } });
     const turned = rotate(at, `${at}.qk`);
@@ -164,21 +176,24 @@ export function decoderGraph(
     add('Reshape', [`${at}.mixed.grouped`, 'shape.mixed'], `${at}.mixed.byHead`);
     add('Transpose', [`${at}.mixed.byHead`], `${at}.mixed.grid`, { perm: { ints: [0, 2, 1, 3] } });
     add('Reshape', [`${at}.mixed.grid`, 'mixed.shape'], `${at}.mixed`);
-    project(`${at}.mixed`, `${at}.attention`, width, heads * headWidth, named('self_attn.o_proj'));
+    project(`${at}.mixed`, `${at}.attention`, heads * headWidth, { [named('self_attn.o_proj')]: width });
     const between = add('Add', [x, `${at}.attention`], `${at}.between`);
     const seen = norm(between, `${at}.seen`, named('post_attention_layernorm'));
-    project(seen, `${at}.gateUp`, 2 * hidden, width, named('mlp.gate_proj'), named('mlp.up_proj'));
+    project(seen, `${at}.gateUp`, width, {
+      [named('mlp.gate_proj')]: hidden,
+      [named('mlp.up_proj')]: hidden,
+    });
     add('Split', [`${at}.gateUp`, 'gates'], [`${at}.gate`, `${at}.up`], { axis: { int: 1 } });
     add('Sigmoid', [`${at}.gate`], `${at}.opened`);
     add('Mul', [`${at}.gate`, `${at}.opened`], `${at}.silu`);
     add('Mul', [`${at}.silu`, `${at}.up`], `${at}.inner`);
-    project(`${at}.inner`, `${at}.fed`, width, hidden, named('mlp.down_proj'));
+    project(`${at}.inner`, `${at}.fed`, hidden, { [named('mlp.down_proj')]: width });
     x = add('Add', [between, `${at}.fed`], `${at}.out`);
   }
   add('Gather', [x, 'wanted'], 'last');
   const final = norm('last', 'last.normed', 'model.norm.weight');
-  if (config.tiedEmbeddings) add('Gemm', [final, 'embedding'], 'logits', { transB: { int: 1 } });
-  else project(final, 'logits', vocabularySize, width, 'lm_head.weight');
+  if (config.tiedEmbeddings) add('Gemm', [final, embedding], 'logits', { transB: { int: 1 } });
+  else project(final, 'logits', width, { 'lm_head.weight': vocabularySize });
 
   const cells = ['blocks', kvHeads, tokensPerBlock, headWidth];
   const pools = kvNames(layers).map((name): OnnxValueInfo => ({
@@ -218,17 +233,6 @@ export function decoderGraph(
 /** `0.k`, `0.v`, `1.k`…: the order of the pools. */
 export function kvNames(layers: number): string[] {
   return Array.from({ length: layers }, (_, layer) => [`${layer}.k`, `${layer}.v`]).flat();
-}
-
-function joined(parts: readonly Float32Array[]): Float32Array {
-  if (parts.length === 1) return parts[0] as Float32Array;
-  const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }
 
 /** Angles in double precision: at position 8,000 single precision would be off by a hundredth. */

@@ -11,7 +11,7 @@ import { decoderGraph, kvNames, passShapes } from './decoder-graph.ts';
 import type { DecoderAnswer, DecoderRequest, DecoderThreadData } from './decoder-process.ts';
 import { KvPool } from './kv-pool.ts';
 import { passInputs } from './pass-inputs.ts';
-import { readModelFolder, readWeights } from './read-model-folder.ts';
+import { placeWeights, readModelFolder } from './read-model-folder.ts';
 
 const port = parentPort;
 if (port === null) throw new Error('decoder-thread runs as a worker thread only');
@@ -24,7 +24,7 @@ const int64 = (values: readonly number[]): Tensor =>
 async function load(): Promise<{ readonly config: LlamaConfig; readonly session: InferenceSession }> {
   const { config: full } = await readModelFolder(data.folder);
   const config = { ...full, contextLength: Math.min(full.contextLength, data.contextTokens) };
-  const weights = await readWeights(data.folder, config);
+  const weights = await placeWeights(data.folder, config);
   const model = encodeOnnxModel(decoderGraph(config, weights, data.tokensPerBlock));
   const session = await InferenceSession.create(model, {
     executionProviders: ['cpu'],
@@ -32,6 +32,7 @@ async function load(): Promise<{ readonly config: LlamaConfig; readonly session:
     interOpNumThreads: 1,
     executionMode: 'sequential',
     graphOptimizationLevel: 'all',
+    extra: { session: { model_external_initializers_file_folder_path: data.folder } },
   });
   return { config, session };
 }

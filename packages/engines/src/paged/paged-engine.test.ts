@@ -1,6 +1,7 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parseSafetensors, writeSafetensors } from '@gantry/formats';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createLlamaEngine } from '../llamacpp/llama-engine.ts';
 import type { GenerateEvent, GenerateRequest, LlmEngine } from '../llm-engine.ts';
@@ -95,6 +96,27 @@ describe('paged engine', () => {
       for (const [at, logprob] of [...one.logprobs, ...mine].entries())
         expect(Math.abs(logprob - ([...same.logprobs, ...their][at] ?? 0))).toBeLessThan(0.02);
     }
+  });
+
+  it.each(['F16', 'BF16'] as const)('reads weights in %s where they lie', async (dtype) => {
+    const halves = join(folder, dtype);
+    await writePermutationFolder(halves);
+    const path = join(halves, 'model.safetensors');
+    const file = await readFile(path);
+    const tensors = parseSafetensors(file).tensors.map(({ name, shape, offset, bytes }) => {
+      const floats = new Float32Array(
+        file.buffer.slice(file.byteOffset + offset, file.byteOffset + offset + bytes),
+      );
+      const data =
+        dtype === 'F16'
+          ? Float16Array.from(floats)
+          : Uint16Array.from(new Uint32Array(floats.buffer), (bits) => bits >>> 16);
+      return { name, shape, dtype, data: new Uint8Array(data.buffer) };
+    });
+    await writeFile(path, writeSafetensors(tensors));
+    await using rounded = await open({ folder: halves });
+    const { tokens } = await ask(rounded, 'ABCt');
+    expect(rounded.detokenize(tokens)).toBe(answerAfter('t'));
   });
 
   it('is exact under random traffic, also where memory is short and both tiers are in use', async () => {

@@ -35,6 +35,19 @@ export function sumModel({ rows = 'rows', columns = 'columns' }: SumModelOptions
   });
 }
 
+/** y = x·W whose W lies in `location`, float32, `offset` bytes from its beginning. */
+export function beside(rows: number, columns: number, location: string, offset: number): Uint8Array {
+  const data = { type: 'float32', location, offset, bytes: rows * columns * 4 } as const;
+  return encodeOnnxModel({
+    name: 'beside',
+    opsets,
+    nodes: [node('MatMul', ['x', 'w'], ['y'])],
+    initializers: [{ name: 'w', shape: [rows, columns], data }],
+    inputs: [{ name: 'x', type: 'float32', shape: ['rows', rows] }],
+    outputs: [{ name: 'y', type: 'float32', shape: ['rows', columns] }],
+  });
+}
+
 /**
  * A perceptron of these layer widths with fixed random weights: `x[rows, first] → y[rows, last]`, or with `tokens`,
  * `x[rows, tokens, first] → y[rows, tokens, last]`, as the dense layers of an encoder are.

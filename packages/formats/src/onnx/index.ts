@@ -2,19 +2,14 @@ export {
   encodeOnnxModel,
   type OnnxAttribute,
   type OnnxElementType,
+  type OnnxExternalData,
   type OnnxModel,
   type OnnxNode,
   type OnnxTensor,
   type OnnxValueInfo,
 } from './onnx-model.ts';
 export { createProtobufWriter, type ProtobufWriter } from './protobuf-writer.ts';
-export {
-  editOnnxGraph,
-  readOnnxGraph,
-  type GraphEdit,
-  type GraphNode,
-  type GraphTensor,
-  type NewTensor,
-  type OnnxGraph,
-} from './onnx-graph.ts';
+export { editOnnxGraph, readOnnxGraph, type GraphEdit, type OnnxGraph } from './onnx-graph.ts';
+export { reviseNode, type GraphNode } from './graph-node.ts';
+export type { GraphTensor, NewTensor } from './graph-tensor.ts';
 export { readProtobuf } from './protobuf-reader.ts';

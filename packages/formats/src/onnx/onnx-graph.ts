@@ -4,33 +4,10 @@
  */
 import { FormatError } from '../format-error.ts';
 import { writeNode, type OnnxNode } from './onnx-model.ts';
-import { createProtobufWriter, type ProtobufWriter } from './protobuf-writer.ts';
+import { createProtobufWriter } from './protobuf-writer.ts';
+import { type GraphNode, toNode } from './graph-node.ts';
+import { type GraphTensor, type NewTensor, toTensor, writeNewTensor } from './graph-tensor.ts';
 import { readIntegers, readProtobuf, readTexts, type ProtobufField } from './protobuf-reader.ts';
-
-export interface GraphNode {
-  readonly operator: string;
-  readonly domain: string;
-  readonly inputs: readonly string[];
-  readonly outputs: readonly string[];
-  /** Whole-number and decimal attributes by name; others are not looked into. */
-  readonly numbers: Readonly<Record<string, number>>;
-  readonly raw: Uint8Array;
-}
-
-export interface GraphTensor {
-  readonly name: string;
-  readonly shape: readonly number[];
-  /** Undefined: not float32, or kept in a file of its own. */
-  readonly values: Float32Array | undefined;
-  readonly raw: Uint8Array;
-}
-
-/** Small weights with their scales and zeros: what a quantised graph adds. */
-export interface NewTensor {
-  readonly name: string;
-  readonly shape: readonly number[];
-  readonly data: Int8Array | Uint8Array | Uint16Array | Float16Array | Float32Array;
-}
 
 export interface OnnxGraph {
   /** Of the standard operators; 0 when the file does not say. */
@@ -44,22 +21,14 @@ export interface OnnxGraph {
 const model = { opset: 8, graph: 7 } as const;
 const graph = { node: 1, initializer: 5, output: 12 } as const;
 const floatType = 1;
-/** onnx.TensorProto.DataType */
-const elementTypes = {
-  Float32Array: 1,
-  Uint8Array: 2,
-  Int8Array: 3,
-  Uint16Array: 4,
-  Float16Array: 10,
-} as const;
 
 export function readOnnxGraph(file: Uint8Array): OnnxGraph {
   const fields = readProtobuf(file);
   const content = graphOf(fields);
   return {
     opset: Math.max(0, ...fields.filter(({ field }) => field === model.opset).map(standardOpset)),
-    nodes: content.filter(({ field }) => field === graph.node).map(toNode),
-    tensors: content.filter(({ field }) => field === graph.initializer).map(toTensor),
+    nodes: content.filter(({ field }) => field === graph.node).map(({ bytes }) => toNode(bytes)),
+    tensors: content.filter(({ field }) => field === graph.initializer).map(({ bytes }) => toTensor(bytes)),
     outputs: content
       .filter(({ field, wire }) => field === graph.output && wire === 2)
       .map(({ bytes }) => readTexts(readProtobuf(bytes), 1)[0] ?? ''),
@@ -83,7 +52,7 @@ export function editOnnxGraph(file: Uint8Array, edit: GraphEdit): Uint8Array {
   const kept = content.filter(
     (one) =>
       one.field !== graph.node &&
-      !(one.field === graph.initializer && edit.removedTensors.has(toTensor(one).name)),
+      !(one.field === graph.initializer && edit.removedTensors.has(toTensor(one.bytes).name)),
   );
   const writer = createProtobufWriter();
   for (const field of fields) {
@@ -127,61 +96,4 @@ function standardOpset({ bytes }: ProtobufField): number {
   const fields = readProtobuf(bytes);
   const domain = domainOf(bytes);
   return domain === '' || domain === 'ai.onnx' ? (readIntegers(fields, 2)[0] ?? 0) : 0;
-}
-
-function toNode({ bytes }: ProtobufField): GraphNode {
-  const fields = readProtobuf(bytes);
-  return {
-    operator: readTexts(fields, 4)[0] ?? '',
-    domain: readTexts(fields, 7)[0] ?? '',
-    inputs: readTexts(fields, 1),
-    outputs: readTexts(fields, 2),
-    numbers: Object.fromEntries(fields.filter(({ field }) => field === 5).flatMap(numberAttribute)),
-    raw: bytes,
-  };
-}
-
-function numberAttribute({ bytes }: ProtobufField): [string, number][] {
-  const fields = readProtobuf(bytes);
-  const [name] = readTexts(fields, 1);
-  const decimal = fields.find(({ field, wire }) => field === 2 && wire === 5)?.bytes;
-  const whole = fields.find(({ field, wire }) => field === 3 && wire === 0);
-  if (name === undefined) return [];
-  if (decimal !== undefined)
-    return [[name, new DataView(decimal.buffer, decimal.byteOffset, 4).getFloat32(0, true)]];
-  return whole === undefined ? [] : [[name, readIntegers([whole], 3)[0] ?? 0]];
-}
-
-function toTensor({ bytes }: ProtobufField): GraphTensor {
-  const fields = readProtobuf(bytes);
-  const shape = readIntegers(fields, 1);
-  const isHere = readIntegers(fields, 14)[0] !== 1;
-  const isFloat = readIntegers(fields, 2)[0] === floatType;
-  const name = readTexts(fields, 8)[0] ?? '';
-  return { name, shape, values: isHere && isFloat ? floatsOf(fields, name, shape) : undefined, raw: bytes };
-}
-
-/** Raw bytes, or floats packed or one by one; as many as the shape says. */
-function floatsOf(fields: readonly ProtobufField[], name: string, shape: readonly number[]): Float32Array {
-  const count = shape.reduce((product, size) => product * size, 1);
-  const pieces = fields
-    .filter(({ field, wire }) => (field === 9 && wire === 2) || (field === 4 && (wire === 2 || wire === 5)))
-    .map(({ bytes }) => bytes);
-  const length = pieces.reduce((sum, { byteLength }) => sum + byteLength, 0);
-  if (length !== count * 4)
-    throw new FormatError('format_invalid', `${name} has ${length} bytes; its shape takes ${count * 4}.`);
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.byteLength;
-  }
-  return new Float32Array(whole.buffer);
-}
-
-function writeNewTensor(writer: ProtobufWriter, { name, shape, data }: NewTensor): void {
-  writer.packedIntegers(1, shape);
-  writer.integer(2, elementTypes[data[Symbol.toStringTag]]);
-  writer.text(8, name);
-  writer.bytes(9, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
 }

@@ -9,7 +9,16 @@ export type OnnxElementType = 'float32' | 'int64' | 'bool';
 export interface OnnxTensor {
   readonly name: string;
   readonly shape: readonly number[];
-  readonly data: Float32Array | BigInt64Array;
+  readonly data: Float32Array | BigInt64Array | OnnxExternalData;
+}
+
+/** Numbers that lie in a file beside the model's, little-endian; ONNX Runtime maps them into memory. */
+export interface OnnxExternalData {
+  readonly type: 'float32' | 'float16' | 'bfloat16';
+  /** Relative to the model's folder. */
+  readonly location: string;
+  readonly offset: number;
+  readonly bytes: number;
 }
 
 export type OnnxAttribute =
@@ -45,6 +54,7 @@ export interface OnnxModel {
 }
 
 const elementTypeIds = { float32: 1, int64: 7, bool: 9 } as const satisfies Record<OnnxElementType, number>;
+const externalTypeIds = { float32: 1, float16: 10, bfloat16: 16 } as const;
 const attributeTypeIds = { float: 1, int: 2, text: 3, ints: 7 } as const;
 
 export function encodeOnnxModel(model: OnnxModel): Uint8Array<ArrayBuffer> {
@@ -96,11 +106,26 @@ function writeAttribute(writer: ProtobufWriter, attribute: OnnxAttribute): void 
   }
 }
 
-function writeTensor(writer: ProtobufWriter, tensor: OnnxTensor): void {
-  writer.packedIntegers(1, tensor.shape);
-  writer.integer(2, elementTypeIds[tensor.data instanceof Float32Array ? 'float32' : 'int64']);
-  writer.text(8, tensor.name);
-  writer.bytes(9, new Uint8Array(tensor.data.buffer, tensor.data.byteOffset, tensor.data.byteLength));
+function writeTensor(writer: ProtobufWriter, { name, shape, data }: OnnxTensor): void {
+  writer.packedIntegers(1, shape);
+  writer.integer(
+    2,
+    'location' in data
+      ? externalTypeIds[data.type]
+      : elementTypeIds[data instanceof BigInt64Array ? 'int64' : 'float32'],
+  );
+  writer.text(8, name);
+  if ('location' in data) {
+    const places = { location: data.location, offset: String(data.offset), length: String(data.bytes) };
+    for (const [key, value] of Object.entries(places))
+      writer.message(13, (entry) => {
+        entry.text(1, key);
+        entry.text(2, value);
+      });
+    writer.integer(14, 1);
+    return;
+  }
+  writer.bytes(9, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
 }
 
 function writeValueInfo(writer: ProtobufWriter, info: OnnxValueInfo): void {
