@@ -4,6 +4,7 @@ import { resourcesSchema } from './job-resources.ts';
 import { outputFileSchema, outputPattern, secretUseSchema, volumeSchema } from './job-data.ts';
 import { compressionSchema } from './compression.ts';
 import { classifierSchema } from './classifier.ts';
+import { offloadSchema } from './offload.ts';
 import { convertSchema, evaluateSchema } from './model-work.ts';
 import { trainModelSchema } from './train-model.ts';
 import { cleanSchema, loaderSchema, packingSchema, trainingDataSchema } from './training-data.ts';
@@ -74,6 +75,7 @@ export const parallelSchema = z.strictObject({
   /** `layer`: activations inside a layer are computed again in the backward pass. */
   recompute: z.enum(['none', 'layer']).default('none'),
   compression: compressionSchema.optional(),
+  offload: offloadSchema.optional(),
 });
 
 const isFreelyData = (parallel: z.output<typeof parallelSchema> | undefined): boolean =>

@@ -26,6 +26,8 @@ export interface ShardRecord {
   readonly bytes: number;
   readonly files: readonly ShardFile[];
   readonly blocks: readonly BlockPlace[];
+  /** Elements at which each kind of values begins; one after the other unless told. */
+  readonly starts?: readonly number[] | undefined;
 }
 
 export interface CheckpointState {

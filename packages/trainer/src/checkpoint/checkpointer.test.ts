@@ -167,7 +167,7 @@ it('packed blocks take less room and come back to the bit', async () => {
 });
 
 it('a slow disk is written packed from the second save on', async () => {
-  await using scene = await openScene({ sinkBytesPerSecond: 6 * MiB });
+  await using scene = await openScene({ sinkBytesPerSecond: 3 * MiB });
   const first = await scene.save(1);
   for (const { buffer } of scene.shard.saved) fillWithNoise(buffer.values, 17);
   const second = await scene.save(2);

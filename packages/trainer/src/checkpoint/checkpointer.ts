@@ -5,6 +5,7 @@
  */
 import { mkdir, rm } from 'node:fs/promises';
 import { ownedSpans, sizesOf } from '@gantry/training/parallel';
+import type { FrozenState } from '../offload/index.ts';
 import type { ModelShard } from '../parallel/model-shard.ts';
 import type { StageBuffer } from '../parallel/stage-buffer.ts';
 import {
@@ -108,7 +109,7 @@ export class Checkpointer implements AsyncDisposable {
       base += length;
     }
     const stallMs = performance.now() - startedMs;
-    const written = this.#write(writer, state.step);
+    const written = this.#write(writer, state.step, this.#options.shard.offloaded?.freeze());
     const save: Save = { state, writer, stallMs, startedMs, written, end: undefined };
     written.then(
       (record) => {
@@ -165,6 +166,7 @@ export class Checkpointer implements AsyncDisposable {
       rank: shard.grid.rank,
       elements: this.#owned.reduce((sum, { length }) => sum + length, 0),
       packing: packing ?? 'auto',
+      isPadded: shard.offloaded !== undefined,
       sinkBytesPerSecond,
     });
     this.#writers.push(writer);
@@ -191,12 +193,16 @@ export class Checkpointer implements AsyncDisposable {
     }
   }
 
-  async #write(writer: ShardWriter, step: number): Promise<ShardRecord> {
+  async #write(writer: ShardWriter, step: number, frozen: FrozenState | undefined): Promise<ShardRecord> {
     const { directory: parent, beforeWrite } = this.#options;
     const earlier = this.#earlier;
     const directory = asidePath(parent, step);
-    await mkdir(directory, { recursive: true });
-    await beforeWrite?.(directory);
-    return await writer.write({ directory, step, spare: sparePath(parent), earlier });
+    try {
+      await mkdir(directory, { recursive: true });
+      await beforeWrite?.(directory);
+      return await writer.write({ directory, step, spare: sparePath(parent), earlier, frozen });
+    } finally {
+      await frozen?.release();
+    }
   }
 }

@@ -16,6 +16,7 @@ import {
 } from '@gantry/training/parallel';
 import { matchParameters, type ParameterMatch } from '@gantry/training/run';
 import type { ModelShard, SavedValues } from '../parallel/model-shard.ts';
+import type { OffloadedState } from '../offload/index.ts';
 import type { StageBuffer } from '../parallel/stage-buffer.ts';
 import type { FoundCheckpoint } from './checkpoint-folder.ts';
 import type { ShardRecord } from './checkpoint-manifest.ts';
@@ -26,13 +27,37 @@ export async function readCheckpoint(
   config: ModelConfig,
   shard: ModelShard,
 ): Promise<void> {
+  const { saved, offloaded } = shard;
   try {
-    await readKinds(checkpoint, config, shard.saved);
+    if (saved.length > 0) await readKinds(checkpoint, config, saved);
+    if (offloaded !== undefined) await readOffloaded(checkpoint, config, shard, offloaded);
   } catch (error) {
     // Half a checkpoint is none: whoever starts anew starts from moments of zero.
-    for (const { buffer } of shard.saved) buffer.values.fill(0);
+    for (const { buffer } of saved) buffer.values.fill(0);
+    await offloaded?.clear();
     throw error;
   }
+}
+
+/** What stands where nothing of a kind is wanted. */
+const nothing: WantedValues['buffer'] = { held: () => [] };
+
+/** A chunk at a time, for all of it would not fit. */
+async function readOffloaded(
+  checkpoint: FoundCheckpoint,
+  config: ModelConfig,
+  { layout }: ModelShard,
+  offloaded: OffloadedState,
+): Promise<void> {
+  const order = ['parameters', 'first', 'second'] as const;
+  await offloaded.fill(async (kind, held) => {
+    const wanted = order.slice(0, order.indexOf(kind) + 1).map((one) => ({
+      buffer: one === kind ? held : nothing,
+      layout,
+      layoutOf: <Same>(stage: Same): Same => stage,
+    }));
+    await readKinds(checkpoint, config, wanted);
+  });
 }
 
 /**
@@ -53,11 +78,16 @@ export async function readMatching(checkpoint: FoundCheckpoint, shard: ModelShar
   return match;
 }
 
+/** Where elements of one kind go. */
+interface WantedValues extends Omit<SavedValues, 'buffer'> {
+  readonly buffer: Pick<StageBuffer, 'held'>;
+}
+
 /** The first of the kinds of values that a checkpoint has; a rank wrote what it owned of one after the other. */
 async function readKinds(
   { path, manifest }: FoundCheckpoint,
   config: ModelConfig,
-  kinds: readonly SavedValues[],
+  kinds: readonly WantedValues[],
 ): Promise<void> {
   const { layout, blockBytes } = manifest;
   const stages = savedStages(layout, config);
@@ -78,9 +108,9 @@ async function readKinds(
       if (record === undefined) throw new Error(`the shard of rank ${rank} is missing`);
       const segments: ShardSegment[] = [];
       let base = 0;
-      for (const { buffer, lies, runs } of ofStage) {
+      for (const [kind, { buffer, lies, runs }] of ofStage.entries()) {
         const owned = ownedSpans(lies, data, layout.data);
-        segments.push(...segmentsOf(runs, owned.spans, buffer, base));
+        segments.push(...segmentsOf(runs, owned.spans, buffer, record.starts?.[kind] ?? base));
         base += owned.length;
       }
       await using reader = new ShardReader(path, record, blockBytes);
@@ -93,7 +123,7 @@ async function readKinds(
 function segmentsOf(
   runs: readonly ElementRun[],
   spans: readonly OwnedSpan[],
-  buffer: StageBuffer,
+  buffer: WantedValues['buffer'],
   base: number,
 ): ShardSegment[] {
   const segments: ShardSegment[] = [];

@@ -32,10 +32,16 @@ export interface WriteRequest {
   readonly name: string;
   /** Of this part's blocks, what the save before has; its files are in `directory` too. */
   readonly base: readonly (BlockPlace | undefined)[];
+  /** A file of `directory` that is to be read for its checksums and made durable. */
+  readonly frozen: { readonly name: string; readonly bytes: number } | undefined;
 }
 
 export type WriteAnswer =
-  | { readonly bytes: number; readonly blocks: readonly BlockPlace[] }
+  | {
+      readonly bytes: number;
+      readonly blocks: readonly BlockPlace[];
+      readonly frozenBlocks: readonly BlockPlace[];
+    }
   | { readonly code: string | undefined; readonly message: string };
 
 /** Blocks on their way to the disk at one time. */
@@ -103,6 +109,21 @@ async function writeWith(
   }
 }
 
+async function sumFrozen({ directory, frozen }: WriteRequest): Promise<readonly BlockPlace[]> {
+  if (frozen === undefined) return [];
+  await using file = await open(join(directory, frozen.name), 'r');
+  await file.datasync();
+  const blocks: BlockPlace[] = [];
+  const buffer = Buffer.alloc(part.blockBytes);
+  for (let at = 0; at < frozen.bytes; at += part.blockBytes) {
+    const length = Math.min(part.blockBytes, frozen.bytes - at);
+    const { bytesRead } = await file.read(buffer, 0, length, at);
+    if (bytesRead < length) throw new Error(`${frozen.name} is cut short`);
+    blocks.push({ crc32: crc32(buffer.subarray(0, length)), file: frozen.name, at, bytes: length });
+  }
+  return blocks;
+}
+
 async function finish(file: FileHandle, bytes: number): Promise<void> {
   await file.truncate(bytes);
   await watch.during(0, () => file.datasync());
@@ -133,7 +154,10 @@ function wantsPacking(): boolean {
   const { snapshot, from, to, blockBytes } = part;
   const middle = from + Math.floor((to - from) / blockBytes / 2) * blockBytes;
   return watch.wantsPacking(() => {
-    pack(new Uint8Array(snapshot, middle, Math.min(blockBytes, to - middle)), 0);
+    const sample = new Uint8Array(snapshot, middle, Math.min(blockBytes, to - middle));
+    // The first time is the compiler's.
+    packBlock(sample);
+    pack(sample, 0);
   });
 }
 
@@ -190,7 +214,11 @@ class BaseFiles implements AsyncDisposable {
 
 parentPort?.on('message', (request: WriteRequest) => {
   const answer = (message: WriteAnswer): void => parentPort?.postMessage(message);
-  write(request).then(answer, (error: unknown) =>
+  const work = async (): Promise<WriteAnswer> => ({
+    ...(await write(request)),
+    frozenBlocks: await sumFrozen(request),
+  });
+  work().then(answer, (error: unknown) =>
     answer({ code: (error as { code?: string }).code, message: String(error) }),
   );
 });

@@ -3,10 +3,11 @@
  * threads write a file each, over the files of a checkpoint that was let go when there are some (their blocks
  * on the disk are used again). docs/training.md has what each of these is worth.
  */
-import { rename, rm, writeFile } from 'node:fs/promises';
+import { copyFile, link, rename, rm, writeFile } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { pageMemory } from '../memory/index.ts';
+import type { FrozenState } from '../offload/index.ts';
 import { linkEarlier, unlinkUnused, type EarlierShard } from './block-base.ts';
 import type { ShardRecord } from './checkpoint-manifest.ts';
 import type { Packing, WriteAnswer, WriterPart, WriteRequest } from './shard-writer-thread.ts';
@@ -20,6 +21,8 @@ export interface ShardWriterOptions {
   readonly rank: number;
   readonly elements: number;
   readonly packing: Packing;
+  /** Its last block is filled with zeros, for a file of frozen state follows. */
+  readonly isPadded?: boolean | undefined;
   /** For tests: a disk no faster than this for each thread. */
   readonly sinkBytesPerSecond?: number | undefined;
 }
@@ -31,6 +34,8 @@ export interface WriteTarget {
   readonly spare: string;
   /** Blocks that have not changed since are taken from there. */
   readonly earlier: EarlierShard | undefined;
+  /** What follows the snapshot, in a file of its own. */
+  readonly frozen?: FrozenState | undefined;
 }
 
 export interface ShardWriter extends AsyncDisposable {
@@ -64,9 +69,10 @@ export function createShardWriter({
   rank,
   elements,
   packing,
+  isPadded = false,
   sinkBytesPerSecond,
 }: ShardWriterOptions): ShardWriter {
-  const bytes = elements * 4;
+  const bytes = isPadded ? Math.ceil((elements * 4) / blockBytes) * blockBytes : elements * 4;
   const memory = pageMemory(bytes);
   // Parts begin at a block, so that blocks are counted through.
   const blocks = Math.ceil(bytes / blockBytes);
@@ -92,9 +98,11 @@ export function createShardWriter({
   };
   return {
     snapshot: new Float32Array(memory, 0, elements),
-    write: async ({ directory, step, spare, earlier }) => {
+    write: async ({ directory, step, spare, earlier, frozen }) => {
       const names = parts.map((_, index) => shardFileName(rank, index, step));
       const base = await linkEarlier(earlier, directory, (name) => names.includes(name));
+      const frozenName = `moments-${digits(rank, 5)}-${digits(step, 8)}.bin`;
+      if (frozen !== undefined) await linkOrCopy(frozen.path, join(directory, frozenName));
       const outcomes = await Promise.allSettled(
         open().map(async (worker, index) => {
           const name = names[index] as string;
@@ -103,23 +111,31 @@ export function createShardWriter({
             directory,
             name,
             base: base.slice(bounds[index], bounds[index + 1]),
+            frozen:
+              index === 0 && frozen !== undefined ? { name: frozenName, bytes: frozen.bytes } : undefined,
           });
           if (written.bytes === 0) await rm(join(directory, name), { force: true });
-          return { file: { path: name, bytes: written.bytes }, blocks: written.blocks };
+          const file = { path: name, bytes: written.bytes };
+          return { file, blocks: written.blocks, frozenBlocks: written.frozenBlocks };
         }),
       );
       const written = outcomes.map((outcome) => {
         if (outcome.status === 'rejected') throw outcome.reason;
         return outcome.value;
       });
-      const all = written.flatMap((one) => one.blocks);
+      const all = [...written.flatMap((one) => one.blocks), ...written.flatMap((one) => one.frozenBlocks)];
       await unlinkUnused(base, all, directory);
-      const files = [...written.map(({ file }) => file), ...(earlier?.record.files ?? [])];
+      const files = [
+        ...written.map(({ file }) => file),
+        ...(frozen === undefined ? [] : [{ path: frozenName, bytes: frozen.bytes }]),
+        ...(earlier?.record.files ?? []),
+      ];
       const record: ShardRecord = {
         rank,
-        bytes,
+        bytes: bytes + (frozen?.bytes ?? 0),
         files: files.filter(({ path: name }) => all.some(({ file }) => file === name)),
         blocks: all,
+        ...(frozen === undefined ? {} : { starts: startsOf(elements, bytes, frozen) }),
       };
       await writeFile(shardRecordPath(directory, rank), JSON.stringify(record));
       return record;
@@ -128,6 +144,20 @@ export function createShardWriter({
       await Promise.all((workers ?? []).map((worker) => worker.terminate()));
     },
   };
+}
+
+function startsOf(elements: number, bytes: number, { starts }: FrozenState): number[] {
+  return [...(elements > 0 ? [0] : []), ...starts.map((at) => bytes / 4 + at)];
+}
+
+/** A link costs nothing; on another file system than the checkpoints' it has to be a copy. */
+async function linkOrCopy(from: string, to: string): Promise<void> {
+  await rm(to, { force: true });
+  try {
+    await link(from, to);
+  } catch {
+    await copyFile(from, to);
+  }
 }
 
 async function ask(

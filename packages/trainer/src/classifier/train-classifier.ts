@@ -57,7 +57,8 @@ export async function trainClassifier(run: ClassifierRun): Promise<number> {
   const config = configOf(wanted, samples);
   const layout = classifierLayout(config);
   const grid = gridAt(plan.sizes, environment.rank);
-  const shard = openShard({ config, plan, layout, grid, world });
+  const { runDirectory } = environment;
+  const shard = await openShard({ config, plan, layout, grid, world, runDirectory });
   const directory = checkpointDirectory(environment.runDirectory);
   const search: CheckpointSearch = {
     world,

@@ -21,7 +21,7 @@ export async function gatherParameters(
     return;
   }
   const { grid, zero } = shard;
-  const own = shard.parameters.values;
+  const own = await shard.ownParameters();
   if (grid.rank > 0) {
     if (zero === 3 || grid.dataIndex === 0) await world.send(0, own);
     return;

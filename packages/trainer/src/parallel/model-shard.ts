@@ -18,6 +18,7 @@ import type { ProcessGroup } from '../group/index.ts';
 import type { Arena } from '../memory/index.ts';
 import type { GradientSum } from './compression/gradient-sum.ts';
 import { openGradientSum, type CompressionPlan } from './compression/open-gradient-sum.ts';
+import type { OffloadedState } from '../offload/index.ts';
 import { StageBuffer } from './stage-buffer.ts';
 
 export interface ShardGroups {
@@ -36,6 +37,8 @@ export interface ShardPiece {
   readonly parameter: StageParameter;
   /** Of the stage's flat buffer. */
   readonly from: number;
+  /** Of all that the rank updates, in a row. */
+  readonly at: number;
   readonly view: (buffer: StageBuffer) => Float32Array;
 }
 
@@ -60,6 +63,8 @@ export interface ShardOptions {
   readonly state?: OptimizerState;
   /** Without ZeRO: how gradients are made smaller on their way. */
   readonly compression?: CompressionPlan | undefined;
+  /** AdamW's moments, and under ZeRO 3 parameters, that lie in a file. */
+  readonly offloaded?: OffloadedState | undefined;
 }
 
 export class ModelShard {
@@ -78,9 +83,14 @@ export class ModelShard {
   readonly saved: readonly SavedValues[];
   /** What this rank updates: its own part, or without ZeRO everything. */
   readonly spans: readonly OwnedSpan[];
+  /** What of it lies in a file; checkpoints hold it after `saved`. */
+  readonly offloaded: OffloadedState | undefined;
   readonly #compressed: GradientSum | undefined;
 
-  constructor({ layout, grid, zero, groups, arena, state = 'first and second', compression }: ShardOptions) {
+  constructor(options: ShardOptions) {
+    const { layout, grid, zero, groups, arena, compression, offloaded } = options;
+    const state = offloaded === undefined ? (options.state ?? 'first and second') : 'nothing';
+    this.offloaded = offloaded;
     this.arena = arena;
     this.layout = layout;
     this.grid = grid;
@@ -90,34 +100,43 @@ export class ModelShard {
       compression === undefined ? undefined : openGradientSum(groups.data, layout, compression);
     const owned = ownedSpans(layout, grid.dataIndex, grid.data);
     const from = (stage: ZeroStage) => (zero >= stage ? owned : undefined);
-    this.parameters = new StageBuffer(layout, arena, from(3));
-    this.gradients = new StageBuffer(layout, arena, from(2));
     const nothing = { spans: [], length: 0 };
-    this.first = new StageBuffer(layout, arena, state === 'factors' ? nothing : from(1));
+    const hasParameters = offloaded?.kinds.includes('parameters') !== true;
+    this.parameters = new StageBuffer(layout, arena, hasParameters ? from(3) : nothing);
+    this.gradients = new StageBuffer(layout, arena, from(2));
+    const hasFirst = state === 'first' || state === 'first and second';
+    this.first = new StageBuffer(layout, arena, hasFirst ? from(1) : nothing);
     this.second = new StageBuffer(layout, arena, state === 'first and second' ? from(1) : nothing);
     const beside = (buffer: StageBuffer): SavedValues => ({ buffer, layout, layoutOf: (stage) => stage });
-    const moments = { first: [this.first], 'first and second': [this.first, this.second], factors: [] }[
-      state
+    const moments = [
+      ...(hasFirst ? [this.first] : []),
+      ...(state === 'first and second' ? [this.second] : []),
     ];
     const factors = state === 'factors' ? factorsOf(layout, arena) : undefined;
     this.factors = factors && { layout: factors.layout, values: factors.buffer.values };
-    this.saved = [...[this.parameters, ...moments].map(beside), ...(factors === undefined ? [] : [factors])];
+    const parameters = hasParameters ? [this.parameters] : [];
+    this.saved = [...[...parameters, ...moments].map(beside), ...(factors === undefined ? [] : [factors])];
     this.spans =
       from(1)?.spans ?? layout.units.map((unit) => ({ unit, from: unit.from, to: unit.to, at: unit.from }));
   }
 
   /** Copies this rank's columns out of a whole parameter and keeps what it holds of them. */
-  takeWhole(buffer: StageBuffer, parameter: StageParameter, whole: Float32Array): void {
+  takeWhole(parameter: StageParameter, whole: Float32Array): void {
     const { columns, offset, shape } = parameter;
+    const write = (from: number, values: Float32Array): void => {
+      if (this.offloaded?.kinds.includes('parameters') === true)
+        this.offloaded.write('parameters', from, values);
+      else this.parameters.write(from, values);
+    };
     if (columns === undefined) {
-      buffer.write(offset, whole);
+      write(offset, whole);
       return;
     }
     const [rows, width] = shape as readonly [number, number];
     const stride = parameter.global.shape[1] as number;
     for (let row = 0; row < rows; row += 1) {
       const start = row * stride + columns.from;
-      buffer.write(offset + row * width, whole.subarray(start, start + width));
+      write(offset + row * width, whole.subarray(start, start + width));
     }
   }
 
@@ -126,7 +145,10 @@ export class ModelShard {
     const { dataIndex, data } = this.grid;
     const span = this.spans.find((own) => own.unit === unit) as OwnedSpan;
     const own = ownedPart(unit, dataIndex, data);
-    into.set(this.parameters.view(span), own.from - unit.from);
+    const at = own.from - unit.from;
+    if (this.offloaded?.kinds.includes('parameters') === true)
+      await this.offloaded.read('parameters', span.at, into.subarray(at, at + span.to - span.from));
+    else into.set(this.parameters.view(span), at);
     await this.groups.data.allGather(into.subarray(0, unit.to - unit.from), this.#partsOf(unit));
   }
 
@@ -198,14 +220,21 @@ export class ModelShard {
     this.gradients.values.fill(0);
   }
 
-  /** Bytes of each kind that this rank keeps between steps. */
+  /** The parameters that this rank keeps, wherever they lie. */
+  async ownParameters(): Promise<Float32Array> {
+    return this.offloaded?.kinds.includes('parameters') === true
+      ? await this.offloaded.readAll('parameters')
+      : this.parameters.values;
+  }
+
+  /** Bytes of each kind that this rank keeps in memory between steps. */
   residentBytes(): { parameters: number; gradients: number; optimiser: number } {
     return {
       parameters: this.parameters.values.byteLength,
       gradients: this.gradients.values.byteLength,
       optimiser: [this.first, this.second, this.factors].reduce(
         (sum, kept) => sum + (kept?.values.byteLength ?? 0),
-        0,
+        this.offloaded?.bufferBytes ?? 0,
       ),
     };
   }
@@ -229,6 +258,7 @@ export class ModelShard {
           unit: span.unit,
           parameter,
           from,
+          at: span.at + from - span.from,
           view: (buffer) => buffer.view(span).subarray(from - span.from, to - span.from),
         });
       }

@@ -9,6 +9,7 @@ import {
 } from '@gantry/training/optimizer';
 import type { StageUnit } from '@gantry/training/parallel';
 import { createExecutor, type Executor } from '../executor/index.ts';
+import { updateOffloaded } from '../offload/index.ts';
 import { AdafactorRule } from './adafactor-rule.ts';
 import type { ModelShard, OptimizerState, ShardPiece } from './model-shard.ts';
 
@@ -38,6 +39,8 @@ export function openUpdateRule(shard: ModelShard, options: OptimizerOptions): Up
   const rules: Readonly<Record<OptimizerName, () => UpdateRule>> = {
     adamw: () => ({
       apply: async (step) => {
+        const { offloaded } = shard;
+        if (offloaded !== undefined) return updateOffloaded(shard, offloaded, settings, step);
         shard.eachOwnPiece((piece) => adamW(shard, piece, settings, step));
         await Promise.resolve();
       },

@@ -1,26 +1,52 @@
+import { join } from 'node:path';
 import type { ParameterLayout } from '@gantry/training/model';
-import { type ModelConfig, type ParallelGrid, groupsOf, stageLayout } from '@gantry/training/parallel';
+import {
+  groupsOf,
+  ownedSpans,
+  stageLayout,
+  type ModelConfig,
+  type ParallelGrid,
+} from '@gantry/training/parallel';
 import type { World } from '../group/index.ts';
+import { OffloadedState } from '../offload/index.ts';
 import { ModelShard, stateOf } from '../parallel/index.ts';
 import type { TrainingPlan } from './training-plan.ts';
 
 /** A rank's part of the model in the arena of its world, with the groups that it shares the rest with. */
-export function openShard({
+export async function openShard({
   config,
   plan,
   layout,
   grid,
   world,
+  runDirectory,
 }: {
   readonly config: ModelConfig;
   readonly plan: TrainingPlan;
   readonly layout: ParameterLayout;
   readonly grid: ParallelGrid;
   readonly world: World;
-}): ModelShard {
+  readonly runDirectory: string;
+}): Promise<ModelShard> {
   const members = groupsOf(grid);
+  const stage = stageLayout(config, grid, layout);
+  const { offload } = plan;
+  const offloaded =
+    offload &&
+    (await OffloadedState.open(
+      {
+        directory: offload.directory ?? join(runDirectory, 'offload'),
+        rank: grid.rank,
+        kinds: [...(offload.parameters ? (['parameters'] as const) : []), 'first', 'second'],
+        chunkElements: offload.chunkElements,
+        buffers: offload.buffers,
+      },
+      ownedSpans(stage, grid.dataIndex, grid.data),
+      world.arena,
+    ));
   return new ModelShard({
-    layout: stageLayout(config, grid, layout),
+    layout: stage,
+    offloaded,
     grid,
     zero: plan.zero,
     arena: world.arena,

@@ -65,6 +65,14 @@ const layouts: Readonly<Record<string, { ranks: number; parallel: Record<string,
   'ZeRO 1 over 2': { ranks: 2, parallel: { data: 2, zero: 1 } },
   'ZeRO 2 over 3, two micro-batches': { ranks: 3, parallel: { data: 3, zero: 2, microBatches: 2 } },
   'ZeRO 3 over 2': { ranks: 2, parallel: { data: 2, zero: 3 } },
+  'ZeRO 1 over 2, moments in a file': {
+    ranks: 2,
+    parallel: { data: 2, zero: 1, offload: { chunkElements: 2048 } },
+  },
+  'ZeRO 3 over 2, parameters and moments in a file': {
+    ranks: 2,
+    parallel: { data: 2, zero: 3, offload: { parameters: true, chunkElements: 5000, buffers: 2 } },
+  },
   'data 2 × tensor 2': { ranks: 4, parallel: { data: 2, tensor: 2 } },
   'data 2 × pipeline 2 with ZeRO 3': {
     ranks: 4,
@@ -91,7 +99,12 @@ describe('the committed trajectory', () => {
   );
 
   it('goes on from a checkpoint of any layout in any other', { timeout: 120_000 }, async () => {
-    const chain = ['ZeRO 3 over 2', 'data 2 × tensor 2', 'data 2 × pipeline 2 with ZeRO 3', 'data 2'];
+    const chain = [
+      'ZeRO 3 over 2, parameters and moments in a file',
+      'data 2 × tensor 2',
+      'data 2 × pipeline 2 with ZeRO 3',
+      'ZeRO 1 over 2, moments in a file',
+    ];
     const checkpoint = { everySteps: 2, keep: 9 };
     await follow('chain', { ...layouts['pipeline 2, 1F1B'], checkpoint });
     const weights = await scene.parametersAt('chain', steps);

@@ -91,6 +91,7 @@ async function train(
   const { plan, shard, config, dataset } = session;
   const directory = checkpointDirectory(environment.runDirectory);
   await using _feed = session.feed;
+  await using _offloaded = shard.offloaded;
   await using gradients = session.gradients;
   await using rule = session.rule;
   await using zero = environment.rank === 0 ? await RankZero.open(session, reports) : undefined;

@@ -5,6 +5,7 @@ import type { ParallelSizes, PipelineSchedule, ZeroStage } from '@gantry/trainin
 import type { CompressionPlan, OptimizerOptions } from '../parallel/index.ts';
 import type { ProfilePlan } from './step-profile.ts';
 import type { TrainingJob } from './training-job.ts';
+import { offloadOf, type OffloadPlan } from './offload-plan.ts';
 import { UserFault } from './user-fault.ts';
 
 export interface TrainingPlan {
@@ -17,6 +18,8 @@ export interface TrainingPlan {
   readonly schedule: PipelineSchedule;
   readonly recompute: 'none' | 'layer';
   readonly compression: CompressionPlan | undefined;
+  /** What lies in a file instead of memory. */
+  readonly offload: OffloadPlan | undefined;
   /** Sequences of one graph run; more per rank are accumulated. */
   readonly microSequences: number;
   /** Graph runs a rank and step, the same on all ranks. */
@@ -73,6 +76,7 @@ export function planTraining(job: TrainingJob, width: number, worldSize: number)
     schedule: parallel?.schedule ?? '1f1b',
     recompute: parallel?.recompute ?? 'none',
     compression: compressionOf(job, sizes),
+    offload: offloadOf(job),
     microSequences,
     microBatches,
     learningRate: {

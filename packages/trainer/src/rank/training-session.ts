@@ -65,7 +65,14 @@ export async function openTrainingSession(
   checkLayout(plan, config, environment.worldSize);
   const layout = parameterLayout(config);
   const grid = gridAt(plan.sizes, environment.rank);
-  const shard = openShard({ config, plan, layout, grid, world });
+  const shard = await openShard({
+    config,
+    plan,
+    layout,
+    grid,
+    world,
+    runDirectory: environment.runDirectory,
+  });
   const start = await shareCheckpoint(checkpointSearch({ environment, plan, config, dataset, shard }, world));
   let warm: WarmStart | undefined;
   if (start.resumed === undefined) {
@@ -142,7 +149,7 @@ function initialise(shard: ModelShard, whole: ParameterLayout, seed: number): vo
   const own = new Map(shard.layout.parameters.map((parameter) => [parameter.name, parameter]));
   eachInitialParameter(whole, seed, ({ name }, values) => {
     const parameter = own.get(name);
-    if (parameter !== undefined) shard.takeWhole(shard.parameters, parameter, values);
+    if (parameter !== undefined) shard.takeWhole(parameter, values);
   });
 }
 
