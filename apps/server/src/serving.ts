@@ -11,9 +11,11 @@ import {
 import { type Gateway, type Origin, type Route, createGateway } from '@gantry/gateway';
 import { GantryError } from '@gantry/contract';
 import type { Logger } from 'pino';
+import type { DeviceReading } from './local-node.ts';
 import { type Meter, createMeter } from './meter.ts';
 import { openMeterJournal } from './meter-journal.ts';
 import { type PayloadLog, createPayloadLog } from './payload-log.ts';
+import { createReplicaUse } from './replica-use.ts';
 import { createResponseFiles } from './response-files.ts';
 import { createServingLimitsBook, type ServingLimitsBook } from './serving-limits.ts';
 
@@ -30,6 +32,7 @@ export async function createServing(
   authenticate: (secret: string) => Promise<AuthenticatedKey | undefined>,
   logger: Logger,
   dataDir: string,
+  readDevice: (deviceId: string) => DeviceReading | undefined = () => undefined,
 ): Promise<Serving> {
   await using stack = new AsyncDisposableStack();
   const meter: Meter = stack.use(
@@ -71,6 +74,7 @@ export async function createServing(
     createEndpointRuntime(deps, hub, {
       publish: (tenantId, routes) => gateway.setRoutes(tenantId, routes.map(toGatewayRoute)),
       takeLoads: () => gateway.takeLoads(),
+      readUse: createReplicaUse(join(dataDir, 'workers'), readDevice),
       lookAtRemote: async (target, modelName, withCapacity) => {
         const { signature, ...sight } = await gateway.lookAtRemote(target, modelName, withCapacity);
         return signature === undefined ? sight : { ...sight, facts: { signature } };

@@ -16,6 +16,12 @@ export const scalingTargets = z.strictObject({
   meanMs: z.number().positive().optional(),
   p99Ms: z.number().positive().optional(),
   tokensPerSecond: z.number().positive().optional(),
+  /** Of the cores that it asked for; above 100 where it takes idle cores of the machine. */
+  cpuPercent: z.number().positive().max(1_000).optional(),
+  /** Resident, of the memory that it asked for. */
+  memoryPercent: z.number().positive().max(100).optional(),
+  /** Busy part of the devices that it holds. */
+  devicePercent: z.number().positive().max(100).optional(),
 });
 
 export const scalingSchema = z
@@ -45,6 +51,10 @@ const batchingSchema = z.strictObject({
   priorityLevels: z.number().int().min(1).max(16).optional(),
   /** Sessions of a replica that compute at the same time; they share its cores. */
   instances: z.number().int().min(1).max(64).optional(),
+  /** Each computing thread keeps to a core of its own, where the replica has enough of them. */
+  pinThreads: z.boolean().optional(),
+  /** Weights in files beside the model's stay mapped: replicas of a machine share them, dense layers are slower. */
+  mapWeights: z.boolean().optional(),
   /** Inputs of variable length are filled up with zeros to the next of these along their second dimension. */
   lengths: z.array(z.number().int().min(1).max(1_048_576)).min(1).max(16).optional(),
   /** A model with a memory: its state inputs, each with the output that it is next time. */

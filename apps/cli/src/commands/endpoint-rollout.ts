@@ -105,7 +105,7 @@ export function endpointRolloutCommands(program: Command): void {
       .option('--max <N>', 'at most', numberOption)
       .option(
         '--target <NAME=N>',
-        'what one process carries: concurrency, queriesPerSecond, queue, meanMs, p99Ms, tokensPerSecond',
+        'what one process carries: concurrency, queriesPerSecond, queue, meanMs, p99Ms, tokensPerSecond, cpuPercent, memoryPercent, devicePercent',
         targetOption,
       )
       .option('--predictive', 'start ahead of a forecast rise')

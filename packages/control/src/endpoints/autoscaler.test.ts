@@ -1,6 +1,8 @@
 import type { Scaling } from '@gantry/contract';
 import { describe, expect, it } from 'vitest';
-import { Autoscaler, type EndpointLoad } from './autoscaler.ts';
+import { Autoscaler } from './autoscaler.ts';
+import type { UsePercents } from './replica-use.ts';
+import type { EndpointLoad } from './scaling-decider.ts';
 
 const scaling: Scaling = {
   min: 0,
@@ -33,7 +35,7 @@ function play(of: Scaling, seconds: readonly number[]): { replicas: number; chan
       changes.push(`${woken?.reason}`);
       continue;
     }
-    autoscaler.tick(loads, (_id, change) => {
+    autoscaler.tick(loads, noUse, (_id, change) => {
       ({ replicas } = change);
       changes.push(`${change.reason} ${change.replicas}`);
     });
@@ -41,6 +43,7 @@ function play(of: Scaling, seconds: readonly number[]): { replicas: number; chan
   return { replicas, changes };
 }
 
+const noUse: ReadonlyMap<string, UsePercents> = new Map();
 const steady = (concurrency: number, seconds: number): number[] =>
   Array.from({ length: seconds }, () => concurrency);
 
@@ -52,6 +55,22 @@ describe.each(['reactive', 'predictive'] as const)('autoscaler, %s', (policy) =>
     const idle = play(of, [...steady(6, 120), ...steady(0, 240)]);
     expect(idle.replicas).toBe(0);
     expect(play(of, [...steady(6, 60), ...steady(0, 240), 1]).replicas).toBe(1);
+  });
+
+  it('follows what replicas use while somebody asks', () => {
+    const of = { ...scaling, policy, min: 1, target: { cpuPercent: 50 } };
+    const autoscaler = new Autoscaler();
+    let replicas = 2;
+    for (let second = 0; second < 240; second++) {
+      autoscaler.keep({ endpointId: 'e', scaling: of, desired: replicas, ready: replicas });
+      // The same work however many share it: 1.5 of a replica's cores, then 0.4.
+      const cpuPercent = (second < 120 ? 150 : 40) / replicas;
+      autoscaler.tick(new Map([['e', load(1)]]), new Map([['e', { cpuPercent }]]), (_id, change) => {
+        ({ replicas } = change);
+      });
+      if (second === 119) expect(replicas).toBeGreaterThanOrEqual(3);
+    }
+    expect(replicas).toBe(1);
   });
 
   it('stays at the minimum', () => {

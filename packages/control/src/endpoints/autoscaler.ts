@@ -3,22 +3,8 @@
  * at memory only; a decision that changes nothing writes nothing, so an idle platform stays idle.
  */
 import type { Scaling } from '@gantry/contract';
-import {
-  defaultScalingPolicy,
-  PredictiveScaler,
-  ReactiveScaler,
-  replicasWorth,
-  type ObservedLoad,
-  type ScalingDecision,
-  type ScalingPolicy,
-} from '@gantry/serving';
-
-/** Of the second that ended. */
-export interface EndpointLoad extends ObservedLoad {
-  readonly arrivals: number;
-  /** Mean time in service of what ended, without waiting. */
-  readonly serviceSeconds: number | undefined;
-}
+import type { UsePercents } from './replica-use.ts';
+import { createDecider, type EndpointLoad } from './scaling-decider.ts';
 
 export interface ScalingSubject {
   readonly endpointId: string;
@@ -34,8 +20,6 @@ export interface ScalingChange {
   readonly because: string | undefined;
 }
 
-/** A replica is up within this time on a machine that has the model; the forecast looks so far ahead. */
-const leadSeconds = 10;
 const idle: EndpointLoad = {
   arrivals: 0,
   serviceSeconds: undefined,
@@ -47,7 +31,7 @@ const idle: EndpointLoad = {
 
 interface Entry {
   subject: ScalingSubject;
-  readonly decide: (load: EndpointLoad, ready: number) => ScalingDecision & { because: string | undefined };
+  readonly decide: ReturnType<typeof createDecider>;
   isPending: boolean;
 }
 
@@ -63,7 +47,7 @@ export class Autoscaler {
     } else
       this.#entries.set(subject.endpointId, {
         subject,
-        decide: deciderFor(subject.scaling),
+        decide: createDecider(subject.scaling),
         isPending: false,
       });
   }
@@ -79,11 +63,13 @@ export class Autoscaler {
   /** One second has passed. */
   tick(
     loads: ReadonlyMap<string, EndpointLoad>,
+    uses: ReadonlyMap<string, UsePercents>,
     change: (endpointId: string, change: ScalingChange) => void,
   ): void {
     for (const [endpointId, entry] of this.#entries) {
       const { desired, ready } = entry.subject;
-      const decision = entry.decide(loads.get(endpointId) ?? idle, desired === 0 ? 0 : Math.max(ready, 1));
+      const load = { ...(loads.get(endpointId) ?? idle), ...uses.get(endpointId) };
+      const decision = entry.decide(load, desired === 0 ? 0 : Math.max(ready, 1));
       if (decision.replicas === desired || entry.isPending) continue;
       entry.isPending = true;
       const { replicas, reason, observed, because } = decision;
@@ -104,36 +90,4 @@ export class Autoscaler {
     const entry = this.#entries.get(endpointId);
     if (entry !== undefined) entry.isPending = false;
   }
-}
-
-function deciderFor(scaling: Scaling): Entry['decide'] {
-  const perReplica = scaling.target.concurrency ?? 4;
-  const policy: ScalingPolicy = {
-    ...defaultScalingPolicy,
-    minReplicas: scaling.min,
-    maxReplicas: scaling.max,
-    concurrencyPerReplica: perReplica,
-    targetUtilisation: 1,
-    scaleDownDelaySeconds: scaling.scaleDownSeconds,
-    scaleToZeroSeconds: scaling.idleSeconds,
-  };
-  const asConcurrency = (load: EndpointLoad, ready: number) => {
-    const worth = replicasWorth(scaling.target, load, ready);
-    // What is in progress is never nothing: an endpoint that answers is not idle.
-    const busy = load.concurrency > 0 || load.queue > 0 || load.arrivals > 0 ? 0.01 : 0;
-    return { value: Math.max(worth.replicas * perReplica, busy), because: worth.because };
-  };
-  if (scaling.policy === 'reactive') {
-    const scaler = new ReactiveScaler(policy);
-    return (load, ready) => {
-      const { value, because } = asConcurrency(load, ready);
-      return { ...scaler.decide(value, ready), because };
-    };
-  }
-  const scaler = new PredictiveScaler(policy, { leadSeconds, seasonSeconds: 86_400 });
-  return (load, ready) => {
-    const { value, because } = asConcurrency(load, ready);
-    const { arrivals, serviceSeconds } = load;
-    return { ...scaler.decide({ arrivals, serviceSeconds, concurrency: value }, ready), because };
-  };
 }

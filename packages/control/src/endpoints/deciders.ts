@@ -4,11 +4,13 @@
  */
 import type { Row } from '@gantry/ports';
 import type { Deps } from '../deps.ts';
-import { Autoscaler, type EndpointLoad, type ScalingChange } from './autoscaler.ts';
+import { Autoscaler, type ScalingChange } from './autoscaler.ts';
 import { type EndpointChange, promoteRollout, rollBack } from './change-endpoint.ts';
 import { DriftWatch } from './drift-watch.ts';
 import type { EndpointSpecRecord, EndpointStatusRecord, ReplicaSpecRecord } from './endpoint-record.ts';
+import { asksForUse, type ReadReplicaUse, usedReplicas, UseWatch } from './replica-use.ts';
 import { RolloutJudge, type RolloutView, type SeenRequest } from './rollout-judge.ts';
+import type { EndpointLoad } from './scaling-decider.ts';
 import { tellDrift } from './tell-drift.ts';
 import { desiredReplicas, revisionName } from './wanted-revisions.ts';
 
@@ -19,11 +21,18 @@ export interface DeciderActions {
   background(work: Promise<unknown>): void;
 }
 
+export interface DeciderWorld {
+  /** What each endpoint did since the last call; called once a second while something scales. */
+  takeLoads(): ReadonlyMap<string, EndpointLoad>;
+  readonly readUse: ReadReplicaUse;
+}
+
 const scalingPeriodMs = 1_000;
 
 export class Deciders implements Disposable {
   readonly #deps: Deps;
-  readonly #world: { takeLoads(): ReadonlyMap<string, EndpointLoad> };
+  readonly #world: DeciderWorld;
+  readonly #uses: UseWatch;
   readonly #actions: DeciderActions;
   readonly #judge = new RolloutJudge();
   readonly #drift = new DriftWatch();
@@ -32,13 +41,10 @@ export class Deciders implements Disposable {
   readonly #ending = new Set<string>();
   #ticking: NodeJS.Timeout | undefined;
 
-  constructor(
-    deps: Deps,
-    world: { takeLoads(): ReadonlyMap<string, EndpointLoad> },
-    actions: DeciderActions,
-  ) {
+  constructor(deps: Deps, world: DeciderWorld, actions: DeciderActions) {
     this.#deps = deps;
     this.#world = world;
+    this.#uses = new UseWatch(world.readUse);
     this.#actions = actions;
   }
 
@@ -56,6 +62,8 @@ export class Deciders implements Disposable {
         latencyObjectiveMs: spec.latencyObjectiveMs,
       },
     );
+    const isUseAsked = scaling !== undefined && asksForUse(scaling.target);
+    this.#uses.keep(endpoint.id, isUseAsked ? usedReplicas(serving) : []);
     if (scaling === undefined) this.#autoscaler.forget(endpoint.id);
     else
       this.#autoscaler.keep({
@@ -70,6 +78,7 @@ export class Deciders implements Disposable {
   forget(endpointId: string): void {
     this.#judge.watch(endpointId, undefined);
     this.#drift.forget(endpointId);
+    this.#uses.keep(endpointId, []);
     this.#autoscaler.forget(endpointId);
   }
 
@@ -107,7 +116,8 @@ export class Deciders implements Disposable {
       return;
     }
     this.#ticking ??= setInterval(() => {
-      this.#autoscaler.tick(this.#world.takeLoads(), (id, change) => this.#scale(id, change));
+      const uses = this.#uses.look(performance.now());
+      this.#autoscaler.tick(this.#world.takeLoads(), uses, (id, change) => this.#scale(id, change));
     }, scalingPeriodMs).unref();
   }
 

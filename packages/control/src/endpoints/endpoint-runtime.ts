@@ -11,10 +11,9 @@ import type { Hub } from '../hub.ts';
 import { createKeyedMutex } from '../keyed-mutex.ts';
 import { retryOnConflict } from '../retry-on-conflict.ts';
 import { allRows } from '../rows.ts';
-import type { EndpointLoad } from './autoscaler.ts';
 import type { EndpointChange } from './change-endpoint.ts';
 import { decideEndpoint } from './decide-endpoint.ts';
-import { Deciders } from './deciders.ts';
+import { Deciders, type DeciderWorld } from './deciders.ts';
 import { endReplica } from './end-replica.ts';
 import { evictReplica } from './evict-replica.ts';
 import type {
@@ -32,11 +31,9 @@ import { type EndpointRoute, type Origin, toRemoteRoute, toRoute } from './to-ro
 import { type ChangeAuthor, writeChange, writeScale } from './write-change.ts';
 import { writeDecision } from './write-decision.ts';
 
-export interface EndpointWorld extends RemoteWorld {
+export interface EndpointWorld extends RemoteWorld, DeciderWorld {
   /** Replaces a tenant's routes at the gateway. */
   publish(tenantId: string, routes: readonly EndpointRoute[]): void;
-  /** What each endpoint did since the last call; called once a second while something scales. */
-  takeLoads(): ReadonlyMap<string, EndpointLoad>;
 }
 
 export interface EndpointRuntime extends AsyncDisposable {

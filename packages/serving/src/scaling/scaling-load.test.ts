@@ -16,6 +16,17 @@ describe('replicasWorth', () => {
     });
   });
 
+  it.each(['cpuPercent', 'memoryPercent', 'devicePercent'] as const)(
+    'holds %s near its target, within a tenth of it, for as long as somebody asks',
+    (name) => {
+      const at = (percent: number, queriesPerSecond = 1): number =>
+        replicasWorth({ [name]: 60 }, { ...load, queriesPerSecond, [name]: percent }, 4).replicas;
+      expect([90, 63, 57, 30].map((percent) => at(percent))).toEqual([6, 4, 4, 2]);
+      expect(at(90, 0)).toBe(0);
+      expect(replicasWorth({ [name]: 60 }, load, 4)).toEqual({ replicas: 0, because: undefined });
+    },
+  );
+
   it('asks for more by as much as a latency target is missed, at most double, and for nothing when it is met', () => {
     expect(replicasWorth({ p99Ms: 100 }, { ...load, p99Ms: 150 }, 4).replicas).toBe(6);
     expect(replicasWorth({ p99Ms: 100 }, { ...load, p99Ms: 5_000 }, 4).replicas).toBe(8);
