@@ -1,5 +1,8 @@
 import { spawnSync } from 'node:child_process';
-import { describe, expect, test } from 'vitest';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { createProgram } from '../program.ts';
 import { bashCompletion } from './bash.ts';
 import { commandTree } from './command-tree.ts';
@@ -71,15 +74,15 @@ describe('zsh and fish', () => {
     expect(spawnSync('zsh', ['-n'], { input: zshCompletion(tree), encoding: 'utf8' }).stderr).toBe('');
   });
   test.runIf(has('fish'))('fish offers what fits the words before', () => {
+    const dir = mkdtempSync(join(tmpdir(), 'gantry-fish-'));
+    onTestFinished(() => rmSync(dir, { recursive: true }));
+    const script = join(dir, 'gantry.fish');
+    writeFileSync(script, fishCompletion(tree));
     const offer = (line: string): readonly string[] =>
-      spawnSync(
-        'fish',
-        ['--no-config', '-c', `${fishCompletion(tree)}\ncomplete -C ${JSON.stringify(line)}`],
-        {
-          encoding: 'utf8',
-          cwd: '/',
-        },
-      )
+      spawnSync('fish', ['--no-config', '-c', `source ${script}; complete -C ${JSON.stringify(line)}`], {
+        encoding: 'utf8',
+        cwd: '/',
+      })
         .stdout.split('\n')
         .map((each) => each.split('\t')[0] ?? '');
     expect(offer('gantry job s')).toEqual(expect.arrayContaining(['submit', 'show', 'schema']));

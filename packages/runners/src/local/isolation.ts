@@ -115,6 +115,9 @@ const withoutPowersOverMounts = (): readonly string[] => [
   '--',
 ];
 
+/** Long: a machine that has much to do must not lose its walls for it. */
+const probeTimeoutMs = 30_000;
+
 /** A file must be seen at another place, must not be writable there, and a hidden one must stay hidden. */
 function isMounting(walls: MountWalls): boolean {
   const dir = mkdtempSync(join(tmpdir(), 'gantry-probe-'));
@@ -133,7 +136,7 @@ function isMounting(walls: MountWalls): boolean {
         '-c',
         'test -e target/seen && ! touch target/new && ! { umount hidden; test -e hidden/key; } && exit 7',
       ]);
-      return spawnSync(program, args, { stdio: 'ignore', timeout: 5_000 }).status === 7;
+      return spawnSync(program, args, { stdio: 'ignore', timeout: probeTimeoutMs }).status === 7;
     });
   } catch {
     return false;
@@ -149,7 +152,10 @@ function isWorking(prefix: readonly string[]): boolean {
     '-c',
     'trap "exit 7" TERM; kill -TERM 0; exit 8',
   ]);
-  const { status } = spawnSync('setsid', ['--wait', ...command], { stdio: 'ignore', timeout: 5_000 });
+  const { status } = spawnSync('setsid', ['--wait', ...command], {
+    stdio: 'ignore',
+    timeout: probeTimeoutMs,
+  });
   return status === 7;
 }
 
@@ -169,7 +175,7 @@ function probeCgroup(): CgroupParents | undefined {
         '-c',
         'exit 7',
       ]);
-      const { status } = spawnSync(program, args, { stdio: 'ignore', timeout: 5_000 });
+      const { status } = spawnSync(program, args, { stdio: 'ignore', timeout: probeTimeoutMs });
       return group.remove() && status === 7;
     } catch {
       return false;
