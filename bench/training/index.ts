@@ -1,6 +1,7 @@
 import type { BenchLine } from '../bench-line.ts';
 import { allReduce } from './all-reduce.ts';
 import { checkpointSave } from './checkpoint.ts';
+import { plannerOwnMemory } from './planner-own-memory.ts';
 import { plannerOwnStep } from './planner-own-step.ts';
 import { plannerErrors } from './planner.ts';
 import { dataParallel } from './data-parallel.ts';
@@ -17,4 +18,5 @@ export const cases: Readonly<Record<string, () => Promise<BenchLine[]>>> = {
   'token-loader': tokenLoader,
   planner: plannerErrors,
   'planner-own-step': plannerOwnStep,
+  'planner-own-memory': plannerOwnMemory,
 };

@@ -3,11 +3,7 @@
  * lengths and vocabularies. One thread, by processor time, so that the machine's other work does not count.
  */
 import { createModelExecutor } from '../../packages/trainer/src/executor/index.ts';
-import {
-  initialiseParameters,
-  transformerShape,
-  parameterLayout,
-} from '../../packages/training/src/model/index.ts';
+import { initialiseParameters, parameterLayout } from '../../packages/training/src/model/index.ts';
 import { adamWDefaults, adamWUpdate } from '../../packages/training/src/optimizer/index.ts';
 import {
   type OwnRun,
@@ -16,24 +12,24 @@ import {
   ownStepSeconds,
 } from '../../packages/training/src/planner/own-step.ts';
 import type { BenchLine } from '../bench-line.ts';
+import { ownRunOf, type OwnSizes } from './own-runs.ts';
 
-/** [depth, width, heads, T, B, V] */
-const calibrationRun = [6, 384, 6, 256, 8, 512] as const;
-const runs = [
+const calibrationRun: OwnSizes = [6, 384, 6, 256, 8, 512];
+const runs: readonly OwnSizes[] = [
   [4, 192, 6, 128, 8, 512],
   [4, 256, 4, 256, 8, 512],
   [8, 256, 4, 128, 16, 2_048],
   [2, 512, 8, 256, 4, 1_024],
   [6, 384, 6, 128, 4, 4_096],
-] as const;
+];
 const rounds = 7;
 
 export async function plannerOwnStep(): Promise<BenchLine[]> {
-  const first = runOf(calibrationRun);
+  const first = ownRunOf(calibrationRun);
   const calibration = calibrateOwnStep(first, await measure(first));
   const errors: number[] = [];
   for (const sizes of runs) {
-    const run = runOf(sizes);
+    const run = ownRunOf(sizes);
     const predicted = total(ownStepSeconds(calibration, run));
     errors.push(100 * Math.abs(predicted / total(await measure(run)) - 1));
   }
@@ -54,21 +50,6 @@ export async function plannerOwnStep(): Promise<BenchLine[]> {
 }
 
 const total = ({ computeSeconds, optimiserSeconds }: OwnStep): number => computeSeconds + optimiserSeconds;
-
-function runOf([depth, width, heads, time, sequences, vocabularySize]: readonly [
-  number,
-  number,
-  number,
-  number,
-  number,
-  number,
-]): OwnRun {
-  return {
-    config: transformerShape({ depth, width, heads, sequenceLength: time, vocabularySize }),
-    sequences,
-    time,
-  };
-}
 
 async function measure({ config, sequences, time }: OwnRun): Promise<OwnStep> {
   const layout = parameterLayout(config);

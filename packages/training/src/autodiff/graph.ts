@@ -11,6 +11,7 @@ import type {
   OnnxValueInfo,
 } from '@gantry/formats/onnx';
 import { blockedShape } from './blocked-shape.ts';
+import { executionOrder, peakLiveBytes } from './live-bytes.ts';
 
 export type Shape = readonly number[];
 
@@ -246,6 +247,17 @@ export class GraphBuilder {
     return dependent;
   }
 
+  /** How many nodes `outputs` need, and the most bytes that what they make takes at once (`live-bytes.ts`). */
+  workspace(outputs: readonly Value[]): { readonly nodes: number; readonly liveBytes: number } {
+    const { nodes } = this.model('workspace', outputs, false);
+    const bytes = (name: string): number => {
+      const value = this.#values.get(name);
+      return value === undefined ? 0 : bytesOf(value);
+    };
+    const names = new Set(outputs.map(({ name }) => name));
+    return { nodes: nodes.length, liveBytes: peakLiveBytes(executionOrder(nodes), bytes, names) };
+  }
+
   /**
    * The nodes that `outputs` need, with `given` as further inputs. With `prefixSequence`, output 0 is an empty
    * sequence named `nothing` (see the executor's no-copy path).
@@ -299,6 +311,10 @@ function leavesReversed(nodes: readonly OnnxNode[]): OnnxNode[] {
   const read = new Set(nodes.flatMap(({ inputs }) => inputs));
   const isLeaf = ({ outputs }: OnnxNode): boolean => !outputs.some((name) => read.has(name));
   return [...nodes.filter((node) => !isLeaf(node)), ...nodes.filter(isLeaf).reverse()];
+}
+
+function bytesOf({ shape, type, isBlocked }: Value): number {
+  return elementsOf(isBlocked === true ? blockedShape(shape) : shape) * (type === 'int64' ? 8 : 4);
 }
 
 function toInfo({ name, type, shape, isBlocked }: Value): OnnxValueInfo {

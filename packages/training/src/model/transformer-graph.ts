@@ -33,6 +33,8 @@ export interface TransformerGraph {
   /** Gradient of the embedded rows [rows, width], which the host adds into the embedding's gradient. */
   readonly embeddedGradient: string | undefined;
   model(prefixSequence: boolean): OnnxModel;
+  /** Of a run: nodes, and the most bytes that values between them take at once. */
+  workspace(): { readonly nodes: number; readonly liveBytes: number };
 }
 
 export function transformerGraph(
@@ -96,6 +98,7 @@ export function transformerGraph(
     gradients,
     embeddedGradient: embeddedGradient?.name,
     model: (prefixSequence) => graph.model(`transformer-${kind}`, outputs, prefixSequence),
+    workspace: () => graph.workspace(outputs),
   };
 }
 
