@@ -21,6 +21,7 @@ import { byteLevelDetokenizer } from './byte-level-detokenizer.ts';
 import { checkModelFile } from './check-model-file.ts';
 import { createDrafter, type Speculation, type SpeculationOptions } from './drafter.ts';
 import { grammarOf } from './grammar.ts';
+import { renderTemplate } from './jinja-template.ts';
 import { LlamaPasses, type LlamaAnswerState } from './llama-passes.ts';
 import { nativeParts, type NativeParts, type NativeSampler } from './native.ts';
 import { kvBytesPerToken, ParkedFiles, type ParkingOptions } from './parked-files.ts';
@@ -209,20 +210,13 @@ class LlamaEngine implements LlmEngine {
     if (this.chatTemplate === undefined)
       throw new EngineError('unsupported', 'The model has no chat template.');
     const { bosString, eosString } = this.#model.tokens;
-    try {
-      return this.#native.createChatTemplate(this.chatTemplate).render({
-        messages,
-        ...(tools === undefined ? {} : { tools }),
-        add_generation_prompt: true,
-        bos_token: bosString ?? '',
-        eos_token: eosString ?? '',
-      });
-    } catch (cause) {
-      throw new EngineError('invalid_value', "The model's chat template refuses these messages.", {
-        param: 'messages',
-        cause,
-      });
-    }
+    return renderTemplate(
+      (template) => this.#native.createChatTemplate(template),
+      this.chatTemplate,
+      { bos: bosString ?? '', eos: eosString ?? '' },
+      messages,
+      tools,
+    );
   }
 
   async *generate(request: GenerateRequest): AsyncGenerator<GenerateEvent, void, undefined> {

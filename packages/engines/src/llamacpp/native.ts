@@ -34,14 +34,14 @@ export interface NativeContext {
   setLoras(adapters: readonly NativeAdapter[], scales: readonly number[]): void;
 }
 
-interface NativeChatTemplate {
+export interface ChatRenderer {
   render(items: Readonly<Record<string, unknown>>): string;
 }
 
 export interface NativeParts {
   readonly context: NativeContext;
   createSampler(): NativeSampler;
-  createChatTemplate(template: string): NativeChatTemplate;
+  createChatTemplate(template: string): ChatRenderer;
   loadAdapter(path: string): Promise<NativeAdapter>;
 }
 
@@ -59,7 +59,7 @@ const needed = [
 
 interface Bindings {
   readonly AddonSampler: new (model: unknown) => NativeSampler;
-  readonly AddonJinjaRenderer: new (template: string) => NativeChatTemplate;
+  readonly AddonJinjaRenderer: new (template: string) => ChatRenderer;
   readonly AddonModelLora: new (model: unknown, path: string) => NativeAdapter;
 }
 

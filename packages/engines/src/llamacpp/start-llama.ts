@@ -5,13 +5,11 @@
  * does not know: other systems, a missing part, a binary that cannot be opened.
  */
 import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { getLlama, Llama, LlamaLogLevel } from 'node-llama-cpp';
 import type { LlamaBuild } from '../builds/gpu-builds.ts';
 import { EngineError } from '../engine-error.ts';
-
-const require = createRequire(import.meta.url);
+import { addonPath, openAddon, prebuiltFolder } from './prebuilt-binary.ts';
 
 /** Not public: what `getLlama` calls once it has chosen a binary. */
 interface Creator {
@@ -67,21 +65,17 @@ async function startOn(build: LlamaBuild, logging: Logging): Promise<Llama> {
 
 /** Undefined where the package's own way is the way. */
 async function loadPrebuilt(logging: Logging): Promise<Llama | undefined> {
-  if (process.platform !== 'linux' || creator._create === undefined) return undefined;
-  const name = `linux-${process.arch}`;
-  const folder = join(dirname(require.resolve(`@node-llama-cpp/${name}`)), '..', 'bins', name);
+  const folder = prebuiltFolder();
+  if (folder === undefined || creator._create === undefined) return undefined;
   return open(folder, { ...logging, vramPadding: 0 });
 }
 
 async function open(folder: string, options: Readonly<Record<string, unknown>>): Promise<Llama> {
   if (creator._create === undefined) throw new Error('this node-llama-cpp is another version');
-  const bindingPath = join(folder, 'llama-addon.node');
   const buildMetadata: unknown = JSON.parse(await readFile(join(folder, '_nlcBuildMetadata.json'), 'utf8'));
-  // Each engine gets an addon of its own: one that is disposed of must not take another's along.
-  delete require.cache[bindingPath];
   return creator._create({
-    bindings: require(bindingPath) as unknown,
-    bindingPath,
+    bindings: openAddon(folder),
+    bindingPath: addonPath(folder),
     buildType: 'prebuilt',
     buildMetadata,
     // How much memory a replica may take is the platform's to say.

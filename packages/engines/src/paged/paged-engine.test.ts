@@ -198,6 +198,27 @@ describe('paged engine', () => {
     expect(engine.detokenize(tokens)).toMatch(/^Z[^Z]$/);
   });
 
+  it('chats by the template of its folder, and says when that refuses', async () => {
+    const chat = join(folder, 'chat');
+    await writePermutationFolder(chat);
+    const template =
+      '{{ bos_token }}{% for m in messages %}{{ m.role }}:{{ m.content }};{% endfor %}{% if add_generation_prompt %}t{% endif %}';
+    const settings = {
+      bos_token: { content: '<|endoftext|>' },
+      chat_template: [{ name: 'default', template }],
+    };
+    await writeFile(join(chat, 'tokenizer_config.json'), JSON.stringify(settings));
+    await using talking = await open({ folder: chat });
+    const said = [{ role: 'user', content: '<|endoftext|>' }];
+    const prompt = talking.renderChat(said);
+    expect(prompt).toBe('<|endoftext|>user:<|endoftext|>;t');
+    expect(talking.chatTemplate).toBe(template);
+    await writeFile(join(chat, 'chat_template.jinja'), '{{ raise_exception("no") }}');
+    await using strict = await open({ folder: chat });
+    expect(() => strict.renderChat(said)).toThrow('refuses these messages');
+    expect(engine.chatTemplate).toBeUndefined();
+  });
+
   it('refuses what it does not do, and a folder that is no such model', async () => {
     await expect(ask(engine, 't', { jsonSchema: true })).rejects.toMatchObject({ code: 'unsupported' });
     await expect(engine.embed([1])).rejects.toMatchObject({ code: 'unsupported' });

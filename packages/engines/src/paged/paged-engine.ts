@@ -8,8 +8,10 @@ import { PagedScheduler, type PagedPlan } from '@gantry/serving/steps';
 import type { Tokenizer } from '@gantry/training/tokenizer';
 import { EngineError } from '../engine-error.ts';
 import { LiveAnswers, type LiveAnswer } from '../live-answers.ts';
-import type { EngineStats, GenerateEvent, GenerateRequest, LlmEngine } from '../llm-engine.ts';
+import { renderTemplate, standaloneRenderer } from '../llamacpp/jinja-template.ts';
+import type { ChatMessage, EngineStats, GenerateEvent, GenerateRequest, LlmEngine } from '../llm-engine.ts';
 import { StepLoop } from '../step-loop.ts';
+import type { FolderTemplate } from './chat-template.ts';
 import { KvLost, startDecoder, type DecoderProcess } from './decoder-process.ts';
 import { readModelFolder, type ModelFolder } from './read-model-folder.ts';
 import { logprobsOf, sampleToken } from './sample-token.ts';
@@ -88,11 +90,13 @@ class PagedEngine implements LlmEngine {
   readonly contextTokens: number;
   readonly vocabularySize: number;
   readonly bosToken = undefined;
-  readonly chatTemplate = undefined;
+  readonly chatTemplate: string | undefined;
   readonly adapters = [];
   readonly #options: PagedEngineOptions;
   readonly #tokenizer: Tokenizer;
   readonly #eosId: number;
+  readonly #template: FolderTemplate | undefined;
+  #renderer: ReturnType<typeof standaloneRenderer>;
   readonly #decoder: DecoderProcess;
   readonly #scheduler: PagedScheduler;
   readonly #answers: LiveAnswers<AnswerState>;
@@ -120,6 +124,8 @@ class PagedEngine implements LlmEngine {
     this.#scheduler = scheduler;
     this.#kvTokens = tokens;
     this.contextTokens = contextTokens;
+    this.#template = model.template;
+    this.chatTemplate = model.template?.text;
     this.vocabularySize = model.tokenizer.vocabularySize;
     this.#answers = new LiveAnswers({
       contextTokens,
@@ -143,8 +149,14 @@ class PagedEngine implements LlmEngine {
     return this.#tokenizer.decode(tokens);
   }
 
-  renderChat(): string {
-    throw new EngineError('unsupported', 'The model has no chat template.');
+  renderChat(messages: readonly ChatMessage[], tools?: readonly unknown[]): string {
+    if (this.#template === undefined) throw new EngineError('unsupported', 'The model has no chat template.');
+    this.#renderer ??= standaloneRenderer();
+    if (this.#renderer === undefined)
+      throw new EngineError('unsupported', 'Chat templates are not rendered on this system.', {
+        hint: 'Send the prompt to /v1/completions.',
+      });
+    return renderTemplate(this.#renderer, this.#template.text, this.#template, messages, tools);
   }
 
   async *generate(request: GenerateRequest): AsyncGenerator<GenerateEvent, void, undefined> {

@@ -12,12 +12,14 @@ import {
 import type { OnnxExternalData } from '@gantry/formats/onnx';
 import { tokenizerFromJson, type Tokenizer } from '@gantry/training/tokenizer';
 import { EngineError } from '../engine-error.ts';
+import { readChatTemplate, type FolderTemplate } from './chat-template.ts';
 import type { DecoderWeights } from './decoder-graph.ts';
 
 const largestHeaderBytes = 1 << 27;
 export interface ModelFolder {
   readonly config: LlamaConfig;
   readonly tokenizer: Tokenizer;
+  readonly template?: FolderTemplate;
 }
 
 export async function readModelFolder(folder: string): Promise<ModelFolder> {
@@ -31,7 +33,8 @@ export async function readModelFolder(folder: string): Promise<ModelFolder> {
         'format_invalid',
         `The tokenizer has ${tokenizer.vocabularySize} tokens, the model ${config.vocabularySize}.`,
       );
-    return { config, tokenizer };
+    const template = await readChatTemplate(folder);
+    return { config, tokenizer, ...(template === undefined ? {} : { template }) };
   });
 }
 
