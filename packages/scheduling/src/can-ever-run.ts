@@ -2,6 +2,7 @@
  * Could the workload run on this cluster if nothing else did? An empty answer means yes. Cordoned
  * and unhealthy nodes count: they may come back. Health of the moment is a reason to wait only.
  */
+import { ISLAND, type Seat, seatSlices } from './slices.ts';
 import { domainNameOf } from './topology.ts';
 import { gangAmounts } from './gang-amounts.ts';
 import { QueueTree, RESOURCES } from './queue-tree.ts';
@@ -18,6 +19,7 @@ import {
   DEFAULT_TOPOLOGY_LEVELS,
   type NodeState,
   RESOURCE_NAMES,
+  type SliceWish,
   type Snapshot,
   type TaskGroup,
   type Workload,
@@ -35,6 +37,16 @@ export function canEverRun(
     return [{ code: 'unknown_queue', tier: 'misconfigured', queueId: workload.queueId }];
   const levels = snapshot.topologyLevels ?? DEFAULT_TOPOLOGY_LEVELS;
   const wish = workload.topology;
+  const { slices } = workload;
+  if (slices !== undefined && !['host', ISLAND, ...levels].includes(slices.level))
+    return [
+      {
+        code: 'unknown_topology_level',
+        tier: 'misconfigured',
+        level: slices.level,
+        known: [...levels, 'host', ISLAND],
+      },
+    ];
   if (wish !== undefined && wish.level !== 'host' && !levels.includes(wish.level)) {
     return [
       {
@@ -95,7 +107,10 @@ function unsatisfiable(
     const room = (roomByDomain.get(domain) ?? 0) + members;
     roomByDomain.set(domain, room);
     most = Math.max(most, room);
-    if (most >= group.minCount) return null;
+    if (most >= group.minCount) {
+      const { slices } = workload;
+      return slices === undefined ? null : tooFewSlices(group, slices, request, snapshot.nodes, levels);
+    }
   }
   if (most > 0)
     return {
@@ -105,6 +120,42 @@ function unsatisfiable(
       level: requiredLevel,
     };
   return blockingDetail(snapshot.nodes, request);
+}
+
+const ANY_SEAT: Seat = { node: 0, island: null };
+
+/** Slices the empty cluster holds, where these are too few; of a required domain that is not looked at. */
+function tooFewSlices(
+  { count }: TaskGroup,
+  { level, size }: SliceWish,
+  request: ClassRequest,
+  nodes: readonly NodeState[],
+  levels: readonly string[],
+): UnsatisfiableDetail | null {
+  const room = new Map<string, number>();
+  for (const node of nodes) {
+    const members = emptyFit(node, request);
+    if (level === ISLAND) {
+      for (const [island, devices] of request.devices === 0 ? [] : islandSizes(node, request))
+        room.set(`${node.id} ${island}`, Math.min(members, Math.floor(devices / request.devices)));
+      continue;
+    }
+    const domain = domainNameOf(node, levels, level);
+    if (domain !== null) room.set(domain, (room.get(domain) ?? 0) + members);
+  }
+  const spots = [...room.values()].map((members) => Array.from({ length: members }, () => ANY_SEAT));
+  const found = seatSlices(spots, size, count);
+  return 'seats' in found
+    ? null
+    : { kind: 'slices', level, size, requestedSlices: Math.ceil(count / size), capacitySlices: found.slices };
+}
+
+function islandSizes(node: NodeState, request: ClassRequest): ReadonlyMap<string, number> {
+  const sizes = new Map<string, number>();
+  for (const device of node.devices)
+    if (device.island !== undefined && acceptsDevice(request, device))
+      sizes.set(device.island, (sizes.get(device.island) ?? 0) + 1);
+  return sizes;
 }
 
 /** Members the empty node holds side by side. */

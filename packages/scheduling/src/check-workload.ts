@@ -2,7 +2,20 @@ import { RESOURCE_NAMES, SnapshotError, type Workload } from './snapshot.ts';
 
 /** Throws when the numbers of a workload contradict each other: nothing is planned from it. */
 export function checkWorkload(workload: Workload): void {
-  for (const group of workload.taskGroups) {
+  const { slices, taskGroups } = workload;
+  if (slices !== undefined && !(Number.isInteger(slices.size) && slices.size > 0))
+    throw new SnapshotError(
+      'workload_invalid',
+      `Workload ${workload.id} wants slices of ${slices.size} members.`,
+      'A slice has a whole number of members, one or more.',
+    );
+  if (slices !== undefined && taskGroups.some(({ count, minCount }) => minCount < count))
+    throw new SnapshotError(
+      'workload_invalid',
+      `Workload ${workload.id} is elastic and wants slices.`,
+      'Members come and go one by one, slices do not: leave out the slices, or the minimum.',
+    );
+  for (const group of taskGroups) {
     const { cpuMilli, memoryBytes, storageBytes, devices, deviceMilli } = group.request;
     const isSound =
       group.minCount >= 0 &&

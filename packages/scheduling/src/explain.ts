@@ -44,6 +44,16 @@ export function explainFailure(
       unblock,
     };
   }
+  if (failure.kind === 'slices') {
+    const { level, size, fittingSlices, requestedSlices } = failure;
+    return {
+      reasons: [
+        { code: 'slices_not_satisfied', tier: 'capacity', level, size, fittingSlices, requestedSlices },
+      ],
+      nearestMiss: null,
+      unblock,
+    };
+  }
   const { group, requestClass } = failure;
   return {
     reasons: [capacityReason(planning, group, requestClass)],
@@ -140,11 +150,12 @@ function changesThatHelp(planning: Planning, workload: Workload, skip: Uint8Arra
     planning.statement.rollback(mark);
     return ok;
   };
-  const { topology, nodeSelector, ...rest } = workload;
-  if (topology?.mode === 'required' && starts(nodeSelector === undefined ? rest : { ...rest, nodeSelector }))
-    changes.push({ kind: 'drop_topology' });
-  if (nodeSelector !== undefined && starts(topology === undefined ? rest : { ...rest, topology }))
-    changes.push({ kind: 'drop_selector' });
+  const { topology, ...anywhere } = workload;
+  if (topology?.mode === 'required' && starts(anywhere)) changes.push({ kind: 'drop_topology' });
+  const { slices, ...scattered } = workload;
+  if (slices !== undefined && starts(scattered)) changes.push({ kind: 'drop_slices' });
+  const { nodeSelector, ...onAny } = workload;
+  if (nodeSelector !== undefined && starts(onAny)) changes.push({ kind: 'drop_selector' });
   for (const group of workload.taskGroups) {
     const withGroup = (changed: TaskGroup): Workload => ({
       ...workload,

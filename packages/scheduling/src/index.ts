@@ -52,6 +52,7 @@ export {
   type ResourceName,
   type ResourceVector,
   type Snapshot,
+  type SliceWish,
   SnapshotError,
   type Taint,
   type TaskGroup,

@@ -9,6 +9,7 @@ import { type RequestClass } from './request-class.ts';
 import { fullestDevice, type Scorer } from './scorers.ts';
 import { DEFAULT_TOPOLOGY_LEVELS, type TaskGroup, type Workload } from './snapshot.ts';
 import type { PlacedMember, Statement } from './statement.ts';
+import { ISLAND, islandsOn, type Seat, seatSlices, seatsOn } from './slices.ts';
 import { type Domain, domainsOf } from './topology.ts';
 
 export type PlaceFailure =
@@ -19,7 +20,8 @@ export type PlaceFailure =
       bestDomain: string | null;
       fittingMembers: number;
       requestedMembers: number;
-    };
+    }
+  | { kind: 'slices'; level: string; size: number; fittingSlices: number; requestedSlices: number };
 
 export type PlaceOutcome = { ok: true; members: PlacedMember[] } | { ok: false; failure: PlaceFailure };
 
@@ -165,11 +167,18 @@ export class Placer {
     for (const group of groups) {
       const requestClass = this.classOf(group, workload);
       const count = counts(group);
-      const nodes = domain === null ? null : this.#fullestFirst(domain, requestClass, skip);
+      const seats = this.#seats(workload, requestClass, count, domain, skip);
+      if (seats !== null && 'failure' in seats) {
+        this.statement.rollback(mark);
+        return { ok: false, failure: seats.failure };
+      }
+      const nodes = seats !== null || domain === null ? null : this.#fullestFirst(domain, requestClass, skip);
       let cursor = 0;
       for (let index = 0; index < count; index++) {
         let node: number | null;
-        if (nodes === null) node = requestClass.best(skip);
+        const seat = seats?.[index];
+        if (seat !== undefined) node = seat.node;
+        else if (nodes === null) node = requestClass.best(skip);
         else {
           while (cursor < nodes.length && !requestClass.fits(nodes[cursor]!)) cursor++;
           node = nodes[cursor] ?? null;
@@ -178,12 +187,34 @@ export class Placer {
           this.statement.rollback(mark);
           return { ok: false, failure: { kind: 'group', group, requestClass, placedMembers: index } };
         }
-        const member = this.#toMember(requestClass, group.name, index, node);
+        const member = this.#toMember(requestClass, group.name, index, node, seat?.island);
         this.statement.take(member);
         members.push(member);
       }
     }
     return { ok: true, members };
+  }
+
+  /** Where the members of a gang in slices sit; null for one without. */
+  #seats(
+    { slices }: Workload,
+    requestClass: RequestClass,
+    count: number,
+    domain: Domain | null,
+    skip: Uint8Array | null,
+  ): readonly Seat[] | { failure: PlaceFailure } | null {
+    if (slices === undefined) return null;
+    const { level, size } = slices;
+    const inside = domain === null ? null : new Set(domain.nodes);
+    const spots = this.#domainsAt(level === ISLAND ? 'host' : level).flatMap(({ nodes: all }) => {
+      const nodes = inside === null ? all : all.filter((node) => inside.has(node));
+      if (level !== ISLAND) return [seatsOn(nodes, requestClass, skip)];
+      return nodes.flatMap((node) => (skip?.[node] === 1 ? [] : islandsOn(this.state, node, requestClass)));
+    });
+    const found = seatSlices(spots, size, count);
+    if ('seats' in found) return found.seats;
+    const requestedSlices = Math.ceil(count / size);
+    return { failure: { kind: 'slices', level, size, fittingSlices: found.slices, requestedSlices } };
   }
 
   /** Takes one more member on the best node that `skip` leaves; null when there is no room. */
@@ -225,9 +256,15 @@ export class Placer {
     );
   }
 
-  #toMember(requestClass: RequestClass, group: string, index: number, node: number): PlacedMember {
+  #toMember(
+    requestClass: RequestClass,
+    group: string,
+    index: number,
+    node: number,
+    island?: string | null,
+  ): PlacedMember {
     const { request } = requestClass;
-    const devices = this.#pickDevices(requestClass, node);
+    const devices = this.#pickDevices(requestClass, node, island ?? null);
     return {
       group,
       index,
@@ -240,16 +277,21 @@ export class Placer {
     };
   }
 
-  #pickDevices(requestClass: RequestClass, node: number): number[] {
+  #pickDevices(requestClass: RequestClass, node: number, island: string | null): number[] {
     const { request } = requestClass;
     if (request.milli > 0)
       return [(this.#scorer.shareDevice ?? fullestDevice)(this.state, requestClass, node)];
     if (request.devices === 0) return [];
     const free: number[] = [];
     for (let device = this.state.deviceStart[node]!; device < this.state.deviceStart[node + 1]!; device++) {
-      if (requestClass.isWholeFree(node, device)) free.push(device);
+      if (!requestClass.isWholeFree(node, device)) continue;
+      if (island === null || this.#islandOf(node, device) === island) free.push(device);
     }
     return free.length === request.devices ? free : this.#byIsland(node, free, request.devices);
+  }
+
+  #islandOf(node: number, device: number): string | undefined {
+    return this.state.nodes[node]!.devices[device - this.state.deviceStart[node]!]!.island;
   }
 
   /** The tightest link island that holds all; else the largest islands first. */

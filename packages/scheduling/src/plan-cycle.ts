@@ -32,7 +32,11 @@ export interface PlanOptions extends RoomOptions {
 }
 
 /** There is room, but not together. */
-const SCATTERED: ReadonlySet<string> = new Set(['fragmented', 'topology_not_satisfied']);
+const SCATTERED: ReadonlySet<string> = new Set([
+  'fragmented',
+  'topology_not_satisfied',
+  'slices_not_satisfied',
+]);
 
 /** What this cycle has found out about a shape. */
 interface Findings {

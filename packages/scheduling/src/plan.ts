@@ -52,6 +52,7 @@ export type UnblockChange =
   | { kind: 'less_memory'; group: string; memoryBytes: number }
   | { kind: 'any_device_model'; group: string }
   | { kind: 'drop_topology' }
+  | { kind: 'drop_slices' }
   | { kind: 'drop_selector' }
   | { kind: 'borrow_more'; queueId: string; resource: keyof ResourceVector; by: number }
   | { kind: 'lend_more'; queueId: string; resource: keyof ResourceVector; by: number }

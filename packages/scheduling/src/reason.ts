@@ -58,6 +58,15 @@ export type Reason =
       bestDomain: string | null;
       fittingMembers: number;
     }
+  | {
+      code: 'slices_not_satisfied';
+      tier: 'capacity';
+      level: string;
+      /** Members of one slice. */
+      size: number;
+      fittingSlices: number;
+      requestedSlices: number;
+    }
   | { code: 'waiting_for_victims'; tier: 'capacity'; victims: string[] }
   | { code: 'behind_reservation'; tier: 'order'; workloadId: string; untilMs: number | null }
   | { code: 'settling'; tier: 'order'; untilMs: number }
@@ -71,6 +80,7 @@ export type UnsatisfiableDetail =
   | { kind: 'device_memory'; requestedBytes: number; largestBytes: number }
   | { kind: 'selector'; selector: Record<string, string> }
   | { kind: 'taints' }
+  | { kind: 'slices'; level: string; size: number; requestedSlices: number; capacitySlices: number }
   | { kind: 'gang_size'; requestedMembers: number; capacityMembers: number; level: string | null };
 
 const RESOURCE_WORDS: Record<ResourceName, { noun: string; format: (value: number) => string }> = {
@@ -116,6 +126,8 @@ const describe: Describe = {
     `Free capacity is scattered: ${reason.fittingMembers} of ${reason.requestedMembers} members of group "${reason.group}" fit, though ${counted(Number(amount('devices', reason.freeDevices)), 'device')} ${reason.freeDevices === 1 ? 'is' : 'are'} free.`,
   topology_not_satisfied: (reason) =>
     `No ${reason.level} has room for all ${reason.requestedMembers} members; the best${reason.bestDomain === null ? '' : ` (${reason.bestDomain})`} fits ${reason.fittingMembers}.`,
+  slices_not_satisfied: (reason) =>
+    `${reason.requestedSlices} slices of ${reason.size} members are needed, each inside one ${reason.level}; there is room for ${reason.fittingSlices}.`,
   waiting_for_victims: (reason) =>
     `Room is being made: waiting for ${counted(reason.victims.length, 'workload')} to leave.`,
   behind_reservation: (reason) =>
@@ -141,6 +153,8 @@ const details: DescribeDetail = {
     `a device with ${bytesInWords(requestedBytes)} is asked, the largest has ${bytesInWords(largestBytes)}`,
   selector: ({ selector }) => `no node carries the labels ${JSON.stringify(selector)}`,
   taints: () => 'every matching node is tainted and the workload tolerates none of them',
+  slices: ({ level, size, requestedSlices, capacitySlices }) =>
+    `${requestedSlices} slices of ${size} members are needed, each inside one ${level}; the empty cluster holds ${capacitySlices}`,
   gang_size: ({ requestedMembers, capacityMembers, level }) =>
     `${requestedMembers} members are needed together, the empty cluster holds ${capacityMembers}${level === null ? '' : ` within one ${level}`}`,
 };
@@ -172,6 +186,7 @@ const changes: DescribeChange = {
   less_memory: ({ memoryBytes, group }) => `${bytesInWords(memoryBytes)} of memory per replica of "${group}"`,
   any_device_model: ({ group }) => `any device model for "${group}"`,
   drop_topology: () => 'no topology wish',
+  drop_slices: () => 'without slices that sit together',
   drop_selector: () => 'no node selector',
   borrow_more: ({ by, resource, queueId }) =>
     `${amount(resource, by)} more ${RESOURCE_WORDS[resource].noun} that queue ${queueId} may borrow`,

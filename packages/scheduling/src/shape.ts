@@ -28,8 +28,9 @@ export function shapeKey(workload: Workload): string {
   const groups = workload.taskGroups.map(
     (group) => `${group.name}:${group.minCount}*${classKey(toClassRequest(group.request, workload))}`,
   );
-  const { topology } = workload;
-  return `${groups.join('+')}@${topology === undefined ? '' : `${topology.mode}:${topology.level}`}`;
+  const { slices, topology } = workload;
+  const together = slices === undefined ? '' : `/${slices.size}:${slices.level}`;
+  return `${groups.join('+')}@${topology === undefined ? '' : `${topology.mode}:${topology.level}`}${together}`;
 }
 
 export class ShapeTable {

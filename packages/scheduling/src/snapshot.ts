@@ -142,6 +142,13 @@ export interface TopologyWish {
   level: string;
 }
 
+/** Members of a group in runs of `size`, each run inside one domain of the level; the last may be shorter. */
+export interface SliceWish {
+  size: number;
+  /** A name of `Snapshot.topologyLevels`, `host`, or `island`: devices of one node on the same fast link. */
+  level: string;
+}
+
 export interface AllocationMember {
   group: string;
   index: number;
@@ -159,6 +166,8 @@ export interface Workload {
   taskGroups: TaskGroup[];
   state: 'pending' | 'running';
   topology?: TopologyWish;
+  /** Which members must sit together, wherever the whole gang may be. */
+  slices?: SliceWish;
   nodeSelector?: Readonly<Record<string, string>>;
   tolerations?: Toleration[];
   data?: readonly DataNeed[];

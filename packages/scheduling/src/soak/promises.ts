@@ -2,6 +2,7 @@
 import { joining } from '../elastic.ts';
 import { planCycle } from '../plan-cycle.ts';
 import type { Plan, UnblockChange } from '../plan.ts';
+import { domainNameOf } from '../topology.ts';
 import type { AllocationMember, Snapshot, Workload } from '../snapshot.ts';
 
 /** Of the state once the plan is carried out. */
@@ -111,6 +112,8 @@ function gangsBroken(
       if (members.filter(({ group }) => group === name).length < minCount) return [`gang ${id} is not whole`];
     const hosts = members.map(({ nodeId }) => nodes.find((node) => node.id === nodeId)!);
     if (hosts.some(({ healthy }) => !healthy)) return [`${id} is on a node that is not well`];
+    const torn = tornSlice(workload, members, nodes, topologyLevels);
+    if (torn !== null) return [`${id} has its slice ${torn} apart`];
     if (topology?.mode !== 'required') return [];
     const depth = topologyLevels.indexOf(topology.level);
     const domains = new Set(
@@ -118,6 +121,32 @@ function gangsBroken(
     );
     return domains.size > 1 ? [`${id} is spread over ${domains.size} domains of ${topology.level}`] : [];
   });
+}
+
+/** The first slice that does not sit together; null when all do. */
+function tornSlice(
+  { slices }: Workload,
+  members: readonly AllocationMember[],
+  nodes: Snapshot['nodes'],
+  levels: readonly string[],
+): number | null {
+  if (slices === undefined) return null;
+  const domainOf = ({ nodeId, deviceIds }: AllocationMember): string => {
+    const node = nodes.find(({ id }) => id === nodeId)!;
+    if (slices.level === 'host') return nodeId;
+    if (slices.level !== 'island') return domainNameOf(node, levels, slices.level) ?? `outside ${nodeId}`;
+    const islands = new Set(deviceIds.map((device) => node.devices.find(({ id }) => id === device)?.island));
+    return islands.size === 1 ? `${nodeId} ${[...islands][0]}` : `several of ${nodeId} ${deviceIds.join()}`;
+  };
+  const found = new Map<string, string>();
+  for (const member of members) {
+    const slice = Math.floor(member.index / slices.size);
+    const key = `${member.group} ${slice}`;
+    const domain = domainOf(member);
+    if ((found.get(key) ?? domain) !== domain) return slice;
+    found.set(key, domain);
+  }
+  return null;
 }
 
 /** Changes said to help must help: tried one by one, with nothing else that waits. Only where the cycle moved nothing. */
@@ -181,6 +210,10 @@ function changed(workload: Workload, change: UnblockChange): Workload {
       });
     case 'drop_topology': {
       const { topology: _topology, ...rest } = workload;
+      return rest;
+    }
+    case 'drop_slices': {
+      const { slices: _slices, ...rest } = workload;
       return rest;
     }
     case 'drop_selector': {

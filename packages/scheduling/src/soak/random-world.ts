@@ -81,6 +81,8 @@ export function randomWorkload(random: Random, id: string, nowMs: number): Workl
       mode: random.pick(['required', 'preferred']),
       level: random.pick(['block', 'rack', 'host']),
     };
+  if (members > 1 && made.taskGroups[0]!.minCount === members && random.below(3) === 0)
+    made.slices = { size: 1 + random.below(members), level: random.pick(['rack', 'host', 'island']) };
   if (random.below(10) === 0) made.nodeSelector = { disk: 'fast' };
   if (random.below(4) === 0) made.deadlineMs = nowMs + 60_000 * random.below(600);
   if (random.below(2) === 0)
