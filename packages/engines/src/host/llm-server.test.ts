@@ -134,6 +134,60 @@ describe('engine host, as the openai client sees it', () => {
     expect(await refused.text()).toContain('web_search_call');
   });
 
+  it('calls a function in a response, whole and as events, and goes on from its result', async () => {
+    const base = {
+      model: 'permutation',
+      temperature: 0,
+      input: 'the quick',
+      tools: [
+        {
+          type: 'function' as const,
+          name: 'weather',
+          strict: false,
+          parameters: { type: 'object', properties: { sunny: { type: 'boolean' } }, required: ['sunny'] },
+        },
+      ],
+      tool_choice: 'required' as const,
+    };
+    const whole = await client.responses.create(base);
+    const [call] = whole.output;
+    expect(whole).toMatchObject({
+      status: 'completed',
+      output_text: '',
+      tools: [{ name: 'weather' }],
+      tool_choice: 'required',
+    });
+    if (call?.type !== 'function_call') throw new Error(`no call: ${JSON.stringify(whole.output)}`);
+    expect(call.name).toBe('weather');
+    expect(typeof (JSON.parse(call.arguments) as { sunny: unknown }).sunny).toBe('boolean');
+    const types: string[] = [];
+    let streamed = '';
+    for await (const event of await client.responses.create({ ...base, stream: true })) {
+      types.push(event.type);
+      if (event.type === 'response.function_call_arguments.delta') streamed += event.delta;
+    }
+    expect(streamed).toBe(call.arguments);
+    expect(types.slice(2)).toEqual([
+      'response.output_item.added',
+      'response.function_call_arguments.delta',
+      'response.function_call_arguments.done',
+      'response.output_item.done',
+      'response.completed',
+    ]);
+    const talks = await client.responses.create({
+      ...base,
+      tool_choice: 'auto',
+      input: [
+        { role: 'user', content: 'Rain?' },
+        call,
+        { type: 'function_call_output', call_id: call.call_id, output: 'the quick' },
+      ],
+    });
+    expect(talks.output).toMatchObject([{ type: 'message', content: [{ type: 'output_text' }] }]);
+    const search = await post('/v1/responses', { input: 'a', tools: [{ type: 'web_search' }] });
+    expect([search.status, await search.text()]).toEqual([400, expect.stringContaining('web_search')]);
+  });
+
   it('calls the function that it is told to, whole and streamed, and talks when it may', async () => {
     const base = {
       ...greedy,
@@ -236,6 +290,24 @@ describe('engine host, as the openai client sees it', () => {
     const longer = await ask(2);
     expect(longer?.tokens).toHaveLength(prompt.length + 2);
     expect(longer?.text_offset?.at(-1)).toBe(prompt.length + 1);
+  });
+
+  it('holds an answer to one of several schemas, and refuses strictly what it cannot hold', async () => {
+    const ask = (schema: object, strict: boolean): Promise<Response> =>
+      post('/v1/chat/completions', {
+        messages: [{ role: 'user', content: 't' }],
+        temperature: 0,
+        response_format: { type: 'json_schema', json_schema: { name: 'colour', schema, strict } },
+      });
+    const either = { anyOf: [{ const: 'red' }, { type: 'object', properties: { b: { enum: [1, 2] } } }] };
+    const answer = (await (await ask(either, true)).json()) as {
+      choices: { message: { content: string } }[];
+    };
+    const value: unknown = JSON.parse(answer.choices[0]?.message.content ?? '');
+    expect(value === 'red' || [1, 2].includes((value as { b: number }).b)).toBe(true);
+    const refused = await ask({ type: 'integer', minimum: 3 }, true);
+    expect(refused.status).toBe(400);
+    expect(await refused.json()).toMatchObject({ error: { param: 'response_format' } });
   });
 
   it('answers in the JSON of a schema', async () => {

@@ -133,11 +133,6 @@ export class LlmService implements EngineService {
 
   async #respond(engine: LlmEngine, body: unknown, call: EngineCall): Promise<void> {
     const options = parseResponseRequest(body);
-    if (options.tools !== undefined)
-      throw new EngineError('unsupported', 'Responses call no functions here.', {
-        param: 'tools',
-        hint: 'Chat completions do.',
-      });
     const prompt = chatTokens(engine, options);
     const [request] = this.#requestsOf(engine, call, {
       options,
@@ -147,15 +142,15 @@ export class LlmService implements EngineService {
     });
     const id = randomUUID().replaceAll('-', '');
     const head = {
-      id: `resp_${id}`,
-      messageId: `msg_${id}`,
+      key: id,
       createdSeconds: Math.floor(Date.now() / 1_000),
       model: options.model ?? this.#options.modelName,
       temperature: options.sampling.temperature,
       topP: options.sampling.topP,
       echo: options.echo,
     };
-    await answerResponse(engine, head, request as GenerateRequest, options.isStream, call.response);
+    const answer = { head, request: request as GenerateRequest, tools: options.tools };
+    await answerResponse(engine, answer, options.isStream, call.response);
   }
 
   async #complete(engine: LlmEngine, body: unknown, call: EngineCall): Promise<void> {
