@@ -154,11 +154,15 @@ async function convert(
   );
 }
 
-function describe(to: string, { bytesBefore, bytesAfter, tensors }: ConvertedModel): string {
+function describe(to: string, { bytesBefore, bytesAfter, cleanUps, tensors }: ConvertedModel): string {
   const [worst] = tensors.toSorted((one, other) => other.relativeError - one.relativeError);
   const cost =
     worst === undefined
       ? ''
       : `   worst tensor ${worst.name}: ${(worst.relativeError * 100).toFixed(2)} % off`;
-  return `  ✓ ${to}   ${formatBytes(bytesBefore)} → ${formatBytes(bytesAfter)}${cost}`;
+  const simpler = cleanUps.map(({ what, count }) => `${count} × ${what}`).join(', ');
+  return [
+    `  ✓ ${to}   ${formatBytes(bytesBefore)} → ${formatBytes(bytesAfter)}${cost}`,
+    ...(simpler === '' ? [] : [`    simpler: ${simpler}`]),
+  ].join('\n');
 }

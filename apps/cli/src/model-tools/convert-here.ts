@@ -12,6 +12,7 @@ export interface ConvertedModel {
   readonly steps: readonly string[];
   readonly bytesBefore: number;
   readonly bytesAfter: number;
+  readonly cleanUps: readonly { readonly what: string; readonly count: number }[];
   /** Each with the root of its mean squared error, relative to the weights' own size. */
   readonly tensors: readonly { readonly name: string; readonly relativeError: number }[];
 }

@@ -3,6 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { type ConvertSpec, type ModelFormat, modelFormats, weightTypes } from '@gantry/contract';
 import {
+  type CleanUp,
   ggufToSafetensors,
   onnxWeightTypes,
   quantiseGguf,
@@ -30,6 +31,8 @@ export interface Converted {
   /** What was done, in order. */
   readonly steps: readonly string[];
   readonly bytesBefore: number;
+  /** What was made simpler on the way. */
+  readonly cleanUps?: readonly CleanUp[];
   /** What smaller weights cost: root of the mean squared error, relative to the weights' own root mean square. */
   readonly tensors: readonly { readonly name: string; readonly relativeError: number }[];
 }
@@ -112,18 +115,19 @@ const toSafetensors: Way = async (place) => {
 
 const smallerOnnx: Way = async (place, wish) => {
   const bytes = await readFile(place);
-  const { file, layers } = await smaller(place, bytes, wish);
+  const { file, layers, cleanUps } = await smaller(place, bytes, wish);
   if (layers.length === 0)
     throw new WorkError(
       'not_possible',
       'no layer of this model gains from smaller numbers',
-      'only MatMul and Gemm with weights of 4,096 values or more are made smaller',
+      'only MatMul, Gemm, Conv and LSTM with weights of 4,096 values or more are made smaller',
     );
   return {
     files: [{ name: 'model.onnx', bytes: file }],
     steps: [`quantize ${wish.type}`],
     bytesBefore: bytes.byteLength,
     tensors: layers,
+    cleanUps,
   };
 };
 

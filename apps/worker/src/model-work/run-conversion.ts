@@ -26,7 +26,15 @@ export function runConversion(env: Environment): Promise<number> {
     const { convert, models = {}, to } = await readWorkSpec<ConversionSpec>(env);
     const { model, path } = convert;
     const from = (model === undefined ? path : models[model]) ?? '';
-    const { wish, versions, files, steps, bytesBefore, tensors } = await convertFrom(from, convert);
+    const {
+      wish,
+      versions,
+      files,
+      steps,
+      bytesBefore,
+      cleanUps = [],
+      tensors,
+    } = await convertFrom(from, convert);
     const bytesAfter = files.reduce((sum, { bytes }) => sum + Buffer.byteLength(bytes), 0);
     const isFile = to !== undefined && files.length === 1;
     const folder = isFile ? dirname(to) : (to ?? join(env['GANTRY_RUN_DIR'] ?? '.', 'export'));
@@ -43,6 +51,7 @@ export function runConversion(env: Environment): Promise<number> {
       metrics: { bytesBefore, bytesAfter, worstRelativeError: worst },
       lineage: {
         tool: steps.join(', '),
+        ...(cleanUps.length === 0 ? {} : { cleanUps }),
         options: { ...convert, format: wish.format, type: wish.type },
         versions: { gantry: '0.1.0', node: process.version, ...versions },
       },
@@ -51,7 +60,7 @@ export function runConversion(env: Environment): Promise<number> {
     process.stdout.write(
       to === undefined
         ? `${steps.join(', ')}: ${sizes}\n`
-        : `${JSON.stringify({ type: wish.type, steps, bytesBefore, bytesAfter, tensors })}\n`,
+        : `${JSON.stringify({ type: wish.type, steps, bytesBefore, bytesAfter, cleanUps, tensors })}\n`,
     );
   });
 }

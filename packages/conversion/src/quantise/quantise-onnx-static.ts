@@ -1,27 +1,51 @@
 /**
- * An ONNX model whose dense layers take activations of a range that calibration found: QuantizeLinear and
- * DequantizeLinear around them and their weights, which ONNX Runtime joins into integer products. With 16-bit
+ * An ONNX model whose dense layers and convolutions take activations of a range that calibration found: QuantizeLinear and
+ * DequantizeLinear around them and their weights, which ONNX Runtime joins into integer products. LSTMs take
+ * the range of each step instead: what they remember has no samples of its own. With 16-bit
  * activations the arithmetic stays in floats where the device has no such kernel; the rounding is the same.
  */
-import { editOnnxGraph, readOnnxGraph } from '@gantry/formats/onnx';
+import {
+  editOnnxGraph,
+  readOnnxGraph,
+  reviseNode,
+  type NewTensor,
+  type OnnxNode,
+} from '@gantry/formats/onnx';
 import type { ActivationRange } from './onnx/activation-range.ts';
-import { denseLayers, makeNode, withBias } from './onnx/dense-layers.ts';
+import { cleanGraph } from './onnx/clean-graph.ts';
+import type { ConvLayer } from './onnx/conv-layers.ts';
+import { filtersBack, storedConv } from './onnx/conv-rules.ts';
+import { type DenseLayer, makeNode, withBias } from './onnx/dense-layers.ts';
 import { int8Columns } from './onnx/int8-columns.ts';
-import { type QuantisedOnnx, rewriteLayers } from './onnx/rewrite-layers.ts';
+import { dynamicLstm } from './onnx/lstm-rules.ts';
+import {
+  heavyLayers,
+  type LayerRule,
+  microsoft,
+  type QuantisedOnnx,
+  rewriteLayers,
+} from './onnx/rewrite-layers.ts';
 
 export type ActivationType = 'uint8' | 'uint16';
 
-/** The model with the inputs of its dense layers among its outputs, for calibration; and their names. */
+/** The model with the inputs of its layers, and what its convolutions give, among its outputs; and their names. */
 export function calibrationModel(file: Uint8Array): {
   readonly file: Uint8Array;
   readonly activations: readonly string[];
 } {
-  const graph = readOnnxGraph(file);
-  const activations = [...new Set([...denseLayers(graph).values()].map(({ input }) => input))];
+  const { file: clean } = cleanGraph(file);
+  const graph = readOnnxGraph(clean);
+  const activations = [
+    ...new Set(
+      [...heavyLayers(graph).values()].flatMap(({ kind, input, output }) =>
+        kind === 'dense' ? [input] : kind === 'conv' ? [input, output] : [],
+      ),
+    ),
+  ];
   const given = new Set(graph.nodes.flatMap(({ outputs }) => outputs));
   // What comes from outside is known already.
   const newOutputs = activations.filter((name) => given.has(name) && !graph.outputs.includes(name));
-  const made = editOnnxGraph(file, {
+  const made = editOnnxGraph(clean, {
     nodes: graph.nodes,
     removedTensors: new Set(),
     newTensors: [],
@@ -37,49 +61,113 @@ export function quantiseOnnxStatic(
 ): QuantisedOnnx {
   const isWide = activations === 'uint16';
   // The standard's own take 16 bits from operator set 21 on only.
-  const domain = isWide ? 'com.microsoft' : '';
+  const domain = isWide ? microsoft : '';
   const highest = isWide ? 65_535 : 255;
+  const scaleOf = (name: string): number => {
+    const { low, high } = ranges.get(name) ?? { low: 0, high: 0 };
+    return high > low ? (high - low) / highest : 1;
+  };
+  /** Scale and zero of an activation, under names that end so. */
+  const rangeTensors = (name: string, prefix: string): NewTensor[] => {
+    const scale = scaleOf(name);
+    const zero = Math.round(-(ranges.get(name)?.low ?? 0) / scale);
+    return [
+      { name: `${prefix}-scale`, shape: [], data: Float32Array.of(scale) },
+      { name: `${prefix}-zero`, shape: [], data: isWide ? Uint16Array.of(zero) : Uint8Array.of(zero) },
+    ];
+  };
+  const thereAndBack = (from: string, to: string, prefix: string): OnnxNode[] => {
+    const parameters = [`${prefix}-scale`, `${prefix}-zero`];
+    return [
+      makeNode('QuantizeLinear', [from, ...parameters], [`${prefix}-q`], {}, domain),
+      makeNode('DequantizeLinear', [`${prefix}-q`, ...parameters], [to], {}, domain),
+    ];
+  };
   return rewriteLayers(file, {
     leastOpset: 13,
-    ...(isWide ? { newOpsets: { 'com.microsoft': 1 } } : {}),
-    isTaken: ({ input }) => ranges.has(input),
-    makeWeight: ({ key, weight }) => {
-      const { values, scales, relativeError } = int8Columns(weight);
-      return {
-        relativeError,
-        tensors: [
-          { name: `${key}:int8`, shape: [weight.rows, weight.columns], data: values },
-          { name: `${key}:scale`, shape: [weight.columns], data: scales },
-          { name: `${key}:zero`, shape: [weight.columns], data: new Int8Array(weight.columns) },
+    isTaken: (layer) =>
+      layer.kind === 'lstm' ||
+      (ranges.has(layer.input) && (layer.kind === 'dense' || ranges.has(layer.output))),
+    prepareInput: (input) => ({
+      tensors: rangeTensors(input, `${input}:in`),
+      nodes: thereAndBack(input, `${input}:dq`, `${input}:in`),
+    }),
+    rules: {
+      dense: staticDense,
+      lstm: dynamicLstm,
+      conv: {
+        makeWeight: (layer) => storedConv.makeWeight(layer),
+        ownTensors: (layer) => [
+          ...rangeTensors(layer.output, `${layer.output}:out`),
+          ...biasTensors(layer, scaleOf(layer.input)),
         ],
-      };
+        toNodes: (layer) => [
+          filtersBack(layer),
+          ...biasBack(layer),
+          reviseNode(layer.node, {
+            inputs: [
+              `${layer.input}:dq`,
+              `${layer.output}:weight`,
+              ...(layer.bias === undefined ? [] : [`${layer.output}:bias`]),
+            ],
+            outputs: [`${layer.output}:float`],
+          }),
+          ...thereAndBack(`${layer.output}:float`, layer.output, `${layer.output}:out`),
+        ],
+      },
     },
-    prepareInput: (input) => {
-      const { low, high } = ranges.get(input) ?? { low: 0, high: 0 };
-      const scale = high > low ? (high - low) / highest : 1;
-      const zero = Math.round(-low / scale);
-      const [scaleName, zeroName] = [`${input}:in-scale`, `${input}:in-zero`];
-      const zeros = isWide ? Uint16Array.of(zero) : Uint8Array.of(zero);
-      return {
-        tensors: [
-          { name: scaleName, shape: [], data: Float32Array.of(scale) },
-          { name: zeroName, shape: [], data: zeros },
-        ],
-        nodes: [
-          makeNode('QuantizeLinear', [input, scaleName, zeroName], [`${input}:q`], {}, domain),
-          makeNode('DequantizeLinear', [`${input}:q`, scaleName, zeroName], [`${input}:dq`], {}, domain),
-        ],
-      };
-    },
-    toNodes: (layer) =>
-      withBias(layer, (product) => [
-        makeNode(
-          'DequantizeLinear',
-          [`${layer.key}:int8`, `${layer.key}:scale`, `${layer.key}:zero`],
-          [`${layer.output}:weight`],
-          { axis: { int: 1 } },
-        ),
-        makeNode('MatMul', [`${layer.input}:dq`, `${layer.output}:weight`], [product]),
-      ]),
   });
 }
+
+const staticDense: LayerRule<DenseLayer> = {
+  makeWeight: ({ key, weight }) => {
+    const { values, scales, relativeError } = int8Columns(weight);
+    return {
+      relativeError,
+      tensors: [
+        { name: `${key}:int8`, shape: [weight.rows, weight.columns], data: values },
+        { name: `${key}:scale`, shape: [weight.columns], data: scales },
+        { name: `${key}:zero`, shape: [weight.columns], data: new Int8Array(weight.columns) },
+      ],
+    };
+  },
+  toNodes: (layer) =>
+    withBias(layer, (product) => [
+      makeNode(
+        'DequantizeLinear',
+        [`${layer.key}:int8`, `${layer.key}:scale`, `${layer.key}:zero`],
+        [`${layer.output}:weight`],
+        { axis: { int: 1 } },
+      ),
+      makeNode('MatMul', [`${layer.input}:dq`, `${layer.output}:weight`], [product]),
+    ]),
+};
+
+/** In 32 bits and in steps of the products: so ONNX Runtime adds it before it rounds. */
+function biasTensors({ bias, output, weight }: ConvLayer, inputScale: number): NewTensor[] {
+  if (bias === undefined) return [];
+  const { scales } = int8Columns(weight);
+  const steps = scales.map((scale) => scale * inputScale);
+  const shape = [steps.length];
+  return [
+    {
+      name: `${output}:bias-int32`,
+      shape,
+      data: Int32Array.from(bias.values, (value, at) => Math.round(value / (steps[at] as number))),
+    },
+    { name: `${output}:bias-scale`, shape, data: steps },
+    { name: `${output}:bias-zero`, shape, data: new Int32Array(steps.length) },
+  ];
+}
+
+const biasBack = ({ bias, output }: ConvLayer): OnnxNode[] =>
+  bias === undefined
+    ? []
+    : [
+        makeNode(
+          'DequantizeLinear',
+          [`${output}:bias-int32`, `${output}:bias-scale`, `${output}:bias-zero`],
+          [`${output}:bias`],
+          { axis: { int: 0 } },
+        ),
+      ];

@@ -1,12 +1,21 @@
 /**
- * ONNX models with small dense layers that need no calibration data. `int8` multiplies 8-bit integers: weights once,
+ * ONNX models with small dense layers, convolutions and LSTMs that need no calibration data. `int8` multiplies 8-bit integers: weights once,
  * by column, activations at run time by the range that each call has (ONNX Runtime's "dynamic" scheme:
  * DynamicQuantizeLinear + MatMulInteger, u8 × s8, which is the fastest pair of types on processors with VNNI). The
  * others make the weights small and leave the arithmetic in floats.
  */
-import { type DenseLayer, makeNode, withBias } from './onnx/dense-layers.ts';
+import { dynamicConv, halvedConv, storedConv } from './onnx/conv-rules.ts';
+import { type DenseLayer, floatType, makeNode, withBias } from './onnx/dense-layers.ts';
+import { halvesOf } from './onnx/halves.ts';
 import { int8Columns, RelativeError } from './onnx/int8-columns.ts';
-import { type LayerScheme, type QuantisedOnnx, rewriteLayers } from './onnx/rewrite-layers.ts';
+import { dynamicLstm, halvedLstm, storedLstm } from './onnx/lstm-rules.ts';
+import {
+  type LayerRule,
+  type LayerScheme,
+  microsoft,
+  type QuantisedOnnx,
+  rewriteLayers,
+} from './onnx/rewrite-layers.ts';
 
 export const onnxWeightTypes = ['int8', 'int8-weights', 'int4-weights', 'fp16-weights'] as const;
 export type OnnxWeightType = (typeof onnxWeightTypes)[number];
@@ -15,11 +24,7 @@ export function quantiseOnnx(file: Uint8Array, type: OnnxWeightType = 'int8'): Q
   return rewriteLayers(file, schemes[type]);
 }
 
-/** onnx.TensorProto.FLOAT, for Cast. */
-const floatType = 1;
-
-const dynamicInt8: LayerScheme = {
-  leastOpset: 11,
+const dynamicDense: LayerRule<DenseLayer> = {
   makeWeight: ({ key, weight }) => {
     const { values, scales, relativeError } = int8Columns(weight);
     return {
@@ -30,10 +35,6 @@ const dynamicInt8: LayerScheme = {
       ],
     };
   },
-  prepareInput: (input) => ({
-    tensors: [],
-    nodes: [makeNode('DynamicQuantizeLinear', [input], [`${input}:u8`, `${input}:scale`, `${input}:zero`])],
-  }),
   toNodes: (layer) =>
     withBias(layer, (product) => {
       const { input, output, key } = layer;
@@ -46,11 +47,19 @@ const dynamicInt8: LayerScheme = {
     }),
 };
 
+const dynamicInt8: LayerScheme = {
+  leastOpset: 11,
+  rules: { dense: dynamicDense, conv: dynamicConv, lstm: dynamicLstm },
+  prepareInput: (input) => ({
+    tensors: [],
+    nodes: [makeNode('DynamicQuantizeLinear', [input], [`${input}:u8`, `${input}:scale`, `${input}:zero`])],
+  }),
+};
+
 /** Read back to floats by a node before each product. */
-const storedInt8: LayerScheme = {
-  leastOpset: 13,
+const storedDense: LayerRule<DenseLayer> = {
   makeWeight: (layer) => {
-    const { tensors, relativeError } = dynamicInt8.makeWeight(layer);
+    const { tensors, relativeError } = dynamicDense.makeWeight(layer);
     const zeros = new Int8Array(layer.weight.columns);
     return {
       relativeError,
@@ -68,25 +77,26 @@ const storedInt8: LayerScheme = {
     ]),
 };
 
-const storedHalves: LayerScheme = {
-  leastOpset: 11,
-  makeWeight: ({ key, weight: { rows, columns, at } }) => {
-    const halves = new Float16Array(rows * columns);
-    const error = new RelativeError();
-    for (let row = 0; row < rows; row++)
-      for (let column = 0; column < columns; column++) {
-        // Beyond the largest half lies infinity: kept within.
-        const value = Math.max(-65_504, Math.min(65_504, at(row, column)));
-        halves[row * columns + column] = value;
-        error.add(at(row, column), halves[row * columns + column] as number);
-      }
-    const tensors = [{ name: `${key}:half`, shape: [rows, columns], data: halves }];
-    return { tensors, relativeError: error.value };
+const storedInt8: LayerScheme = {
+  leastOpset: 13,
+  rules: { dense: storedDense, conv: storedConv, lstm: storedLstm },
+};
+
+const halvedDense: LayerRule<DenseLayer> = {
+  makeWeight: ({ key, weight }) => {
+    const { halves, relativeError } = halvesOf(weight);
+    const tensors = [{ name: `${key}:half`, shape: [weight.rows, weight.columns], data: halves }];
+    return { tensors, relativeError };
   },
   toNodes: (layer) =>
     restoredLayer(layer, [
       makeNode('Cast', [`${layer.key}:half`], [`${layer.output}:weight`], { to: { int: floatType } }),
     ]),
+};
+
+const storedHalves: LayerScheme = {
+  leastOpset: 11,
+  rules: { dense: halvedDense, conv: halvedConv, lstm: halvedLstm },
 };
 
 function restoredLayer(layer: DenseLayer, restore: ReturnType<typeof makeNode>[]) {
@@ -103,9 +113,7 @@ const blockRows = 32;
  * ONNX Runtime's MatMulNBits: each column in blocks of 32 values of four bits, two to a byte (the first in the lower
  * half), around 8; a scale for each block. The weights stay small in memory too.
  */
-const blocksOfFour: LayerScheme = {
-  leastOpset: 11,
-  newOpsets: { 'com.microsoft': 1 },
+const blockedDense: LayerRule<DenseLayer> = {
   makeWeight: ({ key, weight: { rows, columns, at } }) => {
     const blocks = Math.ceil(rows / blockRows);
     const bytes = new Uint8Array(columns * blocks * (blockRows / 2));
@@ -148,10 +156,13 @@ const blocksOfFour: LayerScheme = {
           bits: { int: 4 },
           block_size: { int: blockRows },
         },
-        'com.microsoft',
+        microsoft,
       ),
     ]),
 };
+
+/** Only products of matrices have such a kernel. */
+const blocksOfFour: LayerScheme = { leastOpset: 11, rules: { dense: blockedDense } };
 
 const schemes: Readonly<Record<OnnxWeightType, LayerScheme>> = {
   int8: dynamicInt8,

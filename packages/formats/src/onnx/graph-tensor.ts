@@ -17,7 +17,14 @@ export interface GraphTensor {
 export interface NewTensor {
   readonly name: string;
   readonly shape: readonly number[];
-  readonly data: Int8Array | Uint8Array | Uint16Array | Float16Array | Float32Array | BigInt64Array;
+  readonly data:
+    | Int8Array
+    | Uint8Array
+    | Uint16Array
+    | Float16Array
+    | Float32Array
+    | Int32Array
+    | BigInt64Array;
 }
 
 const floatType = 1;
@@ -30,6 +37,7 @@ const elementTypes = {
   Int8Array: 3,
   Uint16Array: 4,
   Float16Array: 10,
+  Int32Array: 6,
   BigInt64Array: 7,
 } as const;
 

@@ -1,8 +1,9 @@
 /** The layers of an ONNX graph that gain from small weights: a MatMul with a constant matrix, or a Gemm that is one with a bias. */
 import { FormatError } from '@gantry/formats';
-import type { GraphNode, OnnxGraph, OnnxNode } from '@gantry/formats/onnx';
+import type { GraphNode, GraphTensor, OnnxGraph, OnnxNode } from '@gantry/formats/onnx';
 
 export interface DenseLayer {
+  readonly kind: 'dense';
   readonly node: GraphNode;
   readonly input: string;
   readonly output: string;
@@ -21,7 +22,7 @@ export interface Matrix {
 }
 
 /** Below this a layer is no faster, and hardly smaller. */
-const smallestWeight = 4_096;
+export const smallestWeight = 4_096;
 
 export function needOpset({ opset }: OnnxGraph, least: number): void {
   if (opset >= least) return;
@@ -33,7 +34,7 @@ export function needOpset({ opset }: OnnxGraph, least: number): void {
 }
 
 export function denseLayers({ nodes, tensors }: OnnxGraph): ReadonlyMap<GraphNode, DenseLayer> {
-  const weights = new Map(tensors.map((tensor) => [tensor.name, tensor]));
+  const weights = byName(tensors);
   const found = new Map<GraphNode, DenseLayer>();
   for (const node of nodes) {
     const [input = '', weightName = '', bias = ''] = node.inputs;
@@ -44,6 +45,7 @@ export function denseLayers({ nodes, tensors }: OnnxGraph): ReadonlyMap<GraphNod
     if (first === undefined || second === undefined || values.length < smallestWeight) continue;
     const isTransposed = node.operator === 'Gemm' && node.numbers['transB'] === 1;
     found.set(node, {
+      kind: 'dense',
       node,
       input,
       output: node.outputs[0] ?? '',
@@ -58,12 +60,21 @@ export function denseLayers({ nodes, tensors }: OnnxGraph): ReadonlyMap<GraphNod
   return found;
 }
 
-function isDense({ operator, domain, numbers }: GraphNode): boolean {
-  if (domain !== '' && domain !== 'ai.onnx') return false;
+function isDense(node: GraphNode): boolean {
+  if (!isStandard(node)) return false;
+  const { operator, numbers } = node;
   if (operator === 'MatMul') return true;
   const { alpha = 1, beta = 1, transA = 0 } = numbers;
   return operator === 'Gemm' && alpha === 1 && beta === 1 && transA === 0;
 }
+
+export const isStandard = ({ domain }: GraphNode): boolean => domain === '' || domain === 'ai.onnx';
+
+export const byName = (tensors: readonly GraphTensor[]): ReadonlyMap<string, GraphTensor> =>
+  new Map(tensors.map((tensor) => [tensor.name, tensor]));
+
+/** onnx.TensorProto.FLOAT, for Cast. */
+export const floatType = 1;
 
 export const makeNode = (
   operator: string,
