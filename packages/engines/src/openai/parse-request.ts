@@ -1,6 +1,7 @@
 /** The bodies of OpenAI's completions, chat and embeddings calls → what the engine computes, or a 400 that says why. */
 import { EngineError } from '../engine-error.ts';
 import type { ChatMessage, SamplingOptions } from '../llm-engine.ts';
+import { grammarSchema } from './grammar-schema.ts';
 import { forcedSchema, parseTools, type ToolSet } from './tools.ts';
 
 export interface GenerationOptions {
@@ -219,8 +220,9 @@ function jsonSchemaOf(value: unknown): GenerationOptions['jsonSchema'] {
     if (type === 'text') return undefined;
     if (type === 'json_object') return true;
     if (type === 'json_schema' && typeof wrapper === 'object' && wrapper !== null) {
-      const { schema } = wrapper as Body;
-      if (typeof schema === 'object' && schema !== null && !Array.isArray(schema)) return schema as Body;
+      const { schema, strict } = wrapper as Body;
+      if (typeof schema === 'object' && schema !== null && !Array.isArray(schema))
+        return grammarSchema(schema as Body, { isStrict: strict === true, param: 'response_format' });
     }
   }
   throw bad('response_format', 'response_format is text, json_object, or json_schema with a schema.');

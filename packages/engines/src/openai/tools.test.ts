@@ -34,7 +34,7 @@ describe('tools', () => {
     const messages = [{ role: 'user', content: 'hello' }];
     const named = { type: 'function', function: { name: 'time' } };
     const chat = parseChat({ ...weather, messages, tool_choice: named });
-    expect(chat.jsonSchema).toMatchObject({ properties: { name: { const: 'time' } } });
+    expect(chat.jsonSchema).toMatchObject({ properties: { name: { enum: ['time'] } } });
     const all = parseTools({ ...weather, tool_choice: 'required' }) as ToolSet;
     expect(forcedSchema(all)).toMatchObject({ oneOf: [{ type: 'object' }, { type: 'object' }] });
     expect(parseChat({ ...weather, messages, tool_choice: 'none' }).tools).toBeUndefined();

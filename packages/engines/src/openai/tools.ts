@@ -5,6 +5,7 @@
  */
 import { EngineError } from '../engine-error.ts';
 import type { ChatMessage } from '../llm-engine.ts';
+import { grammarSchema } from './grammar-schema.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -65,11 +66,24 @@ function forcedBy(choice: unknown, functions: ReadonlyMap<string, Fields>): read
 export function forcedSchema({ functions, forced = [] }: ToolSet): Fields {
   const one = (name: string): Fields => {
     const parameters = functions.get(name) ?? {};
-    const schema = 'type' in parameters ? parameters : { type: 'object', properties: {} };
-    return { type: 'object', properties: { name: { const: name }, arguments: schema } };
+    const schema =
+      Object.keys(parameters).length > 0 ? parameters : { type: 'object', additionalProperties: false };
+    return grammarSchema(
+      {
+        type: 'object',
+        properties: { name: { const: name }, arguments: schema },
+        $defs: definitionsOf(schema),
+      },
+      { isStrict: false, param: 'tools' },
+    );
   };
   const [first = '', ...others] = forced;
   return others.length === 0 ? one(first) : { oneOf: forced.map(one) };
+}
+
+/** References in the arguments count from their own schema. */
+function definitionsOf({ $defs, definitions }: Fields): Fields {
+  return { ...(isFields(definitions) ? definitions : {}), ...(isFields($defs) ? $defs : {}) };
 }
 
 /** For a model whose template says nothing of tools. */
