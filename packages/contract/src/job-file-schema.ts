@@ -34,7 +34,8 @@ const sentences: Readonly<Record<keyof JobSpec, string>> = {
   preemptible: 'Whether it may be stopped for others; it resumes from its newest checkpoint.',
   timeLimit: 'Stopped after this, like 90s, 5m or 12h. A number is seconds.',
   retries: 'How often a failure of its own is tried again. Faults of machines never count.',
-  topology: 'The level of the network that must, or should, hold the whole gang.',
+  topology:
+    'The level of the network that must, or should, hold the whole gang; `slice: {ranks: 8, within: host}` keeps runs of ranks together.',
   checkpoint: 'When checkpoints are written, how many are kept, and whether they go to S3 too.',
   register: 'Registers the result as a version of the model of this name.',
   volumes: 'Directories from outside that the command sees.',

@@ -141,7 +141,14 @@ export const jobSpecSchema = z
     /** When it should be done: the order `deadline` goes by it. */
     deadline: timeSchema.optional(),
     topology: z
-      .strictObject({ required: z.string().max(50).optional(), preferred: z.string().max(50).optional() })
+      .strictObject({
+        required: z.string().max(50).optional(),
+        preferred: z.string().max(50).optional(),
+        /** Ranks in runs of so many, each run inside one domain: a level, `host`, or `island` of a host. */
+        slice: z
+          .strictObject({ ranks: z.number().int().min(2).max(100_000), within: z.string().min(1).max(50) })
+          .optional(),
+      })
       .optional(),
     checkpoint: z
       .strictObject({
@@ -189,6 +196,10 @@ export const jobSpecSchema = z
   .refine(({ minReplicas = 1, replicas = 1 }) => minReplicas <= replicas, {
     path: ['minReplicas'],
     message: 'must not be above replicas',
+  })
+  .refine(({ minReplicas, topology }) => minReplicas === undefined || topology?.slice === undefined, {
+    path: ['topology', 'slice'],
+    message: 'is for a gang of one size: leave out minReplicas',
   })
   .refine(({ minReplicas, parallel }) => minReplicas === undefined || isFreelyData(parallel), {
     path: ['minReplicas'],

@@ -4,9 +4,10 @@
  */
 import { ClassTable } from './class-table.ts';
 import type { ClusterState } from './cluster-state.ts';
-import { type ClassRequest, shareMemoryBytes } from './class-request.ts';
+import type { ClassRequest } from './class-request.ts';
 import { type RequestClass } from './request-class.ts';
-import { fullestDevice, type Scorer } from './scorers.ts';
+import { deviceTake, pickDevices } from './pick-devices.ts';
+import type { Scorer } from './scorers.ts';
 import { DEFAULT_TOPOLOGY_LEVELS, type TaskGroup, type Workload } from './snapshot.ts';
 import type { PlacedMember, Statement } from './statement.ts';
 import { ISLAND, islandsOn, type Seat, seatSlices, seatsOn } from './slices.ts';
@@ -264,7 +265,7 @@ export class Placer {
     island?: string | null,
   ): PlacedMember {
     const { request } = requestClass;
-    const devices = this.#pickDevices(requestClass, node, island ?? null);
+    const devices = pickDevices(this.state, this.#scorer, requestClass, node, island ?? null);
     return {
       group,
       index,
@@ -276,56 +277,10 @@ export class Placer {
       storageBytes: request.storageBytes,
     };
   }
-
-  #pickDevices(requestClass: RequestClass, node: number, island: string | null): number[] {
-    const { request } = requestClass;
-    if (request.milli > 0)
-      return [(this.#scorer.shareDevice ?? fullestDevice)(this.state, requestClass, node)];
-    if (request.devices === 0) return [];
-    const free: number[] = [];
-    for (let device = this.state.deviceStart[node]!; device < this.state.deviceStart[node + 1]!; device++) {
-      if (!requestClass.isWholeFree(node, device)) continue;
-      if (island === null || this.#islandOf(node, device) === island) free.push(device);
-    }
-    return free.length === request.devices ? free : this.#byIsland(node, free, request.devices);
-  }
-
-  #islandOf(node: number, device: number): string | undefined {
-    return this.state.nodes[node]!.devices[device - this.state.deviceStart[node]!]!.island;
-  }
-
-  /** The tightest link island that holds all; else the largest islands first. */
-  #byIsland(node: number, free: readonly number[], wanted: number): number[] {
-    const start = this.state.deviceStart[node]!;
-    const states = this.state.nodes[node]!.devices;
-    if (states[0]?.island === undefined) return free.slice(0, wanted);
-    const islands = new Map<string, number[]>();
-    for (const device of free) {
-      const island = states[device - start]!.island ?? `#${device}`;
-      const members = islands.get(island);
-      if (members === undefined) islands.set(island, [device]);
-      else members.push(device);
-    }
-    const bySize = [...islands.values()].sort((a, b) => a.length - b.length);
-    const tight = bySize.find((island) => island.length >= wanted);
-    return tight === undefined ? bySize.reverse().flat().slice(0, wanted) : tight.slice(0, wanted);
-  }
 }
 
 function size(group: TaskGroup): number {
   return group.request.devices * 1000 + group.request.deviceMilli + group.request.cpuMilli / 1e6;
-}
-
-/** What a member takes of each of its devices. Shares without stated memory take their part of it. */
-export function deviceTake(
-  state: ClusterState,
-  request: Pick<ClassRequest, 'milli' | 'deviceMemoryBytes'>,
-  device: number | undefined,
-): { milli: number; deviceMemoryBytes: number } {
-  if (device === undefined) return { milli: 0, deviceMemoryBytes: 0 };
-  if (request.milli === 0)
-    return { milli: state.milliCapacity[device]!, deviceMemoryBytes: state.deviceMemory[device]! };
-  return { milli: request.milli, deviceMemoryBytes: shareMemoryBytes(state, request, device) };
 }
 
 /** Usage of a queue by one member. */

@@ -211,6 +211,24 @@ test('a policy that is only tried gives the cluster as it would be, with the wor
   expect(await refusal(admin.call('scheduling.trial', { body: {} }))).toMatchObject({ status: 403 });
 });
 
+test('slices of ranks that no machine holds together are refused, and none are had by elastic gangs', async () => {
+  const ask = (more: object) =>
+    refusal(
+      operator.call('jobs.submit', {
+        body: { command: ['true'], replicas: 4, resources: { cpu: 0.1, memory: '64MiB' }, ...more },
+      }),
+    );
+  const within = (level: string) => ({ topology: { slice: { ranks: 4, within: level } } });
+  expect((await ask(within('galaxy'))).message).toMatch(/galaxy.*zone, row, host, island/u);
+  // No device, no link island.
+  expect((await ask(within('island'))).message).toContain(
+    '1 slices of 4 members are needed, each inside one island; the empty cluster holds 0',
+  );
+  expect((await ask({ ...within('host'), minReplicas: 2 })).problems).toMatchObject([
+    { path: 'topology.slice' },
+  ]);
+});
+
 test('a decision that is no more is not found', async () => {
   expect(await refusal(operator.call('decisions.get', { params: { name: '999999' } }))).toMatchObject({
     status: 404,

@@ -206,10 +206,15 @@ const devicesOf = (gpu: number): { devices: number; deviceMilli: number } =>
 const toToleration = ({ key, value }: NonNullable<JobSpec['tolerations']>[number]): Toleration =>
   value === undefined ? { key } : { key, value };
 
-function topologyWish(wish: JobSpec['topology']): Pick<Workload, 'topology'> {
-  if (wish?.required !== undefined) return { topology: { mode: 'required', level: wish.required } };
-  if (wish?.preferred !== undefined) return { topology: { mode: 'preferred', level: wish.preferred } };
-  return {};
+function topologyWish(wish: JobSpec['topology']): Pick<Workload, 'topology' | 'slices'> {
+  const { required, preferred, slice } = wish ?? {};
+  const level = required ?? preferred;
+  return {
+    ...(level === undefined
+      ? {}
+      : { topology: { mode: required === undefined ? 'preferred' : 'required', level } }),
+    ...(slice === undefined ? {} : { slices: { size: slice.ranks, level: slice.within } }),
+  };
 }
 
 export function toJobWorkload(row: Row, selectors: QueueSelectors): Workload {
