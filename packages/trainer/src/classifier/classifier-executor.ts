@@ -10,6 +10,8 @@ export interface ClassifierExecutor extends AsyncDisposable {
   readonly weights: Float32Array;
   /** Sets sample `row` of the batch. */
   take(samples: Pick<Samples, 'features' | 'targets'>, index: number, row: number): void;
+  /** Numbers of sample `row` as it was taken; who changes them changes what is learned from. */
+  sampleAt(row: number): Float32Array;
   run(): Promise<void>;
 }
 
@@ -52,6 +54,7 @@ export async function createClassifierExecutor(options: {
       features.set(from.features.subarray(index * size, (index + 1) * size), row * size);
       targets[row] = BigInt(from.targets[index] as number);
     },
+    sampleAt: (row) => features.subarray(row * size, (row + 1) * size),
     run: () => executor.run(),
     [Symbol.asyncDispose]: () => executor[Symbol.asyncDispose](),
   };

@@ -1,5 +1,7 @@
 /** Gradients of a rank's share of a batch of samples, in micro-batches. */
+import { createRandom } from '@gantry/kit';
 import type { ClassifierConfig } from '@gantry/training/classifier';
+import { augment, type Augmentation } from '@gantry/training/images';
 import { rankPart, type SequenceSampler } from '@gantry/training/sampler';
 import type { ModelShard } from '../parallel/index.ts';
 import type { Timeline } from '../profile/index.ts';
@@ -15,8 +17,10 @@ export async function openClassifierGradients(options: {
   readonly sampler: SequenceSampler;
   readonly shard: ModelShard;
   readonly timeline: Timeline;
+  /** Of images. */
+  readonly augmentation: Augmentation;
 }): Promise<GradientSource> {
-  const { config, plan, samples, sampler, shard, timeline } = options;
+  const { config, plan, samples, sampler, shard, timeline, augmentation } = options;
   const { globalSequences, microSequences, microBatches } = plan;
   const total = shard.gradients.values;
   const scratch = microBatches === 1 ? total : shard.arena.floats(total.length);
@@ -36,8 +40,20 @@ export async function openClassifierGradients(options: {
         const count = Math.max(0, Math.min(microSequences, share.to - first));
         if (count === 0) continue;
         executor.weights.fill(0).fill(lossScale / globalSequences, 0, count);
-        for (let row = 0; row < count; row += 1)
-          executor.take(samples, samples.train[sampler.sequenceAt(position + first + row)] as number, row);
+        await timeline.during('load', `batch ${index}`, async () => {
+          for (let row = 0; row < count; row += 1) {
+            const place = position + first + row;
+            executor.take(samples, samples.train[sampler.sequenceAt(place)] as number, row);
+            // By the place in the order of training: every layout and every resume change it alike.
+            if (config.input.kind === 'image')
+              augment(
+                { ...config.input, values: executor.sampleAt(row) },
+                augmentation,
+                createRandom(plan.seed + Math.imul(place, 0x2545f491)),
+              );
+          }
+          await Promise.resolve();
+        });
         await timeline.during('compute', `gradients ${index}`, () => executor.run());
         loss += executor.loss[0] as number;
         if (scratch !== total) shard.arena.addInto(total, scratch);

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
+import { resize, type Picture } from '@gantry/training/images';
 import { DataError } from '../data/index.ts';
 import type { FoundFile } from '../data/find-files.ts';
 import { decodePng, type Pixels } from './png.ts';
@@ -10,16 +11,20 @@ import type { RawSamples } from './samples.ts';
 /** All images as floats. */
 const mostBytes = 2 ** 31;
 
-export async function readImages(files: readonly FoundFile[]): Promise<RawSamples> {
+/** `size`: height and width that all are brought to. */
+export async function readImages(files: readonly FoundFile[], size: number | undefined): Promise<RawSamples> {
   const hash = createHash('sha256');
+  // Other numbers of the same files are other data.
+  if (size !== undefined) hash.update(`size ${size}`);
   const labels = files.map(({ absolutePath }) => basename(dirname(absolutePath)));
   const classes = [...new Set(labels)].sort();
-  let first: Pixels | undefined;
+  let first: Picture | undefined;
   let features = new Float32Array();
   for (const [index, { path, absolutePath }] of files.entries()) {
     const bytes = await readFile(absolutePath);
     hash.update(labels[index] as string).update(bytes);
-    const image = decode(path, bytes);
+    const decoded = toPicture(decode(path, bytes));
+    const image = size === undefined ? decoded : resize(decoded, size, size);
     if (first === undefined) {
       first = image;
       const numbers = files.length * image.values.length;
@@ -35,10 +40,12 @@ export async function readImages(files: readonly FoundFile[]): Promise<RawSample
       throw new DataError(
         'data_invalid',
         `${path} is ${shapeOf(image)}, and ${files[0]?.path ?? 'the first image'} is ${shapeOf(first)}.`,
-        'Bring all images to one size and one colour type.',
+        size === undefined
+          ? 'Set train.classifier.size, or bring all images to one size and one colour type.'
+          : 'Bring all images to one colour type.',
       );
     const from = index * image.values.length;
-    for (const [at, value] of image.values.entries()) features[from + at] = value / 255;
+    features.set(image.values, from);
   }
   if (first === undefined)
     throw new DataError(
@@ -66,6 +73,11 @@ function decode(path: string, bytes: Buffer): Pixels {
   }
 }
 
-function shapeOf({ channels, height, width }: Pixels): string {
+const toPicture = ({ values, ...shape }: Pixels): Picture => ({
+  ...shape,
+  values: Float32Array.from(values, (value) => value / 255),
+});
+
+function shapeOf({ channels, height, width }: Picture): string {
   return `${width} × ${height} ${channels === 1 ? 'grey' : 'in colour'}`;
 }

@@ -147,6 +147,55 @@ describe.each(['table', 'image'])('a classifier of kind %s', (kind) => {
   });
 });
 
+describe('images of many sizes, changed each time they are learned from,', () => {
+  const augmented = (augment: object): object => ({
+    classifier: { kind: 'image', channels: [4, 8], hidden: [8], batchSize: 24, size: 10, augment },
+  });
+  const all = augmented({ flip: true, shift: 1, brightness: 0.2, contrast: 0.2, noise: 0.1, erase: 2 });
+  beforeEach(async () => {
+    const large = Array.from({ length: 20 }, (_, row) =>
+      Array.from({ length: 14 }, () => (row % 4 < 2 ? 220 : 20)),
+    );
+    await writeFile(
+      join(scene.root, 'images', 'lying', 'large.png'),
+      writePng(large, { samples: 1, colour: 0 }),
+    );
+  });
+
+  it('are changed alike in every layout and after a resume', async () => {
+    const { losses, codes } = await learn('image', 'alone', {}, all);
+    expect(codes).toEqual([0]);
+    expect(losses).not.toEqual((await learn('image', 'plain', {}, augmented({}))).losses);
+    const runs = {
+      accumulated: await learn('image', 'accumulated', { parallel: { microBatches: 8 } }, all),
+      ranks: await learn('image', 'ranks', { ranks: 2 }, all),
+      resumed: await learn('image', 'resumed', { ranks: 2, resumeFrom: scene.checkpointAt('alone', 3) }, all),
+    };
+    for (const [name, run] of Object.entries(runs))
+      for (const [index, loss] of run.losses.entries())
+        expect(Math.abs(loss - (losses[index + steps - run.losses.length] as number)), name).toBeLessThan(
+          2e-5,
+        );
+  });
+
+  it('are still told apart, judged as they are, and the exported model says what size it takes', async () => {
+    const { codes, reports } = await learn('image', 'run', {}, { ...all, steps: 200 });
+    expect(codes).toEqual([0]);
+    expect(ofType(reports, 'artifact')[0]?.metrics['accuracy']).toBeGreaterThan(0.8);
+    const config = JSON.parse(await readFile(join(scene.root, 'run', 'export', 'config.json'), 'utf8'));
+    expect(config).toMatchObject({ input: { height: 10, width: 10 } });
+  });
+
+  it('need a size to be brought to', async () => {
+    const { codes, reports } = await learn('image', 'run');
+    expect(codes).toEqual([64]);
+    expect(ofType(reports, 'fault')[0]).toMatchObject({
+      code: 'data_invalid',
+      hint: expect.stringContaining('train.classifier.size'),
+    });
+  });
+});
+
 describe('a classifier refuses, with a sentence and a hint,', () => {
   const table = recipes['table'] as { classifier: object };
   const image = recipes['image'] as { classifier: object };

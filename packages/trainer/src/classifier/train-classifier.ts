@@ -74,7 +74,12 @@ export async function trainClassifier(run: ClassifierRun): Promise<number> {
     eachInitialParameter(layout, plan.seed, ({ offset }, values) => shard.parameters.write(offset, values));
   const sampler = createSequenceSampler(samples.train.length, plan.seed);
   const common = { config, plan, samples, shard };
-  await using gradients = await openClassifierGradients({ ...common, sampler, timeline: world.timeline });
+  await using gradients = await openClassifierGradients({
+    ...common,
+    sampler,
+    timeline: world.timeline,
+    augmentation: wanted.kind === 'image' ? wanted.augment : {},
+  });
   await using rule = openUpdateRule(shard, plan.optimizer);
   await using zero =
     environment.rank === 0
@@ -166,7 +171,9 @@ async function readSamples({ train, workdir }: TrainingJob, wanted: ClassifierJo
   const patterns = sourcesOf(train.data).flatMap((source) => source.patterns);
   try {
     const files = await findFiles(patterns, workdir ?? process.cwd());
-    const raw = await (wanted.kind === 'table' ? readTable(files, wanted.label) : readImages(files));
+    const raw = await (wanted.kind === 'table'
+      ? readTable(files, wanted.label)
+      : readImages(files, wanted.size));
     return prepareSamples(raw, train.validationFraction, train.seed);
   } catch (error) {
     throw error instanceof DataError ? new UserFault(error.code, error.message, error.hint) : error;
