@@ -1,7 +1,7 @@
 /** A link from this rank to every other. Groups of ranks (see process-group.ts) share the links by channel. */
 import { rm } from 'node:fs/promises';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
-import { Arena } from '../memory/index.ts';
+import { Arena, type ArenaRegion } from '../memory/index.ts';
 import { Timeline } from '../profile/index.ts';
 import { decodeHeader, encodeHeader, frameHeaderBytes } from './frame.ts';
 import { Link } from './link.ts';
@@ -26,6 +26,8 @@ export interface MeshOptions {
   readonly transport: Transport;
   /** How long a peer may take to appear. */
   readonly joinTimeoutMs?: number;
+  /** Of a memory that others use too; else the rank has one of its own. */
+  readonly region?: ArenaRegion;
 }
 
 /** How long a rank may take to say how far it has come, once somebody has waited for it in vain. */
@@ -45,13 +47,15 @@ export class Mesh implements AsyncDisposable {
   readonly #entered = new Map<number, number>();
   readonly #answers = new Map<string, number>();
 
-  private constructor({ rank, worldSize, transport }: MeshOptions) {
+  private constructor({ rank, worldSize, transport, region }: MeshOptions) {
     this.rank = rank;
     this.worldSize = worldSize;
     const meeting = transport.kind === 'threads' ? transport.meeting : undefined;
     this.isShared = meeting !== undefined;
     this.arena = new Arena(
-      meeting && { memory: meeting.memory, at: rank * meeting.regionBytes, bytes: meeting.regionBytes },
+      meeting
+        ? { memory: meeting.memory, at: rank * meeting.regionBytes, bytes: meeting.regionBytes }
+        : region,
     );
   }
 

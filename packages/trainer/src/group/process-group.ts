@@ -10,7 +10,7 @@ import {
   type Part,
   type Wire,
 } from './collectives.ts';
-import type { Arena } from '../memory/index.ts';
+import type { Arena, ArenaRegion } from '../memory/index.ts';
 import type { Timeline } from '../profile/index.ts';
 import { Mesh } from './mesh.ts';
 import { RankLostError } from './rank-lost-error.ts';
@@ -24,6 +24,8 @@ export interface GroupOptions {
   readonly joinTimeoutMs?: number;
   /** How long a peer may stay silent inside a collective. */
   readonly timeoutMs?: number;
+  /** Where its arena lies; else in a memory of its own. */
+  readonly region?: ArenaRegion;
 }
 
 export interface CallOptions {

@@ -61,6 +61,21 @@ export class Arena {
     return this.#known.has(buffer) ? byteOffset : undefined;
   }
 
+  /** A part of this memory for the arena of another thread, which sees all of it (`floatsAt`). */
+  share(bytes: number): ArenaRegion {
+    const room = this.room(bytes);
+    const at = this.addressOf(room);
+    if (at === undefined) throw new RangeError('the memory is full');
+    return { memory: this.#memory, at, bytes };
+  }
+
+  /** What lies at this byte of the memory, whoever has put it there. */
+  floatsAt(at: number, length: number): Float32Array {
+    const { buffer } = this.#memory;
+    this.#known.add(buffer);
+    return new Float32Array(buffer, at, length);
+  }
+
   /** Zeros. */
   floats(length: number): Float32Array {
     const bytes = this.bytes(length * 4);

@@ -1,3 +1,3 @@
-export { Arena, type ArenaStatistics } from './arena.ts';
+export { Arena, type ArenaRegion, type ArenaStatistics } from './arena.ts';
 export { pageMemory } from './page-memory.ts';
 export { wasmPageBytes, wasmPageLimit, webAssembly, type WasmMemory } from './web-assembly.ts';

@@ -8,4 +8,5 @@ export {
   type OptimizerOptions,
   type UpdateRule,
 } from './update-rule.ts';
+export { OverlappedSum } from './gradient-sum/overlapped-sum.ts';
 export { StageRunner } from './stage-runner.ts';

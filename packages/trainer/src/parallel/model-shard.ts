@@ -16,7 +16,7 @@ import {
 } from '@gantry/training/parallel';
 import type { ProcessGroup } from '../group/index.ts';
 import type { Arena } from '../memory/index.ts';
-import type { GradientSum } from './compression/gradient-sum.ts';
+import type { GradientSum } from './gradient-sum/gradient-sum.ts';
 import { openGradientSum, type CompressionPlan } from './compression/open-gradient-sum.ts';
 import type { OffloadedState } from '../offload/index.ts';
 import { StageBuffer } from './stage-buffer.ts';
@@ -85,7 +85,7 @@ export class ModelShard {
   readonly spans: readonly OwnedSpan[];
   /** What of it lies in a file; checkpoints hold it after `saved`. */
   readonly offloaded: OffloadedState | undefined;
-  readonly #compressed: GradientSum | undefined;
+  #gradientSum: GradientSum | undefined;
 
   constructor(options: ShardOptions) {
     const { layout, grid, zero, groups, arena, compression, offloaded } = options;
@@ -96,7 +96,7 @@ export class ModelShard {
     this.grid = grid;
     this.zero = zero;
     this.groups = groups;
-    this.#compressed =
+    this.#gradientSum =
       compression === undefined ? undefined : openGradientSum(groups.data, layout, compression);
     const owned = ownedSpans(layout, grid.dataIndex, grid.data);
     const from = (stage: ZeroStage) => (zero >= stage ? owned : undefined);
@@ -167,12 +167,22 @@ export class ModelShard {
     );
   }
 
+  /** From now on it adds up what the data-parallel ranks have (without ZeRO). */
+  sumWith(sum: GradientSum): void {
+    this.#gradientSum = sum;
+  }
+
+  /** No micro-batch of this step adds to the unit any more. */
+  unitIsReady(unit: StageUnit): void {
+    this.#gradientSum?.ready?.(unit);
+  }
+
   /** After the last micro-batch of a step: every owner holds the sum over all ranks. */
   async synchronise(): Promise<void> {
     const { data, tensor, embedding } = this.groups;
     const { units, sharesEmbedding } = this.layout;
     const { values } = this.gradients;
-    if (this.zero === 0) await (this.#compressed?.sum(values) ?? data.allReduceSum(values));
+    if (this.zero === 0) await (this.#gradientSum?.sum(values) ?? data.allReduceSum(values));
     if (this.zero === 1) {
       for (const unit of units)
         await data.reduceScatterSum(values.subarray(unit.from, unit.to), this.#partsOf(unit));
@@ -213,7 +223,7 @@ export class ModelShard {
 
   /** Share of the gradients that the last step's compression left out; undefined without one. */
   get leftOut(): number | undefined {
-    return this.#compressed?.leftOut;
+    return this.#gradientSum?.leftOut;
   }
 
   clearGradients(): void {

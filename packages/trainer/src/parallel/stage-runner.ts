@@ -84,8 +84,8 @@ export class StageRunner implements AsyncDisposable {
     return 0;
   }
 
-  /** Adds the gradients of a micro-batch to the shard. */
-  async backward(microBatch: number, chunk: number): Promise<void> {
+  /** Adds the gradients of a micro-batch to the shard; after the last one those of the chunk's layers are whole. */
+  async backward(microBatch: number, chunk: number, isLast: boolean): Promise<void> {
     const { shard, config } = this.#options;
     const { tensor, pipelineBack } = shard.groups;
     const slot = this.#slot(microBatch, chunk);
@@ -100,7 +100,9 @@ export class StageRunner implements AsyncDisposable {
       await (slot.backward[at] as BoundRun).run();
       await tensor.allReduceSum(this.#gradientAfter(at - 1));
       // The halves of a layer write to their own places of the scratch; the first half completes it.
-      if (units[at - 1] !== unit) await shard.addGradients(unit, this.#scratch);
+      if (units[at - 1] === unit) continue;
+      await shard.addGradients(unit, this.#scratch);
+      if (isLast) shard.unitIsReady(unit);
     }
     const bottom = this.#gradientAfter(-1);
     if (this.#isStart(chunk)) await this.#ends.addEmbedded(slot.tokens, bottom);

@@ -12,6 +12,7 @@ export async function openStagedGradients(
   batches: MicroBatches,
   config: TransformerConfig,
   shard: ModelShard,
+  overlapped: AsyncDisposable | undefined,
 ): Promise<GradientSource> {
   const { plan, timeline } = batches;
   const { pipeline: stages, pipelineIndex, chunks = 1 } = shard.grid;
@@ -38,7 +39,7 @@ export async function openStagedGradients(
         if (pass === 'forward' && chunk === 0)
           await fillMicroBatch(batches, position, microBatch, runner.batch(microBatch), lossScale);
         await timeline.during('compute', nameOf(pass, microBatch, chunk), async () => {
-          if (pass === 'backward') await runner.backward(microBatch, chunk);
+          if (pass === 'backward') await runner.backward(microBatch, chunk, microBatch === microBatches - 1);
           else loss += await runner.forward(microBatch, chunk);
         });
       }
@@ -46,7 +47,10 @@ export async function openStagedGradients(
       return loss;
     },
     afterUpdate: () => runner.afterUpdate(),
-    [Symbol.asyncDispose]: () => runner[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: async () => {
+      await overlapped?.[Symbol.asyncDispose]();
+      await runner[Symbol.asyncDispose]();
+    },
   };
 }
 

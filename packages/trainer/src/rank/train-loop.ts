@@ -218,6 +218,8 @@ function openNoise({
   world,
 }: TrainLoop): { readonly scale: NoiseScale; ownPart(): number } | undefined {
   const { data, tensor, pipeline, dataIndex } = shard.grid;
+  // Overlapped, what others have is in the gradients before this rank has all of its own.
+  if (plan.overlap) return undefined;
   if (data < 2 || tensor > 1 || pipeline > 1 || plan.zero > 1 || plan.globalSequences < data)
     return undefined;
   const { from, to } = rankPart(plan.globalSequences, dataIndex, data);

@@ -18,6 +18,8 @@ export interface TrainingPlan {
   readonly schedule: PipelineSchedule;
   readonly recompute: 'none' | 'layer';
   readonly compression: CompressionPlan | undefined;
+  /** Gradients are summed layer by layer while the backward pass goes on. */
+  readonly overlap: boolean;
   /** What lies in a file instead of memory. */
   readonly offload: OffloadPlan | undefined;
   /** Sequences of one graph run; more per rank are accumulated. */
@@ -76,6 +78,7 @@ export function planTraining(job: TrainingJob, width: number, worldSize: number)
     schedule: parallel?.schedule ?? '1f1b',
     recompute: parallel?.recompute ?? 'none',
     compression: compressionOf(job, sizes),
+    overlap: overlaps(job, sizes),
     offload: offloadOf(job),
     microSequences,
     microBatches,
@@ -188,6 +191,21 @@ function precisionOf({ precision, quantizationAware }: TrainingJob['train']): Pr
     `train.quantizationAware ${quantizationAware} rounds 32-bit weights, and train.precision is ${precision}.`,
     'Leave train.precision out.',
   );
+}
+
+/** Whole gradients, as they are: ZeRO scatters its own, and compression needs all of a step's. */
+function overlaps({ parallel }: TrainingJob, { data }: ParallelSizes): boolean {
+  const { overlap = false, zero = 0, compression } = parallel ?? {};
+  if (!overlap || data === 1) return false;
+  if (zero > 0 || compression !== undefined)
+    throw new UserFault(
+      'bad_layout',
+      zero > 0
+        ? `parallel.overlap sums whole gradients, and ranks of ZeRO ${zero} keep parts of them.`
+        : `parallel.overlap sums layer by layer, and compression ${compression?.kind} is made of a whole step.`,
+      'Leave parallel.overlap out.',
+    );
+  return true;
 }
 
 /** Compression is for what data-parallel ranks sum: whole gradients, none of them infinite. */

@@ -21,6 +21,7 @@ import type { Timeline } from '../profile/index.ts';
 import type { GradientSource } from './gradient-source.ts';
 import type { Masking } from './masking.ts';
 import type { MicroBatches } from './micro-batches.ts';
+import { openOverlap } from './open-overlap.ts';
 import { openShard } from './open-shard.ts';
 import type { RankEnvironment } from './rank-environment.ts';
 import { shareCheckpoint, type CheckpointSearch, type StartingPoint } from './share-checkpoint.ts';
@@ -100,9 +101,10 @@ export async function openTrainingSession(
     masking,
     placeOf: (position, index) => position + first + index * microSequences,
   };
-  const isWhole = hasWholeModel(shard) && plan.zero < 2 && plan.recompute === 'none';
-  const open = isWhole ? openWholeModelGradients : openStagedGradients;
-  const gradients = await open(batches, config, shard);
+  const isWhole = hasWholeModel(shard) && plan.zero < 2 && plan.recompute === 'none' && !plan.overlap;
+  const gradients = isWhole
+    ? await openWholeModelGradients(batches, config, shard)
+    : await openStagedGradients(batches, config, shard, await openOverlap(environment, plan, shard));
   const rule = openUpdateRule(shard, plan.optimizer);
   return {
     ...start,

@@ -3,7 +3,7 @@
  * sent is rounded both times, so half as much goes out as in a ring of floats.
  */
 import type { ProcessGroup } from '../../group/index.ts';
-import { share, type GradientSum } from './gradient-sum.ts';
+import { share, type GradientSum } from '../gradient-sum/gradient-sum.ts';
 
 type HalfKind = 'bf16' | 'fp16';
 

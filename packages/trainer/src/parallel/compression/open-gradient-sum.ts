@@ -1,7 +1,7 @@
 /** The method that a job asks for. */
 import type { StageLayout } from '@gantry/training/parallel';
 import type { ProcessGroup } from '../../group/index.ts';
-import type { GradientSum } from './gradient-sum.ts';
+import type { GradientSum } from '../gradient-sum/gradient-sum.ts';
 import { HalfSum } from './half-sum.ts';
 import { PowerSum } from './power-sum.ts';
 import { TopKSum } from './top-k-sum.ts';

@@ -6,7 +6,7 @@
 import { createRandom } from '@gantry/kit';
 import type { StageLayout } from '@gantry/training/parallel';
 import type { ProcessGroup } from '../../group/index.ts';
-import { share, type GradientSum } from './gradient-sum.ts';
+import { share, type GradientSum } from '../gradient-sum/gradient-sum.ts';
 
 interface Matrix {
   readonly offset: number;

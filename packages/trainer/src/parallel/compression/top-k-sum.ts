@@ -3,7 +3,7 @@
  * (Stich et al. 2018; Lin et al. 2018, §3.1), so nothing is lost, only late.
  */
 import type { ProcessGroup } from '../../group/index.ts';
-import { share, type GradientSum } from './gradient-sum.ts';
+import { share, type GradientSum } from '../gradient-sum/gradient-sum.ts';
 
 export class TopKSum implements GradientSum {
   leftOut = 0;

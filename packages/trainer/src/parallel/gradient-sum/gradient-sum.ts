@@ -1,9 +1,13 @@
-/** How data-parallel ranks bring their gradients together when not every bit of them is sent. */
+/** How data-parallel ranks bring their gradients together, where it is not one all-reduce at the end of a step. */
+import type { StageUnit } from '@gantry/training/parallel';
+
 export interface GradientSum {
   /** `values` becomes the sum over the ranks as the method gives it: the same bits on all of them. */
   sum(values: Float32Array): Promise<void>;
+  /** A unit's gradients are whole on this rank: all ranks say it of the same units in the same order. */
+  ready?(unit: StageUnit): void;
   /** Of the last sum: length of what this rank left out, over the length of what it had. */
-  readonly leftOut: number;
+  readonly leftOut?: number;
 }
 
 /** ‖part‖ / ‖whole‖ of squared lengths; 0 where there is nothing. */
