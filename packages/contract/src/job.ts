@@ -41,6 +41,8 @@ export const trainSchema = z.strictObject({
   /** Forward passes see the matrices as blocks of this format hold them; the exported GGUF is of it. */
   quantizationAware: z.enum(['q8_0', 'q4_0']).optional(),
   profile: profileSchema.optional(),
+  /** DeepSpeed's own configuration, as a file beside the job or as its content; it goes before these fields. */
+  deepspeed: z.union([z.string().min(1).max(4096), z.record(z.string(), z.unknown())]).optional(),
   badBatch: badBatchSchema.prefault({}),
   earlyStopping: earlyStoppingSchema.optional(),
   /** A checkpoint, a folder of them or a run's directory: parameters of equal name and shape are taken from it. */

@@ -65,6 +65,8 @@ export interface ShardOptions {
   readonly compression?: CompressionPlan | undefined;
   /** AdamW's moments, and under ZeRO 3 parameters, that lie in a file. */
   readonly offloaded?: OffloadedState | undefined;
+  /** Under ZeRO 3: gathered layers that stay until others take their place. */
+  readonly heldLayers?: number | undefined;
 }
 
 export class ModelShard {
@@ -83,6 +85,7 @@ export class ModelShard {
   readonly saved: readonly SavedValues[];
   /** What this rank updates: its own part, or without ZeRO everything. */
   readonly spans: readonly OwnedSpan[];
+  readonly heldLayers: number;
   /** What of it lies in a file; checkpoints hold it after `saved`. */
   readonly offloaded: OffloadedState | undefined;
   #gradientSum: GradientSum | undefined;
@@ -91,6 +94,7 @@ export class ModelShard {
     const { layout, grid, zero, groups, arena, compression, offloaded } = options;
     const state = offloaded === undefined ? (options.state ?? 'first and second') : 'nothing';
     this.offloaded = offloaded;
+    this.heldLayers = options.heldLayers ?? 1;
     this.arena = arena;
     this.layout = layout;
     this.grid = grid;

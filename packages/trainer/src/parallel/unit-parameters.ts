@@ -1,6 +1,6 @@
 /**
  * Whole units of parameters where graphs can read them: views of the shard, or under ZeRO 3 buffers that are
- * filled from the owners when a unit is needed and hold one layer at a time.
+ * filled from the owners when a unit is needed and hold one layer at a time, or some that take turns.
  */
 import type { StageParameter, StageUnit } from '@gantry/training/parallel';
 import type { BoundTensor } from '../executor/index.ts';
@@ -8,17 +8,22 @@ import type { ModelShard } from './model-shard.ts';
 
 export class UnitParameters {
   readonly #shard: ModelShard;
-  readonly #layerBuffer: Float32Array;
+  readonly #layerBuffers: readonly Float32Array[];
+  /** Places among the layers; each has the same buffer every time. */
+  readonly #placeOf = new Map<StageUnit, number>();
   /** What is no layer stays from their first use in a step to its end. */
   readonly #ends = new Map<StageUnit, Float32Array>();
   readonly #fetched = new Set<StageUnit>();
-  #layer: StageUnit | undefined;
+  readonly #held: (StageUnit | undefined)[] = [];
 
   constructor(shard: ModelShard) {
     this.#shard = shard;
     const sizes = shard.layout.units.map((unit) => (unit.kind === 'layer' ? unit.to - unit.from : 0));
-    this.#layerBuffer = shard.arena.floats(shard.zero === 3 ? Math.max(...sizes) : 0);
+    const largest = shard.zero === 3 ? Math.max(...sizes) : 0;
+    this.#layerBuffers = Array.from({ length: shard.heldLayers }, () => shard.arena.floats(largest));
     if (shard.zero < 3) return;
+    const layers = shard.layout.units.filter(({ kind }) => kind === 'layer');
+    for (const [place, unit] of layers.entries()) this.#placeOf.set(unit, place % shard.heldLayers);
     for (const unit of shard.layout.units)
       if (unit.kind !== 'layer') this.#ends.set(unit, shard.arena.floats(unit.to - unit.from));
   }
@@ -45,15 +50,16 @@ export class UnitParameters {
   }
 
   async fetch(unit: StageUnit): Promise<void> {
-    if (this.#shard.zero < 3 || this.#layer === unit) return;
-    await this.#shard.gatherUnit(unit, this.#layerBuffer);
-    this.#layer = unit;
+    const place = this.#placeOf.get(unit) ?? 0;
+    if (this.#shard.zero < 3 || this.#held[place] === unit) return;
+    await this.#shard.gatherUnit(unit, this.#values(unit));
+    this.#held[place] = unit;
   }
 
   /** After an update: what was fetched is old. */
   forget(): void {
     this.#fetched.clear();
-    this.#layer = undefined;
+    this.#held.fill(undefined);
   }
 
   /** A unit that is no layer, whole. */
@@ -74,6 +80,6 @@ export class UnitParameters {
 
   #values(unit: StageUnit): Float32Array {
     if (this.#shard.zero < 3) return this.#shard.parameters.values.subarray(unit.from, unit.to);
-    return this.#ends.get(unit) ?? this.#layerBuffer;
+    return this.#ends.get(unit) ?? (this.#layerBuffers[this.#placeOf.get(unit) ?? 0] as Float32Array);
   }
 }

@@ -2,15 +2,18 @@ import { join } from 'node:path';
 import type { ParameterLayout } from '@gantry/training/model';
 import {
   groupsOf,
+  heldLayers,
   ownedSpans,
   stageLayout,
   type ModelConfig,
   type ParallelGrid,
+  type StageLayout,
 } from '@gantry/training/parallel';
 import type { World } from '../group/index.ts';
 import { OffloadedState } from '../offload/index.ts';
 import { ModelShard, stateOf } from '../parallel/index.ts';
 import type { TrainingPlan } from './training-plan.ts';
+import { UserFault } from './user-fault.ts';
 
 /** A rank's part of the model in the arena of its world, with the groups that it shares the rest with. */
 export async function openShard({
@@ -47,6 +50,7 @@ export async function openShard({
   return new ModelShard({
     layout: stage,
     offloaded,
+    heldLayers: heldLayersOf(stage, plan),
     grid,
     zero: plan.zero,
     arena: world.arena,
@@ -60,4 +64,17 @@ export async function openShard({
       embedding: world.subgroup(members.embedding, 4),
     },
   });
+}
+
+function heldLayersOf({ units, length }: StageLayout, { live }: TrainingPlan): number {
+  const sizes = units.flatMap(({ kind, from, to }) => (kind === 'layer' ? [to - from] : []));
+  const layer = Math.max(0, ...sizes);
+  const others = length - sizes.reduce((sum, size) => sum + size, 0);
+  const held = heldLayers({ layers: sizes.length, layer, others }, live);
+  if (held !== undefined) return held;
+  throw new UserFault(
+    'bad_layout',
+    `stage3_max_live_parameters is ${live?.liveElements}, and one layer beside what is no layer takes ${layer + others}.`,
+    `Set it to ${layer + others} or more.`,
+  );
 }

@@ -243,6 +243,7 @@ export class RankZero implements AsyncDisposable {
         parameterBytes: parameters,
         gradientBytes: gradients,
         optimiserBytes: optimiser,
+        ...(this.#session.job.notes === undefined ? {} : { deepspeed: this.#session.job.notes }),
         ...(shard.offloaded === undefined ? {} : { offloadedBytes: shard.offloaded.fileBytes }),
         parameters: layout.parameters.reduce((sum, { length }) => sum + length, 0),
         layers: config.layers,

@@ -9,6 +9,7 @@ import { openCheckpointer } from './open-checkpointer.ts';
 import { prepareData } from './prepare-data.ts';
 import { readRankEnvironment, type RankEnvironment } from './rank-environment.ts';
 import { RankZero } from './rank-zero.ts';
+import { withDeepSpeed } from './deepspeed.ts';
 import { createReportWriter, type ReportWriter } from './report-writer.ts';
 import { reportPipeline } from './report-pipeline.ts';
 import { StepProfile } from './step-profile.ts';
@@ -56,7 +57,6 @@ export async function runTrainingRank(options: TrainingRankOptions): Promise<num
       transport: environment.rendezvous,
     });
     const { rendezvous } = environment;
-    // Beats travel by Unix sockets: over hosts a rank that stands still is noticed by its silence only.
     const isWatched = options.hasHeartbeat === true && environment.worldSize > 1;
     await using _heartbeat =
       isWatched && rendezvous.kind !== 'threads' ? await startHeartbeat(world, rendezvous) : undefined;
@@ -80,7 +80,7 @@ async function train(
   reports: ReportWriter,
   options: TrainingRankOptions,
 ): Promise<number> {
-  const job = await readTrainingJob(environment.specFile);
+  const job = await withDeepSpeed(await readTrainingJob(environment.specFile), environment.worldSize);
   if (job.train.recipe === 'prepare') {
     await prepareData({ environment, job, reports, signal: options.signal });
     return exitCodes.done;

@@ -38,6 +38,7 @@ export interface TrainingPlan {
   readonly seed: number;
   readonly sampleEvery: number;
   readonly samplePrompt: string;
+  readonly live: TrainingJob['live'];
   readonly checkpoint: TrainingJob['checkpoint'];
 }
 
@@ -102,6 +103,7 @@ export function planTraining(job: TrainingJob, width: number, worldSize: number)
     seed: train.seed,
     sampleEvery: train.sampleEvery ?? Math.max(50, Math.ceil(train.steps / 4)),
     samplePrompt: train.samplePrompt ?? 'The ',
+    live: job.live,
     checkpoint: {
       ...checkpoint,
       everySteps:
@@ -112,7 +114,7 @@ export function planTraining(job: TrainingJob, width: number, worldSize: number)
 }
 
 /** Without a layout, or with `replicas` beside one, the ranks left over are data-parallel. */
-function parallelSizes({ parallel }: TrainingJob, worldSize: number): ParallelSizes {
+export function parallelSizes({ parallel }: TrainingJob, worldSize: number): ParallelSizes {
   const { data = 1, tensor = 1, pipeline = 1, schedule, virtualStages = 2 } = parallel ?? {};
   const isSpelledOut = data > 1 || data * tensor * pipeline === worldSize;
   return {

@@ -30,3 +30,4 @@ export {
 } from './stage-layout.ts';
 export { StragglerWatch } from './straggler-watch.ts';
 export { runsInto, type ElementRun, type SavedStage, type StageRuns } from './reshard.ts';
+export { heldLayers, type HeldLayersLimit } from './held-layers.ts';

@@ -1,0 +1,2 @@
+export type { DeepSpeedSettings } from './deepspeed-settings.ts';
+export { readDeepSpeed } from './read-deepspeed.ts';
