@@ -31,6 +31,7 @@ import { bearerOf, pathOf } from './http/request-line.ts';
 import { lookAtRemote, type RemoteLook } from './remote/look-at-remote.ts';
 import type { RemoteOrigin } from './remote/remote-origin.ts';
 import { ResponseCache } from './answer-cache/response-cache.ts';
+import { BackgroundResponses } from './responses/background-responses.ts';
 import { parseResponses } from './responses/continue-response.ts';
 import { keptResponse } from './responses/response-routes.ts';
 import { ResponseStore } from './responses/response-store.ts';
@@ -50,6 +51,7 @@ class HttpGateway implements Gateway {
   readonly #keys: KeyCache;
   readonly #answers: Answers;
   readonly #intake: Intake;
+  readonly #background: BackgroundResponses;
   readonly #maxBodyBytes: number;
   readonly #onError: (error: unknown, requestId: string) => void;
   readonly #nextId = createRequestIds();
@@ -86,6 +88,7 @@ class HttpGateway implements Gateway {
     };
     this.#answers = new Answers(this.#context.stats);
     this.#intake = new Intake(this.#context, options.limits ?? unlimited);
+    this.#background = new BackgroundResponses(this.#context.responses, this.#intake);
   }
 
   handle(incoming: GatewayRequest, response: GatewayResponse): void {
@@ -141,7 +144,7 @@ class HttpGateway implements Gateway {
       );
       return;
     }
-    const kept = keptResponse(responses, tenantId, incoming.method, path);
+    const kept = keptResponse(responses, this.#background, tenantId, incoming.method, path);
     if (kept !== undefined) {
       if ('problem' in kept) this.#answers.refuse(call, kept.problem);
       else writeWhole(call, kept.json);
@@ -185,7 +188,18 @@ class HttpGateway implements Gateway {
   }
 
   #infer(call: Call, parsed: ParseOutcome): void {
-    const problem = 'problem' in parsed ? parsed.problem : this.#intake.take(call, parsed.request);
+    if ('problem' in parsed) {
+      this.#answers.refuse(call, parsed.problem);
+      return;
+    }
+    const { request, background } = parsed;
+    if (background !== undefined) {
+      const begun = this.#background.start(call, request, background.input);
+      if ('problem' in begun) this.#answers.refuse(call, begun.problem);
+      else writeWhole(call, begun.json);
+      return;
+    }
+    const problem = this.#intake.take(call, request);
     if (problem !== undefined) this.#answers.refuse(call, problem);
   }
 

@@ -1,6 +1,7 @@
 /** One request through the gateway without a socket: everything that guards and counts HTTP requests applies to it. */
-import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
-import { Readable, Writable } from 'node:stream';
+import type { IncomingHttpHeaders } from 'node:http';
+import { Readable } from 'node:stream';
+import { type InsideAnswer, InsideResponse } from '../http/inside-response.ts';
 import type { GatewayRequest, GatewayResponse } from '../http/wire.ts';
 
 export interface InsideCall {
@@ -12,18 +13,12 @@ export interface InsideCall {
   readonly signal: AbortSignal;
 }
 
-export interface InsideAnswer {
-  readonly status: number;
-  readonly headers: OutgoingHttpHeaders;
-  readonly body: Buffer;
-}
-
 type Handle = (request: GatewayRequest, response: GatewayResponse) => void;
 
 /** Rejects when the signal aborts or the gateway breaks off. */
 export function callInside(handle: Handle, call: InsideCall): Promise<InsideAnswer> {
   return new Promise((resolve, reject) => {
-    const response = new KeptResponse();
+    const response = new InsideResponse();
     const leave = (): void => {
       response.destroy();
     };
@@ -42,30 +37,4 @@ export function callInside(handle: Handle, call: InsideCall): Promise<InsideAnsw
     });
     handle(request, response);
   });
-}
-
-class KeptResponse extends Writable implements GatewayResponse {
-  headersSent = false;
-  #status = 0;
-  #headers: OutgoingHttpHeaders = {};
-  readonly #chunks: Buffer[] = [];
-
-  setHeader(name: string, value: string | number): void {
-    this.#headers[name] = value;
-  }
-
-  writeHead(status: number, headers: OutgoingHttpHeaders = {}): void {
-    this.headersSent = true;
-    this.#status = status;
-    this.#headers = { ...this.#headers, ...headers };
-  }
-
-  override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
-    this.#chunks.push(chunk);
-    done();
-  }
-
-  answer(): InsideAnswer {
-    return { status: this.#status, headers: this.#headers, body: Buffer.concat(this.#chunks) };
-  }
 }

@@ -17,7 +17,8 @@ import { loadSync } from '@grpc/proto-loader';
 import type { IncomingHttpHeaders } from 'node:http';
 import { join } from 'node:path';
 import type { Gateway } from '../gateway-api.ts';
-import { callInside, type InsideAnswer } from './call-inside.ts';
+import type { InsideAnswer } from '../http/inside-response.ts';
+import { callInside } from './call-inside.ts';
 import { toMessage, toRest, type InferMessage } from './infer-messages.ts';
 
 export interface GrpcFrontOptions {

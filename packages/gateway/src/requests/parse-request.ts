@@ -20,7 +20,13 @@ export const operationPaths: Readonly<Record<string, Operation>> = {
   '/v1/moderations': 'moderations',
 };
 
-export type ParseOutcome = { readonly request: InferenceRequest } | { readonly problem: Problem };
+export type ParseOutcome =
+  | {
+      readonly request: InferenceRequest;
+      /** Answer at once that it is under way; the items it was made from. */
+      readonly background?: { readonly input: readonly unknown[] };
+    }
+  | { readonly problem: Problem };
 
 const usageAsked = Buffer.from('{"stream_options":{"include_usage":true},');
 

@@ -1,23 +1,37 @@
 /** A Responses request with the conversation that it continues put before its own input. */
 import type { ParseOutcome } from '../requests/parse-request.ts';
 import { parseRequest } from '../requests/parse-request.ts';
-import type { ResponseStore } from './response-store.ts';
+import { isUnderWay, type ResponseStore } from './response-store.ts';
 
 export function parseResponses(store: ResponseStore, tenantId: string, bytes: Buffer): ParseOutcome {
   const parsed = parseRequest('responses', bytes);
   if ('problem' in parsed) return parsed;
-  const { fields } = parsed.request;
+  const { background, ...fields } = parsed.request.fields;
+  const isBackground = background === true;
   const previousId = fields['previous_response_id'];
   let input = itemsOf(fields['input']);
-  let outcome: ParseOutcome = parsed;
+  let outcome: ParseOutcome = isBackground ? again(fields) : parsed;
   if (typeof previousId === 'string') {
     const previous = store.get(tenantId, previousId);
     if (previous === undefined)
       return { problem: { code: 'response_not_found', param: 'previous_response_id' } };
+    if (isUnderWay(previous.response))
+      return invalid(
+        'previous_response_id',
+        'That response is still under way: continue it when it is complete.',
+      );
     input = [...previous.input, ...outputOf(previous.response), ...input];
-    outcome = parseRequest('responses', Buffer.from(JSON.stringify({ ...fields, input })));
+    outcome = again({ ...fields, input });
   }
-  if ('problem' in outcome || fields['store'] === false) return outcome;
+  if ('problem' in outcome) return outcome;
+  if (isBackground) {
+    if (fields['store'] === false)
+      return invalid('store', 'A background response must be stored: how else would you read it?');
+    if (fields['stream'] === true)
+      return invalid('stream', 'A background response is not streamed: ask for it by its id.');
+    return { ...outcome, background: { input } };
+  }
+  if (fields['store'] === false) return outcome;
   return {
     request: {
       ...outcome.request,
@@ -31,6 +45,13 @@ export function parseResponses(store: ResponseStore, tenantId: string, bytes: Bu
     },
   };
 }
+
+const again = (fields: Readonly<Record<string, unknown>>): ParseOutcome =>
+  parseRequest('responses', Buffer.from(JSON.stringify(fields)));
+
+const invalid = (param: string, detail: string): ParseOutcome => ({
+  problem: { code: 'invalid_request', param, detail },
+});
 
 function itemsOf(input: unknown): readonly unknown[] {
   return Array.isArray(input) ? (input as unknown[]) : [{ type: 'message', role: 'user', content: input }];

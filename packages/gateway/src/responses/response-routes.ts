@@ -1,6 +1,7 @@
 /** What may be done with a response that was kept: read it, its input, forget it. A foreign one does not exist. */
 import type { Listing } from '../http/listings.ts';
 import { decodeSegment } from '../http/request-line.ts';
+import type { BackgroundResponses } from './background-responses.ts';
 import type { ResponseStore } from './response-store.ts';
 
 const pattern = /^\/v1\/responses\/([^/]+)(?:\/(cancel|input_items))?$/;
@@ -8,6 +9,7 @@ const pattern = /^\/v1\/responses\/([^/]+)(?:\/(cancel|input_items))?$/;
 /** Undefined for any other path. */
 export function keptResponse(
   store: ResponseStore,
+  background: BackgroundResponses,
   tenantId: string,
   method: string | undefined,
   path: string,
@@ -23,12 +25,14 @@ export function keptResponse(
     case 'GET input_items':
       return { json: toItems(id, stored.input) };
     case 'DELETE ':
+      background.cancel(tenantId, id);
       store.delete(tenantId, id);
       return { json: { id, object: 'response', deleted: true } };
     case 'POST cancel':
-      return {
-        problem: { code: 'invalid_request', detail: 'The response is complete: there is nothing to cancel.' },
-      };
+      background.cancel(tenantId, id);
+      return stored.response['background'] === true
+        ? { json: store.get(tenantId, id)?.response ?? stored.response }
+        : { problem: { code: 'invalid_request', detail: 'Only a background response can be cancelled.' } };
     default:
       return { problem: { code: 'method_not_allowed' } };
   }

@@ -10,6 +10,10 @@ export interface StoredResponse {
   readonly bytes: number;
 }
 
+/** It has no end yet. */
+export const isUnderWay = ({ status }: StoredResponse['response']): boolean =>
+  status === 'queued' || status === 'in_progress';
+
 export interface KeptResponse {
   readonly tenantId: string;
   readonly id: string;
@@ -32,17 +36,20 @@ export class ResponseStore {
   constructor(maxBytes: number, keeper?: ResponseKeeper, known: readonly KeptResponse[] = []) {
     this.#maxBytes = maxBytes;
     this.#keeper = keeper;
-    for (const kept of known) this.#insert(kept);
+    for (const kept of known) this.#insert({ ...kept, stored: endedByRestart(kept.stored) });
   }
 
   get(tenantId: string, id: string): StoredResponse | undefined {
     return this.#entries.get(keyOf(tenantId, id))?.stored;
   }
 
-  set(tenantId: string, id: string, stored: StoredResponse): void {
+  /** False: one answer may not push out all others. */
+  set(tenantId: string, id: string, stored: StoredResponse): boolean {
     this.delete(tenantId, id);
     const kept = { tenantId, id, stored };
-    if (this.#insert(kept)) this.#keeper?.save(kept);
+    const isKept = this.#insert(kept);
+    if (isKept) this.#keeper?.save(kept);
+    return isKept;
   }
 
   delete(tenantId: string, id: string): boolean {
@@ -55,7 +62,6 @@ export class ResponseStore {
     return true;
   }
 
-  /** False: one answer may not push out all others. */
   #insert(kept: KeptResponse): boolean {
     const { tenantId, id, stored } = kept;
     if (stored.bytes > this.#maxBytes / 8) return false;
@@ -67,6 +73,13 @@ export class ResponseStore {
     }
     return true;
   }
+}
+
+/** Nobody works on it any more: what was asked is lost with the process that asked. */
+function endedByRestart(stored: StoredResponse): StoredResponse {
+  if (!isUnderWay(stored.response)) return stored;
+  const error = { code: 'server_error', message: 'The server restarted before the response was complete.' };
+  return { ...stored, response: { ...stored.response, status: 'failed', error } };
 }
 
 const keyOf = (tenantId: string, id: string): string => `${tenantId} ${id}`;

@@ -1,0 +1,36 @@
+/** An answer that is kept in memory, for calls that come over no socket of their own. */
+import type { OutgoingHttpHeaders } from 'node:http';
+import { Writable } from 'node:stream';
+import type { GatewayResponse } from './wire.ts';
+
+export interface InsideAnswer {
+  readonly status: number;
+  readonly headers: OutgoingHttpHeaders;
+  readonly body: Buffer;
+}
+
+export class InsideResponse extends Writable implements GatewayResponse {
+  headersSent = false;
+  #status = 0;
+  #headers: OutgoingHttpHeaders = {};
+  readonly #chunks: Buffer[] = [];
+
+  setHeader(name: string, value: string | number): void {
+    this.#headers[name] = value;
+  }
+
+  writeHead(status: number, headers: OutgoingHttpHeaders = {}): void {
+    this.headersSent = true;
+    this.#status = status;
+    this.#headers = { ...this.#headers, ...headers };
+  }
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
+    this.#chunks.push(chunk);
+    done();
+  }
+
+  answer(): InsideAnswer {
+    return { status: this.#status, headers: this.#headers, body: Buffer.concat(this.#chunks) };
+  }
+}
