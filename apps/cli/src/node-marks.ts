@@ -3,7 +3,7 @@ import type { Node } from '@gantry/contract';
 import { InvalidArgumentError } from 'commander';
 
 type Taint = Node['taints'][number];
-const effects: readonly Taint['effect'][] = ['NoSchedule', 'NoExecute', 'PreferNoSchedule'];
+const effects: readonly Taint['effect'][] = ['NoSchedule', 'NoExecute'];
 
 /** null takes the label off. */
 export function readLabels(words: readonly string[]): Readonly<Record<string, string | null>> {

@@ -20,8 +20,8 @@ export const nodeSelectorSchema = z.record(labelKey, labelValue);
 export const taintSchema = z.strictObject({
   key: labelKey,
   value: labelValue.optional(),
-  /** NoExecute also moves away what runs already; PreferNoSchedule is a wish. */
-  effect: z.enum(['NoSchedule', 'NoExecute', 'PreferNoSchedule']).default('NoSchedule'),
+  /** NoExecute also moves away what runs already. */
+  effect: z.enum(['NoSchedule', 'NoExecute']).default('NoSchedule'),
 });
 
 /** Without a value any value of the key is tolerated. */

@@ -13,6 +13,7 @@ import {
   type ClassRequest,
   matchesSelector,
   toClassRequest,
+  isTolerated,
   toleratesAll,
 } from './class-request.ts';
 import {
@@ -215,7 +216,7 @@ function blockingDetail(nodes: readonly NodeState[], request: ClassRequest): Uns
     }
   }
   if (!passes.selector) return { kind: 'selector', selector: request.selector };
-  if (!passes.taints) return { kind: 'taints' };
+  if (!passes.taints) return { kind: 'taints', taints: taintsOf(nodes, request) };
   if (!passes.model && request.model !== null)
     return { kind: 'device_model', model: request.model, known: knownOf(nodes, ({ model }) => model) };
   if (!passes.profile && request.profile !== null)
@@ -230,12 +231,24 @@ function blockingDetail(nodes: readonly NodeState[], request: ClassRequest): Uns
       requestedBytes: request.deviceMemoryBytes,
       largestBytes: largest.deviceMemory,
     };
-  if (largest.devices < count)
-    return { kind: 'resource', resource: 'devices', requested: count, largest: largest.devices };
+  if (largest.devices < count) {
+    const requested = request.devices + request.milli / 1000;
+    return { kind: 'resource', resource: 'devices', requested, largest: largest.devices };
+  }
   for (const resource of AMOUNTS)
     if (largest[resource] < request[resource])
       return { kind: 'resource', resource, requested: request[resource], largest: largest[resource] };
   return { kind: 'gang_size', requestedMembers: 1, capacityMembers: 0, level: null };
+}
+
+/** Of the nodes it chooses, those that keep it away. */
+function taintsOf(nodes: readonly NodeState[], request: ClassRequest): string[] {
+  const keeping = nodes
+    .filter((node) => matchesSelector(node, request.selector))
+    .flatMap(({ taints }) => taints.filter((taint) => !isTolerated(taint, request.tolerations)));
+  return [
+    ...new Set(keeping.map(({ key, value }) => (value === undefined ? key : `${key}=${value}`))),
+  ].sort();
 }
 
 const AMOUNTS = ['cpuMilli', 'memoryBytes', 'storageBytes'] as const;

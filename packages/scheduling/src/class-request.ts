@@ -1,6 +1,6 @@
 /** What one member asks of a node, and which nodes and devices can give it. */
 import type { ClusterState } from './cluster-state.ts';
-import type { DeviceState, GroupRequest, NodeState, Toleration, Workload } from './snapshot.ts';
+import type { DeviceState, GroupRequest, NodeState, Taint, Toleration, Workload } from './snapshot.ts';
 
 export interface ClassRequest {
   cpuMilli: number;
@@ -46,18 +46,11 @@ export function classKey(request: ClassRequest): string {
   return `${head}|${JSON.stringify([selector, request.tolerations])}`;
 }
 
-export function toleratesAll(node: NodeState, tolerations: readonly Toleration[]): boolean {
-  if (node.taints.length === 0) return true;
-  return node.taints.every(
-    (taint) =>
-      taint.effect === 'PreferNoSchedule' ||
-      tolerations.some(
-        (toleration) =>
-          toleration.key === taint.key &&
-          (toleration.value === undefined || toleration.value === taint.value),
-      ),
-  );
-}
+export const isTolerated = (taint: Taint, tolerations: readonly Toleration[]): boolean =>
+  tolerations.some(({ key, value }) => key === taint.key && (value === undefined || value === taint.value));
+
+export const toleratesAll = ({ taints }: NodeState, tolerations: readonly Toleration[]): boolean =>
+  taints.every((taint) => isTolerated(taint, tolerations));
 
 export function matchesSelector(node: NodeState, selector: Record<string, string>): boolean {
   for (const key in selector) if (node.labels[key] !== selector[key]) return false;

@@ -2,6 +2,7 @@
  * Turns a failed try into reasons, the nearest miss and the changes that would help. Each change is
  * tried with the placer on the very state that said no, and rolled back.
  */
+import { isTolerated } from './class-request.ts';
 import type { NearestMiss, UnblockChange } from './plan.ts';
 import type { PlaceFailure } from './placement.ts';
 import type { Planning } from './planning.ts';
@@ -141,6 +142,40 @@ function missingOn({ state }: Planning, requestClass: RequestClass, node: number
   return missing;
 }
 
+export function withoutTopology(workload: Workload): Workload {
+  const { topology: _topology, ...rest } = workload;
+  return rest;
+}
+
+export function withoutSlices(workload: Workload): Workload {
+  const { slices: _slices, ...rest } = workload;
+  return rest;
+}
+
+const hasOwnSelector = ({ nodeSelector = {}, bound = {} }: Workload): boolean =>
+  Object.keys(nodeSelector).some((key) => !(key in bound));
+
+/** What its pool and operators' rules ask of it stays. */
+export function withoutOwnSelector(workload: Workload): Workload {
+  const { nodeSelector: _nodeSelector, ...rest } = workload;
+  return workload.bound === undefined ? rest : { ...rest, nodeSelector: workload.bound };
+}
+
+export const tolerating = (workload: Workload, key: string): Workload => ({
+  ...workload,
+  tolerations: [...(workload.tolerations ?? []), { key }],
+});
+
+/** So many kinds of taints are tried at the most. */
+const MOST_TAINTS = 8;
+
+function keysOfTaints({ state }: Planning, { tolerations = [] }: Workload): readonly string[] {
+  const keys = new Set<string>();
+  for (const { taints } of state.nodes)
+    for (const taint of taints) if (!isTolerated(taint, tolerations)) keys.add(taint.key);
+  return [...keys].sort().slice(0, MOST_TAINTS);
+}
+
 function changesThatHelp(planning: Planning, workload: Workload, skip: Uint8Array | null): UnblockChange[] {
   const changes: UnblockChange[] = [];
   const starts = (changed: Workload): boolean => {
@@ -150,12 +185,13 @@ function changesThatHelp(planning: Planning, workload: Workload, skip: Uint8Arra
     planning.statement.rollback(mark);
     return ok;
   };
-  const { topology, ...anywhere } = workload;
-  if (topology?.mode === 'required' && starts(anywhere)) changes.push({ kind: 'drop_topology' });
-  const { slices, ...scattered } = workload;
-  if (slices !== undefined && starts(scattered)) changes.push({ kind: 'drop_slices' });
-  const { nodeSelector, ...onAny } = workload;
-  if (nodeSelector !== undefined && starts(onAny)) changes.push({ kind: 'drop_selector' });
+  if (workload.topology?.mode === 'required' && starts(withoutTopology(workload)))
+    changes.push({ kind: 'drop_topology' });
+  if (workload.slices !== undefined && starts(withoutSlices(workload))) changes.push({ kind: 'drop_slices' });
+  if (hasOwnSelector(workload) && starts(withoutOwnSelector(workload)))
+    changes.push({ kind: 'drop_selector' });
+  for (const key of keysOfTaints(planning, workload))
+    if (starts(tolerating(workload, key))) changes.push({ kind: 'tolerate', key });
   for (const group of workload.taskGroups) {
     const withGroup = (changed: TaskGroup): Workload => ({
       ...workload,

@@ -3,6 +3,7 @@ import { canEverRun } from './can-ever-run.ts';
 import { planCycle } from './plan-cycle.ts';
 import { describeReason } from './reason.ts';
 import { node, queue, running, snapshot, workload } from './scenario.ts';
+import type { NodeState } from './snapshot.ts';
 
 const placedIds = (plan: ReturnType<typeof planCycle>): string[] =>
   plan.placements.map(({ workloadId }) => workloadId);
@@ -170,6 +171,42 @@ describe('explanation', () => {
     expect(canEverRun(workload('w', shape), snapshot({ nodes: [node('n', 8)] }))[0]).toMatchObject({
       detail: { kind },
     });
+  });
+
+  test('taints that keep it away are named, and what a part of a device misses is said in parts', () => {
+    const tainted = node('n', 8, { taints: [{ key: 'team', value: 'nlp', effect: 'NoSchedule' }] });
+    const told = (shape: object, at: NodeState): string | undefined =>
+      canEverRun(workload('w', shape), snapshot({ nodes: [at] })).map(describeReason)[0];
+    expect(told({ tolerations: [{ key: 'team', value: 'vision' }] }, tainted)).toContain('(team=nlp)');
+    expect(told({ tolerations: [{ key: 'team' }] }, tainted)).toBeUndefined();
+    expect(told({ devices: 0, request: { deviceMilli: 500 } }, node('n', 0))).toContain(
+      'asks for 0.5 devices',
+    );
+  });
+
+  test('a toleration or another choice of nodes is offered only where it is its owner’s to give', () => {
+    const open = node('open', 8, { labels: { pool: 'slow' } });
+    const kept = node('kept', 8, {
+      labels: { pool: 'fast' },
+      taints: [{ key: 'team', value: 'nlp', effect: 'NoSchedule' }],
+    });
+    const holder = workload('r', {
+      state: 'running',
+      devices: 8,
+      allocation: [
+        { group: 'worker', index: 0, nodeId: 'open', deviceIds: open.devices.map(({ id }) => id) },
+      ],
+    });
+    const helps = (shape: Parameters<typeof workload>[1]): readonly string[] | undefined =>
+      planCycle(
+        snapshot({ nodes: [open, kept], workloads: [holder, workload('w', { devices: 4, ...shape })] }),
+      )
+        .waiting.find(({ workloadId }) => workloadId === 'w')
+        ?.unblock.map(({ kind }) => kind);
+    expect(helps({})).toEqual(['tolerate']);
+    const tolerant = { tolerations: [{ key: 'team' }], nodeSelector: { pool: 'slow' } };
+    expect(helps(tolerant)).toContain('drop_selector');
+    expect(helps({ ...tolerant, bound: { pool: 'slow' } })).not.toContain('drop_selector');
   });
 
   test('position and who is ahead', () => {

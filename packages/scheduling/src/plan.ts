@@ -54,6 +54,7 @@ export type UnblockChange =
   | { kind: 'drop_topology' }
   | { kind: 'drop_slices' }
   | { kind: 'drop_selector' }
+  | { kind: 'tolerate'; key: string }
   | { kind: 'borrow_more'; queueId: string; resource: keyof ResourceVector; by: number }
   | { kind: 'lend_more'; queueId: string; resource: keyof ResourceVector; by: number }
   | { kind: 'raise_queue_limit'; queueId: string; resource: keyof ResourceVector; by: number };

@@ -79,7 +79,7 @@ export type UnsatisfiableDetail =
   | { kind: 'device_profile'; profile: string; known: string[] }
   | { kind: 'device_memory'; requestedBytes: number; largestBytes: number }
   | { kind: 'selector'; selector: Record<string, string> }
-  | { kind: 'taints' }
+  | { kind: 'taints'; taints: string[] }
   | { kind: 'slices'; level: string; size: number; requestedSlices: number; capacitySlices: number }
   | { kind: 'gang_size'; requestedMembers: number; capacityMembers: number; level: string | null };
 
@@ -152,7 +152,7 @@ const details: DescribeDetail = {
   device_memory: ({ requestedBytes, largestBytes }) =>
     `a device with ${bytesInWords(requestedBytes)} is asked, the largest has ${bytesInWords(largestBytes)}`,
   selector: ({ selector }) => `no node carries the labels ${JSON.stringify(selector)}`,
-  taints: () => 'every matching node is tainted and the workload tolerates none of them',
+  taints: ({ taints }) => `every matching node has a taint that it does not tolerate (${taints.join(', ')})`,
   slices: ({ level, size, requestedSlices, capacitySlices }) =>
     `${requestedSlices} slices of ${size} members are needed, each inside one ${level}; the empty cluster holds ${capacitySlices}`,
   gang_size: ({ requestedMembers, capacityMembers, level }) =>
@@ -187,7 +187,8 @@ const changes: DescribeChange = {
   any_device_model: ({ group }) => `any device model for "${group}"`,
   drop_topology: () => 'no topology wish',
   drop_slices: () => 'without slices that sit together',
-  drop_selector: () => 'no node selector',
+  drop_selector: () => 'no node selector of its own',
+  tolerate: ({ key }) => `a toleration of the taint "${key}"`,
   borrow_more: ({ by, resource, queueId }) =>
     `${amount(resource, by)} more ${RESOURCE_WORDS[resource].noun} that queue ${queueId} may borrow`,
   lend_more: ({ by, resource, queueId }) =>

@@ -18,7 +18,7 @@ export const RESOURCE_NAMES: readonly ResourceName[] = ['devices', 'cpuMilli', '
 export interface Taint {
   key: string;
   value?: string;
-  effect: 'NoSchedule' | 'NoExecute' | 'PreferNoSchedule';
+  effect: 'NoSchedule' | 'NoExecute';
 }
 
 /** A toleration without `value` accepts any value of the key. */
@@ -169,6 +169,8 @@ export interface Workload {
   /** Which members must sit together, wherever the whole gang may be. */
   slices?: SliceWish;
   nodeSelector?: Readonly<Record<string, string>>;
+  /** Those labels of `nodeSelector` that are not its owner's to leave out: its queue's pool, operators' rules. */
+  bound?: Readonly<Record<string, string>>;
   tolerations?: Toleration[];
   data?: readonly DataNeed[];
   /** Of a running workload: where it is. */
@@ -203,7 +205,7 @@ export interface Workload {
   /** What operators' rules may ask about. */
   labels?: { readonly user?: string; readonly name?: string };
   /** As submitted, where a rule changed it. */
-  asked?: { priority: number; preemptible: boolean; nodeSelector?: Readonly<Record<string, string>> };
+  asked?: Pick<Workload, 'priority' | 'preemptible' | 'nodeSelector' | 'bound'>;
   /**
    * Nodes kept for it, and it goes before all others: it lost one of them (`wounded`), or others were
    * evicted from them for it (`claimed`).

@@ -34,7 +34,7 @@ test('a taint keeps work away that does not tolerate it; NoExecute moves away wh
   await mark({ taints: [{ key: 'team', value: 'nlp' }] });
   expect(await refusal(submit('stranger', {}))).toMatchObject({
     code: 'unsatisfiable_request',
-    message: expect.stringContaining('tainted'),
+    message: expect.stringContaining('(team=nlp)'),
   });
   const forever = { command: 'sleep 600', graceSeconds: 0 };
   await submit('member', { ...forever, tolerations: [{ key: 'team', value: 'nlp' }] });

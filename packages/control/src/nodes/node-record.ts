@@ -21,7 +21,7 @@ export interface NodeSpecRecord {
 export interface TaintRecord {
   readonly key: string;
   readonly value?: string | undefined;
-  readonly effect: 'NoSchedule' | 'NoExecute' | 'PreferNoSchedule';
+  readonly effect: 'NoSchedule' | 'NoExecute';
 }
 
 export const nodeLabels = ({ labels, given }: NodeSpecRecord): Readonly<Record<string, string>> => ({

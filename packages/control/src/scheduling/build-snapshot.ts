@@ -82,9 +82,10 @@ const selecting = (
   queueId: string,
   selectors: QueueSelectors,
   asked?: Readonly<Record<string, string>>,
-): Pick<Workload, 'nodeSelector'> => {
-  const pool = selectors.get(queueId);
-  return pool === undefined && asked === undefined ? {} : { nodeSelector: { ...asked, ...pool } };
+): Pick<Workload, 'nodeSelector' | 'bound'> => {
+  const bound = selectors.get(queueId);
+  if (bound !== undefined) return { nodeSelector: { ...asked, ...bound }, bound };
+  return asked === undefined ? {} : { nodeSelector: asked };
 };
 
 /** As the policy says, else as the node's own labels say; a path ends at the first level not named. */

@@ -97,14 +97,24 @@ export class RuleBook {
           ...before,
           priority: before.priority + (rule.priority ?? 0),
           ...(rule.preemptible === undefined ? {} : { preemptible: rule.preemptible }),
-          ...(rule.nodes === undefined ? {} : { nodeSelector: { ...before.nodeSelector, ...rule.nodes } }),
+          ...(rule.nodes === undefined
+            ? {}
+            : {
+                nodeSelector: { ...before.nodeSelector, ...rule.nodes },
+                bound: { ...before.bound, ...rule.nodes },
+              }),
         };
       }
       if (changed === null || isSame(changed, asked)) return isSame(workload, asked) ? workload : asked;
-      const { priority, preemptible, nodeSelector } = asked;
+      const { priority, preemptible, nodeSelector, bound } = asked;
       const ruled: Workload = {
         ...changed,
-        asked: { priority, preemptible, ...(nodeSelector === undefined ? {} : { nodeSelector }) },
+        asked: {
+          priority,
+          preemptible,
+          ...(nodeSelector === undefined ? {} : { nodeSelector }),
+          ...(bound === undefined ? {} : { bound }),
+        },
       };
       // The same object for the same outcome: nobody has to look at it again.
       return isSame(ruled, workload) ? workload : ruled;
@@ -115,7 +125,7 @@ export class RuleBook {
 /** Without what rules made of it. */
 export function asSubmitted(workload: Workload): Workload {
   if (workload.asked === undefined) return workload;
-  const { asked, nodeSelector: _nodeSelector, ...rest } = workload;
+  const { asked, nodeSelector: _nodeSelector, bound: _bound, ...rest } = workload;
   return { ...rest, ...asked };
 }
 

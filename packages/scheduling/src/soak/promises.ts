@@ -3,7 +3,8 @@ import { joining } from '../elastic.ts';
 import { planCycle } from '../plan-cycle.ts';
 import type { Plan, UnblockChange } from '../plan.ts';
 import { domainNameOf } from '../topology.ts';
-import type { AllocationMember, Snapshot, Workload } from '../snapshot.ts';
+import { tolerating, withoutOwnSelector, withoutSlices, withoutTopology } from '../explain.ts';
+import type { AllocationMember, NodeState, Snapshot, Workload } from '../snapshot.ts';
 
 /** Of the state once the plan is carried out. */
 export function brokenAfter(state: Snapshot, plan: Plan): string[] {
@@ -112,6 +113,7 @@ function gangsBroken(
       if (members.filter(({ group }) => group === name).length < minCount) return [`gang ${id} is not whole`];
     const hosts = members.map(({ nodeId }) => nodes.find((node) => node.id === nodeId)!);
     if (hosts.some(({ healthy }) => !healthy)) return [`${id} is on a node that is not well`];
+    if (hosts.some((host) => !isChosen(host, workload))) return [`${id} is on a node that it may not use`];
     const torn = tornSlice(workload, members, nodes, topologyLevels);
     if (torn !== null) return [`${id} has its slice ${torn} apart`];
     if (topology?.mode !== 'required') return [];
@@ -148,6 +150,16 @@ function tornSlice(
   }
   return null;
 }
+
+/** Labels and taints as they are written, not as the planner indexes them. */
+const isChosen = (
+  { labels, taints }: NodeState,
+  { nodeSelector = {}, tolerations = [] }: Workload,
+): boolean =>
+  Object.entries(nodeSelector).every(([key, value]) => labels[key] === value) &&
+  taints.every((taint) =>
+    tolerations.some(({ key, value }) => key === taint.key && (value ?? taint.value) === taint.value),
+  );
 
 /** Changes said to help must help: tried one by one, with nothing else that waits. Only where the cycle moved nothing. */
 export function brokenChanges(state: Snapshot, plan: Plan): string[] {
@@ -208,18 +220,14 @@ function changed(workload: Workload, change: UnblockChange): Workload {
         const { deviceModel: _deviceModel, ...request } = group.request;
         return { ...group, request };
       });
-    case 'drop_topology': {
-      const { topology: _topology, ...rest } = workload;
-      return rest;
-    }
-    case 'drop_slices': {
-      const { slices: _slices, ...rest } = workload;
-      return rest;
-    }
-    case 'drop_selector': {
-      const { nodeSelector: _nodeSelector, ...rest } = workload;
-      return rest;
-    }
+    case 'drop_topology':
+      return withoutTopology(workload);
+    case 'drop_slices':
+      return withoutSlices(workload);
+    case 'drop_selector':
+      return withoutOwnSelector(workload);
+    case 'tolerate':
+      return tolerating(workload, change.key);
     case 'raise_queue_limit':
     case 'borrow_more':
     case 'lend_more':

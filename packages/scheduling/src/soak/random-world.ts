@@ -27,6 +27,7 @@ export function randomWorld(random: Random): Pick<Snapshot, 'nodes' | 'queues'> 
       islandSize: random.pick([2, 4]),
       model: random.pick(['a100', 'a100', 'h100']),
       labels: random.below(3) === 0 ? { disk: 'fast' } : {},
+      taints: random.below(6) === 0 ? [{ key: 'team', value: 'nlp', effect: 'NoSchedule' }] : [],
       capacity: { cpuMilli: 32_000, memoryBytes: 256 * GIB, storageBytes: 1024 * GIB },
     });
   });
@@ -84,6 +85,8 @@ export function randomWorkload(random: Random, id: string, nowMs: number): Workl
   if (members > 1 && made.taskGroups[0]!.minCount === members && random.below(3) === 0)
     made.slices = { size: 1 + random.below(members), level: random.pick(['rack', 'host', 'island']) };
   if (random.below(10) === 0) made.nodeSelector = { disk: 'fast' };
+  if (random.below(5) === 0)
+    made.tolerations = [random.below(2) === 0 ? { key: 'team' } : { key: 'team', value: 'nlp' }];
   if (random.below(4) === 0) made.deadlineMs = nowMs + 60_000 * random.below(600);
   if (random.below(2) === 0)
     made.speed = {
