@@ -28,7 +28,13 @@ export const schedulingPolicyWrite = z.strictObject({
   preemption: z.boolean().optional(),
   reservation: z.boolean().optional(),
   /** What a queue used lately counts against it, half of it after each half-life. */
-  fairShare: z.strictObject({ halfLife: durationSchema }).optional(),
+  fairShare: z
+    .strictObject({
+      halfLife: durationSchema,
+      /** Each start counts as if its devices had been in use so long already. */
+      entryPenalty: durationSchema.optional(),
+    })
+    .optional(),
   /** Moving small work with young checkpoints together for what only fits then. */
   defragmentation: z.strictObject({ movesPerHour: z.number().int().min(0).max(10_000) }).optional(),
   /** Capacity kept for peaks that come with the hour: so far ahead, and at most this part of all devices. */
@@ -53,7 +59,12 @@ const held = z
 const guessSchema = z.object({ p50: held, p90: held });
 
 export const schedulingPolicySchema = schedulingPolicyWrite.extend({
-  fairShare: z.object({ halfLife: z.number().meta({ description: 'seconds' }) }).optional(),
+  fairShare: z
+    .object({
+      halfLife: z.number().meta({ description: 'seconds' }),
+      entryPenalty: z.number().optional().meta({ description: 'seconds' }),
+    })
+    .optional(),
   ahead: z.object({ horizon: z.number().meta({ description: 'seconds' }), most: z.number() }).optional(),
   version: z.number().int(),
   /** The names that can be chosen. */

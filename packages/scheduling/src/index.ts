@@ -1,11 +1,11 @@
 export { DemandWatch } from './ahead/demand-watch.ts';
 export { canEverRun, type ClusterShape } from './can-ever-run.ts';
-export { DecayedUse } from './decayed-use.ts';
 export { Engine } from './engine.ts';
 export { findOffender } from './find-offender.ts';
 export { lostDeviceSeconds } from './lost-work.ts';
 export { MoveBudget } from './move-budget.ts';
 export { nextLookMs } from './next-look.ts';
+export { RecentUse } from './recent-use.ts';
 export type {
   Eviction,
   EvictionReason,

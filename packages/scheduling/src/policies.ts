@@ -31,6 +31,8 @@ const LEVELS = [0.5, 2, 8, 32, 128].map((hours) => hours * 3600);
 /** Seconds of difference in length are none. */
 const SHORTEST_MS = 60_000;
 const UNKNOWN_MS = 24 * HOUR_MS;
+/** Who was evicted so often goes first under `default`, as does who has waited too long. */
+const MOST_EVICTIONS = 3;
 /** Who has waited this long in all goes first under `default`, whatever it has used. */
 export const WAIT_BOUND_MS = 40 * HOUR_MS;
 
@@ -44,6 +46,10 @@ const byLevel = by((workload) => serviceLevel(workload.attainedDeviceSeconds ?? 
 /** How long it has waited in all, its earlier runs not counted. */
 function waitedMs(workload: Workload, nowMs: number): number {
   return nowMs - workload.createdAtMs - (workload.ranForMs ?? 0);
+}
+
+function isOverdue(workload: Workload, nowMs: number): boolean {
+  return waitedMs(workload, nowMs) >= WAIT_BOUND_MS || (workload.preemptions ?? 0) >= MOST_EVICTIONS;
 }
 
 /**
@@ -102,12 +108,12 @@ const ordered = (...comparators: readonly Comparator[]): QueuePolicy => {
 };
 
 export const QUEUE_POLICIES = {
-  /** Priority; within it whoever has waited too long, then the highest response ratio, then age. */
+  /** Priority; within it whoever has waited too long or was evicted too often, then the highest response ratio, then age. */
   default: {
     order: (nowMs) =>
       chain(
         byPriority,
-        by((workload) => (waitedMs(workload, nowMs) >= WAIT_BOUND_MS ? 0 : 1)),
+        by((workload) => (isOverdue(workload, nowMs) ? 0 : 1)),
         by((workload) => -responseRatio(workload, nowMs)),
       ),
   },

@@ -170,6 +170,16 @@ const scenarios: Scenario[] = [
     expected: { starts: ['long'], evicts: [], waits: { short: 'insufficient_capacity' } },
   },
   {
+    name: 'by default who was evicted three times is not passed any more; twice, and short work goes ahead',
+    nodes: [node('n1', 2)],
+    workloads: [
+      workload('thrice', { preemptions: 3, runtimeEstimateMs: 10 * HOUR_MS }),
+      workload('twice', { preemptions: 2, runtimeEstimateMs: 10 * HOUR_MS }),
+      workload('short', { createdAtMs: 1, runtimeEstimateMs: HOUR_MS }),
+    ],
+    expected: { starts: ['thrice', 'short'], evicts: [], waits: { twice: 'insufficient_capacity' } },
+  },
+  {
     name: 'minimum runtime: the young ones of the queue are spared',
     nodes: [node('n1', 1)],
     queues: [queue('main', { minRuntimeMs: HOUR_MS })],

@@ -6,7 +6,7 @@ export function describePolicy(policy: {
   readonly placement?: string | undefined;
   readonly preemption?: boolean | undefined;
   readonly reservation?: boolean | undefined;
-  readonly fairShare?: { readonly halfLife: number } | undefined;
+  readonly fairShare?: { readonly halfLife: number; readonly entryPenalty?: number | undefined } | undefined;
   readonly ahead?: { readonly horizon: number; readonly most: number } | undefined;
   readonly defragmentation?: { readonly movesPerHour: number } | undefined;
   readonly rules?: readonly { readonly name: string; readonly when: string }[] | undefined;
@@ -27,7 +27,7 @@ export function describePolicy(policy: {
     `  preemption    ${policy.preemption === false ? 'off' : 'on'}`,
     `  reservation   ${policy.reservation === false ? 'off' : 'on'}`,
     `  ahead         ${policy.ahead === undefined ? 'nothing is kept for peaks' : `at most ${Math.round(policy.ahead.most * 100)} % kept for peaks of the next ${formatDuration(policy.ahead.horizon * 1000)}`}`,
-    `  fair share    ${policy.fairShare === undefined ? 'of the present' : `of what was used lately, half of it counts after ${formatDuration(policy.fairShare.halfLife * 1000)}`}`,
+    `  fair share    ${policy.fairShare === undefined ? 'of the present' : `of what was used lately, half of it counts after ${formatDuration(policy.fairShare.halfLife * 1000)}${policy.fairShare.entryPenalty === undefined ? '' : `, each start as ${formatDuration(policy.fairShare.entryPenalty * 1000)}`}`}`,
     `  moves         ${policy.defragmentation?.movesPerHour ?? 0} an hour`,
     `  topology      ${(policy.topology?.levels ?? ['block', 'rack']).join(' / ')} / host`,
     `  pools         ${pools.length === 0 ? 'none' : pools.join(', ')}`,

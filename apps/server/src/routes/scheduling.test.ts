@@ -55,7 +55,7 @@ test('a change holds without a restart, is kept, and is for operators', async ()
     body: {
       order: 'fifo',
       placement: 'best-fit',
-      fairShare: { halfLife: '7d' },
+      fairShare: { halfLife: '7d', entryPenalty: '5m' },
       ahead: { horizon: '2h', most: 0.25 },
       topology: { levels: ['zone', 'row'] },
       pools: { fast: { nodes: { pool: 'fast' }, order: 'las' } },
@@ -64,7 +64,7 @@ test('a change holds without a restart, is kept, and is for operators', async ()
   expect(set).toMatchObject({
     order: 'fifo',
     version: 1,
-    fairShare: { halfLife: 7 * 86_400 },
+    fairShare: { halfLife: 7 * 86_400, entryPenalty: 300 },
     ahead: { horizon: 7_200, most: 0.25 },
   });
   expect(await admin.call('scheduling.get', {})).toEqual(set);

@@ -33,7 +33,7 @@ export function schedulingRoutes({ deps, hub, scheduler }: Platform): Scheduling
     const { fairShare, ahead, ...policy } = await readPolicy(tx);
     return {
       ...policy,
-      ...(fairShare === undefined ? {} : { fairShare: { halfLife: fairShare.halfLifeMs / 1000 } }),
+      ...(fairShare === undefined ? {} : { fairShare: fairShareView(fairShare) }),
       ...(ahead === undefined ? {} : { ahead: { horizon: ahead.horizonMs / 1000, most: ahead.most } }),
       version: (await tx.get('policy', POLICY_ID))?.version ?? 0,
       choices: { order: [...ORDER_NAMES], placement: [...PLACEMENT_NAMES] },
@@ -164,10 +164,22 @@ export function schedulingRoutes({ deps, hub, scheduler }: Platform): Scheduling
   };
 }
 
+type FairShare = NonNullable<PolicySpecRecord['fairShare']>;
+
+const fairShareView = ({ halfLifeMs, entryPenaltyMs }: FairShare) => ({
+  halfLife: halfLifeMs / 1000,
+  ...(entryPenaltyMs === undefined ? {} : { entryPenalty: entryPenaltyMs / 1000 }),
+});
+
+const toFairShare = ({ halfLife, entryPenalty }: NonNullable<PolicyBody['fairShare']>): FairShare => ({
+  halfLifeMs: halfLife,
+  ...(entryPenalty === undefined ? {} : { entryPenaltyMs: entryPenalty }),
+});
+
 function toPolicySpec({ fairShare, ahead, ...rest }: PolicyBody): PolicySpecRecord {
   return {
     ...rest,
-    ...(fairShare === undefined ? {} : { fairShare: { halfLifeMs: fairShare.halfLife } }),
+    ...(fairShare === undefined ? {} : { fairShare: toFairShare(fairShare) }),
     ...(ahead === undefined ? {} : { ahead: { horizonMs: ahead.horizon, most: ahead.most } }),
   } as PolicySpecRecord;
 }

@@ -4,13 +4,13 @@
  */
 import type { Row } from '@gantry/ports';
 import {
-  DecayedUse,
   DemandWatch,
   Engine,
   findOffender,
   MoveBudget,
   planCycle,
   type NodeLive,
+  RecentUse,
   RuleBook,
   type Plan,
   type PlanSettings,
@@ -56,7 +56,7 @@ export class LiveEngine {
   readonly #setAside = new Map<string, string>();
   readonly #moves = new MoveBudget();
   readonly #speeds = new SpeedBook();
-  #use: DecayedUse | null = null;
+  #use: RecentUse | null = null;
   #demand: DemandWatch | null = null;
   #settings: PlanSettings = {};
   readonly #live = new LiveBook();
@@ -228,27 +228,17 @@ export class LiveEngine {
   }
 
   #noteUse(nowMs: number): void {
-    const halfLifeMs = this.policy().fairShare?.halfLifeMs;
-    if (halfLifeMs === undefined) {
+    const { fairShare } = this.policy();
+    if (fairShare === undefined) {
       if (this.#use !== null) this.#engine.setRecentUse(new Map());
       this.#use = null;
       return;
     }
-    const { nodes, workloads } = this.#engine.snapshot(nowMs);
-    if (this.#use?.halfLifeMs !== halfLifeMs) {
-      this.#use = new DecayedUse(halfLifeMs);
-      for (const { queueId, devices, fromMs, toMs } of this.#history.past)
-        this.#use.add(queueId, devices, fromMs, toMs, nowMs);
-    }
-    const inUse = new Map<string, number>();
-    for (const { state, queueId, allocation } of workloads) {
-      if (state !== 'running') continue;
-      const devices = (allocation ?? []).reduce((sum, { deviceIds }) => sum + deviceIds.length, 0);
-      inUse.set(queueId, (inUse.get(queueId) ?? 0) + devices);
-    }
-    this.#use.advance(nowMs, inUse);
-    const devices = nodes.reduce((sum, node) => sum + node.devices.length, 0);
-    this.#engine.setRecentUse(this.#use.parts(devices));
+    const { options } = this.#use ?? {};
+    const isSame =
+      options?.halfLifeMs === fairShare.halfLifeMs && options.entryPenaltyMs === fairShare.entryPenaltyMs;
+    if (this.#use === null || !isSame) this.#use = new RecentUse(fairShare, this.#history.past, nowMs);
+    this.#engine.setRecentUse(this.#use.look(this.#engine.snapshot(nowMs)));
   }
 
   #lookAhead(nowMs: number): void {

@@ -53,7 +53,7 @@ export async function readPastWork(
         ...(policy.ahead === undefined
           ? {}
           : { ahead: { horizonMs: policy.ahead.horizonMs, mostPart: policy.ahead.most } }),
-        ...(policy.fairShare === undefined ? {} : { halfLifeMs: policy.fairShare.halfLifeMs }),
+        ...(policy.fairShare === undefined ? {} : { recentUse: policy.fairShare }),
         ...(policy.defragmentation === undefined
           ? {}
           : { movesPerHour: policy.defragmentation.movesPerHour }),

@@ -7,8 +7,8 @@ export interface PolicySpecRecord {
   readonly placement?: string;
   readonly preemption?: boolean;
   readonly reservation?: boolean;
-  /** What a queue used lately counts against it, half of it after each half-life; without it only the present counts. */
-  readonly fairShare?: { readonly halfLifeMs: number };
+  /** What a queue used lately counts against it, half of it after each half-life, and every start as if its devices had been in use for the entry penalty already; without it only the present counts. */
+  readonly fairShare?: { readonly halfLifeMs: number; readonly entryPenaltyMs?: number };
   /** Moving small work together for what only fits then; without it nothing is moved. */
   readonly defragmentation?: { readonly movesPerHour: number };
   /** Capacity kept for forecast peaks; without it none is. */

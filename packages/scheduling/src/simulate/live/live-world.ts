@@ -1,6 +1,7 @@
 /** A cluster as the server has it, with all that its operator has set; and work of its past to be lived through again. */
 import type { AheadOptions } from '../../ahead/peak-book.ts';
 import type { PlanSettings } from '../../plan-settings.ts';
+import type { RecentUseOptions } from '../../recent-use.ts';
 import type { Rule } from '../../rules/rules.ts';
 import type { RuntimeAsk } from '../../runtimes/runtime-model.ts';
 import type { Snapshot, Workload } from '../../snapshot.ts';
@@ -12,7 +13,7 @@ export interface LivePolicy {
   /** Keep capacity ahead of peaks that come with the hour of the day or week. */
   readonly ahead?: AheadOptions;
   /** What a queue used lately counts against it, half of it after each half-life. */
-  readonly halfLifeMs?: number;
+  readonly recentUse?: RecentUseOptions;
   /** Moving small work together for what only fits then. */
   readonly movesPerHour?: number;
 }
