@@ -131,7 +131,8 @@ export async function serve(options: ServerOptions, logger: Logger, given: Given
   const jobs = stack.use(createJobRuntime(deps, hub));
   const authenticate = (secret: string): Promise<AuthenticatedKey | undefined> =>
     store.read({ platform: true }, (tx) => authenticateKey(tx, secret, systemClock.nowMs()));
-  const serving = stack.use(await createServing(deps, hub, authenticate, logger, dataDir.path));
+  const readDevice = (deviceId: string) => localNode.readings().get(deviceId);
+  const serving = stack.use(await createServing(deps, hub, authenticate, logger, dataDir.path, readDevice));
   const { gateway, endpoints } = serving;
   const scheduler = stack.use(
     createScheduler(

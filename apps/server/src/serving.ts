@@ -32,7 +32,7 @@ export async function createServing(
   authenticate: (secret: string) => Promise<AuthenticatedKey | undefined>,
   logger: Logger,
   dataDir: string,
-  readDevice: (deviceId: string) => DeviceReading | undefined = () => undefined,
+  readDevice: (deviceId: string) => DeviceReading | undefined,
 ): Promise<Serving> {
   await using stack = new AsyncDisposableStack();
   const meter: Meter = stack.use(
