@@ -12,6 +12,7 @@ export {
   configOfGguf,
   ggufToSafetensors,
   safetensorsToGguf,
+  safetensorsToOnnx,
   type HuggingFaceModel,
 } from './llama/llama-conversion.ts';
 export { decodeValues, encodeValues, hasCodec, type CodecType } from './quantise/blocks.ts';

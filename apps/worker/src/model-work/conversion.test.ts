@@ -39,6 +39,12 @@ describe('a registered GGUF', () => {
       [],
     );
 
+    const onnx = await convert({ convert: { model: 'lm@1', format: 'onnx', type: 'int8' }, models });
+    expect(onnx.said).toMatchObject({
+      formats: ['onnx'],
+      lineage: { tool: 'convert onnx F32 with keys and values, quantize int8' },
+    });
+
     const to = join(folder, 'small.gguf');
     const smaller = await convert({ convert: { model: 'lm@1', type: 'Q8_0' }, models, to });
     expect(smaller.said).toMatchObject({

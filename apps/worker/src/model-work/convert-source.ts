@@ -12,6 +12,7 @@ import {
   type QuantisedOnnx,
   type QuantisedType,
   safetensorsToGguf,
+  safetensorsToOnnx,
 } from '@gantry/conversion';
 import { calibrateFile } from '@gantry/engines/calibration';
 import { toConfigJson } from '@gantry/formats';
@@ -51,7 +52,7 @@ export async function convertSource(source: ModelSource, wish: Wish): Promise<Co
   const ways: Readonly<Record<ModelFormat, Partial<Record<ModelFormat, Way>>>> = {
     gguf: { gguf: smallerGguf, safetensors: toGguf },
     safetensors: { gguf: toSafetensors },
-    onnx: { onnx: smallerOnnx },
+    onnx: { onnx: smallerOnnx, safetensors: toOnnx, gguf: ggufToOnnx },
   };
   for (const [from, way] of Object.entries(ways[wish.format])) {
     const place = source.places[from as ModelFormat];
@@ -61,7 +62,7 @@ export async function convertSource(source: ModelSource, wish: Wish): Promise<Co
   throw new WorkError(
     'not_possible',
     `${source.path} holds ${given}: no way leads from there to ${wish.format} ${wish.type}`,
-    'safetensors and GGUF become each other; each format takes its own smaller weights',
+    'safetensors and GGUF become each other, and ONNX; each format takes its own smaller weights',
   );
 }
 
@@ -112,6 +113,34 @@ const toSafetensors: Way = async (place) => {
     tensors: [],
   };
 };
+
+/** With its keys and values; a type of smaller weights comes after. */
+const toOnnx: Way = async (folder, wish) => {
+  const model = await readHuggingFace(folder);
+  const bytesBefore = model.safetensors.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  return onnxOf(safetensorsToOnnx(model), wish, folder, bytesBefore);
+};
+
+const ggufToOnnx: Way = async (place, wish) => {
+  const bytes = await readFile(place);
+  const { safetensors, config } = ggufToSafetensors(bytes);
+  const model = safetensorsToOnnx({ safetensors: [safetensors], config: toConfigJson(config) });
+  return onnxOf(model, wish, place, bytes.byteLength);
+};
+
+async function onnxOf(model: Uint8Array, wish: Wish, from: string, bytesBefore: number): Promise<Converted> {
+  const steps = ['convert onnx F32 with keys and values'];
+  const files = (bytes: Uint8Array) => [{ name: 'model.onnx', bytes }];
+  if (wish.type === 'F32') return { files: files(model), steps, bytesBefore, tensors: [] };
+  const { file, layers, cleanUps } = await smaller(from, model, wish);
+  return {
+    files: files(file),
+    steps: [...steps, `quantize ${wish.type}`],
+    bytesBefore,
+    tensors: layers,
+    cleanUps,
+  };
+}
 
 const smallerOnnx: Way = async (place, wish) => {
   const bytes = await readFile(place);

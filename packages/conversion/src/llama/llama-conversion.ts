@@ -14,6 +14,7 @@ import {
   type GgufHeader,
   type LlamaConfig,
 } from '@gantry/formats';
+import { llamaOnnx } from './llama-onnx.ts';
 import { decodeValues, encodeValues, hasCodec } from '../quantise/blocks.ts';
 
 export interface HuggingFaceModel {
@@ -28,8 +29,35 @@ export interface HuggingFaceModel {
 
 /** Matrices are written as `type`, norms in full precision. */
 export function safetensorsToGguf(model: HuggingFaceModel, type: 'F32' | 'F16' | 'BF16' = 'F32'): Uint8Array {
-  const weights = new Map<string, { readonly shape: readonly number[]; readonly values: Float32Array }>();
-  for (const file of model.safetensors) {
+  const { config, weights } = readHuggingFace(model);
+  const tensors = llamaTensors(config).map(({ huggingFaceName, ggufName, shape, rotaryHeads }) => {
+    const values = weights.get(huggingFaceName) ?? new Float32Array();
+    const ordered =
+      rotaryHeads === undefined ? values : toInterleavedRotary(values, rotaryHeads, shape[0] ?? 0);
+    const to = shape.length === 1 ? 'F32' : type;
+    return { name: ggufName, shape, type: to, data: encodeValues(to, ordered) } as const;
+  });
+  const metadata = llamaGgufMetadata(config, parseTokenizerJson(model.tokenizer), {
+    name: model.name,
+    weightType: type,
+    ...(model.chatTemplate === undefined ? {} : { chatTemplate: model.chatTemplate }),
+  });
+  return writeGguf(metadata, tensors);
+}
+
+/** An ONNX graph that carries its keys and values (llama-onnx.ts). */
+export function safetensorsToOnnx(model: Pick<HuggingFaceModel, 'safetensors' | 'config'>): Uint8Array {
+  const { config, weights } = readHuggingFace(model);
+  return llamaOnnx(config, weights);
+}
+
+/** Every weight that the configuration names, in the shape that it wants. */
+function readHuggingFace({ safetensors, config: json }: Pick<HuggingFaceModel, 'safetensors' | 'config'>): {
+  readonly config: LlamaConfig;
+  readonly weights: ReadonlyMap<string, Float32Array>;
+} {
+  const found = new Map<string, { readonly shape: readonly number[]; readonly values: Float32Array }>();
+  for (const file of safetensors) {
     for (const { name, dtype, shape, offset, bytes } of parseSafetensors(file).tensors) {
       if (!hasCodec(dtype)) {
         throw new FormatError(
@@ -38,35 +66,26 @@ export function safetensorsToGguf(model: HuggingFaceModel, type: 'F32' | 'F16' |
           'F32, F16 and BF16 weights are read.',
         );
       }
-      weights.set(name, { shape, values: decodeValues(dtype, file.subarray(offset, offset + bytes)) });
+      found.set(name, { shape, values: decodeValues(dtype, file.subarray(offset, offset + bytes)) });
     }
   }
-  const declared = parseConfigJson(model.config);
+  const declared = parseConfigJson(json);
   const config: LlamaConfig = {
     ...declared,
-    tiedEmbeddings: declared.tiedEmbeddings || !weights.has('lm_head.weight'),
+    tiedEmbeddings: declared.tiedEmbeddings || !found.has('lm_head.weight'),
   };
-  const tensors = llamaTensors(config).map(({ huggingFaceName, ggufName, shape, rotaryHeads }) => {
-    const weight = weights.get(huggingFaceName);
+  const weights = new Map<string, Float32Array>();
+  for (const { huggingFaceName, shape } of llamaTensors(config)) {
+    const weight = found.get(huggingFaceName);
     if (weight === undefined || weight.shape.join() !== shape.join()) {
       throw new FormatError(
         'format_invalid',
         `${huggingFaceName} is ${weight?.shape.join('x') ?? 'missing'}; config.json wants ${shape.join('x')}.`,
       );
     }
-    const values =
-      rotaryHeads === undefined
-        ? weight.values
-        : toInterleavedRotary(weight.values, rotaryHeads, shape[0] ?? 0);
-    const to = shape.length === 1 ? 'F32' : type;
-    return { name: ggufName, shape, type: to, data: encodeValues(to, values) } as const;
-  });
-  const metadata = llamaGgufMetadata(config, parseTokenizerJson(model.tokenizer), {
-    name: model.name,
-    weightType: type,
-    ...(model.chatTemplate === undefined ? {} : { chatTemplate: model.chatTemplate }),
-  });
-  return writeGguf(metadata, tensors);
+    weights.set(huggingFaceName, weight.values);
+  }
+  return { config, weights };
 }
 
 /** Weights in full precision under their Hugging Face names, and what `config.json` says of them. */

@@ -47,13 +47,36 @@ export function toConfigJson(config: LlamaConfig): Record<string, unknown> {
   };
 }
 
+const isOff = (value: unknown): boolean => value === undefined || value === null || value === false;
+function isDefaultRotation(value: unknown): boolean {
+  if (isOff(value)) return true;
+  const { rope_type: type, type: older, factor } = value as Readonly<Record<string, unknown>>;
+  return (type ?? older ?? (factor === undefined ? 'default' : 'scaled')) === 'default';
+}
+
+/** What would change the arithmetic if it were ignored. */
+const plain: Readonly<Record<string, (value: unknown) => boolean>> = {
+  rope_scaling: isDefaultRotation,
+  attention_bias: isOff,
+  mlp_bias: isOff,
+  hidden_act: (value) => value === undefined || value === 'silu',
+};
+
+/** transformers 5 keeps both of them in `rope_parameters`. */
+function newerRotation(json: object): object {
+  const { rope_parameters: newer } = json as { readonly rope_parameters?: Readonly<Record<string, unknown>> };
+  if (typeof newer !== 'object' || newer === null) return {};
+  const { rope_theta: theta } = newer;
+  return { rope_scaling: newer, ...(theta === undefined ? {} : { rope_theta: theta }) };
+}
+
 const defaults = { rope_theta: 10_000, rms_norm_eps: 1e-6, bos_token_id: 0, eos_token_id: 0 } as const;
 
 export function parseConfigJson(json: unknown): LlamaConfig {
   if (typeof json !== 'object' || json === null || Array.isArray(json)) {
     throw new FormatError('format_invalid', 'config.json is not an object.');
   }
-  const file: Record<string, unknown> = { ...defaults, ...json };
+  const file: Record<string, unknown> = { ...defaults, ...json, ...newerRotation(json) };
   if (file['model_type'] !== 'llama') {
     throw new FormatError(
       'format_unsupported',
@@ -61,6 +84,13 @@ export function parseConfigJson(json: unknown): LlamaConfig {
       'Only the Llama architecture can be read here.',
     );
   }
+  for (const [name, isPlain] of Object.entries(plain))
+    if (!isPlain(file[name]))
+      throw new FormatError(
+        'format_unsupported',
+        `config.json: ${name} is ${JSON.stringify(file[name])}.`,
+        'Scaled rotations, biases and other activations are not computed here.',
+      );
   const number = (name: string, isAllowed: (value: number) => boolean): number => {
     const value = file[name];
     if (typeof value !== 'number' || !isAllowed(value)) {

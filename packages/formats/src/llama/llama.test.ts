@@ -28,6 +28,24 @@ const config: LlamaConfig = {
 };
 
 describe('Llama files', () => {
+  it('are refused when something changes the arithmetic that is not computed here', () => {
+    const json = toConfigJson(config);
+    const newer = {
+      ...json,
+      rope_theta: undefined,
+      rope_parameters: { rope_type: 'default', rope_theta: 5e5 },
+    };
+    expect(parseConfigJson(newer).ropeTheta).toBe(5e5);
+    for (const change of [
+      { rope_scaling: { rope_type: 'llama3', factor: 8 } },
+      { rope_scaling: { type: 'linear', factor: 2 } },
+      { rope_parameters: { rope_type: 'yarn', rope_theta: 1e4 } },
+      { attention_bias: true },
+      { hidden_act: 'gelu' },
+    ])
+      expect(() => parseConfigJson({ ...json, ...change })).toThrow(FormatError);
+  });
+
   it('reads back the configuration it writes', () => {
     expect(parseConfigJson(JSON.parse(JSON.stringify(toConfigJson(config))))).toEqual(config);
   });
