@@ -31,6 +31,8 @@ export const trainSchema = z.strictObject({
   vocabularySize: z.number().int().min(260).max(65_536).default(512),
   learningRate: z.number().positive().max(1).optional(),
   warmupSteps: z.number().int().min(0).optional(),
+  /** How the rate falls after the warm-up. `stable` is constant and falls to nothing in the last fifth. */
+  learningRateSchedule: z.enum(['cosine', 'linear', 'constant', 'stable', 'inverse-root']).default('cosine'),
   optimizer: z.enum(['adamw', 'sgd', 'muon', 'adafactor']).default('adamw'),
   /** 0.9 for sgd and 0.95 for muon unless given. */
   momentum: z.number().min(0).max(0.9999).optional(),

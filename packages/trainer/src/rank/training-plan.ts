@@ -84,10 +84,10 @@ export function planTraining(job: TrainingJob, width: number, worldSize: number)
     microSequences,
     microBatches,
     learningRate: {
+      schedule: train.learningRateSchedule,
       peak: train.learningRate ?? defaultLearningRate(train.optimizer, width),
       warmupSteps: train.warmupSteps ?? Math.max(1, Math.min(200, Math.floor(train.steps / 20))),
       totalSteps: train.steps,
-      finalFraction: 0.1,
     },
     optimizer: {
       name: train.optimizer,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { adamWDefaults, adamWUpdate, clipFactor, gradientNorm } from './adamw.ts';
-import { learningRateAt } from './learning-rate.ts';
+import { learningRateAt, learningRateSchedules, type LearningRateSchedule } from './learning-rate.ts';
 
 describe('AdamW', () => {
   it('gives the textbook numbers: two steps by hand, with bias correction and decay beside the gradient', () => {
@@ -52,12 +52,30 @@ describe('AdamW', () => {
 });
 
 describe('the learning rate', () => {
-  const plan = { peak: 1, warmupSteps: 10, totalSteps: 110, finalFraction: 0.1 };
-  it('rises straight to the peak, then falls along half a cosine to its floor', () => {
-    expect(learningRateAt(1, plan)).toBeCloseTo(0.1);
-    expect(learningRateAt(10, plan)).toBe(1);
-    expect(learningRateAt(60, plan)).toBeCloseTo(0.55);
-    expect(learningRateAt(110, plan)).toBeCloseTo(0.1);
-    expect(learningRateAt(500, plan)).toBeCloseTo(0.1);
+  const plan = { peak: 1, warmupSteps: 10, totalSteps: 110 };
+  const at = (schedule: LearningRateSchedule, step: number): number =>
+    learningRateAt(step, { ...plan, schedule });
+  it('rises straight to the peak, whatever follows', () => {
+    for (const schedule of learningRateSchedules) {
+      expect(at(schedule, 1)).toBeCloseTo(0.1);
+      expect(at(schedule, 10)).toBeCloseTo(1);
+    }
   });
+
+  // At the middle, where the tail begins, at the last step, and beyond it.
+  const falls: Readonly<Record<LearningRateSchedule, readonly [number, number, number, number]>> = {
+    cosine: [0.55, 0.18594, 0.1, 0.1],
+    linear: [51 / 101, 21 / 101, 1 / 101, 0],
+    constant: [1, 1, 1, 1],
+    stable: [1, 1, 5 / 101, 0],
+    'inverse-root': [Math.sqrt(10 / 60), Math.sqrt(10 / 90), Math.sqrt(10 / 110), Math.sqrt(10 / 500)],
+  };
+  for (const [schedule, [middle, late, last, beyond]] of Object.entries(falls))
+    it(`falls by the ${schedule} schedule to its floor`, () => {
+      const name = schedule as LearningRateSchedule;
+      expect(at(name, 60)).toBeCloseTo(middle, 4);
+      expect(at(name, 90)).toBeCloseTo(late, 4);
+      expect(at(name, 110)).toBeCloseTo(last, 4);
+      expect(at(name, 500)).toBeCloseTo(beyond, 4);
+    });
 });
