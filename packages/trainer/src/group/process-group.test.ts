@@ -184,6 +184,15 @@ describe.each(kinds)('collectives over %s', (kind) => {
     for (const { sentElements } of worlds) expect(sentElements).toBe((2 * 2 * 3000) / 3);
     await leave(worlds);
   });
+
+  it('send no more than a ring by halving and doubling, for a power of two', async () => {
+    const worlds = await joinAll(4, 30_000, transportOf(kind, 4));
+    await Promise.all(
+      worlds.map((world) => world.allReduceSum(new Float32Array(4000), { algorithm: 'halving-doubling' })),
+    );
+    for (const { sentElements } of worlds) expect(sentElements).toBe((2 * 3 * 4000) / 4);
+    await leave(worlds);
+  });
 });
 
 describe('ranks over TCP', () => {

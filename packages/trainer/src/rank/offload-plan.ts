@@ -4,7 +4,10 @@ import { UserFault } from './user-fault.ts';
 
 export type OffloadPlan = NonNullable<NonNullable<TrainingJob['parallel']>['offload']>;
 
-export function offloadOf({ train, parallel }: TrainingJob): OffloadPlan | undefined {
+export function offloadOf({
+  train,
+  parallel,
+}: Pick<TrainingJob, 'train' | 'parallel'>): OffloadPlan | undefined {
   const offload = parallel?.offload;
   if (offload === undefined) return undefined;
   const zero = parallel?.zero ?? 0;

@@ -68,6 +68,35 @@ describe('half precision', () => {
     },
   );
 
+  it('clips by the norm of the gradients themselves, not by that of the scaled ones', async () => {
+    // A step of SGD is as long as its gradient: cut by a norm 65,536 times too large it would go nowhere.
+    const options = { optimizer: 'sgd', learningRate: 1, clipNorm: 0.05, steps: 12 };
+    const full = await follow('fp32', { train: options });
+    const half = await follow('fp16', { train: { ...options, precision: 'fp16' } });
+    expect(full.losses.at(-1)).toBeLessThan((full.losses[0] as number) - 0.1);
+    for (const [step, loss] of full.losses.entries())
+      expect(Math.abs((half.losses[step] as number) - loss), `step ${step + 1}`).toBeLessThan(0.01);
+  });
+
+  it('keeps one scale for all micro-batches of a step: an overflow in one leaves out the whole step, once', async () => {
+    let isStruck = false;
+    const { losses, reports } = await follow('accumulated', {
+      ranks: 2,
+      train: { precision: 'fp16', steps: 6 },
+      parallel: { data: 2, microBatches: 4 },
+      onGradients: (step, gradients, rank) => {
+        if (rank !== 0 || step !== 3 || isStruck) return;
+        isStruck = true;
+        gradients[3] = Number.NaN;
+      },
+    });
+    expect(losses.length).toBe(6);
+    const scales = ofType(reports, 'metric').flatMap(({ values }) => values['lossScale'] ?? []);
+    expect(scales).toEqual([32_768]);
+    const { manifest } = await scene.checkpoint('accumulated', 6);
+    expect(manifest.position).toBe(7 * 8);
+  });
+
   it(
     'leaves out a step that overflows, on every rank, halves the scale and learns on; a checkpoint keeps the scale',
     { timeout: 60_000 },
