@@ -55,6 +55,12 @@ const batchingSchema = z.strictObject({
   pinThreads: z.boolean().optional(),
   /** Weights in files beside the model's stay mapped: replicas of a machine share them, dense layers are slower. */
   mapWeights: z.boolean().optional(),
+  /** Of ONNX Runtime, the preferred first; default: `cuda` before `cpu` where the replica has a GPU and the build is there. */
+  providers: z
+    .array(z.enum(['cpu', 'webgpu', 'cuda', 'tensorrt']))
+    .min(1)
+    .max(4)
+    .optional(),
   /** Inputs of variable length are filled up with zeros to the next of these along their second dimension. */
   lengths: z.array(z.number().int().min(1).max(1_048_576)).min(1).max(16).optional(),
   /** A model with a memory: its state inputs, each with the output that it is next time. */

@@ -58,6 +58,18 @@ const infer = async (origin: string, body: object): Promise<{ status: number; bo
 const statsOf = async (origin: string): Promise<Record<string, number>> =>
   (await (await fetch(`${origin}/stats`)).json()) as Record<string, number>;
 
+describe('where a tensor model computes', () => {
+  it('is what the endpoint names, and a lack is told with its remedy', async () => {
+    const origin = await start({ columns: 2 }, { providers: ['cpu'], pinThreads: true, mapWeights: true });
+    expect(await infer(origin, { inputs: [fp32([1, 2], [1, 2])] })).toMatchObject({ status: 200 });
+    await running?.[Symbol.asyncDispose]();
+    await expect(start({ columns: 2 }, { providers: ['cuda', 'cpu'] })).rejects.toMatchObject({
+      code: 'model_invalid',
+      hint: expect.stringContaining('gantry engine install cuda') as string,
+    });
+  });
+});
+
 describe('tensor engine over the Open Inference Protocol', () => {
   it('tells what the model takes and answers in JSON, nested or flat', async () => {
     const origin = await start({ columns: 2 });

@@ -26,6 +26,8 @@ export interface BatchingOptions {
   readonly pinThreads?: boolean;
   /** Weights in files beside the model's stay mapped. */
   readonly mapWeights?: boolean;
+  /** ONNX Runtime's execution providers, the preferred first. */
+  readonly providers?: readonly string[];
   /** Inputs of variable length are filled up to the next of these. */
   readonly lengths?: readonly number[];
   /** A model with a memory: its state inputs, each with the output that it is next time. */
@@ -43,7 +45,6 @@ export interface TensorServiceOptions {
   readonly modelName: string;
   readonly modelVersion?: string;
   readonly threads?: number;
-  readonly providers?: readonly string[];
   /** The replica was given one; without its build the processor computes, and the log says so. */
   readonly device?: BuildDevice;
   readonly batching?: BatchingOptions;
@@ -69,13 +70,13 @@ class TensorService implements EngineService {
     const { modelPath, batching, device, onLog, threads } = this.#options;
     const runtime = buildFor(device, onnxBuild, onLog);
     // What the device has no operator for, the processor computes.
-    const providers = this.#options.providers ?? (runtime === undefined ? undefined : ['cuda', 'cpu']);
+    const providers = batching?.providers ?? (runtime === undefined ? undefined : ['cuda', 'cpu']);
     const { lengths, sequence } = batching ?? {};
     this.#engine = await openTensorModel({
       modelPath,
       threads: threads ?? Math.max(1, availableParallelism() - 1),
       policy: toPolicy(batching ?? {}),
-      isBatchDeclared: batching !== undefined,
+      isBatchDeclared: saysHowToJoin(batching),
       ...(batching?.instances === undefined ? {} : { instances: batching.instances }),
       isPinned: batching?.pinThreads === true,
       isMapped: batching?.mapWeights === true,
@@ -154,6 +155,13 @@ const get = (answer: EngineRoute['answer']): EngineRoute => ({ method: 'GET', is
 
 function toSequence({ states, idleSeconds = 60, most = 1_024 }: NonNullable<BatchingOptions['sequence']>) {
   return { states, idleMs: idleSeconds * 1_000, most };
+}
+
+/** Where computing happens says nothing of how requests are joined. */
+function saysHowToJoin(batching: BatchingOptions | undefined): boolean {
+  if (batching === undefined) return false;
+  const { pinThreads: _pin, mapWeights: _map, providers: _on, ...joining } = batching;
+  return Object.keys(joining).length > 0 || Object.keys(batching).length === 0;
 }
 
 function toPolicy(batching: BatchingOptions): BatchPolicy {

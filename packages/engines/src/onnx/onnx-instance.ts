@@ -66,7 +66,7 @@ export async function startInstance(options: SessionOptions): Promise<OnnxInstan
     else if (answer.kind === 'refused')
       failAll(
         new EngineError('model_invalid', 'The model cannot be loaded.', {
-          hint: firstLine(answer.message),
+          hint: loadHint(answer.message),
         }),
       );
     else {
@@ -97,6 +97,13 @@ export async function startInstance(options: SessionOptions): Promise<OnnxInstan
       await ended;
     },
   };
+}
+
+/** A provider whose library is not there is the installation's lack, not the model's. */
+function loadHint(message: string): string {
+  const provider = /ExecutionProvider_(Cuda|TensorRT)/.exec(message)?.[1];
+  if (provider === undefined) return firstLine(message);
+  return `This ONNX Runtime lacks ${provider}: gantry engine install cuda, or leave it out of the providers.`;
 }
 
 const firstLine = (text: string): string => text.split('\n', 1)[0] as string;
