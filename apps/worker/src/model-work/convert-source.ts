@@ -38,13 +38,18 @@ export interface Converted {
   readonly tensors: readonly { readonly name: string; readonly relativeError: number }[];
 }
 
-/** A type says its format where only one kind of file has it; else the source's own. */
-export function wishOf({ format, type, calibrate }: ConvertSpec, { places }: ModelSource): Wish {
-  const having = modelFormats.filter(
-    (each) => type !== undefined && (weightTypes[each] as readonly string[]).includes(type),
-  );
+/** Without a format the source keeps its own, the first that takes the type. */
+export function wishOf({ format, type, calibrate }: ConvertSpec, { path, places }: ModelSource): Wish {
   const given = modelFormats.filter((each) => places[each] !== undefined);
-  const chosen = format ?? having.find((each) => given.includes(each)) ?? having[0] ?? 'gguf';
+  const takes = (each: ModelFormat): boolean =>
+    type === undefined || (weightTypes[each] as readonly string[]).includes(type);
+  const chosen = format ?? given.find(takes);
+  if (chosen === undefined)
+    throw new WorkError(
+      'not_possible',
+      `${path} holds ${given.join(' and ')}, which takes no ${type}`,
+      `${given.map((each) => `${each} takes ${weightTypes[each].join(', ')}`).join('; ')}; or name another format`,
+    );
   return { format: chosen, type: type ?? (chosen === 'gguf' ? 'F16' : 'F32'), calibrate };
 }
 
