@@ -6,8 +6,8 @@ export type WorkerKind = 'train' | 'engine' | 'convert' | 'evaluate' | 'engines'
 
 export const kinds: Readonly<Record<WorkerKind, Start>> = {
   train: async (env, signal) => {
-    const { runTrainingRank } = await import('@gantry/trainer');
-    return runTrainingRank({ env, signal, hasHeartbeat: true });
+    const { runTraining } = await import('@gantry/trainer');
+    return runTraining({ env, signal, hasHeartbeat: true });
   },
   engine: async (env, signal) => {
     const { runEngine } = await import('./run-engine.ts');

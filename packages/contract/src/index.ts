@@ -5,6 +5,7 @@ export * from './endpoint.ts';
 export * from './errors.ts';
 export * from './job-file-schema.ts';
 export * from './job.ts';
+export * from './rank-processes.ts';
 export * from './job-data.ts';
 export * from './prices.ts';
 export * from './model-gate.ts';

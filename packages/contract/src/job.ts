@@ -82,7 +82,19 @@ export const parallelSchema = z.strictObject({
   /** Data-parallel ranks sum the gradients of a layer while the ones before it are still computed. */
   overlap: z.boolean().default(false),
   offload: offloadSchema.optional(),
+  /** `threads`: one process has all ranks, and `resources` are those of the process. */
+  ranksAs: z.enum(['processes', 'threads']).default('processes'),
 });
+
+const isOneProcess = ({
+  parallel,
+  replicas,
+  minReplicas,
+}: {
+  readonly parallel?: z.output<typeof parallelSchema> | undefined;
+  readonly replicas?: number | undefined;
+  readonly minReplicas?: number | undefined;
+}): boolean => parallel?.ranksAs !== 'threads' || ((replicas ?? 1) === 1 && minReplicas === undefined);
 
 const isFreelyData = (parallel: z.output<typeof parallelSchema> | undefined): boolean =>
   parallel === undefined || parallel.data * parallel.tensor * parallel.pipeline === 1;
@@ -206,6 +218,11 @@ export const jobSpecSchema = z
   .refine(({ minReplicas, topology }) => minReplicas === undefined || topology?.slice === undefined, {
     path: ['topology', 'slice'],
     message: 'is for a gang of one size: leave out minReplicas',
+  })
+  .refine(isOneProcess, {
+    path: ['parallel', 'ranksAs'],
+    message:
+      'threads are ranks of one process: count them by parallel.data, tensor and pipeline, without replicas',
   })
   .refine(({ minReplicas, parallel }) => minReplicas === undefined || isFreelyData(parallel), {
     path: ['minReplicas'],

@@ -1,1 +1,2 @@
-export { exitCodes, runTrainingRank, type TrainingRankOptions } from './rank/run-training-rank.ts';
+export { exitCodes, type TrainingRankOptions } from './rank/run-training-rank.ts';
+export { runTraining } from './rank/run-training.ts';

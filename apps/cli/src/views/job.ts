@@ -1,5 +1,5 @@
 /** A job in words. */
-import { type Job, type JobSpec, isTerminal } from '@gantry/contract';
+import { type Job, type JobSpec, isTerminal, rankProcesses } from '@gantry/contract';
 import { formatBytes, formatDuration } from '@gantry/kit';
 import { ago, coloured } from '../output.ts';
 import type { NameOf } from '../resource-names.ts';
@@ -150,7 +150,7 @@ function needsOf(spec: unknown): string {
     JobSpec,
     'groups' | 'replicas' | 'parallel' | 'resources' | 'nodeSelector'
   >;
-  const ranks = replicas ?? parallel?.data ?? 1;
+  const ranks = rankProcesses({ replicas, parallel });
   const kinds =
     groups === undefined
       ? [...(ranks > 1 ? [`${ranks} ranks, each`] : []), ...resourceWords(resources)]

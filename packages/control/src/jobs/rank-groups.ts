@@ -2,7 +2,7 @@
  * The kinds of ranks that a job is made of. Ranks are counted through the groups in their order: group by group,
  * first the first. A job without `groups` is one group of equals, and only that may be elastic.
  */
-import type { JobSpec } from '@gantry/contract';
+import { rankProcesses, type JobSpec } from '@gantry/contract';
 
 type Resources = JobSpec['resources'];
 
@@ -18,7 +18,7 @@ export interface RankGroup {
 export function rankGroups(spec: JobSpec): readonly RankGroup[] {
   const { groups, resources, command } = spec;
   if (groups === undefined) {
-    const count = ranksOfOneKind(spec);
+    const count = rankProcesses(spec);
     return [{ name: 'rank', count, minCount: spec.minReplicas ?? count, firstRank: 0, resources, command }];
   }
   let firstRank = 0;
@@ -36,10 +36,6 @@ export function rankGroups(spec: JobSpec): readonly RankGroup[] {
     return given;
   });
 }
-
-/** `replicas`, else data × tensor × pipeline, else one. */
-const ranksOfOneKind = ({ replicas, parallel }: JobSpec): number =>
-  replicas ?? (parallel === undefined ? 1 : parallel.data * parallel.tensor * parallel.pipeline);
 
 export const rankCount = (spec: JobSpec): number =>
   rankGroups(spec).reduce((sum, { count }) => sum + count, 0);

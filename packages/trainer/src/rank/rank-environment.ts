@@ -1,5 +1,5 @@
 /** What the platform tells a rank, read once (see docs/training.md). */
-import type { Transport } from '../group/index.ts';
+import type { ThreadMeeting, Transport } from '../group/index.ts';
 import { UserFault } from './user-fault.ts';
 
 export interface RankEnvironment {
@@ -16,7 +16,10 @@ export interface RankEnvironment {
   readonly resumeFrom: string | undefined;
 }
 
-export function readRankEnvironment(env: Readonly<Record<string, string | undefined>>): RankEnvironment {
+export function readRankEnvironment(
+  env: Readonly<Record<string, string | undefined>>,
+  meeting?: ThreadMeeting,
+): RankEnvironment {
   const required = (name: string): string => {
     const value = env[name];
     if (value === undefined || value === '') {
@@ -39,6 +42,11 @@ export function readRankEnvironment(env: Readonly<Record<string, string | undefi
     }
     return value;
   };
+  const rendezvousOf = (): Transport => {
+    if (worldSize === 1) return { kind: 'unix', directory: '' };
+    if (meeting !== undefined) return { kind: 'threads', meeting };
+    return toTransport(required('GANTRY_RENDEZVOUS'), env);
+  };
   const worldSize = whole('WORLD_SIZE', 1);
   const rank = whole('RANK', 0);
   if (rank >= worldSize) {
@@ -56,8 +64,7 @@ export function readRankEnvironment(env: Readonly<Record<string, string | undefi
     runDirectory: required('GANTRY_RUN_DIR'),
     reportFile: env['GANTRY_REPORT_FILE'],
     specFile: required('GANTRY_SPEC_FILE'),
-    rendezvous:
-      worldSize > 1 ? toTransport(required('GANTRY_RENDEZVOUS'), env) : { kind: 'unix', directory: '' },
+    rendezvous: rendezvousOf(),
     resumeFrom: env['GANTRY_RESUME_FROM'],
   };
 }

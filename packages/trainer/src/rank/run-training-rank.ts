@@ -2,7 +2,7 @@
  * One training rank from its environment to its exit code: 0 done, 64 the user's to fix (told as a `fault`),
  * 70 a bug, 75 a peer or the machine failed (repeat for free), 143 stopped after a checkpoint.
  */
-import { joinWorld, RankLostError, startHeartbeat, type World } from '../group/index.ts';
+import { joinWorld, RankLostError, startHeartbeat, type ThreadMeeting, type World } from '../group/index.ts';
 import { trainClassifier } from '../classifier/index.ts';
 import { gatherParameters } from '../parallel/index.ts';
 import { openCheckpointer } from './open-checkpointer.ts';
@@ -31,6 +31,8 @@ export interface TrainingRankOptions {
   readonly signal?: AbortSignal;
   /** In a process of its own: ranks that stand still are found by those after them. */
   readonly hasHeartbeat?: boolean;
+  /** Where ranks that are threads of one process meet. */
+  readonly meeting?: ThreadMeeting;
   /** For tests of bad days: a disk that is full, gradients that are wrong. */
   readonly beforeWrite?: (directory: string) => Promise<void>;
   /** For tests: a disk no faster than this for each thread that writes. */
@@ -48,7 +50,7 @@ export const exitCodes = { done: 0, user: 64, internal: 70, infrastructure: 75, 
 export async function runTrainingRank(options: TrainingRankOptions): Promise<number> {
   let reports: ReportWriter = createReportWriter(options.env['GANTRY_REPORT_FILE']);
   try {
-    const environment = readRankEnvironment(options.env);
+    const environment = readRankEnvironment(options.env, options.meeting);
     if (environment.rank > 0) reports = createReportWriter(undefined);
     await using world = await joinWorld({
       rank: environment.rank,

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { workerReportSchema, type WorkerReport } from '@gantry/contract';
 import { openCheckpoint, type FoundCheckpoint } from '../checkpoint/index.ts';
 import { runTrainingRank, type TrainingRankOptions } from '../rank/run-training-rank.ts';
+import { runTraining } from '../rank/run-training.ts';
 import { readParameters } from './read-parameters.ts';
 
 export interface AttemptOptions extends Partial<Omit<TrainingRankOptions, 'env'>> {
@@ -14,6 +15,8 @@ export interface AttemptOptions extends Partial<Omit<TrainingRankOptions, 'env'>
   readonly train?: Record<string, unknown>;
   readonly checkpoint?: Record<string, unknown>;
   readonly parallel?: Record<string, unknown>;
+  /** All ranks in one process, as the platform starts it; the job says how many. */
+  readonly areThreads?: boolean;
   /** Instead of a folder of Unix sockets. */
   readonly rendezvous?: { readonly place: string; readonly token?: string };
 }
@@ -27,6 +30,8 @@ export interface TrainingScene extends AsyncDisposable {
   readonly root: string;
   /** All ranks of one attempt, in this process; each has its own buffers, sockets and executors. */
   attempt(this: void, options?: AttemptOptions): Promise<AttemptOutcome>;
+  /** While an attempt of this run goes on. */
+  untilReported(run: string, text: string): Promise<void>;
   checkpointAt(run: string, step: number): string;
   checkpoint(run: string, step: number): Promise<FoundCheckpoint>;
   parametersAt(run: string, step: number): Promise<Float32Array>;
@@ -62,6 +67,11 @@ export async function openTrainingScene(): Promise<TrainingScene> {
   return {
     root,
     attempt: (options = {}) => attempt(root, options),
+    untilReported: async (run, text) => {
+      const path = join(root, run, 'report.jsonl');
+      while (!(await readFile(path, 'utf8').catch(() => '')).includes(text))
+        await new Promise((resolve) => setTimeout(resolve, 5));
+    },
     checkpointAt,
     checkpoint: (run, step) => openCheckpoint(checkpointAt(run, step)),
     parametersAt: (run, step) => readParameters(checkpointAt(run, step)),
@@ -70,7 +80,9 @@ export async function openTrainingScene(): Promise<TrainingScene> {
 }
 
 async function attempt(root: string, options: AttemptOptions): Promise<AttemptOutcome> {
-  const { run = 'run', ranks = 1, train, checkpoint, parallel, resumeFrom, rendezvous, ...rest } = options;
+  const { run = 'run', ranks = 1, train, checkpoint, parallel, resumeFrom, rendezvous, ...others } = options;
+  const { areThreads = false, ...rest } = others;
+  const start = areThreads ? runTraining : runTrainingRank;
   const runDirectory = join(root, run);
   await mkdir(runDirectory, { recursive: true });
   const place = rendezvous?.place ?? (await mkdtemp(join(root, 'rv-')));
@@ -87,7 +99,7 @@ async function attempt(root: string, options: AttemptOptions): Promise<AttemptOu
   await writeFile(specFile, JSON.stringify(spec));
   const codes = await Promise.all(
     Array.from({ length: ranks }, (_, rank) =>
-      runTrainingRank({
+      start({
         ...rest,
         env: {
           RANK: String(rank),
