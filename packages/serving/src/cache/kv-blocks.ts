@@ -4,6 +4,8 @@
  * the memory is wanted; then its content moves to a slot of a slower tier, where there is one, and is fetched back
  * when a prompt begins with it. Only numbers move here; an engine holds the bytes and does the moves.
  */
+import { PrefixIndex, rootOf, type Found } from './prefix-index.ts';
+
 export type BlockId = number;
 
 export interface KvBlocksOptions {
@@ -36,23 +38,6 @@ interface MutableSequence {
   root: string;
 }
 
-interface PrefixNode {
-  readonly block: BlockId;
-  readonly name: string;
-}
-
-/** A prefix whose content lies in the slower tier. */
-interface SpilledNode {
-  readonly slot: number;
-  readonly name: string;
-}
-
-/** Where each leading block of a prompt can be had. */
-interface Found {
-  readonly key: string;
-  readonly node: PrefixNode | SpilledNode;
-}
-
 export interface Need {
   readonly cachedTokens: number;
   /** Blocks that nobody may be using: new ones, and known ones that lie idle. */
@@ -64,18 +49,12 @@ export class KvBlocks {
   readonly #total: number;
   readonly #reusePrefixes: boolean;
   readonly #references: Uint32Array;
-  readonly #keyOf: (string | undefined)[];
-  /** Exact keys (parent node and the block's tokens), not hashes: a collision would give one prompt another's cache. */
-  readonly #byKey = new Map<string, PrefixNode>();
+  readonly #prefixes: PrefixIndex;
   /** Nobody uses these; those with a key can still be found. Insertion order is eviction order (LRU). */
   readonly #free = new Set<BlockId>();
   readonly #sequences = new Map<number, MutableSequence>();
-  /** Insertion order is eviction order. A key is here or in `#byKey`, never in both. */
-  readonly #spilled = new Map<string, SpilledNode>();
-  #freeSlots: number[];
   #moves: KvMove[] = [];
   #nextSequence = 1;
-  #nextNode = 1;
   hitTokens = 0;
   promptTokens = 0;
 
@@ -84,9 +63,8 @@ export class KvBlocks {
     this.tokensPerBlock = options.tokensPerBlock;
     this.#reusePrefixes = options.reusePrefixes ?? true;
     this.#references = new Uint32Array(options.blocks);
-    this.#keyOf = Array.from({ length: options.blocks }, () => undefined);
+    this.#prefixes = new PrefixIndex(options.blocks, options.tokensPerBlock, options.spillSlots ?? 0);
     for (let block = 0; block < options.blocks; block++) this.#free.add(block);
-    this.#freeSlots = Array.from({ length: options.spillSlots ?? 0 }, (_, slot) => slot);
   }
 
   get freeBlocks(): number {
@@ -108,7 +86,7 @@ export class KvBlocks {
 
   /** Of blocks in the slower tier. */
   get spilledBlocks(): number {
-    return this.#spilled.size;
+    return this.#prefixes.spilledBlocks;
   }
 
   /** The moves since the last call. */
@@ -143,9 +121,14 @@ export class KvBlocks {
     // What is found is held first, so that taking the rest cannot push it out.
     for (const { key, node } of found) {
       if ('block' in node) this.#use(node.block);
-      else this.#spilled.delete(key);
+      else this.#prefixes.hold(key);
     }
-    const blocks = found.map(({ key, node }) => ('block' in node ? node.block : this.#fetch(key, node)));
+    const blocks = found.map(({ key, node }) => {
+      if ('block' in node) return node.block;
+      const block = this.#take();
+      this.#moves.push(this.#prefixes.fetch(key, node, block));
+      return block;
+    });
     const total = Math.ceil(tokenIds.length / this.tokensPerBlock);
     while (blocks.length < total) blocks.push(this.#take());
     const id = this.#nextSequence++;
@@ -165,23 +148,9 @@ export class KvBlocks {
     const sequence = this.#must(id);
     const full = Math.floor(Math.min(tokens, sequence.tokenIds.length) / this.tokensPerBlock);
     for (let i = sequence.nodes.length; i < full; i++) {
-      const key = this.#key(sequence.nodes[i - 1] ?? sequence.root, sequence.tokenIds, i);
-      const known = this.#byKey.get(key);
-      if (known !== undefined) {
-        sequence.nodes.push(known.name);
-        continue;
-      }
+      const parent = sequence.nodes[i - 1] ?? sequence.root;
       const block = sequence.blocks[i] as BlockId;
-      const spilled = this.#spilled.get(key);
-      if (spilled !== undefined) {
-        this.#spilled.delete(key);
-        this.#freeSlots.push(spilled.slot);
-      }
-      const node = { block, name: spilled?.name ?? `n${this.#nextNode++}` };
-      sequence.nodes.push(node.name);
-      if (!this.#reusePrefixes || this.#keyOf[block] !== undefined) continue;
-      this.#byKey.set(key, node);
-      this.#keyOf[block] = key;
+      sequence.nodes.push(this.#prefixes.register(block, parent, sequence.tokenIds, i, this.#reusePrefixes));
     }
   }
 
@@ -203,7 +172,7 @@ export class KvBlocks {
       this.#moves.push({ kind: 'copy', from: last, to });
     } else {
       // Cut back earlier while it was shared: what is written now is not what its key says.
-      this.#forgetKey(last);
+      this.#prefixes.forget(last);
     }
     sequence.tokenIds.push(tokenId);
     return true;
@@ -233,7 +202,7 @@ export class KvBlocks {
     // A block that will be written again is no longer what its key says.
     const last = sequence.blocks.at(-1);
     if (last !== undefined && tokens % this.tokensPerBlock !== 0 && this.referencesOf(last) === 1)
-      this.#forgetKey(last);
+      this.#prefixes.forget(last);
   }
 
   /** Ends a sequence; what it computed stays findable until the memory is wanted. Safe to call again. */
@@ -247,17 +216,13 @@ export class KvBlocks {
 
   /** Nothing computed is known any more: the bytes were lost. Sequences keep their blocks. */
   forgetPrefixes(): void {
-    for (const key of this.#keyOf.keys()) this.#keyOf[key] = undefined;
-    this.#byKey.clear();
-    this.#freeSlots.push(...Array.from(this.#spilled.values(), ({ slot }) => slot));
-    this.#spilled.clear();
+    this.#prefixes.clear();
     this.#moves = [];
   }
 
   /** The slower tier is gone. */
   closeTier(): void {
-    this.#spilled.clear();
-    this.#freeSlots = [];
+    this.#prefixes.closeTier();
   }
 
   #find(tokenIds: readonly number[], scope: string, mayReuse: boolean): Found[] {
@@ -265,23 +230,7 @@ export class KvBlocks {
       mayReuse && this.#reusePrefixes
         ? Math.floor(Math.max(0, tokenIds.length - 1) / this.tokensPerBlock)
         : 0;
-    const found: Found[] = [];
-    for (let i = 0; i < most; i++) {
-      const key = this.#key(found[i - 1]?.node.name ?? rootOf(scope), tokenIds, i);
-      const node = this.#byKey.get(key) ?? this.#spilled.get(key);
-      if (node === undefined) break;
-      found.push({ key, node });
-    }
-    return found;
-  }
-
-  #fetch(key: string, { slot, name }: SpilledNode): BlockId {
-    const block = this.#take();
-    this.#moves.push({ kind: 'fetch', slot, block });
-    this.#freeSlots.push(slot);
-    this.#byKey.set(key, { block, name });
-    this.#keyOf[block] = key;
-    return block;
+    return this.#prefixes.find(tokenIds, rootOf(scope), most);
   }
 
   #take(): BlockId {
@@ -289,26 +238,11 @@ export class KvBlocks {
     if (next.done === true) throw new Error('no free block: the caller did not check');
     const block = next.value;
     this.#free.delete(block);
-    this.#spill(block);
-    this.#forgetKey(block);
+    const spilled = this.#prefixes.spill(block);
+    if (spilled !== undefined) this.#moves.push(spilled);
+    this.#prefixes.forget(block);
     this.#references[block] = 1;
     return block;
-  }
-
-  /** What the block holds goes to the slower tier, in place of what has been there longest. */
-  #spill(block: BlockId): void {
-    const key = this.#keyOf[block];
-    const node = key === undefined ? undefined : this.#byKey.get(key);
-    if (key === undefined || node === undefined) return;
-    let slot = this.#freeSlots.pop();
-    if (slot === undefined) {
-      const [oldest] = this.#spilled;
-      if (oldest === undefined) return;
-      this.#spilled.delete(oldest[0]);
-      slot = oldest[1].slot;
-    }
-    this.#spilled.set(key, { slot, name: node.name });
-    this.#moves.push({ kind: 'spill', block, slot });
   }
 
   #use(block: BlockId): void {
@@ -322,23 +256,9 @@ export class KvBlocks {
     if (left === 0) this.#free.add(block);
   }
 
-  #forgetKey(block: BlockId): void {
-    const key = this.#keyOf[block];
-    if (key === undefined) return;
-    this.#keyOf[block] = undefined;
-    this.#byKey.delete(key);
-  }
-
-  #key(parent: string, tokenIds: readonly number[], index: number): string {
-    return `${parent}:${tokenIds.slice(index * this.tokensPerBlock, (index + 1) * this.tokensPerBlock).join(',')}`;
-  }
-
   #must(id: number): MutableSequence {
     const sequence = this.#sequences.get(id);
     if (sequence === undefined) throw new Error(`no sequence ${id}`);
     return sequence;
   }
 }
-
-/** Separates tenants. */
-const rootOf = (scope: string): string => `scope ${scope}`;
