@@ -73,6 +73,12 @@ export const schedulingPolicySchema = schedulingPolicyWrite.extend({
   calibration: z.object({ runtime: guessSchema, start: guessSchema }),
 });
 
+/** Devices that a queue deserves, had together: so many on each of so many nodes. */
+const queueShape = z.strictObject({
+  nodes: z.number().int().min(1).max(100_000),
+  devices: z.number().int().min(1).max(1000),
+});
+
 /** How one queue is ordered and where its work runs; what is left out is inherited. */
 export const queuePolicyWrite = z.strictObject({
   order: z.string().max(50).nullable().optional(),
@@ -83,6 +89,7 @@ export const queuePolicyWrite = z.strictObject({
   borrow: z.number().min(0).nullable().optional(),
   /** Devices of what it deserves that others may have while it does not ask, at most. */
   lend: z.number().min(0).nullable().optional(),
+  shape: queueShape.nullable().optional(),
 });
 export const queuePolicySchema = z.object({
   queue: z.string(),
@@ -91,6 +98,7 @@ export const queuePolicySchema = z.object({
   minRuntimeMs: z.number().optional(),
   borrow: z.number().optional(),
   lend: z.number().optional(),
+  shape: queueShape.optional(),
   /** What holds for it in the end. */
   effective: z.object({ order: z.string(), pool: z.string().optional() }),
 });

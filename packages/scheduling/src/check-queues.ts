@@ -48,6 +48,13 @@ export function pathOf(
 /** Every amount is a number that is zero or more. */
 export function checkAmounts(queue: QueueNode): void {
   for (const field of FIELDS) checkField(queue, field);
+  const { shape } = queue;
+  if (shape !== undefined && !(shape.nodes >= 1 && shape.devices >= 1))
+    throw new SnapshotError(
+      'queue_shape_invalid',
+      `Queue ${queue.id} is promised ${shape.nodes} nodes with ${shape.devices} devices each.`,
+      'Promise one node or more, with one device or more each.',
+    );
 }
 
 function checkField(queue: QueueNode, field: (typeof FIELDS)[number]): void {

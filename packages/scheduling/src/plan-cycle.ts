@@ -5,6 +5,7 @@
  */
 import { canEverRun } from './can-ever-run.ts';
 import { explainFailure, type Explanation } from './explain.ts';
+import { type Findings, FindingsBook } from './findings.ts';
 import { Growth } from './growth.ts';
 import { HeldNodes } from './held-nodes.ts';
 import { PendingOrder } from './order.ts';
@@ -16,6 +17,7 @@ import { Planning } from './planning.ts';
 import type { LendingHit, LimitHit } from './queue-tree.ts';
 import { lendingReason, limitReason } from './quota-reason.ts';
 import type { Reason } from './reason.ts';
+import { PromisedNodes } from './promised-nodes.ts';
 import { cautiousRuntimeMs, reserve } from './reservation.ts';
 import type { Scorer } from './scorers.ts';
 import type { Asked, Shape } from './shape.ts';
@@ -38,19 +40,6 @@ const SCATTERED: ReadonlySet<string> = new Set([
   'slices_not_satisfied',
 ]);
 
-/** What this cycle has found out about a shape. */
-interface Findings {
-  /** Why it does not fit: on all nodes, and beside the held ones of an epoch. */
-  anywhere: Explanation | null;
-  beside: { epoch: number; explanation: Explanation } | null;
-  /** Fits when nothing is held, known since so many placements. */
-  withoutHold: { placements: number; fits: boolean } | null;
-  /** Nobody can be evicted for it: `queue priority epoch`. */
-  readonly victimless: Set<string>;
-  /** Not even with everybody gone is there room beside the held nodes. */
-  hopeless: boolean;
-}
-
 export function planCycle(snapshot: Snapshot, options: PlanOptions = {}): Plan {
   const planning = new Planning(snapshot, options.scorer);
   planning.begin(snapshot.nowMs);
@@ -65,11 +54,12 @@ export class Cycle {
   readonly #placements: Placement[] = [];
   readonly #waiting: Waiting[] = [];
   readonly #waitingIds: string[] = [];
-  readonly #findings = new Map<Shape, Findings>();
+  readonly #findings = new FindingsBook();
   readonly #held: HeldNodes;
   readonly #room: MakingRoom;
   readonly #growth: Growth;
   readonly #models: ModelWishes;
+  readonly #promised: PromisedNodes;
   #explained = 0;
 
   constructor(planning: Planning, options: PlanOptions, afterwards: 'keep' | 'undo') {
@@ -80,6 +70,7 @@ export class Cycle {
     this.#room = new MakingRoom(planning, options, this.#held);
     this.#growth = new Growth(planning, this.#held);
     this.#models = new ModelWishes(planning);
+    this.#promised = new PromisedNodes(planning);
   }
 
   run(): Plan {
@@ -127,7 +118,8 @@ export class Cycle {
     const queue = tree.indexOf.get(workload.queueId)!;
     const never = this.#neverRuns(workload, shape, queue);
     if (never.length > 0) return this.#wait(workload.id, never);
-    const findings = this.#findingsOn(shape);
+    const promised = this.#promised.forbiddenTo(workload);
+    const findings = this.#findings.of(shape, promised);
     const hit = tree.limitHit(queue, shape.amounts);
     if (hit !== null && !this.#room.mayPreemptWithin(workload))
       return this.#wait(workload.id, [limitReason(tree, hit)], this.#limitChanges(workload, findings, hit));
@@ -140,7 +132,8 @@ export class Cycle {
       );
     const ahead = hit === null ? this.#keptAhead(workload) : null;
     if (ahead !== null) return this.#wait(workload.id, [ahead]);
-    const skip = this.#held.forbiddenTo(this.#planning.nowMs + cautiousRuntimeMs(workload));
+    const held = this.#held.forbiddenTo(this.#planning.nowMs + cautiousRuntimeMs(workload));
+    const skip = promised === null ? held : either(promised, held);
     const aside = outside ?? this.#models.asideFor(workload);
     if (hit === null && aside !== null) {
       const near = this.#planning.placer.place(workload, { skip: either(aside, skip) });
@@ -154,6 +147,8 @@ export class Cycle {
       if (skip === null) findings.anywhere = explanation;
       else findings.beside = { epoch: this.#held.epoch, explanation };
     }
+    if (hit === null && promised !== null && this.#fits(workload, held))
+      return this.#wait(workload.id, [this.#promised.reasonFor(workload)]);
     this.#blocked(workload, shape, findings, hit, skip);
   }
 
@@ -164,15 +159,6 @@ export class Cycle {
     const queue = tree.indexOf.get(workload.queueId)!;
     const endMs = nowMs + cautiousRuntimeMs(workload);
     return ahead.refuses({ queue, devices: gangAmounts(workload)[0]!, nowMs, endMs });
-  }
-
-  #findingsOn(shape: Shape): Findings {
-    let findings = this.#findings.get(shape);
-    if (findings === undefined) {
-      findings = { anywhere: null, beside: null, withoutHold: null, victimless: new Set(), hopeless: false };
-      this.#findings.set(shape, findings);
-    }
-    return findings;
   }
 
   /** Free capacity only shrinks within a cycle, so what did not fit once does not fit later. */
@@ -232,13 +218,19 @@ export class Cycle {
   #fitsWithoutHold(workload: Workload, findings: Findings): boolean {
     const placements = this.#placements.length;
     if (findings.withoutHold?.placements !== placements) {
-      const { placer, statement } = this.#planning;
-      const mark = statement.checkpoint();
-      const fits = placer.place(workload).ok;
-      statement.rollback(mark);
+      const fits = this.#fits(workload, this.#promised.forbiddenTo(workload));
       findings.withoutHold = { placements, fits };
     }
     return findings.withoutHold.fits;
+  }
+
+  /** Tried, and undone. */
+  #fits(workload: Workload, skip: Uint8Array | null): boolean {
+    const { placer, statement } = this.#planning;
+    const mark = statement.checkpoint();
+    const { ok } = placer.place(workload, { skip });
+    statement.rollback(mark);
+    return ok;
   }
 
   #neverRuns(workload: Workload, shape: Shape, queue: number): Reason[] {

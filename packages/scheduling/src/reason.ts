@@ -31,6 +31,7 @@ export type Reason =
       limit: number;
     }
   | { code: 'queue_keeps'; tier: 'quota'; queueId: string; resource: ResourceName; kept: number; by: number }
+  | { code: 'promised_whole'; tier: 'quota'; queueId: string; nodes: number; devices: number }
   | { code: 'kept_ahead'; tier: 'quota'; queueId: string; devices: number; fromMs: number; untilMs: number }
   | {
       code: 'insufficient_capacity';
@@ -118,6 +119,8 @@ const describe: Describe = {
     `Queue ${reason.queueId} is at its limit: ${amount(reason.resource, reason.used)} of ${amount(reason.resource, reason.limit)} ${RESOURCE_WORDS[reason.resource].noun} in use, ${amount(reason.resource, reason.requested)} more asked.`,
   queue_keeps: (reason) =>
     `Queue ${reason.queueId} lends no more: it keeps ${amount(reason.resource, reason.kept)} ${RESOURCE_WORDS[reason.resource].noun} for itself, ${amount(reason.resource, reason.by)} of them are missing here.`,
+  promised_whole: (reason) =>
+    `Queue ${reason.queueId} is promised ${counted(reason.nodes, 'node')} with ${counted(reason.devices, 'device')} each; there only work runs that can be evicted.`,
   kept_ahead: (reason) =>
     `${counted(reason.devices, 'device')} are kept for queue ${reason.queueId}, which is expected to need them from ${new Date(reason.fromMs).toISOString()} to ${new Date(reason.untilMs).toISOString()}; work that is done by then may start.`,
   insufficient_capacity: (reason) =>

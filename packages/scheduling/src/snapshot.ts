@@ -88,6 +88,12 @@ export interface ExpectedPeak {
   untilMs: number;
 }
 
+/** So many devices on each of so many nodes, to be had together. */
+export interface QueueShape {
+  nodes: number;
+  devices: number;
+}
+
 export interface QueueNode {
   id: string;
   /** null for a root. */
@@ -101,6 +107,8 @@ export interface QueueNode {
   borrowing?: Partial<ResourceVector>;
   /** So much of what it deserves others may have while it does not ask (missing = all). */
   lending?: Partial<ResourceVector>;
+  /** In what form it gets back what it deserves (missing = wherever devices are free). */
+  shape?: QueueShape;
   /** What it used lately, decayed, as a part of all devices (1 = all of them for ever). */
   recentUse?: number;
   /** What others may not have when they would still hold it then (ahead/peak-book.ts). */

@@ -33,6 +33,7 @@ interface QueueOptions {
   readonly minRuntime?: string;
   readonly borrow?: string;
   readonly lend?: string;
+  readonly shape?: string;
 }
 
 /** `none` takes a choice back. */
@@ -43,6 +44,16 @@ const countOrNull = (name: string, value: string): number | null => {
   if (value.trim() !== '' && count >= 0) return count;
   throw new CliError('validation_failed', `--${name} is "${value}"`, {
     hint: `--${name} 4 or --${name} none`,
+    exitCode: exitCodes.usage,
+  });
+};
+/** `2x8`: eight devices on each of two nodes. */
+const shapeOrNull = (value: string): { nodes: number; devices: number } | null => {
+  if (value === 'none') return null;
+  const found = /^(\d+)x(\d+)$/.exec(value);
+  if (found !== null) return { nodes: Number(found[1]), devices: Number(found[2]) };
+  throw new CliError('validation_failed', `--shape is "${value}"`, {
+    hint: '--shape 1x8 for eight devices on one node, or --shape none',
     exitCode: exitCodes.usage,
   });
 };
@@ -120,11 +131,19 @@ export function policyCommands(program: Command): void {
       .option('--pool <NAME>', 'the pool its work runs in, or none to inherit')
       .option('--borrow <N>', 'devices beyond what it deserves, at most, or none for no bound')
       .option('--lend <N>', 'devices of what it deserves that others may have, at most, or none for no bound')
+      .option(
+        '--shape <NxD>',
+        'what it deserves is had together: D devices on each of N nodes, like 1x8, or none',
+      )
       .option('--min-runtime <TIME>', 'work running for less is not evicted, like 10m, or none'),
     'gantry policy queue research --borrow 8 --lend 2',
     'gantry policy queue research --order las --min-runtime 10m',
   ).action(
-    async (name: string, { order, pool, minRuntime, borrow, lend }: QueueOptions, command: Command) => {
+    async (
+      name: string,
+      { order, pool, minRuntime, borrow, lend, shape }: QueueOptions,
+      command: Command,
+    ) => {
       const { client } = connect(command);
       const body = {
         ...(order === undefined ? {} : { order: orNull(order) }),
@@ -132,6 +151,7 @@ export function policyCommands(program: Command): void {
         ...(minRuntime === undefined ? {} : { minRuntime: orNull(minRuntime) }),
         ...(borrow === undefined ? {} : { borrow: countOrNull('borrow', borrow) }),
         ...(lend === undefined ? {} : { lend: countOrNull('lend', lend) }),
+        ...(shape === undefined ? {} : { shape: shapeOrNull(shape) }),
       };
       const params = { name };
       const found =
@@ -143,7 +163,11 @@ export function policyCommands(program: Command): void {
         const kept =
           found.minRuntimeMs === undefined ? '' : `, not evicted before ${found.minRuntimeMs / 1000} s`;
         const where = effective.pool === undefined ? 'anywhere' : `in pool ${effective.pool}`;
-        return `  ${found.queue}: ${effective.order}${found.order === undefined ? ' (inherited)' : ''}, ${where}${kept}`;
+        const together =
+          found.shape === undefined
+            ? ''
+            : `, promised ${found.shape.nodes} × ${found.shape.devices} devices together`;
+        return `  ${found.queue}: ${effective.order}${found.order === undefined ? ' (inherited)' : ''}, ${where}${kept}${together}`;
       });
     },
   );

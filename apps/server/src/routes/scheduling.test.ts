@@ -104,6 +104,15 @@ test('a queue has its own order, or that of the queue above, its pool or the pla
     code: 'validation_failed',
     message: expect.stringContaining('queue "lab" uses it'),
   });
+  const shape = { nodes: 1, devices: 8 };
+  expect(await refusal(admin.call('scheduling.setQueue', { params, body: { shape } }))).toMatchObject({
+    message: 'shape: promises 8 devices, and queue "lab" deserves 0',
+  });
+  await admin.call('queues.update', { params, body: { deserved: { devices: 8 } } });
+  expect(await admin.call('scheduling.setQueue', { params, body: { shape } })).toMatchObject({ shape });
+  const { world } = await operator.call('scheduling.trial', { body: {} });
+  expect(world['queues']).toContainEqual(expect.objectContaining({ name: 'lab', shape }));
+  await admin.call('scheduling.setQueue', { params, body: { shape: null } });
   expect(await admin.call('scheduling.setQueue', { params, body: { order: null } })).toMatchObject({
     effective: { order: 'las', pool: 'fast' },
   });

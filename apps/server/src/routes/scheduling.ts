@@ -42,7 +42,7 @@ export function schedulingRoutes({ deps, hub, scheduler }: Platform): Scheduling
   };
 
   const queueView = async (tx: Tx, row: Row) => {
-    const { policy, pool, minRuntimeMs, borrowing, lending } = row.spec as QueueSpecRecord;
+    const { policy, pool, minRuntimeMs, borrowing, lending, shape } = row.spec as QueueSpecRecord;
     const queues = (await allRows(tx, 'queue')).filter(({ tenantId }) => tenantId === row.tenantId);
     return {
       queue: row.name,
@@ -51,6 +51,7 @@ export function schedulingRoutes({ deps, hub, scheduler }: Platform): Scheduling
       ...(minRuntimeMs === undefined ? {} : { minRuntimeMs }),
       ...(borrowing?.devices === undefined ? {} : { borrow: borrowing.devices }),
       ...(lending?.devices === undefined ? {} : { lend: lending.devices }),
+      ...(shape === undefined ? {} : { shape }),
       effective: queueChoices(queues, await readPolicy(tx)).get(row.id)!,
     };
   };
@@ -119,8 +120,10 @@ export function schedulingRoutes({ deps, hub, scheduler }: Platform): Scheduling
         refuse([
           ...unknown('order', body.order, ORDER_NAMES),
           ...unknown('pool', body.pool, Object.keys(pools)),
+          ...tooLarge(body.shape, row),
         ]);
-        const { policy, pool, minRuntimeMs, borrowing, lending, ...rest } = row.spec as QueueSpecRecord;
+        const { policy, pool, minRuntimeMs, borrowing, lending, shape, ...rest } =
+          row.spec as QueueSpecRecord;
         const spec: QueueSpecRecord = {
           ...rest,
           ...chosen('policy', body.order, policy),
@@ -128,6 +131,7 @@ export function schedulingRoutes({ deps, hub, scheduler }: Platform): Scheduling
           ...chosen('minRuntimeMs', body.minRuntime, minRuntimeMs),
           ...chosen('borrowing', devices(body.borrow), borrowing),
           ...chosen('lending', devices(body.lend), lending),
+          ...chosen('shape', body.shape, shape),
         };
         const next = await tx.update('queue', row.id, { expectedVersion: row.version, spec });
         await tx.event({
@@ -208,6 +212,15 @@ function chosen<Key extends string, Value>(
 ): Partial<Record<Key, Value>> {
   const value = asked === undefined ? before : (asked ?? undefined);
   return (value === undefined ? {} : { [key]: value }) as Partial<Record<Key, Value>>;
+}
+
+function tooLarge(shape: QueueSpecRecord['shape'] | null, row: Row): readonly PolicyProblem[] {
+  const { deserved } = row.spec as QueueSpecRecord;
+  if (shape === undefined || shape === null) return [];
+  const promised = shape.nodes * shape.devices;
+  if (promised <= (deserved.devices ?? 0)) return [];
+  const message = `promises ${promised} devices, and queue "${row.name}" deserves ${deserved.devices ?? 0}`;
+  return [{ path: 'shape', message, hint: `first: gantry queue update ${row.name} --gpus ${promised}` }];
 }
 
 function unknown(

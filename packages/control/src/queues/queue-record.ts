@@ -18,6 +18,8 @@ export interface QueueSpecRecord {
   /** Most it may have beyond what it deserves, and most it lends of that; missing = no bound. */
   readonly borrowing?: ShareRecord;
   readonly lending?: ShareRecord;
+  /** What it deserves is had together: so many devices on each of so many nodes. */
+  readonly shape?: { readonly nodes: number; readonly devices: number };
   /** A workload running for less is not evicted. */
   readonly minRuntimeMs?: number;
 }

@@ -154,6 +154,7 @@ function toQueue(row: Row, choice: QueueChoice | undefined): QueueNode {
     ...(choice === undefined ? {} : { policy: choice.order }),
     ...(spec.borrowing === undefined ? {} : { borrowing: spec.borrowing }),
     ...(spec.lending === undefined ? {} : { lending: spec.lending }),
+    ...(spec.shape === undefined ? {} : { shape: spec.shape }),
     ...(spec.minRuntimeMs === undefined ? {} : { minRuntimeMs: spec.minRuntimeMs }),
   };
 }

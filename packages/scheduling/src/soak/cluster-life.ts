@@ -15,6 +15,9 @@ const KEPT_MS = 10 * MINUTE_MS;
 /** Cycles until everything that can run has run, for each workload that is left. */
 const CYCLES_EACH = 40;
 
+/** Operators' wishes: who waits for these may wait for ever. */
+const KEPT_FOR_OTHERS: ReadonlySet<string> = new Set(['queue_keeps', 'promised_whole']);
+
 interface Running {
   /** Work still to be done when it (last) started. */
   leftMs: number;
@@ -157,7 +160,7 @@ export class ClusterLife {
     for (; cycles > 0 && this.#wrong.length === 0; cycles--) {
       const plan = this.#cycle();
       const never = plan.waiting.filter(({ reasons }) =>
-        reasons.some(({ tier, code }) => tier === 'misconfigured' || code === 'queue_keeps'),
+        reasons.some(({ tier, code }) => tier === 'misconfigured' || KEPT_FOR_OTHERS.has(code)),
       );
       if (this.#state.workloads.length === never.length) break;
       this.#pass(this.#untilNextEnd());

@@ -49,6 +49,9 @@ export function randomWorld(random: Random): Pick<Snapshot, 'nodes' | 'queues'> 
             ],
           }
         : {}),
+      ...(random.below(6) === 0
+        ? { shape: { nodes: 1 + random.below(2), devices: 1 + random.below(8) } }
+        : {}),
       ...(random.below(5) === 0 ? { minRuntimeMs: 600_000 } : {}),
     });
   return {
