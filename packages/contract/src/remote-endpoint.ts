@@ -18,7 +18,7 @@ export const remoteEngines = [
 export type RemoteEngine = (typeof remoteEngines)[number];
 
 const remoteUrl = z
-  .url({ protocol: /^https?$/, error: 'must be a URL with http or https' })
+  .url({ protocol: /^(https?|grpcs?)$/, error: 'must be a URL with http, https, grpc or grpcs' })
   .max(2_000)
   .refine((url) => !URL.canParse(url) || new URL(url).username === '', {
     message: 'must not hold credentials: name a secret instead',
@@ -27,24 +27,32 @@ const remoteUrl = z
     message: 'must end with its path',
   });
 
-export const endpointConnect = z.strictObject({
-  name: nameSchema,
-  engine: z.enum(remoteEngines),
-  /** Servers of one model; requests go where the least work is. */
-  urls: z.array(remoteUrl).min(1).max(64),
-  /** The name that they know the model by. */
-  modelName: z.string().min(1).max(200),
-  /** A secret of the tenant, sent as the bearer. */
-  secret: z.string().min(1).max(63).optional(),
-  queue: z.string().max(200).default('default'),
-  /** Requests that one server computes at once, where it does not say itself. */
-  slots: z.number().int().min(1).max(100_000).default(16),
-  limits: requestLimits.optional(),
-  cacheSeconds: z.number().int().min(1).max(86_400).optional(),
-  fallback: nameSchema.optional(),
-  hedging: hedgingSchema.optional(),
-  payloads: payloadPolicy.optional(),
-});
+/** Those of the Open Inference Protocol answer over gRPC as well. */
+const grpcEngines: ReadonlySet<RemoteEngine> = new Set(['oip', 'triton', 'openvino']);
+
+export const endpointConnect = z
+  .strictObject({
+    name: nameSchema,
+    engine: z.enum(remoteEngines),
+    /** Servers of one model; requests go where the least work is. */
+    urls: z.array(remoteUrl).min(1).max(64),
+    /** The name that they know the model by. */
+    modelName: z.string().min(1).max(200),
+    /** A secret of the tenant, sent as the bearer. */
+    secret: z.string().min(1).max(63).optional(),
+    queue: z.string().max(200).default('default'),
+    /** Requests that one server computes at once, where it does not say itself. */
+    slots: z.number().int().min(1).max(100_000).default(16),
+    limits: requestLimits.optional(),
+    cacheSeconds: z.number().int().min(1).max(86_400).optional(),
+    fallback: nameSchema.optional(),
+    hedging: hedgingSchema.optional(),
+    payloads: payloadPolicy.optional(),
+  })
+  .refine(({ engine, urls }) => grpcEngines.has(engine) || !urls.some((url) => url.startsWith('grpc')), {
+    path: ['urls'],
+    message: `are grpc or grpcs for ${[...grpcEngines].join(', ')} only`,
+  });
 export type EndpointConnect = z.output<typeof endpointConnect>;
 
 export const remoteServerStates = ['ready', 'unready', 'unreachable', 'refused', 'unseen'] as const;

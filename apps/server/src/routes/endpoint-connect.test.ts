@@ -85,5 +85,13 @@ test('only an operator connects what lies in private networks; a secret must exi
   expect(await connect({ urls, secret: 'ghost' })).toEqual([422, 'validation_failed']);
   expect(await connect({ urls: ['https://me:pass@models.example.com'] })).toEqual([422, 'validation_failed']);
   expect(await connect({ urls: ['file:///etc/passwd'] })).toEqual([422, 'validation_failed']);
+  expect(await connect({ engine: 'oip', urls: ['grpc://models.example.com:9000'] })).toEqual([
+    403,
+    'forbidden',
+  ]);
+  expect(await connect({ engine: 'vllm', urls: ['grpc://models.example.com:9000'] })).toEqual([
+    422,
+    'validation_failed',
+  ]);
   expect(await connect({ urls: [] })).toEqual([422, 'validation_failed']);
 });

@@ -32,6 +32,11 @@ export function endpointConnect(
       throw new GantryError('forbidden', `${inside} is an address of this platform's own network`, {
         hint: 'only an operator connects servers in private networks',
       });
+    // Names are judged at each connection of HTTP; gRPC's own resolver cannot be made to.
+    if (!isOperator && urls.some((url) => url.startsWith('grpc')))
+      throw new GantryError('forbidden', 'gRPC servers are connected by operators', {
+        hint: 'give the address of its HTTP port',
+      });
     const id = createId('ept', deps.clock.nowMs());
     const model = `${engine}:${modelName}`;
     await deps.store.tx({ tenantId: principal.tenantId }, async (tx) => {

@@ -3,7 +3,8 @@ import { binaryHeader } from '@gantry/contract/foreign/oip';
 import { describe, expect, it } from 'vitest';
 import { createFakeEngine, sendJson, type Answer } from '../testing/fake-engine.ts';
 import { chatRoute, createGatewayHarness, until } from '../testing/gateway-harness.ts';
-import { openInferenceService, startGrpcFront } from './grpc-front.ts';
+import { startGrpcFront } from './grpc-front.ts';
+import { openInferenceService } from './open-inference-service.ts';
 
 /** Answers with the first input, in binary, as an engine does that was asked to. */
 const echo: Answer = ({ bytes, headers }, response) => {

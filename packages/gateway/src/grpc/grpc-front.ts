@@ -7,18 +7,14 @@ import {
   Server,
   ServerCredentials,
   status as codes,
-  type GrpcObject,
   type sendUnaryData,
   type ServerUnaryCall,
-  type ServiceClientConstructor,
-  loadPackageDefinition,
 } from '@grpc/grpc-js';
-import { loadSync } from '@grpc/proto-loader';
 import type { IncomingHttpHeaders } from 'node:http';
-import { join } from 'node:path';
 import type { Gateway } from '../gateway-api.ts';
 import type { InsideAnswer } from '../http/inside-response.ts';
 import { callInside } from './call-inside.ts';
+import { openInferenceService } from './open-inference-service.ts';
 import { toMessage, toRest, type InferMessage } from './infer-messages.ts';
 
 export interface GrpcFrontOptions {
@@ -40,18 +36,6 @@ type Inside = (method: 'GET' | 'POST', path: string, more?: Partial<Body>) => Pr
 interface Body {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;
-}
-
-/** The wire format of the standard, for servers and for clients in tests. */
-export function openInferenceService(): ServiceClientConstructor {
-  const definition = loadSync(join(import.meta.dirname, 'open-inference.proto'), {
-    keepCase: true,
-    longs: String,
-    defaults: true,
-    oneofs: true,
-  });
-  const { inference } = loadPackageDefinition(definition) as { inference?: GrpcObject };
-  return inference?.['GRPCInferenceService'] as ServiceClientConstructor;
 }
 
 export async function startGrpcFront(options: GrpcFrontOptions): Promise<GrpcFront> {

@@ -20,7 +20,9 @@ export async function lookAtRemote(
 ): Promise<RemoteLook> {
   const { ready, capacity } = remoteKinds[origin.engine];
   const ask = async (path: string) => {
-    const { statusCode, body } = await request(new URL(remotePath(origin.url, path), origin.url), {
+    // undici reads http URLs only; where it goes is the dispatcher's business.
+    const base = origin.url.replace(/^grpc/, 'http');
+    const { statusCode, body } = await request(new URL(remotePath(base, path), base), {
       dispatcher,
       headersTimeout: lookMs,
       bodyTimeout: lookMs,

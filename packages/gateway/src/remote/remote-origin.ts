@@ -23,6 +23,9 @@ export interface RemoteOrigin {
   readonly signature?: RemoteSignature;
 }
 
+/** It speaks gRPC; its paths are those of REST all the same. */
+export const isGrpc = ({ url }: RemoteOrigin): boolean => /^grpcs?:/.test(url);
+
 export const isRemote = (origin: object): origin is RemoteOrigin => 'engine' in origin;
 
 /** The server's own path of one of a dialect: `https://host/openai/v1` and `/v1/models` share their `/v1`. */

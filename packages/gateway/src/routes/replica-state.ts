@@ -1,4 +1,4 @@
-import type { Pool } from 'undici';
+import type { Dispatcher } from 'undici';
 import type { RouteReplica } from './route.ts';
 
 /**
@@ -8,7 +8,7 @@ import type { RouteReplica } from './route.ts';
 export class ReplicaState {
   readonly replicaId: string;
   replica: RouteReplica;
-  pool: Pool;
+  pool: Dispatcher;
   inFlight = 0;
   /** Tokens sent there and not yet seen to be computed (dropped at the first byte of the answer). */
   pendingTokens = 0;
@@ -19,7 +19,7 @@ export class ReplicaState {
   #outlierRounds = 0;
   #outlierUntilMs = 0;
 
-  constructor(replica: RouteReplica, pool: Pool) {
+  constructor(replica: RouteReplica, pool: Dispatcher) {
     this.replicaId = replica.replicaId;
     this.replica = replica;
     this.pool = pool;

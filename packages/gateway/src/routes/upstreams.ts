@@ -1,7 +1,8 @@
 /** One keep-alive connection pool per place that a replica listens at. */
 import { Agent, Pool, type Dispatcher } from 'undici';
+import { GrpcUpstream } from '../grpc/grpc-upstream.ts';
 import { publicLookup } from '../remote/private-address.ts';
-import { isRemote, type RemoteOrigin } from '../remote/remote-origin.ts';
+import { isGrpc, isRemote, type RemoteOrigin } from '../remote/remote-origin.ts';
 import type { Origin } from './route.ts';
 
 export interface UpstreamsOptions {
@@ -14,44 +15,62 @@ export interface UpstreamsOptions {
 }
 
 export class Upstreams implements AsyncDisposable {
-  readonly #pools = new Map<string, Pool>();
+  readonly #pools = new Map<string, Dispatcher>();
   readonly #lookers = new Map<boolean, Agent>();
+  readonly #grpcLookers = new Map<string, Dispatcher>();
   readonly #options: UpstreamsOptions;
 
   constructor(options: UpstreamsOptions) {
     this.#options = options;
   }
 
-  poolFor(origin: Origin): Pool {
+  poolFor(origin: Origin): Dispatcher {
     const key = originKey(origin);
     let pool = this.#pools.get(key);
     if (pool === undefined) {
-      pool = new Pool(urlOf(origin), {
-        connections: this.#options.connectionsPerReplica,
-        pipelining: 1,
-        headersTimeout: this.#options.firstByteTimeoutMs,
-        bodyTimeout: this.#options.idleTimeoutMs,
-        keepAliveTimeout: 30_000,
-        keepAliveMaxTimeout: 120_000,
-        connect: {
-          timeout: this.#options.connectTimeoutMs,
-          ...('socketPath' in origin ? { socketPath: origin.socketPath } : {}),
-          ...(isRemote(origin) && !origin.mayBePrivate ? { lookup: publicLookup } : {}),
-        },
-      });
+      pool = this.#open(origin);
       this.#pools.set(key, pool);
     }
     return pool;
   }
 
+  #open(origin: Origin): Dispatcher {
+    if (isRemote(origin) && isGrpc(origin))
+      return new GrpcUpstream(origin.url, this.#options.firstByteTimeoutMs);
+    return new Pool(urlOf(origin), {
+      connections: this.#options.connectionsPerReplica,
+      pipelining: 1,
+      headersTimeout: this.#options.firstByteTimeoutMs,
+      bodyTimeout: this.#options.idleTimeoutMs,
+      keepAliveTimeout: 30_000,
+      keepAliveMaxTimeout: 120_000,
+      connect: {
+        timeout: this.#options.connectTimeoutMs,
+        ...('socketPath' in origin ? { socketPath: origin.socketPath } : {}),
+        ...(isRemote(origin) && !origin.mayBePrivate ? { lookup: publicLookup } : {}),
+      },
+    });
+  }
+
   /** For looks at servers of somebody else: a change of routes does not close it. */
-  lookerFor({ mayBePrivate }: RemoteOrigin): Dispatcher {
+  lookerFor(origin: RemoteOrigin): Dispatcher {
+    const { mayBePrivate } = origin;
+    if (isGrpc(origin)) return this.#grpcLookerFor(origin);
     let looker = this.#lookers.get(mayBePrivate);
     if (looker === undefined) {
       const { connectTimeoutMs: timeout } = this.#options;
       const connect = mayBePrivate ? { timeout } : { timeout, lookup: publicLookup };
       looker = new Agent({ connections: 2, keepAliveTimeout: 30_000, connect });
       this.#lookers.set(mayBePrivate, looker);
+    }
+    return looker;
+  }
+
+  #grpcLookerFor({ url }: RemoteOrigin): Dispatcher {
+    let looker = this.#grpcLookers.get(url);
+    if (looker === undefined) {
+      looker = new GrpcUpstream(url, this.#options.connectTimeoutMs);
+      this.#grpcLookers.set(url, looker);
     }
     return looker;
   }
@@ -68,20 +87,27 @@ export class Upstreams implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const pools = [...this.#pools.values(), ...this.#lookers.values()];
+    const pools = [...this.#pools.values(), ...this.#lookers.values(), ...this.#grpcLookers.values()];
     this.#pools.clear();
     this.#lookers.clear();
+    this.#grpcLookers.clear();
     await Promise.all(pools.map((pool) => pool.destroy()));
   }
 }
 
 export function originKey(origin: Origin): string {
-  if (isRemote(origin)) return `${origin.mayBePrivate ? 'any' : 'public'}:${new URL(origin.url).origin}`;
+  if (isRemote(origin)) return `${origin.mayBePrivate ? 'any' : 'public'}:${serverOf(origin)}`;
   return 'socketPath' in origin ? `unix:${origin.socketPath}` : `tcp:${origin.host}:${origin.port}`;
 }
 
+/** URLs of other schemes than http have no `origin`. */
+function serverOf({ url }: RemoteOrigin): string {
+  const { protocol, host } = new URL(url);
+  return `${protocol}//${host}`;
+}
+
 function urlOf(origin: Origin): string {
-  if (isRemote(origin)) return new URL(origin.url).origin;
+  if (isRemote(origin)) return serverOf(origin);
   if ('socketPath' in origin) return 'http://localhost';
   const host = origin.host.includes(':') ? `[${origin.host}]` : origin.host;
   return `http://${host}:${origin.port}`;
