@@ -181,6 +181,27 @@ const failures: PeerFailure[] = [
     },
   },
   {
+    name: 'KAI #1591: a gang bound to a rack gets it from lower priorities that fill it, wherever else is room',
+    nodes: [node('n1', 8, rack('one')), node('n2', 8, rack('two')), node('n3', 8, rack('two'))],
+    workloads: [
+      running('low2', [['n2', 0]], { devices: 8 }),
+      running('low3', [['n3', 0]], { devices: 8 }),
+      workload('pair', {
+        members: 2,
+        devices: 8,
+        priority: 1,
+        topology: { mode: 'required', level: 'rack' },
+      }),
+    ],
+    expected: { starts: [], evicts: ['low2', 'low3'], waits: { pair: 'waiting_for_victims' } },
+    // Domains without free room are left out before anybody is looked for.
+    instead: () =>
+      withInstead('./victims.ts', {
+        findVictims: (_planning: unknown, { topology }: Workload) =>
+          topology?.mode === 'required' ? null : [],
+      }),
+  },
+  {
     name: 'dstack #4146: a gang of which one member has no place holds none for the others',
     nodes: [node('n1', 8), node('n2', 8)],
     queues: [queue('main', { policy: 'fifo' })],

@@ -68,6 +68,28 @@ test('rules and orders decide as they do live', () => {
   expect(ends(jobs, { policy: preferred })).toEqual([10, 30, 20]);
 });
 
+test('by default nobody is passed for longer than 40 hours and the work then under way; by shortest first for ever', () => {
+  const long = past('long', 1, 30 * 60, {
+    devices: 8,
+    preemptible: false,
+    runtimeEstimateMs: 30 * 60 * MINUTE_MS,
+  });
+  // A little more than the node can do, without an end in sight.
+  const stream = Array.from({ length: 220 }, (_, index) =>
+    past(`s${String(index).padStart(3, '0')}`, 55 * index, 60, {
+      devices: 8,
+      preemptible: false,
+      runtimeEstimateMs: 60 * MINUTE_MS,
+    }),
+  );
+  const waitHours = (policy: string) => {
+    const { jobs } = replayLive([long, ...stream], world({ queues: [queue('main', { policy })] }));
+    return (jobs[0]!.firstStartMs! / MINUTE_MS - 1) / 60;
+  };
+  expect(waitHours('default')).toBeLessThan(41);
+  expect(waitHours('sjf')).toBeGreaterThan(200);
+});
+
 test('who looks on sees every node between full and free', () => {
   const seen: number[][] = [];
   replayLive([past('a', 0, 10, { devices: 8 }), past('b', 5, 5, { devices: 8 })], world(), {
