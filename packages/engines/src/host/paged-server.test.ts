@@ -49,15 +49,20 @@ it('answers the openai client from safetensors: whole, streamed, several to one 
   expect(several.choices.map((choice) => choice.text)).toEqual(Array(3).fill(answerAfter('z').slice(0, 4)));
 });
 
-it('says what it does not do by the name of the field', async () => {
-  const format = { type: 'json_object' } as const;
-  await expect(
-    client.chat.completions.create({
-      model: 'fixture',
-      messages: [{ role: 'user', content: 'a' }],
-      response_format: format,
-    }),
-  ).rejects.toMatchObject({ status: 400, param: 'response_format' });
+it('answers in the JSON of a schema', async () => {
+  const schema = { type: 'object', properties: { colour: { enum: ['red', 'blue'] } } };
+  const { choices } = await client.chat.completions.create({
+    model: 'fixture',
+    temperature: 0,
+    max_tokens: 60,
+    messages: [{ role: 'user', content: 'a' }],
+    response_format: { type: 'json_schema', json_schema: { name: 'paint', strict: true, schema } },
+  });
+  const { colour } = JSON.parse(choices[0]?.message.content ?? '') as { readonly colour: string };
+  expect(['red', 'blue']).toContain(colour);
+});
+
+it('says what it does not do', async () => {
   await expect(client.embeddings.create({ model: 'fixture', input: 'a' })).rejects.toMatchObject({
     status: 400,
   });

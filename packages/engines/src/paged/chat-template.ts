@@ -1,7 +1,9 @@
 /** The chat template of a model folder in Hugging Face's layout: a file of its own, or a field of the tokenizer's settings. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { SpecialTexts } from '../llamacpp/jinja-template.ts';
+import { EngineError } from '../engine-error.ts';
+import { renderTemplate, standaloneRenderer, type SpecialTexts } from '../llamacpp/jinja-template.ts';
+import type { ChatMessage } from '../llm-engine.ts';
 
 export interface FolderTemplate extends SpecialTexts {
   readonly text: string;
@@ -41,4 +43,19 @@ function templateIn(value: unknown): string | undefined {
 function tokenText(value: unknown): string {
   const text = typeof value === 'object' && value !== null ? (value as Settings)['content'] : value;
   return typeof text === 'string' ? text : '';
+}
+
+export type FolderChat = (messages: readonly ChatMessage[], tools?: readonly unknown[]) => string;
+
+/** The prompt of messages; the interpreter is opened at the first. */
+export function folderChat(template: FolderTemplate): FolderChat {
+  let render: ReturnType<typeof standaloneRenderer>;
+  return (messages, tools) => {
+    render ??= standaloneRenderer();
+    if (render === undefined)
+      throw new EngineError('unsupported', 'Chat templates are not rendered on this system.', {
+        hint: 'Send the prompt to /v1/completions.',
+      });
+    return renderTemplate(render, template.text, template, messages, tools);
+  };
 }

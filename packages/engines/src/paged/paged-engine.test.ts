@@ -219,8 +219,26 @@ describe('paged engine', () => {
     expect(engine.chatTemplate).toBeUndefined();
   });
 
+  it.each([0, 20])('holds an answer to a schema, at temperature %i', async (temperature) => {
+    const jsonSchema = {
+      type: 'object',
+      properties: {
+        colour: { enum: ['red', 'blue'] },
+        size: { oneOf: [{ type: 'null' }, { enum: [1, 22] }] },
+      },
+    };
+    const sampling = { temperature, topP: 1, seed: 3 };
+    const answers = await Promise.all(
+      ['t', 'A', '7'].map((last) => ask(engine, last, { jsonSchema, sampling, maxTokens: 120 })),
+    );
+    for (const { tokens } of answers) {
+      const { colour, size } = JSON.parse(engine.detokenize(tokens)) as { colour: string; size: unknown };
+      expect(['red', 'blue']).toContain(colour);
+      expect([null, 1, 22]).toContain(size);
+    }
+  });
+
   it('refuses what it does not do, and a folder that is no such model', async () => {
-    await expect(ask(engine, 't', { jsonSchema: true })).rejects.toMatchObject({ code: 'unsupported' });
     await expect(engine.embed([1])).rejects.toMatchObject({ code: 'unsupported' });
     await expect(open({ folder: join(folder, 'nowhere') })).rejects.toMatchObject({ code: 'model_invalid' });
     const cut = join(folder, 'cut');

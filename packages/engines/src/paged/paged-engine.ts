@@ -8,10 +8,10 @@ import { PagedScheduler, type PagedPlan } from '@gantry/serving/steps';
 import type { Tokenizer } from '@gantry/training/tokenizer';
 import { EngineError } from '../engine-error.ts';
 import { LiveAnswers, type LiveAnswer } from '../live-answers.ts';
-import { renderTemplate, standaloneRenderer } from '../llamacpp/jinja-template.ts';
 import type { ChatMessage, EngineStats, GenerateEvent, GenerateRequest, LlmEngine } from '../llm-engine.ts';
 import { StepLoop } from '../step-loop.ts';
-import type { FolderTemplate } from './chat-template.ts';
+import { AnswerGrammars, type AnswerGrammar } from './answer-grammars.ts';
+import { folderChat, type FolderChat } from './chat-template.ts';
 import { KvLost, startDecoder, type DecoderProcess } from './decoder-process.ts';
 import { readModelFolder, type ModelFolder } from './read-model-folder.ts';
 import { logprobsOf, sampleToken } from './sample-token.ts';
@@ -40,6 +40,8 @@ export interface PagedEngineOptions {
 
 interface AnswerState {
   readonly random: Random;
+  /** What it is held to. */
+  readonly grammar: AnswerGrammar | undefined;
   dispose(): void;
 }
 
@@ -93,16 +95,17 @@ class PagedEngine implements LlmEngine {
   readonly chatTemplate: string | undefined;
   readonly adapters = [];
   readonly #options: PagedEngineOptions;
+  readonly #model: ModelFolder;
   readonly #tokenizer: Tokenizer;
   readonly #eosId: number;
-  readonly #template: FolderTemplate | undefined;
-  #renderer: ReturnType<typeof standaloneRenderer>;
+  readonly #chat: FolderChat | undefined;
   readonly #decoder: DecoderProcess;
   readonly #scheduler: PagedScheduler;
   readonly #answers: LiveAnswers<AnswerState>;
   readonly #loop: StepLoop<PagedPlan>;
   readonly #kvTokens: number;
   #steps = 0;
+  #grammars: Promise<AnswerGrammars> | undefined;
   #isDisposed = false;
 
   constructor(
@@ -118,14 +121,15 @@ class PagedEngine implements LlmEngine {
   ) {
     const { model, decoder, scheduler, contextTokens, tokens } = parts;
     this.#options = options;
+    this.#model = model;
     this.#tokenizer = model.tokenizer;
     this.#eosId = model.config.eosId;
     this.#decoder = decoder;
     this.#scheduler = scheduler;
     this.#kvTokens = tokens;
     this.contextTokens = contextTokens;
-    this.#template = model.template;
     this.chatTemplate = model.template?.text;
+    this.#chat = model.template && folderChat(model.template);
     this.vocabularySize = model.tokenizer.vocabularySize;
     this.#answers = new LiveAnswers({
       contextTokens,
@@ -150,26 +154,21 @@ class PagedEngine implements LlmEngine {
   }
 
   renderChat(messages: readonly ChatMessage[], tools?: readonly unknown[]): string {
-    if (this.#template === undefined) throw new EngineError('unsupported', 'The model has no chat template.');
-    this.#renderer ??= standaloneRenderer();
-    if (this.#renderer === undefined)
-      throw new EngineError('unsupported', 'Chat templates are not rendered on this system.', {
-        hint: 'Send the prompt to /v1/completions.',
-      });
-    return renderTemplate(this.#renderer, this.#template.text, this.#template, messages, tools);
+    if (this.#chat === undefined) throw new EngineError('unsupported', 'The model has no chat template.');
+    return this.#chat(messages, tools);
   }
 
   async *generate(request: GenerateRequest): AsyncGenerator<GenerateEvent, void, undefined> {
     if (this.#isDisposed) throw new EngineError('shutting_down', 'The engine is shutting down.');
-    if (request.jsonSchema !== undefined)
-      throw new EngineError('unsupported', 'The paged engine does not hold an answer to a grammar.', {
-        param: 'response_format',
-        hint: 'Serve the GGUF of this model with the llama.cpp engine.',
-      });
     if (request.adapter !== undefined)
       throw new EngineError('model_not_found', 'The paged decoder has no adapters.', { param: 'model' });
     this.#answers.checkPrompt(request);
-    const state = { random: createRandom(request.sampling.seed), dispose: () => undefined };
+    const grammar = request.jsonSchema === undefined ? undefined : await this.#grammarOf(request);
+    const state: AnswerState = {
+      random: createRandom(request.sampling.seed),
+      grammar,
+      dispose: () => undefined,
+    };
     yield* this.#answers.open(request, state, (id) =>
       this.#scheduler.add({
         id,
@@ -179,6 +178,11 @@ class PagedEngine implements LlmEngine {
         isScored: request.hasPromptLogprobs === true,
       }),
     );
+  }
+
+  async #grammarOf(request: GenerateRequest): Promise<AnswerGrammar> {
+    this.#grammars ??= AnswerGrammars.open(this.#model);
+    return (await this.#grammars).make(request);
   }
 
   async embed(): Promise<readonly number[]> {
@@ -210,6 +214,7 @@ class PagedEngine implements LlmEngine {
     this.#isDisposed = true;
     await this.#loop[Symbol.asyncDispose]();
     this.#answers.failAll(new EngineError('shutting_down', 'The engine is shutting down.'));
+    await (await this.#grammars?.catch(() => undefined))?.[Symbol.asyncDispose]();
     await this.#decoder[Symbol.asyncDispose]();
   }
 
@@ -254,11 +259,19 @@ class PagedEngine implements LlmEngine {
       this.#answers.end(answer, 'length');
       return;
     }
-    const token = sampleToken(logits, request.sampling, generated, state.random);
+    const { grammar, random } = state;
+    const token = sampleToken(
+      logits,
+      request.sampling,
+      generated,
+      random,
+      grammar && ((one) => grammar.allows(one)),
+    );
     if (token === this.#eosId && request.ignoreEnd !== true) {
       this.#answers.end(answer, 'stop');
       return;
     }
+    grammar?.accept(token);
     const { topLogprobs } = request;
     this.#answers.tell(
       answer,

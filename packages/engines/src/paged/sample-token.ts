@@ -14,9 +14,19 @@ export function sampleToken(
   sampling: SamplingOptions,
   generated: readonly number[],
   random: Random,
+  isAllowed?: (token: number) => boolean,
 ): number {
+  const token = sampleFreely(withPenalties(logits, sampling, generated), sampling, random);
+  if (isAllowed === undefined || isAllowed(token)) return token;
+  // Most of what a model means to say is allowed; only where it is not is every token asked about.
+  const allowed = withPenalties(logits, sampling, generated).map((logit, at) =>
+    isAllowed(at) ? logit : -Infinity,
+  );
+  return sampleFreely(allowed, sampling, random);
+}
+
+function sampleFreely(changed: Float32Array, sampling: SamplingOptions, random: Random): number {
   const { temperature, topP } = sampling;
-  const changed = withPenalties(logits, sampling, generated);
   if (temperature < leastTemperature) return likeliest(changed);
   const most = changed[likeliest(changed)] as number;
   const weights = Float64Array.from(changed, (logit) => Math.exp((logit - most) / temperature));
