@@ -79,6 +79,8 @@ export const parallelSchema = z.strictObject({
   /** `layer`: activations inside a layer are computed again in the backward pass. */
   recompute: z.enum(['none', 'layer']).default('none'),
   compression: compressionSchema.optional(),
+  /** Tensor ranks share out the residual stream and its norms by rows. */
+  sequenceParallel: z.boolean().default(false),
   /** Data-parallel ranks sum the gradients of a layer while the ones before it are still computed. */
   overlap: z.boolean().default(false),
   offload: offloadSchema.optional(),

@@ -4,7 +4,8 @@
  * several chunks two ranks send each other both.
  */
 import { layersOfChunks, type StageUnit } from '@gantry/training/parallel';
-import type { BoundRun } from '../executor/index.ts';
+import type { Part } from '../group/index.ts';
+import type { SegmentRun, StageWorkplace } from './segment-run.ts';
 import { bindChunk, type StageChunk, type StageSlot } from './stage-chunk.ts';
 import { StageEnds, type StageBatch } from './stage-ends.ts';
 import { openStageSessions, type StageRunnerOptions, type StageSessions } from './stage-sessions.ts';
@@ -16,35 +17,23 @@ export class StageRunner implements AsyncDisposable {
   readonly #chunks: readonly StageChunk[];
   readonly #units: UnitParameters;
   readonly #ends: StageEnds;
-  readonly #scratch: Float32Array;
-  /** Gradients between segments alternate between two buffers. */
-  readonly #between: readonly [Float32Array, Float32Array];
+  readonly #place: StageWorkplace;
   #leavingGradient: Promise<void> = Promise.resolve();
 
   private constructor(options: StageRunnerOptions, sessions: StageSessions) {
-    const { shard, config, sequences, time, inFlight } = options;
-    const { layout, arena, grid } = shard;
+    const { shard, config, inFlight } = options;
+    const { layout, grid } = shard;
     this.#options = options;
     this.#sessions = sessions;
     this.#units = new UnitParameters(shard);
-    this.#scratch = arena.floats(Math.max(...layout.units.map(({ from, to }) => to - from)));
-    const rows = sequences * time;
-    this.#between = [arena.floats(rows * config.width), arena.floats(rows * config.width)];
-    this.#ends = new StageEnds(options, this.#units, this.#scratch);
-    const place = {
-      arena,
-      rows,
-      width: config.width,
-      units: this.#units,
-      scratch: this.#scratch,
-      gradientAfter: (index: number) => this.#gradientAfter(index),
-    };
+    this.#place = workplace(options, this.#units);
+    this.#ends = new StageEnds(options, this.#units, this.#place.scratch);
     const { head } = sessions;
     this.#chunks = layersOfChunks(config.layers, grid).map(({ from, to }, chunk, all) => {
       const isOwn = ({ layer }: StageUnit): boolean => layer !== undefined && layer >= from && layer < to;
       const isEnd = chunk === all.length - 1 && head !== undefined;
       return bindChunk(
-        place,
+        this.#place,
         sessions,
         layout.units.filter(isOwn),
         inFlight[chunk] ?? 0,
@@ -64,22 +53,23 @@ export class StageRunner implements AsyncDisposable {
 
   /** Answers this rank's part of the loss: where the model ends, else 0. */
   async forward(microBatch: number, chunk: number): Promise<number> {
-    const { tensor, pipeline } = this.#options.shard.groups;
+    const { pipeline } = this.#options.shard.groups;
     const slot = this.#slot(microBatch, chunk);
-    const { units } = this.#chunks[chunk] as StageChunk;
-    const [input] = slot.streams as readonly [Float32Array];
+    const { input, output, end } = slot;
     await slot.leaving;
     // The first chunk's slot is held until the micro-batch's last backward pass.
     if (chunk > 0) copyBatch(slot, this.#slot(microBatch, 0));
-    if (this.#isStart(chunk)) await this.#ends.embed(slot.tokens, input);
+    if (this.#isStart(chunk)) await this.#embed(slot);
     else await pipeline.receive(neighbour(pipeline, -1), input);
-    for (const [at, unit] of units.entries()) {
-      await this.#units.fetch(unit);
-      await (slot.forward[at] as BoundRun).run();
-      await tensor.allReduceSum(slot.streams[at + 1] as Float32Array);
+    for (const segment of slot.segments) {
+      await this.#units.fetch(segment.unit);
+      await segment.forward();
     }
-    if (slot.end !== undefined) return this.#ends.runHead(slot.end.head);
-    slot.leaving = pipeline.send(neighbour(pipeline, 1), slot.streams.at(-1) as Float32Array);
+    if (end !== undefined) {
+      if (end.rows !== output) await this.#gather(output, end.rows);
+      return this.#ends.runHead(end.head);
+    }
+    slot.leaving = pipeline.send(neighbour(pipeline, 1), output);
     slot.leaving.catch(() => undefined);
     return 0;
   }
@@ -87,30 +77,30 @@ export class StageRunner implements AsyncDisposable {
   /** Adds the gradients of a micro-batch to the shard; after the last one those of the chunk's layers are whole. */
   async backward(microBatch: number, chunk: number, isLast: boolean): Promise<void> {
     const { shard, config } = this.#options;
-    const { tensor, pipelineBack } = shard.groups;
+    const { pipelineBack } = shard.groups;
     const slot = this.#slot(microBatch, chunk);
-    const { units } = this.#chunks[chunk] as StageChunk;
-    const top = this.#gradientAfter(units.length - 1);
+    const { segments, end } = slot;
+    const { scratch, gradientAfter } = this.#place;
+    const top = gradientAfter(segments.length - 1);
     await this.#leavingGradient;
-    if (slot.end === undefined) await pipelineBack.receive(neighbour(pipelineBack, 1), top);
-    else top.set(slot.end.top);
-    for (let at = units.length - 1; at >= 0; at -= 1) {
-      const unit = units[at] as StageUnit;
+    if (end === undefined) await pipelineBack.receive(neighbour(pipelineBack, 1), top);
+    else top.set(end.top.subarray(this.#own.from, this.#own.to));
+    for (let at = segments.length - 1; at >= 0; at -= 1) {
+      const { unit, backward } = segments[at] as SegmentRun;
       await this.#units.fetch(unit);
-      await (slot.backward[at] as BoundRun).run();
-      await tensor.allReduceSum(this.#gradientAfter(at - 1));
+      await backward();
       // The halves of a layer write to their own places of the scratch; the first half completes it.
-      if (units[at - 1] === unit) continue;
-      await shard.addGradients(unit, this.#scratch);
+      if (segments[at - 1]?.unit === unit) continue;
+      await shard.addGradients(unit, scratch);
       if (isLast) shard.unitIsReady(unit);
     }
-    const bottom = this.#gradientAfter(-1);
-    if (this.#isStart(chunk)) await this.#ends.addEmbedded(slot.tokens, bottom);
+    const bottom = gradientAfter(-1);
+    if (this.#isStart(chunk)) await this.#addEmbedded(slot, bottom);
     else {
       this.#leavingGradient = pipelineBack.send(neighbour(pipelineBack, -1), bottom);
       this.#leavingGradient.catch(() => undefined);
     }
-    if (this.#isStart(chunk) || (slot.end !== undefined && config.tiedEmbeddings)) await this.#ends.flush();
+    if (this.#isStart(chunk) || (end !== undefined && config.tiedEmbeddings)) await this.#ends.flush();
   }
 
   /** The parameters have changed. */
@@ -121,11 +111,41 @@ export class StageRunner implements AsyncDisposable {
   /** Everything sent has left. */
   async settle(): Promise<void> {
     await this.#leavingGradient;
-    for (const { slots } of this.#chunks) for (const { leaving } of slots) await leaving;
+    for (const slots of this.#chunks) for (const { leaving } of slots) await leaving;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#sessions[Symbol.asyncDispose]();
+  }
+
+  /** Every tensor rank embeds all rows, and keeps its own. */
+  async #embed({ tokens, input }: StageSlot): Promise<void> {
+    const { whole } = this.#place;
+    const rows = this.#isCut ? whole.input : input;
+    await this.#ends.embed(tokens, rows);
+    if (this.#isCut) input.set(rows.subarray(this.#own.from, this.#own.to));
+  }
+
+  async #addEmbedded({ tokens }: StageSlot, bottom: Float32Array): Promise<void> {
+    const { whole } = this.#place;
+    if (this.#isCut) await this.#gather(bottom, whole.gradient);
+    await this.#ends.addEmbedded(tokens, this.#isCut ? whole.gradient : bottom);
+  }
+
+  async #gather(own: Float32Array, into: Float32Array): Promise<void> {
+    const { tensor, parts } = this.#place;
+    into.set(own, this.#own.from);
+    await tensor.allGather(into, parts);
+  }
+
+  /** Elements of the stream that lie here. */
+  get #own(): Part {
+    const { tensor, parts } = this.#place;
+    return parts[tensor.index] as Part;
+  }
+
+  get #isCut(): boolean {
+    return this.#options.isSequenceParallel;
   }
 
   /** Whether the model begins here. */
@@ -134,13 +154,36 @@ export class StageRunner implements AsyncDisposable {
   }
 
   #slot(microBatch: number, chunk: number): StageSlot {
-    const { slots } = this.#chunks[chunk] as StageChunk;
+    const slots = this.#chunks[chunk] as StageChunk;
     return slots[microBatch % slots.length] as StageSlot;
   }
+}
 
-  #gradientAfter(index: number): Float32Array {
-    return this.#between[(index + 2) % 2] as Float32Array;
-  }
+function workplace(options: StageRunnerOptions, units: UnitParameters): StageWorkplace {
+  const { shard, config, sequences, time, isSequenceParallel } = options;
+  const { arena, layout, groups } = shard;
+  const { width } = config;
+  const rows = sequences * time;
+  const all = rows * width;
+  const each = isSequenceParallel ? all / groups.tensor.size : all;
+  const parts = Array.from({ length: groups.tensor.size }, (_, index) => ({
+    from: isSequenceParallel ? index * each : 0,
+    to: isSequenceParallel ? (index + 1) * each : all,
+  }));
+  // Gradients between segments alternate between two buffers.
+  const between = [arena.floats(each), arena.floats(each)] as const;
+  const wholeRows = (): Float32Array => arena.floats(isSequenceParallel ? all : 0);
+  return {
+    arena,
+    tensor: groups.tensor,
+    rows,
+    width,
+    parts,
+    units,
+    scratch: arena.floats(Math.max(...layout.units.map(({ from, to }) => to - from))),
+    whole: { input: wholeRows(), gradient: wholeRows(), made: wholeRows() },
+    gradientAfter: (index) => between[(index + 2) % 2] as Float32Array,
+  };
 }
 
 /** Round the ranks: the last one's chunk goes on at the first. */

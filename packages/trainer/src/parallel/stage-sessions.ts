@@ -19,19 +19,28 @@ export interface StageRunnerOptions {
   /** Micro-batches held at one time, of each chunk. */
   readonly inFlight: readonly number[];
   readonly isRecomputed: boolean;
+  /** Tensor ranks have rows of the residual stream and its norms. */
+  readonly isSequenceParallel: boolean;
   readonly dialect: Dialect;
   readonly precision: Precision;
 }
 
-export interface SegmentSessions {
+/** One graph both ways. */
+export interface PassSessions {
   readonly graph: SegmentGraph;
   readonly forward: GraphSession;
   readonly backward: GraphSession;
 }
 
+/** `norm` where it is made of this rank's rows only, apart from what follows it. */
+export interface SegmentSessions {
+  readonly norm: PassSessions | undefined;
+  readonly core: PassSessions;
+}
+
 export interface StageSessions extends AsyncDisposable {
   /** The segments of a layer, in order. */
-  readonly segments: ReadonlyMap<SegmentKind, SegmentSessions>;
+  readonly segments: readonly SegmentSessions[];
   /** On the last stage. */
   readonly head: { readonly graph: HeadGraph; readonly session: GraphSession } | undefined;
 }
@@ -45,17 +54,25 @@ export async function openStageSessions(options: StageRunnerOptions): Promise<St
     all.push(session);
     return session;
   };
-  // Tensor ranks sum after each half of a layer.
-  const kinds: readonly SegmentKind[] = tensor > 1 ? ['attention', 'mlp'] : ['layer'];
-  const segments = new Map<SegmentKind, SegmentSessions>();
-  for (const kind of kinds) {
-    const graph = segmentGraph({ ...options, kind, tensor, tensorIndex });
-    segments.set(kind, {
+  const openPass = async (kind: SegmentKind): Promise<PassSessions> => {
+    const rows = (sequences * time) / (kind.endsWith('norm') ? tensor : 1);
+    const graph = segmentGraph({ ...options, kind, rows, tensor, tensorIndex });
+    return {
       graph,
       forward: await open((prefix) => graph.forward(prefix)),
       backward: await open((prefix) => graph.backward(prefix)),
-    });
-  }
+    };
+  };
+  // Tensor ranks sum after each half of a layer.
+  const halves = tensor > 1 ? (['attention', 'mlp'] as const) : [];
+  const segments: SegmentSessions[] = [];
+  if (tensor === 1) segments.push({ norm: undefined, core: await openPass('layer') });
+  for (const half of halves)
+    segments.push(
+      options.isSequenceParallel
+        ? { norm: await openPass(`${half} norm`), core: await openPass(`${half} core`) }
+        : { norm: undefined, core: await openPass(half) },
+    );
   const graph = headGraph(config, sequences, time, dialect, precision);
   const head = shard.layout.isLast
     ? { graph, session: await open((prefix) => graph.model(prefix)) }

@@ -28,6 +28,7 @@ export async function openStagedGradients(
     time: plan.time,
     inFlight: microBatchesInFlight(actions),
     isRecomputed: plan.recompute === 'layer',
+    isSequenceParallel: plan.sequenceParallel,
     dialect: await probeDialect(),
     precision: plan.precision,
   });

@@ -17,6 +17,8 @@ export interface TrainingPlan {
   readonly zero: ZeroStage;
   readonly schedule: PipelineSchedule;
   readonly recompute: 'none' | 'layer';
+  /** Tensor ranks have rows of the residual stream and its norms. */
+  readonly sequenceParallel: boolean;
   readonly compression: CompressionPlan | undefined;
   /** Gradients are summed layer by layer while the backward pass goes on. */
   readonly overlap: boolean;
@@ -78,6 +80,7 @@ export function planTraining(job: TrainingJob, width: number, worldSize: number)
     zero: (parallel?.zero ?? 0) as ZeroStage,
     schedule: parallel?.schedule ?? '1f1b',
     recompute: parallel?.recompute ?? 'none',
+    sequenceParallel: isSequenceParallel(job, sizes, microSequences * time),
     compression: compressionOf(job, sizes),
     overlap: overlaps(job, sizes),
     offload: offloadOf(job),
@@ -192,6 +195,16 @@ function precisionOf({ precision, quantizationAware }: TrainingJob['train']): Pr
     'bad_spec',
     `train.quantizationAware ${quantizationAware} rounds 32-bit weights, and train.precision is ${precision}.`,
     'Leave train.precision out.',
+  );
+}
+
+function isSequenceParallel({ parallel }: TrainingJob, { tensor }: ParallelSizes, rows: number): boolean {
+  if (parallel?.sequenceParallel !== true || tensor === 1) return false;
+  if (rows % tensor === 0) return true;
+  throw new UserFault(
+    'bad_layout',
+    `parallel.sequenceParallel gives each of ${tensor} tensor ranks as many of the ${rows} tokens of a micro-batch.`,
+    `Choose train.sequenceLength as a multiple of ${tensor}.`,
   );
 }
 

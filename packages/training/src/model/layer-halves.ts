@@ -50,15 +50,26 @@ export function norm(
 
 /** x + attention(norm(x)). A tensor rank other than the first leaves out the x, so that a sum over ranks has it once. */
 export function attentionPart(context: LayerContext, x: Value): Value {
-  return withResidual(context, x, attention(context, layerNorm(context, x, 'input_layernorm')));
+  return withResidual(context, x, attention(context, attentionNorm(context, x)));
+}
+
+export function attentionNorm(context: LayerContext, x: Value): Value {
+  return layerNorm(context, x, 'input_layernorm');
 }
 
 /** x + mlp(norm(x)); the residual as above. */
 export function mlpPart(context: LayerContext, x: Value): Value {
-  const inner = layerNorm(context, x, 'post_attention_layernorm');
+  return withResidual(context, x, mlpCore(context, mlpNorm(context, x)));
+}
+
+export function mlpNorm(context: LayerContext, x: Value): Value {
+  return layerNorm(context, x, 'post_attention_layernorm');
+}
+
+/** Between the norm and the residual. */
+export function mlpCore(context: LayerContext, inner: Value): Value {
   const { experts } = context.config;
-  const out = experts === undefined ? mlp(context, inner, 'mlp') : mixture(context, inner, experts);
-  return withResidual(context, x, out);
+  return experts === undefined ? mlp(context, inner, 'mlp') : mixture(context, inner, experts);
 }
 
 function mlp(context: LayerContext, x: Value, name: string): Value {
@@ -122,7 +133,8 @@ function weightAndBias({ config, part }: LayerContext, name: string): Value[] {
   return [part(`${name}.weight`), ...(config.hasBiases ? [part(`${name}.bias`)] : [])];
 }
 
-function attention(context: LayerContext, x: Value): Value {
+/** Between the norm and the residual. */
+export function attention(context: LayerContext, x: Value): Value {
   const { tape, part, share, sequences: batch } = context;
   const config = shareOf(context.config, share);
   const { positions, isCausal } = config;

@@ -12,18 +12,51 @@ import {
   type Precision,
   type Value,
 } from '../autodiff/index.ts';
-import { attentionPart, mlpPart, norm, shareOf, type TensorShare } from './layer-halves.ts';
+import {
+  attention,
+  attentionNorm,
+  attentionPart,
+  mlpCore,
+  mlpNorm,
+  mlpPart,
+  norm,
+  shareOf,
+  type LayerContext,
+  type TensorShare,
+} from './layer-halves.ts';
 import { expertsOf, layerParts } from './layer-parts.ts';
 import { embeddingName, finalNorm, headName } from './parameter-layout.ts';
 import type { TransformerConfig } from './transformer-config.ts';
 
-/** Tensor ranks sum after each half, so they cut there. */
-export type SegmentKind = 'layer' | 'attention' | 'mlp';
+/**
+ * Tensor ranks sum after each half, so they cut there. With sequence-parallel norms (Korthikanti et al. 2022, §4.2.2)
+ * also behind the norm, which sees this rank's rows only; the core sees all of them, and the residual is the host's.
+ */
+export type SegmentKind =
+  | 'layer'
+  | 'attention'
+  | 'mlp'
+  | 'attention norm'
+  | 'attention core'
+  | 'mlp norm'
+  | 'mlp core';
+
+const bodies: Readonly<Record<SegmentKind, (context: LayerContext, x: Value) => Value>> = {
+  layer: (context, x) => mlpPart(context, attentionPart(context, x)),
+  attention: attentionPart,
+  mlp: mlpPart,
+  'attention norm': attentionNorm,
+  'attention core': attention,
+  'mlp norm': mlpNorm,
+  'mlp core': mlpCore,
+};
 
 export interface SegmentRequest {
   readonly config: TransformerConfig;
   readonly sequences: number;
   readonly time: number;
+  /** Of the input, where it is not all of sequences × time: norms are made row by row. */
+  readonly rows?: number;
   readonly kind: SegmentKind;
   readonly tensor: number;
   readonly tensorIndex: number;
@@ -60,10 +93,15 @@ export const segmentOutputGradient = 'dy';
 function segmentParts(config: TransformerConfig, share: TensorShare, kind: SegmentKind): NamedShape[] {
   const own = expertsOf(config.experts?.count ?? 0, share.count, share.index);
   return layerParts(shareOf(config, share)).filter(
-    ({ half, expert }) =>
-      (kind === 'layer' || half === kind) &&
+    ({ name, half, expert }) =>
+      isPartOf(kind, half, name.includes('layernorm')) &&
       (expert === undefined || (expert >= own.from && expert < own.to)),
   );
+}
+
+function isPartOf(kind: SegmentKind, half: 'attention' | 'mlp', isNorm: boolean): boolean {
+  const [of, what] = kind.split(' ');
+  return (of === 'layer' || of === half) && (what === undefined || (what === 'norm') === isNorm);
 }
 
 export function segmentGraph(request: SegmentRequest): SegmentGraph {
@@ -74,14 +112,12 @@ export function segmentGraph(request: SegmentRequest): SegmentGraph {
   const parameters = segmentParts(config, share, kind);
   const values = new Map(parameters.map(({ name, shape }) => [name, graph.input(name, shape)]));
   const part = (name: string): Value => values.get(name) as Value;
-  const rows = sequences * time;
+  const { rows = sequences * time } = request;
   const x = graph.input(segmentInput, [rows, config.width]);
   // Of each token's loss: what a balance of experts is weighed by.
   const weights = graph.input('weights', [rows]);
   const context = { tape, config, share, sequences, part, weights, isTraining: true };
-  let stream = x;
-  if (kind !== 'mlp') stream = attentionPart(context, stream);
-  if (kind !== 'attention') stream = mlpPart(context, stream);
+  const stream = bodies[kind](context, x);
   const output = tape.rows(stream);
   const { mark } = graph;
   const dy = graph.input(segmentOutputGradient, [rows, config.width]);
