@@ -30,6 +30,8 @@ const KEPT_RUNS = 32;
 const KEPT_KEYS = 20_000;
 /** So many runs make a key worth following. */
 const ENOUGH = 3;
+/** Nine of ten can be told from so many. */
+const ENOUGH_STRANGERS = 20;
 
 export class RuntimeModel {
   /** Least recently used first. */
@@ -46,9 +48,20 @@ export class RuntimeModel {
     const p50Seconds = Math.min(most, raw.seconds * this.#p50.scale());
     return {
       p50Seconds,
-      p90Seconds: Math.min(most, Math.max(p50Seconds, raw.seconds * this.#p90.scale())),
+      p90Seconds: Math.min(most, Math.max(p50Seconds, this.#mostSeconds(raw, ask))),
       samples: raw.samples,
     };
+  }
+
+  /**
+   * Of a kind that was seen: its median, stretched so that it holds. Of strangers only what part of
+   * their limits nine of ten used: a median of all sorts of work, stretched, would promise too much.
+   */
+  #mostSeconds(raw: { seconds: number; samples: number }, { limitSeconds }: RuntimeAsk): number {
+    if (raw.samples > 0 || limitSeconds === undefined) return raw.seconds * this.#p90.scale();
+    if (this.#limitParts.length < ENOUGH_STRANGERS) return limitSeconds;
+    const sorted = Float64Array.from(this.#limitParts).sort();
+    return limitSeconds * sorted[Math.min(sorted.length - 1, Math.ceil(0.9 * sorted.length))]!;
   }
 
   /** A run came to its own end; those that were stopped from outside say nothing. */

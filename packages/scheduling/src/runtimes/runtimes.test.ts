@@ -63,6 +63,19 @@ test('the queue is played forward: in order, with those let through that hold no
   });
 });
 
+test('of strangers nine of ten were done by the p90 of what others used of their limits, and of nobody the limit is believed', () => {
+  const model = new RuntimeModel();
+  const stranger = { keys: ['nobody like it'], limitSeconds: 86_400 };
+  for (let run = 0; run < 10; run++) model.observe({ keys: [`once ${run}`], limitSeconds: 100 }, 1);
+  expect(model.guess(stranger)!.p90Seconds).toBe(86_400);
+  // Half use a hundredth of their limit, the others up to half of it.
+  for (let run = 10; run < 30; run++)
+    model.observe({ keys: [`once ${run}`], limitSeconds: 100 }, run < 15 ? 1 : 2.5 * (run - 9));
+  const { p50Seconds, p90Seconds } = model.guess(stranger)!;
+  expect(p50Seconds / 864).toBeLessThan(20);
+  expect(p90Seconds / 864).toBeGreaterThan(42);
+});
+
 test('what was told first is held against the start, once, and late ones count as soon as they are late', () => {
   const starts = new StartEstimates();
   starts.tell('a', 0, MINUTE);
