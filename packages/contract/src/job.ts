@@ -8,7 +8,7 @@ import { offloadSchema } from './offload.ts';
 import { convertSchema, evaluateSchema } from './model-work.ts';
 import { trainModelSchema } from './train-model.ts';
 import { cleanSchema, loaderSchema, packingSchema, trainingDataSchema } from './training-data.ts';
-import { badBatchSchema, earlyStoppingSchema, profileSchema } from './train-options.ts';
+import { adaptBatchSchema, badBatchSchema, earlyStoppingSchema, profileSchema } from './train-options.ts';
 import { nodeSelectorSchema, tolerationSchema } from './node-choice.ts';
 import { baseShape, durationSchema, nameSchema, timeSchema } from './common.ts';
 
@@ -47,6 +47,7 @@ export const trainSchema = z.strictObject({
   deepspeed: z.union([z.string().min(1).max(4096), z.record(z.string(), z.unknown())]).optional(),
   badBatch: badBatchSchema.prefault({}),
   earlyStopping: earlyStoppingSchema.optional(),
+  adaptBatch: adaptBatchSchema.optional(),
   /** A checkpoint, a folder of them or a run's directory: parameters of equal name and shape are taken from it. */
   warmStart: z.string().min(1).max(4096).optional(),
   seed: z

@@ -17,6 +17,11 @@ export const earlyStoppingSchema = z.strictObject({
   minimumDelta: z.number().min(0).default(0),
 });
 
+/** A step grows by doubling to the noise scale of its gradients, and its learning rate with it (docs/training.md). */
+export const adaptBatchSchema = z.strictObject({
+  maximumTokens: z.number().int().min(128).max(1_073_741_824),
+});
+
 /** These steps of every rank are written as traces (Chrome's format) beside the checkpoints, in `profile/`. */
 export const profileSchema = z.strictObject({
   fromStep: z.number().int().min(1).max(10_000_000).default(3),

@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { ParallelSizes } from '@gantry/training/parallel';
+import type { BatchAdaptationState, NoiseState } from '@gantry/training/run';
 
 export interface ShardFile {
   readonly path: string;
@@ -30,6 +31,12 @@ export interface ShardRecord {
   readonly starts?: readonly number[] | undefined;
 }
 
+/** Of a batch that grows with the noise of its gradients. */
+export interface AdaptationState {
+  readonly batch: BatchAdaptationState;
+  readonly noise: NoiseState | undefined;
+}
+
 export interface CheckpointState {
   /** Optimiser steps done. */
   readonly step: number;
@@ -46,6 +53,7 @@ export interface CheckpointState {
   readonly loss: number | undefined;
   /** Of half-precision training. */
   readonly lossScale?: { readonly scale: number; readonly goodSteps: number } | undefined;
+  readonly adaptation?: AdaptationState | undefined;
 }
 
 export interface CheckpointManifest extends CheckpointState {

@@ -103,6 +103,7 @@ export async function trainClassifier(run: ClassifierRun): Promise<number> {
       step: resumed?.step ?? 0,
       position: resumed?.manifest.position ?? 0,
       lossScale: resumed?.manifest.lossScale,
+      adaptation: resumed?.manifest.adaptation,
     },
     stateOf: (done) => ({
       ...done,

@@ -1,5 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { createRandom } from '@gantry/kit';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ofType, openTrainingScene, type TrainingScene } from '../testing/training-scene.ts';
 
@@ -83,6 +84,69 @@ describe('the pace of a run', () => {
     expect(scale).toBeGreaterThan(0);
     expect(await noise(1)).toEqual([]);
     expect(await noise(2, { tensor: 2 })).toEqual([]);
+  });
+
+  it('a batch doubles with the noise of its gradients, the same when the run was stopped on the way', async () => {
+    // Of random letters there is soon nothing left to learn but noise.
+    const random = createRandom(1);
+    const letters = Array.from({ length: 6000 }, () => random.pick('abcdefgh '.split('')));
+    await writeFile(join(scene.root, 'letters.txt'), letters.join(''));
+    const options = {
+      ranks: 2,
+      train: {
+        data: ['letters.txt'],
+        steps: 60,
+        batchTokens: 64,
+        learningRate: 0.01,
+        adaptBatch: { maximumTokens: 4 * 64 },
+        sampleEvery: 1000,
+      },
+      checkpoint: { everySteps: 30, keep: 9 },
+    };
+    const stepsOf = async (run: string, more: object = {}) => {
+      const seen: { step: number; batches: number; position: number; learningRate: number }[] = [];
+      const { codes, reports } = await scene.attempt({
+        ...options,
+        ...more,
+        run,
+        onStep: ({ step, batches, position, learningRate }, rank) => {
+          if (rank === 0) seen.push({ step, batches, position, learningRate });
+        },
+      });
+      return { codes, reports, seen };
+    };
+    const unbroken = await stepsOf('unbroken');
+    expect(unbroken.codes).toEqual([0, 0]);
+    const batches = unbroken.seen.map((one) => one.batches);
+    expect(batches.slice(0, 20)).toEqual(Array.from({ length: 20 }, () => 1));
+    expect(batches.at(-1)).toBe(4);
+    expect(unbroken.seen.at(-1)?.position).toBe(4 * batches.reduce((sum, count) => sum + count, 0));
+    const doubled = batches.indexOf(2);
+    const rate = (at: number): number => unbroken.seen[at]?.learningRate ?? 0;
+    expect(rate(doubled) / rate(doubled - 1)).toBeGreaterThan(1.35);
+
+    const stop = new AbortController();
+    const onGradients = (step: number): void => {
+      if (step === doubled + 6) stop.abort();
+    };
+    expect((await stepsOf('broken', { signal: stop.signal, onGradients })).codes).toEqual([143, 143]);
+    const { seen } = await stepsOf('broken');
+    expect(seen).toEqual(unbroken.seen.slice(-seen.length));
+    expect(await scene.parametersAt('broken', 60)).toEqual(await scene.parametersAt('unbroken', 60));
+  });
+
+  it.each([
+    [{ data: 2, zero: 2 }, {}, 'zero 2'],
+    [{ tensor: 2 }, { kvHeads: 2 }, 'tensor 2'],
+    [{ data: 2 }, { adaptBatch: { maximumTokens: 200 } }, 'room to double'],
+  ])('a batch that cannot be adapted is refused: %o', async (parallel, train, says) => {
+    const { codes, reports } = await scene.attempt({
+      ranks: 2,
+      parallel,
+      train: { adaptBatch: { maximumTokens: 1000 }, ...train },
+    });
+    expect(codes).toEqual([64, 64]);
+    expect(ofType(reports, 'fault')[0]?.message).toContain(says);
   });
 
   it('spaces checkpoints by itself', async () => {

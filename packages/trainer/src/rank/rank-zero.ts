@@ -263,6 +263,10 @@ export class RankZero implements AsyncDisposable {
 
   async #reportProgress(outcome: StepOutcome, stepSeconds: number): Promise<void> {
     const { plan, sampler } = this.#session;
+    if (plan.mostBatches !== undefined) {
+      const values = { batchTokens: outcome.batches * plan.globalSequences * plan.time };
+      await this.#reports.write({ type: 'metric', step: outcome.step, values });
+    }
     if (outcome.noiseScale !== undefined) {
       const values = { gradientNoiseScale: Math.round(outcome.noiseScale * plan.time) };
       await this.#reports.write({ type: 'metric', step: outcome.step, values });
@@ -272,10 +276,10 @@ export class RankZero implements AsyncDisposable {
       step: outcome.step,
       totalSteps: plan.steps,
       loss: outcome.loss,
-      tokensPerSecond: Math.round((plan.globalSequences * plan.time) / stepSeconds),
+      tokensPerSecond: Math.round((outcome.batches * plan.globalSequences * plan.time) / stepSeconds),
       etaSeconds: Math.round((plan.steps - outcome.step) * stepSeconds),
       learningRate: outcome.learningRate,
-      epoch: sampler.epochOf(outcome.step * plan.globalSequences - 1),
+      epoch: sampler.epochOf(outcome.position - 1),
     });
   }
 

@@ -156,6 +156,7 @@ function startOf({ resumed }: TrainingSession): TrainLoop['start'] {
     step: resumed?.step ?? 0,
     position: resumed?.manifest.position ?? 0,
     lossScale: resumed?.manifest.lossScale,
+    adaptation: resumed?.manifest.adaptation,
   };
 }
 

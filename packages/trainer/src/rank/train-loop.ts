@@ -13,13 +13,14 @@ import {
   type LossScaleState,
   type LossVerdict,
 } from '@gantry/training/optimizer';
-import { NoiseScale } from '@gantry/training/run';
+import { BatchAdaptation, learningRateFactor, NoiseScale } from '@gantry/training/run';
 import { rankPart } from '@gantry/training/sampler';
 import type { Checkpointer, SaveOutcome } from '../checkpoint/index.ts';
-import type { CheckpointState } from '../checkpoint/checkpoint-manifest.ts';
+import type { AdaptationState, CheckpointState } from '../checkpoint/checkpoint-manifest.ts';
 import type { World } from '../group/index.ts';
 import type { ModelShard, UpdateRule } from '../parallel/index.ts';
 import type { GradientSource } from './gradient-source.ts';
+import { repeatBatches } from './repeated-batches.ts';
 import type { TrainingPlan } from './training-plan.ts';
 import { UserFault } from './user-fault.ts';
 
@@ -29,6 +30,9 @@ export interface StepOutcome {
   readonly loss: number;
   readonly gradientNorm: number;
   readonly learningRate: number;
+  /** Sequences read since the start of training, and how many of the job's batches this step was made of. */
+  readonly position: number;
+  readonly batches: number;
   /** In sequences; undefined while it cannot be told. */
   readonly noiseScale: number | undefined;
   /** What each rank computed for this step. */
@@ -57,12 +61,14 @@ export interface TrainLoop {
     readonly step: number;
     readonly position: number;
     readonly lossScale: LossScaleState | undefined;
+    readonly adaptation?: AdaptationState | undefined;
   };
   stateOf(done: {
     readonly step: number;
     readonly position: number;
     readonly loss: number | undefined;
     readonly lossScale: LossScaleState | undefined;
+    readonly adaptation: AdaptationState | undefined;
   }): CheckpointState;
   /** Whether this rank wants a checkpoint after `step`; one wish is enough. */
   wantsCheckpoint(step: number): boolean;
@@ -89,11 +95,20 @@ export async function trainLoop(loop: TrainLoop): Promise<{ step: number; isStop
   let badBatches = 0;
   const watch = new LossWatch(plan.badBatch);
   const noise = openNoise(loop);
+  const adaptation =
+    plan.mostBatches === undefined
+      ? undefined
+      : new BatchAdaptation(plan.mostBatches, start.adaptation?.batch);
+  const gradientsOf = repeatBatches(gradients, shard, plan.globalSequences);
   let lossScale = plan.precision === 'fp16' ? (start.lossScale ?? lossScaleStart) : undefined;
+  const adaptationState = (): AdaptationState | undefined =>
+    adaptation && { batch: adaptation.state, noise: noise?.scale.state };
   const save = async (): Promise<void> => {
     await drain(loop, () => checkpointer.isFull);
     await timeline.during('checkpoint', 'snapshot', async () => {
-      checkpointer.begin(loop.stateOf({ step, position, loss: lastLoss, lossScale }));
+      checkpointer.begin(
+        loop.stateOf({ step, position, loss: lastLoss, lossScale, adaptation: adaptationState() }),
+      );
       await Promise.resolve();
     });
     savedStep = step;
@@ -101,7 +116,8 @@ export async function trainLoop(loop: TrainLoop): Promise<{ step: number; isStop
   while (step < plan.steps) {
     const scale = lossScale?.scale ?? 1;
     const computedMs = timeline.sumsMs.compute;
-    const own = await gradients.compute(position, scale);
+    const { batches } = adaptation?.state ?? { batches: 1 };
+    const own = await gradientsOf(position, scale, batches);
     loop.onGradients?.(step + 1, shard.gradients.values);
     const smallSquaredNorm = noise?.ownPart() ?? 0;
     await shard.synchronise();
@@ -115,7 +131,7 @@ export async function trainLoop(loop: TrainLoop): Promise<{ step: number; isStop
     });
     isStopped = sums.stop > 0;
     if (isStopped) break;
-    position += plan.globalSequences;
+    position += plan.globalSequences * batches;
     const loss = sums.loss / scale;
     const norm = Math.sqrt(sums.squaredNorm) / scale;
     if (lossScale !== undefined && !(Number.isFinite(loss) && Number.isFinite(norm))) {
@@ -141,7 +157,8 @@ export async function trainLoop(loop: TrainLoop): Promise<{ step: number; isStop
     }
     step += 1;
     if (lossScale !== undefined) lossScale = afterGoodStep(lossScale);
-    const learningRate = learningRateAt(step, plan.learningRate);
+    const learningRate =
+      learningRateAt(step, plan.learningRate) * learningRateFactor(plan.optimizer.name, batches);
     const gradientScale = clipFactor(norm, plan.clipNorm) / scale;
     await timeline.during('update', plan.optimizer.name, async () => {
       await rule.apply({ step, learningRate, gradientScale });
@@ -149,13 +166,17 @@ export async function trainLoop(loop: TrainLoop): Promise<{ step: number; isStop
     });
     gradients.afterUpdate();
     lastLoss = loss;
+    const noiseScale = noise?.scale.add(sums.smallSquaredNorm / scale ** 2, norm ** 2, batches);
+    adaptation?.after(noiseScale, plan.globalSequences);
     if (sums.wish > 0) await save();
     const isEnough = await loop.afterStep({
       step,
+      position,
+      batches,
       loss,
       gradientNorm: norm,
       learningRate,
-      noiseScale: noise?.scale.add(sums.smallSquaredNorm / scale ** 2, norm ** 2),
+      noiseScale,
       busyMs: sums.busyMsOfEach,
     });
     if (isEnough) break;
@@ -216,6 +237,7 @@ function openNoise({
   plan,
   shard,
   world,
+  start,
 }: TrainLoop): { readonly scale: NoiseScale; ownPart(): number } | undefined {
   const { data, tensor, pipeline, dataIndex } = shard.grid;
   // Overlapped, what others have is in the gradients before this rank has all of its own.
@@ -226,7 +248,7 @@ function openNoise({
   // Gradients weigh by the whole batch: this makes them means over the rank's own part.
   const factor = plan.globalSequences / (to - from);
   return {
-    scale: new NoiseScale(plan.globalSequences / data, plan.globalSequences),
+    scale: new NoiseScale(plan.globalSequences / data, plan.globalSequences, start.adaptation?.noise),
     ownPart: () => (world.arena.squaredNorm(shard.gradients.values) * factor ** 2) / data,
   };
 }

@@ -3,6 +3,7 @@ import type { Precision } from '@gantry/training/autodiff';
 import type { LearningRatePlan } from '@gantry/training/optimizer';
 import type { ParallelSizes, PipelineSchedule, ZeroStage } from '@gantry/training/parallel';
 import type { CompressionPlan, OptimizerOptions } from '../parallel/index.ts';
+import { mostBatchesOf } from './most-batches.ts';
 import type { ProfilePlan } from './step-profile.ts';
 import type { TrainingJob } from './training-job.ts';
 import { offloadOf, type OffloadPlan } from './offload-plan.ts';
@@ -28,6 +29,8 @@ export interface TrainingPlan {
   readonly microSequences: number;
   /** Graph runs a rank and step, the same on all ranks. */
   readonly microBatches: number;
+  /** A step grows to at most so many batches of `globalSequences`; undefined: it does not grow. */
+  readonly mostBatches: number | undefined;
   readonly learningRate: LearningRatePlan;
   readonly optimizer: OptimizerOptions;
   readonly clipNorm: number;
@@ -86,6 +89,7 @@ export function planTraining(job: TrainingJob, width: number, worldSize: number)
     offload: offloadOf(job),
     microSequences,
     microBatches,
+    mostBatches: mostBatchesOf(job, sizes, globalSequences * time),
     learningRate: {
       schedule: train.learningRateSchedule,
       peak: train.learningRate ?? defaultLearningRate(train.optimizer, width),

@@ -6,23 +6,44 @@
  */
 const decay = 0.95;
 
+/** Both parts as they are averaged so far, and how much of the average's weight they have. */
+export interface NoiseState {
+  readonly noise: number;
+  readonly signal: number;
+  readonly weight: number;
+}
+
 export class NoiseScale {
   readonly #smallBatch: number;
   readonly #largeBatch: number;
-  #noise = 0;
-  #signal = 0;
-  #weight = 0;
+  #noise: number;
+  #signal: number;
+  #weight: number;
 
-  /** Sequences of a rank and of all ranks. */
-  constructor(smallBatch: number, largeBatch: number) {
+  /** Sequences of a rank and of all ranks; what an earlier attempt had averaged. */
+  constructor(
+    smallBatch: number,
+    largeBatch: number,
+    { noise, signal, weight }: NoiseState = { noise: 0, signal: 0, weight: 0 },
+  ) {
     if (!(smallBatch < largeBatch)) throw new RangeError('the noise scale needs two batch sizes');
     this.#smallBatch = smallBatch;
     this.#largeBatch = largeBatch;
+    this.#noise = noise;
+    this.#signal = signal;
+    this.#weight = weight;
   }
 
-  /** Mean squared norm of the ranks' gradients, squared norm of their mean → sequences; undefined while it says nothing. */
-  add(smallSquaredNorm: number, largeSquaredNorm: number): number | undefined {
-    const [small, large] = [this.#smallBatch, this.#largeBatch];
+  get state(): NoiseState {
+    return { noise: this.#noise, signal: this.#signal, weight: this.#weight };
+  }
+
+  /**
+   * Mean squared norm of the ranks' gradients, squared norm of their mean, each over so many batches → sequences;
+   * undefined while it says nothing.
+   */
+  add(smallSquaredNorm: number, largeSquaredNorm: number, batches = 1): number | undefined {
+    const [small, large] = [this.#smallBatch * batches, this.#largeBatch * batches];
     const signal = (large * largeSquaredNorm - small * smallSquaredNorm) / (large - small);
     const noise = (smallSquaredNorm - largeSquaredNorm) / (1 / small - 1 / large);
     if (!Number.isFinite(signal) || !Number.isFinite(noise)) return undefined;
