@@ -1,6 +1,7 @@
 import type { BenchLine } from '../bench-line.ts';
 import { allReduce } from './all-reduce.ts';
 import { checkpointSave } from './checkpoint.ts';
+import { peakMemory } from './peak-memory.ts';
 import { plannerOwnMemory } from './planner-own-memory.ts';
 import { plannerOwnStep } from './planner-own-step.ts';
 import { plannerErrors } from './planner.ts';
@@ -16,6 +17,7 @@ export const cases: Readonly<Record<string, () => Promise<BenchLine[]>>> = {
   'all-reduce': allReduce,
   'data-parallel': dataParallel,
   'token-loader': tokenLoader,
+  'peak-memory': peakMemory,
   planner: plannerErrors,
   'planner-own-step': plannerOwnStep,
   'planner-own-memory': plannerOwnMemory,

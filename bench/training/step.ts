@@ -30,11 +30,15 @@ export const llamaStep = (): Promise<BenchLine[]> => stepOf('llama');
 /** LayerNorm, GELU, biases, learned positions. */
 export const gptStep = (): Promise<BenchLine[]> => stepOf('gpt');
 
+const numbersOf = ({ depth, batch, length, vocabulary, width, heads, hidden }: (typeof sizes)[Family]) =>
+  [depth, batch, length, vocabulary, width, heads, hidden].map(String);
+/** As the torch scripts take them. */
+export const llamaNumbers = numbersOf(sizes.llama);
+
 async function stepOf(family: Family): Promise<BenchLine[]> {
   const contenders = new Map<string, () => Promise<number>>();
   for (const dialect of dialects) contenders.set(dialect, await ourStep(dialect, family));
-  const { depth, batch, length, vocabulary, width, heads, hidden } = sizes[family];
-  const numbers = [depth, batch, length, vocabulary, width, heads, hidden].map(String);
+  const numbers = numbersOf(sizes[family]);
   const peer = await startTorchPeer(family === 'gpt' ? 'torch_gpt_step.py' : 'torch_step.py', numbers);
   if (peer !== undefined) contenders.set('torch', () => peer.measure());
   const timesMs = new Map([...contenders.keys()].map((name) => [name, [] as number[]]));

@@ -4,6 +4,7 @@ on each line read. Sizes, then threads; with rank, ranks and port it is one proc
 """
 import json
 import os
+import resource
 import sys
 import time
 
@@ -87,7 +88,9 @@ for _ in sys.stdin:
         dist.barrier()
     started = time.perf_counter()
     loss = step()
-    print(json.dumps({"ms": (time.perf_counter() - started) * 1000, "loss": loss}), flush=True)
+    ms = (time.perf_counter() - started) * 1000
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    print(json.dumps({"ms": ms, "loss": loss, "peakBytes": peak}), flush=True)
 if ranks > 1:
     # Tearing gloo down while peers still speak makes it abort.
     dist.barrier()

@@ -275,6 +275,16 @@ export const progressSchema = z.object({
   checkpointStep: z.number().optional(),
   checkpointPath: z.string().optional(),
   device: z.string().optional(),
+  /** What rank 0 of our own runtime has in its arena. */
+  memory: z
+    .object({
+      allocatedBytes: z.number(),
+      reservedBytes: z.number(),
+      peakBytes: z.number(),
+      /** The longest free run: what the next buffer may take without more from the system. */
+      largestFreeBytes: z.number(),
+    })
+    .optional(),
   at: z.string().optional(),
 });
 

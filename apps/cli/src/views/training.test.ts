@@ -1,6 +1,6 @@
 import type { Job } from '@gantry/contract';
 import { describe, expect, test } from 'vitest';
-import { heldOutText, lossText, trainedLines } from './training.ts';
+import { arenaText, heldOutText, lossText, trainedLines } from './training.ts';
 
 describe('the fall of the loss', () => {
   test('is told with the share that is left', () => {
@@ -40,4 +40,15 @@ test('a training ends with what it came to and the way to serve it', () => {
   );
   const { modelVersion: _none, ...unregistered } = job;
   expect(trainedLines(unregistered)).toContain('--register NAME');
+});
+
+test('the arena of rank 0 is told in one line', () => {
+  const MiB = 1024 ** 2;
+  const memory = {
+    allocatedBytes: 6 * MiB,
+    reservedBytes: 12 * MiB,
+    peakBytes: 8 * MiB,
+    largestFreeBytes: 4 * MiB,
+  };
+  expect(arenaText(memory)).toBe('arena 6 MiB in use of 12 MiB reserved, peak 8 MiB, largest free run 4 MiB');
 });

@@ -1,6 +1,6 @@
 /** What a training came to: how far the loss fell, and whether that is more than counting pairs of tokens gives. */
 import type { Job } from '@gantry/contract';
-import { formatDuration } from '@gantry/kit';
+import { formatBytes, formatDuration } from '@gantry/kit';
 
 type Progress = NonNullable<Job['progress']>;
 
@@ -17,6 +17,15 @@ export function heldOutText({ validationLoss, bigramLoss }: Progress): string | 
   if (bigramLoss === undefined) return ours;
   const verdict = validationLoss < bigramLoss ? 'below' : 'not yet below';
   return `${ours}, ${verdict} a bigram model's ${bigramLoss.toFixed(2)}`;
+}
+
+/** The arena of rank 0: weights, gradients, moments and what is on its way between ranks. */
+export function arenaText(memory: NonNullable<Progress['memory']>): string {
+  const { allocatedBytes, reservedBytes, peakBytes, largestFreeBytes } = memory;
+  const [used, reserved, peak, free] = [allocatedBytes, reservedBytes, peakBytes, largestFreeBytes].map(
+    (bytes) => formatBytes(bytes),
+  );
+  return `arena ${used} in use of ${reserved} reserved, peak ${peak}, largest free run ${free}`;
 }
 
 /** The parts of the line that tells the end of a training. */

@@ -32,6 +32,18 @@ describe('the newest of what a job said', () => {
     expect(told({ type: 'metric', step: 1, values })).toMatchObject(values);
   });
 
+  it('knows how full the arena of rank 0 is', () => {
+    const values = {
+      arenaAllocatedBytes: 1,
+      arenaReservedBytes: 4,
+      arenaPeakBytes: 3,
+      arenaLargestFreeBytes: 2,
+    };
+    expect(
+      told({ type: 'metric', step: 1, values }, { type: 'metric', step: 2, values: { lossScale: 1 } }).memory,
+    ).toEqual({ allocatedBytes: 1, reservedBytes: 4, peakBytes: 3, largestFreeBytes: 2 });
+  });
+
   it('knows the newest sample, checkpoint and device', () => {
     expect(
       told(

@@ -39,11 +39,24 @@ export function mergeProgress(before: Progress | undefined, report: WorkerReport
       return typeof device === 'string' ? { ...progress, device } : progress;
     }
     case 'metric':
-      return { ...progress, ...heldOut(report.values) };
+      return { ...progress, ...heldOut(report.values), ...arenaOf(report.values) };
     case 'evaluation':
     case 'fault':
       return progress;
   }
+}
+
+function arenaOf(values: Readonly<Record<string, unknown>>): Pick<Progress, 'memory'> {
+  const of = (name: string): number => Number(values[`arena${name}Bytes`] ?? 0);
+  if (values['arenaPeakBytes'] === undefined) return {};
+  return {
+    memory: {
+      allocatedBytes: of('Allocated'),
+      reservedBytes: of('Reserved'),
+      peakBytes: of('Peak'),
+      largestFreeBytes: of('LargestFree'),
+    },
+  };
 }
 
 /** The loss on held-out files, and what a bigram model of the same tokens reaches there. */

@@ -11,6 +11,7 @@ import { withMaskToken } from '@gantry/training/tokenizer';
 import { hasWholeModel } from '../parallel/index.ts';
 import { timeKinds } from '../profile/index.ts';
 import { BestModel } from './best-model.ts';
+import { arenaFigures } from './arena-figures.ts';
 import { badBatchReport, failedSaveReport, lostBestReport } from './fault-reports.ts';
 import { generateSample } from './generate-sample.ts';
 import { CheckpointPace } from './checkpoint-pace.ts';
@@ -113,6 +114,8 @@ export class RankZero implements AsyncDisposable {
     const isFirst = step === (this.#session.resumed?.step ?? 0) + 1;
     if (isFirst || step === plan.steps || now - this.#reportedMs >= reportEveryMs) {
       this.#reportedMs = now;
+      const { shard } = this.#session;
+      if (isFirst) await this.#reports.write({ type: 'metric', step, values: arenaFigures(shard.arena) });
       await this.#reportProgress(outcome, this.#stepSeconds);
     }
     this.#stepMs = performance.now();
@@ -179,6 +182,7 @@ export class RankZero implements AsyncDisposable {
       type: 'metric',
       step,
       values: {
+        ...arenaFigures(shard.arena),
         dataSentBytes: data.sentElements * 4,
         ...(shard.leftOut === undefined ? {} : { compressionLeftOut: shard.leftOut }),
         tensorSentBytes: tensor.sentElements * 4,
