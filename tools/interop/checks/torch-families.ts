@@ -1,5 +1,6 @@
 /**
- * torch as oracle for the other models: GPT (head shared and of its own), a mixture of experts, and both classifiers.
+ * torch as oracle for the other models: GPT (head shared and of its own), a mixture of experts, an encoder, every kind
+ * of positions, and both classifiers.
  * What we export is opened by transformers, which computes every gradient in float64; ours are within 2e-6 of it
  * (largest difference over largest value, a parameter at a time).
  */
@@ -36,6 +37,14 @@ const transformers: Readonly<Record<string, Partial<ShapeRequest>>> = {
   'gpt-own-head': { family: 'gpt', isTied: false },
   mixtral: { experts, kvHeads: 2 },
 };
+/** Those that transformers has no name for: torch builds them of its own operators. */
+const mixtures: Readonly<Record<string, Partial<ShapeRequest>>> = {
+  encoder: { family: 'gpt', style: { isCausal: false } },
+  alibi: { kvHeads: 2, style: { positions: 'alibi' } },
+  sinusoidal: { family: 'gpt', style: { positions: 'sinusoidal' } },
+  relative: { style: { positions: 'relative' } },
+  'relative-encoder': { family: 'gpt', style: { positions: 'relative', isCausal: false } },
+};
 const classifiers: Readonly<Record<string, ClassifierConfig>> = {
   table: {
     family: 'classifier',
@@ -57,15 +66,20 @@ const tokenizer = trainBpe(['the cat sat on the mat. '.repeat(9)], { vocabularyS
 
 export const torchFamilies: Check = async (world) => {
   const ours = await Promise.all(
-    Object.entries(transformers).map(([name, shape]) => transformerCase(join(world.dir, name), name, shape)),
+    Object.entries({ ...transformers, ...mixtures }).map(([name, shape]) =>
+      transformerCase(join(world.dir, name), name, shape),
+    ),
   );
+  const askedOf = (names: object) =>
+    ours.flatMap(({ asked }) => (Object.hasOwn(names, asked.name) ? [asked] : []));
   const images = await Promise.all(
     Object.entries(classifiers).map(([name, config]) => classifierCase(name, config)),
   );
   await writeFile(
     join(world.dir, 'cases.json'),
     JSON.stringify({
-      transformers: ours.map(({ asked }) => asked),
+      transformers: askedOf(transformers),
+      own: askedOf(mixtures),
       classifiers: images.map(({ asked }) => asked),
     }),
   );

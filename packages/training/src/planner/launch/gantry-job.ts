@@ -37,6 +37,7 @@ export const gantryJob: LaunchWriter = (task, layout) => {
       microBatches: microBatchesOf(task, layout),
       ...(layout.virtualStages > 1 ? { schedule: 'interleaved', virtualStages: layout.virtualStages } : {}),
       recompute: layout.recompute === 'full' ? 'layer' : 'none',
+      ...(layout.sequenceParallel ? { sequenceParallel: true } : {}),
     },
   });
 };

@@ -93,7 +93,9 @@ describe('a layout in the words of a launcher', () => {
 
   it('ours: a job file', () => {
     const text = textOf('gantry', { ...grid, virtualStages: 1 }, taskOf('mistral-7b'));
-    expect(text).toContain('  tensor: 4\n  pipeline: 2\n  zero: 1\n  microBatches: 32\n  recompute: layer\n');
+    expect(text).toContain(
+      '  tensor: 4\n  pipeline: 2\n  zero: 1\n  microBatches: 32\n  recompute: layer\n  sequenceParallel: true\n',
+    );
     expect(text).toContain('batchTokens: 262144');
     expect(textOf('gantry', grid, taskOf('mistral-7b'))).toContain(
       '  microBatches: 32\n  schedule: interleaved\n  virtualStages: 4\n',
