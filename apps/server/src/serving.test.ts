@@ -214,6 +214,16 @@ describe('serving', () => {
     const wrong = await infer([1]);
     expect(wrong.status).toBe(400);
     expect(wrong.body.error).toContain('1 values');
+    const { body: told } = await home.ask('GET', '/api/v1/endpoints/adder/stats', { key: home.operatorKey });
+    expect(told.revisions[0]).toMatchObject({ availability: 1 });
+    expect(told.replicas[0]).toMatchObject({
+      engine: { requests: 16 },
+      cpuPercent: expect.any(Number),
+      memoryPercent: expect.any(Number),
+    });
+    expect(told.replicas[0].engine.batches).toBeLessThan(16);
+    const shown = await home.ask('GET', '/api/v1/endpoints/adder', { key: home.operatorKey });
+    expect(shown.body.batching).toMatchObject({ maxBatchSize: 16, maxDelayMs: 20 });
     const logs = await home.ask('GET', '/api/v1/endpoints/adder/logs', { key: home.operatorKey });
     expect(logs.status).toBe(200);
     const foreign = await home.ask('GET', '/v2/models/adder', { key: strangerKey });

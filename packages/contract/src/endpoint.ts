@@ -231,10 +231,31 @@ export const endpointSchema = z.object({
   fallback: z.string().optional(),
   hedging: hedgingSchema.optional(),
   payloads: payloadPolicy.optional(),
+  latencyObjectiveMs: z.number().optional(),
+  decoder: z.string().optional(),
+  /** Names of the model's LoRA adapters: asked for as `endpoint:adapter`. */
+  adapters: z.array(z.string()).optional(),
+  /** How a language model's engine guesses ahead. */
+  speculation: z.string().optional(),
+  batching: batchingSchema.optional(),
   rollout: rolloutSchema.optional(),
   remote: remoteSchema.optional(),
 });
 export type Endpoint = z.output<typeof endpointSchema>;
+
+const replicaStatsSchema = z.object({
+  id: z.string(),
+  inFlight: z.number(),
+  pendingTokens: z.number(),
+  failures: z.number(),
+  /** Of the cores and memory that it asked for, and of the devices that it holds. */
+  cpuPercent: z.number().optional(),
+  memoryPercent: z.number().optional(),
+  devicePercent: z.number().optional(),
+  /** What our own engines tell of themselves: batches, queue, tokens of keys and values in memory. */
+  engine: z.record(z.string(), z.number()).optional(),
+});
+export type ReplicaStats = z.output<typeof replicaStatsSchema>;
 
 const quantiles = z.object({ p50: z.number(), p95: z.number(), p99: z.number() });
 export const endpointStatsSchema = z.object({
@@ -259,11 +280,15 @@ export const endpointStatsSchema = z.object({
       /** Of tokens in and out. */
       costPerThousandTokens: z.number().optional(),
       hedges: z.number().int(),
+      /** Share of requests that did not fail on our side; those whose client left are not counted. */
+      availability: z.number().optional(),
+      /** Share of requests answered well within the endpoint's `latencyObjectiveMs`, where it has one. */
+      goodput: z.number().optional(),
+      /** Share of prompt tokens that a prefix cache had. */
+      cacheHitShare: z.number().optional(),
     }),
   ),
-  replicas: z.array(
-    z.object({ id: z.string(), inFlight: z.number(), pendingTokens: z.number(), failures: z.number() }),
-  ),
+  replicas: z.array(replicaStatsSchema),
 });
 export type EndpointStats = z.output<typeof endpointStatsSchema>;
 

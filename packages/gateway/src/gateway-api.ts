@@ -10,7 +10,7 @@ import type { ReplicaRouter } from './routes/replica-router.ts';
 import type { RemoteLook } from './remote/look-at-remote.ts';
 import type { RemoteOrigin } from './remote/remote-origin.ts';
 import type { KeptResponse, ResponseKeeper } from './responses/response-store.ts';
-import type { Route } from './routes/route.ts';
+import type { Origin, Route } from './routes/route.ts';
 import type { ShadowRecord } from './shadow/shadow-call.ts';
 import type { GatewayRequest, GatewayResponse } from './http/wire.ts';
 
@@ -57,6 +57,7 @@ export interface GatewaySnapshot {
   readonly series: readonly Series[];
   readonly replicas: readonly {
     readonly replicaId: string;
+    readonly origin: Origin;
     readonly inFlight: number;
     readonly pendingTokens: number;
     readonly failures: number;

@@ -267,8 +267,9 @@ class HttpGateway implements Gateway {
   }
 }
 
-const toReplicaFacts = ({ replicaId, inFlight, pendingTokens, failures }: ReplicaState) => ({
+const toReplicaFacts = ({ replicaId, replica, inFlight, pendingTokens, failures }: ReplicaState) => ({
   replicaId,
+  origin: replica.origin,
   inFlight,
   pendingTokens,
   failures,

@@ -20,9 +20,11 @@ export function describeEndpoint(endpoint: Endpoint): string {
     ]);
     return [head, '', table(['server', 'state', 'takes', 'context', ''], rows)].join('\n');
   }
-  if (endpoint.replicas.length === 0) return head;
+  const settings = settingsOf(endpoint);
+  const top = settings === '' ? head : `${head}\n  ${settings}`;
+  if (endpoint.replicas.length === 0) return top;
   return [
-    head,
+    top,
     '',
     table(
       ['replica', 'revision', 'state', 'restarts', ''],
@@ -36,3 +38,31 @@ export function describeEndpoint(endpoint: Endpoint): string {
     ),
   ].join('\n');
 }
+
+/** What was chosen for it and is not the default. */
+function settingsOf({
+  decoder,
+  adapters,
+  speculation,
+  batching,
+  latencyObjectiveMs,
+  fallback,
+}: Endpoint): string {
+  const chosen: Readonly<Record<string, string | undefined>> = {
+    decoder,
+    adapters: adapters?.join(', '),
+    speculation,
+    batching: batching === undefined ? undefined : batchingText(batching),
+    objective: latencyObjectiveMs === undefined ? undefined : `${latencyObjectiveMs} ms`,
+    fallback,
+  };
+  return Object.entries(chosen)
+    .flatMap(([name, value]) => (value === undefined || value === '' ? [] : [`${name}: ${value}`]))
+    .join('   ');
+}
+
+const batchingText = (batching: object): string =>
+  Object.entries(batching)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${name} ${typeof value === 'object' ? JSON.stringify(value) : String(value)}`)
+    .join(', ');

@@ -45,11 +45,25 @@ describe('rollouts in words', () => {
           cachedTokens: 4,
           completionTokens: 30,
           requestMs: { p50: 10, p95: 12, p99: 20.25 },
+          availability: 0.999,
+          goodput: 0.5,
+        },
+      ],
+      replicas: [
+        {
+          id: 'rep-1',
+          inFlight: 2,
+          pendingTokens: 0,
+          failures: 0,
+          cpuPercent: 41.26,
+          engine: { queued: 3, kvTokensUsed: 64, kvTokensTotal: 512, rows: 9, batches: 2 },
         },
       ],
     });
     expect(text).toContain('10.0 / 20.3');
     expect(text).toContain('12 / 4 / 30');
+    expect(text).toMatch(/99\.9 % +50\.0 %/);
+    expect(text).toMatch(/rep-1 +2 +3 +41\.3 % +64 \/ 512 tokens +4\.5/);
   });
 
   it('reads a fixed number or bounds, and asks for one of them', () => {

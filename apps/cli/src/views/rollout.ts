@@ -25,6 +25,9 @@ export function describeRollout({ name, model, rollout }: Endpoint): string {
 const milliseconds = (quantiles: { readonly p50: number; readonly p99: number } | undefined): string =>
   quantiles === undefined ? '' : `${quantiles.p50.toFixed(1)} / ${quantiles.p99.toFixed(1)}`;
 
+const percent = (share: number | undefined): string =>
+  share === undefined ? '' : `${(100 * share).toFixed(1)} %`;
+
 export function describeStats({
   inFlight,
   holding,
@@ -45,6 +48,8 @@ export function describeStats({
         'p50/p99 ms',
         'first token',
         'between',
+        'available',
+        'in time',
         'tokens in/cached/out',
         'per 1000',
         'per 1000 tokens',
@@ -56,10 +61,32 @@ export function describeStats({
         milliseconds(each.requestMs),
         milliseconds(each.ttftMs),
         milliseconds(each.interTokenMs),
+        percent(each.availability),
+        percent(each.goodput),
         `${each.promptTokens} / ${each.cachedTokens} / ${each.completionTokens}`,
         each.costPerThousandRequests?.toPrecision(3) ?? '',
         each.costPerThousandTokens?.toPrecision(3) ?? '',
       ]),
     ),
+    ...(replicas.length === 0 ? [] : ['', describeReplicas(replicas)]),
   ].join('\n');
+}
+
+/** What each replica's engine says of itself: `/stats` of a language model's, or of a tensor model's. */
+function describeReplicas(replicas: EndpointStats['replicas']): string {
+  return table(
+    ['replica', 'in progress', 'queued', 'cpu', 'memory', 'device', 'keys and values', 'rows a batch'],
+    replicas.map(({ id, inFlight, cpuPercent, memoryPercent, devicePercent, engine = {} }) => [
+      id,
+      String(inFlight),
+      String(engine['queued'] ?? ''),
+      ...[cpuPercent, memoryPercent, devicePercent].map((each) => percent(each && each / 100)),
+      engine['kvTokensTotal'] === undefined
+        ? ''
+        : `${engine['kvTokensUsed'] ?? 0} / ${engine['kvTokensTotal']} tokens`,
+      engine['batches'] === undefined || engine['batches'] === 0
+        ? ''
+        : ((engine['rows'] ?? 0) / engine['batches']).toFixed(1),
+    ]),
+  );
 }

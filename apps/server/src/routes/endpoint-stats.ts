@@ -1,4 +1,4 @@
-import type { EndpointStats } from '@gantry/contract';
+import type { EndpointStats, ReplicaStats } from '@gantry/contract';
 import type { EndpointSnapshot } from '@gantry/gateway';
 import type { createTokenCost } from '../serving-limits.ts';
 
@@ -20,6 +20,7 @@ const quantilesOf = (histogram: Quantiles) =>
 export function toEndpointStats(
   snapshot: EndpointSnapshot,
   tokenCost: ReturnType<typeof createTokenCost>,
+  told: ReadonlyMap<string, Partial<ReplicaStats>>,
 ): EndpointStats {
   return {
     inFlight: snapshot.inFlight,
@@ -30,6 +31,9 @@ export function toEndpointStats(
       const sum = (of: (status: number) => boolean): number =>
         counted.reduce((total, [status, count]) => total + (of(Number(status)) ? count : 0), 0);
       const requests = sum(() => true);
+      const cancelled = sum((status) => status === 499);
+      const errors = sum((status) => status >= 500);
+      const answered = requests - cancelled;
       const tokens = series.promptTokens + series.completionTokens;
       const requestMs = quantilesOf(series.requestMs);
       const ttftMs = quantilesOf(series.ttftMs);
@@ -37,8 +41,8 @@ export function toEndpointStats(
       return {
         revision: series.labels.revisionId,
         requests,
-        errors: sum((status) => status >= 500),
-        cancelled: sum((status) => status === 499),
+        errors,
+        cancelled,
         retries: series.retries,
         hedges: series.hedges,
         promptTokens: series.promptTokens,
@@ -47,6 +51,9 @@ export function toEndpointStats(
         ...(requestMs === undefined ? {} : { requestMs }),
         ...(ttftMs === undefined ? {} : { ttftMs }),
         ...(interTokenMs === undefined ? {} : { interTokenMs }),
+        ...(answered === 0 ? {} : { availability: 1 - errors / answered }),
+        ...(series.judged === 0 ? {} : { goodput: series.good / series.judged }),
+        ...(series.promptTokens === 0 ? {} : { cacheHitShare: series.cachedTokens / series.promptTokens }),
         ...(requests === 0 ? {} : { costPerThousandRequests: (tokenCost(series) / requests) * 1_000 }),
         ...(tokens === 0 ? {} : { costPerThousandTokens: (tokenCost(series) / tokens) * 1_000 }),
       };
@@ -56,6 +63,7 @@ export function toEndpointStats(
       inFlight,
       pendingTokens,
       failures,
+      ...told.get(replicaId),
     })),
   };
 }

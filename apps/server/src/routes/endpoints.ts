@@ -29,6 +29,7 @@ import { endpointConnect } from './endpoint-connect.ts';
 import { endpointLogs } from './endpoint-logs.ts';
 import { insertEndpoint } from './insert-endpoint.ts';
 import { toEndpointStats } from './endpoint-stats.ts';
+import { createReplicaWatch } from './replica-watch.ts';
 import {
   adaptersOf,
   checkEngine,
@@ -47,6 +48,7 @@ type EndpointRoutes = Pick<
 
 export function endpointRoutes(platform: Platform): EndpointRoutes {
   const { deps, hub, endpoints } = platform;
+  const lookAtReplicas = createReplicaWatch(platform);
 
   const view = async (tx: Tx, row: Row, tenant: string): Promise<Endpoint> => {
     const spec = row.spec as EndpointSpecRecord;
@@ -78,6 +80,11 @@ export function endpointRoutes(platform: Platform): EndpointRoutes {
       ...(spec.fallback === undefined ? {} : { fallback: spec.fallback }),
       ...(spec.hedging === undefined ? {} : { hedging: spec.hedging }),
       ...(spec.payloads === undefined ? {} : { payloads: spec.payloads }),
+      ...(spec.latencyObjectiveMs === undefined ? {} : { latencyObjectiveMs: spec.latencyObjectiveMs }),
+      ...(spec.decoder === undefined ? {} : { decoder: spec.decoder }),
+      ...(spec.adapters === undefined ? {} : { adapters: spec.adapters.map(({ name }) => name) }),
+      ...(spec.speculation === undefined ? {} : { speculation: spec.speculation.method }),
+      ...(spec.batching === undefined ? {} : { batching: spec.batching }),
       ...(spec.remote === undefined
         ? {}
         : {
@@ -233,7 +240,8 @@ export function endpointRoutes(platform: Platform): EndpointRoutes {
     'endpoints.stats': async ({ principal }, { params }) => {
       const row = await find(principal, params.name);
       const snapshot = platform.gateway.endpointStats(principal.tenantId, row.id, row.name);
-      return toEndpointStats(snapshot, createTokenCost(deps));
+      const told = await lookAtReplicas(row.id, snapshot.replicas);
+      return toEndpointStats(snapshot, createTokenCost(deps), told);
     },
     'endpoints.logs': endpointLogs(platform),
     'endpoints.payloads': async ({ principal }, { params, query }) => {

@@ -48,6 +48,7 @@ export interface EndpointRoute {
   readonly fallback?: string;
   readonly hedging?: Hedging;
   readonly payloads?: PayloadPolicy;
+  readonly latencyObjectiveMs?: number;
   /** Users stay on their arm even without naming themselves. */
   readonly isSticky: boolean;
   /** A copy of so many percent of the requests goes to this revision; nobody sees its answer. */
@@ -129,6 +130,7 @@ const whatIsAllowed = (endpoint: Row, spec: EndpointSpecRecord) => ({
   ...(spec.fallback === undefined ? {} : { fallback: spec.fallback }),
   ...(spec.hedging === undefined ? {} : { hedging: spec.hedging }),
   ...(spec.payloads === undefined ? {} : { payloads: spec.payloads }),
+  ...(spec.latencyObjectiveMs === undefined ? {} : { latencyObjectiveMs: spec.latencyObjectiveMs }),
   ...(spec.cacheSeconds === undefined ? {} : { cacheMs: spec.cacheSeconds * 1_000 }),
 });
 

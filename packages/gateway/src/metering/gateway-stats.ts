@@ -21,6 +21,9 @@ export class Series {
   cachedTokens = 0;
   retries = 0;
   hedges = 0;
+  /** Requests with an objective that were answered well within it, of all that ended otherwise than by leaving. */
+  good = 0;
+  judged = 0;
   readonly requestMs = new Histogram(latencyBoundsMs);
   readonly ttftMs = new Histogram(latencyBoundsMs);
   readonly interTokenMs = new Histogram(latencyBoundsMs);
@@ -56,7 +59,7 @@ export class GatewayStats {
     this.refused.set(code, (this.refused.get(code) ?? 0) + 1);
   }
 
-  note(series: Series, record: MeterRecord): void {
+  note(series: Series, record: MeterRecord, objectiveMs: number | undefined): void {
     const outcome = String(record.status);
     series.statuses.set(outcome, (series.statuses.get(outcome) ?? 0) + 1);
     series.promptTokens += record.promptTokens;
@@ -64,6 +67,9 @@ export class GatewayStats {
     series.cachedTokens += record.cachedTokens;
     series.requestMs.record(record.requestMs);
     if (record.ttftMs !== undefined) series.ttftMs.record(record.ttftMs);
+    if (objectiveMs === undefined || (record.status >= 400 && record.status < 500)) return;
+    series.judged++;
+    if (record.status < 400 && record.requestMs <= objectiveMs) series.good++;
   }
 
   series(): readonly Series[] {
@@ -104,6 +110,16 @@ export class GatewayStats {
         'gantry_gateway_completion_tokens_total',
         'Generated tokens.',
         (series) => series.completionTokens,
+      ),
+      counter(
+        'gantry_gateway_objective_good_total',
+        'Requests answered well within the endpoint’s latency objective.',
+        (series) => series.good,
+      ),
+      counter(
+        'gantry_gateway_objective_requests_total',
+        'Requests that the latency objective was held against.',
+        (series) => series.judged,
       ),
       counter('gantry_gateway_retries_total', 'Attempts beyond the first.', (series) => series.retries),
       counter('gantry_gateway_hedges_total', 'Second attempts beside a slow one.', (series) => series.hedges),

@@ -74,7 +74,7 @@ export class RequestBook {
       status,
       isEstimated,
     };
-    stats.note(this.series(attempt?.revision), record);
+    stats.note(this.series(attempt?.revision), record, route.route.latencyObjectiveMs);
     meter(record);
     if (tap !== undefined)
       onPayload({ ...record, path: incoming.url ?? '', request: tap.request(), answer: tap.answer() });

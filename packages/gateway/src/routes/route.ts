@@ -39,6 +39,8 @@ export interface Route {
   /** A second replica is asked when the first has said nothing for so long; without a time, as long as 95 % took. */
   readonly hedging?: { readonly afterMs?: number | undefined };
   readonly payloads?: PayloadPolicy;
+  /** What an answer should take at most, for statistics. */
+  readonly latencyObjectiveMs?: number;
   /** Adapters of the model: `chat:legal` asks for the one called `legal`. */
   readonly adapters?: readonly string[];
   /** Another endpoint of the tenant that answers where this one cannot. */
