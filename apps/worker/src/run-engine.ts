@@ -1,5 +1,6 @@
 /** A model replica from its spec file to its exit code: it serves until it is told to stop, then drains. */
 import { readFile } from 'node:fs/promises';
+import { EngineError } from '@gantry/engines/error';
 import { deviceOf, runEngineHost } from '@gantry/engines/host';
 import { parseEngineSpec } from './engine-spec.ts';
 
@@ -29,9 +30,17 @@ export async function runEngine(
     });
     return signal.aborted ? exitCodes.stopped : exitCodes.done;
   } catch (error) {
-    process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    process.stderr.write(`${complaintOf(error)}\n`);
     return exitCodes.internal;
   }
+}
+
+/** Last what can be mended, in a sentence or two; where something failed inside, its stack before. */
+function complaintOf(error: unknown): string {
+  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  if (!(error instanceof EngineError)) return stack;
+  const said = `${error.code}: ${error.text}`;
+  return error.code === 'engine_failed' ? `${stack}\n${said}` : said;
 }
 
 async function readText(path: string): Promise<string> {

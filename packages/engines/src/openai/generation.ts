@@ -13,13 +13,16 @@ export type GenerationPiece =
       readonly cachedTokens: number;
     };
 
+/** A grammar of JSON allows white space behind the value, and some models never stop to write it; within, none is this long. */
+const afterJson = '\n'.repeat(4);
+
 export async function* generateText(
   engine: LlmEngine,
   request: GenerateRequest,
   stops: readonly string[],
 ): AsyncGenerator<GenerationPiece, void, undefined> {
   const text = createTextStream((tokens) => engine.detokenize(tokens));
-  const stop = createStopMatcher(stops);
+  const stop = createStopMatcher(request.jsonSchema === undefined ? stops : [...stops, afterJson]);
   let completionTokens = 0;
   let cachedTokens = 0;
   let reports: TokenScore[] = [];
