@@ -43,12 +43,14 @@ test('a training ends with what it came to and the way to serve it', () => {
 });
 
 test('the arena of rank 0 is told in one line', () => {
-  const MiB = 1024 ** 2;
+  const MB = 1000 ** 2;
   const memory = {
-    allocatedBytes: 6 * MiB,
-    reservedBytes: 12 * MiB,
-    peakBytes: 8 * MiB,
-    largestFreeBytes: 4 * MiB,
+    allocatedBytes: 6 * MB,
+    reservedBytes: 12 * MB,
+    peakBytes: 8 * MB,
+    largestFreeBytes: 4 * MB,
   };
-  expect(arenaText(memory)).toBe('arena 6 MiB in use of 12 MiB reserved, peak 8 MiB, largest free run 4 MiB');
+  expect(arenaText(memory)).toBe(
+    'arena 6.0 MB in use of 12 MB reserved, peak 8.0 MB, largest free run 4.0 MB',
+  );
 });

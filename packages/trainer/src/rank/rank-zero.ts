@@ -1,5 +1,4 @@
 /** What only rank 0 does beside its share: reports, checkpoints, samples, validation, and the export at the end. */
-import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { gridAt, StragglerWatch, worldSizeOf } from '@gantry/training/parallel';
 import { isBlockFormat, type Precision } from '@gantry/training/autodiff';
@@ -9,19 +8,18 @@ import { createModelExecutor, type ModelExecutor } from '../executor/index.ts';
 import { exportModel } from '../export/index.ts';
 import { withMaskToken } from '@gantry/training/tokenizer';
 import { hasWholeModel } from '../parallel/index.ts';
-import { timeKinds } from '../profile/index.ts';
 import { BestModel } from './best-model.ts';
 import { arenaFigures } from './arena-figures.ts';
+import { endFigures } from './end-figures.ts';
 import { badBatchReport, failedSaveReport, lostBestReport } from './fault-reports.ts';
 import { generateSample } from './generate-sample.ts';
 import { CheckpointPace } from './checkpoint-pace.ts';
 import type { ReportWriter } from './report-writer.ts';
+import { bigramLossOf, startReports } from './start-reports.ts';
 import { openTokenSource, type TokenSource } from './token-source.ts';
 import type { BadBatchReport, StepOutcome } from './train-loop.ts';
-import { preparationFacts, dataFigures } from './training-data.ts';
 import { checkpointDirectory, type TrainingSession } from './training-session.ts';
 import { validationLoss } from './validation.ts';
-import { warmStartFacts } from './warm-start.ts';
 
 const reportEveryMs = 500;
 const sampleTokens = 48;
@@ -176,23 +174,8 @@ export class RankZero implements AsyncDisposable {
       name: job.name ?? environment.job,
       ...(isBlockFormat(plan.precision) ? { blocks: plan.precision } : {}),
     });
-    const { shard } = this.#session;
-    const { data, tensor, pipeline, pipelineBack } = shard.groups;
-    await this.#reports.write({
-      type: 'metric',
-      step,
-      values: {
-        ...arenaFigures(shard.arena),
-        dataSentBytes: data.sentElements * 4,
-        ...(shard.leftOut === undefined ? {} : { compressionLeftOut: shard.leftOut }),
-        tensorSentBytes: tensor.sentElements * 4,
-        pipelineSentBytes: (pipeline.sentElements + pipelineBack.sentElements) * 4,
-        ...dataFigures(this.#session.feed, this.#startedMs),
-        ...Object.fromEntries(
-          timeKinds.map((kind) => [`${kind}Seconds`, this.#session.timeline.sumsMs[kind] / 1000]),
-        ),
-      },
-    });
+    const values = endFigures(this.#session, this.#startedMs);
+    await this.#reports.write({ type: 'metric', step, values });
     await this.#reports.write({
       type: 'artifact',
       kind: 'model',
@@ -200,7 +183,7 @@ export class RankZero implements AsyncDisposable {
       formats: [...formats],
       metrics: {
         ...(this.#lastLoss === undefined ? {} : { loss: this.#lastLoss }),
-        ...(loss === undefined ? {} : { validationLoss: loss, ...this.#bigramLoss() }),
+        ...(loss === undefined ? {} : { validationLoss: loss, ...bigramLossOf(this.#session) }),
       },
       lineage: {
         job: environment.job,
@@ -222,47 +205,7 @@ export class RankZero implements AsyncDisposable {
   }
 
   async #reportStart(): Promise<void> {
-    const { environment, layout, plan, dataset, config, resumed, damaged, shard } = this.#session;
-    const { parameters, gradients, optimiser } = shard.residentBytes();
-    for (const { path, reason } of damaged) {
-      await this.#reports.write({
-        type: 'fault',
-        code: 'checkpoint_damaged',
-        message: `The checkpoint ${path} is damaged (${reason}); ${resumed === undefined ? 'training starts anew' : `training goes on from step ${resumed.step}`}.`,
-        hint: 'Nothing is needed; if it happens again, check the disk.',
-      });
-    }
-    await this.#reports.write({
-      type: 'facts',
-      values: {
-        device: `CPU (${cpus()[0]?.model.trim() ?? 'unknown'})`,
-        dialect: this.#validator.dialect,
-        outputs: this.#validator.outputPath,
-        ranks: environment.worldSize,
-        layout: `data ${plan.sizes.data} × tensor ${plan.sizes.tensor} × pipeline ${plan.sizes.pipeline}`,
-        zero: plan.zero,
-        precision: plan.precision,
-        optimizer: plan.optimizer.name,
-        microBatches: plan.microBatches,
-        parameterBytes: parameters,
-        gradientBytes: gradients,
-        optimiserBytes: optimiser,
-        ...(this.#session.job.notes === undefined ? {} : { deepspeed: this.#session.job.notes }),
-        ...(shard.offloaded === undefined ? {} : { offloadedBytes: shard.offloaded.fileBytes }),
-        parameters: layout.parameters.reduce((sum, { length }) => sum + length, 0),
-        layers: config.layers,
-        width: config.width,
-        vocabularySize: config.vocabularySize,
-        trainTokens: dataset.train.tokens,
-        validationTokens: dataset.validation.tokens,
-        ...this.#bigramLoss(),
-        ...preparationFacts(dataset),
-        ...warmStartFacts(this.#session.warm),
-        batchTokens: plan.globalSequences * plan.time,
-        steps: plan.steps,
-        resumedFromStep: resumed?.step ?? 0,
-      },
-    });
+    for (const report of startReports(this.#session, this.#validator)) await this.#reports.write(report);
   }
 
   async #reportProgress(outcome: StepOutcome, stepSeconds: number): Promise<void> {
@@ -301,7 +244,7 @@ export class RankZero implements AsyncDisposable {
       await this.#reports.write({
         type: 'metric',
         step,
-        values: { validationLoss: loss, ...this.#bigramLoss() },
+        values: { validationLoss: loss, ...bigramLossOf(this.#session) },
       });
     }
     if (config.isCausal) await this.#reportSample(step);
@@ -324,12 +267,6 @@ export class RankZero implements AsyncDisposable {
       temperature: 0.8,
     });
     await this.#reports.write({ type: 'sample', step, prompt: plan.samplePrompt, text });
-  }
-
-  /** A model that sees both sides of a gap is not to be compared with one that sees the word before. */
-  #bigramLoss(): { readonly bigramLoss?: number } {
-    const { config, dataset } = this.#session;
-    return config.isCausal ? { bigramLoss: dataset.bigramLoss } : {};
   }
 
   #batchShape(): { sequences: number; time: number } {
