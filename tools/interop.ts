@@ -8,6 +8,8 @@ import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import type { Check } from './interop/check.ts';
 import { llamaServer } from './interop/checks/llama-server.ts';
+import { foreignModels } from './interop/checks/foreign-models.ts';
+import { llamaOnnx } from './interop/checks/llama-onnx.ts';
 import { openaiClient } from './interop/checks/openai-client.ts';
 import { plannerLaunch } from './interop/checks/planner-launch.ts';
 import { s3Server } from './interop/checks/s3-server.ts';
@@ -30,6 +32,8 @@ const checks: Readonly<Record<string, Check>> = {
   'tensor-client': tensorClient,
   'llama-server': llamaServer,
   'transformers-export': transformersExport,
+  'llama-onnx': llamaOnnx,
+  'foreign-models': foreignModels,
   'torch-examples': torchExamples,
   'torch-resume': torchResume,
   's3-server': s3Server,

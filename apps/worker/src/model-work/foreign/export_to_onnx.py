@@ -55,13 +55,13 @@ def versions(*modules):
 def from_torch(model):
     import torch
 
-    need_inputs()
     if not isinstance(model, torch.nn.Module):
         raise Problem(
             f"the file holds a {type(model).__name__}, not a model",
             "weights alone say nothing of the computation: torch.jit.save or torch.export.save the model, or name a "
             ".py file with a function model() that makes it and loads them",
         )
+    need_inputs()
     model.eval()
     # Whole numbers are often indices: 0 is one of any table. Noise shows what zeros would hide.
     examples = tuple(
