@@ -30,6 +30,14 @@ const rules: readonly Rule[] = [
       `Nearest that do: ${nearest(heads, tensor)}.`,
     );
   },
+  ({ model: { experts } }, { tensor }) =>
+    experts === undefined || experts.count % tensor === 0
+      ? undefined
+      : problem(
+          'tensor',
+          `${experts.count} experts do not divide among ${tensor} tensor-parallel ranks.`,
+          `Nearest that do: ${nearest(experts.count, tensor)}.`,
+        ),
   ({ model }, { pipeline }) => {
     if (pipeline > model.layers)
       return problem(

@@ -5,7 +5,7 @@
 import type { DeviceProfile } from './device-profile.ts';
 import type { Layout, TrainingTask } from './layout.ts';
 import { matmulSeconds } from './matmul-time.ts';
-import { layerMatrices } from './model-shape.ts';
+import { attentionMatrices, mlpMatrices } from './model-shape.ts';
 
 export interface LayerTime {
   readonly forward: number;
@@ -32,23 +32,29 @@ interface Pass {
 }
 
 function linearTime({ model, sequenceLength, device, software }: TrainingTask, layout: Layout): Pass {
-  const rows = sequenceLength * layout.microBatch;
+  const tokens = sequenceLength * layout.microBatch;
   const isFused = software.gradientAccumulation === 'fused';
   let forward = 0;
   let backward = 0;
-  for (const [inputs, outputs, cut] of layerMatrices(model)) {
-    const depth = cut === 'row' ? inputs / layout.tensor : inputs;
-    const columns = cut === 'column' ? outputs / layout.tensor : outputs;
-    forward += matmulSeconds(device, { rows, columns, depth });
-    backward += matmulSeconds(device, { rows, columns: depth, depth: columns });
-    backward += matmulSeconds(device, {
-      rows: columns,
-      columns: depth,
-      depth: rows,
-      extraBytes: isFused ? 6 : 0,
-    });
+  const count = (rows: number, columns: number, depth: number, times: number): void => {
+    forward += times * matmulSeconds(device, { rows, columns, depth });
+    backward += times * matmulSeconds(device, { rows, columns: depth, depth: columns });
+    backward +=
+      times *
+      matmulSeconds(device, { rows: columns, columns: depth, depth: rows, extraBytes: isFused ? 6 : 0 });
     // A pass of its own reads the fp16 gradient and the fp32 sum and writes the sum.
-    if (!isFused) backward += (10 * columns * depth) / device.memoryBytesPerSecond.streaming;
+    if (!isFused) backward += (times * 10 * columns * depth) / device.memoryBytesPerSecond.streaming;
+  };
+  const cutUp = [...attentionMatrices(model), ...(model.experts === undefined ? mlpMatrices(model) : [])];
+  for (const [inputs, outputs, cut] of cutUp) {
+    const depth = cut === 'row' ? inputs / layout.tensor : inputs;
+    count(tokens, cut === 'column' ? outputs / layout.tensor : outputs, depth, 1);
+  }
+  // A rank has its share of the experts whole; with balance each sees as many tokens as any other.
+  if (model.experts !== undefined) {
+    const { count: experts, top } = model.experts;
+    const rows = Math.max(1, Math.round((tokens * top) / experts));
+    for (const [inputs, outputs] of mlpMatrices(model)) count(rows, outputs, inputs, experts / layout.tensor);
   }
   return { forward, backward };
 }
@@ -73,7 +79,7 @@ function attentionTime({ model, sequenceLength: s, device, software }: TrainingT
 function passesTime({ model, sequenceLength }: TrainingTask, layout: Layout, device: DeviceProfile): Pass {
   const tokens = sequenceLength * layout.microBatch;
   const own = (tokens * model.width) / (layout.sequenceParallel ? layout.tensor : 1);
-  const inner = (tokens * model.hidden) / layout.tensor;
+  const inner = (tokens * model.hidden * (model.experts?.top ?? 1)) / layout.tensor;
   const { streaming, norm } = device.memoryBytesPerSecond;
   const mask = model.hasDropout ? 1 : 0;
   // Two norms and two residuals a layer; the activation reads one or, gated, two inner vectors.

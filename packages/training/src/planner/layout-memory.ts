@@ -62,7 +62,7 @@ function stageMemory(task: TrainingTask, layout: Layout, end: 'first' | 'last'):
 export function layerActivationBytes(task: TrainingTask, layout: Layout): number {
   const { model, sequenceLength: s, software } = task;
   const { tensor: t, recompute, sequenceParallel } = layout;
-  const { width, heads, kvHeads, headWidth, hidden, isGated, hasDropout } = model;
+  const { width, heads, kvHeads, headWidth, hidden, isGated, hasDropout, experts } = model;
   const tokens = s * layout.microBatch;
   const input = 2 * width;
   if (recompute === 'full') return tokens * input;
@@ -70,7 +70,9 @@ export function layerActivationBytes(task: TrainingTask, layout: Layout): number
   const common = (4 * input + (hasDropout ? 2 * width : 0)) / (sequenceParallel ? t : 1);
   const query = heads * headWidth;
   const attention = 2 * (query + 2 * kvHeads * headWidth) + 2 * query;
-  const mlp = (isGated ? 3 : 2) * 2 * hidden;
+  // An expert has its tokens gathered, and what it makes of them before it is weighed.
+  const routed = experts === undefined ? 0 : 2 * 2 * width;
+  const mlp = (experts?.top ?? 1) * ((isGated ? 3 : 2) * 2 * hidden + routed);
   return tokens * (common + (attention + mlp + scoreBytes(model, s, software, recompute)) / t);
 }
 

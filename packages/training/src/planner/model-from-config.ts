@@ -23,6 +23,12 @@ export function modelFromConfig(name: string, config: unknown): ModelShape {
     return value;
   };
   const has = (key: string): boolean => values[key] !== undefined && values[key] !== null;
+  for (const key of ['num_experts', 'n_routed_experts'])
+    if (has(key))
+      throw new PlanError(
+        `${name} has experts of a kind that is not planned for (${key}).`,
+        'Experts as Mixtral has them are: equal ones, no shared one, in every layer.',
+      );
   const width = count('hidden_size', 'n_embd');
   const heads = count('num_attention_heads', 'n_head');
   return {
@@ -40,5 +46,8 @@ export function modelFromConfig(name: string, config: unknown): ModelShape {
     positions: isGpt2 ? count('n_positions', 'n_ctx') : 0,
     normVectors: isGpt2 ? 2 : 1,
     hasDropout: isGpt2,
+    ...(has('num_local_experts')
+      ? { experts: { count: count('num_local_experts'), top: count('num_experts_per_tok') } }
+      : {}),
   };
 }

@@ -19,24 +19,35 @@ export interface ModelShape {
   /** LayerNorm has two vectors, RMSNorm one. */
   readonly normVectors: 1 | 2;
   readonly hasDropout: boolean;
+  /** Each layer has so many MLPs, of which `top` see a token; absent: one sees all. */
+  readonly experts?: { readonly count: number; readonly top: number } | undefined;
 }
 
-/** Matrices of one layer as [inputs, outputs, how tensor parallelism cuts them]. */
-export function layerMatrices(model: ModelShape): readonly (readonly [number, number, 'column' | 'row'])[] {
-  const { width, heads, kvHeads, headWidth, hidden, isGated } = model;
+type Matrix = readonly [number, number, 'column' | 'row'];
+
+/** Attention's matrices of one layer as [inputs, outputs, how tensor parallelism cuts them]. */
+export function attentionMatrices({ width, heads, kvHeads, headWidth }: ModelShape): readonly Matrix[] {
   return [
     [width, (heads + 2 * kvHeads) * headWidth, 'column'],
     [heads * headWidth, width, 'row'],
+  ];
+}
+
+/** Of one MLP. Where there are several, each is whole on one tensor rank. */
+export function mlpMatrices({ width, hidden, isGated }: ModelShape): readonly Matrix[] {
+  return [
     [width, isGated ? 2 * hidden : hidden, 'column'],
     [hidden, width, 'row'],
   ];
 }
 
 export function layerParameters(model: ModelShape): number {
-  const matrices = layerMatrices(model);
-  const weights = matrices.reduce((sum, [inputs, outputs]) => sum + inputs * outputs, 0);
-  const biases = model.hasBias ? matrices.reduce((sum, [, outputs]) => sum + outputs, 0) : 0;
-  return weights + biases + 2 * model.normVectors * model.width;
+  const { experts, width, normVectors } = model;
+  const sizeOf = (matrices: readonly Matrix[]): number =>
+    matrices.reduce((sum, [inputs, outputs]) => sum + inputs * outputs + (model.hasBias ? outputs : 0), 0);
+  const router = experts === undefined ? 0 : width * experts.count;
+  const mlps = (experts?.count ?? 1) * sizeOf(mlpMatrices(model));
+  return sizeOf(attentionMatrices(model)) + mlps + router + 2 * normVectors * width;
 }
 
 export function embeddingParameters({ vocabulary, positions, width }: ModelShape): number {
@@ -61,7 +72,10 @@ export function modelParameters(model: ModelShape): number {
  * (Korthikanti et al. 2022, equation 7), the same sum for other shapes. What MFU counts.
  */
 export function modelFlop(model: ModelShape, sequenceLength: number): number {
-  const weights = layerMatrices(model).reduce((sum, [inputs, outputs]) => sum + inputs * outputs, 0);
+  const sizeOf = (matrices: readonly Matrix[]): number =>
+    matrices.reduce((sum, [inputs, outputs]) => sum + inputs * outputs, 0);
+  // Of experts, those that see the token.
+  const weights = sizeOf(attentionMatrices(model)) + (model.experts?.top ?? 1) * sizeOf(mlpMatrices(model));
   const attention = 2 * sequenceLength * model.heads * model.headWidth;
   return 6 * sequenceLength * (model.layers * (weights + attention) + model.vocabulary * model.width);
 }
@@ -90,6 +104,12 @@ export function gptModel(
   };
 }
 
+interface LlamaExtras {
+  readonly isTied?: boolean;
+  readonly headWidth?: number;
+  readonly experts?: ModelShape['experts'];
+}
+
 export function llamaModel(
   name: string,
   [layers, width, heads, kvHeads, hidden, vocabulary]: readonly [
@@ -100,7 +120,7 @@ export function llamaModel(
     number,
     number,
   ],
-  { isTied = false, headWidth = width / heads } = {},
+  { isTied = false, headWidth = width / heads, experts }: LlamaExtras = {},
 ): ModelShape {
   return {
     name,
@@ -117,5 +137,6 @@ export function llamaModel(
     positions: 0,
     normVectors: 1,
     hasDropout: false,
+    experts,
   };
 }

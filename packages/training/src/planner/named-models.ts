@@ -14,6 +14,8 @@ export const namedModels: readonly ModelShape[] = [
   llamaModel('llama-3-70b', [80, 8_192, 64, 8, 28_672, 128_256]),
   llamaModel('llama-3-405b', [126, 16_384, 128, 8, 53_248, 128_256]),
   llamaModel('mistral-7b', [32, 4_096, 32, 8, 14_336, 32_000]),
+  llamaModel('mixtral-8x7b', [32, 4_096, 32, 8, 14_336, 32_000], { experts: { count: 8, top: 2 } }),
+  llamaModel('mixtral-8x22b', [56, 6_144, 48, 8, 16_384, 32_768], { experts: { count: 8, top: 2 } }),
   llamaModel('qwen-2.5-7b', [28, 3_584, 28, 4, 18_944, 152_064]),
   llamaModel('qwen-2.5-72b', [80, 8_192, 64, 8, 29_568, 152_064]),
 ];

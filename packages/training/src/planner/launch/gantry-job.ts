@@ -24,6 +24,7 @@ export const gantryJob: LaunchWriter = (task, layout) => {
       heads: model.heads,
       kvHeads: model.kvHeads,
       hidden: model.hidden,
+      ...(model.experts === undefined ? {} : { model: { experts: { ...model.experts } } }),
       vocabularySize: model.vocabulary,
       sequenceLength,
       batchTokens: batch * sequenceLength,

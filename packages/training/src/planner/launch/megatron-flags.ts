@@ -24,6 +24,13 @@ function modelFlags({ model, sequenceLength }: TrainingTask): readonly Flag[] {
     ['seq-length', sequenceLength],
     ['max-position-embeddings', Math.max(sequenceLength, model.positions)],
     ...(model.isGated ? ([['swiglu']] as const) : []),
+    ...(model.experts === undefined
+      ? []
+      : ([
+          ['num-experts', model.experts.count],
+          ['moe-router-topk', model.experts.top],
+          ['expert-model-parallel-size', 1],
+        ] as const)),
     ...(model.normVectors === 1 ? ([['normalization', 'RMSNorm']] as const) : []),
     ...(model.positions === 0 ? ([['position-embedding-type', 'rope']] as const) : []),
     ...(model.hasBias ? [] : ([['disable-bias-linear']] as const)),
