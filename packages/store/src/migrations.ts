@@ -115,4 +115,10 @@ create index idempotency_age on idempotency (tenant_id, at);
 grant update, delete on idempotency to gantry_app;
 `,
   },
+  {
+    number: 3,
+    title:
+      'the primary key finds a kind in order as well; every change of a state had to write this one, too',
+    sql: 'drop index resource_kind;',
+  },
 ];

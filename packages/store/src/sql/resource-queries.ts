@@ -113,15 +113,26 @@ export function resourceQueries(connection: Queryable): ResourceQueries {
         hint: 'read it again and repeat the change',
       });
     },
+    /**
+     * Each row is found by its key and then taken where it lies. Left to itself Postgres guesses, before it has
+     * counted a young table, that reading all rows of the kind is cheaper than so many look-ups.
+     */
     async updateMany(kind, changes): Promise<ReadonlySet<string>> {
       const { rows } = await connection.query<{ id: string }>(
         `update resource set
            state = coalesce(change.state, resource.state), spec = coalesce(change.spec, resource.spec),
            status = coalesce(change.status, resource.status),
            version = resource.version + 1, updated_at = clock_timestamp()
-         from jsonb_to_recordset($2::jsonb) as change(id text, "expectedVersion" int, state text, spec jsonb, status jsonb)
-         where resource.kind = $1 and resource.id = change.id and resource.version = change."expectedVersion"
-           and resource.deleted_at is null
+         from (
+           select given.*, (
+             select ctid from resource as found
+             where found.kind = $1 and found.id = given.id and found.deleted_at is null
+           ) as place
+           from jsonb_to_recordset($2::jsonb) as given(id text, "expectedVersion" int, state text, spec jsonb, status jsonb)
+           offset 0
+         ) as change
+         where resource.ctid = change.place
+           and resource.version = change."expectedVersion" and resource.deleted_at is null
          returning resource.id`,
         [kind, storableJson(changes)],
       );
