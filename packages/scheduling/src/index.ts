@@ -3,7 +3,7 @@ export { canEverRun, type ClusterShape } from './can-ever-run.ts';
 export { Engine } from './engine.ts';
 export { findOffender } from './find-offender.ts';
 export { lostDeviceSeconds } from './lost-work.ts';
-export { MoveBudget } from './move-budget.ts';
+export { MoveBudget, movesIn } from './move-budget.ts';
 export { nextLookMs } from './next-look.ts';
 export { RecentUse } from './recent-use.ts';
 export type {

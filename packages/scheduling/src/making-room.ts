@@ -41,6 +41,10 @@ export class MakingRoom {
     for (const { id, stays } of this.#departures) this.#pledgeGoing(id, stays);
   }
 
+  get movesLeft(): number {
+    return this.#moves;
+  }
+
   /** Ids of the workloads that leave for this one; null when nothing can be done for it. */
   for(
     workload: Workload,

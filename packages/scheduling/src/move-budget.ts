@@ -1,5 +1,12 @@
 /** Moves of the last hour against what the policy allows in one. */
+import type { Plan } from './plan.ts';
+
 const HOUR_MS = 3_600_000;
+
+/** Running work that a plan moves elsewhere. */
+export const movesIn = ({ evictions, resizes }: Plan): number =>
+  evictions.filter(({ reason }) => reason.code === 'moved').length +
+  resizes.filter(({ reason }) => reason.code === 'relocated').length;
 
 export class MoveBudget {
   #movedAtMs: number[] = [];

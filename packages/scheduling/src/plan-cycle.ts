@@ -23,6 +23,7 @@ import type { Scorer } from './scorers.ts';
 import type { Asked, Shape } from './shape.ts';
 import type { Snapshot, Workload } from './snapshot.ts';
 import { keptNodes } from './kept-nodes.ts';
+import { fasterModels } from './speed/faster-models.ts';
 import { ModelWishes } from './speed/model-wishes.ts';
 
 export interface PlanOptions extends RoomOptions {
@@ -82,12 +83,13 @@ export class Cycle {
     for (const { id, queueId } of [...strays.values()].sort((a, b) => (a.id < b.id ? -1 : 1)))
       this.#wait(id, [{ code: 'unknown_queue', tier: 'misconfigured', queueId }]);
     this.#growth.run();
-    const { evictions, claims } = this.#room;
+    const { evictions, claims, movesLeft } = this.#room;
+    const relocated = fasterModels(this.#planning, this.#held.forbiddenTo(Infinity), movesLeft);
     return {
       placements: this.#placements,
       evictions,
       claims,
-      resizes: [...this.#room.resizes, ...this.#growth.resizes],
+      resizes: [...this.#room.resizes, ...this.#growth.resizes, ...relocated],
       reduced: this.#growth.reduced,
       waiting: this.#waiting,
     };

@@ -18,14 +18,16 @@ export type EvictionReason =
   | { code: 'moved'; forWorkloadId: string; lostDeviceSeconds: number }
   | { code: 'reclaimed'; forWorkloadId: string; queueId: string; lostDeviceSeconds: number };
 
-/** A running elastic gang goes on with fewer or more members: stopped at a checkpoint, started on exactly these. */
+/** A running gang goes on with fewer or more members, or elsewhere: stopped at a checkpoint, started on exactly these. */
 export interface Resize {
   workloadId: string;
   /** At least `minCount` of every group, counted from nought. */
   members: AllocationMember[];
   reason:
     | { code: 'shrunk'; forWorkloadId: string; lostDeviceSeconds: number }
-    | { code: 'grown'; lostDeviceSeconds: number };
+    | { code: 'grown'; lostDeviceSeconds: number }
+    /** As many members elsewhere, on a device model that it runs faster on. */
+    | { code: 'relocated'; model: string; lostDeviceSeconds: number };
 }
 
 /** A gang runs with fewer members of a group than it could use, and why it does not get more. */

@@ -8,6 +8,7 @@ import {
   Engine,
   findOffender,
   MoveBudget,
+  movesIn,
   planCycle,
   type NodeLive,
   RecentUse,
@@ -206,7 +207,7 @@ export class LiveEngine {
         this.#settings = { ...this.#settings, moves };
         this.#beforePlan?.(this.#engine.snapshot(nowMs));
         const plan = this.#engine.plan(nowMs, moves);
-        this.#moves.spend(plan.evictions.filter(({ reason }) => reason.code === 'moved').length, nowMs);
+        this.#moves.spend(movesIn(plan), nowMs);
         return plan;
       } catch (error) {
         const snapshot = this.#engine.snapshot(nowMs);

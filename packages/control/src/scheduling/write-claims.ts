@@ -67,7 +67,7 @@ export function withoutRooms(plan: Plan, refused: ReadonlySet<string>): Plan {
     ...plan,
     evictions: plan.evictions.filter(({ reason }) => !refused.has(reason.forWorkloadId)),
     resizes: plan.resizes.filter(
-      ({ reason }) => reason.code === 'grown' || !refused.has(reason.forWorkloadId),
+      ({ reason }) => reason.code !== 'shrunk' || !refused.has(reason.forWorkloadId),
     ),
   };
 }

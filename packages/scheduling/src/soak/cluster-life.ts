@@ -6,7 +6,7 @@ import { createRandom, type Random } from '@gantry/kit';
 import { Engine } from '../engine.ts';
 import { planCycle } from '../plan-cycle.ts';
 import type { Plan } from '../plan.ts';
-import type { Snapshot, Workload } from '../snapshot.ts';
+import type { AllocationMember, Snapshot, Workload } from '../snapshot.ts';
 import { brokenAfter, brokenChanges } from './promises.ts';
 import { randomWorld, randomWorkload } from './random-world.ts';
 
@@ -106,7 +106,17 @@ export class ClusterLife {
   /** Restarted from where it was, with other members. */
   #resize({ resizingTo, ...workload }: Workload, nowMs: number): void {
     this.#work.get(workload.id)!.leftMs -= nowMs - workload.startedAtMs!;
-    this.#put({ ...workload, allocation: resizingTo!, startedAtMs: nowMs });
+    const { runsOn: _runsOn, ...rest } = workload;
+    this.#put({ ...rest, allocation: resizingTo!, startedAtMs: nowMs, ...this.#modelOf(resizingTo!) });
+  }
+
+  /** Where all members have devices of one model. */
+  #modelOf(members: readonly AllocationMember[]): Pick<Workload, 'runsOn'> {
+    const models = new Set(
+      members.map(({ nodeId }) => this.#state.nodes.find(({ id }) => id === nodeId)?.devices[0]?.model),
+    );
+    const [model] = models;
+    return models.size === 1 && model !== undefined ? { runsOn: model } : {};
   }
 
   #requeue(workload: Workload, more: Partial<Workload>, nowMs = this.#state.nowMs): void {
@@ -116,6 +126,7 @@ export class ClusterLife {
       leaving: _leaving,
       kept: _kept,
       resizingTo: _resizingTo,
+      runsOn: _runsOn,
       ...rest
     } = workload;
     const ranMs = nowMs - startedAtMs!;
@@ -147,7 +158,13 @@ export class ClusterLife {
         kept: { why: 'claimed', nodeIds, untilMs: nowMs + KEPT_MS },
       });
     for (const { workloadId, members } of plan.placements)
-      this.#put({ ...this.#of(workloadId), state: 'running', startedAtMs: nowMs, allocation: members });
+      this.#put({
+        ...this.#of(workloadId),
+        state: 'running',
+        startedAtMs: nowMs,
+        allocation: members,
+        ...this.#modelOf(members),
+      });
     for (const broken of brokenAfter(this.#state, plan)) this.#report(broken);
     return plan;
   }

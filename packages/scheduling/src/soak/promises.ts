@@ -83,7 +83,7 @@ function limitsBroken({ queues, workloads }: Snapshot): string[] {
   });
 }
 
-function resizesBroken({ workloads }: Snapshot, { evictions, resizes }: Plan): string[] {
+function resizesBroken({ nodes, workloads }: Snapshot, { evictions, resizes }: Plan): string[] {
   const touched = [...evictions, ...resizes].map(({ workloadId }) => workloadId);
   const wrong = new Set(touched).size === touched.length ? [] : ['somebody is evicted or resized twice'];
   for (const { workloadId, members, reason } of resizes) {
@@ -91,6 +91,14 @@ function resizesBroken({ workloads }: Snapshot, { evictions, resizes }: Plan): s
     for (const { name, minCount, count } of taskGroups) {
       const size = members.filter(({ group }) => group === name).length;
       if (size < minCount || size > count) wrong.push(`${id} is resized beyond its bounds`);
+    }
+    if (reason.code === 'relocated') {
+      const on = new Set(
+        members.map(({ nodeId }) => nodes.find(({ id: at }) => at === nodeId)!.devices[0]?.model),
+      );
+      if (members.length !== allocation!.length || on.size !== 1 || !on.has(reason.model))
+        wrong.push(`${id} is said to go on on ${reason.model} and does not`);
+      continue;
     }
     const isMore = members.length > allocation!.length;
     if (isMore !== (reason.code === 'grown') || members.length === allocation!.length)

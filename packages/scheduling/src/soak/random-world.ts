@@ -91,6 +91,7 @@ export function randomWorkload(random: Random, id: string, nowMs: number): Workl
   if (random.below(5) === 0)
     made.tolerations = [random.below(2) === 0 ? { key: 'team' } : { key: 'team', value: 'nlp' }];
   if (random.below(4) === 0) made.deadlineMs = nowMs + 60_000 * random.below(600);
+  if (random.below(2) === 0) made.runtimeEstimateMs = made.timeLimitMs! * (0.2 + 0.8 * random.next());
   if (random.below(2) === 0)
     made.speed = {
       left: 1000 * (1 + random.below(100)),

@@ -45,7 +45,7 @@ export class ModelWishes {
 }
 
 /** It was measured on more than one model, and asks for none. */
-function hasChoice({ speed, taskGroups }: Workload): boolean {
+export function hasChoice({ speed, taskGroups }: Workload): boolean {
   return (
     speed !== undefined &&
     new Set(speed.runs.map(({ model }) => model)).size > 1 &&

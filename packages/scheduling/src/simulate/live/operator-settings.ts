@@ -1,7 +1,7 @@
 /** What an operator has set, put before each cycle as the server does: rules, decayed use, peaks to come, moves left. */
 import { DemandWatch } from '../../ahead/demand-watch.ts';
 import type { Engine } from '../../engine.ts';
-import { MoveBudget } from '../../move-budget.ts';
+import { MoveBudget, movesIn } from '../../move-budget.ts';
 import type { Plan } from '../../plan.ts';
 import { RecentUse } from '../../recent-use.ts';
 import { RuleBook } from '../../rules/rules.ts';
@@ -32,7 +32,7 @@ export class OperatorSettings {
     if (this.#use !== null) engine.setRecentUse(this.#use.look(engine.snapshot(nowMs)));
     if (this.#demand !== null) engine.setExpected(this.#demand.look(engine.snapshot(nowMs)));
     const plan = engine.plan(nowMs, this.#moves.left(this.#movesPerHour, nowMs));
-    this.#moves.spend(plan.evictions.filter(({ reason }) => reason.code === 'moved').length, nowMs);
+    this.#moves.spend(movesIn(plan), nowMs);
     return plan;
   }
 }
