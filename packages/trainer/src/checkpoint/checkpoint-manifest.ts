@@ -54,6 +54,8 @@ export interface CheckpointState {
   /** Of half-precision training. */
   readonly lossScale?: { readonly scale: number; readonly goodSteps: number } | undefined;
   readonly adaptation?: AdaptationState | undefined;
+  /** After the moments: gradients that compression has not sent yet. */
+  readonly owes?: true;
 }
 
 export interface CheckpointManifest extends CheckpointState {

@@ -99,7 +99,7 @@ export class Checkpointer implements AsyncDisposable {
   }
 
   /** Returns when training may change its buffers again. */
-  begin(state: CheckpointState): void {
+  begin(done: CheckpointState): void {
     if (this.isFull) throw new Error('as many checkpoints as may be are already being written');
     const startedMs = performance.now();
     const writer = this.#idle.pop() ?? this.#openWriter();
@@ -109,6 +109,7 @@ export class Checkpointer implements AsyncDisposable {
       base += length;
     }
     const stallMs = performance.now() - startedMs;
+    const state: CheckpointState = this.#options.shard.owed === undefined ? done : { ...done, owes: true };
     const written = this.#write(writer, state.step, this.#options.shard.offloaded?.freeze());
     const save: Save = { state, writer, stallMs, startedMs, written, end: undefined };
     written.then(

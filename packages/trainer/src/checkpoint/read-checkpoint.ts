@@ -29,7 +29,10 @@ export async function readCheckpoint(
 ): Promise<void> {
   const { saved, offloaded } = shard;
   try {
-    if (saved.length > 0) await readKinds(checkpoint, config, saved);
+    const kinds = saved.filter(({ isOwed }) => isOwed !== true || checkpoint.manifest.owes === true);
+    if (kinds.length > 0) await readKinds(checkpoint, config, kinds);
+    if (checkpoint.manifest.owes !== true) shard.owed?.values.fill(0);
+    shard.takeOwed();
     if (offloaded !== undefined) await readOffloaded(checkpoint, config, shard, offloaded);
   } catch (error) {
     // Half a checkpoint is none: whoever starts anew starts from moments of zero.

@@ -51,6 +51,8 @@ export interface SavedValues {
   readonly layout: StageLayout;
   /** The same of another stage. */
   layoutOf(this: void, stage: StageLayout): StageLayout;
+  /** In a checkpoint only where one was made with them. */
+  readonly isOwed?: true;
 }
 
 export interface ShardOptions {
@@ -88,6 +90,8 @@ export class ModelShard {
   readonly heldLayers: number;
   /** What of it lies in a file; checkpoints hold it after `saved`. */
   readonly offloaded: OffloadedState | undefined;
+  /** Gradients that compression has not sent yet, of all ranks together; counts after `gatherOwed`. */
+  readonly owed: StageBuffer | undefined;
   #gradientSum: GradientSum | undefined;
 
   constructor(options: ShardOptions) {
@@ -119,7 +123,12 @@ export class ModelShard {
     const factors = state === 'factors' ? factorsOf(layout, arena) : undefined;
     this.factors = factors && { layout: factors.layout, values: factors.buffer.values };
     const parameters = hasParameters ? [this.parameters] : [];
-    this.saved = [...[...parameters, ...moments].map(beside), ...(factors === undefined ? [] : [factors])];
+    this.owed = this.#gradientSum?.owed && new StageBuffer(layout, arena);
+    this.saved = [
+      ...[...parameters, ...moments].map(beside),
+      ...(factors === undefined ? [] : [factors]),
+      ...(this.owed === undefined ? [] : [{ ...beside(this.owed), isOwed: true as const }]),
+    ];
     this.spans =
       from(1)?.spans ?? layout.units.map((unit) => ({ unit, from: unit.from, to: unit.to, at: unit.from }));
   }
@@ -183,19 +192,41 @@ export class ModelShard {
 
   /** After the last micro-batch of a step: every owner holds the sum over all ranks. */
   async synchronise(): Promise<void> {
-    const { data, tensor, embedding } = this.groups;
-    const { units, sharesEmbedding } = this.layout;
+    const { data } = this.groups;
+    const { units } = this.layout;
     const { values } = this.gradients;
     if (this.zero === 0) await (this.#gradientSum?.sum(values) ?? data.allReduceSum(values));
     if (this.zero === 1) {
       for (const unit of units)
         await data.reduceScatterSum(values.subarray(unit.from, unit.to), this.#partsOf(unit));
     }
-    if (tensor.size > 1) await this.#sumWholeOverTensor();
-    if (sharesEmbedding) {
-      const [span] = this.spans.filter(({ unit }) => unit.kind === 'embedding');
-      if (span !== undefined) await embedding.allReduceSum(this.gradients.view(span));
-    }
+    await this.#sumOverCopies(this.gradients);
+  }
+
+  /** Before a checkpoint: `owed` becomes the sum of what the ranks owe. All ranks call it. */
+  async gatherOwed(): Promise<void> {
+    const own = this.#gradientSum?.owed;
+    if (own === undefined || this.owed === undefined) return;
+    this.owed.values.set(own);
+    await this.groups.data.allReduceSum(this.owed.values);
+    await this.#sumOverCopies(this.owed);
+  }
+
+  /** After one was read: each rank owes an equal part of it. */
+  takeOwed(): void {
+    const own = this.#gradientSum?.owed;
+    if (own === undefined || this.owed === undefined) return;
+    const { data, tensor } = this.grid;
+    for (const { kind, parameters } of this.layout.units)
+      for (const { offset, length, isSummedOverTensor } of parameters) {
+        const isShared = kind === 'embedding' && this.layout.sharesEmbedding;
+        const copies = data * (isSummedOverTensor ? tensor : 1) * (isShared ? 2 : 1);
+        const all = this.owed.values.subarray(offset, offset + length);
+        own.set(
+          all.map((value) => value / copies),
+          offset,
+        );
+      }
   }
 
   /** Sum of squares of the gradients, each element of the model counted by one rank of the world. */
@@ -279,11 +310,19 @@ export class ModelShard {
     }
   }
 
+  /** What several ranks have all of, each with its part of the gradient: norms, biases, a shared embedding. */
+  async #sumOverCopies(buffer: StageBuffer): Promise<void> {
+    if (this.groups.tensor.size > 1) await this.#sumWholeOverTensor(buffer);
+    if (!this.layout.sharesEmbedding) return;
+    const [span] = this.spans.filter(({ unit }) => unit.kind === 'embedding');
+    if (span !== undefined) await this.groups.embedding.allReduceSum(buffer.view(span));
+  }
+
   /** A norm or a bias is whole on every tensor rank, but each saw only its part of what follows. */
-  async #sumWholeOverTensor(): Promise<void> {
+  async #sumWholeOverTensor(buffer: StageBuffer): Promise<void> {
     const pieces: Float32Array[] = [];
     this.eachOwnPiece(({ parameter, view }) => {
-      if (parameter.isSummedOverTensor) pieces.push(view(this.gradients));
+      if (parameter.isSummedOverTensor) pieces.push(view(buffer));
     });
     const together = new Float32Array(pieces.reduce((sum, { length }) => sum + length, 0));
     let at = 0;

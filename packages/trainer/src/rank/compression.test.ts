@@ -34,11 +34,11 @@ it('sends less, learns within its band, and says what it left out', async () => 
   const plainBytes = plain.figures['dataSentBytes'] as number;
   expect(plain.figures['compressionLeftOut']).toBeUndefined();
   const bands = [
-    // kind, options; of the last loss; of the bytes; of the gradients left out
+    // kind, options; of the last loss; of the bytes (what is owed is summed once, for the checkpoint); of the gradients left out
     ['bf16', {}, 0.01, 0.51, 2 ** -8],
     ['fp16', {}, 0.01, 0.51, 0.02],
-    ['topk', { ratio: 0.1 }, 0.7, 0.21, 1],
-    ['powersgd', { rank: 4 }, 0.35, 0.45, 1],
+    ['topk', { ratio: 0.1 }, 0.7, 0.21 + 1 / steps, 1],
+    ['powersgd', { rank: 4 }, 0.35, 0.45 + 1 / steps, 1],
   ] as const;
   for (const [kind, options, lossBand, bytesBand, leftOutBand] of bands) {
     const { losses, last, figures } = await learn(kind, 2, { kind, ...options });
@@ -56,6 +56,22 @@ it('gives three ranks the same bits: half precision of them all ends where that 
   await learn('three', 3, { kind: 'bf16' });
   const [two, three] = [await scene.parametersAt('two', steps), await scene.parametersAt('three', steps)];
   expect(worstDifference(two, three)).toBeLessThan(0.02);
+});
+
+it('goes on from its checkpoint with what was owed: on other ranks, and without compression', async () => {
+  const compression = { kind: 'topk', ratio: 0.02 };
+  await learn('owing', 2, compression);
+  const { manifest } = await scene.checkpoint('owing', steps);
+  expect(manifest.owes).toBe(true);
+  const resumeFrom = scene.checkpointAt('owing', steps);
+  const train = { steps: steps + 2, sampleEvery: 1000, kvHeads: 2, batchTokens: 128 };
+  for (const [ranks, parallel] of [
+    [3, { data: 3, compression }],
+    [2, { data: 2 }],
+  ] as const) {
+    const { codes } = await scene.attempt({ run: `on ${ranks}`, ranks, parallel, train, resumeFrom });
+    expect(codes).toEqual(codes.map(() => 0));
+  }
 });
 
 it.each([

@@ -26,7 +26,7 @@ export class PowerSum implements GradientSum {
   readonly #plain: readonly (readonly [number, number])[];
   readonly #p: Float32Array;
   readonly #q: Float32Array;
-  readonly #owed: Float32Array;
+  readonly owed: Float32Array;
 
   constructor(group: ProcessGroup, { parameters, length }: StageLayout, rank: number) {
     this.#group = group;
@@ -48,12 +48,13 @@ export class PowerSum implements GradientSum {
     this.#p = new Float32Array(p);
     const random = createRandom(1);
     this.#q = Float32Array.from({ length: q }, () => random.next() - 0.5);
-    this.#owed = new Float32Array(length);
+    this.owed = new Float32Array(length);
   }
 
   async sum(values: Float32Array): Promise<void> {
     const rank = this.#rank;
-    const [p, q, owed] = [this.#p, this.#q, this.#owed];
+    const { owed } = this;
+    const [p, q] = [this.#p, this.#q];
     for (const { offset, rows, columns } of this.#matrices)
       for (let at = offset; at < offset + rows * columns; at += 1)
         owed[at] = (owed[at] as number) + (values[at] as number);

@@ -9,18 +9,17 @@ export class TopKSum implements GradientSum {
   leftOut = 0;
   readonly #group: ProcessGroup;
   readonly #count: number;
-  /** What this rank still owes. */
-  readonly #owed: Float32Array;
+  readonly owed: Float32Array;
 
   constructor(group: ProcessGroup, length: number, ratio: number) {
     this.#group = group;
     this.#count = Math.max(1, Math.round(length * ratio));
-    this.#owed = new Float32Array(length);
+    this.owed = new Float32Array(length);
   }
 
   async sum(values: Float32Array): Promise<void> {
     const { size, index } = this.#group;
-    const owed = this.#owed;
+    const { owed } = this;
     let whole = 0;
     for (const [at, value] of values.entries()) {
       const now = (owed[at] as number) + value;

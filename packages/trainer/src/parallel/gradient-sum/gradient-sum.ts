@@ -6,6 +6,8 @@ export interface GradientSum {
   sum(values: Float32Array): Promise<void>;
   /** A unit's gradients are whole on this rank: all ranks say it of the same units in the same order. */
   ready?(unit: StageUnit): void;
+  /** What this rank has kept back for later sums, at the places of the gradients. */
+  readonly owed?: Float32Array;
   /** Of the last sum: length of what this rank left out, over the length of what it had. */
   readonly leftOut?: number;
 }
