@@ -57,10 +57,15 @@ export async function createLlmEngine(choice: LlmEngineChoice): Promise<LlmEngin
         : { parking: { folder: memory.spillFolder, bytes: memory.spillDiskBytes } }),
     });
   }
-  if (speculation !== undefined || (adapters ?? []).length > 0)
-    throw new EngineError('unsupported', 'The paged decoder neither guesses ahead nor has adapters.', {
-      hint: 'Leave speculation and adapters out, or serve the GGUF of this model.',
+  if (speculation?.method === 'draft' || (adapters ?? []).length > 0)
+    throw new EngineError('unsupported', 'The paged decoder has neither draft models nor adapters.', {
+      hint: 'Guess by ngram, leave adapters out, or serve the GGUF of this model.',
     });
   const { createPagedEngine } = await import('../paged/paged-engine.ts');
-  return createPagedEngine({ ...common, ...memory, folder: dirname(modelPath) });
+  return createPagedEngine({
+    ...common,
+    ...memory,
+    ...(speculation === undefined ? {} : { guessTokens: speculation.tokens ?? 4 }),
+    folder: dirname(modelPath),
+  });
 }

@@ -136,6 +136,32 @@ describe('paged engine', () => {
     expect(short.stats().kvTokensSpilled).toBeGreaterThan(0);
   });
 
+  it('guesses ahead from what the text repeats, and answers as without', async () => {
+    await using guessing = await open({ guessTokens: 6 });
+    const prompt = cycle.repeat(2).slice(0, 110);
+    for (const temperature of [0, 20]) {
+      const wanted = {
+        sampling: { temperature, topP: 1, seed: 5 },
+        maxTokens: 40,
+        topLogprobs: 1,
+        ignoreEnd: true,
+      };
+      const alone = await ask(engine, prompt, wanted);
+      const [one, beside] = await Promise.all([
+        ask(guessing, prompt, wanted),
+        ask(guessing, 'zt', { maxTokens: 30, ignoreEnd: true }),
+      ]);
+      expect(one.tokens).toEqual(alone.tokens);
+      for (const [at, logprob] of one.logprobs.entries())
+        expect(logprob).toBeCloseTo(alone.logprobs[at] ?? 0, 3);
+      expect(beside.tokens).toHaveLength(30);
+    }
+    expect(guessing.stats().acceptedTokens).toBeGreaterThan(20);
+    const result = await runRandomTraffic(guessing, { requests: 60, seed: 8, concurrency: 6 });
+    expect(result.wrong).toEqual([]);
+    expect(guessing.stats()).toMatchObject({ queued: 0, running: 0, kvTokensUsed: 0 });
+  });
+
   it('preempts when memory runs out, and every answer is what it would have been', async () => {
     await using small = await open({
       kvBytes: 8 * blockBytes,

@@ -3,18 +3,18 @@
  * sequence holds the K/V blocks that its tokens need; equal beginnings of one scope share theirs; who is preempted
  * goes on later with the same tokens.
  */
-import { createRandom, type Random } from '@gantry/kit';
-import { PagedScheduler, type PagedPlan } from '@gantry/serving/steps';
+import { createRandom } from '@gantry/kit';
+import { DraftLength, PagedScheduler, type PagedPlan } from '@gantry/serving/steps';
 import type { Tokenizer } from '@gantry/training/tokenizer';
 import { EngineError } from '../engine-error.ts';
-import { LiveAnswers, type LiveAnswer } from '../live-answers.ts';
+import { LiveAnswers } from '../live-answers.ts';
 import type { ChatMessage, EngineStats, GenerateEvent, GenerateRequest, LlmEngine } from '../llm-engine.ts';
 import { StepLoop } from '../step-loop.ts';
 import { AnswerGrammars, type AnswerGrammar } from './answer-grammars.ts';
+import { AnswerRows, type AnswerState } from './answer-rows.ts';
 import { folderChat, type FolderChat } from './chat-template.ts';
 import { KvLost, startDecoder, type DecoderProcess } from './decoder-process.ts';
 import { readModelFolder, type ModelFolder } from './read-model-folder.ts';
-import { logprobsOf, sampleToken } from './sample-token.ts';
 import { encodeWithSpecials } from './special-text.ts';
 
 export interface PagedEngineOptions {
@@ -35,14 +35,9 @@ export interface PagedEngineOptions {
   readonly spillMemoryBytes?: number;
   readonly spillDiskBytes?: number;
   readonly spillFolder?: string;
+  /** Most tokens guessed ahead from what a text repeats; default none. */
+  readonly guessTokens?: number;
   readonly onLog?: (line: string) => void;
-}
-
-interface AnswerState {
-  readonly random: Random;
-  /** What it is held to. */
-  readonly grammar: AnswerGrammar | undefined;
-  dispose(): void;
 }
 
 export async function createPagedEngine(options: PagedEngineOptions): Promise<LlmEngine> {
@@ -97,7 +92,7 @@ class PagedEngine implements LlmEngine {
   readonly #options: PagedEngineOptions;
   readonly #model: ModelFolder;
   readonly #tokenizer: Tokenizer;
-  readonly #eosId: number;
+  readonly #rows: AnswerRows;
   readonly #chat: FolderChat | undefined;
   readonly #decoder: DecoderProcess;
   readonly #scheduler: PagedScheduler;
@@ -123,7 +118,6 @@ class PagedEngine implements LlmEngine {
     this.#options = options;
     this.#model = model;
     this.#tokenizer = model.tokenizer;
-    this.#eosId = model.config.eosId;
     this.#decoder = decoder;
     this.#scheduler = scheduler;
     this.#kvTokens = tokens;
@@ -137,8 +131,18 @@ class PagedEngine implements LlmEngine {
       cachedTokens: (id) => scheduler.reusedTokens(id),
       onEnd: ({ id }) => scheduler.finish(id),
     });
+    this.#rows = new AnswerRows({
+      answers: this.#answers,
+      scheduler,
+      vocabularySize: this.vocabularySize,
+      eosId: model.config.eosId,
+      guessTokens: options.guessTokens ?? 0,
+    });
     this.#loop = new StepLoop({
-      prepare: () => this.#answers.endCancelled(),
+      prepare: () => {
+        this.#answers.endCancelled();
+        this.#rows.guess();
+      },
       plan: () => scheduler.plan(),
       compute: (plan) => this.#compute(plan),
       fail: (plan, cause) => this.#fail(plan, cause),
@@ -167,6 +171,7 @@ class PagedEngine implements LlmEngine {
     const state: AnswerState = {
       random: createRandom(request.sampling.seed),
       grammar,
+      draftLength: new DraftLength(this.#options.guessTokens ?? 1),
       dispose: () => undefined,
     };
     yield* this.#answers.open(request, state, (id) =>
@@ -197,8 +202,7 @@ class PagedEngine implements LlmEngine {
     return {
       ...this.#answers.stats(),
       steps: this.#steps,
-      draftedTokens: 0,
-      acceptedTokens: 0,
+      ...this.#rows.counts,
       running,
       queued,
       slots: this.#options.slots,
@@ -222,64 +226,7 @@ class PagedEngine implements LlmEngine {
     const logits = await this.#decoder.compute(plan);
     this.#scheduler.commit(plan);
     this.#steps += 1;
-    for (const [at, { id, firstPosition, isScored, isSampled }] of plan.entries.entries()) {
-      const answer = this.#answers.get(id);
-      if (answer === undefined || answer.isCancelled) continue;
-      const rows = logits[at] as Float32Array;
-      const vocabulary = rows.length === 0 ? 0 : rows.length / this.#rowsOf(plan, at);
-      if (isScored) this.#score(answer, firstPosition + 1, rows, vocabulary);
-      if (isSampled) this.#sample(answer, rows.subarray(rows.length - vocabulary));
-    }
-  }
-
-  #rowsOf({ entries }: PagedPlan, at: number): number {
-    const { isScored, tokens } = entries[at] as PagedPlan['entries'][number];
-    return isScored ? tokens.length : 1;
-  }
-
-  /** What the model thought of the prompt's tokens from `position` on. */
-  #score(answer: LiveAnswer<AnswerState>, position: number, rows: Float32Array, vocabulary: number): void {
-    const { request, scores } = answer;
-    for (let row = 0; row * vocabulary < rows.length; row++) {
-      const token = request.prompt[position + row];
-      // Told already, before a preemption.
-      if (token === undefined || scores.length > position + row) continue;
-      const logits = rows.subarray(row * vocabulary, (row + 1) * vocabulary);
-      scores.push({ token, ...logprobsOf(logits, token, request.topLogprobs ?? 0) });
-    }
-  }
-
-  #sample(answer: LiveAnswer<AnswerState>, row: Float32Array): void {
-    const { request, generated, state } = answer;
-    // Rows beyond the tokenizer's last token are padding of the weights.
-    const logits = row.subarray(0, this.vocabularySize);
-    if (request.hasPromptLogprobs === true && generated.length === 0)
-      answer.events.push({ type: 'prompt', scores: answer.scores });
-    if (request.maxTokens === 0) {
-      this.#answers.end(answer, 'length');
-      return;
-    }
-    const { grammar, random } = state;
-    const token = sampleToken(
-      logits,
-      request.sampling,
-      generated,
-      random,
-      grammar && ((one) => grammar.allows(one)),
-    );
-    if (token === this.#eosId && request.ignoreEnd !== true) {
-      this.#answers.end(answer, 'stop');
-      return;
-    }
-    grammar?.accept(token);
-    const { topLogprobs } = request;
-    this.#answers.tell(
-      answer,
-      token,
-      topLogprobs === undefined ? {} : logprobsOf(logits, token, topLogprobs),
-    );
-    const hasRoom = this.#scheduler.append(answer.id, token);
-    if (!hasRoom || generated.length >= request.maxTokens) this.#answers.end(answer, 'length');
+    this.#rows.take(plan, logits);
   }
 
   #fail(plan: PagedPlan, cause: unknown): void {

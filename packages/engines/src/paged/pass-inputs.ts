@@ -27,13 +27,13 @@ export function passInputs(entries: readonly PagedEntry[], tokensPerBlock: numbe
   const mask = new Float32Array(entries.length * tokensEach * keys).fill(-Infinity);
   const wanted: number[] = [];
   const rowsOf: number[] = [];
-  for (const [at, { firstPosition, isSampled, isScored }] of entries.entries()) {
+  for (const [at, { firstPosition, isSampled, isScored, drafted }] of entries.entries()) {
     for (let query = 0; query < tokensEach; query++) {
       const row = (at * tokensEach + query) * keys;
       mask.fill(0, row, row + firstPosition);
       mask.fill(0, row + pastCells, row + pastCells + query + 1);
     }
-    const first = isScored ? 0 : isSampled ? tokensEach - 1 : tokensEach;
+    const first = isScored ? 0 : isSampled ? tokensEach - 1 - drafted : tokensEach;
     for (let query = first; query < tokensEach; query++) wanted.push(at * tokensEach + query);
     rowsOf.push(tokensEach - first);
   }

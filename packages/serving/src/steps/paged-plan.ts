@@ -27,6 +27,8 @@ export interface PagedEntry {
   readonly isSampled: boolean;
   /** The logits of every token are wanted. */
   readonly isScored: boolean;
+  /** So many of the last tokens are guesses; each counts once the one before it was sampled and agrees. */
+  readonly drafted: number;
 }
 
 export interface PagedPlan {

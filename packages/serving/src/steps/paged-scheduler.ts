@@ -7,25 +7,8 @@ import { KvBlocks } from '../cache/kv-blocks.ts';
 import { commonPrefix } from './common-prefix.ts';
 import { FairQueue, type WaitingSequence } from './fair-queue.ts';
 import type { PagedEntry, PagedPlan, PagedSchedulerOptions } from './paged-plan.ts';
+import { addGuesses, byRank, entryOf, type PagedSequence as Running } from './paged-sequence.ts';
 import type { SequenceStart } from './step-plan.ts';
-
-interface Running {
-  readonly id: string;
-  readonly scope: string;
-  readonly priority: number;
-  /** Smaller came earlier; kept through a preemption. */
-  readonly turn: number;
-  /** Prompt and generated tokens. */
-  readonly tokens: number[];
-  /** Of the first prompt, before a preemption. */
-  readonly promptTokens: number;
-  readonly isScored: boolean;
-  readonly reused: number;
-  /** In the block manager. */
-  kv: number;
-  /** How many of the tokens are in the K/V memory. */
-  computed: number;
-}
 
 /** The same prompt as one that is being read: it waits for that, then shares all of it. */
 interface Follower {
@@ -81,6 +64,39 @@ export class PagedScheduler {
     return (this.#running.get(id) ?? this.#preempted.find((one) => one.id === id))?.reused;
   }
 
+  /** Sequences that generate, with all their tokens, and how many guesses each has room for. */
+  *generating(): Iterable<{
+    readonly id: string;
+    readonly tokens: readonly number[];
+    readonly room: number;
+  }> {
+    for (const { id, tokens, computed } of this.#running.values())
+      if (tokens.length - computed === 1)
+        yield { id, tokens, room: this.#options.contextTokens - tokens.length - 1 };
+  }
+
+  /** What the next plan may compute beyond the sequence's last token, on the chance that it is right. */
+  propose(id: string, draft: readonly number[]): void {
+    const sequence = this.#running.get(id);
+    if (sequence !== undefined) sequence.draft = draft;
+  }
+
+  /** The first guess that was not confirmed yet came true: it is computed already. */
+  confirm(id: string): void {
+    const sequence = this.#running.get(id);
+    if (sequence === undefined) return;
+    sequence.computed += 1;
+    this.#kv.computed(sequence.kv, sequence.computed);
+  }
+
+  /** The guesses that were not confirmed are wrong: their room is given back. */
+  settle(id: string): void {
+    const sequence = this.#running.get(id);
+    if (sequence === undefined) return;
+    const placed = this.#kv.sequence(sequence.kv)?.tokens ?? 0;
+    if (placed > sequence.computed) this.#kv.truncate(sequence.kv, sequence.computed);
+  }
+
   /** What to compute next; undefined when there is nothing. Each plan is committed or failed before the next. */
   plan(): PagedPlan | undefined {
     this.#admit();
@@ -90,7 +106,7 @@ export class PagedScheduler {
     const ranked = this.#ranked();
     for (const sequence of ranked) {
       if (sequence.tokens.length - sequence.computed !== 1 || room <= 0) continue;
-      entries.push(this.#entry(sequence, 1));
+      entries.push(entryOf(sequence, 1, this.#kv));
       room -= 1;
     }
     if (entries.length > 0) room = Math.min(room, this.#options.prefillTokens);
@@ -98,19 +114,20 @@ export class PagedScheduler {
       const left = sequence.tokens.length - sequence.computed;
       if (left <= 1 || room <= 0) continue;
       const count = Math.min(room, left);
-      entries.push(this.#entry(sequence, count));
+      entries.push(entryOf(sequence, count, this.#kv));
       room -= count;
     }
+    addGuesses(entries, this.#options.stepTokens, this.#running, this.#kv);
     const moves = this.#kv.takeMoves();
     return entries.length === 0 && moves.length === 0 ? undefined : { moves, entries };
   }
 
   /** The plan was computed: its tokens are in the K/V memory. */
   commit(plan: PagedPlan): void {
-    for (const { id, tokens } of plan.entries) {
+    for (const { id, tokens, drafted } of plan.entries) {
       const sequence = this.#running.get(id);
       if (sequence === undefined) continue;
-      sequence.computed += tokens.length;
+      sequence.computed += tokens.length - drafted;
       this.#kv.computed(sequence.kv, sequence.computed);
       this.#queue.charge(sequence.scope, tokens.length);
     }
@@ -212,6 +229,7 @@ export class PagedScheduler {
       reused: opened.cachedTokens,
       kv: opened.id,
       computed: opened.cachedTokens,
+      draft: [],
     });
     return true;
   }
@@ -271,19 +289,4 @@ export class PagedScheduler {
     this.#preempted.push(sequence);
     this.preemptions += 1;
   }
-
-  #entry(sequence: Running, count: number): PagedEntry {
-    const end = sequence.computed + count;
-    return {
-      id: sequence.id,
-      table: [...(this.#kv.sequence(sequence.kv)?.blocks ?? [])],
-      firstPosition: sequence.computed,
-      tokens: sequence.tokens.slice(sequence.computed, end),
-      isSampled: end === sequence.tokens.length,
-      isScored: sequence.isScored && sequence.computed < sequence.promptTokens,
-    };
-  }
 }
-
-const byRank = (one: Running, other: Running): number =>
-  other.priority - one.priority || one.turn - other.turn;

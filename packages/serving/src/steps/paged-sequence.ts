@@ -1,0 +1,63 @@
+/** What the paged scheduler remembers of a sequence, who keeps its memory longest, and what a plan computes of it. */
+import type { KvBlocks } from '../cache/kv-blocks.ts';
+import type { PagedEntry } from './paged-plan.ts';
+
+export interface PagedSequence {
+  readonly id: string;
+  readonly scope: string;
+  readonly priority: number;
+  /** Smaller came earlier; kept through a preemption. */
+  readonly turn: number;
+  /** Prompt and generated tokens. */
+  readonly tokens: number[];
+  /** Of the first prompt, before a preemption. */
+  readonly promptTokens: number;
+  readonly isScored: boolean;
+  readonly reused: number;
+  /** In the block manager. */
+  kv: number;
+  /** How many of the tokens are in the K/V memory. */
+  computed: number;
+  /** Guesses for the tokens after the last one; for the next plan only. */
+  draft: readonly number[];
+}
+
+/** Best first. */
+export const byRank = (one: PagedSequence, other: PagedSequence): number =>
+  other.priority - one.priority || one.turn - other.turn;
+
+/** The next `count` tokens of the sequence. */
+export function entryOf(sequence: PagedSequence, count: number, kv: KvBlocks): PagedEntry {
+  const end = sequence.computed + count;
+  return {
+    id: sequence.id,
+    table: [...(kv.sequence(sequence.kv)?.blocks ?? [])],
+    firstPosition: sequence.computed,
+    tokens: sequence.tokens.slice(sequence.computed, end),
+    isSampled: end === sequence.tokens.length,
+    isScored: sequence.isScored && sequence.computed < sequence.promptTokens,
+    drafted: 0,
+  };
+}
+
+/** Guesses take what room nobody else has a claim to, in the plan and in the memory. */
+export function addGuesses(
+  entries: PagedEntry[],
+  stepTokens: number,
+  running: ReadonlyMap<string, PagedSequence>,
+  kv: KvBlocks,
+): void {
+  let spare = stepTokens - entries.reduce((sum, { tokens }) => sum + tokens.length, 0);
+  for (const [at, { id }] of entries.entries()) {
+    const sequence = running.get(id) as PagedSequence;
+    const wanted = sequence.draft.slice(0, Math.max(0, spare));
+    sequence.draft = [];
+    if (sequence.tokens.length - sequence.computed !== 1) continue;
+    const missing = wanted.findIndex((token) => !kv.append(sequence.kv, token));
+    const draft = missing === -1 ? wanted : wanted.slice(0, missing);
+    if (draft.length === 0) continue;
+    const guessed = entryOf(sequence, 1, kv);
+    entries[at] = { ...guessed, tokens: [...guessed.tokens, ...draft], drafted: draft.length };
+    spare -= draft.length;
+  }
+}
