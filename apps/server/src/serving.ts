@@ -60,9 +60,9 @@ export async function createServing(
       limits: limits.limits,
       responseKeeper: responses,
       knownResponses: await responses.load(),
-      meter: (record) => {
+      meter: (record, promptSketch) => {
         meter.add(record);
-        endpoints.observe(record);
+        endpoints.observe(promptSketch === undefined ? record : { ...record, promptSketch });
       },
       onPayload: (record) => payloads.add(record),
       onShadow: ({ isEqual, ...record }) => endpoints.observe({ ...record, shadow: { isEqual } }),

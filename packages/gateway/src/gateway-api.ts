@@ -16,8 +16,11 @@ import type { GatewayRequest, GatewayResponse } from './http/wire.ts';
 
 export interface GatewayOptions {
   readonly authenticate: Authenticate;
-  /** Called once for every request that reached a route, whatever became of it. Must not throw or block. */
-  readonly meter?: (record: MeterRecord) => void;
+  /**
+   * Called once for every request that reached a route, whatever became of it. Must not throw or block. The prompt as
+   * a point (`sketchText`) comes with every fourth or so that holds text.
+   */
+  readonly meter?: (record: MeterRecord, promptSketch?: Float32Array) => void;
   /** Called for every copy of a request that a shadow revision answered. */
   readonly onShadow?: (record: ShadowRecord) => void;
   /** Called for every request that its route samples, after it ended. Must not throw or block. */

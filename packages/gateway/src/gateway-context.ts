@@ -34,7 +34,7 @@ export interface GatewayContext {
   readonly quarantine: Quarantine;
   readonly exchanges: Set<Exchange>;
   readonly options: RelayOptions;
-  readonly meter: (record: MeterRecord) => void;
+  readonly meter: (record: MeterRecord, promptSketch?: Float32Array) => void;
   readonly onShadow: (record: ShadowRecord) => void;
   readonly onPayload: (record: PayloadRecord) => void;
   readonly onHold: (route: LiveRoute) => void;

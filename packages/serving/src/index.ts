@@ -60,3 +60,4 @@ export {
   type DriftPolicy,
   type DriftSample,
 } from './drift/drift-monitor.ts';
+export { sketchText } from './drift/text-sketch.ts';

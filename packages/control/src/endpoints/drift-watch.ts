@@ -25,13 +25,14 @@ export class DriftWatch {
 
   /** Undefined unless drift begins or ends with this request. */
   observe(request: SeenRequest): DriftChange | undefined {
-    const { endpointId, revisionId, status, promptTokens, completionTokens } = request;
+    const { endpointId, revisionId, status, promptTokens, completionTokens, promptSketch } = request;
     if (revisionId === undefined || promptTokens === undefined || completionTokens === undefined)
       return undefined;
     const watched = this.#watchedOf(endpointId, revisionId);
     const findings = watched.monitor.observe({
       numbers: { promptTokens, completionTokens },
       kinds: { outcome: status < 400 ? 'answered' : status < 500 ? 'refused' : 'failed' },
+      ...(promptSketch === undefined ? {} : { points: { prompt: promptSketch } }),
     });
     if (findings === undefined || findings.length > 0 === watched.isDrifted) return undefined;
     watched.isDrifted = findings.length > 0;

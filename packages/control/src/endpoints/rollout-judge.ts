@@ -13,6 +13,8 @@ export interface SeenRequest {
   readonly requestMs: number;
   readonly promptTokens?: number;
   readonly completionTokens?: number;
+  /** The prompt as a point, of some requests. */
+  readonly promptSketch?: Float32Array | undefined;
   /** A copy whose answer nobody got: whether it was equal to the one that was given; undefined: not comparable. */
   readonly shadow?: { readonly isEqual: boolean | undefined };
 }

@@ -1,12 +1,18 @@
 /** What one request leaves behind, whatever became of it: its record for the ledger, its statistics, its load. */
+import { sketchText } from '@gantry/serving';
 import type { Attempt } from '../relay/attempt.ts';
 import type { ExchangeInput } from '../relay/exchange-input.ts';
 import type { GatewayContext } from '../gateway-context.ts';
 import type { Series } from './gateway-stats.ts';
 import type { LoadMeter } from './load-meter.ts';
 import type { PayloadTap } from '../payloads/payload-tap.ts';
+import { newestText } from '../requests/prompt-text.ts';
 import type { LiveRevision } from '../routes/route-table.ts';
 import type { Usage } from './usage.ts';
+
+/** Enough to see what is talked about, and little of the hot path. */
+const sketchedShare = 0.25;
+const sketchedChars = 512;
 
 export interface Outcome {
   readonly attempt: Attempt | undefined;
@@ -54,8 +60,8 @@ export class RequestBook {
 
   /** Once, and before the client hears the end. */
   close({ attempt, status, usage, isEstimated, tap }: Outcome): void {
-    const { stats, meter, onPayload, now } = this.#context;
-    const { principal, route, admission, id, startedMs, incoming } = this.#input;
+    const { stats, meter, onPayload, now, random } = this.#context;
+    const { principal, route, admission, id, startedMs, incoming, request } = this.#input;
     const endedMs = now();
     stats.inFlight--;
     admission.settle(usage);
@@ -75,7 +81,8 @@ export class RequestBook {
       isEstimated,
     };
     stats.note(this.series(attempt?.revision), record, route.route.latencyObjectiveMs);
-    meter(record);
+    const isSketched = status < 400 && random() < sketchedShare;
+    meter(record, isSketched ? sketchText(newestText(request.fields, sketchedChars)) : undefined);
     if (tap !== undefined)
       onPayload({ ...record, path: incoming.url ?? '', request: tap.request(), answer: tap.answer() });
   }

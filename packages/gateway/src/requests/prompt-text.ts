@@ -20,3 +20,19 @@ function partText(part: unknown): string {
   const prefix = typeof role === 'string' ? `\u0001${role}\u0002` : '';
   return prefix + (typeof content === 'string' ? content : JSON.stringify(content ?? part));
 }
+
+/** The end of what was said last: beginnings are instructions that every request repeats. Empty where it is no text. */
+export function newestText(fields: Readonly<Record<string, unknown>>, maxChars: number): string {
+  const { messages, prompt, input } = fields;
+  const said = messages ?? prompt ?? input;
+  const last: unknown = Array.isArray(said) ? (said as unknown[]).at(-1) : said;
+  return textOf(last).slice(-maxChars);
+}
+
+function textOf(part: unknown): string {
+  if (typeof part === 'string') return part;
+  if (Array.isArray(part)) return part.map(textOf).join(' ');
+  if (typeof part !== 'object' || part === null) return '';
+  const { content, text } = part as { readonly content?: unknown; readonly text?: unknown };
+  return typeof text === 'string' ? text : textOf(content);
+}

@@ -1,8 +1,10 @@
 /**
  * Whether what comes in and goes out is still what it was: the first window of requests is the reference, each later
- * window is compared with it, a number at a time by Kolmogorov-Smirnov and the stability index, kinds by chi-square.
+ * window is compared with it, a number at a time by Kolmogorov-Smirnov and the stability index, kinds by chi-square,
+ * points (embeddings) by how far they moved along the direction in which they moved most.
  * Both must speak: a tiny change is certain in a large window, and a large one happens by chance in a small one.
  */
+import { embeddingShift } from './embedding-shift.ts';
 import { chiSquare, kolmogorovSmirnov, populationStability } from './two-samples.ts';
 
 export interface DriftPolicy {
@@ -14,6 +16,10 @@ export interface DriftPolicy {
   readonly leastStability: number;
   /** Smallest move of a kind's share that counts. */
   readonly leastShare: number;
+  /** Smallest distance of two distributions of points, along their direction, that counts; 1 where none overlap. */
+  readonly leastShift: number;
+  /** With fewer points in a window than this nothing is said of them. */
+  readonly leastPoints: number;
 }
 
 export const defaultDriftPolicy: DriftPolicy = {
@@ -21,18 +27,21 @@ export const defaultDriftPolicy: DriftPolicy = {
   falseAlarm: 0.001,
   leastStability: 0.2,
   leastShare: 0.05,
+  leastShift: 0.25,
+  leastPoints: 80,
 };
 
-/** One request: numbers and kinds by name; every one names the same. */
+/** One request: numbers and kinds by name; every one names the same. Points may be of some requests only. */
 export interface DriftSample {
   readonly numbers: Readonly<Record<string, number>>;
   readonly kinds: Readonly<Record<string, string>>;
+  readonly points?: Readonly<Record<string, Float32Array>>;
 }
 
 export interface DriftFinding {
   readonly feature: string;
   readonly pValue: number;
-  /** Stability index of a number; largest move of a share of a kind. */
+  /** Stability index of a number; largest move of a share of a kind; distance of the centroids of points. */
   readonly size: number;
 }
 
@@ -61,7 +70,9 @@ export class DriftMonitor {
   #compare(reference: readonly DriftSample[], current: readonly DriftSample[]): readonly DriftFinding[] {
     const [first] = reference;
     const names = [Object.keys(first?.numbers ?? {}), Object.keys(first?.kinds ?? {})] as const;
-    const threshold = this.#policy.falseAlarm / Math.max(1, names[0].length + names[1].length);
+    const pointNames = [...new Set(current.flatMap(({ points }) => Object.keys(points ?? {})))];
+    const features = names[0].length + names[1].length + pointNames.length;
+    const threshold = this.#policy.falseAlarm / Math.max(1, features);
     const numbers = names[0].map((feature) => {
       const [was, is] = [reference, current].map((samples) =>
         samples.map(({ numbers: values }) => values[feature] ?? 0),
@@ -75,7 +86,15 @@ export class DriftMonitor {
       const size = largestMove(was, reference.length, is, current.length);
       return { feature, pValue: chiSquare(was, is).pValue, size, isLarge: size >= this.#policy.leastShare };
     });
-    return [...numbers, ...kinds]
+    const points = pointNames.flatMap((feature) => {
+      const [was, is] = [reference, current].map((samples) =>
+        samples.flatMap((sample) => sample.points?.[feature] ?? []),
+      ) as [Float32Array[], Float32Array[]];
+      if (Math.min(was.length, is.length) < this.#policy.leastPoints) return [];
+      const { pValue, statistic, distance } = embeddingShift(was, is);
+      return [{ feature, pValue, size: distance, isLarge: statistic >= this.#policy.leastShift }];
+    });
+    return [...numbers, ...kinds, ...points]
       .filter(({ pValue, isLarge }) => isLarge && pValue < threshold)
       .map(({ feature, pValue, size }) => ({ feature, pValue, size }));
   }

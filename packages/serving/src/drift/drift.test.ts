@@ -1,5 +1,7 @@
 import { createRandom } from '@gantry/kit';
 import { describe, expect, it } from 'vitest';
+import { embeddingShift } from './embedding-shift.ts';
+import { sketchText } from './text-sketch.ts';
 import { DriftMonitor, type DriftSample } from './drift-monitor.ts';
 import { chiSquare, kolmogorovSmirnov, populationStability } from './two-samples.ts';
 
@@ -29,6 +31,50 @@ describe('two samples', () => {
   });
 });
 
+/** Sentences of a few words of one field, as many requests of one service are. */
+const fields = {
+  billing: 'invoice payment refund card charge receipt account price tax currency total amount'.split(' '),
+  weather: 'rain wind snow cloud storm sunny degrees forecast humid freezing morning tomorrow'.split(' '),
+  both: 'please could you tell me what the is of for my in and when why how'.split(' '),
+};
+function sentence(field: 'billing' | 'weather', share = 1): string {
+  return Array.from({ length: 12 }, () => {
+    const words = random.next() < 0.5 ? fields.both : fields[random.next() < share ? field : 'billing'];
+    return words[Math.floor(random.next() * words.length)];
+  }).join(' ');
+}
+const point = (text: string): Float32Array => sketchText(text) ?? new Float32Array(64);
+
+describe('embeddings of texts', () => {
+  it('lie near each other where words are shared, whatever their case and signs', () => {
+    const [one, same, other] = [
+      'Refund my invoice, please',
+      'refund MY invoice please!',
+      'Snow at dawn?',
+    ].map(point);
+    const cosine = (a: Float32Array = new Float32Array(), b: Float32Array = new Float32Array()): number =>
+      a.reduce((sum, value, at) => sum + value * (b[at] ?? 0), 0);
+    expect(cosine(one, same)).toBeCloseTo(1);
+    expect(cosine(one, other)).toBeLessThan(0.4);
+    expect(sketchText('…!')).toBeUndefined();
+  });
+
+  it('are called moved as often as allowed when they were not, and surely when they were', () => {
+    const many = (field: 'billing' | 'weather', share?: number): Float32Array[] =>
+      Array.from({ length: 125 }, () => point(sentence(field, share)));
+    const alarms = Array.from(
+      { length: 300 },
+      () => embeddingShift(many('billing'), many('billing')).pValue < 0.05,
+    );
+    expect(alarms.filter(Boolean).length / alarms.length).toBeLessThan(0.08);
+    const moved = embeddingShift(many('billing'), many('weather'));
+    expect(moved.pValue).toBeLessThan(1e-6);
+    expect(moved.distance).toBeGreaterThan(0.2);
+    // Half of them talk of something else now.
+    expect(embeddingShift(many('billing'), many('weather', 0.5)).pValue).toBeLessThan(1e-3);
+  });
+});
+
 describe('drift', () => {
   const request = (mean: number, errors: number): DriftSample => ({
     numbers: {
@@ -46,6 +92,18 @@ describe('drift', () => {
 
   it('raises no alarm over a hundred windows of the same', () => {
     expect(run(new DriftMonitor(), 50_500)).toEqual([]);
+  });
+
+  it('sees that other things are asked though as long and as well answered, and nothing where the same are', () => {
+    const ask = (monitor: DriftMonitor, requests: number, field: 'billing' | 'weather'): string[] =>
+      Array.from({ length: requests }, (_, index) => {
+        const points = index % 4 === 0 ? { points: { prompt: point(sentence(field)) } } : {};
+        return monitor.observe({ ...request(0, 0.01), ...points }) ?? [];
+      }).flatMap((found) => found.map(({ feature }) => feature));
+    const monitor = new DriftMonitor();
+    expect(ask(monitor, 20_500, 'billing')).toEqual([]);
+    expect(ask(monitor, 500, 'weather')).toEqual(['prompt']);
+    expect(ask(monitor, 500, 'billing')).toEqual([]);
   });
 
   it('names what changed in the window in which it changed', () => {
