@@ -1,7 +1,8 @@
 /** A served name: what it serves, how it scales, what it allows, and how a new version takes over. */
 import { z } from 'zod';
-import { baseShape, byteSizeSchema, nameSchema, timeSchema } from './common.ts';
+import { baseShape, nameSchema, timeSchema } from './common.ts';
 import { reasonSchema } from './job.ts';
+import { resourcesSchema } from './job-resources.ts';
 import { remoteSchema } from './remote-endpoint.ts';
 import { hedgingSchema, payloadPolicy, requestLimits } from './request-limits.ts';
 
@@ -121,13 +122,7 @@ export const endpointCreate = z.strictObject({
   queue: z.string().max(200).default('default'),
   contextTokens: z.number().int().min(16).max(1_048_576).optional(),
   slots: z.number().int().min(1).max(256).default(4),
-  resources: z
-    .strictObject({
-      cpu: z.number().positive().max(4096).default(1),
-      memory: byteSizeSchema.default(1024 ** 3),
-      gpu: z.number().int().min(0).default(0),
-    })
-    .prefault({}),
+  resources: resourcesSchema.prefault({}),
   scaling: scalingSchema.optional(),
   limits: requestLimits.optional(),
   /** Equal deterministic requests of one tenant are answered from memory for so long. */

@@ -2,6 +2,7 @@
 import type {
   Batching,
   EndpointConnect,
+  JobSpec,
   Hedging,
   OwnServer,
   PayloadPolicy,
@@ -79,7 +80,7 @@ export interface EndpointSpecRecord extends RevisionRecord {
   readonly user: string;
   readonly slots: number;
   readonly contextTokens?: number;
-  readonly resources: { readonly cpu: number; readonly memory: number; readonly gpu: number };
+  readonly resources: JobSpec['resources'];
 }
 
 export interface EndpointStatusRecord {

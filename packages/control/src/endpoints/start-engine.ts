@@ -59,7 +59,7 @@ export async function startEngine(
     ...(spec.adapters ?? []).map((adapter) => adapter.modelVersionId),
   ];
   await deps.runner.start(
-    replicaWorker(deps, replica, { workerId, specFile, command, pids: 1024, modelVersionIds }),
+    await replicaWorker(deps, replica, { workerId, specFile, command, pids: 1024, modelVersionIds }),
   );
   return { fetchMs: startedMs - fetchingMs, startedMs };
 }

@@ -7,8 +7,7 @@ import type { OwnServer } from '@gantry/contract';
 import type { Row } from '@gantry/ports';
 import type { Deps } from '../deps.ts';
 import type { ModelVersionRecord } from '../models/model-record.ts';
-import type { NodeSpecRecord } from '../nodes/node-record.ts';
-import type { ReplicaSpecRecord, ReplicaStatusRecord } from './endpoint-record.ts';
+import type { ReplicaSpecRecord } from './endpoint-record.ts';
 import { replicaWorker } from './replica-worker.ts';
 import type { EngineStart } from './start-engine.ts';
 
@@ -19,7 +18,8 @@ export async function startOwnServer(
   workerId: string,
 ): Promise<EngineStart | undefined> {
   const spec = replica.spec as ReplicaSpecRecord;
-  const { version, gpus } = await look(deps, replica);
+  const row = await deps.store.read({ platform: true }, (tx) => tx.get('model-version', spec.modelVersionId));
+  const version = row?.spec as ModelVersionRecord | undefined;
   const [first] = version?.files ?? [];
   if (version === undefined || first === undefined) return undefined;
   const fetchingMs = deps.clock.nowMs();
@@ -37,13 +37,16 @@ export async function startOwnServer(
     MODEL_NAME: server.modelName ?? spec.model,
   };
   const command = server.command.map((argument) => fill(argument, values));
-  const env = {
-    ...values,
-    ...(gpus.length === 0 ? {} : { CUDA_DEVICE_ORDER: 'PCI_BUS_ID', CUDA_VISIBLE_DEVICES: gpus.join(',') }),
-  };
   const modelVersionIds = [spec.modelVersionId];
   await deps.runner.start(
-    replicaWorker(deps, replica, { workerId, specFile, command, env, pids: 4096, modelVersionIds }),
+    await replicaWorker(deps, replica, {
+      workerId,
+      specFile,
+      command,
+      env: values,
+      pids: 4096,
+      modelVersionIds,
+    }),
   );
   return { fetchMs: startedMs - fetchingMs, startedMs };
 }
@@ -60,18 +63,4 @@ function folderOf(path: string, firstPath: string): string {
   let folder = path;
   for (const _part of firstPath.split('/')) folder = dirname(folder);
   return folder;
-}
-
-async function look({ store }: Deps, replica: Row) {
-  const { modelVersionId } = replica.spec as ReplicaSpecRecord;
-  const { node, devices = [] } = replica.status as ReplicaStatusRecord;
-  return store.read({ platform: true }, async (tx) => {
-    const version = await tx.get('model-version', modelVersionId);
-    const place = node === undefined ? undefined : await tx.get('node', node);
-    const known = (place?.spec as NodeSpecRecord | undefined)?.devices ?? [];
-    return {
-      version: version?.spec as ModelVersionRecord | undefined,
-      gpus: devices.flatMap((id) => known.find((device) => device.id === id)?.index ?? []),
-    };
-  });
 }

@@ -1,6 +1,7 @@
 import { GantryError } from '@gantry/contract';
 import type { Row, WorkerSpec } from '@gantry/ports';
 import type { NodeSpecRecord } from '../nodes/node-record.ts';
+import { cudaNames } from '../nodes/visible-devices.ts';
 import type { Deps } from '../deps.ts';
 import { openSecrets } from '../secrets/secrets.ts';
 import { restoreCheckpoint } from './checkpoint-mirror.ts';
@@ -149,11 +150,7 @@ async function rankPlaces(deps: Deps, attempt: AttemptRecord): Promise<readonly 
         nodeIndex: nodeIds.indexOf(node),
         localRank,
         localWorldSize: attempt.placement.filter((place) => place.node === node).length,
-        gpuIndices: devices.flatMap((id): RankPlace['gpuIndices'] => {
-          const device = known.find((each) => each.id === id);
-          if (device?.profile !== undefined) return [id];
-          return device?.index === undefined ? [] : [device.index];
-        }),
+        gpuIndices: cudaNames(devices, known),
         address: specs.get(node)?.address ?? '127.0.0.1',
         network: nodeIds.length === 1 ? undefined : networkFacts(specs.get(node)),
       };

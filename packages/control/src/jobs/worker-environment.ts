@@ -2,6 +2,7 @@
  * The environment that lets any framework find its peers: torchrun's static variables, elastic `PET_*`,
  * `TF_CONFIG`, the visible devices, and Gantry's own files (docs/runners.md).
  */
+import { shareOfDevice, visibleDevices } from '../nodes/visible-devices.ts';
 import type { RankGroup } from './rank-groups.ts';
 import { isTorch, torchEnvironment, visibleGpus } from './torch-environment.ts';
 
@@ -67,10 +68,7 @@ export function workerEnvironment(input: EnvironmentInput): Record<string, strin
     GROUP_RANK: String(place.nodeIndex),
     MASTER_ADDR: master,
     MASTER_PORT: String(input.masterPort),
-    // Indices are positions in bus order (docs/runners.md); CUDA would count by speed otherwise.
-    ...(place.gpuIndices.length > 0
-      ? { CUDA_DEVICE_ORDER: 'PCI_BUS_ID', CUDA_VISIBLE_DEVICES: visibleGpus(input).join(',') }
-      : {}),
+    ...(place.gpuIndices.length > 0 ? visibleDevices(visibleGpus(input)) : {}),
     ...(input.gpuShare === undefined ? {} : shareOfDevice(input.gpuShare)),
     ...(input.groups === undefined ? {} : roleOf(place.rank, input.groups)),
     ...(input.framework === 'tensorflow' ? { TF_CONFIG: tensorflowConfig(input) } : {}),
@@ -85,12 +83,6 @@ export function workerEnvironment(input: EnvironmentInput): Record<string, strin
     ...(files.resumeFrom === undefined ? {} : { GANTRY_RESUME_FROM: files.resumeFrom }),
   };
 }
-
-/** CUDA's own server for sharing holds work to it where that server runs; elsewhere it is for the program to keep. */
-const shareOfDevice = (share: number): Record<string, string> => ({
-  GANTRY_GPU_SHARE: String(share),
-  CUDA_MPS_ACTIVE_THREAD_PERCENTAGE: String(Math.max(1, Math.round(share * 100))),
-});
 
 /** What torchrun calls the kind of a rank. */
 function roleOf(rank: number, groups: readonly Group[]): Record<string, string> {

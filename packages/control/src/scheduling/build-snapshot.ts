@@ -268,13 +268,7 @@ export function toReplicaWorkload(row: Row, endpoint: Row, selectors: QueueSelec
         name: 'replica',
         count: 1,
         minCount: 1,
-        request: {
-          cpuMilli: Math.round(spec.resources.cpu * 1000),
-          memoryBytes: spec.resources.memory,
-          storageBytes: 0,
-          devices: spec.resources.gpu,
-          deviceMilli: 0,
-        },
+        request: groupRequest(spec.resources),
       },
     ],
     ...(isPending || status.node === undefined

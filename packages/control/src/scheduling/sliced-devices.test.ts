@@ -1,10 +1,10 @@
 /** From what inventory sees of a divided GPU, and from parts that jobs ask for, to who gets what of a device. */
-import { jobSpecSchema } from '@gantry/contract';
+import { endpointCreate, jobSpecSchema } from '@gantry/contract';
 import type { Row } from '@gantry/ports';
 import { planCycle, type Workload } from '@gantry/scheduling';
 import { expect, test } from 'vitest';
 import type { DeviceRecord } from '../nodes/node-record.ts';
-import { buildSnapshot, jobRequest } from './build-snapshot.ts';
+import { buildSnapshot, jobRequest, toReplicaWorkload } from './build-snapshot.ts';
 
 const device = (id: string, more: Partial<DeviceRecord> = {}): DeviceRecord => ({
   id,
@@ -153,4 +153,22 @@ test('a part of a device is below one and in thousandths', () => {
     jobSpecSchema.safeParse({ command: 'true', resources: { gpu } }).success;
   expect([0, 0.001, 0.1, 0.3, 0.999, 1, 8].map(isTaken)).not.toContain(false);
   expect([1.5, 0.0005, 0.12345, -1].map(isTaken)).not.toContain(true);
+});
+
+test('replicas ask for slices, models, parts and memory of devices as jobs do', () => {
+  const requestOf = (resources: object): Workload['taskGroups'][number]['request'] | undefined => {
+    const spec = endpointCreate.parse({ name: 'e', model: 'm', resources });
+    const revision = { revision: 1, model: 'm', modelVersionId: 'mv_1' };
+    const replica = row('replica', 'r1', { ...revision, slots: 1, resources: spec.resources });
+    const endpoint = row('endpoint', 'e1', { ...revision, queueId: 'q1', resources: spec.resources });
+    return toReplicaWorkload({ ...replica, state: 'queued' }, endpoint, new Map()).taskGroups[0]?.request;
+  };
+  expect(requestOf({ gpu: 1, gpuProfile: '1g.5gb' })).toMatchObject({ devices: 1, deviceProfile: '1g.5gb' });
+  expect(requestOf({ gpu: 0.25, gpuMemory: '10GiB' })).toMatchObject({
+    devices: 0,
+    deviceMilli: 250,
+    deviceMemoryBytes: 10 * 2 ** 30,
+  });
+  expect(requestOf({ gpu: 2, gpuModel: 'H100' })).toMatchObject({ devices: 2, deviceModel: 'H100' });
+  expect(requestOf({})).not.toHaveProperty('deviceModel');
 });
