@@ -73,7 +73,10 @@ describe('serving', () => {
     await home.operator.call('endpoints.create', {
       body: { name: 'tuned', model: 'lm@1', resources, adapters },
     });
-    await home.operator.call('endpoints.create', { body: { name: 'paged', model: 'folder', resources } });
+    const speculation = { method: 'ngram' } as const;
+    await home.operator.call('endpoints.create', {
+      body: { name: 'paged', model: 'folder', resources, speculation },
+    });
     for (const name of ['tuned', 'paged']) await endpointWhen(name, ({ state }) => state === 'ready');
     const texts = await Promise.all(
       ['tuned', 'tuned:skip', 'paged'].map(
@@ -84,6 +87,10 @@ describe('serving', () => {
     for (const model of ['tuned:other', 'paged:skip']) expect((await ask(model)).status).toBe(404);
     const refused = (body: object) =>
       home.operator.call('endpoints.create', { body: { name: 'no', resources, ...body } as never });
+    const draft = { method: 'draft', model: 'lm@1' };
+    await expect(refused({ model: 'folder', speculation: draft })).rejects.toMatchObject({
+      code: 'validation_failed',
+    });
     await expect(refused({ model: 'folder', adapters })).rejects.toMatchObject({ code: 'validation_failed' });
     await expect(refused({ model: 'lm@1', decoder: 'paged' })).rejects.toMatchObject({
       code: 'validation_failed',

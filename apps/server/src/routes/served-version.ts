@@ -82,9 +82,16 @@ function whyNot(decoder: EngineWish['decoder']): string {
 /** What only llama.cpp does, refused before a replica is asked for it. */
 export function checkEngine(
   { engine, decoder, model }: Servable,
-  wish: { readonly speculation?: unknown; readonly adapters?: unknown; readonly server?: unknown },
+  wish: {
+    readonly speculation?: { readonly method: string } | undefined;
+    readonly adapters?: unknown;
+    readonly server?: unknown;
+  },
 ): void {
-  const needs = (['speculation', 'adapters'] as const).find((name) => wish[name] !== undefined);
+  // Every decoder guesses from what a text repeats.
+  const isPlain = engine === 'llm' && wish.server === undefined && wish.speculation?.method === 'ngram';
+  const asked = { ...wish, speculation: isPlain ? undefined : wish.speculation };
+  const needs = (['speculation', 'adapters'] as const).find((name) => asked[name] !== undefined);
   if (needs === undefined || (engine === 'llm' && decoder !== 'paged' && wish.server === undefined)) return;
   throw new GantryError(
     'validation_failed',
