@@ -9,6 +9,7 @@ import { delimiter, dirname, join } from 'node:path';
 import type { Check } from './interop/check.ts';
 import { llamaServer } from './interop/checks/llama-server.ts';
 import { foreignModels } from './interop/checks/foreign-models.ts';
+import { ggufBlocks } from './interop/checks/gguf-blocks.ts';
 import { llamaOnnx } from './interop/checks/llama-onnx.ts';
 import { openaiClient } from './interop/checks/openai-client.ts';
 import { plannerLaunch } from './interop/checks/planner-launch.ts';
@@ -33,6 +34,7 @@ const checks: Readonly<Record<string, Check>> = {
   'llama-server': llamaServer,
   'transformers-export': transformersExport,
   'llama-onnx': llamaOnnx,
+  'gguf-blocks': ggufBlocks,
   'foreign-models': foreignModels,
   'torch-examples': torchExamples,
   'torch-resume': torchResume,

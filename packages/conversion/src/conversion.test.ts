@@ -3,6 +3,7 @@ import {
   llamaTensors,
   parseGguf,
   toConfigJson,
+  writeGguf,
   writeSafetensors,
   type LlamaConfig,
 } from '@gantry/formats';
@@ -130,6 +131,22 @@ describe('K formats', () => {
   it('are taken where rows fill their blocks, and the next type elsewhere', () => {
     const types = new Set(quantiseGguf(gguf, 'Q4_K').tensors.map(({ to }) => to));
     expect(types).toEqual(new Set(['F32', 'Q8_0']));
+  });
+
+  it('are mixed: the first and last eighth of the layers, and every third between, keep more', () => {
+    const data = encodeValues('F32', values(256));
+    const matrix = (name: string) => ({ name, shape: [1, 256], type: 'F32' as const, data });
+    const names = Array.from({ length: 16 }, (_, layer) =>
+      ['attn_v', 'attn_q', 'ffn_down'].map((name) => `blk.${layer}.${name}.weight`),
+    ).flat();
+    const metadata = new Map([['general.architecture', { type: 'string' as const, value: 'llama' }]]);
+    const { tensors } = quantiseGguf(writeGguf(metadata, names.map(matrix)), 'Q4_K_M');
+    const rich = tensors.filter(({ to }) => to === 'Q6_K').map(({ name }) => name);
+    const layers = [0, 1, 4, 7, 10, 13, 14, 15];
+    expect(rich).toEqual(
+      layers.flatMap((layer) => [`blk.${layer}.attn_v.weight`, `blk.${layer}.ffn_down.weight`]),
+    );
+    expect(tensors.filter(({ to }) => to === 'Q4_K')).toHaveLength(48 - rich.length);
   });
 });
 

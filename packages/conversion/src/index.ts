@@ -18,6 +18,7 @@ export {
 export { decodeValues, encodeValues, hasCodec, type CodecType } from './quantise/blocks.ts';
 export {
   quantiseGguf,
+  quantisedTypes,
   type QuantisedModel,
   type QuantisedTensor,
   type QuantisedType,

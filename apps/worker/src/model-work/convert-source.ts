@@ -7,6 +7,7 @@ import {
   ggufToSafetensors,
   onnxWeightTypes,
   quantiseGguf,
+  quantisedTypes,
   quantiseOnnx,
   quantiseOnnxStatic,
   type QuantisedOnnx,
@@ -182,7 +183,7 @@ async function smaller(place: string, bytes: Uint8Array, { type, calibrate }: Wi
 }
 
 function ggufType(type: string): QuantisedType {
-  const found = (['F16', 'Q8_0', 'Q6_K', 'Q5_K', 'Q4_K', 'Q4_0'] as const).find((each) => each === type);
+  const found = quantisedTypes.find((each) => each === type);
   if (found === undefined)
     throw new WorkError('not_possible', `a GGUF is not made into one of ${type}`, 'start from safetensors');
   return found;

@@ -65,11 +65,12 @@ const codecs = {
         let largest = 0;
         for (let i = 0; i < blockValues; i += 1)
           largest = Math.max(largest, Math.abs(values[from + i] as number));
-        const scale = largest / 127;
-        const inverse = scale === 0 ? 0 : 1 / scale;
+        // In single precision at every step, as ggml: so halves fall to the same side.
+        const scale = Math.fround(largest / 127);
+        const inverse = scale === 0 ? 0 : Math.fround(1 / scale);
         target.setFloat16(at, scale, true);
         for (let i = 0; i < blockValues; i += 1) {
-          target.setInt8(at + 2 + i, roundAway((values[from + i] as number) * inverse));
+          target.setInt8(at + 2 + i, roundAway(Math.fround((values[from + i] as number) * inverse)));
         }
       }
     },
@@ -94,10 +95,10 @@ const codecs = {
           if (Math.abs(value) > Math.abs(extreme)) extreme = value;
         }
         const scale = extreme / -8;
-        const inverse = scale === 0 ? 0 : 1 / scale;
+        const inverse = scale === 0 ? 0 : Math.fround(1 / scale);
         target.setFloat16(at, scale, true);
         const step = (i: number): number =>
-          Math.min(15, Math.trunc((values[from + i] as number) * inverse + 8.5));
+          Math.min(15, Math.trunc(Math.fround(Math.fround((values[from + i] as number) * inverse) + 8.5)));
         for (let i = 0; i < blockValues / 2; i += 1)
           target.setUint8(at + 2 + i, step(i) | (step(i + 16) << 4));
       }
