@@ -5,7 +5,7 @@ import { type AttemptRecord, type JobStatusRecord, currentAttempt } from '../job
 import type { NodeSpecRecord } from '../nodes/node-record.ts';
 
 /** The model of a rank's first device; undefined without devices, or when the machine is gone. */
-function modelOf(
+export function modelOf(
   { placement }: Pick<AttemptRecord, 'placement'>,
   nodes: ReadonlyMap<string, Row>,
 ): string | undefined {

@@ -150,6 +150,11 @@ export class LiveEngine {
     }));
   }
 
+  /** Of jobs that ended before this server started; to be told before the rows that it plans with. */
+  learnSpeeds(ended: readonly Row[]): void {
+    for (const row of ended) this.#speeds.learn(row, this.#mirror.rows('node'));
+  }
+
   /** A running job says itself how fast it is. */
   noteSpeed(row: Row, progress: Progress | undefined): void {
     const attempt = currentAttempt(row.status as JobStatusRecord);

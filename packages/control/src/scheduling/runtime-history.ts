@@ -16,8 +16,8 @@ export class RuntimeHistory {
     return this.#model.calibration;
   }
 
-  /** Oldest first, so that the newest counts most. */
-  async read(tx: Tx): Promise<void> {
+  /** Oldest first, so that the newest counts most; answers whom it learned from. */
+  async read(tx: Tx): Promise<readonly Row[]> {
     const rows: Row[] = [];
     let cursor: string | undefined;
     do {
@@ -34,6 +34,7 @@ export class RuntimeHistory {
       this.learn(row);
       this.#remember(row);
     }
+    return rows;
   }
 
   /** When and on how many devices jobs of the newest past ran, for what queues used lately. */

@@ -465,3 +465,29 @@ test('among equal nodes a job goes to the one that is less busy; a flutter is no
   expect(setLive).toHaveBeenCalledTimes(times + 1);
   setLive.mockRestore();
 });
+
+test('a new server knows from ended jobs how fast their like runs', async () => {
+  const cluster = await platform();
+  const { submit, round, restart, job, store } = cluster;
+  const train = { train: { recipe: 'language-model', steps: 1_000 } };
+  await submit('job_old', 1, train);
+  await round();
+  const status = (await job('job_old'))?.status as JobStatusRecord;
+  const times = { startedAt: '2026-01-01T00:00:00Z', endedAt: '2026-01-01T00:01:40Z' };
+  await store.tx({ platform: true }, (tx) =>
+    tx.update('job', 'job_old', {
+      state: 'succeeded',
+      status: {
+        ...status,
+        attempts: status.attempts.map((attempt) => ({ ...attempt, ...times, state: 'ended' })),
+        progress: { step: 1_000, totalSteps: 1_000 },
+      },
+    }),
+  );
+  await restart();
+  await submit('job_new', 1, train);
+  await round();
+  expect(cluster.scheduler.snapshot().workloads).toMatchObject([
+    { id: 'job_new', speed: { runs: [{ model: 'a100', members: 1, perSecond: 10 }] } },
+  ]);
+});

@@ -164,9 +164,10 @@ export function createScheduler(
 
   /** What changed; jobs that ended since the last look teach how long their like takes. */
   const look = async (tx: Tx): Promise<void> => {
-    if (!isHistoryRead) await history.read(tx);
+    const past = isHistoryRead ? [] : await history.read(tx);
     isHistoryRead = true;
     const changes = await mirror.refresh(tx);
+    engine.learnSpeeds(past);
     // At once: a read that breaks after this line must not leave the two with different rows.
     engine.update(changes);
     for (const { kind, id } of changes.gone.slice(0, MOST_LEARNED)) {

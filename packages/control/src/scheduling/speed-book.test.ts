@@ -37,3 +37,35 @@ test('a look that says the same again is no news', () => {
   expect(book.note(job('a'), at(300, 35), on)).toBe(true);
   expect(book.note(job('a'), undefined, on)).toBe(false);
 });
+
+test('the next server knows from the rows of ended jobs how fast their like runs', () => {
+  const nodes = new Map([
+    [
+      'n1',
+      {
+        spec: {
+          devices: [
+            { id: 'g0', model: 'a100' },
+            { id: 'g1', model: 'h100' },
+          ],
+        },
+      } as unknown as Row,
+    ],
+  ]);
+  const attempt = (ranks: number, device = 'g0') => ({
+    placement: Array.from({ length: ranks }, (_, rank) => ({ rank, node: 'n1', devices: [device] })),
+    startedAt: '2026-01-01T00:00:00Z',
+    endedAt: '2026-01-01T00:01:40Z',
+  });
+  const progress = { step: 1_000, totalSteps: 1_000 };
+  const ended = (attempts: object[]) => job('old', { status: { attempts, progress } });
+  const learned = (...attempts: object[]) => {
+    const book = new SpeedBook();
+    book.learn(ended(attempts), nodes);
+    return book.of(job('new')).speed?.runs;
+  };
+  expect(learned(attempt(2))).toEqual([{ model: 'a100', members: 2, perSecond: 10 }]);
+  expect(learned(attempt(2), attempt(2))).toEqual([{ model: 'a100', members: 2, perSecond: 5 }]);
+  expect(learned(attempt(2), attempt(4))).toBeUndefined();
+  expect(learned(attempt(2), attempt(2, 'g1'))).toBeUndefined();
+});

@@ -5,6 +5,7 @@
  */
 import type { Row } from '@gantry/ports';
 import type { Workload } from '@gantry/scheduling';
+import { modelOf } from './device-models.ts';
 import type { JobSpecRecord, JobStatusRecord } from '../jobs/job-record.ts';
 import type { Progress } from '../jobs/live-progress.ts';
 
@@ -35,6 +36,26 @@ export class SpeedBook {
     if (isNews) this.#left.set(row.id, left);
     if (on === undefined || etaSeconds === undefined || etaSeconds <= 0) return isNews;
     return this.#remember(kindOf(row), { ...on, perSecond: left / etaSeconds }) || isNews;
+  }
+
+  /**
+   * What an ended job did on the whole: coarser than what it reported (its start counts, too), but still in its row
+   * when the server starts anew. Only of one that ran on one model and at one size.
+   */
+  learn(row: Row, nodes: ReadonlyMap<string, Row>): void {
+    const { attempts, progress } = row.status as JobStatusRecord;
+    const ran = attempts.filter(({ startedAt, endedAt }) => startedAt !== undefined && endedAt !== undefined);
+    const [first] = ran;
+    const model = first === undefined ? undefined : modelOf(first, nodes);
+    if (first === undefined || model === undefined || progress?.step === undefined) return;
+    const members = first.placement.length;
+    const isOne = ran.every((each) => each.placement.length === members && modelOf(each, nodes) === model);
+    const seconds = ran.reduce(
+      (sum, { startedAt = '', endedAt = '' }) => sum + (Date.parse(endedAt) - Date.parse(startedAt)) / 1000,
+      0,
+    );
+    if (isOne && seconds > 0 && progress.step > 0)
+      this.#remember(kindOf(row), { model, members, perSecond: progress.step / seconds });
   }
 
   #remember(kind: string, run: Run): boolean {
