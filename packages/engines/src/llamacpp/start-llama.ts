@@ -48,8 +48,8 @@ async function startOn(build: LlamaBuild, logging: Logging): Promise<Llama> {
   const llama = await open(folder, {
     ...logging,
     extBackendsPath: extraFolder,
-    // What a driver and other programs take while the model is loaded.
-    vramPadding: (totalBytes: number) => Math.min(totalBytes * 0.08, 1.6 * 1024 ** 3),
+    // Of a model that does not fit wholly, so much stays off the device that the replica is not unready for ever.
+    vramPadding: (totalBytes: number) => totalBytes * 0.08,
   }).catch((cause: unknown) => {
     throw new EngineError('engine_failed', `llama.cpp cannot compute on ${device} here: ${reasonOf(cause)}`, {
       hint: 'Is its driver installed?',
