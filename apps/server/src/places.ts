@@ -70,8 +70,14 @@ export function createPlaces(dataDir: string, blobs: BlobStore): Places {
         if (await exists(file)) continue;
         await mkdir(dirname(file), { recursive: true });
         const aside = `${file}.${process.pid}.tmp`;
-        await pipeline(await blobs.get(digest), createWriteStream(aside));
-        await rename(aside, file);
+        try {
+          await pipeline(await blobs.get(digest), createWriteStream(aside));
+          await rename(aside, file);
+        } catch (error) {
+          // What came of it would take the room that is missing.
+          await rm(aside, { force: true });
+          throw isDiskFull(error) ? noRoom(folder, error) : error;
+        }
       }
       return join(folder, main);
     },
@@ -151,3 +157,12 @@ const exists = (file: string): Promise<boolean> =>
     () => true,
     () => false,
   );
+
+const isDiskFull = (error: unknown): boolean =>
+  ['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException).code ?? '');
+
+const noRoom = (folder: string, cause: unknown): GantryError =>
+  new GantryError('disk_full', `the disk has no room for the model at ${folder}`, {
+    hint: 'free space on the data directory; the replica is tried again by itself',
+    cause,
+  });

@@ -1,7 +1,7 @@
 /** Served models on the real platform: rollouts that decide themselves, scaling to zero, limits, budgets, walls. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Endpoint } from '@gantry/contract';
 import {
@@ -12,7 +12,7 @@ import {
   writeSkippingAdapter,
 } from '@gantry/engines/testing';
 import { sumModel } from '@gantry/engines/testing/tensor-models';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type Answer, type MemoryServer, startMemoryServer } from './testing/memory-server.ts';
 
 let home: MemoryServer;
@@ -235,6 +235,33 @@ describe('serving', () => {
     expect(logs.status).toBe(200);
     const foreign = await home.ask('GET', '/v2/models/adder', { key: strangerKey });
     expect(foreign.status).toBe(404);
+  }, 120_000);
+
+  test('a replica whose files cannot be laid out ends with the reason, and serves once they can', async () => {
+    const path = join(models, 'blocked.onnx');
+    await writeFile(path, sumModel({ columns: 3 }));
+    const { id } = await home.operator.call('models.import', { body: { name: 'blocked', path } });
+    // Where its folder belongs lies something else, as little of use as a disk without room.
+    const inTheWay = join(home.server.platform.dataDir, 'cache', id);
+    await mkdir(dirname(inTheWay), { recursive: true });
+    await writeFile(inTheWay, '');
+    await home.operator.call('endpoints.create', {
+      body: { name: 'blocked', model: 'blocked@1', resources },
+    });
+    await vi.waitFor(
+      async () => {
+        const { items } = await home.operator.call('events.list', { query: { limit: 200 } });
+        expect(
+          items.filter(({ type }) => type === 'replica.ended').map(({ reason }) => reason),
+        ).toContainEqual({
+          message: expect.stringContaining(id),
+        });
+      },
+      { timeout: 60_000, interval: 50 },
+    );
+    await rm(inTheWay);
+    await endpointWhen('blocked', ({ state }) => state === 'ready');
+    await home.operator.call('endpoints.delete', { params: { name: 'blocked' } });
   }, 120_000);
 
   test('a server of one’s own is placed, awaited by its health path, asked by its own name, and stopped', async () => {

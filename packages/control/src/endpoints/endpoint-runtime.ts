@@ -181,7 +181,15 @@ export function createEndpointRuntime(deps: Deps, hub: Hub, world: EndpointWorld
       if (workerId === undefined) return;
       byWorker.set(workerId, replicaId);
       if (row.state === 'draining') return deps.runner.stop(workerId, { graceMs: 30_000 });
-      const started = await startEngine(deps, row, workerId);
+      const started = await startEngine(deps, row, workerId).catch((error: unknown) => {
+        if (error instanceof GantryError && error.code === 'store_unavailable') throw error;
+        return error instanceof Error ? error : new Error(String(error));
+      });
+      // No room for its files, say: it ends like a crashed one, and another is tried after the backoff.
+      if (started instanceof Error) {
+        deps.log.warn({ replicaId, error: started.message }, 'a replica could not be started');
+        return finishReplica(replicaId, started.message);
+      }
       if (started === undefined)
         return finishReplica(replicaId, 'the model version has no file that an engine here can serve');
       background(follow(row, workerId, started));

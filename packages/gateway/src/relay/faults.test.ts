@@ -147,3 +147,19 @@ it('knows 100,000 keys at once and asks again only for those that it had to forg
   expect(await cache.lookup('sk-0')).toMatchObject({ tenantId: 'sk-0' });
   expect(asked).toBe(120_001);
 });
+
+it('takes a client that closes its side for gone, and bears engines that close connections kept for later', async () => {
+  await using engine = await createFakeEngine(() => undefined);
+  await using harness = await createGatewayHarness();
+  harness.gateway.setRoutes('acme', [chatRoute(engine)]);
+  const socket = byHand(harness, JSON.stringify(chat));
+  await until(() => engine.received.length === 1);
+  socket.end();
+  await until(() => engine.cancelled() === 1 && harness.meter.length === 1);
+  expect(harness.meter).toMatchObject([{ status: 499 }]);
+  for (let turn = 0; turn < 3; turn++) {
+    await isWell(harness, engine);
+    engine.closeIdle();
+  }
+  expect(harness.meter.map(({ status }) => status)).toEqual([499, 200, 200, 200]);
+});

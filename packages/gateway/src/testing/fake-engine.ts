@@ -21,6 +21,8 @@ export interface FakeEngine extends AsyncDisposable {
   answer: Answer;
   /** Ends as a crash does: sockets are cut, the address refuses. */
   crash(): Promise<void>;
+  /** Closes its side of the connections that are kept for later. */
+  closeIdle(): void;
   /** Listens again at the same address. */
   restart(): Promise<void>;
 }
@@ -68,6 +70,7 @@ export async function createFakeEngine(
       stopping.closeAllConnections();
       await closed;
     },
+    closeIdle: () => server?.closeIdleConnections(),
     restart: listen,
     [Symbol.asyncDispose]: async () => {
       await engine.crash();
