@@ -4,6 +4,7 @@
  */
 import { ISLAND, type Seat, seatSlices } from './slices.ts';
 import { domainNameOf } from './topology.ts';
+import { kindsOf } from './node-kinds.ts';
 import { gangAmounts } from './gang-amounts.ts';
 import { QueueTree, RESOURCES } from './queue-tree.ts';
 import type { Reason, UnsatisfiableDetail } from './reason.ts';
@@ -120,7 +121,7 @@ function unsatisfiable(
       capacityMembers: most,
       level: requiredLevel,
     };
-  return blockingDetail(snapshot.nodes, request);
+  return blockingDetail(kindsOf(snapshot.nodes).firsts, request);
 }
 
 const ANY_SEAT: Seat = { node: 0, island: null };

@@ -1,10 +1,14 @@
 /** The request classes in use: equal requests that read the same data share one, with its heap and its tie order. */
 import type { ClusterState } from './cluster-state.ts';
 import { classKey, toClassRequest } from './class-request.ts';
+import { kindsOf } from './node-kinds.ts';
 import { RequestClass } from './request-class.ts';
 import type { Scorer } from './scorers.ts';
 import type { TaskGroup, Workload } from './snapshot.ts';
 import { cachedNeeds, tieOrder } from './tie-order.ts';
+
+/** To sort nodes into kinds costs as much as so many classes without. */
+const FEW = 4;
 
 export class ClassTable {
   readonly #state: ClusterState;
@@ -12,6 +16,7 @@ export class ClassTable {
   /** Ties in another order than the stated one (for experiments). */
   readonly #tieRank: Int32Array | null;
   readonly #classes = new Map<string, RequestClass>();
+  #made = 0;
   #ties: { rank: Int32Array | null } | null = null;
 
   constructor(state: ClusterState, scorer: Scorer, tieRank: Int32Array | null) {
@@ -27,7 +32,8 @@ export class ClassTable {
     let found = this.#classes.get(key);
     if (found === undefined) {
       const ties = this.#tieRank ?? (data.length === 0 ? this.#sharedTies() : tieOrder(this.#state, data));
-      found = new RequestClass(this.#state, request, this.#scorer, ties);
+      const kinds = this.#made++ < FEW ? null : kindsOf(this.#state.nodes);
+      found = new RequestClass(this.#state, request, this.#scorer, ties, kinds);
       this.#classes.set(key, found);
     }
     return found;

@@ -11,6 +11,7 @@ import {
   shareMemoryBytes,
   toleratesAll,
 } from './class-request.ts';
+import type { NodeKinds } from './node-kinds.ts';
 import type { Scorer } from './scorers.ts';
 import type { NodeState } from './snapshot.ts';
 
@@ -32,12 +33,25 @@ export class RequestClass {
   #syncedAt = 0;
   #generation = -1;
 
-  constructor(state: ClusterState, request: ClassRequest, scorer: Scorer, tieRank: Int32Array | null = null) {
+  /** `kinds`: where many classes are made, one look a kind of node does for all of it. */
+  constructor(
+    state: ClusterState,
+    request: ClassRequest,
+    scorer: Scorer,
+    tieRank: Int32Array | null = null,
+    kinds: NodeKinds | null = null,
+  ) {
     this.#state = state;
     this.request = request;
     this.#scorer = scorer;
     this.#tieRank = tieRank;
     this.eligible = new Uint8Array(state.nodes.length);
+    if (kinds !== null) {
+      const eligible = Uint8Array.from(kinds.firsts, (node) => (isEligible(node, request, false) ? 1 : 0));
+      for (let node = 0; node < this.eligible.length; node++)
+        this.eligible[node] = state.schedulable[node]! & eligible[kinds.kindOf[node]!]!;
+      return;
+    }
     for (const [index, node] of state.nodes.entries())
       if (state.schedulable[index] === 1 && isEligible(node, request, state.uniform[index] === 1))
         this.eligible[index] = 1;
