@@ -491,3 +491,22 @@ test('a new server knows from ended jobs how fast their like runs', async () => 
     { id: 'job_new', speed: { runs: [{ model: 'a100', members: 1, perSecond: 10 }] } },
   ]);
 });
+
+test('when the reason of a wait becomes another, an event says so, and only then', async () => {
+  const { submit, round, store, memory } = await platform();
+  for (const name of ['a', 'b', 'waits']) await submit(name, 4, { preemptible: false });
+  const said = () =>
+    memory.events
+      .filter(({ type, resourceId }) => type === 'job.waiting' && resourceId === 'waits')
+      .map(({ reason }) => JSON.stringify(reason));
+  await round();
+  await round();
+  expect(said()).toEqual([expect.stringContaining('free')]);
+  await store.tx({ platform: true }, (tx) =>
+    tx.update('queue', 'que_1', { spec: { deserved: {}, limit: { devices: 8 }, weight: 1, priority: 0 } }),
+  );
+  await round();
+  await round();
+  expect(said()).toHaveLength(2);
+  expect(said()[1]).toContain('limit');
+});
