@@ -16,7 +16,12 @@ const rounds = 9;
 const sizesWith = (sequences: number): string[] => [6, sequences, 256, 512, 384, 6, 1024].map(String);
 
 /** How many times as fast (issue 5). */
-const bars = { 'DDP gloo, 2 processes': 1.1, 'eager, 2 threads': 1.05 } as const;
+const bars = { 'DDP gloo, 2 processes': 1.1, 'eager, 2 threads': 1.05, 'compile, 2 threads': 1 } as const;
+const names = {
+  'DDP gloo, 2 processes': 'ddp',
+  'eager, 2 threads': 'threads',
+  'compile, 2 threads': 'compiled-threads',
+} as const;
 
 export async function dataParallel(): Promise<BenchLine[]> {
   const directory = await mkdtemp(join(tmpdir(), 'gantry-bench-ranks-'));
@@ -35,6 +40,9 @@ export async function dataParallel(): Promise<BenchLine[]> {
         each((rank) => [...share, '1', String(rank), String(ranks), port]),
       ),
       'eager, 2 threads': await startTorchPeers('torch_step.py', [[...sizesWith(batch), '2']]),
+      'compile, 2 threads': await startTorchPeers('torch_step.py', [
+        [...sizesWith(batch), '2', 'compile'],
+      ]).catch(() => undefined),
     };
     const contenders = Object.entries(peers);
     const oursMs: number[] = [];
@@ -55,7 +63,7 @@ export async function dataParallel(): Promise<BenchLine[]> {
       const theirs = peer === undefined ? undefined : median(peerMs.get(name) ?? []);
       return {
         bench: 'training',
-        case: `data-parallel-vs-${name.startsWith('DDP') ? 'ddp' : 'threads'}`,
+        case: `data-parallel-vs-${names[name as keyof typeof names]}`,
         ours: mine,
         peer: theirs,
         peerName: peer === undefined ? undefined : `torch ${peer.version} ${name}`,

@@ -15,7 +15,8 @@ import {
   type SavedStage,
 } from '@gantry/training/parallel';
 import { matchParameters, type ParameterMatch } from '@gantry/training/run';
-import type { ModelShard, SavedValues } from '../parallel/model-shard.ts';
+import type { ModelShard } from '../parallel/model-shard.ts';
+import type { SavedValues } from '../parallel/shard-options.ts';
 import type { OffloadedState } from '../offload/index.ts';
 import type { StageBuffer } from '../parallel/stage-buffer.ts';
 import type { FoundCheckpoint } from './checkpoint-folder.ts';

@@ -15,7 +15,8 @@ import {
 } from '@gantry/training/optimizer';
 import { factorNames, isFactored, type StageParameter, type StageUnit } from '@gantry/training/parallel';
 import type { ProcessGroup } from '../group/index.ts';
-import type { ModelShard, ShardPiece } from './model-shard.ts';
+import type { ModelShard } from './model-shard.ts';
+import type { ShardPiece } from './shard-options.ts';
 
 /** One parameter of the stage; a vector is a matrix of one row whose column moments are its elements'. */
 interface Factored {

@@ -14,62 +14,13 @@ import {
   type StageUnit,
   type ZeroStage,
 } from '@gantry/training/parallel';
-import type { ProcessGroup } from '../group/index.ts';
 import type { Arena } from '../memory/index.ts';
-import type { GradientSum } from './gradient-sum/gradient-sum.ts';
-import { openGradientSum, type CompressionPlan } from './compression/open-gradient-sum.ts';
 import type { OffloadedState } from '../offload/index.ts';
+import { openGradientSum } from './compression/open-gradient-sum.ts';
+import { spreadOverCopies, sumOverCopies } from './copied-parameters.ts';
+import type { GradientSum } from './gradient-sum/gradient-sum.ts';
+import type { SavedValues, ShardGroups, ShardOptions, ShardPiece } from './shard-options.ts';
 import { StageBuffer } from './stage-buffer.ts';
-
-export interface ShardGroups {
-  readonly data: ProcessGroup;
-  readonly tensor: ProcessGroup;
-  readonly pipeline: ProcessGroup;
-  /** The same ranks, for what goes back: with several chunks two ranks send each other both. */
-  readonly pipelineBack: ProcessGroup;
-  /** First and last stage; size 1 elsewhere. */
-  readonly embedding: ProcessGroup;
-}
-
-/** Elements of one parameter that a rank updates. */
-export interface ShardPiece {
-  readonly unit: StageUnit;
-  readonly parameter: StageParameter;
-  /** Of the stage's flat buffer. */
-  readonly from: number;
-  /** Of all that the rank updates, in a row. */
-  readonly at: number;
-  readonly view: (buffer: StageBuffer) => Float32Array;
-}
-
-/** What an optimiser keeps: moments beside each parameter, or factors of them (Adafactor). */
-export type OptimizerState = 'first' | 'first and second' | 'factors';
-
-/** Values of one kind, as checkpoints hold them. */
-export interface SavedValues {
-  readonly buffer: StageBuffer;
-  readonly layout: StageLayout;
-  /** The same of another stage. */
-  layoutOf(this: void, stage: StageLayout): StageLayout;
-  /** In a checkpoint only where one was made with them. */
-  readonly isOwed?: true;
-}
-
-export interface ShardOptions {
-  readonly layout: StageLayout;
-  readonly grid: ParallelGrid;
-  readonly zero: ZeroStage;
-  readonly groups: ShardGroups;
-  readonly arena: Arena;
-  /** That of AdamW unless given. */
-  readonly state?: OptimizerState;
-  /** Without ZeRO: how gradients are made smaller on their way. */
-  readonly compression?: CompressionPlan | undefined;
-  /** AdamW's moments, and under ZeRO 3 parameters, that lie in a file. */
-  readonly offloaded?: OffloadedState | undefined;
-  /** Under ZeRO 3: gathered layers that stay until others take their place. */
-  readonly heldLayers?: number | undefined;
-}
 
 export class ModelShard {
   readonly arena: Arena;
@@ -200,7 +151,7 @@ export class ModelShard {
       for (const unit of units)
         await data.reduceScatterSum(values.subarray(unit.from, unit.to), this.#partsOf(unit));
     }
-    await this.#sumOverCopies(this.gradients);
+    await sumOverCopies(this, this.gradients);
   }
 
   /** Before a checkpoint: `owed` becomes the sum of what the ranks owe. All ranks call it. */
@@ -209,24 +160,14 @@ export class ModelShard {
     if (own === undefined || this.owed === undefined) return;
     this.owed.values.set(own);
     await this.groups.data.allReduceSum(this.owed.values);
-    await this.#sumOverCopies(this.owed);
+    await sumOverCopies(this, this.owed);
   }
 
   /** After one was read: each rank owes an equal part of it. */
   takeOwed(): void {
     const own = this.#gradientSum?.owed;
     if (own === undefined || this.owed === undefined) return;
-    const { data, tensor } = this.grid;
-    for (const { kind, parameters } of this.layout.units)
-      for (const { offset, length, isSummedOverTensor } of parameters) {
-        const isShared = kind === 'embedding' && this.layout.sharesEmbedding;
-        const copies = data * (isSummedOverTensor ? tensor : 1) * (isShared ? 2 : 1);
-        const all = this.owed.values.subarray(offset, offset + length);
-        own.set(
-          all.map((value) => value / copies),
-          offset,
-        );
-      }
+    spreadOverCopies(this, this.owed.values, own);
   }
 
   /** Sum of squares of the gradients, each element of the model counted by one rank of the world. */
@@ -307,34 +248,6 @@ export class ModelShard {
           view: (buffer) => buffer.view(span).subarray(from - span.from, to - span.from),
         });
       }
-    }
-  }
-
-  /** What several ranks have all of, each with its part of the gradient: norms, biases, a shared embedding. */
-  async #sumOverCopies(buffer: StageBuffer): Promise<void> {
-    if (this.groups.tensor.size > 1) await this.#sumWholeOverTensor(buffer);
-    if (!this.layout.sharesEmbedding) return;
-    const [span] = this.spans.filter(({ unit }) => unit.kind === 'embedding');
-    if (span !== undefined) await this.groups.embedding.allReduceSum(buffer.view(span));
-  }
-
-  /** A norm or a bias is whole on every tensor rank, but each saw only its part of what follows. */
-  async #sumWholeOverTensor(buffer: StageBuffer): Promise<void> {
-    const pieces: Float32Array[] = [];
-    this.eachOwnPiece(({ parameter, view }) => {
-      if (parameter.isSummedOverTensor) pieces.push(view(buffer));
-    });
-    const together = new Float32Array(pieces.reduce((sum, { length }) => sum + length, 0));
-    let at = 0;
-    for (const piece of pieces) {
-      together.set(piece, at);
-      at += piece.length;
-    }
-    await this.groups.tensor.allReduceSum(together);
-    at = 0;
-    for (const piece of pieces) {
-      piece.set(together.subarray(at, at + piece.length));
-      at += piece.length;
     }
   }
 }

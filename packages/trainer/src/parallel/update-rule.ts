@@ -11,7 +11,8 @@ import type { StageUnit } from '@gantry/training/parallel';
 import { createExecutor, type Executor } from '../executor/index.ts';
 import { updateOffloaded } from '../offload/index.ts';
 import { AdafactorRule } from './adafactor-rule.ts';
-import type { ModelShard, OptimizerState, ShardPiece } from './model-shard.ts';
+import type { ModelShard } from './model-shard.ts';
+import type { OptimizerState, ShardPiece } from './shard-options.ts';
 
 export type OptimizerName = 'adamw' | 'sgd' | 'muon' | 'adafactor';
 

@@ -1,0 +1,63 @@
+/** What a shard is made of, and the terms that others speak of it in. */
+import type {
+  ParallelGrid,
+  StageLayout,
+  StageParameter,
+  StageUnit,
+  ZeroStage,
+} from '@gantry/training/parallel';
+import type { ProcessGroup } from '../group/index.ts';
+import type { Arena } from '../memory/index.ts';
+import type { OffloadedState } from '../offload/index.ts';
+import type { CompressionPlan } from './compression/open-gradient-sum.ts';
+import type { StageBuffer } from './stage-buffer.ts';
+
+export interface ShardGroups {
+  readonly data: ProcessGroup;
+  readonly tensor: ProcessGroup;
+  readonly pipeline: ProcessGroup;
+  /** The same ranks, for what goes back: with several chunks two ranks send each other both. */
+  readonly pipelineBack: ProcessGroup;
+  /** First and last stage; size 1 elsewhere. */
+  readonly embedding: ProcessGroup;
+}
+
+/** Elements of one parameter that a rank updates. */
+export interface ShardPiece {
+  readonly unit: StageUnit;
+  readonly parameter: StageParameter;
+  /** Of the stage's flat buffer. */
+  readonly from: number;
+  /** Of all that the rank updates, in a row. */
+  readonly at: number;
+  readonly view: (buffer: StageBuffer) => Float32Array;
+}
+
+/** What an optimiser keeps: moments beside each parameter, or factors of them (Adafactor). */
+export type OptimizerState = 'first' | 'first and second' | 'factors';
+
+/** Values of one kind, as checkpoints hold them. */
+export interface SavedValues {
+  readonly buffer: StageBuffer;
+  readonly layout: StageLayout;
+  /** The same of another stage. */
+  layoutOf(this: void, stage: StageLayout): StageLayout;
+  /** In a checkpoint only where one was made with them. */
+  readonly isOwed?: true;
+}
+
+export interface ShardOptions {
+  readonly layout: StageLayout;
+  readonly grid: ParallelGrid;
+  readonly zero: ZeroStage;
+  readonly groups: ShardGroups;
+  readonly arena: Arena;
+  /** That of AdamW unless given. */
+  readonly state?: OptimizerState;
+  /** Without ZeRO: how gradients are made smaller on their way. */
+  readonly compression?: CompressionPlan | undefined;
+  /** AdamW's moments, and under ZeRO 3 parameters, that lie in a file. */
+  readonly offloaded?: OffloadedState | undefined;
+  /** Under ZeRO 3: gathered layers that stay until others take their place. */
+  readonly heldLayers?: number | undefined;
+}
