@@ -3,7 +3,7 @@
  * then random traffic against both language-model engines (5,000 requests each), random lives of clusters (10,000), mixed jobs through the
  * real server on simulated machines (5,000), then the quickstart twice. Every figure comes with its seed. Exit code 1
  * when a promise broke or when it ended before its count. Flags: --rounds N, --worlds N (platforms side by side),
- * --requests N, --lives N, --jobs N, --seed N, --minutes N, --report FILE (docs/soak.md), --no-quickstart.
+ * --ranks N (kills of training ranks alone), --requests N, --lives N, --jobs N, --seed N, --minutes N, --report FILE (docs/soak.md), --no-quickstart.
  */
 import { writeFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
@@ -21,12 +21,14 @@ import {
 } from '../packages/engines/src/testing/permutation-model.ts';
 import { runRandomTraffic } from '../packages/engines/src/testing/random-traffic.ts';
 import { runClusterLives } from '../packages/scheduling/src/soak/cluster-life.ts';
+import { killRanks } from './soak/rank-kills.ts';
 import { soakQuickstart } from './soak/quickstart.ts';
 import { killTable } from './soak/kill-table.ts';
 
 const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '200' },
+    ranks: { type: 'string', default: '100' },
     requests: { type: 'string', default: '5000' },
     jobs: { type: 'string', default: '5000' },
     lives: { type: 'string', default: '10000' },
@@ -81,6 +83,27 @@ async function soakKills(dir: string): Promise<readonly string[]> {
   report();
   if (results.length < wanted) wrong.push(`ended after ${results.length} of ${wanted} rounds`);
   say(`kills: ${results.length} of ${wanted} rounds, seed ${seed}, ${wrong.length} wrong`);
+  return wrong;
+}
+
+/** Ranks of one training, without a server: dying at random moments, most of them within a save. */
+async function soakRanks(): Promise<readonly string[]> {
+  const rounds = Number(values.ranks);
+  const wrong: string[] = [];
+  let [done, torn, furthest] = [0, 0, 0];
+  if (rounds === 0) return wrong;
+  for await (const round of killRanks(rounds, seed)) {
+    done += 1;
+    torn += round.torn;
+    furthest = Math.max(furthest, round.resumedFromStep);
+    wrong.push(...round.wrong);
+    for (const line of round.wrong) say(line);
+    if (performance.now() > endsAtMs) break;
+  }
+  if (done < rounds) wrong.push(`ended after ${done} of ${rounds} kills of ranks`);
+  say(
+    `ranks: ${done} of ${rounds} kills, ${torn} left a torn save, training came to step ${furthest}, seed ${seed}, ${wrong.length} wrong`,
+  );
   return wrong;
 }
 
@@ -162,6 +185,7 @@ async function soakJobs(dir: string): Promise<readonly string[]> {
 await using dir = await createScratchDir('soak');
 const wrong = [
   ...(await soakKills(dir.path)),
+  ...(await soakRanks()),
   ...(await soakTraffic(dir.path)),
   ...soakLives(),
   ...(await soakJobs(dir.path)),

@@ -7,6 +7,8 @@ import { join } from 'node:path';
 export interface RankProcess {
   readonly process: ChildProcess;
   readonly exit: Promise<{ code: number | null; signal: string | null }>;
+  /** What it wrote to stderr so far. */
+  said(): string;
 }
 
 export interface StartOptions {
@@ -23,7 +25,13 @@ export interface RankScene extends AsyncDisposable {
 
 const mainFile = join(import.meta.dirname, '..', 'main.ts');
 
-export async function openRankScene(): Promise<RankScene> {
+/** `job` goes over the sections of a job of 120 steps. */
+export async function openRankScene(
+  job: {
+    readonly train?: object;
+    readonly checkpoint?: object;
+  } = {},
+): Promise<RankScene> {
   const root = await mkdtemp(join(tmpdir(), 'gantry-worker-'));
   await mkdir(join(root, 'text'));
   await mkdir(join(root, 'home'));
@@ -49,8 +57,9 @@ export async function openRankScene(): Promise<RankScene> {
         sequenceLength: 32,
         batchTokens: 256,
         vocabularySize: 280,
+        ...job.train,
       },
-      checkpoint: { everySteps: 5, keep: 2 },
+      checkpoint: { everySteps: 5, keep: 2, ...job.checkpoint },
     }),
   );
   const start = (
@@ -77,7 +86,11 @@ export async function openRankScene(): Promise<RankScene> {
     const exit = new Promise<{ code: number | null; signal: string | null }>((resolve) => {
       child.once('exit', (code, signal) => resolve({ code, signal }));
     });
-    return { process: child, exit };
+    let said = '';
+    child.stderr?.on('data', (bytes: Buffer) => {
+      said += bytes.toString('utf8');
+    });
+    return { process: child, exit, said: () => said };
   };
   return {
     root,

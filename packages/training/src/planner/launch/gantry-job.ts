@@ -12,8 +12,8 @@ export const gantryJob: LaunchWriter = (task, layout) => {
     return {
       reason: `Our runtime's tokenizers end at ${maxVocabulary} entries; this has ${model.vocabulary}.`,
     };
-  if (layout.offload !== 'none')
-    return { reason: 'Our runtime keeps the optimiser on the device; ask for --offload none.' };
+  if (layout.offload !== 'none' && layout.zero === 0)
+    return { reason: 'Our runtime offloads what ranks of ZeRO own; ask for --zero 1 or more.' };
   return yamlFile('job.yaml', {
     name: `train-${model.name.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')}`,
     train: {
@@ -38,6 +38,7 @@ export const gantryJob: LaunchWriter = (task, layout) => {
       microBatches: microBatchesOf(task, layout),
       ...(layout.virtualStages > 1 ? { schedule: 'interleaved', virtualStages: layout.virtualStages } : {}),
       recompute: layout.recompute === 'full' ? 'layer' : 'none',
+      ...(layout.offload === 'none' ? {} : { offload: { parameters: false } }),
       ...(layout.sequenceParallel ? { sequenceParallel: true } : {}),
     },
   });
