@@ -69,8 +69,9 @@ it('goes from a conversion to production without a number that a client made up'
   });
   expect(said.gate.state).toBe('missing');
 
-  await writeFile(join(folder, 'held-out.txt'), cycle.repeat(4));
-  const measured = await run({ evaluate: { model: 'lm@2', data: 'held-out.txt', window: 100 } });
+  await writeFile(join(folder, 'held-out.txt'), cycle.repeat(12));
+  // Longer than the model's context: scored in pieces.
+  const measured = await run({ evaluate: { model: 'lm@2', data: 'held-out.txt', window: 700 } });
   expect(measured.state).toBe('succeeded');
   const passed = await versionOf(2);
   expect(passed?.gate).toEqual({ state: 'passed', why: [] });
@@ -91,6 +92,8 @@ it('says what is wrong with a wish before it is queued, and with a file when it 
     await refused({ evaluate: { model: 'lm@1', against: 'lm@1', data: 'x' } }),
   ].map(({ body }) => body.error.code);
   expect(codes).toEqual(['not_found', ...Array.from({ length: 4 }, () => 'validation_failed')]);
+  const unfit = await run({ convert: { model: 'lm@1', type: 'int8' }, register: 'lm' });
+  expect(unfit.exitMessage).toContain('lm@1 holds gguf, which takes no int8');
   await writeFile(join(folder, 'broken.gguf'), 'GGUF?');
   const broken = await run({ convert: { path: 'broken.gguf', type: 'Q8_0' }, register: 'lm' });
   expect(broken).toMatchObject({ state: 'failed', exitClass: 'user_error' });

@@ -76,7 +76,9 @@ async function convertFrom(from: string, convert: ConvertSpec) {
       );
     return { wish, ...(await convertForeign(convert)) };
   }
-  const source = await findModel(from);
+  const found = await findModel(from);
+  // Where the platform keeps a version is nothing to its user.
+  const source = { ...found, path: convert.model ?? found.path };
   const wish = wishOf(convert, source);
   return { wish, versions: {}, ...(await convertSource(source, wish)) };
 }

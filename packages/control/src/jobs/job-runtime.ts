@@ -209,7 +209,7 @@ export function createJobRuntime(deps: Deps, hub: Hub): JobRuntime {
     const attempt = found === undefined ? undefined : currentAttempt(found.status as JobStatusRecord);
     if (found !== undefined && attempt?.id === attemptId) {
       const isDone = exits.every(({ exitClass }) => exitClass === 'done');
-      const model = isDone ? await storeJobModel(deps, found, entry.facts.artifact) : undefined;
+      const model = isDone ? await storeJobModel(deps, found, entry.facts) : undefined;
       const kept = await keepResults(deps, mirroring, { row: found, attempt, isDone }, stopped.signal);
       const problem = model !== undefined && 'message' in model ? model : kept.problem;
       const next = await prepareNextSize(deps, attempt);

@@ -1,6 +1,7 @@
 /** What a job exported, as a version of the model it was asked to register. */
 import { GantryError, type Measured } from '@gantry/contract';
 import type { Row, Tx } from '@gantry/ports';
+import type { AttemptFacts } from '../jobs/attempt-facts.ts';
 import { type Deps, isoNow } from '../deps.ts';
 import type { AttemptRecord, JobSpecRecord, JobStatusRecord } from '../jobs/job-record.ts';
 import type { ModelVersionRecord } from './model-record.ts';
@@ -27,9 +28,14 @@ export const isStored = (model: JobModel | ModelProblem | undefined): model is J
 export async function storeJobModel(
   deps: Deps,
   row: Row,
-  artifact: Artifact | undefined,
+  { artifact, evaluation }: Pick<AttemptFacts, 'artifact' | 'evaluation'>,
 ): Promise<JobModel | ModelProblem | undefined> {
-  const { register } = (row.spec as JobSpecRecord).job;
+  const { register, evaluate } = (row.spec as JobSpecRecord).job;
+  if (evaluate !== undefined && evaluation === undefined)
+    return {
+      message: 'the work is done, but it reported no numbers that could be kept',
+      hint: `what it found is in its log: gantry job logs ${row.name}`,
+    };
   if (register === undefined) return undefined;
   if (artifact === undefined)
     return {

@@ -2,6 +2,9 @@
  * Kullback-Leibler divergence of two next-token distributions of which only the likeliest tokens are known: those
  * that both report, and all the rest as one. By the data processing inequality no more than the whole one.
  */
+/** Of the smallest number in single precision: what engines call impossible is at least this likely. */
+const leastLogProbability = -104;
+
 export function coarseKl<Token>(
   source: ReadonlyMap<Token, number>,
   candidate: ReadonlyMap<Token, number>,
@@ -12,7 +15,9 @@ export function coarseKl<Token>(
     const logQ = candidate.get(token);
     if (logQ === undefined) continue;
     const p = Math.exp(logP);
-    kl += p * (logP - logQ);
+    // Neither says anything of a token that both think impossible.
+    if (p === 0) continue;
+    kl += p * (logP - Math.max(logQ, leastLogProbability));
     sourceRest -= p;
     candidateRest -= Math.exp(logQ);
   }

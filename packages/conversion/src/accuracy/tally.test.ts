@@ -16,6 +16,17 @@ describe('divergence of which only the likeliest tokens are known', () => {
     expect(coarseKl(source, logs(0.1, 0.8))).toBeGreaterThan(near);
   });
 
+  it('stays a number where one or both think a token impossible', () => {
+    const sure = new Map([
+      [0, 0],
+      [1, -Infinity],
+    ]);
+    expect(coarseKl(sure, sure)).toBeCloseTo(0);
+    const wrong = coarseKl(logs(0.5, 0.5), sure);
+    expect(wrong).toBeGreaterThan(40);
+    expect(wrong).toBeLessThan(60);
+  });
+
   it('is the whole one where all tokens are known, and never more than it', () => {
     const [source, candidate] = [
       [0.5, 0.3, 0.2],

@@ -32,6 +32,8 @@ export async function evaluateText(options: TextEvaluation): Promise<TextMeasure
   await using theirs = source === undefined ? undefined : await open(source, options);
   const tally = new TextTally<number>();
   const windows = Math.ceil(text.length / window);
+  // A window that fills more than the smaller context is scored in pieces; room for an answer's first token stays.
+  const most = Math.min(mine.contextTokens, theirs?.contextTokens ?? Infinity) - 1;
   let scored = 0;
   for (let at = 0; at < windows; at += 1) {
     const piece = text.slice(at * window, (at + 1) * window);
@@ -40,14 +42,17 @@ export async function evaluateText(options: TextEvaluation): Promise<TextMeasure
       throw new EngineError('unsupported', 'The two models cut text into different tokens.', {
         hint: 'Only models with one tokenizer can be compared token by token.',
       });
-    const scores = await score(mine, tokens);
-    const sources = theirs === undefined ? undefined : await score(theirs, tokens);
-    for (const [index, each] of scores.entries()) {
-      const one = toScored(each);
-      const other = sources?.[index];
-      if (one === undefined) continue;
-      scored += 1;
-      tally.add(one, other === undefined ? undefined : toScored(other));
+    for (let from = 0; from < tokens.length; from += most) {
+      const prompt = tokens.slice(from, from + most);
+      const scores = await score(mine, prompt);
+      const sources = theirs === undefined ? undefined : await score(theirs, prompt);
+      for (const [index, each] of scores.entries()) {
+        const one = toScored(each);
+        const other = sources?.[index];
+        if (one === undefined) continue;
+        scored += 1;
+        tally.add(one, other === undefined ? undefined : toScored(other));
+      }
     }
     options.onProgress?.(at + 1, windows);
   }
