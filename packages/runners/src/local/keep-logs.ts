@@ -19,10 +19,12 @@ export function createLogKeeper({ stdout, stderr, limitBytes, clockFile }: KeptL
   const droppedBytes = new Map<number, number>();
   const clock = createLogClock(clockFile);
 
+  const sizesNow = () => ({ stdout: fstatSync(stdout).size, stderr: fstatSync(stderr).size });
+
   /** A disk that is full must not end the worker: its log is then told from further back. */
-  const noteSizes = (): void => {
+  const note = (sizes: ReturnType<typeof sizesNow>): void => {
     try {
-      clock.note(Date.now(), { stdout: fstatSync(stdout).size, stderr: fstatSync(stderr).size });
+      clock.note(Date.now(), sizes);
     } catch {
       // the next note says it
     }
@@ -33,7 +35,7 @@ export function createLogKeeper({ stdout, stderr, limitBytes, clockFile }: KeptL
     const newest = bytesBefore(log, size, Math.min(quarter, 64 * 1024 ** 2));
     const gone = (droppedBytes.get(log) ?? 0) + Math.max(0, size - quarter - newest.length);
     ftruncateSync(log, quarter);
-    noteSizes();
+    note(sizesNow());
     writeSync(
       log,
       `\n[gantry] the log passed ${limitBytes} bytes; about ${gone} bytes from its middle were dropped\n`,
@@ -43,11 +45,10 @@ export function createLogKeeper({ stdout, stderr, limitBytes, clockFile }: KeptL
   };
 
   return () => {
-    noteSizes();
-    for (const log of [stdout, stderr]) {
-      const { size } = fstatSync(log);
-      if (size > limitBytes) dropMiddle(log, size);
-    }
+    const sizes = sizesNow();
+    note(sizes);
+    if (sizes.stdout > limitBytes) dropMiddle(stdout, sizes.stdout);
+    if (sizes.stderr > limitBytes) dropMiddle(stderr, sizes.stderr);
   };
 }
 
