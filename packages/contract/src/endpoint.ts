@@ -157,6 +157,12 @@ export const endpointUpdate = z.strictObject({
   payloads: payloadPolicy.nullable().optional(),
 });
 
+/** Requests with this header go to the rollout's version, whatever its share. */
+const rolloutHeader = z.strictObject({
+  name: z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$/, 'must be the name of a header'),
+  value: z.string().min(1).max(200),
+});
+
 export const rolloutModes = ['canary', 'shadow', 'ab'] as const;
 export const rolloutCreate = z.strictObject({
   to: z.string().min(1).max(200),
@@ -168,6 +174,7 @@ export const rolloutCreate = z.strictObject({
   automatic: z.boolean().default(true),
   /** Pairs of requests before a promotion. */
   minPairs: z.number().int().min(10).max(1_000_000).default(200),
+  header: rolloutHeader.optional(),
 });
 export type RolloutCreate = z.output<typeof rolloutCreate>;
 
@@ -184,6 +191,7 @@ export const rolloutSchema = z.object({
   revision: z.string(),
   mode: z.enum(rolloutModes),
   percent: z.number(),
+  header: rolloutHeader.optional(),
   automatic: z.boolean(),
   startedAt: timeSchema,
   verdict: z.enum(['wait', 'promote', 'rollback']),

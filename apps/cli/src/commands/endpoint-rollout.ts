@@ -61,17 +61,25 @@ export function endpointRolloutCommands(program: Command): void {
             .choices(['canary', 'shadow', 'ab'])
             .default('canary'),
         )
+        .option('--header <NAME=VALUE>', 'whoever sends it is answered by that version', headerOption)
         .option('--manual', 'tell the verdict, but leave the decision to you')
         .option('--min-pairs <N>', 'pairs of requests before a promotion', numberOption, 200),
     ),
     'gantry endpoint rollout chat --to quickstart@2 --percent 5',
     'gantry endpoint rollout chat --to quickstart@2 --mode shadow --percent 100',
   ).action(async (name: string, options: RolloutOptions, command: Command) => {
-    const { to, percent, mode, minPairs } = options;
+    const { to, percent, mode, minPairs, header } = options;
     const found = await connect(command).client.call('endpoints.rollout', {
       params: { name },
       query: { override: options.override },
-      body: { to, percent, mode, minPairs, automatic: options.manual !== true },
+      body: {
+        to,
+        percent,
+        mode,
+        minPairs,
+        automatic: options.manual !== true,
+        ...(header === undefined ? {} : { header }),
+      },
     });
     showOne(command, found, () => describeRollout(found));
   });
@@ -207,6 +215,7 @@ interface RolloutOptions extends Overriding {
   readonly mode: Mode;
   readonly manual?: boolean;
   readonly minPairs: number;
+  readonly header?: { readonly name: string; readonly value: string };
 }
 
 interface ServeOptions {
@@ -242,6 +251,12 @@ export function scaleBody({ replicas, min, max, target, predictive, idleSeconds 
       ...(idleSeconds === undefined ? {} : { idleSeconds }),
     },
   };
+}
+
+function headerOption(text: string): { name: string; value: string } {
+  const at = text.indexOf('=');
+  if (at < 1) throw new InvalidArgumentError('Give NAME=VALUE.');
+  return { name: text.slice(0, at), value: text.slice(at + 1) };
 }
 
 function targetOption(text: string, before: Readonly<Record<string, number>> = {}): Record<string, number> {

@@ -103,6 +103,7 @@ export function endpointRoutes(platform: Platform): EndpointRoutes {
               revision: revisionName(row.name, rollout.revision),
               mode: rollout.mode,
               percent: rollout.percent,
+              ...(rollout.header === undefined ? {} : { header: rollout.header }),
               automatic: rollout.automatic,
               startedAt: rollout.startedAt,
               verdict: seen?.verdict.kind ?? ('wait' as const),

@@ -80,11 +80,12 @@ export function startRollout(
   startedAt: string,
 ): EndpointChange {
   refuseIfRemote(spec);
-  const { mode, percent, automatic, minPairs } = wish;
+  const { mode, percent, automatic, minPairs, header } = wish;
+  const chosen = { percent, automatic, minPairs, ...(header === undefined ? {} : { header }) };
   const running = spec.rollout;
   if (running?.modelVersionId === version.modelVersionId && running.mode === mode) {
     return {
-      spec: { ...spec, rollout: { ...running, percent, automatic, minPairs } },
+      spec: { ...spec, rollout: { ...running, ...chosen } },
       event: {
         type: 'endpoint.rollout_changed',
         reason: { model: running.model, from: running.percent, percent },
@@ -100,7 +101,7 @@ export function startRollout(
     spec: {
       ...spec,
       lastRevision: revision,
-      rollout: { revision, ...version, mode, percent, automatic, minPairs, startedAt },
+      rollout: { revision, ...version, mode, ...chosen, startedAt },
     },
     event: {
       type: 'endpoint.rollout_started',

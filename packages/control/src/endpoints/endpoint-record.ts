@@ -24,6 +24,8 @@ export interface RolloutRecord extends RevisionRecord {
   readonly percent: number;
   readonly automatic: boolean;
   readonly minPairs: number;
+  /** Requests with it go to the rollout's version, whatever its share. */
+  readonly header?: { readonly name: string; readonly value: string };
   readonly startedAt: string;
 }
 

@@ -141,6 +141,12 @@ describe('traffic', () => {
       ['chat-1', 90],
       ['chat-2', 10],
     ]);
+    const header = { name: 'x-beta', value: 'yes' };
+    const byHeader = startRollout(spec, { ...wish, header }, next, at).spec;
+    expect(toRoute(endpoint(byHeader), stable, () => ({ port: 1 })).preference).toEqual({
+      ...header,
+      revisionId: 'chat-2',
+    });
     const shadowing = startRollout(spec, { ...wish, mode: 'shadow' }, next, at).spec;
     const both = [...stable, replica(2, 'ready')];
     expect(weights(shadowing, both)).toEqual([

@@ -51,6 +51,8 @@ export interface EndpointRoute {
   readonly latencyObjectiveMs?: number;
   /** Users stay on their arm even without naming themselves. */
   readonly isSticky: boolean;
+  /** Requests with this header prefer this revision. */
+  readonly preference?: { readonly name: string; readonly value: string; readonly revisionId: string };
   /** A copy of so many percent of the requests goes to this revision; nobody sees its answer. */
   readonly shadow?: { readonly revisionId: string; readonly percent: number };
 }
@@ -112,6 +114,9 @@ export function toRoute(
     slots: spec.slots,
     holds: desired > 0 || spec.scaling !== undefined,
     isSticky: rollout?.mode === 'ab',
+    ...(rollout?.header === undefined || rollout.mode === 'shadow'
+      ? {}
+      : { preference: { ...rollout.header, revisionId: revisionName(endpoint.name, rollout.revision) } }),
     ...(rollout?.mode === 'shadow' && (counts.get(rollout.revision) ?? 0) > 0
       ? {
           shadow: { revisionId: revisionName(endpoint.name, rollout.revision), percent: rollout.percent },

@@ -29,6 +29,38 @@ describe('traffic', () => {
     expect(missing.status).toBe(404);
   });
 
+  it('gives a revision the requests with its header while it can answer, and users their arm by their own', async () => {
+    await using old = await createFakeEngine(completeWith(['old']));
+    await using next = await createFakeEngine(completeWith(['next']));
+    await using harness = await createGatewayHarness();
+    const split = (weight: number, isReady = true): void =>
+      harness.gateway.setRoutes('acme', [
+        {
+          ...chatRoute(old),
+          preference: { name: 'X-Beta', value: 'yes', revisionId: 'r2' },
+          revisions: [
+            ...chatRoute(old).revisions,
+            { revisionId: 'r2', modelVersion: 'v2', weight, replicas: [replicaAt(next, 'n', isReady)] },
+          ],
+        },
+      ]);
+    const arm = async (headers: Record<string, string>): Promise<string | null> =>
+      (await harness.post('/v1/completions', asked, { headers })).headers.get('x-gantry-revision');
+    split(0);
+    expect([await arm({ 'x-beta': 'yes' }), await arm({ 'x-beta': 'no' }), await arm({})]).toEqual([
+      'r2',
+      'r1',
+      'r1',
+    ]);
+    split(0, false);
+    expect(await arm({ 'x-beta': 'yes' })).toBe('r1');
+    split(100);
+    const arms = new Map<string, string | null>();
+    for (const user of 'abcdefgh') arms.set(user, await arm({ 'x-gantry-user': user }));
+    expect(new Set(arms.values())).toEqual(new Set(['r1', 'r2']));
+    for (const [user, was] of arms) expect(await arm({ 'x-gantry-user': user })).toBe(was);
+  });
+
   it('leaves out a replica that keeps failing, until no other is left', async () => {
     await using bad = await createFakeEngine((_, response) => {
       response.writeHead(500).end('{}');

@@ -6,6 +6,8 @@ import type { LiveRevision, LiveRoute } from './route-table.ts';
 export interface ArmWish {
   /** A revision or model version by name, whatever its share: how a canary is tried by hand. */
   readonly pin: string | undefined;
+  /** A revision by name, where it can answer. */
+  readonly preferred?: string | undefined;
   /** The same key, the same arm. */
   readonly stickyKey: string | undefined;
   readonly random: () => number;
@@ -25,6 +27,8 @@ export function chooseArm(route: LiveRoute, wish: ArmWish): Arm | undefined {
       replicas: preferred(revision.replicas, wish.nowMs),
     }))
     .filter(({ replicas }) => replicas.length > 0);
+  const wanted = usable.find(({ revision }) => revision.revision.revisionId === wish.preferred);
+  if (wanted !== undefined && wish.pin === undefined) return wanted;
   const point =
     wish.stickyKey === undefined ? wish.random() : stickyPoint(`${route.route.endpointId}:${wish.stickyKey}`);
   return splitByWeight(usable, point) ?? (wish.pin === undefined ? undefined : usable[0]);

@@ -1,4 +1,5 @@
 /** Which replica an exchange tries next, and how long to wait where none may be tried now. */
+import type { IncomingHttpHeaders } from 'node:http';
 import { chooseArm, sessionReplica } from './choose-arm.ts';
 import type { ExchangeInput } from '../relay/exchange-input.ts';
 import type { GatewayContext } from '../gateway-context.ts';
@@ -7,7 +8,7 @@ import { headerOf } from '../http/request-line.ts';
 import type { RouterChoice } from './replica-router.ts';
 import type { ReplicaState } from './replica-state.ts';
 import type { LiveRevision } from './route-table.ts';
-import type { Principal } from './route.ts';
+import type { Principal, Route } from './route.ts';
 
 export interface ReplicaWish {
   readonly principal: Principal;
@@ -15,6 +16,9 @@ export interface ReplicaWish {
   /** A revision or model version, whatever the split says. */
   readonly pin: string | undefined;
   readonly session: string | undefined;
+  /** Who asks for it, where they say so: they keep their arm of a split. */
+  readonly user: string | undefined;
+  readonly headers: IncomingHttpHeaders;
   /** Tried before: only where nothing else is left. */
   readonly tried: readonly ReplicaState[];
 }
@@ -28,6 +32,8 @@ export function toWish(
     request,
     pin: request.modelVersion ?? headerOf(incoming, 'x-gantry-revision'),
     session: headerOf(incoming, 'x-session-id'),
+    user: request.user ?? headerOf(incoming, 'x-gantry-user'),
+    headers: incoming.headers,
     tried,
   };
 }
@@ -38,12 +44,13 @@ export interface ChosenReplica {
 }
 
 export function chooseReplica(context: GatewayContext, wish: ReplicaWish): ChosenReplica | undefined {
-  const { principal, request, pin, session, tried } = wish;
+  const { principal, request, pin, session, user, headers, tried } = wish;
   const route = context.table.lookup(principal.tenantId, request.model);
   if (route === undefined) return undefined;
   const arm = chooseArm(route, {
     pin,
-    stickyKey: request.user ?? (route.route.isSticky === true ? principal.keyId : undefined),
+    preferred: preferredBy(route.route, headers),
+    stickyKey: user ?? (route.route.isSticky === true ? principal.keyId : undefined),
     random: context.random,
     nowMs: context.now(),
   });
@@ -73,3 +80,8 @@ export function msUntilUsable(
     .map((state) => state.ejectedUntilMs - nowMs);
   return waits.length === 0 ? undefined : Math.max(1, Math.ceil(Math.min(...waits)));
 }
+
+const preferredBy = ({ preference }: Route, headers: IncomingHttpHeaders): string | undefined =>
+  preference !== undefined && headers[preference.name.toLowerCase()] === preference.value
+    ? preference.revisionId
+    : undefined;

@@ -47,6 +47,8 @@ export interface Route {
   readonly fallback?: string;
   /** A caller keeps its arm of a split even without naming a user. */
   readonly isSticky?: boolean;
+  /** Requests with this header go to this revision while it can answer. */
+  readonly preference?: { readonly name: string; readonly value: string; readonly revisionId: string };
   /** A copy of so many percent of the requests goes to this revision. */
   readonly shadow?: { readonly revisionId: string; readonly percent: number };
   /** Epoch seconds for `/v1/models`; 0 when unknown. */
