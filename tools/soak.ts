@@ -119,6 +119,7 @@ async function soakTraffic(dir: string): Promise<readonly string[]> {
     stepTokens: 64,
     prefillTokens: 16,
     parking: { folder: dir, bytes: 2_000_000 },
+    speculation: { method: 'ngram', tokens: 4 },
   });
   await writePermutationFolder(join(dir, 'folder'));
   // Little memory: sequences are preempted, and both slower tiers are in use.
@@ -133,6 +134,7 @@ async function soakTraffic(dir: string): Promise<readonly string[]> {
     spillMemoryBytes: 50_000,
     spillDiskBytes: 500_000,
     spillFolder: dir,
+    guessTokens: 4,
   });
   return [
     ...(await trafficOf('llama.cpp', engine, requests)),
@@ -143,9 +145,9 @@ async function soakTraffic(dir: string): Promise<readonly string[]> {
 async function trafficOf(name: string, engine: LlmEngine, requests: number): Promise<readonly string[]> {
   const result = await runRandomTraffic(engine, { requests, seed, concurrency: 9 });
   const { completed, cancelled, tokens, wrong } = result;
-  const { preemptions = 0 } = engine.stats();
+  const { preemptions = 0, draftedTokens, acceptedTokens } = engine.stats();
   say(
-    `traffic, ${name}: ${completed} completed, ${cancelled} cancelled, ${tokens} tokens, ${preemptions} preemptions, seed ${seed}, ${wrong.length} wrong`,
+    `traffic, ${name}: ${completed} completed, ${cancelled} cancelled, ${tokens} tokens, ${preemptions} preemptions, ${acceptedTokens} of ${draftedTokens} guesses held, seed ${seed}, ${wrong.length} wrong`,
   );
   for (const line of wrong.slice(0, 20)) say(line);
   return wrong;
