@@ -5,7 +5,8 @@
  */
 import { scoreMask, type MaskOptions } from './constants.ts';
 import { distanceScores, tableGradient } from './distance-scores.ts';
-import type { GraphBuilder, Shape, Value } from './graph.ts';
+import type { GraphBuilder } from './graph.ts';
+import type { Shape, Value } from './value.ts';
 import type { BackwardContext } from './operators.ts';
 
 export interface AttentionAttributes extends MaskOptions {

@@ -3,7 +3,8 @@
  * share a half-precision scale (ggml's Q8_0 and Q4_0); backward, the gradient goes straight through (Bengio et al.
  * 2013), for steps have no slope.
  */
-import type { GraphBuilder, Value } from './graph.ts';
+import type { GraphBuilder } from './graph.ts';
+import type { Value } from './value.ts';
 import type { OperatorRule } from './operators.ts';
 import { take } from './take.ts';
 

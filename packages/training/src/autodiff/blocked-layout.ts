@@ -5,7 +5,8 @@
  * other layouts are made once and remembered, so c itself never appears here.
  */
 import { blockedShape, plane } from './blocked-shape.ts';
-import type { GraphBuilder, Shape, Value } from './graph.ts';
+import type { GraphBuilder } from './graph.ts';
+import type { Shape, Value } from './value.ts';
 
 const nchwc = 'com.microsoft.nchwc';
 /** Holds for both lane counts. */

@@ -1,6 +1,7 @@
 /** The rules that gain from the blocked layout; the others are those of the portable dialect. */
 import { BlockedLayouts, canBlock } from './blocked-layout.ts';
-import type { GraphBuilder, Value } from './graph.ts';
+import type { GraphBuilder } from './graph.ts';
+import type { Value } from './value.ts';
 import { operators, scaledBias, type OperatorTable } from './operators.ts';
 
 export function blockedOperators(graph: GraphBuilder): { table: OperatorTable; layouts: BlockedLayouts } {

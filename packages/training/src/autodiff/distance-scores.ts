@@ -3,7 +3,8 @@
  * range b apart. All pairs of a distance lie on one diagonal, so the table is first written out by distance and then
  * sheared into place, and gradients go back the same way: nothing is larger than the scores themselves.
  */
-import type { GraphBuilder, Value } from './graph.ts';
+import type { GraphBuilder } from './graph.ts';
+import type { Value } from './value.ts';
 
 interface Pairs {
   readonly from: number;

@@ -10,18 +10,8 @@ import type {
   OnnxTensor,
   OnnxValueInfo,
 } from '@gantry/formats/onnx';
-import { blockedShape } from './blocked-shape.ts';
 import { executionOrder, peakLiveBytes } from './live-bytes.ts';
-
-export type Shape = readonly number[];
-
-export interface Value {
-  readonly name: string;
-  readonly shape: Shape;
-  readonly type: OnnxElementType;
-  /** Lies in the blocked layout (see blocked-layout.ts) while `shape` stays [rows, columns]. */
-  readonly isBlocked?: true;
-}
+import { broadcast, bytesOf, elementsOf, matrixShape, toInfo, type Shape, type Value } from './value.ts';
 
 export interface NodeOptions {
   readonly domain?: string;
@@ -40,10 +30,6 @@ export interface ProductOptions {
 }
 
 export const microsoft = 'com.microsoft';
-
-export function elementsOf(shape: Shape): number {
-  return shape.reduce((product, size) => product * size, 1);
-}
 
 export class GraphBuilder {
   readonly #nodes: OnnxNode[] = [];
@@ -311,30 +297,4 @@ function leavesReversed(nodes: readonly OnnxNode[]): OnnxNode[] {
   const read = new Set(nodes.flatMap(({ inputs }) => inputs));
   const isLeaf = ({ outputs }: OnnxNode): boolean => !outputs.some((name) => read.has(name));
   return [...nodes.filter((node) => !isLeaf(node)), ...nodes.filter(isLeaf).reverse()];
-}
-
-function bytesOf({ shape, type, isBlocked }: Value): number {
-  return elementsOf(isBlocked === true ? blockedShape(shape) : shape) * (type === 'int64' ? 8 : 4);
-}
-
-function toInfo({ name, type, shape, isBlocked }: Value): OnnxValueInfo {
-  return { name, type, shape: isBlocked === true ? blockedShape(shape) : shape };
-}
-
-function matrixShape(value: Value, form: 'transposed' | undefined): { rows: number; columns: number } {
-  const rows = value.shape.at(-2);
-  const columns = value.shape.at(-1);
-  if (rows === undefined || columns === undefined) throw new RangeError(`${value.name} is no matrix`);
-  return form === 'transposed' ? { rows: columns, columns: rows } : { rows, columns };
-}
-
-function broadcast(left: Shape, right: Shape): Shape {
-  const rank = Math.max(left.length, right.length);
-  return Array.from({ length: rank }, (_, axis) => {
-    const one = left[axis - rank + left.length] ?? 1;
-    const other = right[axis - rank + right.length] ?? 1;
-    if (one !== other && one !== 1 && other !== 1)
-      throw new RangeError(`[${left.join('×')}] does not broadcast with [${right.join('×')}]`);
-    return Math.max(one, other);
-  });
 }

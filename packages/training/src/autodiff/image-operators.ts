@@ -1,5 +1,6 @@
 /** What a convolutional classifier is made of. N = images, C and O = channels, H × W = places. */
-import type { GraphBuilder, Shape, Value } from './graph.ts';
+import type { GraphBuilder } from './graph.ts';
+import type { Shape, Value } from './value.ts';
 import type { OperatorRule } from './operators.ts';
 import { take } from './take.ts';
 

@@ -1,4 +1,5 @@
-export { elementsOf, GraphBuilder, type Shape, type Value } from './graph.ts';
+export { GraphBuilder } from './graph.ts';
+export { elementsOf, type Shape, type Value } from './value.ts';
 export { attentionBlocks } from './attention.ts';
 export { operators, type OperatorAttributes, type OperatorName } from './operators.ts';
 export { route } from './routing.ts';

@@ -1,5 +1,5 @@
 /** y = (x − mean) / deviation · w + b over the last axis (Ba et al. 2016). */
-import { elementsOf } from './graph.ts';
+import { elementsOf } from './value.ts';
 import type { OperatorRule } from './operators.ts';
 import { columnSums, rowMeans } from './sums.ts';
 import { take } from './take.ts';

@@ -6,7 +6,8 @@ import { attentionBackward, attentionForward, type AttentionAttributes } from '.
 import { rotaryTables } from './constants.ts';
 import { roundBlocks, type BlockAttributes } from './block-rounding.ts';
 import { gelu } from './gelu.ts';
-import { elementsOf, microsoft, type GraphBuilder, type Value } from './graph.ts';
+import { microsoft, type GraphBuilder } from './graph.ts';
+import { elementsOf, type Value } from './value.ts';
 import { layerNorm } from './layer-norm.ts';
 import { averagePool, channelMeans, convolution, relu } from './image-operators.ts';
 import { balance, combine, dispatch, gates, joinRows, sliceRows } from './expert-operators.ts';

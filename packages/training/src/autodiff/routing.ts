@@ -3,7 +3,8 @@
  * within a sequence, in order of its tokens, so neither the batch nor what comes later changes it. N = tokens of the
  * batch, T = of a sequence, B = sequences, E = experts, k = experts a token, C = places of an expert for a sequence.
  */
-import type { GraphBuilder, Value } from './graph.ts';
+import type { GraphBuilder } from './graph.ts';
+import type { Value } from './value.ts';
 
 export interface RoutingPlan {
   readonly sequences: number;

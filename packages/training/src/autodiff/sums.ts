@@ -1,5 +1,6 @@
 /** Sums and means as products with constant vectors: the matrix kernels are faster at it than the reductions. */
-import type { GraphBuilder, Value } from './graph.ts';
+import type { GraphBuilder } from './graph.ts';
+import type { Value } from './value.ts';
 
 /** [N, W] → [N, 1]. */
 export function rowMeans(graph: GraphBuilder, value: Value): Value {

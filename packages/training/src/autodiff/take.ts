@@ -1,4 +1,4 @@
-import type { Value } from './graph.ts';
+import type { Value } from './value.ts';
 
 type Tuple<Count extends number> = Count extends 1
   ? readonly [Value]

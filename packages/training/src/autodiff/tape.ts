@@ -4,7 +4,8 @@
  */
 import { blockFormats, hasWholeBlocks, type BlockFormat } from './block-rounding.ts';
 import { blockedOperators } from './blocked-operators.ts';
-import type { GraphBuilder, Value } from './graph.ts';
+import type { GraphBuilder } from './graph.ts';
+import type { Value } from './value.ts';
 import {
   operators,
   type NarrowFloat,
