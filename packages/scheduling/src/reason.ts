@@ -130,7 +130,7 @@ const describe: Describe = {
   topology_not_satisfied: (reason) =>
     `No ${reason.level} has room for all ${reason.requestedMembers} members; the best${reason.bestDomain === null ? '' : ` (${reason.bestDomain})`} fits ${reason.fittingMembers}.`,
   slices_not_satisfied: (reason) =>
-    `${reason.requestedSlices} slices of ${reason.size} members are needed, each inside one ${reason.level}; there is room for ${reason.fittingSlices}.`,
+    `${counted(reason.requestedSlices, 'slice')} of ${reason.size} members must fit, each inside one ${reason.level}; there is room for ${reason.fittingSlices}.`,
   waiting_for_victims: (reason) =>
     `Room is being made: waiting for ${counted(reason.victims.length, 'workload')} to leave.`,
   behind_reservation: (reason) =>
@@ -157,7 +157,7 @@ const details: DescribeDetail = {
   selector: ({ selector }) => `no node carries the labels ${JSON.stringify(selector)}`,
   taints: ({ taints }) => `every matching node has a taint that it does not tolerate (${taints.join(', ')})`,
   slices: ({ level, size, requestedSlices, capacitySlices }) =>
-    `${requestedSlices} slices of ${size} members are needed, each inside one ${level}; the empty cluster holds ${capacitySlices}`,
+    `${counted(requestedSlices, 'slice')} of ${size} members must fit, each inside one ${level}; the empty cluster holds ${capacitySlices}`,
   gang_size: ({ requestedMembers, capacityMembers, level }) =>
     `${requestedMembers} members are needed together, the empty cluster holds ${capacityMembers}${level === null ? '' : ` within one ${level}`}`,
 };

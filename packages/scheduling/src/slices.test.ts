@@ -59,7 +59,7 @@ describe('slices of four ranks', () => {
       snapshot({ nodes, workloads: [...taken, ...residents('d', 'n2', 7, 8), gang] }),
     ).waiting;
     expect(describeReason(waits!.reasons[0]!)).toBe(
-      '1 slices of 4 members are needed, each inside one island; there is room for 0.',
+      '1 slice of 4 members must fit, each inside one island; there is room for 0.',
     );
     expect(waits!.unblock.map(describeChange)).toContain('without slices that sit together');
   });

@@ -231,7 +231,7 @@ test('slices of ranks that no machine holds together are refused, and none are h
   expect((await ask(within('galaxy'))).message).toMatch(/galaxy.*zone, row, host, island/u);
   // No device, no link island.
   expect((await ask(within('island'))).message).toContain(
-    '1 slices of 4 members are needed, each inside one island; the empty cluster holds 0',
+    '1 slice of 4 members must fit, each inside one island; the empty cluster holds 0',
   );
   expect((await ask({ ...within('host'), minReplicas: 2 })).problems).toMatchObject([
     { path: 'topology.slice' },
