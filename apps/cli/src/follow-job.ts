@@ -2,7 +2,7 @@
  * Watches a job to its end, as one redrawn line on a terminal and as a line every few seconds elsewhere. `onState`
  * hears of every new state, and of every new reason to wait.
  */
-import type { Job } from '@gantry/contract';
+import type { Job, JobSpec } from '@gantry/contract';
 import { isTerminal } from '@gantry/contract';
 import type { Client } from '@gantry/sdk';
 import pc from 'picocolors';
@@ -64,5 +64,6 @@ function progressLine(job: Job): string | undefined {
       : pc.dim(JSON.stringify(sample.text.slice(0, 40))),
   ];
   const width = process.stdout.isTTY === true ? (process.stdout.columns ?? 100) : 200;
-  return `  ▸ training  ${parts.filter((part) => part !== '').join('   ')}`.slice(0, width + 10);
+  const doing = (job.spec as Partial<JobSpec>).evaluate === undefined ? 'training' : 'evaluating';
+  return `  ▸ ${doing}  ${parts.filter((part) => part !== '').join('   ')}`.slice(0, width + 10);
 }

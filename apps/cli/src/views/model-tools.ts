@@ -43,7 +43,7 @@ export function describeGate({
     ...(comparison === undefined
       ? []
       : [
-          `  against ${against}   perplexity ${comparison.sourcePerplexity.toFixed(3)}   same likeliest choice ${(comparison.topAgreement * 100).toFixed(1)} %   KL ${comparison.meanKl.toFixed(4)} nats`,
+          `  against ${against}   perplexity ${comparison.sourcePerplexity.toPrecision(5)}   same likeliest choice ${(comparison.topAgreement * 100).toFixed(1)} %   KL ${comparison.meanKl.toFixed(4)} nats`,
         ]),
     describeRecorded({ version, gate }),
   ].join('\n');
