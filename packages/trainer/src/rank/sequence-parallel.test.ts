@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ofType, openTrainingScene, worstDifference, type TrainingScene } from '../testing/training-scene.ts';
 
-const steps = 6;
+const steps = 4;
 const train = {
   depth: 2,
   width: 64,
