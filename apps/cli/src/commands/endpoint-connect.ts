@@ -7,7 +7,7 @@ import { coloured, showOne } from '../output.ts';
 
 interface ConnectOptions {
   readonly engine: RemoteEngine;
-  readonly url: string[];
+  readonly server: string[];
   readonly modelName: string;
   readonly secret?: string;
   readonly slots?: number;
@@ -23,15 +23,18 @@ export function endpointConnectCommands(program: Command): void {
       .addOption(
         new Option('--engine <KIND>', 'what stands there').choices(remoteEngines).makeOptionMandatory(),
       )
-      .requiredOption('--url <URL...>', 'where; several of one model share the work')
+      .requiredOption(
+        '--server <URL...>',
+        'where: http, https, grpc or grpcs; several of one model share the work',
+      )
       .requiredOption('--model-name <NAME>', 'that they know the model by')
       .option('--secret <NAME>', 'sent as the bearer: gantry secret set NAME')
       .option('--slots <N>', 'requests that one computes at once, where it does not say', countOption)
       .option('--fallback <ENDPOINT>', 'answers where none of them can'),
-    'gantry endpoint connect chat --engine vllm --url http://gpu-1:8000 http://gpu-2:8000 --model-name llama',
-    'gantry endpoint connect big --engine openai --url https://api.example.com/v1 --model-name big-1 --secret provider-key --fallback chat',
+    'gantry endpoint connect chat --engine vllm --server http://gpu-1:8000 http://gpu-2:8000 --model-name llama',
+    'gantry endpoint connect big --engine openai --server https://api.example.com/v1 --model-name big-1 --secret provider-key --fallback chat',
   ).action(async (name: string, options: ConnectOptions, command: Command) => {
-    const { url: urls, ...rest } = options;
+    const { server: urls, ...rest } = options;
     const { client } = connect(command);
     const made = await client.call(
       'endpoints.connect',
