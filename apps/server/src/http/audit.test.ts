@@ -11,6 +11,8 @@ import { type Answer, type MemoryServer, startMemoryServer } from '../testing/me
 const withoutEvent: readonly RouteName[] = [
   // An opinion about one answer, held in memory; what it leads to is told by `endpoint.promoted` and `.rolled_back`.
   'endpoints.feedback',
+  // A policy that is only tried: it answers and leaves everything as it is.
+  'scheduling.trial',
 ];
 
 let home: MemoryServer;
