@@ -2,14 +2,15 @@
  * Could the workload run on this cluster if nothing else did? An empty answer means yes. Cordoned
  * and unhealthy nodes count: they may come back. Health of the moment is a reason to wait only.
  */
-import { ISLAND, type Seat, seatSlices } from './slices.ts';
+import { countAccepted, emptyFit } from './empty-fit.ts';
+import { domainsOf, tooFewSlices } from './slice-capacity.ts';
+import { ISLAND } from './slices.ts';
 import { domainNameOf } from './topology.ts';
 import { kindsOf } from './node-kinds.ts';
 import { gangAmounts } from './gang-amounts.ts';
 import { QueueTree, RESOURCES } from './queue-tree.ts';
 import type { Reason, UnsatisfiableDetail } from './reason.ts';
 import {
-  acceptsDevice,
   acceptsModel,
   type ClassRequest,
   matchesSelector,
@@ -21,7 +22,6 @@ import {
   DEFAULT_TOPOLOGY_LEVELS,
   type NodeState,
   RESOURCE_NAMES,
-  type SliceWish,
   type Snapshot,
   type TaskGroup,
   type Workload,
@@ -111,7 +111,9 @@ function unsatisfiable(
     most = Math.max(most, room);
     if (most >= group.minCount) {
       const { slices } = workload;
-      return slices === undefined ? null : tooFewSlices(group, slices, request, snapshot.nodes, levels);
+      if (slices === undefined) return null;
+      const domains = domainsOf(snapshot.nodes, levels, requiredLevel);
+      return tooFewSlices(group, slices, request, domains, levels);
     }
   }
   if (most > 0)
@@ -122,72 +124,6 @@ function unsatisfiable(
       level: requiredLevel,
     };
   return blockingDetail(kindsOf(snapshot.nodes).firsts, request);
-}
-
-const ANY_SEAT: Seat = { node: 0, island: null };
-
-/** Slices the empty cluster holds, where these are too few; of a required domain that is not looked at. */
-function tooFewSlices(
-  { count }: TaskGroup,
-  { level, size }: SliceWish,
-  request: ClassRequest,
-  nodes: readonly NodeState[],
-  levels: readonly string[],
-): UnsatisfiableDetail | null {
-  const room = new Map<string, number>();
-  for (const node of nodes) {
-    const members = emptyFit(node, request);
-    if (level === ISLAND) {
-      for (const [island, devices] of request.devices === 0 ? [] : islandSizes(node, request))
-        room.set(`${node.id} ${island}`, Math.min(members, Math.floor(devices / request.devices)));
-      continue;
-    }
-    const domain = domainNameOf(node, levels, level);
-    if (domain !== null) room.set(domain, (room.get(domain) ?? 0) + members);
-  }
-  const spots = [...room.values()].map((members) => Array.from({ length: members }, () => ANY_SEAT));
-  const found = seatSlices(spots, size, count);
-  return 'seats' in found
-    ? null
-    : { kind: 'slices', level, size, requestedSlices: Math.ceil(count / size), capacitySlices: found.slices };
-}
-
-function islandSizes(node: NodeState, request: ClassRequest): ReadonlyMap<string, number> {
-  const sizes = new Map<string, number>();
-  for (const device of node.devices)
-    if (device.island !== undefined && acceptsDevice(request, device))
-      sizes.set(device.island, (sizes.get(device.island) ?? 0) + 1);
-  return sizes;
-}
-
-/** Members the empty node holds side by side. */
-function emptyFit(node: NodeState, request: ClassRequest): number {
-  const { capacity } = node;
-  if (node.devices.length < request.devices) return 0;
-  if (
-    capacity.cpuMilli < request.cpuMilli ||
-    capacity.memoryBytes < request.memoryBytes ||
-    capacity.storageBytes < request.storageBytes
-  )
-    return 0;
-  if (!matchesSelector(node, request.selector) || !toleratesAll(node, request.tolerations)) return 0;
-  let members = Infinity;
-  if (request.cpuMilli > 0) members = Math.min(members, Math.floor(capacity.cpuMilli / request.cpuMilli));
-  if (request.memoryBytes > 0)
-    members = Math.min(members, Math.floor(capacity.memoryBytes / request.memoryBytes));
-  if (request.storageBytes > 0)
-    members = Math.min(members, Math.floor(capacity.storageBytes / request.storageBytes));
-  if (request.devices === 0 && request.milli === 0) return members;
-  if (request.devices > 0)
-    return Math.min(members, Math.floor(countAccepted(node, request) / request.devices));
-  let shares = 0;
-  for (const device of node.devices) {
-    if (!acceptsDevice(request, device)) continue;
-    const byMemory =
-      request.deviceMemoryBytes > 0 ? Math.floor(device.memoryBytes / request.deviceMemoryBytes) : Infinity;
-    shares += Math.min(byMemory, Math.floor(device.milliCapacity / request.milli));
-  }
-  return Math.min(members, shares);
 }
 
 /** The first filter that no node passes, in the order a person would check them. */
@@ -260,10 +196,4 @@ function knownOf(
 ): string[] {
   const known = new Set(nodes.flatMap(({ devices }) => devices.map(name)));
   return [...known].filter((value) => value !== undefined).sort();
-}
-
-function countAccepted(node: NodeState, request: ClassRequest): number {
-  let count = 0;
-  for (const device of node.devices) if (acceptsDevice(request, device)) count++;
-  return count;
 }

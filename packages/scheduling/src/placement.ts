@@ -72,11 +72,13 @@ export class Placer {
       fitting: 0,
     };
     const needed = workload.taskGroups.reduce((sum, group) => sum + counts(group), 0);
+    let torn: PlaceFailure | null = null;
     for (const level of levels) {
       const { fitting, nearest } = this.#rankDomains(workload, counts, level, rules.skip ?? null);
       for (const domain of fitting) {
         const outcome = this.#placeWithin(workload, counts, domain, rules.skip ?? null);
         if (outcome.ok) return outcome;
+        if (outcome.failure.kind === 'slices') torn = outcome.failure;
         // Each group fits, but not all of them at once.
         best = { level, domain: domain.name, fitting: needed };
       }
@@ -84,6 +86,8 @@ export class Placer {
         best = { level, domain: nearest.domain.name, fitting: nearest.members };
     }
     if (wish.mode === 'preferred') return this.#placeWithin(workload, counts, null, rules.skip ?? null);
+    // There is a domain with room for all, and it is the slices that do not find theirs in it.
+    if (torn !== null) return { ok: false, failure: torn };
     return {
       ok: false,
       failure: {

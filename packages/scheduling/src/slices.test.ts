@@ -119,3 +119,32 @@ test.each([
   if (!('seats' in found)) throw new Error(`room for ${found.slices}`);
   expect([...new Set(found.seats.map(({ node: spot }) => rooms[spot]))]).toEqual(wanted);
 });
+
+test('slices that a required domain can never hold are misconfigured, whatever the cluster holds elsewhere', () => {
+  const pairs = { devices: 2, topology: { mode: 'required', level: 'host' } } as const;
+  const torn = node('torn', 8, { islandSize: 2 });
+  const asked = inSlices(3, { level: 'island', size: 2 }, pairs);
+  const told = (nodes: readonly NodeState[]) =>
+    planCycle(snapshot({ nodes: [...nodes], workloads: [asked] })).waiting[0]?.reasons[0];
+  expect(told([torn, rack('n1', 4, 'r1'), rack('n2', 4, 'r1')])).toMatchObject({
+    tier: 'misconfigured',
+    detail: { kind: 'slices', requestedSlices: 2, capacitySlices: 1 },
+  });
+  expect(told([torn, rack('whole', 8, 'r1')])).toBeUndefined();
+});
+
+test('who waits because slices are torn inside the domain that has room is told so', () => {
+  const host = node('n', 8, { islandSize: 4 });
+  const other = residents('a', 'n', 0, 1);
+  const more = residents('b', 'n', 4, 5);
+  const asked = inSlices(
+    2,
+    { level: 'island', size: 2 },
+    {
+      devices: 2,
+      topology: { mode: 'required', level: 'host' },
+    },
+  );
+  const { waiting } = planCycle(snapshot({ nodes: [host], workloads: [...other, ...more, asked] }));
+  expect(waiting[0]?.reasons[0]).toMatchObject({ code: 'slices_not_satisfied', fittingSlices: 0 });
+});

@@ -96,7 +96,7 @@ const withJobOptions = (command: Command): Command =>
       'as a job: the model that the result is a version of; the source unless given',
     )
     .option('--queue <NAME>', 'of the job', 'default')
-    .option('--memory <BYTES>', 'of the job', '2GiB')
+    .option('--memory <SIZE>', 'of the job', '2GiB')
     .option('--detach', 'submit the job and return');
 
 function wishOf(from: string, { format, type }: ConvertOptions): ConvertWish {

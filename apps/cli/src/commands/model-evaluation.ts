@@ -36,7 +36,7 @@ export function modelEvaluationCommand(program: Command): void {
       .option('--window <N>', 'characters that are scored together', countOption, 800)
       .option('--no-record', 'of an endpoint: do not keep it with the version')
       .option('--queue <NAME>', 'of the job that measures a version', 'default')
-      .option('--memory <BYTES>', 'of that job', '2GiB')
+      .option('--memory <SIZE>', 'of that job', '2GiB')
       .option('--detach', 'submit that job and return'),
     'gantry model evaluate llama@2 --data held-out.txt',
     'gantry model evaluate small --against full --data held-out.txt',
