@@ -2,12 +2,14 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Job } from '@gantry/contract';
+import { workerIdOf } from '@gantry/control';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type MemoryServer, startMemoryServer } from '../testing/memory-server.ts';
 import { jobEnd, jobWhen } from './testing/follow.ts';
 import { startSimulatedCluster } from './testing/mixed/simulated-cluster.ts';
 import { processesOf } from './testing/processes.ts';
 import { type ScratchDir, createScratchDir } from './testing/scratch-dir.ts';
+import { tinyTraining } from './testing/tiny-training.ts';
 
 let home: MemoryServer;
 let dir: ScratchDir;
@@ -22,9 +24,6 @@ beforeAll(async () => {
     );
 }, 60_000);
 afterAll(async () => {
-  // Ranks outlive the server: whatever a broken test left is ended here.
-  const { runner } = home.server.platform.deps;
-  for (const { workerId } of await runner.list()) await runner.stop(workerId, { graceMs: 0 });
   await home[Symbol.asyncDispose]();
   await dir[Symbol.asyncDispose]();
 });
@@ -35,7 +34,7 @@ const strikes = [
   { signal: 'SIGSTOP', says: /rank 1 has stood still for (\d+\.\d) s/i },
 ] as const;
 
-test.each(strikes)(
+test.concurrent.each(strikes)(
   'a rank struck by $signal costs the steps since the last checkpoint',
   async ({ signal, says }) => {
     const name = signal.toLowerCase();
@@ -43,18 +42,7 @@ test.each(strikes)(
       body: {
         name,
         workdir: join(dir.path, 'texts'),
-        train: {
-          recipe: 'language-model',
-          data: ['*.txt'],
-          depth: 1,
-          width: 32,
-          heads: 2,
-          kvHeads: 2,
-          steps: 1_000_000,
-          sequenceLength: 32,
-          batchTokens: 64,
-          vocabularySize: 280,
-        },
+        train: tinyTraining({ steps: 1_000_000 }),
         replicas: 2,
         checkpoint: { everySteps: 20 },
         resources: { cpu: 0.5, memory: '512MiB' },
@@ -66,7 +54,8 @@ test.each(strikes)(
       ({ progress }) => (progress?.checkpointStep ?? 0) >= 20,
     );
     const victim = processesOf(home.server.platform.dataDir).find(
-      ({ command, workerId = '' }) => workerId.endsWith('-1') && /^\S+node \S+ train$/.test(command),
+      ({ command, workerId = '' }) =>
+        workerId === workerIdOf(before.attempts[0]?.id ?? '', 1) && /^\S+node \S+ train$/.test(command),
     );
     process.kill(victim!.pid, signal);
     const savedAt = before.progress?.checkpointStep ?? 0;
