@@ -22,24 +22,38 @@ export function pickDevices(
     if (!requestClass.isWholeFree(node, device)) continue;
     if (island === null || state.nodes[node]!.devices[device - start]!.island === island) free.push(device);
   }
-  return free.length === request.devices ? free : byIsland(state, node, free, request.devices);
+  return free.length === request.devices ? free : closest(state, node, free, request.devices);
 }
 
-/** The tightest link island that holds all; else the largest islands first. */
-function byIsland(state: ClusterState, node: number, free: readonly number[], wanted: number): number[] {
+/** What joins devices of one host, the closest first. */
+const closeness = ['island', 'numa'] as const;
+
+/** The tightest link island that holds all, else the tightest socket; else the largest islands first. */
+function closest(state: ClusterState, node: number, free: readonly number[], wanted: number): number[] {
+  for (const joint of closeness) {
+    const tight = groupsOf(state, node, free, joint).find((group) => group.length >= wanted);
+    if (tight !== undefined) return largestFirst(state, node, tight).slice(0, wanted);
+  }
+  return largestFirst(state, node, free).slice(0, wanted);
+}
+
+const largestFirst = (state: ClusterState, node: number, free: readonly number[]): number[] =>
+  groupsOf(state, node, free, 'island')
+    .sort((one, other) => other.length - one.length)
+    .flat();
+
+/** The smallest first. Devices of which nothing is known stand alone; where that is all of them, together. */
+function groupsOf(
+  state: ClusterState,
+  node: number,
+  free: readonly number[],
+  joint: (typeof closeness)[number],
+): number[][] {
   const start = state.deviceStart[node]!;
   const states = state.nodes[node]!.devices;
-  if (states[0]?.island === undefined) return free.slice(0, wanted);
-  const islands = new Map<string, number[]>();
-  for (const device of free) {
-    const island = states[device - start]!.island ?? `#${device}`;
-    const members = islands.get(island);
-    if (members === undefined) islands.set(island, [device]);
-    else members.push(device);
-  }
-  const bySize = [...islands.values()].sort((a, b) => a.length - b.length);
-  const tight = bySize.find((island) => island.length >= wanted);
-  return tight === undefined ? bySize.reverse().flat().slice(0, wanted) : tight.slice(0, wanted);
+  if (states[0]?.[joint] === undefined) return [[...free]];
+  const groups = Map.groupBy(free, (device) => states[device - start]![joint] ?? `#${device}`);
+  return [...groups.values()].sort((one, other) => one.length - other.length);
 }
 
 /** What a member takes of each of its devices. Shares without stated memory take their part of it. */

@@ -224,3 +224,29 @@ describe('explanation', () => {
     ]);
   });
 });
+
+test('devices of one member hang on one link island, else on one socket', () => {
+  const sockets = node('n', 8, { islandSize: 1 });
+  sockets.devices.forEach((device, index) => {
+    device.numa = String(Math.floor(index / 4));
+  });
+  const given = (devices: number, held: readonly [number, number][]): readonly string[] | undefined => {
+    const holders = held.map(([from, to], index) =>
+      running(
+        `r${index}`,
+        Array.from({ length: to - from }, (_, at) => ['n', from + at] as [string, number]),
+      ),
+    );
+    const plan = planCycle(
+      snapshot({ nodes: [sockets], workloads: [...holders, workload('w', { devices })] }),
+    );
+    return plan.placements[0]?.members[0]?.deviceIds.map((id) => id.replace(/^.*?(\d+)$/, '$1'));
+  };
+  expect(given(4, [[0, 1]])).toEqual(['4', '5', '6', '7']);
+  expect(
+    given(2, [[1, 4]])
+      ?.map(Number)
+      .every((index) => index >= 4),
+  ).toBe(true);
+  expect(given(6, [])).toHaveLength(6);
+});

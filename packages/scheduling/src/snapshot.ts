@@ -35,6 +35,8 @@ export interface DeviceState {
   milliCapacity: number;
   /** Devices of one node with the same island talk over the fast link. */
   island?: string;
+  /** The socket (NUMA node) that it hangs on. */
+  numa?: string;
   /** A slice of a device, like `1g.10gb`: taken only by who asks for this profile. */
   profile?: string;
   healthy: boolean;

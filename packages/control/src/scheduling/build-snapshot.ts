@@ -129,6 +129,7 @@ function toNode(row: Row, levels: readonly string[], named: readonly string[] | 
       healthy: device.healthy,
       ...(device.profile === undefined ? {} : { profile: device.profile }),
       ...(device.island === undefined ? {} : { island: device.island }),
+      ...(device.numaNode === undefined ? {} : { numa: String(device.numaNode) }),
     })),
   };
 }
