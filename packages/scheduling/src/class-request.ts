@@ -1,6 +1,6 @@
 /** What one member asks of a node, and which nodes and devices can give it. */
 import type { ClusterState } from './cluster-state.ts';
-import type { DeviceState, GroupRequest, NodeState, Taint, Toleration, Workload } from './snapshot.ts';
+import type { DeviceState, GroupRequest, NodeState, Toleration, Workload } from './snapshot.ts';
 
 export interface ClassRequest {
   cpuMilli: number;
@@ -46,7 +46,10 @@ export function classKey(request: ClassRequest): string {
   return `${head}|${JSON.stringify([selector, request.tolerations])}`;
 }
 
-export const isTolerated = (taint: Taint, tolerations: readonly Toleration[]): boolean =>
+export const isTolerated = (
+  taint: { readonly key: string; readonly value?: string | undefined },
+  tolerations: readonly { readonly key: string; readonly value?: string | undefined }[],
+): boolean =>
   tolerations.some(({ key, value }) => key === taint.key && (value === undefined || value === taint.value));
 
 export const toleratesAll = ({ taints }: NodeState, tolerations: readonly Toleration[]): boolean =>

@@ -1,5 +1,6 @@
 export { DemandWatch } from './ahead/demand-watch.ts';
 export { canEverRun, type ClusterShape } from './can-ever-run.ts';
+export { isTolerated } from './class-request.ts';
 export { Engine } from './engine.ts';
 export { findOffender } from './find-offender.ts';
 export { lostDeviceSeconds } from './lost-work.ts';

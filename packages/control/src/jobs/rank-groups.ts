@@ -41,8 +41,10 @@ export const rankCount = (spec: JobSpec): number =>
   rankGroups(spec).reduce((sum, { count }) => sum + count, 0);
 
 /** Of an elastic gang ranks may come after the last that its spec counts: they are of its only group. */
-export const groupOfRank = (groups: readonly RankGroup[], rank: number): RankGroup =>
-  groups.findLast(({ firstRank }) => firstRank <= rank)!;
+export const groupOfRank = <Group extends Pick<RankGroup, 'firstRank'>>(
+  groups: readonly Group[],
+  rank: number,
+): Group => groups.findLast(({ firstRank }) => firstRank <= rank)!;
 
 export interface HeldAmounts {
   readonly gpus: number;

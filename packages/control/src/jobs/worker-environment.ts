@@ -3,7 +3,7 @@
  * `TF_CONFIG`, the visible devices, and Gantry's own files (docs/runners.md).
  */
 import { shareOfDevice, visibleDevices } from '../nodes/visible-devices.ts';
-import type { RankGroup } from './rank-groups.ts';
+import { type RankGroup, groupOfRank } from './rank-groups.ts';
 import { isTorch, torchEnvironment, visibleGpus } from './torch-environment.ts';
 
 export interface RankPlace {
@@ -86,7 +86,7 @@ export function workerEnvironment(input: EnvironmentInput): Record<string, strin
 
 /** What torchrun calls the kind of a rank. */
 function roleOf(rank: number, groups: readonly Group[]): Record<string, string> {
-  const { name, count, firstRank } = ownGroup(groups, rank);
+  const { name, count, firstRank } = groupOfRank(groups, rank);
   return {
     GANTRY_GROUP: name,
     ROLE_NAME: name,
@@ -94,9 +94,6 @@ function roleOf(rank: number, groups: readonly Group[]): Record<string, string> 
     ROLE_WORLD_SIZE: String(count),
   };
 }
-
-const ownGroup = (groups: readonly Group[], rank: number): Group =>
-  groups.findLast(({ firstRank }) => firstRank <= rank)!;
 
 /** Groups are TensorFlow's task types: worker, ps, chief, evaluator. */
 function tensorflowConfig({ places, place, masterPort, groups }: EnvironmentInput): string {
@@ -109,6 +106,6 @@ function tensorflowConfig({ places, place, masterPort, groups }: EnvironmentInpu
         .map(({ address, rank }) => `${address}:${masterPort + rank}`),
     ]),
   );
-  const { name, firstRank } = ownGroup(kinds, place.rank);
+  const { name, firstRank } = groupOfRank(kinds, place.rank);
   return JSON.stringify({ cluster, task: { type: name, index: place.rank - firstRank } });
 }

@@ -1,4 +1,5 @@
 /** Labels and taints that an operator gives a machine. */
+import { isTolerated } from '@gantry/scheduling';
 import type { NodeSpecRecord, TaintRecord } from './node-record.ts';
 
 export interface NodeChange {
@@ -21,10 +22,4 @@ export const driving = (
   taints: readonly TaintRecord[],
   tolerations: readonly { readonly key: string; readonly value?: string | undefined }[],
 ): TaintRecord | undefined =>
-  taints.find(
-    (taint) =>
-      taint.effect === 'NoExecute' &&
-      !tolerations.some(
-        ({ key, value }) => key === taint.key && (value === undefined || value === taint.value),
-      ),
-  );
+  taints.find((taint) => taint.effect === 'NoExecute' && !isTolerated(taint, tolerations));

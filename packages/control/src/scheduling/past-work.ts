@@ -18,11 +18,11 @@ import {
 } from './build-snapshot.ts';
 import { type PolicySpecRecord, toRules } from './policy-record.ts';
 import { planSettings } from './policy-row.ts';
+import { newestJobs } from './newest-jobs.ts';
 import { askOf } from './runtime-history.ts';
 
 /** Newest first; what is older is left out. */
 const MOST_JOBS = 20_000;
-const PAGE = 500;
 
 export interface PastWork {
   readonly world: LiveWorld;
@@ -40,7 +40,7 @@ export async function readPastWork(
   const queues = await allRows(tx, 'queue');
   const endpoints = new Map((await allRows(tx, 'endpoint')).map((row) => [row.id, row]));
   const replicas = await allRows(tx, 'replica');
-  const rows = await newestJobs(tx, sinceMs);
+  const rows = await newestJobs(tx, { most: MOST_JOBS, sinceMs });
   const selectors = queueSelectors(queues, policy);
   const expected = new Map(live.workloads.map((workload) => [workload.id, workload]));
   return {
@@ -69,22 +69,6 @@ export async function readPastWork(
       return past === null ? [] : [past];
     }),
   };
-}
-
-async function newestJobs(tx: Tx, sinceMs: number): Promise<Row[]> {
-  const rows: Row[] = [];
-  let cursor: string | undefined;
-  do {
-    const page = await tx.list('job', {
-      limit: PAGE,
-      newestFirst: true,
-      ...(cursor === undefined ? {} : { cursor }),
-    });
-    const recent = page.items.filter(({ createdAt }) => Date.parse(createdAt) >= sinceMs);
-    rows.push(...recent);
-    cursor = recent.length < page.items.length ? undefined : page.nextCursor;
-  } while (cursor !== undefined && rows.length < MOST_JOBS);
-  return rows;
 }
 
 async function namesOf(tx: Tx, queues: readonly Row[]): Promise<Record<string, string>> {

@@ -3,11 +3,11 @@ import type { JobSpec } from '@gantry/contract';
 import type { Row, Tx } from '@gantry/ports';
 import { type RuntimeAsk, RuntimeModel, type Workload } from '@gantry/scheduling';
 import type { JobSpecRecord, JobStatusRecord } from '../jobs/job-record.ts';
+import { newestJobs } from './newest-jobs.ts';
 import { heldBy, rankGroups } from '../jobs/rank-groups.ts';
 
 /** So many of the newest ended jobs are read at the start. */
 const READ_AT_START = 2_000;
-const PAGE = 500;
 
 export class RuntimeHistory {
   readonly #model = new RuntimeModel();
@@ -18,18 +18,7 @@ export class RuntimeHistory {
 
   /** Oldest first, so that the newest counts most; answers whom it learned from. */
   async read(tx: Tx): Promise<readonly Row[]> {
-    const rows: Row[] = [];
-    let cursor: string | undefined;
-    do {
-      const page = await tx.list('job', {
-        limit: PAGE,
-        newestFirst: true,
-        state: ['succeeded'],
-        ...(cursor === undefined ? {} : { cursor }),
-      });
-      rows.push(...page.items);
-      cursor = page.nextCursor;
-    } while (cursor !== undefined && rows.length < READ_AT_START);
+    const rows = await newestJobs(tx, { most: READ_AT_START, state: ['succeeded'] });
     for (const row of rows.reverse()) {
       this.learn(row);
       this.#remember(row);
