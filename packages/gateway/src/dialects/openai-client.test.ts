@@ -1,14 +1,20 @@
-/** The client that most users bring. */
-import OpenAI, { APIError } from 'openai';
+/** The client that most users bring, in the two major versions that they have. */
 import { expect, it } from 'vitest';
-import { createFakeEngine } from '../testing/fake-engine.ts';
+import { completeWith, createFakeEngine, sendJson } from '../testing/fake-engine.ts';
 import { chatRoute, createGatewayHarness } from '../testing/gateway-harness.ts';
+import { openaiMajors } from '../testing/openai-majors.ts';
 
-it('serves the openai npm client: models, chat, streams, completions, embeddings, errors', async () => {
-  await using engine = await createFakeEngine();
+/** Where the model behind a name judges texts, the judgement is passed on as it is. */
+const judgement = { id: 'modr-1', model: 'chat', results: [{ flagged: true, categories: {} }] };
+
+it.each(openaiMajors)('serves openai@$major: every kind of call, and errors', async ({ Client }) => {
+  await using engine = await createFakeEngine((received, response) => {
+    if (received.path.endsWith('/moderations')) sendJson(response, judgement);
+    else completeWith(['Hello', ' world'])(received, response);
+  });
   await using harness = await createGatewayHarness();
   harness.gateway.setRoutes('acme', [chatRoute(engine)]);
-  const client = new OpenAI({ baseURL: `${harness.baseUrl}/v1`, apiKey: 'sk-acme', maxRetries: 0 });
+  const client = new Client({ baseURL: `${harness.baseUrl}/v1`, apiKey: 'sk-acme', maxRetries: 0 });
 
   const models = [];
   for await (const model of client.models.list()) models.push(model.id);
@@ -42,11 +48,17 @@ it('serves the openai npm client: models, chat, streams, completions, embeddings
   const embedded = await client.embeddings.create({ model: 'chat', input: 'hi', encoding_format: 'float' });
   expect(embedded.data[0]?.embedding).toEqual([0.5, -0.5]);
 
+  const judged = await client.moderations.create({ model: 'chat', input: 'hi' });
+  expect(judged).toEqual(judgement);
+  // No engine here makes pictures: said so, not guessed at.
+  const picture = client.images.generate({ model: 'chat', prompt: 'a cat' });
+  await expect(picture).rejects.toMatchObject({ status: 404, code: 'unknown_path' });
+
   const missing = await client.chat.completions
     .create({ model: 'nope', messages })
     .catch((error: unknown) => error);
-  expect(missing).toBeInstanceOf(APIError);
+  expect(missing).toBeInstanceOf(Client.APIError);
   expect(missing).toMatchObject({ status: 404, code: 'model_not_found' });
-  const stranger = new OpenAI({ baseURL: `${harness.baseUrl}/v1`, apiKey: 'sk-none', maxRetries: 0 });
+  const stranger = new Client({ baseURL: `${harness.baseUrl}/v1`, apiKey: 'sk-none', maxRetries: 0 });
   await expect(stranger.models.list()).rejects.toMatchObject({ status: 401, code: 'invalid_api_key' });
 });

@@ -1,7 +1,8 @@
-import OpenAI from 'openai';
+import type OpenAI from 'openai';
 import { describe, expect, it } from 'vitest';
 import { createFakeEngine, sendJson, type FakeEngine } from '../testing/fake-engine.ts';
 import { chatRoute, createGatewayHarness, until, type GatewayHarness } from '../testing/gateway-harness.ts';
+import { openaiMajors } from '../testing/openai-majors.ts';
 import type { KeptResponse } from './response-store.ts';
 
 const answer = {
@@ -14,9 +15,6 @@ const answer = {
   usage: { input_tokens: 3, output_tokens: 2, total_tokens: 5 },
 };
 const ask = { model: 'chat', input: 'hello', background: true } as const;
-const clientOf = ({ baseUrl }: GatewayHarness): OpenAI =>
-  new OpenAI({ apiKey: 'sk-acme', baseURL: `${baseUrl}/v1`, maxRetries: 0 });
-
 /** An engine that answers when it is told to. */
 async function waitingEngine(): Promise<FakeEngine & { finish(): void }> {
   let finish: (() => void) | undefined;
@@ -26,7 +24,10 @@ async function waitingEngine(): Promise<FakeEngine & { finish(): void }> {
   return Object.assign(engine, { finish: () => finish?.() });
 }
 
-describe('a background response', () => {
+describe.each(openaiMajors)('a background response, by openai@$major', ({ Client }) => {
+  const clientOf = ({ baseUrl }: GatewayHarness): OpenAI =>
+    new Client({ apiKey: 'sk-acme', baseURL: `${baseUrl}/v1`, maxRetries: 0 });
+
   it('is told at once, made while nobody waits, and counted like any', async () => {
     await using engine = await waitingEngine();
     await using harness = await createGatewayHarness();

@@ -1,7 +1,7 @@
-import OpenAI from 'openai';
 import { describe, expect, it } from 'vitest';
 import { createFakeEngine, sendJson, startStream, type Answer } from '../testing/fake-engine.ts';
 import { chatRoute, createGatewayHarness } from '../testing/gateway-harness.ts';
+import { openaiMajors } from '../testing/openai-majors.ts';
 import { type KeptResponse, ResponseStore } from './response-store.ts';
 
 const usage = { input_tokens: 3, output_tokens: 2, total_tokens: 5 };
@@ -34,12 +34,12 @@ function counting(): Answer {
   };
 }
 
-describe('responses', () => {
+describe.each(openaiMajors)('responses, by openai@$major', ({ Client }) => {
   it('continues a conversation, shows it and its input, and forgets it', async () => {
     await using engine = await createFakeEngine(counting());
     await using harness = await createGatewayHarness();
     harness.gateway.setRoutes('acme', [chatRoute(engine)]);
-    const client = new OpenAI({ apiKey: 'sk-acme', baseURL: `${harness.baseUrl}/v1`, maxRetries: 0 });
+    const client = new Client({ apiKey: 'sk-acme', baseURL: `${harness.baseUrl}/v1`, maxRetries: 0 });
     const first = await client.responses.create({ model: 'chat', input: 'hello' });
     const stream = await client.responses.create({
       model: 'chat',
@@ -104,7 +104,7 @@ describe('responses', () => {
     harness.gateway.setRoutes('acme', [chatRoute(engine)]);
     const next = { model: 'chat', input: 'b', previous_response_id: id };
     expect((await harness.post('/v1/responses', next)).status).toBe(200);
-    const client = new OpenAI({ apiKey: 'sk-acme', baseURL: `${harness.baseUrl}/v1`, maxRetries: 0 });
+    const client = new Client({ apiKey: 'sk-acme', baseURL: `${harness.baseUrl}/v1`, maxRetries: 0 });
     await client.responses.delete(id);
     expect([...disk.keys()]).not.toContain(id);
     const removed: string[] = [];
