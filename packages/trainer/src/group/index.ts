@@ -1,3 +1,4 @@
+export { BackgroundGroup } from './background-group.ts';
 export { type AllReduceAlgorithm, type Part } from './collectives.ts';
 export { joinWorld, type GroupOptions, type ProcessGroup, type World } from './process-group.ts';
 export { startHeartbeat } from './heartbeat.ts';

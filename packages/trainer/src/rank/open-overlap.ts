@@ -1,5 +1,6 @@
-/** `parallel.overlap`: gradients leave while earlier layers are still computed. */
+/** What runs beside the ranks' computing: gradients that leave while earlier layers are still computed. */
 import { groupsOf } from '@gantry/training/parallel';
+import { BackgroundGroup } from '../group/index.ts';
 import { OverlappedSum, type ModelShard } from '../parallel/index.ts';
 import type { RankEnvironment } from './rank-environment.ts';
 import type { TrainingPlan } from './training-plan.ts';
@@ -13,7 +14,7 @@ export async function openOverlap(
   { rendezvous, worldSize, rank }: RankEnvironment,
   plan: TrainingPlan,
   shard: ModelShard,
-): Promise<OverlappedSum | undefined> {
+): Promise<AsyncDisposable | undefined> {
   if (!plan.overlap) return undefined;
   if (rendezvous.kind !== 'unix')
     throw new UserFault(
@@ -22,17 +23,12 @@ export async function openOverlap(
       'Leave parallel.overlap out for ranks that are threads or on several hosts.',
     );
   const { layout, arena, gradients, groups } = shard;
-  const sum = await OverlappedSum.open({
-    rank,
-    worldSize,
-    members: groupsOf(shard.grid).data,
-    directory: rendezvous.directory,
-    arena,
-    layout,
-    gradients: gradients.values,
-    data: groups.data,
-    bucketBytes: Math.min(largestBucketBytes, gradients.values.byteLength / 8),
-  });
-  shard.sumWith(sum);
-  return sum;
+  const { directory } = rendezvous;
+  const members = groupsOf(shard.grid).data;
+  const background = await BackgroundGroup.open({ rank, worldSize, members, directory, name: 'sum', arena });
+  const bucketBytes = Math.min(largestBucketBytes, gradients.values.byteLength / 8);
+  shard.sumWith(
+    new OverlappedSum({ background, layout, gradients: gradients.values, data: groups.data, bucketBytes }),
+  );
+  return background;
 }
