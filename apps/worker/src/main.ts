@@ -2,7 +2,12 @@
  * What a placement runs: `main.ts train` is a training rank, `main.ts engine` a model replica. Each kind
  * loads only its own packages, so a rank never pays for an engine.
  */
+import { enableCompileCache } from 'node:module';
+import { join } from 'node:path';
 import { kinds, type WorkerKind } from './kinds.ts';
+
+// Beside the code, so that nobody can write it who could not write the code itself.
+enableCompileCache(join(import.meta.dirname, '../../../node_modules/.cache/gantry'));
 
 // ONNX Runtime sends usage data from Linux and macOS since 1.29, unless told before it is loaded.
 process.env['ORT_DISABLE_TELEMETRY'] ??= '1';
