@@ -20,7 +20,21 @@ export type ModelFormat = (typeof modelFormats)[number];
 
 /** What each kind of file can keep its matrices in. */
 export const weightTypes = {
-  gguf: ['F32', 'F16', 'BF16', 'Q8_0', 'Q6_K', 'Q5_K_M', 'Q5_K', 'Q4_K_M', 'Q4_K', 'Q4_0'],
+  gguf: [
+    'F32',
+    'F16',
+    'BF16',
+    'Q8_0',
+    'Q6_K',
+    'Q5_K_M',
+    'Q5_K',
+    'Q4_K_M',
+    'Q4_K',
+    'Q4_0',
+    'Q3_K_M',
+    'Q3_K',
+    'Q2_K',
+  ],
   safetensors: ['F32'],
   onnx: ['F32', 'int8', 'int8-weights', 'int4-weights', 'fp16-weights', 'int8-static', 'int16-activations'],
 } as const satisfies Record<ModelFormat, readonly string[]>;

@@ -68,6 +68,8 @@ describe('block formats', () => {
     ['Q5_K', 0.035],
     ['Q4_K', 0.075],
     ['Q4_0', 0.11],
+    ['Q3_K', 0.15],
+    ['Q2_K', 0.3],
   ] as const)('%s loses no more than its bits', (type, bound) => {
     const source = values(32 * 400);
     const restored = decodeValues(type, encodeValues(type, source));
@@ -87,6 +89,29 @@ describe('block formats', () => {
     expect(
       [...decodeValues('Q4_0', encodeValues('Q4_0', new Float32Array(32)))].every((zero) => zero === 0),
     ).toBe(true);
+  });
+});
+
+describe('the bytes of ggml', () => {
+  const random = createRandom(33);
+  const sum = (): number => random.next() + random.next() + random.next() + random.next() - 2;
+  // Zeros, constants, and numbers of five sizes.
+  const source = Float32Array.from({ length: 256 * 32 }, (_, at) =>
+    at < 256 ? 0 : at < 400 ? 3 : sum() * 2 ** (((at >> 8) % 5) * 4 - 12),
+  );
+
+  // Digests of what `ggml_quantize_chunk` made of these numbers (the ggml that node-llama-cpp 3 bundles, x86-64).
+  it.each([
+    ['Q4_0', '44fc7185eb3f93c9'],
+    ['Q8_0', '0ef3c29f5df81801'],
+    ['Q2_K', '2153cabb7eaf729a'],
+    ['Q3_K', '8c90490bbfe8e9c8'],
+    ['Q4_K', '3f818ec17d3cd8eb'],
+    ['Q5_K', '4bdc1d2b78bb8687'],
+    ['Q6_K', 'f9e55af890bcd6fc'],
+  ] as const)('are ours in %s', async (type, digest) => {
+    const bytes = await crypto.subtle.digest('SHA-256', Uint8Array.from(encodeValues(type, source)));
+    expect(Buffer.from(bytes).toString('hex').slice(0, 16)).toBe(digest);
   });
 });
 
@@ -110,7 +135,7 @@ describe('K formats', () => {
     ).toBe(true);
   });
 
-  it.each(['Q4_K', 'Q5_K', 'Q6_K'] as const)(
+  it.each(['Q2_K', 'Q3_K', 'Q4_K', 'Q5_K', 'Q6_K'] as const)(
     '%s keeps zeros, constants and one large value finite',
     (type) => {
       const cases = [

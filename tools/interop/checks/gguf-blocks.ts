@@ -6,7 +6,7 @@ import { createRandom } from '../../../packages/kit/src/index.ts';
 import { type Check, askPeer } from '../check.ts';
 import { furtherEnvironment } from '../python-environment.ts';
 
-const types = ['F16', 'BF16', 'Q8_0', 'Q4_0', 'Q4_K', 'Q5_K', 'Q6_K'] as const;
+const types = ['F16', 'BF16', 'Q8_0', 'Q4_0', 'Q2_K', 'Q3_K', 'Q4_K', 'Q5_K', 'Q6_K'] as const;
 const blocks = 512;
 
 export const ggufBlocks: Check = async (world) => {

@@ -4,7 +4,9 @@ export interface Codec {
   decode(source: DataView, values: Float32Array): void;
 }
 
-/** Nearest whole number within bounds; halves go up. */
+/** Nearest whole number within bounds; halves go to the even one, as ggml's. */
 export function roundWithin(value: number, lowest: number, highest: number): number {
-  return Math.min(highest, Math.max(lowest, Math.round(value)));
+  const whole = Math.round(value);
+  const nearest = whole - value === 0.5 && whole % 2 !== 0 ? whole - 1 : whole;
+  return Math.min(highest, Math.max(lowest, nearest));
 }
