@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** How data-parallel ranks without ZeRO make their gradients smaller on the way. docs/training.md says what each costs. */
+/** How data-parallel ranks without ZeRO make their gradients smaller on the way. docs/training/compression.md says what each costs. */
 export const compressionSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('bf16') }),
   z.strictObject({ kind: z.literal('fp16') }),

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** AdamW's moments in a file instead of memory; docs/training.md says what it costs. Needs ZeRO 1 or higher. */
+/** AdamW's moments in a file instead of memory; docs/training/offload.md says what it costs. Needs ZeRO 1 or higher. */
 export const offloadSchema = z.strictObject({
   /** Also the parameters that a rank owns (ZeRO 3). */
   parameters: z.boolean().default(false),

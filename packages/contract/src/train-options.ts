@@ -17,7 +17,7 @@ export const earlyStoppingSchema = z.strictObject({
   minimumDelta: z.number().min(0).default(0),
 });
 
-/** A step grows by doubling to the noise scale of its gradients, and its learning rate with it (docs/training.md). */
+/** A step grows by doubling to the noise scale of its gradients, and its learning rate with it (docs/training/noise-scale.md). */
 export const adaptBatchSchema = z.strictObject({
   maximumTokens: z.number().int().min(128).max(1_073_741_824),
 });

@@ -28,12 +28,12 @@ export const trainingDataSchema = z
 
 const isPrepared = (source: object | string): boolean => typeof source !== 'string' && 'prepared' in source;
 
-/** Documents as they come, or so that the borders of sequences cut few (docs/training.md). */
+/** Documents as they come, or so that the borders of sequences cut few (docs/training/packing.md). */
 export const packingSchema = z.enum(['in-order', 'best-fit']);
 
 const boundsSchema = z.strictObject({ minimum: z.number().optional(), maximum: z.number().optional() });
 
-/** docs/training.md says what each rule measures, and its bounds unless given. */
+/** docs/training/data-preparation.md says what each rule measures, and its bounds unless given. */
 const qualitySchema = z.strictObject({
   words: boundsSchema.optional(),
   meanWordLength: boundsSchema.optional(),
