@@ -12,7 +12,7 @@ import {
   type SaveOutcome,
 } from '../../packages/trainer/src/checkpoint/index.ts';
 import { joinWorld } from '../../packages/trainer/src/group/index.ts';
-import { ModelShard } from '../../packages/trainer/src/parallel/index.ts';
+import { ModelShard, shardGroups } from '../../packages/trainer/src/parallel/index.ts';
 import { transformerShape } from '../../packages/training/src/model/index.ts';
 import { gridAt, stageLayout } from '../../packages/training/src/parallel/index.ts';
 import type { BenchLine } from '../bench-line.ts';
@@ -38,7 +38,7 @@ export async function checkpointSave(): Promise<BenchLine[]> {
       worldSize: 1,
       transport: { kind: 'unix', directory },
     });
-    const groups = { data: world, tensor: world, pipeline: world, pipelineBack: world, embedding: world };
+    const groups = shardGroups(world, alone);
     const { arena } = world;
     const shard = new ModelShard({ layout: stageLayout(config, alone), grid: alone, zero: 0, groups, arena });
     for (const { values } of [shard.parameters, shard.first, shard.second]) fillWithNoise(values);

@@ -2,13 +2,13 @@
 import { createInterface } from 'node:readline';
 import { createModelExecutor } from '../../packages/trainer/src/executor/index.ts';
 import { joinWorld } from '../../packages/trainer/src/group/index.ts';
-import { ModelShard, openUpdateRule } from '../../packages/trainer/src/parallel/index.ts';
+import { ModelShard, openUpdateRule, shardGroups } from '../../packages/trainer/src/parallel/index.ts';
 import {
   initialiseParameters,
   transformerShape,
   parameterLayout,
 } from '../../packages/training/src/model/index.ts';
-import { gridAt, groupsOf, stageLayout } from '../../packages/training/src/parallel/index.ts';
+import { gridAt, stageLayout } from '../../packages/training/src/parallel/index.ts';
 
 const [depth, batch, length, vocabulary, width, heads, hidden, rank, ranks] = process.argv
   .slice(2, 11)
@@ -25,19 +25,12 @@ const config = transformerShape({
 });
 const layout = parameterLayout(config);
 const grid = gridAt({ data: ranks, tensor: 1, pipeline: 1 }, rank);
-const members = groupsOf(grid);
 const shard = new ModelShard({
   layout: stageLayout(config, grid, layout),
   grid,
   zero: 0,
   arena: world.arena,
-  groups: {
-    data: world.subgroup(members.data, 1),
-    tensor: world.subgroup(members.tensor, 2),
-    pipeline: world.subgroup(members.pipeline, 3),
-    pipelineBack: world.subgroup(members.pipeline, 5),
-    embedding: world.subgroup(members.embedding, 4),
-  },
+  groups: shardGroups(world, grid),
 });
 initialiseParameters(layout, 1, shard.parameters.values);
 const executor = await createModelExecutor({

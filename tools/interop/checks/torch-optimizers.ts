@@ -9,6 +9,7 @@ import { joinWorld } from '../../../packages/trainer/src/group/index.ts';
 import {
   ModelShard,
   openUpdateRule,
+  shardGroups,
   stateOf,
   type OptimizerName,
 } from '../../../packages/trainer/src/parallel/index.ts';
@@ -102,7 +103,7 @@ async function walk(
     grid,
     zero: 0,
     state: stateOf[name],
-    groups: { data: alone, tensor: alone, pipeline: alone, pipelineBack: alone, embedding: alone },
+    groups: shardGroups(alone, grid),
     arena: alone.arena,
   });
   const all = parameterLayout(config).parameters;

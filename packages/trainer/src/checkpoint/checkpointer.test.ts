@@ -6,7 +6,7 @@ import { gridAt, stageLayout } from '@gantry/training/parallel';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { joinWorld } from '../group/index.ts';
-import { ModelShard } from '../parallel/index.ts';
+import { ModelShard, shardGroups } from '../parallel/index.ts';
 import { Checkpointer, type CheckpointerOptions, type SaveOutcome } from './checkpointer.ts';
 import { openCheckpoint } from './checkpoint-folder.ts';
 import { readCheckpoint } from './read-checkpoint.ts';
@@ -29,8 +29,8 @@ interface Scene extends AsyncDisposable {
 async function openScene(options: Partial<CheckpointerOptions> = {}): Promise<Scene> {
   const directory = await mkdtemp(join(tmpdir(), 'gantry-checkpointer-'));
   const world = await joinWorld({ rank: 0, worldSize: 1, transport: { kind: 'unix', directory } });
-  const groups = { data: world, tensor: world, pipeline: world, pipelineBack: world, embedding: world };
   const grid = gridAt({ data: 1, tensor: 1, pipeline: 1 }, 0);
+  const groups = shardGroups(world, grid);
   const open = (): ModelShard =>
     new ModelShard({ layout: stageLayout(config, grid), grid, zero: 0, groups, arena: world.arena });
   const shard = open();

@@ -83,7 +83,7 @@ export class Checkpointer implements AsyncDisposable {
     this.#options = options;
     this.#owned = saved.map(({ buffer, layout }) => ({
       buffer,
-      ...ownedSpans(layout, grid.dataIndex, grid.data),
+      ...ownedSpans(layout, grid),
     }));
     // The memory of the first save is there before training starts.
     this.#idle.push(this.#openWriter());

@@ -3,6 +3,7 @@
  * by name and column, then by the rank that owned it.
  */
 import {
+  gridAt,
   ownedSpans,
   rankAt,
   runsInto,
@@ -110,11 +111,14 @@ async function readKinds(
       const rank = rankAt(layout, { data, tensor: stage.tensorIndex, pipeline: stage.pipelineIndex });
       const record = manifest.shards.find((one) => one.rank === rank);
       if (record === undefined) throw new Error(`the shard of rank ${rank} is missing`);
+      // Shares of experts are equally large, so that all ranks wrote what they have alike at the same places.
+      const hasExperts = gridAt(layout, rank).expertIndex === stage.expertIndex;
       const segments: ShardSegment[] = [];
       let base = 0;
       for (const [kind, { buffer, lies, runs }] of ofStage.entries()) {
-        const owned = ownedSpans(lies, data, layout.data);
-        segments.push(...segmentsOf(runs, owned.spans, buffer, record.starts?.[kind] ?? base));
+        const owned = ownedSpans(lies, { ...layout, dataIndex: data });
+        const spans = owned.spans.filter(({ unit }) => unit.kind !== 'experts' || hasExperts);
+        segments.push(...segmentsOf(runs, spans, buffer, record.starts?.[kind] ?? base));
         base += owned.length;
       }
       await using reader = new ShardReader(path, record, blockBytes);
@@ -145,9 +149,13 @@ function segmentsOf(
 }
 
 function savedStages(sizes: ParallelSizes, config: ModelConfig): SavedStage[] {
-  const { tensor, pipeline } = sizes;
-  return Array.from({ length: tensor * pipeline }, (_, index) => {
-    const place = { tensorIndex: index % tensor, pipelineIndex: Math.floor(index / tensor) };
+  const { tensor, pipeline, expert = 1 } = sizes;
+  return Array.from({ length: tensor * pipeline * expert }, (_, index) => {
+    const place = {
+      tensorIndex: index % tensor,
+      pipelineIndex: Math.floor(index / tensor) % pipeline,
+      expertIndex: Math.floor(index / tensor / pipeline),
+    };
     return { ...place, layout: stageLayout(config, { ...sizes, ...place }) };
   });
 }

@@ -34,10 +34,16 @@ interface Factored {
   readonly pieces: readonly ShardPiece[];
 }
 
+interface FactoredUnit {
+  /** Ranks that own parts of it under ZeRO. */
+  readonly owners: ProcessGroup;
+  readonly parameters: readonly Factored[];
+}
+
 export class AdafactorRule {
   readonly #shard: ModelShard;
   readonly #weightDecay: number;
-  readonly #units: readonly (readonly Factored[])[];
+  readonly #units: readonly FactoredUnit[];
 
   constructor(shard: ModelShard, weightDecay: number) {
     this.#shard = shard;
@@ -49,10 +55,10 @@ export class AdafactorRule {
 
   async apply(step: AdamWStep): Promise<void> {
     for (const unit of this.#units) {
-      for (const one of unit) this.#addSquares(one, step);
+      for (const one of unit.parameters) this.#addSquares(one, step);
       await this.#sum(unit, 'owners', (one) => [one.rows, one.columns, one.squaredLength]);
       await this.#sum(unit, 'columns', (one) => [one.rows, one.squaredLength]);
-      for (const one of unit) {
+      for (const one of unit.parameters) {
         takeMoments(one, adafactorDecay(step.step));
         one.squaredUpdate[0] = one.pieces.reduce(
           (sum, piece) => sum + squaredUpdate(this.#gradientsOf(one, piece, step), one),
@@ -61,7 +67,7 @@ export class AdafactorRule {
       }
       await this.#sum(unit, 'owners', (one) => [one.squaredUpdate]);
       await this.#sum(unit, 'columns', (one) => [one.squaredUpdate]);
-      for (const one of unit) this.#move(one, step);
+      for (const one of unit.parameters) this.#move(one, step);
     }
   }
 
@@ -104,28 +110,28 @@ export class AdafactorRule {
 
   /** `owners`: what ZeRO's ranks each have a part of; `columns`: what tensor ranks have columns of. */
   async #sum(
-    unit: readonly Factored[],
+    { owners, parameters }: FactoredUnit,
     over: 'owners' | 'columns',
     numbersOf: (one: Factored) => readonly Float64Array[],
   ): Promise<void> {
     const { groups, zero } = this.#shard;
     if (over === 'owners') {
-      if (zero > 0) await sumOver(groups.data, unit.flatMap(numbersOf));
+      if (zero > 0) await sumOver(owners, parameters.flatMap(numbersOf));
       return;
     }
-    const cut = unit.filter(({ parameter }) => parameter.columns !== undefined);
+    const cut = parameters.filter(({ parameter }) => parameter.columns !== undefined);
     if (cut.length > 0) await sumOver(groups.tensor, cut.flatMap(numbersOf));
   }
 }
 
-function factoredUnit(shard: ModelShard, unit: StageUnit, pieces: readonly ShardPiece[]): Factored[] {
+function factoredUnit(shard: ModelShard, unit: StageUnit, pieces: readonly ShardPiece[]): FactoredUnit {
   const factors = shard.factors;
   if (factors === undefined) throw new RangeError('this shard keeps no factored moments');
   const momentsOf = (name: string): Float32Array => {
     const { offset, length } = factors.layout.find(name);
     return factors.values.subarray(offset, offset + length);
   };
-  return unit.parameters.map((parameter): Factored => {
+  const parameters = unit.parameters.map((parameter): Factored => {
     const { name, shape, length } = parameter;
     const hasRows = isFactored(parameter);
     const columnMoments = momentsOf(hasRows ? factorNames.columns(name) : factorNames.elements(name));
@@ -140,6 +146,7 @@ function factoredUnit(shard: ModelShard, unit: StageUnit, pieces: readonly Shard
       pieces: pieces.filter((piece) => piece.parameter === parameter),
     };
   });
+  return { owners: shard.groupOf(unit), parameters };
 }
 
 /** The moments follow this step's means; the sums become what an update is multiplied by. */

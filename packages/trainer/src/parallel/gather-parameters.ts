@@ -1,12 +1,19 @@
 /** Brings the whole model to rank 0: to validate, to sample, to export. All ranks take part. */
 import type { TransformerConfig } from '@gantry/training/model';
-import { gridAt, ownedSpans, stageLayout, worldSizeOf, type StageLayout } from '@gantry/training/parallel';
+import {
+  gridAt,
+  ownedSpans,
+  stageLayout,
+  worldSizeOf,
+  type ParallelGrid,
+  type StageLayout,
+} from '@gantry/training/parallel';
 import type { World } from '../group/index.ts';
 import type { ModelShard } from './model-shard.ts';
 
 /** Whether this rank's own buffer is the whole model already. */
 export function hasWholeModel({ grid, zero }: ModelShard): boolean {
-  return grid.tensor === 1 && grid.pipeline === 1 && zero < 3;
+  return grid.tensor === 1 && grid.pipeline === 1 && (grid.expert ?? 1) === 1 && zero < 3;
 }
 
 /** `into` is rank 0's; the others give what they have. */
@@ -23,15 +30,15 @@ export async function gatherParameters(
   const { grid, zero } = shard;
   const own = await shard.ownParameters();
   if (grid.rank > 0) {
-    if (zero === 3 || grid.dataIndex === 0) await world.send(0, own);
+    if (zero === 3 || isNeeded(grid)) await world.send(0, own);
     return;
   }
   if (into === undefined) throw new Error('rank 0 needs room for the whole model');
   for (let rank = 0; rank < worldSizeOf(grid); rank += 1) {
     const place = gridAt(grid, rank);
-    if (zero < 3 && place.dataIndex > 0) continue;
+    if (zero < 3 && !isNeeded(place)) continue;
     const layout = stageLayout(config, place);
-    const owned = ownedSpans(layout, place.dataIndex, place.data);
+    const owned = ownedSpans(layout, place);
     const values = rank === 0 ? own : new Float32Array(zero === 3 ? owned.length : layout.length);
     if (rank > 0) await world.receive(rank, values);
     if (zero < 3) placeStage(layout, 0, values, into);
@@ -39,6 +46,11 @@ export async function gatherParameters(
       for (const { from, to, at } of owned.spans)
         placeStage(layout, from, values.subarray(at, at + to - from), into);
   }
+}
+
+/** Without ZeRO 3 the first data-parallel ranks that have all experts have everything. */
+function isNeeded({ dataIndex, expert = 1 }: ParallelGrid): boolean {
+  return dataIndex < expert;
 }
 
 /** Puts the stage's elements [from, from + values.length) where they lie in the whole model. */

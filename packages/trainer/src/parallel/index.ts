@@ -1,7 +1,7 @@
 export { gatherParameters, hasWholeModel } from './gather-parameters.ts';
 export type { CompressionPlan } from './compression/open-gradient-sum.ts';
 export { ModelShard } from './model-shard.ts';
-export type { ShardGroups } from './shard-options.ts';
+export { shardGroups } from './shard-options.ts';
 export {
   stateOf,
   openUpdateRule,

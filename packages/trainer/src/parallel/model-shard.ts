@@ -5,8 +5,10 @@
  */
 import {
   factoredLayout,
+  layoutOf,
   ownedPart,
   ownedSpans,
+  ownerOf,
   type OwnedSpan,
   type ParallelGrid,
   type StageLayout,
@@ -14,6 +16,7 @@ import {
   type StageUnit,
   type ZeroStage,
 } from '@gantry/training/parallel';
+import type { ProcessGroup } from '../group/index.ts';
 import type { Arena } from '../memory/index.ts';
 import type { OffloadedState } from '../offload/index.ts';
 import { openGradientSum } from './compression/open-gradient-sum.ts';
@@ -56,8 +59,8 @@ export class ModelShard {
     this.zero = zero;
     this.groups = groups;
     this.#gradientSum =
-      compression === undefined ? undefined : openGradientSum(groups.data, layout, compression);
-    const owned = ownedSpans(layout, grid.dataIndex, grid.data);
+      compression === undefined ? undefined : openGradientSum(groups.data, commonLayout(layout), compression);
+    const owned = ownedSpans(layout, grid);
     const from = (stage: ZeroStage) => (zero >= stage ? owned : undefined);
     const nothing = { spans: [], length: 0 };
     const hasParameters = offloaded?.kinds.includes('parameters') !== true;
@@ -104,16 +107,20 @@ export class ModelShard {
     }
   }
 
+  /** The ranks that have the same elements of a unit: its owners. */
+  groupOf({ kind }: Pick<StageUnit, 'kind'>): ProcessGroup {
+    return kind === 'experts' ? this.groups.expertCopies : this.groups.data;
+  }
+
   /** All elements of a unit, fetched from their owners (stage 3). */
   async gatherUnit(unit: StageUnit, into: Float32Array): Promise<void> {
-    const { dataIndex, data } = this.grid;
     const span = this.spans.find((own) => own.unit === unit) as OwnedSpan;
-    const own = ownedPart(unit, dataIndex, data);
+    const own = ownedPart(unit, ownerOf(unit, this.grid));
     const at = own.from - unit.from;
     if (this.offloaded?.kinds.includes('parameters') === true)
       await this.offloaded.read('parameters', span.at, into.subarray(at, at + span.to - span.from));
     else into.set(this.parameters.view(span), at);
-    await this.groups.data.allGather(into.subarray(0, unit.to - unit.from), this.#partsOf(unit));
+    await this.groupOf(unit).allGather(into.subarray(0, unit.to - unit.from), this.#partsOf(unit));
   }
 
   /** Adds the gradients of one micro-batch; `values` (a whole unit) may be changed. */
@@ -122,7 +129,7 @@ export class ModelShard {
       this.arena.addInto(this.gradients.values, values.subarray(0, unit.to - unit.from), unit.from);
       return;
     }
-    await this.groups.data.reduceScatterSum(values.subarray(0, unit.to - unit.from), this.#partsOf(unit));
+    await this.groupOf(unit).reduceScatterSum(values.subarray(0, unit.to - unit.from), this.#partsOf(unit));
     const span = this.spans.find((own) => own.unit === unit) as OwnedSpan;
     this.arena.addInto(
       this.gradients.view(span),
@@ -138,18 +145,22 @@ export class ModelShard {
 
   /** No micro-batch of this step adds to the unit any more. */
   unitIsReady(unit: StageUnit): void {
-    this.#gradientSum?.ready?.(unit);
+    if (unit.kind !== 'experts') this.#gradientSum?.ready?.(unit);
   }
 
   /** After the last micro-batch of a step: every owner holds the sum over all ranks. */
   async synchronise(): Promise<void> {
-    const { data } = this.groups;
-    const { units } = this.layout;
+    const { data, expertCopies } = this.groups;
+    const { units, commonLength } = this.layout;
     const { values } = this.gradients;
-    if (this.zero === 0) await (this.#gradientSum?.sum(values) ?? data.allReduceSum(values));
+    if (this.zero === 0) {
+      const common = values.subarray(0, commonLength);
+      await (this.#gradientSum?.sum(common) ?? data.allReduceSum(common));
+      await expertCopies.allReduceSum(values.subarray(commonLength));
+    }
     if (this.zero === 1) {
       for (const unit of units)
-        await data.reduceScatterSum(values.subarray(unit.from, unit.to), this.#partsOf(unit));
+        await this.groupOf(unit).reduceScatterSum(values.subarray(unit.from, unit.to), this.#partsOf(unit));
     }
     await sumOverCopies(this, this.gradients);
   }
@@ -172,10 +183,10 @@ export class ModelShard {
 
   /** Sum of squares of the gradients, each element of the model counted by one rank of the world. */
   squaredNorm(): number {
-    const { dataIndex, tensorIndex, pipelineIndex } = this.grid;
-    if (this.zero === 0 && dataIndex > 0) return 0;
+    const { tensorIndex, pipelineIndex } = this.grid;
     let sum = 0;
     this.eachOwnPiece(({ unit, parameter, view }) => {
+      if (this.zero === 0 && ownerOf(unit, this.grid).index > 0) return;
       if (parameter.isRepeated && tensorIndex > 0) return;
       if (this.layout.sharesEmbedding && pipelineIndex > 0 && unit.kind === 'embedding') return;
       sum += this.arena.squaredNorm(view(this.gradients));
@@ -188,13 +199,13 @@ export class ModelShard {
     if (this.zero !== 1 && this.zero !== 2) return;
     const { values } = this.parameters;
     for (const unit of this.layout.units)
-      await this.groups.data.allGather(values.subarray(unit.from, unit.to), this.#partsOf(unit));
+      await this.groupOf(unit).allGather(values.subarray(unit.from, unit.to), this.#partsOf(unit));
   }
 
   /** Elements of a unit (at its places in `values`) from the ranks that own them; without ZeRO each has all. */
   async gatherOwned(unit: StageUnit, values: Float32Array): Promise<void> {
     if (this.zero === 0) return;
-    await this.groups.data.allGather(values.subarray(0, unit.to - unit.from), this.#partsOf(unit));
+    await this.groupOf(unit).allGather(values.subarray(0, unit.to - unit.from), this.#partsOf(unit));
   }
 
   /** Share of the gradients that the last step's compression left out; undefined without one. */
@@ -225,10 +236,11 @@ export class ModelShard {
     };
   }
 
-  /** Parts of a unit by data-parallel rank, counted from the unit's start. */
+  /** Parts of a unit by owner, counted from the unit's start. */
   #partsOf(unit: StageUnit): { from: number; to: number }[] {
-    return Array.from({ length: this.grid.data }, (_, index) => {
-      const { from, to } = ownedPart(unit, index, this.grid.data);
+    const { count } = ownerOf(unit, this.grid);
+    return Array.from({ length: count }, (_, index) => {
+      const { from, to } = ownedPart(unit, { index, count });
       return { from: from - unit.from, to: to - unit.from };
     });
   }
@@ -250,6 +262,16 @@ export class ModelShard {
       }
     }
   }
+}
+
+/** What data-parallel ranks have alike. */
+function commonLayout(layout: StageLayout): StageLayout {
+  const { units, commonLength } = layout;
+  return layoutOf(
+    units.filter(({ kind }) => kind !== 'experts'),
+    commonLength,
+    layout,
+  );
 }
 
 function factorsOf(layout: StageLayout, arena: Arena): SavedValues {

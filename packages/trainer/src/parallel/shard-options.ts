@@ -1,12 +1,13 @@
 /** What a shard is made of, and the terms that others speak of it in. */
-import type {
-  ParallelGrid,
-  StageLayout,
-  StageParameter,
-  StageUnit,
-  ZeroStage,
+import {
+  groupsOf,
+  type ParallelGrid,
+  type StageLayout,
+  type StageParameter,
+  type StageUnit,
+  type ZeroStage,
 } from '@gantry/training/parallel';
-import type { ProcessGroup } from '../group/index.ts';
+import type { ProcessGroup, World } from '../group/index.ts';
 import type { Arena } from '../memory/index.ts';
 import type { OffloadedState } from '../offload/index.ts';
 import type { CompressionPlan } from './compression/open-gradient-sum.ts';
@@ -20,6 +21,24 @@ export interface ShardGroups {
   readonly pipelineBack: ProcessGroup;
   /** First and last stage; size 1 elsewhere. */
   readonly embedding: ProcessGroup;
+  /** Ranks that together have all experts: tokens travel among them. */
+  readonly expert: ProcessGroup;
+  /** Data-parallel ranks with the same experts. */
+  readonly expertCopies: ProcessGroup;
+}
+
+/** Each on a channel of its own. */
+export function shardGroups(world: World, grid: ParallelGrid): ShardGroups {
+  const members = groupsOf(grid);
+  return {
+    data: world.subgroup(members.data, 1),
+    tensor: world.subgroup(members.tensor, 2),
+    pipeline: world.subgroup(members.pipeline, 3),
+    embedding: world.subgroup(members.embedding, 4),
+    pipelineBack: world.subgroup(members.pipeline, 5),
+    expert: world.subgroup(members.expert, 6),
+    expertCopies: world.subgroup(members.expertCopies, 7),
+  };
 }
 
 /** Elements of one parameter that a rank updates. */

@@ -103,7 +103,7 @@ class MuonRule implements UpdateRule {
     this.#shard = shard;
     this.#options = options;
     this.#settings = settings;
-    const layers = shard.layout.units.map((unit) => (unit.kind === 'layer' ? unit.to - unit.from : 0));
+    const layers = shard.layout.units.map((unit) => (isOfLayer(unit) ? unit.to - unit.from : 0));
     this.#directions = shard.arena.floats(Math.max(...layers));
   }
 
@@ -112,7 +112,7 @@ class MuonRule implements UpdateRule {
     shard.eachOwnPiece((piece) => {
       if (!isMatrixOfLayer(piece)) adamW(shard, piece, this.#settings, step);
     });
-    for (const unit of shard.layout.units) if (unit.kind === 'layer') await this.#moveLayer(unit, step);
+    for (const unit of shard.layout.units) if (isOfLayer(unit)) await this.#moveLayer(unit, step);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -177,7 +177,11 @@ class MuonRule implements UpdateRule {
 }
 
 function isMatrixOfLayer({ unit, parameter }: ShardPiece): boolean {
-  return unit.kind === 'layer' && isMatrix(parameter);
+  return isOfLayer(unit) && isMatrix(parameter);
+}
+
+function isOfLayer({ kind }: StageUnit): boolean {
+  return kind === 'layer' || kind === 'experts';
 }
 
 function isMatrix({ shape, global }: ShardPiece['parameter']): boolean {

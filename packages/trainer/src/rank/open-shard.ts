@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import type { ParameterLayout } from '@gantry/training/model';
 import {
-  groupsOf,
   heldLayers,
   ownedSpans,
   stageLayout,
@@ -11,7 +10,7 @@ import {
 } from '@gantry/training/parallel';
 import type { World } from '../group/index.ts';
 import { OffloadedState } from '../offload/index.ts';
-import { ModelShard, stateOf } from '../parallel/index.ts';
+import { ModelShard, shardGroups, stateOf } from '../parallel/index.ts';
 import type { TrainingPlan } from './training-plan.ts';
 import { UserFault } from './user-fault.ts';
 
@@ -31,7 +30,6 @@ export async function openShard({
   readonly world: World;
   readonly runDirectory: string;
 }): Promise<ModelShard> {
-  const members = groupsOf(grid);
   const stage = stageLayout(config, grid, layout);
   const { offload } = plan;
   const offloaded =
@@ -44,7 +42,7 @@ export async function openShard({
         chunkElements: offload.chunkElements,
         buffers: offload.buffers,
       },
-      ownedSpans(stage, grid.dataIndex, grid.data),
+      ownedSpans(stage, grid),
       world.arena,
     ));
   return new ModelShard({
@@ -56,13 +54,7 @@ export async function openShard({
     arena: world.arena,
     state: stateOf[plan.optimizer.name],
     compression: plan.compression,
-    groups: {
-      data: world.subgroup(members.data, 1),
-      tensor: world.subgroup(members.tensor, 2),
-      pipeline: world.subgroup(members.pipeline, 3),
-      pipelineBack: world.subgroup(members.pipeline, 5),
-      embedding: world.subgroup(members.embedding, 4),
-    },
+    groups: shardGroups(world, grid),
   });
 }
 

@@ -17,17 +17,16 @@ export { expectedBubble, measuredBubble, pipelineSvg, type PipelineSpan } from '
 export { microBatchesInFlight, pipelineActions, type PipelineShape } from './pipeline-schedule.ts';
 export {
   layersOfChunks,
-  ownedPart,
-  ownedSpans,
+  layoutOf,
   stageLayout,
   wholeLayout,
   type ModelConfig,
-  type OwnedSpan,
   type StageLayout,
   type StageParameter,
   type StagePlace,
   type StageUnit,
 } from './stage-layout.ts';
+export { ownedPart, ownedSpans, ownerOf, type OwnedSpan } from './owned-spans.ts';
 export { StragglerWatch } from './straggler-watch.ts';
 export { runsInto, type ElementRun, type SavedStage, type StageRuns } from './reshard.ts';
 export { heldLayers, type HeldLayersLimit } from './held-layers.ts';

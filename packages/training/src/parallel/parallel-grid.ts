@@ -15,6 +15,8 @@ export interface ParallelSizes {
   readonly pipeline: number;
   /** Chunks of layers a pipeline rank has (virtual stages); one unless given. */
   readonly chunks?: number;
+  /** Data-parallel ranks that share out the experts of a layer; one unless given: each has all of its tensor rank's. */
+  readonly expert?: number;
 }
 
 export interface ParallelGrid extends ParallelSizes {
@@ -22,24 +24,34 @@ export interface ParallelGrid extends ParallelSizes {
   readonly dataIndex: number;
   readonly tensorIndex: number;
   readonly pipelineIndex: number;
+  /** Which share of the experts this rank has. */
+  readonly expertIndex: number;
 }
 
 export function worldSizeOf({ data, tensor, pipeline }: ParallelSizes): number {
   return data * tensor * pipeline;
 }
 
-/** Without a rank's own place; chunks only where there are several. */
-export function sizesOf({ data, tensor, pipeline, chunks = 1 }: ParallelSizes): ParallelSizes {
-  return { data, tensor, pipeline, ...(chunks === 1 ? {} : { chunks }) };
+/** Without a rank's own place; chunks and shares of experts only where there are several. */
+export function sizesOf({ data, tensor, pipeline, chunks = 1, expert = 1 }: ParallelSizes): ParallelSizes {
+  return {
+    data,
+    tensor,
+    pipeline,
+    ...(chunks === 1 ? {} : { chunks }),
+    ...(expert === 1 ? {} : { expert }),
+  };
 }
 
 export function gridAt(sizes: ParallelSizes, rank: number): ParallelGrid {
-  const { data, tensor } = sizes;
+  const { data, tensor, expert = 1 } = sizes;
+  const dataIndex = Math.floor(rank / tensor) % data;
   return {
     ...sizes,
     rank,
     tensorIndex: rank % tensor,
-    dataIndex: Math.floor(rank / tensor) % data,
+    dataIndex,
+    expertIndex: dataIndex % expert,
     pipelineIndex: Math.floor(rank / (tensor * data)),
   };
 }
@@ -60,6 +72,10 @@ export interface GridGroups {
   readonly pipeline: readonly number[];
   /** First and last stage, which both hold the tied embedding; empty elsewhere. */
   readonly embedding: readonly number[];
+  /** Data-parallel neighbours that together have all experts: tokens travel among them. */
+  readonly expert: readonly number[];
+  /** Data-parallel ranks with the same experts. */
+  readonly expertCopies: readonly number[];
 }
 
 /** The ranks this one works with, itself included. */
@@ -67,13 +83,17 @@ export function groupsOf(grid: ParallelGrid): GridGroups {
   const self = { data: grid.dataIndex, tensor: grid.tensorIndex, pipeline: grid.pipelineIndex };
   const along = (axis: keyof typeof self, count: number): number[] =>
     Array.from({ length: count }, (_, index) => rankAt(grid, { ...self, [axis]: index }));
+  const data = along('data', grid.data);
+  const { expert = 1, dataIndex, expertIndex } = grid;
   const pipeline = along('pipeline', grid.pipeline);
   const isAtAnEnd = grid.pipelineIndex === 0 || grid.pipelineIndex === grid.pipeline - 1;
   return {
-    data: along('data', grid.data),
+    data,
     tensor: along('tensor', grid.tensor),
     pipeline,
     embedding: grid.pipeline > 1 && isAtAnEnd ? [pipeline[0] as number, pipeline.at(-1) as number] : [],
+    expert: data.slice(dataIndex - expertIndex, dataIndex - expertIndex + expert),
+    expertCopies: data.filter((_, index) => index % expert === expertIndex),
   };
 }
 
@@ -110,4 +130,28 @@ export function checkParallelSizes(sizes: ParallelSizes, config: TransformerConf
       `Set parallel.tensor to one of ${common.join(', ')}, or ${wrong} to a multiple of ${tensor}.`,
     );
   }
+  checkExpertShares(sizes, config);
+}
+
+/** Tensor ranks share out whole experts first; each of these shares goes on over data-parallel ranks. */
+function checkExpertShares(
+  { data, tensor, expert = 1 }: ParallelSizes,
+  { experts }: TransformerConfig,
+): void {
+  if (expert === 1) return;
+  if (experts === undefined)
+    throw new ShapeError(
+      `parallel.expert ${expert} shares out experts, and the model has none.`,
+      'Give it train.model.experts, or leave parallel.expert out.',
+    );
+  const fitting = divisors(experts.count / tensor).filter((count) => data % count === 0);
+  if (fitting.includes(expert)) return;
+  const [what, size] =
+    data % expert === 0
+      ? [`The ${experts.count / tensor} experts of a tensor rank do`, 'experts']
+      : [`${data} data-parallel ranks do`, 'parallel.data'];
+  throw new ShapeError(
+    `${what} not divide among ${expert} that share experts out.`,
+    `Set parallel.expert to one of ${fitting.join(', ')}, or ${size} to a multiple of ${expert}.`,
+  );
 }

@@ -10,15 +10,15 @@ import {
   type PipelineSchedule,
 } from './parallel-grid.ts';
 import { microBatchesInFlight, pipelineActions } from './pipeline-schedule.ts';
-import { ownedSpans, stageLayout } from './stage-layout.ts';
+import { ownedSpans } from './owned-spans.ts';
+import { stageLayout } from './stage-layout.ts';
 
-const config = transformerShape({
-  depth: 5,
-  sequenceLength: 16,
-  vocabularySize: 300,
-  width: 64,
-  heads: 4,
-  kvHeads: 2,
+const shape = { depth: 5, sequenceLength: 16, vocabularySize: 300, width: 64, heads: 4, kvHeads: 2 };
+const config = transformerShape(shape);
+/** Four experts a layer, two for each token. */
+const mixture = transformerShape({
+  ...shape,
+  experts: { count: 4, top: 2, capacityFactor: 1, balance: 0.01 },
 });
 
 describe('the grid of ranks', () => {
@@ -28,15 +28,18 @@ describe('the grid of ranks', () => {
         fc.integer({ min: 1, max: 4 }),
         fc.integer({ min: 1, max: 4 }),
         fc.integer({ min: 1, max: 4 }),
-        (data, tensor, pipeline) => {
-          const sizes = { data, tensor, pipeline };
+        fc.integer({ min: 1, max: 3 }),
+        (copies, tensor, pipeline, expert) => {
+          const data = copies * expert;
+          const sizes = { data, tensor, pipeline, expert };
           for (let rank = 0; rank < data * tensor * pipeline; rank += 1) {
             const grid = gridAt(sizes, rank);
             expect(
               rankAt(sizes, { data: grid.dataIndex, tensor: grid.tensorIndex, pipeline: grid.pipelineIndex }),
             ).toBe(rank);
             const groups = groupsOf(grid);
-            for (const axis of ['data', 'tensor', 'pipeline'] as const) {
+            expect([groups.expert.length, groups.expertCopies.length]).toEqual([expert, copies]);
+            for (const axis of ['data', 'tensor', 'pipeline', 'expert', 'expertCopies'] as const) {
               expect(groups[axis]).toContain(rank);
               for (const other of groups[axis])
                 expect(groupsOf(gridAt(sizes, other))[axis]).toEqual(groups[axis]);
@@ -67,6 +70,26 @@ describe('the grid of ranks', () => {
       says: '2 pipeline stages of 3 chunks',
       hint: 'parallel.virtualStages to 2',
     },
+    'experts where there are none': {
+      sizes: { data: 2, tensor: 1, pipeline: 1, expert: 2 },
+      world: 2,
+      says: 'the model has none',
+      hint: 'train.model.experts',
+    },
+    'experts that do not divide': {
+      model: mixture,
+      sizes: { data: 6, tensor: 2, pipeline: 1, expert: 3 },
+      world: 12,
+      says: '2 experts of a tensor rank do not divide among 3',
+      hint: 'one of 1, 2',
+    },
+    'ranks that do not divide': {
+      model: mixture,
+      sizes: { data: 6, tensor: 1, pipeline: 1, expert: 4 },
+      world: 6,
+      says: '6 data-parallel ranks do not divide among 4',
+      hint: 'one of 1, 2, or parallel.data to a multiple of 4',
+    },
     'heads that do not divide': {
       sizes: { data: 1, tensor: 4, pipeline: 1 },
       world: 4,
@@ -74,9 +97,11 @@ describe('the grid of ranks', () => {
       hint: 'one of 1, 2',
     },
   };
-  for (const [name, { sizes, world, says, hint }] of Object.entries(wrongs)) {
+  for (const [name, wrong] of Object.entries(wrongs)) {
+    const { sizes, world, says, hint } = wrong;
+    const model = 'model' in wrong ? wrong.model : config;
     it(`refuses ${name} and says what would fit`, () => {
-      expect(() => checkParallelSizes(sizes, config, world)).toThrow(
+      expect(() => checkParallelSizes(sizes, model, world)).toThrow(
         expect.objectContaining({
           message: expect.stringContaining(says),
           hint: expect.stringContaining(hint),
@@ -111,6 +136,26 @@ describe('the layout of a stage', () => {
     }
   });
 
+  it('gives every expert to one share of the data-parallel ranks, behind what all have', () => {
+    const whole = parameterLayout(mixture);
+    const experts = (names: readonly string[]) => names.filter((name) => name.includes('.experts.'));
+    for (const [tensor, expert] of [
+      [1, 2],
+      [2, 2],
+      [1, 4],
+    ] as const) {
+      const all = Array.from({ length: tensor * expert }, (_, rank) => {
+        const layout = stageLayout(mixture, gridAt({ data: expert, tensor, pipeline: 1, expert }, rank));
+        for (const { name, offset } of layout.parameters)
+          expect(offset >= layout.commonLength, name).toBe(name.includes('.experts.'));
+        return layout;
+      });
+      const held = all.flatMap(({ parameters }) => experts(parameters.map(({ name }) => name)));
+      expect(held.toSorted()).toEqual(experts(whole.parameters.map(({ name }) => name)).toSorted());
+      expect(new Set(all.map(({ length }) => length)).size).toBe(1);
+    }
+  });
+
   it('is the whole layout, element for element, when nothing is split', () => {
     const layout = stageLayout(config, { tensor: 1, tensorIndex: 0, pipeline: 1, pipelineIndex: 0 });
     const whole = parameterLayout(config);
@@ -120,10 +165,24 @@ describe('the layout of a stage', () => {
     );
   });
 
+  it('of experts is owned once by the ranks that have the same ones', () => {
+    const sizes = { data: 6, tensor: 1, pipeline: 1, expert: 2 };
+    const owned = Array.from({ length: 6 }, (_, rank) => {
+      const grid = gridAt(sizes, rank);
+      return ownedSpans(stageLayout(mixture, grid), grid).spans;
+    });
+    for (const [index, { unit }] of (owned[0] ?? []).entries()) {
+      const sum = owned.reduce((all, spans) => all + (spans[index]?.to ?? 0) - (spans[index]?.from ?? 0), 0);
+      expect(sum, unit.kind).toBe((unit.to - unit.from) * (unit.kind === 'experts' ? 2 : 1));
+    }
+  });
+
   it('is owned once over the data-parallel ranks, in parts that differ by padding only', () => {
     const layout = stageLayout(config, { tensor: 2, tensorIndex: 1, pipeline: 1, pipelineIndex: 0 });
     for (const count of [1, 2, 3, 4, 7]) {
-      const all = Array.from({ length: count }, (_, index) => ownedSpans(layout, index, count));
+      const all = Array.from({ length: count }, (_, index) =>
+        ownedSpans(layout, { dataIndex: index, data: count }),
+      );
       expect(all.reduce((sum, { length }) => sum + length, 0)).toBe(layout.length);
       for (const { length } of all)
         expect(length).toBeLessThanOrEqual(layout.length / count + 16 * layout.units.length);

@@ -34,6 +34,7 @@ export function runsBetween(saved: StageParameter, wanted: StageParameter): Elem
 export interface SavedStage {
   readonly tensorIndex: number;
   readonly pipelineIndex: number;
+  readonly expertIndex: number;
   readonly layout: StageLayout;
 }
 

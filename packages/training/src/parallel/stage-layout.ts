@@ -1,10 +1,11 @@
 /**
  * The parameters one rank works with: the layers of its pipeline stage, the columns of its tensor index, in
  * one flat buffer of units (embedding, each layer, final norm). Of every unit each data-parallel rank owns an
- * equal part: what it keeps under ZeRO, and what it writes into a checkpoint.
+ * equal part: what it keeps under ZeRO, and what it writes into a checkpoint. Where data-parallel ranks share out the
+ * experts, those of a layer are a unit of their own, behind all that these ranks have alike.
  */
 import { classifierLayout, type ClassifierConfig } from '../classifier/classifier-config.ts';
-import { expertsOf, layerParts } from '../model/layer-parts.ts';
+import { expertsOf, layerParts, type LayerPart } from '../model/layer-parts.ts';
 import {
   embeddingName,
   finalNorm,
@@ -34,7 +35,7 @@ export interface StageParameter {
 }
 
 export interface StageUnit {
-  readonly kind: 'embedding' | 'positions' | 'layer' | 'final' | 'head';
+  readonly kind: 'embedding' | 'positions' | 'layer' | 'final' | 'head' | 'experts';
   /** Number of the layer in the whole model. */
   readonly layer: number | undefined;
   /** Elements [from, to) of the stage's flat buffer. */
@@ -47,6 +48,8 @@ export interface StageLayout {
   readonly units: readonly StageUnit[];
   readonly parameters: readonly StageParameter[];
   readonly length: number;
+  /** Elements [0, commonLength) are the same on all data-parallel ranks; experts that only some have lie behind. */
+  readonly commonLength: number;
   readonly isFirst: boolean;
   readonly isLast: boolean;
   /** The head is the embedding, and another stage has it too: their gradients are summed. */
@@ -60,6 +63,8 @@ export interface StagePlace {
   readonly pipeline: number;
   readonly pipelineIndex: number;
   readonly chunks?: number;
+  readonly expert?: number;
+  readonly expertIndex?: number;
 }
 
 /**
@@ -91,7 +96,7 @@ export function stageLayout(
   place: StagePlace,
   whole: ParameterLayout = wholeLayout(config),
 ): StageLayout {
-  const { tensor, tensorIndex, pipeline, pipelineIndex } = place;
+  const { tensor, tensorIndex, pipeline, pipelineIndex, expert = 1, expertIndex = 0 } = place;
   const isFirst = pipelineIndex === 0;
   const isLast = pipelineIndex === pipeline - 1;
   const units: StageUnit[] = [];
@@ -141,21 +146,22 @@ export function stageLayout(
   const layers = layersOfChunks(config.layers, place).flatMap(({ from, to }) =>
     Array.from({ length: to - from }, (_, index) => from + index),
   );
-  const own = expertsOf(config.experts?.count ?? 0, tensor, tensorIndex);
-  const parts = layerParts(config).filter(
-    ({ expert }) => expert === undefined || (expert >= own.from && expert < own.to),
-  );
-  for (const layer of layers) {
-    const named = ({ name }: { name: string }): string => layerName(layer, name);
-    const split = parts.filter(({ isSplit }) => isSplit).map(named);
+  const shares = tensor * expert;
+  const own = expertsOf(config.experts?.count ?? 0, shares, tensorIndex * expert + expertIndex);
+  const all = layerParts(config);
+  const ofExperts = all.filter((part) => part.expert !== undefined && isWithin(part.expert, own));
+  const common = all.filter((part) => part.expert === undefined);
+  const addLayer = (kind: 'layer' | 'experts', layer: number, parts: readonly LayerPart[]): void => {
+    const named = ({ name }: LayerPart): string => layerName(layer, name);
     addUnit(
-      'layer',
+      kind,
       layer,
       parts.map((part) => whole.find(named(part))),
-      new Set(split),
-      new Set(parts.filter(({ expert }) => expert !== undefined).map(named)),
+      new Set(parts.filter(({ isSplit }) => isSplit).map(named)),
+      new Set(parts.filter((part) => part.expert !== undefined).map(named)),
     );
-  }
+  };
+  for (const layer of layers) addLayer('layer', layer, expert === 1 ? [...common, ...ofExperts] : common);
   if (isLast) {
     addUnit(
       'final',
@@ -164,6 +170,7 @@ export function stageLayout(
     );
     if (!isTied) addUnit('head', undefined, [whole.find(headName)]);
   }
+  if (expert > 1) for (const layer of layers) addLayer('experts', layer, ofExperts);
   const sharesEmbedding = isTied && pipeline > 1 && (isFirst || isLast);
   return layoutOf(units, length, { isFirst, isLast, sharesEmbedding });
 }
@@ -174,6 +181,7 @@ export function layoutOf(
   { isFirst, isLast, sharesEmbedding }: Pick<StageLayout, 'isFirst' | 'isLast' | 'sharesEmbedding'>,
 ): StageLayout {
   const parameters = units.flatMap((unit) => unit.parameters);
+  const experts = units.find(({ kind }) => kind === 'experts');
   const byName = new Map(parameters.map((parameter) => [parameter.name, parameter]));
   return {
     isFirst,
@@ -182,6 +190,7 @@ export function layoutOf(
     units,
     parameters,
     length,
+    commonLength: experts?.from ?? length,
     find: (name) => {
       const parameter = byName.get(name);
       if (parameter === undefined) throw new RangeError(`this stage has no parameter ${name}`);
@@ -195,38 +204,6 @@ export function aligned(elements: number): number {
   return Math.ceil(elements / 16) * 16;
 }
 
-/** Elements [from, to) of the flat buffer that data-parallel rank `index` of `count` owns in a unit. */
-export function ownedPart(
-  unit: { readonly from: number; readonly to: number },
-  index: number,
-  count: number,
-): { from: number; to: number } {
-  const part = aligned(Math.ceil((unit.to - unit.from) / count));
-  const from = Math.min(unit.to, unit.from + part * index);
-  return { from, to: Math.min(unit.to, from + part) };
-}
-
-export interface OwnedSpan {
-  readonly unit: StageUnit;
-  /** Of the stage's flat buffer. */
-  readonly from: number;
-  readonly to: number;
-  /** Where it lies in the owner's own buffer, all its spans in a row. */
-  readonly at: number;
-}
-
-/** All that one data-parallel rank owns, and how many elements that is. */
-export function ownedSpans(
-  layout: StageLayout,
-  index: number,
-  count: number,
-): { readonly spans: readonly OwnedSpan[]; readonly length: number } {
-  let at = 0;
-  const spans = layout.units.map((unit): OwnedSpan => {
-    const { from, to } = ownedPart(unit, index, count);
-    const span = { unit, from, to, at };
-    at += to - from;
-    return span;
-  });
-  return { spans, length: at };
+function isWithin(value: number, { from, to }: { readonly from: number; readonly to: number }): boolean {
+  return value >= from && value < to;
 }

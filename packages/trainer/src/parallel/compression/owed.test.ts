@@ -1,11 +1,12 @@
 import { transformerShape } from '@gantry/training/model';
-import { gridAt, groupsOf, stageLayout, worldSizeOf, type ParallelSizes } from '@gantry/training/parallel';
+import { gridAt, stageLayout, worldSizeOf, type ParallelSizes } from '@gantry/training/parallel';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { joinWorld, type World } from '../../group/index.ts';
 import { ModelShard } from '../model-shard.ts';
+import { shardGroups } from '../shard-options.ts';
 import type { CompressionPlan } from './open-gradient-sum.ts';
 
 const config = transformerShape({
@@ -35,7 +36,6 @@ async function withShards(
   const one = async (rank: number): Promise<void> => {
     await using world: World = await joinWorld({ rank, worldSize, transport: { kind: 'unix', directory } });
     const grid = gridAt(sizes, rank);
-    const members = groupsOf(grid);
     await run(
       new ModelShard({
         layout: stageLayout(config, grid),
@@ -43,13 +43,7 @@ async function withShards(
         zero: 0,
         compression,
         arena: world.arena,
-        groups: {
-          data: world.subgroup(members.data, 1),
-          tensor: world.subgroup(members.tensor, 2),
-          pipeline: world.subgroup(members.pipeline, 3),
-          pipelineBack: world.subgroup(members.pipeline, 5),
-          embedding: world.subgroup(members.embedding, 4),
-        },
+        groups: shardGroups(world, grid),
       }),
       rank,
     );

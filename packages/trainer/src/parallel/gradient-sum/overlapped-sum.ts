@@ -48,7 +48,7 @@ export class OverlappedSum implements GradientSum {
     const { data, layout } = this.#options;
     this.#send(this.#bucket);
     this.#bucket = undefined;
-    for (const range of rest(this.#sent, layout.length)) this.#send(range);
+    for (const range of rest(this.#sent, layout.commonLength)) this.#send(range);
     // Each tells the next that it has come through: a rank that stands still meanwhile is named by the links.
     const before = data.receive((data.index + data.size - 1) % data.size, new Float32Array(1));
     const own = Promise.all(this.#sums).then(() =>

@@ -1,0 +1,58 @@
+/** Which data-parallel rank owns which elements of a stage: what it keeps under ZeRO, and what it saves. */
+import { aligned, type StageLayout, type StageUnit } from './stage-layout.ts';
+
+export interface UnitOwner {
+  /** Place among the ranks that have the unit, and how many they are. */
+  readonly index: number;
+  readonly count: number;
+}
+
+/** A place among data-parallel ranks. */
+export interface DataPlace {
+  readonly dataIndex: number;
+  readonly data: number;
+  readonly expert?: number;
+}
+
+/** All data-parallel ranks own a part of a unit; of experts, those that have the same ones. */
+export function ownerOf(
+  { kind }: Pick<StageUnit, 'kind'>,
+  { dataIndex, data, expert = 1 }: DataPlace,
+): UnitOwner {
+  if (kind !== 'experts') return { index: dataIndex, count: data };
+  return { index: Math.floor(dataIndex / expert), count: data / expert };
+}
+
+/** Elements [from, to) of the flat buffer that an owner has of a unit. */
+export function ownedPart(
+  unit: { readonly from: number; readonly to: number },
+  { index, count }: UnitOwner,
+): { from: number; to: number } {
+  const part = aligned(Math.ceil((unit.to - unit.from) / count));
+  const from = Math.min(unit.to, unit.from + part * index);
+  return { from, to: Math.min(unit.to, from + part) };
+}
+
+export interface OwnedSpan {
+  readonly unit: StageUnit;
+  /** Of the stage's flat buffer. */
+  readonly from: number;
+  readonly to: number;
+  /** Where it lies in the owner's own buffer, all its spans in a row. */
+  readonly at: number;
+}
+
+/** All that one data-parallel rank owns, and how many elements that is. */
+export function ownedSpans(
+  layout: StageLayout,
+  place: DataPlace,
+): { readonly spans: readonly OwnedSpan[]; readonly length: number } {
+  let at = 0;
+  const spans = layout.units.map((unit): OwnedSpan => {
+    const { from, to } = ownedPart(unit, ownerOf(unit, place));
+    const span = { unit, from, to, at };
+    at += to - from;
+    return span;
+  });
+  return { spans, length: at };
+}
