@@ -42,6 +42,8 @@ export const trainSchema = z.strictObject({
   precision: z.enum(['fp32', 'bf16', 'fp16']).default('fp32'),
   /** Forward passes see the matrices as blocks of this format hold them; the exported GGUF is of it. */
   quantizationAware: z.enum(['q8_0', 'q4_0']).optional(),
+  /** Of the exported weights; training keeps its own in 32 bits. */
+  exportPrecision: z.enum(['fp32', 'bf16', 'fp16']).optional(),
   profile: profileSchema.optional(),
   /** DeepSpeed's own configuration, as a file beside the job or as its content; it goes before these fields. */
   deepspeed: z.union([z.string().min(1).max(4096), z.record(z.string(), z.unknown())]).optional(),

@@ -18,7 +18,15 @@ export interface ExportModelOptions extends Omit<FormRequest, 'name'> {
   readonly name?: string;
   /** The GGUF's matrices are rounded to these blocks, as training has seen them. */
   readonly blocks?: BlockFormat;
+  /** Of the safetensors, and of the GGUF's matrices unless they are rounded to blocks; `fp32` unless given. */
+  readonly precision?: ExportPrecision;
 }
+
+export type ExportPrecision = keyof typeof tensorTypes;
+
+/** As both file formats name them; config.json has torch's name. */
+const tensorTypes = { fp32: 'F32', bf16: 'BF16', fp16: 'F16' } as const;
+const torchTypes = { fp32: 'float32', bf16: 'bfloat16', fp16: 'float16' } as const;
 
 export interface ExportedFile {
   readonly path: string;
@@ -39,18 +47,20 @@ export interface ExportedModel {
 }
 
 export async function exportModel(options: ExportModelOptions): Promise<ExportedModel> {
-  const { config, outDir } = options;
+  const { config, outDir, blocks, precision = 'fp32' } = options;
   const form = chooseForm({ ...options, name: options.name ?? 'gantry' });
   await mkdir(outDir, { recursive: true });
+  const type = tensorTypes[precision];
+  const plain = form.safetensors.map((tensor) => ({ ...tensor, type }));
   const header = layoutSafetensors(
-    form.safetensors.map(({ name, shape }) => ({ name, dtype: 'F32', shape })),
+    plain.map(({ name, shape }) => ({ name, dtype: type, shape })),
     { format: 'pt' },
   );
-  const files = [await writeTensors(outDir, 'model.safetensors', header, form.safetensors)];
+  const files = [await writeTensors(outDir, 'model.safetensors', header, plain)];
   if (form.gguf !== undefined) {
     const { metadata, tensors } = form.gguf;
-    const typed = tensors.map((tensor) => ({ ...tensor, type: ggufTypeOf(tensor, options.blocks) }));
-    const layout = layoutGguf(withFileType(metadata, options.blocks), typed);
+    const typed = tensors.map((tensor) => ({ ...tensor, type: ggufTypeOf(tensor, blocks, type) }));
+    const layout = layoutGguf(withFileType(metadata, blocks, precision), typed);
     files.push(await writeTensors(outDir, 'model.gguf', layout, typed));
   }
   files.push(
@@ -61,7 +71,10 @@ export async function exportModel(options: ExportModelOptions): Promise<Exported
       eos_token_id: config.eosId,
       pad_token_id: config.eosId,
     }),
-    await writeJson(outDir, 'config.json', form.configJson),
+    await writeJson(outDir, 'config.json', {
+      ...form.configJson,
+      ...(precision === 'fp32' ? {} : { torch_dtype: torchTypes[precision] }),
+    }),
   );
   return { files, formats: form.gguf === undefined ? ['safetensors'] : ['safetensors', 'gguf'] };
 }
@@ -74,38 +87,45 @@ function writeTensors(
     readonly fileBytes: number;
     readonly tensors: readonly { readonly offset: number }[];
   },
-  tensors: readonly (FormTensor & { readonly type?: CodecType })[],
+  tensors: readonly (FormTensor & { readonly type: CodecType })[],
 ): Promise<ExportedFile> {
   return writePieces(outDir, path, layout.header, layout.fileBytes, function* pieces() {
-    for (const [index, { data, type = 'F32' }] of tensors.entries()) {
+    for (const [index, { data, type }] of tensors.entries()) {
       const bytes = type === 'F32' ? bytesOf(data()) : encodeValues(type, data());
       yield { offset: layout.tensors[index]?.offset ?? 0, data: bytes };
     }
   });
 }
 
-/** Matrices whose rows fill whole blocks; what is added as it is (norms, biases, places) stays 32-bit. */
-function ggufTypeOf({ name, shape }: FormTensor, blocks: BlockFormat | undefined): CodecType {
-  const isRounded =
-    blocks !== undefined &&
-    shape.length > 1 &&
-    (shape.at(-1) as number) % blockValues === 0 &&
-    name !== 'position_embd.weight';
-  return isRounded ? tensorTypeOf[blocks] : 'F32';
+/** Of matrices, in blocks where their rows fill whole ones; what is added as it is (norms, biases, places) stays 32-bit. */
+function ggufTypeOf(
+  { name, shape }: FormTensor,
+  blocks: BlockFormat | undefined,
+  plain: CodecType,
+): CodecType {
+  if (shape.length < 2 || name === 'position_embd.weight') return 'F32';
+  if (blocks === undefined) return plain;
+  return (shape.at(-1) as number) % blockValues === 0 ? tensorTypeOf[blocks] : 'F32';
 }
 
 /** llama.cpp's `llama_ftype` of a file mostly of this type. */
-const fileTypes = { q8_0: 7, q4_0: 2 } as const satisfies Record<BlockFormat, number>;
+const fileTypes = { q8_0: 7, q4_0: 2, fp32: 0, fp16: 1, bf16: 32 } as const satisfies Record<
+  BlockFormat | ExportPrecision,
+  number
+>;
 
 function withFileType(
   metadata: ReadonlyMap<string, GgufValue>,
   blocks: BlockFormat | undefined,
+  precision: ExportPrecision,
 ): ReadonlyMap<string, GgufValue> {
-  if (blocks === undefined) return metadata;
-  return new Map([
+  if (blocks === undefined && precision === 'fp32') return metadata;
+  return new Map<string, GgufValue>([
     ...metadata,
-    ['general.file_type', { type: 'u32', value: fileTypes[blocks] }],
-    ['general.quantization_version', { type: 'u32', value: 2 }],
+    ['general.file_type', { type: 'u32', value: fileTypes[blocks ?? precision] }],
+    ...(blocks === undefined
+      ? []
+      : [['general.quantization_version', { type: 'u32', value: 2 }] as [string, GgufValue]]),
   ]);
 }
 

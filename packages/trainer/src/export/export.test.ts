@@ -3,6 +3,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { llamaTensors, parseConfigJson, parseGguf, parseSafetensors, toHalvedRotary } from '@gantry/formats';
+import { decodeValues } from '@gantry/conversion';
 import { createRandom } from '@gantry/kit';
 import { fromLlama } from '@gantry/training/model';
 import { tokenizerFromJson, trainBpe } from '@gantry/training/tokenizer';
@@ -85,6 +86,34 @@ describe('exportModel', () => {
       tokenizer.encode('the mat'),
     );
   });
+
+  it.each([
+    ['bf16', 'BF16', 'bfloat16', 32, 2 ** -8],
+    ['fp16', 'F16', 'float16', 1, 2 ** -11],
+  ] as const)(
+    'writes %s: half the bytes, each weight to its rounding',
+    async (precision, type, torch, fileType, step) => {
+      const halfDir = join(outDir, precision);
+      await exportModel({ weights, config, tokenizer, outDir: halfDir, precision });
+      const file = await readFile(join(halfDir, 'model.safetensors'));
+      for (const { name, dtype, offset, bytes } of parseSafetensors(file).tensors) {
+        expect(dtype).toBe(type);
+        const written = decodeValues(type, file.subarray(offset, offset + bytes));
+        const meant = weights.get(name)?.data as Float32Array;
+        for (const [index, value] of meant.entries())
+          expect(Math.abs((written[index] as number) - value)).toBeLessThanOrEqual(
+            Math.abs(value) * step + 2 ** -25,
+          );
+      }
+      const gguf = parseGguf(await readFile(join(halfDir, 'model.gguf')));
+      expect(gguf.metadata.get('general.file_type')).toEqual({ type: 'u32', value: fileType });
+      for (const tensor of gguf.tensors)
+        expect([tensor.name, tensor.type]).toEqual([tensor.name, tensor.shape.length > 1 ? type : 'F32']);
+      expect(JSON.parse(await readFile(join(halfDir, 'config.json'), 'utf8'))).toMatchObject({
+        torch_dtype: torch,
+      });
+    },
+  );
 
   it('refuses weights whose shape is another', async () => {
     const wrong = new Map(weights).set('model.norm.weight', { shape: [15], data: new Float32Array(15) });

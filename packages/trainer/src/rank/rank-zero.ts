@@ -172,6 +172,7 @@ export class RankZero implements AsyncDisposable {
       tokenizer: masking === undefined ? dataset.tokenizer : withMaskToken(dataset.tokenizer),
       outDir,
       name: job.name ?? environment.job,
+      ...(job.train.exportPrecision === undefined ? {} : { precision: job.train.exportPrecision }),
       ...(isBlockFormat(plan.precision) ? { blocks: plan.precision } : {}),
     });
     const values = endFigures(this.#session, this.#startedMs);
