@@ -1,18 +1,19 @@
 /**
- * The peer: llama.cpp's own server, built from the source that llama-cpp-python carries on PyPI. It takes a compiler
- * and some twenty minutes, so a bench only uses what is there: `node bench/serving/llama-server.ts` builds it once.
+ * The peer: llama.cpp's own server, built from the very source that node-llama-cpp bundles, for this processor. It takes
+ * a compiler and some minutes, so a bench only uses what is there: `node bench/serving/llama-server.ts` builds it once.
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { unpackLlamaSource } from '@gantry/engines/llama-source';
 import { stop } from './child-node.ts';
 import { freePort } from './free-port.ts';
 
-/** Of llama-cpp-python; its llama.cpp is of the same weeks as node-llama-cpp's. */
-const version = '0.3.36';
-const folder = join(homedir(), '.cache/gantry', `llama-server-${version}`);
+/** Of node-llama-cpp. */
+const version = '3.22.1';
+const folder = join(homedir(), '.cache/gantry', `llama-server-of-node-llama-cpp-${version}`);
 const binary = process.env['GANTRY_LLAMA_SERVER'] ?? join(folder, 'llama-server');
 
 export interface LlamaServer extends AsyncDisposable {
@@ -51,27 +52,28 @@ export async function startLlamaServer(
   return undefined;
 }
 
-function build(): void {
+async function build(): Promise<void> {
   const work = mkdtempSync(join(tmpdir(), 'gantry-llama-server-'));
   const run = (command: string, ...args: string[]): void => {
     const { status } = spawnSync(command, args, { cwd: work, stdio: 'inherit' });
     if (status !== 0) throw new Error(`${command} ended with ${status}`);
   };
-  run('pip', 'download', '--no-deps', '--no-binary', 'llama-cpp-python', `llama-cpp-python==${version}`);
-  const archive = readdirSync(work).find((name) => name.endsWith('.tar.gz')) ?? '';
-  run('tar', 'xzf', archive);
-  const source = join(archive.replace('.tar.gz', ''), 'vendor/llama.cpp');
-  const off = ['CURL', 'OPENSSL', 'BUILD_TESTS', 'BUILD_EXAMPLES', 'BUILD_UI', 'USE_PREBUILT_UI'];
-  const flags = [
-    'CMAKE_BUILD_TYPE=Release',
-    'BUILD_SHARED_LIBS=OFF',
-    ...off.map((name) => `LLAMA_${name}=OFF`),
-  ];
-  run('cmake', '-S', source, '-B', 'build', ...flags.map((flag) => `-D${flag}`));
-  run('cmake', '--build', 'build', '--target', 'llama-server', '--parallel', '2');
-  mkdirSync(folder, { recursive: true });
-  copyFileSync(join(work, 'build/bin/llama-server'), join(folder, 'llama-server'));
-  rmSync(work, { recursive: true });
+  try {
+    await unpackLlamaSource(join(work, 'source'));
+    const off = ['CURL', 'OPENSSL', 'BUILD_TESTS', 'BUILD_EXAMPLES', 'BUILD_UI', 'USE_PREBUILT_UI'];
+    const flags = [
+      'CMAKE_BUILD_TYPE=Release',
+      'BUILD_SHARED_LIBS=OFF',
+      'GGML_NATIVE=ON',
+      ...off.map((name) => `LLAMA_${name}=OFF`),
+    ];
+    run('cmake', '-S', 'source/llama.cpp', '-B', 'build', ...flags.map((flag) => `-D${flag}`));
+    run('cmake', '--build', 'build', '--target', 'llama-server', '--parallel', '2');
+    mkdirSync(folder, { recursive: true });
+    copyFileSync(join(work, 'build/bin/llama-server'), join(folder, 'llama-server'));
+  } finally {
+    rmSync(work, { recursive: true });
+  }
 }
 
-if (import.meta.main) build();
+if (import.meta.main) await build();

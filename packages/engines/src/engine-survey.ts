@@ -1,5 +1,6 @@
 /** The engines of this installation: what they read, and on which devices they could compute here. As JSON on stdout. */
 import { buildDevices, llamaBuild, onnxBuild } from './builds/gpu-builds.ts';
+import { nativeBuild, readStamp } from './builds/native-build.ts';
 
 /** `ready`: computes here; `built in`: it could, where such a device is; `not installed`: its build is missing. */
 type DeviceState = 'ready' | 'built in' | 'not installed';
@@ -7,6 +8,8 @@ type DeviceState = 'ready' | 'built in' | 'not installed';
 interface SurveyedEngine {
   readonly engine: string;
   readonly version: string;
+  /** Where its binary for the processor comes from. */
+  readonly build: string;
   readonly formats: readonly string[];
   readonly serves: string;
   readonly devices: readonly { readonly device: string; readonly state: DeviceState }[];
@@ -23,9 +26,11 @@ async function llamaCpp(): Promise<SurveyedEngine> {
   const here = await getLlamaGpuTypes('supported');
   const anywhere = await getLlamaGpuTypes('allValid');
   const built = buildDevices.filter((device) => llamaBuild(device) !== undefined);
+  const native = nativeBuild();
   return {
     engine: 'llama.cpp',
     version: await getModuleVersion(),
+    build: native === undefined ? 'as shipped' : `compiled here by ${readStamp(native)?.compiler}`,
     formats: ['gguf'],
     serves: 'language models, adapters',
     devices: anywhere
@@ -55,10 +60,18 @@ async function onnxRuntime(): Promise<readonly SurveyedEngine[]> {
           : ('not installed' as const),
   }));
   return [
-    { engine: 'onnx runtime', version, formats: ['onnx'], serves: 'tensor models', devices },
+    {
+      engine: 'onnx runtime',
+      version,
+      build: 'as shipped',
+      formats: ['onnx'],
+      serves: 'tensor models',
+      devices,
+    },
     {
       engine: 'paged decoder',
       version,
+      build: 'as shipped',
       formats: ['safetensors'],
       serves: 'language models trained here',
       devices: devices.filter(({ device }) => device === 'cpu'),

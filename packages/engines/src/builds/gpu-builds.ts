@@ -4,8 +4,8 @@
  * sees them through its walls, and because they are of no use to another version.
  */
 import { existsSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join, sep } from 'node:path';
+import { dirname, join } from 'node:path';
+import { installationModules, versionOf } from './installation.ts';
 
 export const buildDevices = ['cuda', 'vulkan'] as const;
 export type BuildDevice = (typeof buildDevices)[number];
@@ -20,20 +20,9 @@ export interface BuildPart {
   readonly script?: readonly string[];
 }
 
-const require = createRequire(import.meta.url);
-const modulesOf = (path: string): string => path.slice(0, path.lastIndexOf(`${sep}node_modules${sep}`));
-
-/** `node_modules` of the installation, in the folder that tools keep their own things in. */
-export function buildsFolder(device: BuildDevice): string {
-  const root = modulesOf(require.resolve('node-llama-cpp'));
-  return join(root, 'node_modules', '.gantry-engines', device);
-}
-
-function versionOf(name: string): string {
-  const folder = join(modulesOf(require.resolve(name)), 'node_modules', name);
-  return (JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { readonly version: string })
-    .version;
-}
+/** In `node_modules` of the installation, in the folder that tools keep their own things in. */
+export const buildsFolder = (device: BuildDevice): string =>
+  join(installationModules(), '.gantry-engines', device);
 
 /** Empty where there is none for this machine. */
 export function partsFor(

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { buildFor, deviceOf, isInstalled, packageFolder, partsFor } from './gpu-builds.ts';
-import { installBuilds, type RunCommand } from './install-builds.ts';
+import { installBuilds } from './install-builds.ts';
+import type { RunTool } from './run-tool.ts';
 
 const linux = { platform: 'linux', arch: 'x64' };
 const parts = partsFor('cuda', linux);
@@ -17,7 +18,7 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 
 /** An npm that makes the folder of what it is asked for, and fails at what `failing` names. */
 const npm =
-  (failing?: string): RunCommand =>
+  (failing?: string): RunTool =>
   async (_command, args) => {
     const last = args.at(-1) as string;
     commands.push(last);

@@ -3,27 +3,11 @@
  * package is checked against the registry's digest; none of their scripts runs but the one that a part names. A part
  * is whole or absent: what was cut short is fetched again, what is there is not.
  */
-import { spawn } from 'node:child_process';
 import { access, constants, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { isInstalled, markerOf, packageFolder, type BuildPart } from './gpu-builds.ts';
-
-export type RunCommand = (
-  command: string,
-  args: readonly string[],
-  cwd: string,
-) => Promise<{ readonly code: number | null; readonly complaint: string }>;
-
-export class InstallError extends Error {
-  readonly hint: string;
-
-  constructor(message: string, hint: string) {
-    super(message);
-    this.name = 'InstallError';
-    this.hint = hint;
-  }
-}
+import { InstallError } from './install-error.ts';
+import { runTool, type RunTool } from './run-tool.ts';
 
 export interface InstallStep {
   readonly part: BuildPart;
@@ -35,11 +19,11 @@ export async function installBuilds(
   parts: readonly BuildPart[],
   options: {
     readonly isDryRun: boolean;
-    readonly run?: RunCommand;
+    readonly run?: RunTool;
     readonly onStep?: (step: InstallStep) => void;
   },
 ): Promise<readonly InstallStep[]> {
-  const { isDryRun, run = runCommand, onStep } = options;
+  const { isDryRun, run = runTool, onStep } = options;
   const steps: InstallStep[] = [];
   for (const part of parts) {
     const isPresent = isInstalled(folder, part);
@@ -51,7 +35,7 @@ export async function installBuilds(
   return steps;
 }
 
-async function fetchPart(folder: string, part: BuildPart, run: RunCommand): Promise<void> {
+async function fetchPart(folder: string, part: BuildPart, run: RunTool): Promise<void> {
   const into = join(folder, part.name);
   await rm(into, { recursive: true, force: true })
     .then(() => mkdir(into, { recursive: true }))
@@ -70,15 +54,15 @@ async function fetchPart(folder: string, part: BuildPart, run: RunCommand): Prom
     '--no-package-lock',
     '--fetch-retries=1',
   ];
-  await must(run('npm', ['install', '--prefix', into, ...quiet, part.package], into), part);
+  await must(run('npm', ['install', '--prefix', into, ...quiet, part.package], { cwd: into }), part);
   if (part.script !== undefined) {
     const inside = packageFolder(folder, part);
-    await must(run(process.execPath, part.script, inside), part);
+    await must(run(process.execPath, part.script, { cwd: inside }), part);
   }
   await writeFile(markerOf(folder, part), `${JSON.stringify({ package: part.package })}\n`);
 }
 
-async function must(ended: ReturnType<RunCommand>, part: BuildPart): Promise<void> {
+async function must(ended: ReturnType<RunTool>, part: BuildPart): Promise<void> {
   const { code, complaint } = await ended;
   if (code === 0) return;
   const isOffline = /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT|ENETUNREACH|fetch failed/.test(complaint);
@@ -89,18 +73,5 @@ async function must(ended: ReturnType<RunCommand>, part: BuildPart): Promise<voi
       : 'Run it again: what is whole is kept.',
   );
 }
-
-/** The lines that say what failed; npm's are the ones with `error`. */
-const runCommand: RunCommand = async (command, args, cwd) => {
-  const child = spawn(command, args, { cwd, stdio: ['ignore', 'ignore', 'pipe'] });
-  const ended = new Promise<number | null>((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', resolve);
-  }).catch(() => null);
-  const [said, code] = await Promise.all([text(child.stderr), ended]);
-  const lines = said.split('\n').filter((line) => line.trim() !== '');
-  const errors = lines.filter((line) => /error/i.test(line)).slice(0, 3);
-  return { code, complaint: (errors.length > 0 ? errors : lines.slice(-1)).join(' ') };
-};
 
 const reasonOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));

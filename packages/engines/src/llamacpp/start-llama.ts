@@ -1,13 +1,16 @@
 /**
  * llama.cpp's library in this process. The package starts a process of its own to try its prebuilt binary first, in case
  * it takes the caller down; that is two thirds of a cold start (measured 250–1,250 ms), and an engine is already a
- * process that may fall alone. So the binary is loaded as it is, and the package's own way is left for whatever this
- * does not know: other systems, a missing part, a binary that cannot be opened.
+ * process that may fall alone. So the binary is loaded as it is: the one that was compiled on this machine where there is
+ * one, else the package's. The package's own way is left for whatever this does not know: other systems, a missing part,
+ * binaries that cannot be opened.
  */
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { getLlama, Llama, LlamaLogLevel } from 'node-llama-cpp';
 import type { LlamaBuild } from '../builds/gpu-builds.ts';
+import { nativeBuild, readStamp } from '../builds/native-build.ts';
 import { EngineError } from '../engine-error.ts';
 import { addonPath, openAddon, prebuiltFolder } from './prebuilt-binary.ts';
 
@@ -30,11 +33,13 @@ export async function startLlama({ build, onLog }: LlamaOptions): Promise<Llama>
     logger: (_level: LlamaLogLevel, message: string) => onLog?.(message.trim()),
   };
   if (build !== undefined) return startOn(build, logging);
-  const direct = await loadPrebuilt(logging).catch((cause: unknown) => {
-    onLog?.(`llama.cpp's binary is tried first: ${reasonOf(cause)}`);
-    return undefined;
-  });
-  if (direct !== undefined) return direct;
+  for (const { name, folder } of hostBinaries()) {
+    const direct = await open(folder, { ...logging, vramPadding: 0 }).catch((cause: unknown) => {
+      onLog?.(`${name} does not open: ${reasonOf(cause)}`);
+      return undefined;
+    });
+    if (direct !== undefined) return direct;
+  }
   return getLlama({ gpu: false, build: 'never', skipDownload: true, ...logging }).catch((cause: unknown) => {
     throw new EngineError('engine_failed', 'llama.cpp cannot be started on this machine.', {
       hint: `Is there a @node-llama-cpp package for ${process.platform}-${process.arch}? Run npm ci without --omit=optional.`,
@@ -63,21 +68,23 @@ async function startOn(build: LlamaBuild, logging: Logging): Promise<Llama> {
   });
 }
 
-/** Undefined where the package's own way is the way. */
-async function loadPrebuilt(logging: Logging): Promise<Llama | undefined> {
-  const folder = prebuiltFolder();
-  if (folder === undefined || creator._create === undefined) return undefined;
-  return open(folder, { ...logging, vramPadding: 0 });
+/** What may be opened as it is, best first; empty where the package's own way is the way. */
+function hostBinaries(): readonly { readonly name: string; readonly folder: string }[] {
+  if (creator._create === undefined) return [];
+  const [native, shipped] = [nativeBuild(), prebuiltFolder()];
+  return [
+    ...(native === undefined ? [] : [{ name: "this machine's build of llama.cpp", folder: native }]),
+    ...(shipped === undefined ? [] : [{ name: "llama.cpp's binary", folder: shipped }]),
+  ];
 }
 
 async function open(folder: string, options: Readonly<Record<string, unknown>>): Promise<Llama> {
   if (creator._create === undefined) throw new Error('this node-llama-cpp is another version');
-  const buildMetadata: unknown = JSON.parse(await readFile(join(folder, '_nlcBuildMetadata.json'), 'utf8'));
   return creator._create({
     bindings: openAddon(folder),
     bindingPath: addonPath(folder),
     buildType: 'prebuilt',
-    buildMetadata,
+    buildMetadata: await metadataOf(folder),
     // How much memory a replica may take is the platform's to say.
     ramPadding: 0,
     debug: false,
@@ -85,6 +92,17 @@ async function open(folder: string, options: Readonly<Record<string, unknown>>):
     tempDir: false,
     ...options,
   });
+}
+
+/** As the package's own builds carry it. */
+async function metadataOf(folder: string): Promise<unknown> {
+  const path = join(folder, '_nlcBuildMetadata.json');
+  if (existsSync(path)) return JSON.parse(await readFile(path, 'utf8'));
+  const { platform, arch } = process;
+  const llamaCpp = { repo: 'ggml-org/llama.cpp', release: readStamp(folder)?.release };
+  return {
+    buildOptions: { customCmakeOptions: {}, progressLogs: false, platform, arch, gpu: false, llamaCpp },
+  };
 }
 
 const reasonOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));
