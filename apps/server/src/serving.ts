@@ -60,10 +60,11 @@ export async function createServing(
       limits: limits.limits,
       responseKeeper: responses,
       knownResponses: await responses.load(),
-      meter: (record, promptSketch) => {
+      meter: (record) => {
         meter.add(record);
-        endpoints.observe(promptSketch === undefined ? record : { ...record, promptSketch });
+        endpoints.observe(record);
       },
+      onSketch: (seen) => endpoints.observe(seen),
       onPayload: (record) => payloads.add(record),
       onShadow: ({ isEqual, ...record }) => endpoints.observe({ ...record, shadow: { isEqual } }),
       wake: (_tenantId, endpointId) => endpoints.wake(endpointId),

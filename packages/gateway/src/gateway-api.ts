@@ -1,5 +1,6 @@
 /** What a gateway is made of and what it answers: the door of this package. */
 import type { MetricFamily } from '@gantry/kit';
+import type { SketchedRequest } from './drift/request-sketch.ts';
 import type { Series } from './metering/gateway-stats.ts';
 import type { Authenticate } from './limits/key-cache.ts';
 import type { Limits } from './limits/limits.ts';
@@ -16,11 +17,10 @@ import type { GatewayRequest, GatewayResponse } from './http/wire.ts';
 
 export interface GatewayOptions {
   readonly authenticate: Authenticate;
-  /**
-   * Called once for every request that reached a route, whatever became of it. Must not throw or block. The prompt as
-   * a point (`sketchText`) comes with every fourth or so that holds text.
-   */
-  readonly meter?: (record: MeterRecord, promptSketch?: Float32Array) => void;
+  /** Called once for every request that reached a route, whatever became of it. Must not throw or block. */
+  readonly meter?: (record: MeterRecord) => void;
+  /** Called after some requests, at most 50 a second of an endpoint, with what drift is seen by. Must not throw. */
+  readonly onSketch?: (seen: SketchedRequest) => void;
   /** Called for every copy of a request that a shadow revision answered. */
   readonly onShadow?: (record: ShadowRecord) => void;
   /** Called for every request that its route samples, after it ended. Must not throw or block. */

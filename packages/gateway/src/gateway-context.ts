@@ -1,3 +1,4 @@
+import type { SketchedRequest } from './drift/request-sketch.ts';
 import type { Exchange } from './relay/exchange.ts';
 import type { GatewayStats } from './metering/gateway-stats.ts';
 import type { EndpointLoads } from './metering/endpoint-loads.ts';
@@ -34,7 +35,8 @@ export interface GatewayContext {
   readonly quarantine: Quarantine;
   readonly exchanges: Set<Exchange>;
   readonly options: RelayOptions;
-  readonly meter: (record: MeterRecord, promptSketch?: Float32Array) => void;
+  readonly meter: (record: MeterRecord) => void;
+  readonly onSketch: (seen: SketchedRequest) => void;
   readonly onShadow: (record: ShadowRecord) => void;
   readonly onPayload: (record: PayloadRecord) => void;
   readonly onHold: (route: LiveRoute) => void;

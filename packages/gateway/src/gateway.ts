@@ -82,6 +82,7 @@ class HttpGateway implements Gateway {
       exchanges: new Set(),
       options: settings,
       meter: options.meter ?? (() => undefined),
+      onSketch: options.onSketch ?? (() => undefined),
       onHold: (live) => options.wake?.(live.tenantId, live.route.endpointId),
       now,
       random: options.random ?? Math.random,

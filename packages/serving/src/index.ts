@@ -60,4 +60,5 @@ export {
   type DriftPolicy,
   type DriftSample,
 } from './drift/drift-monitor.ts';
+export { sketchTensor, type Sketch, type SketchedTensor } from './drift/tensor-sketch.ts';
 export { sketchText } from './drift/text-sketch.ts';

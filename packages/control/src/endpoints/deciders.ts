@@ -6,7 +6,7 @@ import type { Row } from '@gantry/ports';
 import type { Deps } from '../deps.ts';
 import { Autoscaler, type ScalingChange } from './autoscaler.ts';
 import { type EndpointChange, promoteRollout, rollBack } from './change-endpoint.ts';
-import { DriftWatch } from './drift-watch.ts';
+import { DriftWatch, type SketchedRequest } from './drift-watch.ts';
 import type { EndpointSpecRecord, EndpointStatusRecord, ReplicaSpecRecord } from './endpoint-record.ts';
 import { asksForUse, type ReadReplicaUse, usedReplicas, UseWatch } from './replica-use.ts';
 import { RolloutJudge, type RolloutView, type SeenRequest } from './rollout-judge.ts';
@@ -83,10 +83,13 @@ export class Deciders implements Disposable {
   }
 
   observe(request: SeenRequest): void {
-    const { endpointId } = request;
-    const drift = request.shadow === undefined ? this.#drift.observe(request) : undefined;
-    if (drift !== undefined) this.#actions.background(tellDrift(this.#deps, endpointId, drift));
-    if (this.#judge.observe(request)) this.#actions.background(this.#decideRollout(endpointId));
+    if ('sample' in request) this.#lookForDrift(request);
+    else if (this.#judge.observe(request)) this.#actions.background(this.#decideRollout(request.endpointId));
+  }
+
+  #lookForDrift(request: SketchedRequest): void {
+    const change = this.#drift.observe(request);
+    if (change !== undefined) this.#actions.background(tellDrift(this.#deps, request.endpointId, change));
   }
 
   feedback(endpointId: string, requestId: string, score: number): boolean {

@@ -8,13 +8,12 @@ describe('drift of an endpoint', () => {
     const ask = (count: number, promptTokens: number, endpointId = 'one'): void => {
       for (let index = 0; index < count; index++) {
         const change = watch.observe({
-          id: `r${index}`,
           endpointId,
           revisionId: 'chat-1',
-          status: 200,
-          requestMs: 5,
-          promptTokens: promptTokens + (index % 17),
-          completionTokens: 20 + (index % 5),
+          sample: {
+            numbers: { promptTokens: promptTokens + (index % 17), completionTokens: 20 + (index % 5) },
+            kinds: { outcome: 'answered' },
+          },
         });
         if (change !== undefined) told.push(change);
       }

@@ -2,8 +2,14 @@
  * Watches what each revision is asked and answers for drift; an event tells when it begins and when it is over. The
  * first requests of a revision are what later ones are compared with.
  */
-import { type DriftFinding, DriftMonitor } from '@gantry/serving';
-import type { SeenRequest } from './rollout-judge.ts';
+import { type DriftFinding, DriftMonitor, type DriftSample } from '@gantry/serving';
+
+/** What drift is seen by in one request: its lengths and outcome, its texts as points, its tensors as numbers. */
+export interface SketchedRequest {
+  readonly endpointId: string;
+  readonly revisionId: string;
+  readonly sample: DriftSample;
+}
 
 export interface DriftChange {
   readonly revisionId: string;
@@ -24,16 +30,9 @@ export class DriftWatch {
   readonly #endpoints = new Map<string, Map<string, Watched>>();
 
   /** Undefined unless drift begins or ends with this request. */
-  observe(request: SeenRequest): DriftChange | undefined {
-    const { endpointId, revisionId, status, promptTokens, completionTokens, promptSketch } = request;
-    if (revisionId === undefined || promptTokens === undefined || completionTokens === undefined)
-      return undefined;
+  observe({ endpointId, revisionId, sample }: SketchedRequest): DriftChange | undefined {
     const watched = this.#watchedOf(endpointId, revisionId);
-    const findings = watched.monitor.observe({
-      numbers: { promptTokens, completionTokens },
-      kinds: { outcome: status < 400 ? 'answered' : status < 500 ? 'refused' : 'failed' },
-      ...(promptSketch === undefined ? {} : { points: { prompt: promptSketch } }),
-    });
+    const findings = watched.monitor.observe(sample);
     if (findings === undefined || findings.length > 0 === watched.isDrifted) return undefined;
     watched.isDrifted = findings.length > 0;
     return { revisionId, findings };

@@ -3,18 +3,18 @@
  * begins to count anew, which only delays a decision.
  */
 import { CanaryJudge, defaultCanaryPolicy, type CanaryVerdict, type Outcome } from '@gantry/serving';
+import type { SketchedRequest } from './drift-watch.ts';
 
-/** What the gateway saw of one request. */
-export interface SeenRequest {
+/** What the gateway tells of a request: its end, and of some what drift is seen by. */
+export type SeenRequest = EndedRequest | SketchedRequest;
+
+/** How one request ended at the gateway. */
+export interface EndedRequest {
   readonly id: string;
   readonly endpointId: string;
   readonly revisionId: string | undefined;
   readonly status: number;
   readonly requestMs: number;
-  readonly promptTokens?: number;
-  readonly completionTokens?: number;
-  /** The prompt as a point, of some requests. */
-  readonly promptSketch?: Float32Array | undefined;
   /** A copy whose answer nobody got: whether it was equal to the one that was given; undefined: not comparable. */
   readonly shadow?: { readonly isEqual: boolean | undefined };
 }
@@ -78,7 +78,7 @@ export class RolloutJudge {
   }
 
   /** True when it was one of the rollout's requests, so that a new verdict may be due. */
-  observe(request: SeenRequest): boolean {
+  observe(request: EndedRequest): boolean {
     const watch = this.#watches.get(request.endpointId);
     if (watch === undefined) return false;
     const { rollout } = watch;

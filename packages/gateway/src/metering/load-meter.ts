@@ -1,5 +1,7 @@
 /** What one endpoint did lately, for the autoscaler and for `gantry endpoint stats`. All times monotonic milliseconds. */
 
+import { SketchPace } from '../drift/sketch-pace.ts';
+
 export interface EndpointLoad {
   /** In progress or waiting, mean since the last look. */
   readonly concurrency: number;
@@ -24,6 +26,7 @@ interface Ended {
 }
 
 export class LoadMeter {
+  readonly sketches = new SketchPace();
   inFlight = 0;
   holding = 0;
   #area = 0;

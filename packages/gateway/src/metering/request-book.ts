@@ -1,18 +1,14 @@
 /** What one request leaves behind, whatever became of it: its record for the ledger, its statistics, its load. */
-import { sketchText } from '@gantry/serving';
+import { RequestSketch } from '../drift/request-sketch.ts';
 import type { Attempt } from '../relay/attempt.ts';
 import type { ExchangeInput } from '../relay/exchange-input.ts';
 import type { GatewayContext } from '../gateway-context.ts';
 import type { Series } from './gateway-stats.ts';
 import type { LoadMeter } from './load-meter.ts';
+import type { MeterRecord } from './meter-record.ts';
 import type { PayloadTap } from '../payloads/payload-tap.ts';
-import { newestText } from '../requests/prompt-text.ts';
 import type { LiveRevision } from '../routes/route-table.ts';
 import type { Usage } from './usage.ts';
-
-/** Enough to see what is talked about, and little of the hot path. */
-const sketchedShare = 0.25;
-const sketchedChars = 512;
 
 export interface Outcome {
   readonly attempt: Attempt | undefined;
@@ -25,6 +21,8 @@ export interface Outcome {
 
 export class RequestBook {
   readonly load: LoadMeter;
+  /** Of a request that drift is looked for in. */
+  readonly sketch: RequestSketch | undefined;
   readonly #context: GatewayContext;
   readonly #input: ExchangeInput;
   #sentMs: number | undefined;
@@ -34,6 +32,9 @@ export class RequestBook {
     this.#context = context;
     this.#input = input;
     this.load = context.loads.of(input.route.route.endpointId);
+    this.sketch = this.load.sketches.take(input.startedMs)
+      ? new RequestSketch(input.request, input.incoming.headers)
+      : undefined;
   }
 
   open(): void {
@@ -60,8 +61,8 @@ export class RequestBook {
 
   /** Once, and before the client hears the end. */
   close({ attempt, status, usage, isEstimated, tap }: Outcome): void {
-    const { stats, meter, onPayload, now, random } = this.#context;
-    const { principal, route, admission, id, startedMs, incoming, request } = this.#input;
+    const { stats, meter, onPayload, now } = this.#context;
+    const { principal, route, admission, id, startedMs, incoming } = this.#input;
     const endedMs = now();
     stats.inFlight--;
     admission.settle(usage);
@@ -81,9 +82,17 @@ export class RequestBook {
       isEstimated,
     };
     stats.note(this.series(attempt?.revision), record, route.route.latencyObjectiveMs);
-    const isSketched = status < 400 && random() < sketchedShare;
-    meter(record, isSketched ? sketchText(newestText(request.fields, sketchedChars)) : undefined);
+    meter(record);
+    this.#tellSketch(record);
     if (tap !== undefined)
       onPayload({ ...record, path: incoming.url ?? '', request: tap.request(), answer: tap.answer() });
+  }
+  /** Once the client has its answer. A client that left says nothing about the model. */
+  #tellSketch(record: MeterRecord): void {
+    const { sketch } = this;
+    const { endpointId, revisionId, status } = record;
+    if (sketch === undefined || revisionId === undefined || status === 499) return;
+    const { onSketch, random } = this.#context;
+    setImmediate(() => onSketch({ endpointId, revisionId, sample: sketch.read(record, random) }));
   }
 }

@@ -45,6 +45,7 @@ export class AnswerRelay {
 
   begin(status: number, headers: IncomingHttpHeaders): void {
     this.frames = undefined;
+    this.#parts.book.sketch?.begin();
     this.#whole = new WholeAnswer(this.#maxBytes);
     this.#whole.head = headers;
     if (status === 200 && headers['content-type']?.startsWith('text/event-stream') === true)
@@ -63,6 +64,7 @@ export class AnswerRelay {
   #relay(attempt: Attempt, frames: SseFrames, chunk: Buffer): Problem | undefined {
     const { book, tap } = this.#parts;
     tap?.hear(chunk, true);
+    book.sketch?.hear(chunk);
     const before = frames.tokenFrames;
     const out = frames.push(chunk);
     const tokens = frames.tokenFrames - before;
@@ -80,6 +82,7 @@ export class AnswerRelay {
     const said = this.#whole.body();
     const body = attempt.toAnswer?.(attempt.status, said) ?? said;
     this.#parts.tap?.hear(body, false);
+    this.#parts.book.sketch?.hearWhole(body, attempt.toAnswer === undefined ? this.#whole.head : {});
     return body;
   }
 

@@ -18,8 +18,8 @@ export interface DriftPolicy {
   readonly leastShare: number;
   /** Smallest distance of two distributions of points, along their direction, that counts; 1 where none overlap. */
   readonly leastShift: number;
-  /** With fewer points in a window than this nothing is said of them. */
-  readonly leastPoints: number;
+  /** A feature that fewer requests of a window have is not spoken of. */
+  readonly leastSeen: number;
 }
 
 export const defaultDriftPolicy: DriftPolicy = {
@@ -28,10 +28,10 @@ export const defaultDriftPolicy: DriftPolicy = {
   leastStability: 0.2,
   leastShare: 0.05,
   leastShift: 0.25,
-  leastPoints: 80,
+  leastSeen: 80,
 };
 
-/** One request: numbers and kinds by name; every one names the same. Points may be of some requests only. */
+/** One request: numbers, kinds and points by name. What a request lacks is not looked at in it. */
 export interface DriftSample {
   readonly numbers: Readonly<Record<string, number>>;
   readonly kinds: Readonly<Record<string, string>>;
@@ -68,47 +68,68 @@ export class DriftMonitor {
   }
 
   #compare(reference: readonly DriftSample[], current: readonly DriftSample[]): readonly DriftFinding[] {
-    const [first] = reference;
-    const names = [Object.keys(first?.numbers ?? {}), Object.keys(first?.kinds ?? {})] as const;
-    const pointNames = [...new Set(current.flatMap(({ points }) => Object.keys(points ?? {})))];
-    const features = names[0].length + names[1].length + pointNames.length;
-    const threshold = this.#policy.falseAlarm / Math.max(1, features);
-    const numbers = names[0].map((feature) => {
-      const [was, is] = [reference, current].map((samples) =>
-        samples.map(({ numbers: values }) => values[feature] ?? 0),
-      ) as [number[], number[]];
+    const { falseAlarm, leastSeen, leastStability, leastShare, leastShift } = this.#policy;
+    const findings: (DriftFinding & { readonly isLarge: boolean })[] = [];
+    for (const [feature, was, is] of pairs(reference, current, ({ numbers }) => numbers, leastSeen)) {
       const size = populationStability(was, is);
       const { pValue } = kolmogorovSmirnov(was, is);
-      return { feature, pValue, size, isLarge: size >= this.#policy.leastStability };
-    });
-    const kinds = names[1].map((feature) => {
-      const [was, is] = [reference, current].map((samples) => countsOf(samples, feature)) as [Counts, Counts];
-      const size = largestMove(was, reference.length, is, current.length);
-      return { feature, pValue: chiSquare(was, is).pValue, size, isLarge: size >= this.#policy.leastShare };
-    });
-    const points = pointNames.flatMap((feature) => {
-      const [was, is] = [reference, current].map((samples) =>
-        samples.flatMap((sample) => sample.points?.[feature] ?? []),
-      ) as [Float32Array[], Float32Array[]];
-      if (Math.min(was.length, is.length) < this.#policy.leastPoints) return [];
+      findings.push({ feature, pValue, size, isLarge: size >= leastStability });
+    }
+    for (const [feature, was, is] of pairs(reference, current, ({ kinds }) => kinds, leastSeen)) {
+      const [before, now] = countsOf(was, is);
+      const size = largestMove(before, was.length, now, is.length);
+      findings.push({ feature, pValue: chiSquare(before, now).pValue, size, isLarge: size >= leastShare });
+    }
+    for (const [feature, was, is] of pairs(reference, current, ({ points }) => points ?? {}, leastSeen)) {
       const { pValue, statistic, distance } = embeddingShift(was, is);
-      return [{ feature, pValue, size: distance, isLarge: statistic >= this.#policy.leastShift }];
-    });
-    return [...numbers, ...kinds, ...points]
+      findings.push({ feature, pValue, size: distance, isLarge: statistic >= leastShift });
+    }
+    const threshold = falseAlarm / Math.max(1, findings.length);
+    return findings
       .filter(({ pValue, isLarge }) => isLarge && pValue < threshold)
       .map(({ feature, pValue, size }) => ({ feature, pValue, size }));
   }
 }
 
+/** Of each feature that enough requests of both windows have: its values in the one and in the other. */
+function* pairs<T>(
+  reference: readonly DriftSample[],
+  current: readonly DriftSample[],
+  of: (sample: DriftSample) => Readonly<Record<string, T>>,
+  least: number,
+): Generator<readonly [string, readonly T[], readonly T[]]> {
+  const [was, is] = [reference, current].map((samples) => {
+    const columns = new Map<string, T[]>();
+    for (const sample of samples)
+      for (const [feature, value] of Object.entries(of(sample))) {
+        const column = columns.get(feature);
+        if (column === undefined) columns.set(feature, [value]);
+        else column.push(value);
+      }
+    return columns;
+  }) as [Map<string, T[]>, Map<string, T[]>];
+  for (const [feature, before] of was) {
+    const now = is.get(feature) ?? [];
+    if (Math.min(before.length, now.length) >= least) yield [feature, before, now];
+  }
+}
+
 type Counts = Record<string, number>;
 
-function countsOf(samples: readonly DriftSample[], feature: string): Counts {
-  const counts: Counts = {};
-  for (const { kinds } of samples) {
-    const kind = kinds[feature] ?? '';
-    counts[kind] = (counts[kind] ?? 0) + 1;
-  }
-  return counts;
+/** Kinds that both windows together saw fewer times are one: the test needs so many of each (Cochran's rule). */
+const leastOfKind = 10;
+
+function countsOf(was: readonly string[], is: readonly string[]): readonly [Counts, Counts] {
+  const totals = new Map<string, number>();
+  for (const kind of [...was, ...is]) totals.set(kind, (totals.get(kind) ?? 0) + 1);
+  return [was, is].map((kinds) => {
+    const counts: Counts = {};
+    for (const kind of kinds) {
+      const name = (totals.get(kind) ?? 0) < leastOfKind ? 'rare' : `=${kind}`;
+      counts[name] = (counts[name] ?? 0) + 1;
+    }
+    return counts;
+  }) as [Counts, Counts];
 }
 
 function largestMove(was: Counts, before: number, is: Counts, now: number): number {
