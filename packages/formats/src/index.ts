@@ -13,7 +13,7 @@ export {
 export { parseGguf } from './gguf/read-gguf.ts';
 export { layoutGguf, writeGguf, type GgufLayout } from './gguf/write-gguf.ts';
 export { parseConfigJson, toConfigJson, type LlamaConfig } from './llama/llama-config.ts';
-export { llamaGgufMetadata, type LlamaGgufOptions } from './llama/llama-gguf.ts';
+export { llamaGgufMetadata, vocabularyOfGguf, type LlamaGgufOptions } from './llama/llama-gguf.ts';
 export {
   llamaTensors,
   toHalvedRotary,

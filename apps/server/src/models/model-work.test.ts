@@ -82,6 +82,25 @@ it('goes from a conversion to production without a number that a client made up'
   await promote();
 });
 
+it('lets an ONNX language model through by what a job measured of its text', async () => {
+  const made = await run({ convert: { model: 'lm@1', format: 'onnx', type: 'int8' }, register: 'lm' });
+  expect(made).toMatchObject({ state: 'succeeded', modelVersion: 'lm@3' });
+  expect((await versionOf(3))?.formats).toEqual(['onnx']);
+  const measured = await run({ evaluate: { model: 'lm@3', data: 'held-out.txt', window: 700 } });
+  expect(measured.state).toBe('succeeded');
+  const version = await versionOf(3);
+  expect(version?.gate).toEqual({ state: 'passed', why: [] });
+  expect(version?.evaluations?.[0]?.comparison).toMatchObject({ topAgreement: 1 });
+  await home.operator.call('models.alias', {
+    params: { name: 'lm', alias: 'production' },
+    body: { version: 3 },
+  });
+});
+
+it('keeps to itself where an imported file lay', async () => {
+  expect((await versionOf(1))?.lineage).toMatchObject({ importedFrom: 'original.gguf' });
+});
+
 it('says what is wrong with a wish before it is queued, and with a file when it is read', async () => {
   const refused = (body: unknown) => home.ask('POST', '/api/v1/jobs', { key: home.operatorKey, body });
   const codes = [

@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { GantryError } from '@gantry/contract';
 import {
   type EndpointSpecRecord,
@@ -78,7 +79,8 @@ export function modelRoutes(platform: Platform): ModelRoutes {
           metrics: {},
           requestId,
           lineage: {
-            importedFrom: body.path,
+            // Where it lay on the server's machine is nothing to who reads this.
+            importedFrom: basename(body.path),
             importedBy: principal.userName,
             ...(body.source === undefined ? {} : await sourceLineage(tx, principal.tenantId, body.source)),
           },

@@ -1,6 +1,6 @@
 /** Which steps lead from a model's files to the wanted ones, and each step. */
 import { readdir, readFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { type ConvertSpec, type ModelFormat, modelFormats, weightTypes } from '@gantry/contract';
 import {
   type CleanUp,
@@ -27,9 +27,16 @@ export interface Wish {
   readonly calibrate: ConvertSpec['calibrate'];
 }
 
+export interface NamedFile {
+  readonly name: string;
+  readonly bytes: Uint8Array | string;
+}
+
 export interface Converted {
   /** By name; a model's main file first. */
-  readonly files: readonly { readonly name: string; readonly bytes: Uint8Array | string }[];
+  readonly files: readonly NamedFile[];
+  /** What a language model's text needs, beside its main file in a folder. */
+  readonly beside?: readonly NamedFile[];
   /** What was done, in order. */
   readonly steps: readonly string[];
   readonly bytesBefore: number;
@@ -108,11 +115,11 @@ const toGguf: Way = async (folder, { type }) => {
 
 const toSafetensors: Way = async (place) => {
   const bytes = await readFile(place);
-  const { safetensors, config } = ggufToSafetensors(bytes);
+  const { safetensors, config, tokenizer } = ggufToSafetensors(bytes);
   return {
     files: [
       { name: 'model.safetensors', bytes: safetensors },
-      { name: 'config.json', bytes: `${JSON.stringify(toConfigJson(config), null, 2)}\n` },
+      ...textFiles({ config: toConfigJson(config), tokenizer }),
     ],
     steps: ['convert safetensors F32'],
     bytesBefore: bytes.byteLength,
@@ -124,15 +131,36 @@ const toSafetensors: Way = async (place) => {
 const toOnnx: Way = async (folder, wish) => {
   const model = await readHuggingFace(folder);
   const bytesBefore = model.safetensors.reduce((sum, { byteLength }) => sum + byteLength, 0);
-  return onnxOf(safetensorsToOnnx(model), wish, folder, bytesBefore);
+  const beside = textFiles(model);
+  return { ...(await onnxOf(safetensorsToOnnx(model), wish, folder, bytesBefore)), beside };
 };
 
 const ggufToOnnx: Way = async (place, wish) => {
   const bytes = await readFile(place);
-  const { safetensors, config } = ggufToSafetensors(bytes);
-  const model = safetensorsToOnnx({ safetensors: [safetensors], config: toConfigJson(config) });
-  return onnxOf(model, wish, place, bytes.byteLength);
+  const { safetensors, config: found, tokenizer } = ggufToSafetensors(bytes);
+  const config = toConfigJson(found);
+  const model = safetensorsToOnnx({ safetensors: [safetensors], config });
+  const beside = textFiles({ config, tokenizer });
+  return { ...(await onnxOf(model, wish, place, bytes.byteLength)), beside };
 };
+
+const textFiles = (model: { readonly config: unknown; readonly tokenizer: unknown }): NamedFile[] =>
+  (['config', 'tokenizer'] as const).flatMap((name) =>
+    model[name] === undefined
+      ? []
+      : [{ name: `${name}.json`, bytes: `${JSON.stringify(model[name], null, 2)}\n` }],
+  );
+
+/** Those of a model that is an ONNX file already. */
+async function textFilesBeside(place: string): Promise<NamedFile[]> {
+  const there = await readdir(dirname(place));
+  const wanted = ['config.json', 'tokenizer.json', 'chat_template.jinja'].filter((name) =>
+    there.includes(name),
+  );
+  return Promise.all(
+    wanted.map(async (name) => ({ name, bytes: await readFile(join(dirname(place), name)) })),
+  );
+}
 
 async function onnxOf(model: Uint8Array, wish: Wish, from: string, bytesBefore: number): Promise<Converted> {
   const steps = ['convert onnx F32 with keys and values'];
@@ -159,6 +187,7 @@ const smallerOnnx: Way = async (place, wish) => {
     );
   return {
     files: [{ name: 'model.onnx', bytes: file }],
+    beside: await textFilesBeside(place),
     steps: [`quantize ${wish.type}`],
     bytesBefore: bytes.byteLength,
     tensors: layers,

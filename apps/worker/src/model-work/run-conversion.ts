@@ -30,6 +30,7 @@ export function runConversion(env: Environment): Promise<number> {
       wish,
       versions,
       files,
+      beside = [],
       steps,
       bytesBefore,
       cleanUps = [],
@@ -39,9 +40,10 @@ export function runConversion(env: Environment): Promise<number> {
     const isFile = to !== undefined && files.length === 1;
     const folder = isFile ? dirname(to) : (to ?? join(env['GANTRY_RUN_DIR'] ?? '.', 'export'));
     await mkdir(folder, { recursive: true });
-    for (const { name, bytes } of files) await writeFile(isFile ? to : join(folder, name), bytes);
+    for (const { name, bytes } of isFile ? files : [...files, ...beside])
+      await writeFile(isFile ? to : join(folder, name), bytes);
     const worst = Math.max(0, ...tensors.map(({ relativeError }) => relativeError));
-    for (const { name, relativeError } of tensors)
+    for (const { name, relativeError } of tensors.filter((tensor) => tensor.relativeError > 0))
       process.stderr.write(`${name}: ${(relativeError * 100).toFixed(2)} % off\n`);
     await report(env, {
       type: 'artifact',

@@ -84,12 +84,13 @@ async function measureRows({ candidate, source, text, threads }: Measuring): Pro
   });
 }
 
-/** llama.cpp where there is a GGUF, as endpoints choose; else our own decoder for safetensors. */
+/** llama.cpp where there is a GGUF, as endpoints choose; else our own decoder for safetensors; else ONNX Runtime. */
 async function llmOf(path: string): Promise<EvaluatedModel> {
-  const { gguf, safetensors } = (await findModel(path)).places;
+  const { gguf, safetensors, onnx } = (await findModel(path)).places;
   if (gguf !== undefined) return { modelPath: gguf, decoder: 'llama.cpp' };
   if (safetensors !== undefined)
     return { modelPath: join(safetensors, 'model.safetensors'), decoder: 'paged' };
+  if (onnx !== undefined) return { modelPath: onnx, decoder: 'onnx' };
   throw new WorkError(
     'not_possible',
     `${path} is no language model`,

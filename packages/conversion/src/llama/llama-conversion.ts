@@ -9,6 +9,8 @@ import {
   parseTokenizerJson,
   toHalvedRotary,
   toInterleavedRotary,
+  toTokenizerJson,
+  vocabularyOfGguf,
   writeGguf,
   writeSafetensors,
   type GgufHeader,
@@ -92,6 +94,8 @@ function readHuggingFace({ safetensors, config: json }: Pick<HuggingFaceModel, '
 export function ggufToSafetensors(file: Uint8Array): {
   readonly safetensors: Uint8Array;
   readonly config: LlamaConfig;
+  /** Absent where the file's is none that `tokenizer.json` is written for here. */
+  readonly tokenizer: Record<string, unknown> | undefined;
 } {
   const header = parseGguf(file);
   const config = configOfGguf(header);
@@ -112,7 +116,12 @@ export function ggufToSafetensors(file: Uint8Array): {
     const halved = rotaryHeads === undefined ? values : toHalvedRotary(values, rotaryHeads, shape[0] ?? 0);
     return { name: huggingFaceName, dtype: 'F32', shape, data: encodeValues('F32', halved) } as const;
   });
-  return { safetensors: writeSafetensors(tensors, { format: 'pt' }), config };
+  const vocabulary = vocabularyOfGguf(header);
+  return {
+    safetensors: writeSafetensors(tensors, { format: 'pt' }),
+    config,
+    tokenizer: vocabulary && toTokenizerJson(vocabulary),
+  };
 }
 
 export function configOfGguf(header: GgufHeader): LlamaConfig {

@@ -5,13 +5,8 @@
  */
 import { TextTally, type ScoredToken, type TextMeasured } from '@gantry/conversion';
 import { EngineError } from '../engine-error.ts';
-import { createLlmEngine, type LlmDecoder } from '../host/create-llm-engine.ts';
-import type { LlmEngine, TokenScore } from '../llm-engine.ts';
-
-export interface EvaluatedModel {
-  readonly modelPath: string;
-  readonly decoder: LlmDecoder;
-}
+import type { TokenScore } from '../llm-engine.ts';
+import { type EvaluatedModel, openScorer } from './open-scorer.ts';
 
 export interface TextEvaluation {
   readonly candidate: EvaluatedModel;
@@ -28,8 +23,10 @@ const mostScores = 4_000_000;
 
 export async function evaluateText(options: TextEvaluation): Promise<TextMeasured> {
   const { candidate, source, text, window } = options;
-  await using mine = await open(candidate, options);
-  await using theirs = source === undefined ? undefined : await open(source, options);
+  // No tokenizer gives more tokens than bytes; a token may stand before them.
+  const size = { contextTokens: Math.min(4_096, 4 * window + 8), threads: options.threads };
+  await using mine = await openScorer(candidate, size);
+  await using theirs = source === undefined ? undefined : await openScorer(source, size);
   const tally = new TextTally<number>();
   const windows = Math.ceil(text.length / window);
   // A window that fills more than the smaller context is scored in pieces; room for an answer's first token stays.
@@ -44,8 +41,8 @@ export async function evaluateText(options: TextEvaluation): Promise<TextMeasure
       });
     for (let from = 0; from < tokens.length; from += most) {
       const prompt = tokens.slice(from, from + most);
-      const scores = await score(mine, prompt);
-      const sources = theirs === undefined ? undefined : await score(theirs, prompt);
+      const scores = await mine.score(prompt, mostScores);
+      const sources = await theirs?.score(prompt, mostScores);
       for (const [index, each] of scores.entries()) {
         const one = toScored(each);
         const other = sources?.[index];
@@ -58,23 +55,6 @@ export async function evaluateText(options: TextEvaluation): Promise<TextMeasure
   }
   if (scored === 0) throw new EngineError('invalid_value', 'The text is too short to score.');
   return tally.measured;
-}
-
-const open = (
-  { modelPath, decoder }: EvaluatedModel,
-  { window, threads }: TextEvaluation,
-): Promise<LlmEngine> =>
-  // No tokenizer gives more tokens than bytes; a token may stand before them.
-  createLlmEngine({ modelPath, decoder, threads, slots: 1, contextTokens: Math.min(4_096, 4 * window + 8) });
-
-async function score(engine: LlmEngine, prompt: readonly number[]): Promise<readonly TokenScore[]> {
-  const scores: TokenScore[] = [];
-  const sampling = { temperature: 0, topP: 1, seed: 1 };
-  const topLogprobs = Math.min(engine.vocabularySize, Math.floor(mostScores / Math.max(1, prompt.length)));
-  const request = { prompt, maxTokens: 0, sampling, topLogprobs, hasPromptLogprobs: true };
-  for await (const event of engine.generate(request))
-    if (event.type === 'prompt') scores.push(...event.scores);
-  return scores;
 }
 
 function toScored({ logprob, top }: TokenScore): ScoredToken<number> | undefined {

@@ -1,2 +1,3 @@
 export { evaluateTensorRows } from './evaluate-tensor-rows.ts';
-export { evaluateText, type EvaluatedModel } from './evaluate-text.ts';
+export { evaluateText } from './evaluate-text.ts';
+export type { EvaluatedModel } from './open-scorer.ts';

@@ -1,5 +1,5 @@
 /** A Llama-architecture model as GGUF: the metadata that llama.cpp reads, with a byte-level BPE tokenizer. */
-import type { GgufTensorType, GgufValue } from '../gguf/gguf-types.ts';
+import type { GgufHeader, GgufTensorType, GgufValue } from '../gguf/gguf-types.ts';
 import type { BpeVocabulary } from '../tokenizer/tokenizer-json.ts';
 import type { LlamaConfig } from './llama-config.ts';
 
@@ -65,4 +65,34 @@ export function llamaGgufMetadata(
   ]);
   if (options.chatTemplate !== undefined) metadata.set('tokenizer.chat_template', text(options.chatTemplate));
   return metadata;
+}
+
+/** The tokenizer of a GGUF where it is a byte-level BPE that cuts text as GPT-2's does; other kinds are not written here. */
+export function vocabularyOfGguf({ metadata }: Pick<GgufHeader, 'metadata'>): BpeVocabulary | undefined {
+  const text = (key: string): string | undefined => {
+    const value = metadata.get(`tokenizer.ggml.${key}`);
+    return value?.type === 'string' ? value.value : undefined;
+  };
+  const texts = (key: string): readonly string[] | undefined => {
+    const value = metadata.get(`tokenizer.ggml.${key}`);
+    return value?.type === 'array' && value.of === 'string' ? value.values : undefined;
+  };
+  const tokens = texts('tokens');
+  const merges = texts('merges');
+  if (text('model') !== 'gpt2' || text('pre') !== 'gpt-2') return undefined;
+  if (tokens === undefined || merges === undefined) return undefined;
+  const types = metadata.get('tokenizer.ggml.token_type');
+  const kinds = types?.type === 'array' && types.of === 'i32' ? types.values : [];
+  return {
+    tokens,
+    merges: merges.map((merge): readonly [string, string] => {
+      const [left = '', right = ''] = merge.split(' ');
+      return [left, right];
+    }),
+    addedTokens: tokens.flatMap((content, id) => {
+      const kind = kinds[id];
+      const isSpecial = kind === tokenTypes.control;
+      return isSpecial || kind === tokenTypes.userDefined ? [{ id, content, special: isSpecial }] : [];
+    }),
+  };
 }

@@ -1,0 +1,50 @@
+/** A language model is measured alike whichever engine computes it, and a graph that is none says why not. */
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ggufToSafetensors, safetensorsToOnnx } from '@gantry/conversion';
+import { toConfigJson } from '@gantry/formats';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { cycle, writePermutationModel } from '../testing/permutation-model.ts';
+import { perceptron } from '../testing/tensor-models.ts';
+import { evaluateText } from './evaluate-text.ts';
+
+let folder: string;
+let source: { readonly modelPath: string; readonly decoder: 'llama.cpp' };
+let candidate: { readonly modelPath: string; readonly decoder: 'onnx' };
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'gantry-evaluate-'));
+  source = { modelPath: join(folder, 'model.gguf'), decoder: 'llama.cpp' };
+  candidate = { modelPath: join(folder, 'model.onnx'), decoder: 'onnx' };
+  await writePermutationModel(source.modelPath, { seed: 1 });
+  const { safetensors, config, tokenizer } = ggufToSafetensors(await readFile(source.modelPath));
+  const json = toConfigJson(config);
+  await writeFile(join(folder, 'config.json'), JSON.stringify(json));
+  await writeFile(join(folder, 'tokenizer.json'), JSON.stringify(tokenizer));
+  await writeFile(candidate.modelPath, safetensorsToOnnx({ safetensors: [safetensors], config: json }));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+it('an ONNX graph with keys and values foretells text as llama.cpp does, in more than one piece', async () => {
+  const text = cycle.repeat(3);
+  const { comparison } = await evaluateText({ candidate, source, text, window: text.length, threads: 1 });
+  expect(comparison?.positions).toBeGreaterThan(128);
+  expect(comparison).toMatchObject({ topAgreement: 1 });
+  expect(Math.abs(comparison?.meanKl ?? Infinity)).toBeLessThan(1e-4);
+});
+
+it('a graph that is no language model, and one without a tokenizer, are refused with what to do', async () => {
+  const options = { text: cycle, window: 100, threads: 1 };
+  const modelPath = join(folder, 'scorer.onnx');
+  await writeFile(modelPath, perceptron([8, 8]));
+  await expect(evaluateText({ ...options, candidate: { modelPath, decoder: 'onnx' } })).rejects.toMatchObject(
+    {
+      message: 'The ONNX file is no language model that is known here: it also takes x.',
+      hint: expect.stringContaining('rows'),
+    },
+  );
+  await rm(join(folder, 'tokenizer.json'));
+  await expect(evaluateText({ ...options, candidate })).rejects.toMatchObject({
+    message: 'The ONNX language model has no tokenizer.json beside it.',
+  });
+});
