@@ -6,8 +6,10 @@ import { enableCompileCache } from 'node:module';
 import { join } from 'node:path';
 import { kinds, type WorkerKind } from './kinds.ts';
 
-// Beside the code, so that nobody can write it who could not write the code itself.
-enableCompileCache(join(import.meta.dirname, '../../../node_modules/.cache/gantry'));
+// Beside the code, so that nobody can write it who could not write the code itself; threads look for it in the environment.
+enableCompileCache(
+  (process.env['NODE_COMPILE_CACHE'] ??= join(import.meta.dirname, '../../../node_modules/.cache/gantry')),
+);
 
 // ONNX Runtime sends usage data from Linux and macOS since 1.29, unless told before it is loaded.
 process.env['ORT_DISABLE_TELEMETRY'] ??= '1';
