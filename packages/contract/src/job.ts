@@ -72,6 +72,8 @@ export const parallelSchema = z.strictObject({
   data: z.number().int().min(1).max(1024).default(1),
   tensor: z.number().int().min(1).max(64).default(1),
   pipeline: z.number().int().min(1).max(64).default(1),
+  /** Data-parallel ranks that share out the experts of a mixture: tokens travel to them and back. */
+  expert: z.number().int().min(1).max(1024).default(1),
   /** ZeRO stage over the data-parallel ranks: 1 optimiser state, 2 gradients, 3 parameters. */
   zero: z.number().int().min(0).max(3).default(0),
   /** Micro-batches a rank and step; undefined lets the trainer choose. */
@@ -287,6 +289,8 @@ export const progressSchema = z.object({
       largestFreeBytes: z.number(),
     })
     .optional(),
+  /** The rank that all wait for: it computes so many times as long as the others of its stage. */
+  straggler: z.object({ rank: z.number().int(), slowdown: z.number() }).optional(),
   at: z.string().optional(),
 });
 

@@ -26,6 +26,15 @@ export function progressOf({ progress }: Job): string {
   return `${stepOf(progress)}${loss}`;
 }
 
+/** Who the others wait for, and where it is: a slow machine shows here first. */
+function stragglerText({ progress, attempts, state }: Job, nameOf: NameOf): string | undefined {
+  if (progress?.straggler === undefined || isTerminal(state)) return undefined;
+  const { rank, slowdown } = progress.straggler;
+  const node = attempts.at(-1)?.placement.find((place) => place.rank === rank)?.node;
+  const where = node === undefined ? '' : ` on ${nameOf(node)}`;
+  return `rank ${rank}${where} computes ${slowdown.toFixed(1)} times as long as the others`;
+}
+
 const stepOf = ({ step, totalSteps }: NonNullable<Job['progress']>): string =>
   totalSteps === undefined ? String(step) : `${step}/${totalSteps}`;
 
@@ -43,6 +52,7 @@ export function describeJob(job: Job, nameOf: NameOf): string {
     checkpoint: progress?.checkpointStep === undefined ? undefined : `step ${progress.checkpointStep}`,
     device: progress?.device,
     memory: progress?.memory === undefined ? undefined : arenaText(progress.memory),
+    straggler: stragglerText(job, nameOf),
     attempts:
       job.attempts.length === 0
         ? undefined

@@ -1,4 +1,6 @@
 /** Gangs that lose a rank: it is found, named and replaced, or done without; the work goes on from its newest checkpoint. */
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Job } from '@gantry/contract';
@@ -28,6 +30,12 @@ afterAll(async () => {
   await dir[Symbol.asyncDispose]();
 });
 
+const trainingProcess = (attemptId: string, rank: number): { readonly pid: number } | undefined =>
+  processesOf(home.server.platform.dataDir).find(
+    ({ command, workerId }) =>
+      workerId === workerIdOf(attemptId, rank) && /^\S+node \S+ train$/.test(command),
+  );
+
 /** How its peers tell of it; a thread of the rank after it hears that it has gone silent. */
 const strikes = [
   { signal: 'SIGKILL', says: /rank 1 is gone/i },
@@ -53,11 +61,7 @@ test.concurrent.each(strikes)(
       name,
       ({ progress }) => (progress?.checkpointStep ?? 0) >= 20,
     );
-    const victim = processesOf(home.server.platform.dataDir).find(
-      ({ command, workerId = '' }) =>
-        workerId === workerIdOf(before.attempts[0]?.id ?? '', 1) && /^\S+node \S+ train$/.test(command),
-    );
-    process.kill(victim!.pid, signal);
+    process.kill(trainingProcess(before.attempts[0]?.id ?? '', 1)!.pid, signal);
     const savedAt = before.progress?.checkpointStep ?? 0;
     // It has no retries of its own: going on is the platform's gift.
     const { attempts } = await jobWhen(
@@ -74,6 +78,45 @@ test.concurrent.each(strikes)(
     await jobEnd(home.operator, name);
   },
 );
+
+test('a rank that is slow beside its like is named in the job and in its history, with its node', async () => {
+  const name = 'slow-rank';
+  await home.operator.call('jobs.submit', {
+    body: {
+      name,
+      workdir: join(dir.path, 'texts'),
+      train: tinyTraining({ steps: 1_000_000 }),
+      replicas: 2,
+      resources: { cpu: 0.5, memory: '512MiB' },
+    },
+  });
+  const { attempts } = await jobWhen(home.operator, name, ({ progress }) => (progress?.step ?? 0) > 0);
+  await using _slowed = slowDown(trainingProcess(attempts[0]?.id ?? '', 1)!.pid);
+  const { progress } = await jobWhen(home.operator, name, (job) => job.progress?.straggler?.rank === 1);
+  expect(progress?.straggler?.slowdown).toBeGreaterThanOrEqual(1.5);
+  const events = await home.operator.call('jobs.events', { params: { name }, query: { limit: 100 } });
+  expect(
+    events.items.filter(({ type }) => type === 'job.straggler').map(({ reason }) => reason),
+  ).toContainEqual(expect.objectContaining({ rank: 1, node: attempts[0]?.placement[1]?.node }));
+  await home.operator.call('jobs.cancel', { params: { name } });
+  await jobEnd(home.operator, name);
+});
+
+/** Holds the process two thirds of the time, as a machine would on which something else runs; never long enough to be missed. */
+function slowDown(pid: number): AsyncDisposable {
+  const shell = spawn('/bin/sh', [
+    '-c',
+    `while kill -STOP ${pid} 2>/dev/null; do sleep 0.1; kill -CONT ${pid}; sleep 0.05; done`,
+  ]);
+  const ended = new Promise<void>((resolve) => shell.once('exit', () => resolve()));
+  return {
+    [Symbol.asyncDispose]: async () => {
+      shell.kill('SIGKILL');
+      await ended;
+      if (existsSync(`/proc/${pid}`)) process.kill(pid, 'SIGCONT');
+    },
+  };
+}
 
 test('a gang that loses a machine goes on with the ranks that are left, at once, and grows when it is back', async () => {
   await using cluster = await startSimulatedCluster(2);

@@ -7,6 +7,7 @@ import { formatBytes } from '@gantry/kit';
 import type { Row } from '@gantry/ports';
 import type { Deps } from '../deps.ts';
 import { openSecrets } from '../secrets/secrets.ts';
+import { tellJobEvent } from './job-event.ts';
 import type { AttemptRecord, JobSpecRecord } from './job-record.ts';
 
 export interface MirrorUse {
@@ -64,16 +65,8 @@ export async function restoreCheckpoint(
   const restored = await deps.checkpointMirror.restore(use, options.signal);
   options.tell(undefined);
   if (restored === undefined) return;
-  await deps.store.tx({ platform: true }, (tx) =>
-    tx.event({
-      tenantId: row.tenantId,
-      kind: 'job',
-      resourceId: row.id,
-      type: 'job.checkpoint_restored',
-      actor: 'reconciler',
-      reason: { files: restored.files, bytes: restored.bytes },
-    }),
-  );
+  const { files, bytes } = restored;
+  await tellJobEvent(deps, row, 'job.checkpoint_restored', { files, bytes });
 }
 
 const glanceEveryMs = 30_000;

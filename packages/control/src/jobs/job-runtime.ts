@@ -28,6 +28,8 @@ import { keepResults } from './keep-results.ts';
 import { type LiveAttempt, createLiveAttempt, notStarted, rankExitOf } from './live-attempt.ts';
 import { type Progress, mergeProgress, mergeSeen } from './live-progress.ts';
 import { moveJob } from './move-job.ts';
+import { tellJobEvent } from './job-event.ts';
+import { stragglerEvent } from './straggler-event.ts';
 import { goOnResized, prepareNextSize } from './next-size.ts';
 import { removeS3Volumes } from './s3-volumes.ts';
 import { startAttempt } from './start-attempt.ts';
@@ -148,9 +150,18 @@ export function createJobRuntime(deps: Deps, hub: Hub): JobRuntime {
     });
   };
 
+  const tellStraggler = ({ row }: LiveAttempt, before: Progress | undefined, now: Progress): void => {
+    const placement = currentAttempt(row.status as JobStatusRecord)?.placement ?? [];
+    const reason = stragglerEvent(before, now, placement);
+    if (reason !== undefined) void stored(() => tellJobEvent(deps, row, 'job.straggler', reason));
+  };
+
   const onReport = (entry: LiveAttempt, report: WorkerReport): void => {
     if (report.type === 'progress') entry.hasReports = true;
-    progress.set(entry.jobId, mergeProgress(progress.get(entry.jobId), report));
+    const before = progress.get(entry.jobId);
+    const now = mergeProgress(before, report);
+    progress.set(entry.jobId, now);
+    tellStraggler(entry, before, now);
     entry.facts = withReport(entry.facts, report);
     if (report.type === 'checkpoint') mirroring.poke(entry.row);
     hub.changed(`job:${entry.jobId}`);

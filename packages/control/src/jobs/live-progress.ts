@@ -39,7 +39,12 @@ export function mergeProgress(before: Progress | undefined, report: WorkerReport
       return typeof device === 'string' ? { ...progress, device } : progress;
     }
     case 'metric':
-      return { ...progress, ...heldOut(report.values), ...arenaOf(report.values) };
+      return {
+        ...progress,
+        ...heldOut(report.values),
+        ...arenaOf(report.values),
+        ...stragglerOf(report.values),
+      };
     case 'evaluation':
     case 'fault':
       return progress;
@@ -56,6 +61,15 @@ function arenaOf(values: Readonly<Record<string, unknown>>): Pick<Progress, 'mem
       peakBytes: of('Peak'),
       largestFreeBytes: of('LargestFree'),
     },
+  };
+}
+
+/** A window of steps without one takes the name back. */
+function stragglerOf(values: Readonly<Record<string, unknown>>): { straggler?: Progress['straggler'] } {
+  const { stragglerRank: rank, stragglerSlowdown: slowdown } = values;
+  if (rank === undefined) return {};
+  return {
+    straggler: typeof rank === 'number' && typeof slowdown === 'number' ? { rank, slowdown } : undefined,
   };
 }
 

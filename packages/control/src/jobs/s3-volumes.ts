@@ -7,6 +7,7 @@ import { formatBytes } from '@gantry/kit';
 import type { Row } from '@gantry/ports';
 import type { Deps } from '../deps.ts';
 import { openSecrets } from '../secrets/secrets.ts';
+import { tellJobEvent } from './job-event.ts';
 import type { AttemptRecord, JobSpecRecord } from './job-record.ts';
 
 export interface S3Use {
@@ -101,7 +102,7 @@ export async function fetchS3Volumes(
     });
     if (done === undefined) continue;
     const tookMs = Math.round(deps.clock.monotonicMs() - beganMs);
-    await note(deps, row, 'job.volume_fetched', {
+    await tellJobEvent(deps, row, 'job.volume_fetched', {
       url,
       files: done.files,
       bytes: done.bytes,
@@ -133,7 +134,7 @@ export async function storeS3Volumes(
       const stored = await deps.s3Volumes.store(await useOf(deps, row, attempt.id, each), signal);
       notes.push(...stored.notes);
       if (stored.files === 0) continue;
-      await note(deps, row, 'job.volume_stored', { url, files: stored.files, bytes: stored.bytes });
+      await tellJobEvent(deps, row, 'job.volume_stored', { url, files: stored.files, bytes: stored.bytes });
     } catch (error) {
       signal.throwIfAborted();
       const why = error instanceof Error ? error.message : String(error);
@@ -157,15 +158,3 @@ export async function removeS3Volumes(
 ): Promise<void> {
   if (s3VolumesOf(row).length > 0) await deps.s3Volumes.remove(volumesDirOf(deps, row.id, attempt.id));
 }
-
-const note = (deps: Deps, row: Row, type: string, reason: Record<string, unknown>): Promise<void> =>
-  deps.store.tx({ platform: true }, (tx) =>
-    tx.event({
-      tenantId: row.tenantId,
-      kind: 'job',
-      resourceId: row.id,
-      type,
-      actor: 'reconciler',
-      reason,
-    }),
-  );

@@ -39,6 +39,7 @@ export class RankZero implements AsyncDisposable {
   readonly #stragglers: StragglerWatch;
   readonly #best: BestModel | undefined;
   readonly #pace: CheckpointPace;
+  #isStragglerNamed = false;
   #reportedMs = -Infinity;
   #savedStep: number;
   #stepSeconds: number | undefined;
@@ -97,15 +98,7 @@ export class RankZero implements AsyncDisposable {
     const { plan } = this.#session;
     const { step } = outcome;
     this.#lastLoss = outcome.loss;
-    const straggler = this.#stragglers.judge(outcome.busyMs);
-    if (straggler !== undefined) {
-      const { rank, slowdown } = straggler;
-      await this.#reports.write({
-        type: 'metric',
-        step,
-        values: { stragglerRank: rank, stragglerSlowdown: slowdown },
-      });
-    }
+    await this.#reportStraggler(outcome);
     const now = performance.now();
     const seconds = (now - this.#stepMs) / 1000;
     this.#stepSeconds = this.#stepSeconds === undefined ? seconds : this.#stepSeconds * 0.9 + seconds * 0.1;
@@ -207,6 +200,15 @@ export class RankZero implements AsyncDisposable {
 
   async #reportStart(): Promise<void> {
     for (const report of startReports(this.#session, this.#validator)) await this.#reports.write(report);
+  }
+
+  async #reportStraggler({ step, busyMs }: StepOutcome): Promise<void> {
+    const found = this.#stragglers.judge(busyMs);
+    if (found === undefined || (found === 'none' && !this.#isStragglerNamed)) return;
+    this.#isStragglerNamed = found !== 'none';
+    const { rank, slowdown } = found === 'none' ? { rank: null, slowdown: null } : found;
+    const values = { stragglerRank: rank, stragglerSlowdown: slowdown };
+    await this.#reports.write({ type: 'metric', step, values });
   }
 
   async #reportProgress(outcome: StepOutcome, stepSeconds: number): Promise<void> {

@@ -20,8 +20,8 @@ export class StragglerWatch {
     this.#groups = groups.filter(({ length }) => length > 1);
   }
 
-  /** Milliseconds each rank computed in a step; answers after each full window. */
-  judge(busyMs: readonly number[]): Straggler | undefined {
+  /** Milliseconds each rank computed in a step; answers after each full window, `none` where all are alike. */
+  judge(busyMs: readonly number[]): Straggler | 'none' | undefined {
     for (const [rank, ms] of busyMs.entries()) this.#sums.set(rank, (this.#sums.get(rank) ?? 0) + ms);
     this.#steps += 1;
     if (this.#steps < window) return undefined;
@@ -37,6 +37,6 @@ export class StragglerWatch {
         if (slowdown >= slowFrom && slowdown > (worst?.slowdown ?? 0)) worst = { rank, slowdown };
       }
     }
-    return worst;
+    return worst ?? 'none';
   }
 }
