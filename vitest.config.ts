@@ -1,5 +1,14 @@
 import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
+
+/** The platform as a whole first: what takes longest may not begin when everything else has ended. */
+class WholePlatformFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const isWhole = ({ moduleId }: TestSpecification): number => Number(moduleId.includes('/e2e/'));
+    return (await super.sort(files)).sort((one, other) => isWhole(other) - isWhole(one));
+  }
+}
 
 /** One worker per core; CI has two. Limits are for what hangs: a busy machine may take long. */
 export default defineConfig({
@@ -16,6 +25,7 @@ export default defineConfig({
       // Hundreds of processes and threads of ours start: each would strip and compile the same files again.
       NODE_COMPILE_CACHE: join(import.meta.dirname, 'node_modules/.cache/gantry'),
     },
+    sequence: { sequencer: WholePlatformFirst },
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 120_000,
