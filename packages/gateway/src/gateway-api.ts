@@ -1,7 +1,7 @@
 /** What a gateway is made of and what it answers: the door of this package. */
 import type { MetricFamily } from '@gantry/kit';
 import type { SketchedRequest } from './drift/request-sketch.ts';
-import type { Series } from './metering/gateway-stats.ts';
+import type { Series } from './metering/series.ts';
 import type { Authenticate } from './limits/key-cache.ts';
 import type { Limits } from './limits/limits.ts';
 import type { EndpointLoad } from './metering/load-meter.ts';
@@ -64,6 +64,9 @@ export interface GatewaySnapshot {
     readonly inFlight: number;
     readonly pendingTokens: number;
     readonly failures: number;
+    /** What it answered since it has a route. */
+    readonly series: Series;
+    readonly ageMs: number;
   }[];
   /** For the kit's `writeMetrics`. */
   readonly families: readonly MetricFamily[];

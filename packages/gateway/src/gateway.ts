@@ -69,7 +69,7 @@ class HttpGateway implements Gateway {
     this.#maxBodyBytes = settings.maxBodyBytes;
     this.#onError = options.onError ?? (() => undefined);
     this.#context = {
-      table: new RouteTable(this.#upstreams),
+      table: new RouteTable(this.#upstreams, now),
       stats: new GatewayStats(),
       router: options.router ?? createAffinityRouter(),
       retryBudget: new RetryBudget(),
@@ -221,13 +221,13 @@ class HttpGateway implements Gateway {
   }
 
   stats(): GatewaySnapshot {
-    const { stats, table } = this.#context;
+    const { stats, table, now } = this.#context;
     return {
       inFlight: stats.inFlight,
       holding: stats.holding,
       series: stats.series(),
-      replicas: [...table.replicas()].map(toReplicaFacts),
-      families: stats.families(),
+      replicas: [...table.replicas()].map((each) => toReplicaFacts(each, now())),
+      families: stats.families([...table.replicas()].map(({ series }) => series)),
     };
   }
 
@@ -242,7 +242,9 @@ class HttpGateway implements Gateway {
       series: stats
         .series()
         .filter(({ labels }) => labels.tenantId === tenantId && labels.endpointName === endpointName),
-      replicas: (live?.revisions ?? []).flatMap(({ replicas }) => replicas.map(toReplicaFacts)),
+      replicas: (live?.revisions ?? []).flatMap(({ replicas }) =>
+        replicas.map((each) => toReplicaFacts(each, now())),
+      ),
     };
   }
 
@@ -268,10 +270,15 @@ class HttpGateway implements Gateway {
   }
 }
 
-const toReplicaFacts = ({ replicaId, replica, inFlight, pendingTokens, failures }: ReplicaState) => ({
+const toReplicaFacts = (
+  { replicaId, replica, inFlight, pendingTokens, failures, series }: ReplicaState,
+  nowMs: number,
+) => ({
   replicaId,
   origin: replica.origin,
   inFlight,
   pendingTokens,
   failures,
+  series,
+  ageMs: nowMs - series.sinceMs,
 });

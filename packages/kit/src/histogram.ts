@@ -26,13 +26,22 @@ export class Histogram implements HistogramCounts {
     this.count++;
   }
 
-  /** Upper bound of the bucket that holds the quantile; the last finite bound when it lies beyond. `undefined` when empty. */
+  /**
+   * The quantile as far as buckets tell it: values are taken to lie evenly between the bounds of theirs, as Prometheus
+   * does it. The last finite bound when it lies beyond; `undefined` when empty.
+   */
   quantile(fraction: number): number | undefined {
     if (this.count === 0) return undefined;
+    const rank = fraction * this.count;
     let seen = 0;
     for (let bucket = 0; bucket < this.upperBounds.length; bucket++) {
-      seen += this.counts[bucket] ?? 0;
-      if (seen >= fraction * this.count) return this.upperBounds[bucket];
+      const inside = this.counts[bucket] ?? 0;
+      if (inside > 0 && seen + inside >= rank) {
+        const lower = bucket === 0 ? 0 : (this.upperBounds[bucket - 1] ?? 0);
+        const upper = this.upperBounds[bucket] ?? 0;
+        return lower + ((upper - lower) * (rank - seen)) / inside;
+      }
+      seen += inside;
     }
     return this.upperBounds.at(-1);
   }

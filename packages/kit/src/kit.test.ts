@@ -82,6 +82,18 @@ describe('did you mean', () => {
   });
 });
 
+describe('a histogram', () => {
+  it('takes values to lie evenly within their bucket', () => {
+    const histogram = new Histogram([10, 20, 40]);
+    expect(histogram.quantile(0.5)).toBeUndefined();
+    for (let value = 11; value <= 20; value++) histogram.record(value);
+    for (let value = 0; value < 10; value++) histogram.record(30);
+    expect([0.25, 0.5, 0.75].map((fraction) => histogram.quantile(fraction))).toEqual([15, 20, 30]);
+    histogram.record(1_000);
+    expect(histogram.quantile(1)).toBe(40);
+  });
+});
+
 describe('metrics', () => {
   it('escapes label values', () => {
     expect(

@@ -27,12 +27,9 @@ export function toEndpointStats(
     holding: snapshot.holding,
     queriesPerSecond: snapshot.queriesPerSecond,
     revisions: snapshot.series.map((series) => {
-      const counted = [...series.statuses];
-      const sum = (of: (status: number) => boolean): number =>
-        counted.reduce((total, [status, count]) => total + (of(Number(status)) ? count : 0), 0);
-      const requests = sum(() => true);
-      const cancelled = sum((status) => status === 499);
-      const errors = sum((status) => status >= 500);
+      const requests = series.count(() => true);
+      const cancelled = series.count((status) => status === 499);
+      const errors = series.count((status) => status >= 500);
       const answered = requests - cancelled;
       const tokens = series.promptTokens + series.completionTokens;
       const requestMs = quantilesOf(series.requestMs);

@@ -1,12 +1,13 @@
 import { expect, it } from 'vitest';
+import { createFakeEngine, delta, startStream } from '../testing/fake-engine.ts';
+import { chatRoute, createGatewayHarness } from '../testing/gateway-harness.ts';
 import { GatewayStats } from './gateway-stats.ts';
 
 it('holds answers against an endpoint’s objective: failures and slow ones miss it, wrong requests do not count', () => {
   const stats = new GatewayStats();
-  const series = stats.seriesFor('t', 'chat', 'chat-1');
+  const series = stats.seriesFor('t', 'chat', { revisionId: 'chat-1', modelVersion: 'lm@1' });
   const note = (status: number, requestMs: number, objectiveMs: number | undefined): void =>
-    stats.note(
-      series,
+    series.note(
       {
         id: 'r',
         tenantId: 't',
@@ -32,6 +33,52 @@ it('holds answers against an endpoint’s objective: failures and slow ones miss
   note(499, 5, 100);
   note(200, 5, undefined);
   expect([series.good, series.judged]).toEqual([2, 4]);
-  const totals = stats.families().filter(({ name }) => name.includes('objective'));
+  const totals = stats.families([]).filter(({ name }) => name.includes('objective'));
   expect(totals.map(({ samples }) => (samples[0] as { value: number }).value)).toEqual([2, 4]);
+});
+
+it('tells latencies, failures and tokens of each replica, while it has a route', async () => {
+  // The second token leaves once the client has the first.
+  let goOn = (): void => undefined;
+  await using quick = await createFakeEngine((_received, response) => {
+    startStream(response);
+    response.write(delta('a', false));
+    goOn = () => response.end(`${delta('b', false)}data: [DONE]\n\n`);
+  });
+  await using broken = await createFakeEngine((_received, response) => response.writeHead(400).end('{}'));
+  await using harness = await createGatewayHarness();
+  const ask = async (model: string): Promise<void> => {
+    goOn = () => undefined;
+    const answer = await harness.post('/v1/completions', { model, prompt: 'a', stream: true });
+    for await (const _chunk of answer.body ?? []) goOn();
+  };
+  const route = (name: string, engine: { readonly socketPath: string }) => ({
+    ...chatRoute(engine),
+    endpointId: name,
+    endpointName: name,
+  });
+  harness.gateway.setRoutes('acme', [route('one', quick), route('two', broken)]);
+  await ask('one');
+  await ask('one');
+  await ask('two');
+  const byReplica = new Map(
+    harness.gateway.stats().replicas.map(({ replicaId, series }) => [replicaId, series]),
+  );
+  const seen = byReplica.get(quick.socketPath);
+  expect([seen?.count(() => true), seen?.requestMs.count, seen?.ttftMs.count]).toEqual([2, 2, 2]);
+  expect(seen?.interTokenMs.count).toBe(2);
+  expect(seen?.labels).toEqual({
+    tenantId: 'acme',
+    endpointName: 'one',
+    revisionId: 'r1',
+    modelVersion: 'v1',
+    replicaId: quick.socketPath,
+  });
+  expect(byReplica.get(broken.socketPath)?.count((status) => status === 400)).toBe(1);
+  const family = harness.gateway
+    .stats()
+    .families.find(({ name }) => name === 'gantry_gateway_replica_requests_total');
+  expect(family?.samples).toHaveLength(2);
+  harness.gateway.setRoutes('acme', [route('two', broken)]);
+  expect(harness.gateway.stats().replicas.map(({ replicaId }) => replicaId)).toEqual([broken.socketPath]);
 });

@@ -3,7 +3,7 @@ import { RequestSketch } from '../drift/request-sketch.ts';
 import type { Attempt } from '../relay/attempt.ts';
 import type { ExchangeInput } from '../relay/exchange-input.ts';
 import type { GatewayContext } from '../gateway-context.ts';
-import type { Series } from './gateway-stats.ts';
+import type { Series } from './series.ts';
 import type { LoadMeter } from './load-meter.ts';
 import type { MeterRecord } from './meter-record.ts';
 import type { PayloadTap } from '../payloads/payload-tap.ts';
@@ -26,6 +26,8 @@ export class RequestBook {
   readonly #context: GatewayContext;
   readonly #input: ExchangeInput;
   #sentMs: number | undefined;
+  /** Of the attempt whose answer streams: only one ever does. */
+  #streamed: Series | undefined;
   #firstByteMs: number | undefined;
 
   constructor(context: GatewayContext, input: ExchangeInput) {
@@ -51,17 +53,22 @@ export class RequestBook {
   }
 
   series(revision: LiveRevision | undefined): Series {
-    const { route, principal } = this.#input;
-    return this.#context.stats.seriesFor(
-      principal.tenantId,
-      route.route.endpointName,
-      revision?.revision.revisionId ?? 'none',
-    );
+    const { route, principal, startedMs } = this.#input;
+    const { tenantId } = principal;
+    return this.#context.stats.seriesFor(tenantId, route.route.endpointName, revision?.revision, startedMs);
+  }
+
+  /** Milliseconds that each token took since the last. */
+  noteGap({ revision, replica }: Attempt, gapMs: number): void {
+    this.#streamed ??= this.series(revision);
+    this.#streamed.interTokenMs.record(gapMs);
+    replica.series.interTokenMs.record(gapMs);
   }
 
   /** Once, and before the client hears the end. */
   close({ attempt, status, usage, isEstimated, tap }: Outcome): void {
     const { stats, meter, onPayload, now } = this.#context;
+    const { latencyObjectiveMs } = this.#input.route.route;
     const { principal, route, admission, id, startedMs, incoming } = this.#input;
     const endedMs = now();
     stats.inFlight--;
@@ -81,7 +88,8 @@ export class RequestBook {
       status,
       isEstimated,
     };
-    stats.note(this.series(attempt?.revision), record, route.route.latencyObjectiveMs);
+    this.series(attempt?.revision).note(record, latencyObjectiveMs);
+    attempt?.replica.series.note(record, latencyObjectiveMs);
     meter(record);
     this.#tellSketch(record);
     if (tap !== undefined)

@@ -70,7 +70,7 @@ export class AnswerRelay {
     const tokens = frames.tokenFrames - before;
     if (tokens > 0) {
       const gapMs = this.#client.noteTokens(tokens);
-      if (gapMs !== undefined) book.series(attempt.revision).interTokenMs.record(gapMs);
+      if (gapMs !== undefined) book.noteGap(attempt, gapMs);
     }
     if (frames.isOverflown) return { code: 'stream_interrupted' };
     if (out.length > 0) this.#client.write(attempt, () => this.#headers(attempt), out);

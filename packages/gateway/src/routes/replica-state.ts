@@ -1,4 +1,5 @@
 import type { Dispatcher } from 'undici';
+import { Series, type SeriesLabels } from '../metering/series.ts';
 import type { RouteReplica } from './route.ts';
 
 /**
@@ -7,6 +8,7 @@ import type { RouteReplica } from './route.ts';
  */
 export class ReplicaState {
   readonly replicaId: string;
+  readonly series: Series;
   replica: RouteReplica;
   pool: Dispatcher;
   inFlight = 0;
@@ -19,10 +21,16 @@ export class ReplicaState {
   #outlierRounds = 0;
   #outlierUntilMs = 0;
 
-  constructor(replica: RouteReplica, pool: Dispatcher) {
+  constructor(
+    replica: RouteReplica,
+    pool: Dispatcher,
+    labels: Omit<SeriesLabels, 'replicaId'>,
+    nowMs: number,
+  ) {
     this.replicaId = replica.replicaId;
     this.replica = replica;
     this.pool = pool;
+    this.series = new Series({ ...labels, replicaId: replica.replicaId }, nowMs);
   }
 
   isUsable(nowMs: number): boolean {

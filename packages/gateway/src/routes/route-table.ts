@@ -21,8 +21,11 @@ export class RouteTable {
   readonly #waiting = new Set<() => void>();
   readonly #upstreams: Upstreams;
 
-  constructor(upstreams: Upstreams) {
+  readonly #now: () => number;
+
+  constructor(upstreams: Upstreams, now: () => number) {
     this.#upstreams = upstreams;
+    this.#now = now;
   }
 
   /** Replaces all routes of one tenant at once: no request sees half a change. */
@@ -68,7 +71,9 @@ export class RouteTable {
           const pool = this.#upstreams.poolFor(replica.origin);
           const known = this.#replicas.get(replica.replicaId);
           if (known === undefined) {
-            const state = new ReplicaState(replica, pool);
+            const { revisionId, modelVersion } = revision;
+            const labels = { tenantId, endpointName: route.endpointName, revisionId, modelVersion };
+            const state = new ReplicaState(replica, pool, labels, this.#now());
             this.#replicas.set(replica.replicaId, state);
             return state;
           }
