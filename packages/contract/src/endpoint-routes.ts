@@ -140,6 +140,8 @@ export const endpointRoutes = {
     errors: ['not_found'],
     query: z.object({
       replica: z.string().max(100).optional(),
+      /** Of a replica that is a gang. */
+      rank: z.coerce.number().int().min(0).max(255).default(0),
       stream: z.enum(['stdout', 'stderr']).default('stderr'),
       ...logBeginning,
       follow: z.stringbool().default(false),

@@ -5,6 +5,7 @@ import { reasonSchema } from './job.ts';
 import { resourcesSchema } from './job-resources.ts';
 import { remoteSchema } from './remote-endpoint.ts';
 import { hedgingSchema, payloadPolicy, requestLimits } from './request-limits.ts';
+import { shardedEngineSchema } from './sharded-engine.ts';
 
 /** What one replica should carry; the busiest of the targets decides. */
 export const scalingTargets = z.strictObject({
@@ -140,6 +141,8 @@ export const endpointCreate = z.strictObject({
   decoder: z.enum(['llama.cpp', 'paged']).optional(),
   adapters: z.array(adapterSchema).max(16).optional(),
   server: ownServerSchema.optional(),
+  /** Sharded over devices by its own program; each replica asks for `ranks` times `resources`. */
+  engine: shardedEngineSchema.optional(),
 });
 /** As written, before defaults. */
 export type EndpointCreateInput = z.input<typeof endpointCreate>;
@@ -215,6 +218,8 @@ export const replicaSchema = z.object({
   node: z.string().optional(),
   restarts: z.number().int(),
   message: z.string().optional(),
+  /** Of a gang: where each rank runs. */
+  ranks: z.array(z.object({ node: z.string(), devices: z.array(z.string()) })).optional(),
   waiting: z.array(reasonSchema).optional(),
   /** Milliseconds of the last cold start by phase: waiting for a place, fetching the model, loading it. */
   coldStart: z.object({ scheduleMs: z.number(), fetchMs: z.number(), loadMs: z.number() }).optional(),
@@ -241,6 +246,7 @@ export const endpointSchema = z.object({
   /** How a language model's engine guesses ahead. */
   speculation: z.string().optional(),
   batching: batchingSchema.optional(),
+  engine: shardedEngineSchema.optional(),
   rollout: rolloutSchema.optional(),
   remote: remoteSchema.optional(),
 });

@@ -12,6 +12,7 @@ export * from './model-gate.ts';
 export * from './model-work.ts';
 export * from './node-choice.ts';
 export * from './remote-endpoint.ts';
+export * from './sharded-engine.ts';
 export * from './request-limits.ts';
 export * from './resources.ts';
 export * from './routes.ts';

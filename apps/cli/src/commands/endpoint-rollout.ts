@@ -154,13 +154,18 @@ export function endpointRolloutCommands(program: Command): void {
       endpoint
         .command('logs <name>')
         .description('What a replica wrote, also of one that has ended')
-        .option('--replica <ID>', 'which; the newest unless named'),
+        .option('--replica <ID>', 'which; the newest unless named')
+        .option('--rank <N>', 'of a replica that is a gang', numberOption),
       'stderr',
     ),
     'gantry endpoint logs chat --follow',
-  ).action(async (name: string, options: LogOptions & { readonly replica?: string }, command: Command) => {
-    const { replica } = options;
-    const query = { ...logQuery(options), ...(replica === undefined ? {} : { replica }) };
+  ).action(async (name: string, options: EndpointLogOptions, command: Command) => {
+    const { replica, rank } = options;
+    const query = {
+      ...logQuery(options),
+      ...(replica === undefined ? {} : { replica }),
+      ...(rank === undefined ? {} : { rank }),
+    };
     const chunks = connect(command).client.log('endpoints.logs', { params: { name }, query });
     for await (const chunk of chunks) process.stdout.write(chunk);
   });
@@ -216,6 +221,11 @@ interface RolloutOptions extends Overriding {
   readonly manual?: boolean;
   readonly minPairs: number;
   readonly header?: { readonly name: string; readonly value: string };
+}
+
+interface EndpointLogOptions extends LogOptions {
+  readonly replica?: string;
+  readonly rank?: number;
 }
 
 interface ServeOptions {

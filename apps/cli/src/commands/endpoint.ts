@@ -8,6 +8,7 @@ import { readEndpointFile } from '../endpoint-file.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { coloured, isJson, showOne } from '../output.ts';
 import { type Overriding, overridable } from '../overridable.ts';
+import { type ShardedOptions, shardedBody, withShardedOptions } from '../sharded-options.ts';
 import { streamCompletion } from '../stream-completion.ts';
 import { view, viewList, watchable } from '../view.ts';
 import { describeEndpoint, readyOf } from '../views/endpoint.ts';
@@ -22,14 +23,17 @@ export function endpointCommands(program: Command): void {
   );
 
   example(
-    endpoint
-      .command('create [name]')
-      .description('Serve a model under a name')
-      .option('--model <REF>', 'name, name@3 or name@alias')
-      .option('--replicas <N>', 'processes (default: 1)', numberOption)
-      .option('--file <FILE>', 'everything else an endpoint can be, in YAML')
-      .option('--detach', 'do not wait until it is ready'),
+    withShardedOptions(
+      endpoint
+        .command('create [name]')
+        .description('Serve a model under a name')
+        .option('--model <REF>', 'name, name@3 or name@alias')
+        .option('--replicas <N>', 'processes (default: 1)', numberOption)
+        .option('--file <FILE>', 'everything else an endpoint can be, in YAML')
+        .option('--detach', 'do not wait until it is ready'),
+    ),
     'gantry endpoint create chat --model quickstart',
+    'gantry endpoint create chat --model llama --engine vllm --tensor 4 --pipeline 2 --ranks 2',
     'gantry endpoint create --file examples/served-model.endpoint.yaml',
   ).action(async (name: string | undefined, options: CreateOptions, command: Command) => {
     const body = createBody(name, options);
@@ -154,7 +158,7 @@ function updateBody({ model, replicas, hedgeAfter, payloads, redact }: UpdateOpt
   };
 }
 
-interface CreateOptions {
+interface CreateOptions extends ShardedOptions {
   readonly model?: string;
   readonly replicas?: number;
   readonly file?: string;
@@ -170,6 +174,7 @@ function createBody(name: string | undefined, options: CreateOptions): EndpointC
     name: name ?? file.name,
     model: options.model ?? file.model,
     ...(replicas === undefined ? {} : { replicas }),
+    ...shardedBody(options, file.engine),
   };
   if (body.name === undefined || body.model === undefined)
     throw new CliError('bad_request', `an endpoint needs a ${body.name === undefined ? 'name' : 'model'}`, {

@@ -41,6 +41,7 @@ export function describeEndpoint(endpoint: Endpoint): string {
 
 /** What was chosen for it and is not the default. */
 function settingsOf({
+  engine,
   decoder,
   adapters,
   speculation,
@@ -49,6 +50,7 @@ function settingsOf({
   fallback,
 }: Endpoint): string {
   const chosen: Readonly<Record<string, string | undefined>> = {
+    engine: engine === undefined ? undefined : engineText(engine),
     decoder,
     adapters: adapters?.join(', '),
     speculation,
@@ -60,6 +62,9 @@ function settingsOf({
     .flatMap(([name, value]) => (value === undefined || value === '' ? [] : [`${name}: ${value}`]))
     .join('   ');
 }
+
+const engineText = ({ kind, tensor, pipeline, ranks }: NonNullable<Endpoint['engine']>): string =>
+  `${kind}, tensor ${tensor} × pipeline ${pipeline} in ${ranks} ${ranks === 1 ? 'rank' : 'ranks'}`;
 
 const batchingText = (batching: object): string =>
   Object.entries(batching)

@@ -1,6 +1,6 @@
 /** What a replica's engine wrote, also of one that has ended: why it did is in there. */
 import { GantryError } from '@gantry/contract';
-import { type ReplicaStatusRecord, allRows, findOr404 } from '@gantry/control';
+import { allRows, findOr404, workersOfReplica } from '@gantry/control';
 import type { Row } from '@gantry/ports';
 import type { Handlers } from '../http/index.ts';
 import type { Platform } from '../platform.ts';
@@ -13,7 +13,7 @@ export function endpointLogs({ deps }: Platform): Handlers['endpoints.logs'] {
       const endpoint = await findOr404(tx, 'endpoint', tenantId, params.name);
       return allRows(tx, 'replica', ['starting', 'ready', 'draining', 'ended'], endpoint.id);
     });
-    const workerId = workerOf(replicas, query.replica);
+    const workerId = workerOf(replicas, query.replica, query.rank);
     if (workerId === undefined || (await deps.runner.list([workerId])).length === 0)
       throw new GantryError('not_found', `endpoint "${params.name}" has no such log`, {
         hint: `its replicas: gantry endpoint show ${params.name}`,
@@ -25,11 +25,10 @@ export function endpointLogs({ deps }: Platform): Handlers['endpoints.logs'] {
 }
 
 /** Of the replica that was named, else of the newest that ever ran. */
-function workerOf(replicas: readonly Row[], replica: string | undefined): string | undefined {
+function workerOf(replicas: readonly Row[], replica: string | undefined, rank: number): string | undefined {
   return replicas
     .filter(({ id }) => replica === undefined || id === replica)
     .toSorted((one, other) => other.createdAt.localeCompare(one.createdAt))
-    .map(({ status }) => status as ReplicaStatusRecord)
-    .map(({ workerId, endedWorkerId }) => workerId ?? endedWorkerId)
+    .map((row) => workersOfReplica(row)[rank])
     .find((workerId) => workerId !== undefined);
 }

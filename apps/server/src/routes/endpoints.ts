@@ -12,6 +12,7 @@ import {
   desiredReplicas,
   findOr404,
   isoNow,
+  placesOfReplica,
   promoteRollout,
   revisionName,
   rollBack,
@@ -36,6 +37,7 @@ import {
   draftOf,
   engineWish,
   gateFor,
+  resourcesOf,
   servedVersion,
   slotsOf,
   toServed,
@@ -69,6 +71,7 @@ export function endpointRoutes(platform: Platform): EndpointRoutes {
           state: replica.state as Endpoint['replicas'][number]['state'],
           restarts: status.restarts,
           ...(status.node === undefined ? {} : { node: status.node }),
+          ...(status.otherRanks === undefined ? {} : { ranks: toRanks(replica) }),
           ...(status.message === undefined ? {} : { message: status.message }),
           ...(status.coldStart === undefined ? {} : { coldStart: status.coldStart }),
         };
@@ -85,6 +88,7 @@ export function endpointRoutes(platform: Platform): EndpointRoutes {
       ...(spec.adapters === undefined ? {} : { adapters: spec.adapters.map(({ name }) => name) }),
       ...(spec.speculation === undefined ? {} : { speculation: spec.speculation.method }),
       ...(spec.batching === undefined ? {} : { batching: spec.batching }),
+      ...(spec.engine === undefined ? {} : { engine: spec.engine }),
       ...(spec.remote === undefined
         ? {}
         : {
@@ -157,7 +161,7 @@ export function endpointRoutes(platform: Platform): EndpointRoutes {
           queueId: queue.id,
           user: principal.userName,
           slots: slotsOf(version.engine, rest),
-          resources: rest.resources,
+          resources: resourcesOf(rest),
           ...(contextTokens === undefined ? {} : { contextTokens }),
           ...(scaling === undefined ? {} : { scaling }),
           ...(limits === undefined ? {} : { limits }),
@@ -171,6 +175,7 @@ export function endpointRoutes(platform: Platform): EndpointRoutes {
           ...(rest.decoder === undefined ? {} : { decoder: rest.decoder }),
           ...(adapters === undefined ? {} : { adapters }),
           ...(rest.server === undefined ? {} : { server: rest.server }),
+          ...(rest.engine === undefined ? {} : { engine: rest.engine }),
         };
         await insertEndpoint(tx, { principal, requestId }, { id, name, spec }, { model: version.model });
       });
@@ -280,6 +285,9 @@ export function endpointRoutes(platform: Platform): EndpointRoutes {
     },
   };
 }
+
+const toRanks = (replica: Row) =>
+  placesOfReplica(replica).map(({ node, devices }) => ({ node, devices: [...devices] }));
 
 /** The change, with what its gate was told in the event. */
 const noting =

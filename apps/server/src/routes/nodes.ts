@@ -5,7 +5,6 @@ import {
   type LeaveReason,
   type NodeSpecRecord,
   type ReplicaSpecRecord,
-  type ReplicaStatusRecord,
   allRows,
   checkVersion,
   currentAttempt,
@@ -14,6 +13,7 @@ import {
   leaveNode,
   leaveTaints,
   nodeLabels,
+  placesOfReplica,
   rankGroups,
   updatedNode,
 } from '@gantry/control';
@@ -165,9 +165,11 @@ async function allPlaced(tx: Tx): Promise<readonly Placed[]> {
       const places = currentAttempt(row.status as JobStatusRecord)?.placement ?? [];
       return places.map(({ node, rank }) => ({ node, resources: groupOfRank(groups, rank).resources }));
     }),
-    ...replicas.map((row) => ({
-      node: (row.status as ReplicaStatusRecord).node,
-      resources: (row.spec as ReplicaSpecRecord).resources,
-    })),
+    ...replicas.flatMap((row) =>
+      placesOfReplica(row).map(({ node }) => ({
+        node,
+        resources: (row.spec as ReplicaSpecRecord).resources,
+      })),
+    ),
   ];
 }

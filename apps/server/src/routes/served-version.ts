@@ -1,5 +1,5 @@
 /** Model versions as endpoints name them: found, servable by an engine here, and let through by their gate. */
-import { type Batching, GantryError } from '@gantry/contract';
+import { type Batching, devicesOfRank, GantryError, type ShardedEngine } from '@gantry/contract';
 import {
   type EndpointSpecRecord,
   type GateNote,
@@ -59,15 +59,36 @@ export async function servedVersion(
   };
 }
 
+/** Of each rank: a sharded engine says itself how many devices that is. */
+export function resourcesOf({
+  resources,
+  engine,
+}: {
+  readonly resources: EndpointSpecRecord['resources'];
+  readonly engine?: ShardedEngine | undefined;
+}): EndpointSpecRecord['resources'] {
+  if (engine === undefined) return resources;
+  const gpu = engine.device === 'cpu' ? 0 : devicesOfRank(engine);
+  if (resources.gpu !== 0 && resources.gpu !== gpu)
+    throw new GantryError(
+      'validation_failed',
+      `each of ${engine.ranks} ranks holds ${gpu} devices (tensor ${engine.tensor} × pipeline ${engine.pipeline}), not ${resources.gpu}`,
+      { details: { path: 'resources.gpu' }, hint: 'leave resources.gpu out, or change the sizes' },
+    );
+  return { ...resources, gpu };
+}
+
 /** What the endpoint says of its engine. */
 export const engineWish = ({
   server,
+  engine,
   decoder,
 }: {
   readonly server?: unknown;
+  readonly engine?: unknown;
   readonly decoder?: EndpointSpecRecord['decoder'] | undefined;
 }): EngineWish => ({
-  isOwnServer: server !== undefined,
+  isOwnServer: server !== undefined || engine !== undefined,
   ...(decoder === undefined ? {} : { decoder }),
 });
 
@@ -86,19 +107,27 @@ export function checkEngine(
     readonly speculation?: { readonly method: string } | undefined;
     readonly adapters?: unknown;
     readonly server?: unknown;
+    /** Sharded. */
+    readonly engine?: unknown;
   },
 ): void {
+  if (wish.server !== undefined && wish.engine !== undefined)
+    throw new GantryError('validation_failed', 'an endpoint has one server: `server` or `engine`', {
+      details: { path: 'engine' },
+      hint: 'with `server` the command is yours, with `engine` it is written for you',
+    });
+  const isForeign = wish.server !== undefined || wish.engine !== undefined;
   // Every decoder guesses from what a text repeats.
-  const isPlain = engine === 'llm' && wish.server === undefined && wish.speculation?.method === 'ngram';
+  const isPlain = engine === 'llm' && !isForeign && wish.speculation?.method === 'ngram';
   const asked = { ...wish, speculation: isPlain ? undefined : wish.speculation };
   const needs = (['speculation', 'adapters'] as const).find((name) => asked[name] !== undefined);
-  if (needs === undefined || (engine === 'llm' && decoder !== 'paged' && wish.server === undefined)) return;
+  if (needs === undefined || (engine === 'llm' && decoder !== 'paged' && !isForeign)) return;
   throw new GantryError(
     'validation_failed',
     `${needs} needs llama.cpp, and ${model} is not served by it here`,
     {
       details: { path: needs },
-      hint: wish.server === undefined ? 'serve its GGUF' : 'name it in the command of your server',
+      hint: isForeign ? 'name it in the command of your server' : 'serve its GGUF',
     },
   );
 }

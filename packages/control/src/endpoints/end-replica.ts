@@ -1,5 +1,6 @@
 /** The end of a replica in the books: its time is paid, its row ended, and a crash counted against the endpoint. */
 import type { Row, Tx } from '@gantry/ports';
+import { ranksOf } from './replica-places.ts';
 import type { PriceBook } from '../ledger/price-book.ts';
 import type {
   EndpointSpecRecord,
@@ -39,7 +40,15 @@ export async function endReplica(tx: Tx, end: ReplicaEnd): Promise<ReplicaEnded 
   const endpoint = await tx.get('endpoint', before.parentId ?? '');
   await recordReplicaUsage(tx, before, endpoint, end);
   const isWanted = before.state !== 'draining' && endpoint !== undefined;
-  const { workerId, placedAt: _placed, node: _node, devices: _devices, ...kept } = status;
+  const {
+    workerId,
+    placedAt: _placed,
+    node: _node,
+    devices: _devices,
+    otherRanks: _others,
+    masterPort: _port,
+    ...kept
+  } = status;
   const row = await tx.update('replica', before.id, {
     expectedVersion: before.version,
     state: 'ended',
@@ -99,6 +108,7 @@ async function recordReplicaUsage(
     resource,
     quantity:
       (Math.max(0, nowMs - Date.parse(placedAt)) / 1_000) *
+      ranksOf(row.spec as ReplicaSpecRecord) *
       (resources.gpu > 0 ? resources.gpu : resources.cpu),
     unit: 's',
     price: perUnit,

@@ -8,6 +8,7 @@ import type {
   PayloadPolicy,
   RequestLimits,
   Scaling,
+  ShardedEngine,
 } from '@gantry/contract';
 import type { ClaimRecord } from '../scheduling/write-claims.ts';
 import type { Decoder } from './engine-files.ts';
@@ -75,6 +76,7 @@ export interface EndpointSpecRecord extends RevisionRecord {
   readonly decoder?: Decoder;
   readonly adapters?: readonly AdapterRecord[];
   readonly server?: OwnServer;
+  readonly engine?: ShardedEngine;
   /** Then it has no replicas here, and `model` names what stands there. */
   readonly remote?: RemoteRecord;
   readonly queue: string;
@@ -107,6 +109,8 @@ export interface ReplicaSpecRecord extends RevisionRecord {
   readonly decoder?: Decoder;
   readonly adapters?: readonly AdapterRecord[];
   readonly server?: OwnServer;
+  readonly engine?: ShardedEngine;
+  /** Of each rank. */
   readonly resources: EndpointSpecRecord['resources'];
 }
 
@@ -119,6 +123,10 @@ export interface ColdStart {
 export interface ReplicaStatusRecord {
   readonly node?: string;
   readonly devices?: readonly string[];
+  /** Of a gang: where the ranks after the first are. */
+  readonly otherRanks?: readonly { readonly node: string; readonly devices: readonly string[] }[];
+  /** Of a gang: where its ranks meet. */
+  readonly masterPort?: number;
   readonly restarts: number;
   readonly workerId?: string;
   /** The process of one that has ended: its log is kept for a while. */

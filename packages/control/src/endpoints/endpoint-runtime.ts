@@ -25,11 +25,17 @@ import type {
 import { watchEngine } from './engine-watch.ts';
 import { markReady } from './mark-ready.ts';
 import type { RolloutView, SeenRequest } from './rollout-judge.ts';
+import { workersOfReplica } from './replica-places.ts';
+import { ReplicaProcesses } from './replica-processes.ts';
 import { RemoteEndpoints, type RemoteWorld } from './remote-endpoints.ts';
+import { Timers } from './timers.ts';
 import { type EngineStart, startEngine } from './start-engine.ts';
 import { type EndpointRoute, type Origin, toRemoteRoute, toRoute } from './to-route.ts';
 import { type ChangeAuthor, writeChange, writeScale } from './write-change.ts';
 import { writeDecision } from './write-decision.ts';
+
+/** Ranks without their first answer nobody. */
+const otherRanksGraceMs = 1_000;
 
 export interface EndpointWorld extends RemoteWorld, DeciderWorld {
   /** Replaces a tenant's routes at the gateway. */
@@ -63,21 +69,12 @@ export interface EndpointRuntime extends AsyncDisposable {
 export function createEndpointRuntime(deps: Deps, hub: Hub, world: EndpointWorld): EndpointRuntime {
   const mutex = createKeyedMutex();
   const origins = new Map<string, { readonly origin: Origin; readonly isReady: boolean }>();
-  const byWorker = new Map<string, string>();
+  const processes = new ReplicaProcesses();
   const watches = new Map<string, AbortController>();
   /** Of each endpoint: whose routes change when it is gone. */
   const tenants = new Map<string, string>();
   const stopping = new AbortController();
-  const timers = new Set<NodeJS.Timeout>();
-
-  const later = (delayMs: number, action: () => void): void => {
-    const timer = setTimeout(() => {
-      timers.delete(timer);
-      if (!stopping.signal.aborted) action();
-    }, delayMs);
-    timer.unref();
-    timers.add(timer);
-  };
+  const timers = new Timers();
   const background = (work: Promise<unknown>): void => {
     work.catch((error: unknown) => {
       if (!stopping.signal.aborted) deps.log.error({ error: String(error) }, 'endpoint work failed');
@@ -134,7 +131,7 @@ export function createEndpointRuntime(deps: Deps, hub: Hub, world: EndpointWorld
         await work(id);
       } catch (error) {
         if (error instanceof GantryError && error.code === 'store_unavailable')
-          later(1_000, () => background(againOnceStored(work)(id)));
+          timers.later(1_000, () => background(againOnceStored(work)(id)));
         throw error;
       }
     };
@@ -151,7 +148,8 @@ export function createEndpointRuntime(deps: Deps, hub: Hub, world: EndpointWorld
       const decision = decideEndpoint(desired, loaded.replicas, remotes.serversOf(endpointId));
       const backoffMs = status.retryAt === undefined ? 0 : Date.parse(status.retryAt) - deps.clock.nowMs();
       const create = backoffMs > 0 ? [] : decision.create;
-      if (create.length < decision.create.length) later(backoffMs, () => background(reconcile(endpointId)));
+      if (create.length < decision.create.length)
+        timers.later(backoffMs, () => background(reconcile(endpointId)));
       await deps.store.tx({ platform: true }, (tx) =>
         writeDecision(tx, desired, { ...decision, create }, deps.clock.nowMs()),
       );
@@ -179,7 +177,7 @@ export function createEndpointRuntime(deps: Deps, hub: Hub, world: EndpointWorld
       if (row === undefined || !['starting', 'ready', 'draining'].includes(row.state)) return;
       const { workerId } = row.status as ReplicaStatusRecord;
       if (workerId === undefined) return;
-      byWorker.set(workerId, replicaId);
+      processes.keep(replicaId, workersOfReplica(row));
       if (row.state === 'draining') return deps.runner.stop(workerId, { graceMs: 30_000 });
       const started = await startEngine(deps, row, workerId).catch((error: unknown) => {
         if (error instanceof GantryError && error.code === 'store_unavailable') throw error;
@@ -188,27 +186,36 @@ export function createEndpointRuntime(deps: Deps, hub: Hub, world: EndpointWorld
       // No room for its files, say: it ends like a crashed one, and another is tried after the backoff.
       if (started instanceof Error) {
         deps.log.warn({ replicaId, error: started.message }, 'a replica could not be started');
-        return finishReplica(replicaId, started.message);
+        return abandon(row, started.message);
       }
       if (started === undefined)
-        return finishReplica(replicaId, 'the model version has no file that an engine here can serve');
+        return abandon(row, 'the model version has no file that an engine here can serve');
       background(follow(row, workerId, started));
     }),
   );
+
+  /** Ranks that run already are stopped first: their place is given back when the last of them is gone. */
+  const abandon = async (replica: Row, message: string): Promise<void> => {
+    const workerIds = workersOfReplica(replica);
+    const listed = await deps.runner.list(workerIds);
+    const running = new Set(listed.filter(({ state }) => state === 'running').map((each) => each.workerId));
+    for (const workerId of workerIds) if (!running.has(workerId)) await endProcess(workerId, message);
+  };
 
   const follow = async (replica: Row, workerId: string, times: EngineStart): Promise<void> => {
     if (watches.has(replica.id)) return;
     const watch = new AbortController();
     watches.set(replica.id, watch);
     const endpointId = replica.parentId ?? '';
-    const spec = replica.spec as ReplicaSpecRecord;
+    const { server, engine } = replica.spec as ReplicaSpecRecord;
+    const { startSeconds } = server ?? engine ?? {};
     const signal = AbortSignal.any([watch.signal, stopping.signal]);
     try {
       await watchEngine({
         places: deps.places,
         workerId,
         signal,
-        ...(spec.server === undefined ? {} : { startUpMs: spec.server.startSeconds * 1_000 }),
+        ...(startSeconds === undefined ? {} : { startUpMs: startSeconds * 1_000 }),
         wait: (delayMs) => pause(delayMs, signal, { isBackground: true }),
         onReadiness: async (origin, isReady) => {
           origins.set(replica.id, { origin, isReady });
@@ -239,8 +246,23 @@ export function createEndpointRuntime(deps: Deps, hub: Hub, world: EndpointWorld
     );
     if (ended === undefined) return;
     await publishTenant(ended.row.tenantId);
-    later(ended.backoffMs ?? 0, () => background(reconcile(endpointId)));
+    timers.later(ended.backoffMs ?? 0, () => background(reconcile(endpointId)));
     hub.changed('scheduler');
+  };
+
+  /** False for a worker that is no replica's. The replica ends with the last of its processes. */
+  const endProcess = async (workerId: string, message: string): Promise<boolean> => {
+    const end = processes.end(workerId, message);
+    if (end === undefined) return false;
+    for (const other of end.stop) await deps.runner.stop(other, { graceMs: otherRanksGraceMs });
+    if (end.ended === undefined) return true;
+    const { workerIds } = end.ended;
+    await finishReplica(end.replicaId, end.ended.message);
+    // Written down for good: what is kept of them may age.
+    for (const each of workerIds) await deps.runner.acknowledge(each, 'end');
+    for (const each of workerIds) await deps.places.removeRendezvous(each);
+    hub.changed('retention');
+    return true;
   };
 
   return {
@@ -265,17 +287,9 @@ export function createEndpointRuntime(deps: Deps, hub: Hub, world: EndpointWorld
       for (const row of rows.endpoints) await reconcile(row.id);
     },
     onWorkerEvent: async (event) => {
-      const replicaId = byWorker.get(event.workerId);
-      if (replicaId === undefined) return false;
-      if (event.type === 'exited' || event.type === 'lost') {
-        byWorker.delete(event.workerId);
-        await finishReplica(replicaId, event.type === 'exited' ? event.exit.message : event.message);
-        // Written down for good: what is kept of it may age.
-        await deps.runner.acknowledge(event.workerId, 'end');
-        await deps.places.removeRendezvous(event.workerId);
-        hub.changed('retention');
-      }
-      return true;
+      if (event.type === 'exited' || event.type === 'lost')
+        return endProcess(event.workerId, event.type === 'exited' ? event.exit.message : event.message);
+      return processes.replicaOf(event.workerId) !== undefined;
     },
     observe: (request) => deciders.observe(request),
     feedback: (endpointId, requestId, score) => deciders.feedback(endpointId, requestId, score),
@@ -287,7 +301,7 @@ export function createEndpointRuntime(deps: Deps, hub: Hub, world: EndpointWorld
       stopping.abort();
       remotes[Symbol.dispose]();
       deciders[Symbol.dispose]();
-      for (const timer of timers) clearTimeout(timer);
+      timers[Symbol.dispose]();
       await mutex.idle();
     },
   };

@@ -32,6 +32,7 @@ export function newReplica(endpoint: Row, wanted: WantedRevision, nowMs: number)
       ...(spec.decoder === undefined ? {} : { decoder: spec.decoder }),
       ...(spec.adapters === undefined ? {} : { adapters: spec.adapters }),
       ...(spec.server === undefined ? {} : { server: spec.server }),
+      ...(spec.engine === undefined ? {} : { engine: spec.engine }),
     } satisfies ReplicaSpecRecord,
     status: {
       restarts: status.crashes ?? 0,

@@ -4,7 +4,8 @@
  */
 import type { Row } from '@gantry/ports';
 import type { ObservedLoad, ScalingTargets } from '@gantry/serving';
-import type { ReplicaSpecRecord, ReplicaStatusRecord } from './endpoint-record.ts';
+import type { ReplicaSpecRecord } from './endpoint-record.ts';
+import { placesOfReplica, workersOfReplica } from './replica-places.ts';
 
 /** What one replica uses now. */
 export interface ReplicaUse {
@@ -36,10 +37,13 @@ export const asksForUse = ({ cpuPercent, memoryPercent, devicePercent }: Scaling
 export function usedReplicas(rows: readonly Row[]): readonly UsedReplica[] {
   return rows.flatMap((row) => {
     const { resources } = row.spec as ReplicaSpecRecord;
-    const { workerId, devices = [] } = row.status as ReplicaStatusRecord;
-    return workerId === undefined
-      ? []
-      : [{ workerId, devices, cores: resources.cpu, memoryBytes: resources.memory }];
+    const places = placesOfReplica(row);
+    return workersOfReplica(row).map((workerId, rank) => ({
+      workerId,
+      devices: places[rank]?.devices ?? [],
+      cores: resources.cpu,
+      memoryBytes: resources.memory,
+    }));
   });
 }
 

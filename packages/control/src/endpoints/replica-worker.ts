@@ -2,7 +2,8 @@ import type { Row, WorkerSpec } from '@gantry/ports';
 import type { Deps } from '../deps.ts';
 import type { NodeSpecRecord } from '../nodes/node-record.ts';
 import { cudaNames, shareOfDevice, visibleDevices } from '../nodes/visible-devices.ts';
-import type { ReplicaSpecRecord, ReplicaStatusRecord } from './endpoint-record.ts';
+import type { ReplicaSpecRecord } from './endpoint-record.ts';
+import { placesOfReplica, type ReplicaPlace } from './replica-places.ts';
 
 /** What every replica's worker is, whoever wrote its engine; the caller adds the command, its variables and `pids`. */
 export async function replicaWorker(
@@ -10,6 +11,10 @@ export async function replicaWorker(
   replica: Row,
   worker: {
     readonly workerId: string;
+    /** Of a gang. */
+    readonly rank?: number;
+    /** Of this rank; left out: where the replica is. */
+    readonly place?: ReplicaPlace;
     readonly specFile: string;
     readonly command: readonly string[];
     readonly env?: Readonly<Record<string, string>>;
@@ -19,17 +24,18 @@ export async function replicaWorker(
   },
 ): Promise<WorkerSpec> {
   const { resources } = replica.spec as ReplicaSpecRecord;
-  const { workerId, specFile, command, env, pids, modelVersionIds } = worker;
+  const { workerId, rank = 0, specFile, command, env, pids, modelVersionIds } = worker;
+  const place = worker.place ?? placesOfReplica(replica)[0];
   const workerDir = places.workerDir(workerId);
   return {
     workerId,
     attemptId: workerId,
     jobId: replica.id,
-    rank: 0,
+    rank,
     command,
     cwd: places.runDir(replica.id),
     env: {
-      ...(await deviceVariables(store, replica)),
+      ...(await deviceVariables(store, resources, place)),
       ...env,
       GANTRY_SPEC_FILE: specFile,
       GANTRY_WORKER_DIR: workerDir,
@@ -42,10 +48,13 @@ export async function replicaWorker(
 }
 
 /** It sees the devices it was given and no others. */
-async function deviceVariables(store: Deps['store'], { spec, status }: Row): Promise<Record<string, string>> {
-  const { gpu } = (spec as ReplicaSpecRecord).resources;
-  const { node, devices = [] } = status as ReplicaStatusRecord;
-  if (node === undefined || devices.length === 0) return {};
+async function deviceVariables(
+  store: Deps['store'],
+  { gpu }: ReplicaSpecRecord['resources'],
+  place: ReplicaPlace | undefined,
+): Promise<Record<string, string>> {
+  if (place === undefined || place.devices.length === 0) return {};
+  const { node, devices } = place;
   const row = await store.read({ platform: true }, (tx) => tx.get('node', node));
   const known = (row?.spec as NodeSpecRecord | undefined)?.devices ?? [];
   return {

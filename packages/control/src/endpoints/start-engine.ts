@@ -6,6 +6,7 @@ import type { AdapterRecord, ReplicaSpecRecord } from './endpoint-record.ts';
 import { replicaWorker } from './replica-worker.ts';
 import { engineFiles, type Decoder, type EngineFiles } from './engine-files.ts';
 import { startOwnServer } from './start-own-server.ts';
+import { startShardedEngine } from './start-sharded-engine.ts';
 
 export interface EngineStart {
   readonly fetchMs: number;
@@ -20,6 +21,7 @@ export async function startEngine(
 ): Promise<EngineStart | undefined> {
   const spec = replica.spec as ReplicaSpecRecord;
   if (spec.server !== undefined) return startOwnServer(deps, replica, spec.server, workerId);
+  if (spec.engine !== undefined) return startShardedEngine(deps, replica, spec.engine, workerId);
   const { speculation } = spec;
   const draftId = speculation?.method === 'draft' ? speculation.modelVersionId : undefined;
   const files = await filesOf(deps, spec.modelVersionId, spec.decoder);

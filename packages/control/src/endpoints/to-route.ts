@@ -103,7 +103,7 @@ export function toRoute(
       return {
         revisionId: revisionName(endpoint.name, revision),
         modelVersion: model,
-        upstreamModel: own?.server?.modelName ?? model,
+        upstreamModel: own?.server?.modelName ?? own?.engine?.modelName ?? model,
         weight,
         replicas: mine.flatMap((row) => {
           const origin = originOf(row.id);

@@ -31,7 +31,7 @@ export function torchEnvironment(input: EnvironmentInput): Record<string, string
     TENSORBOARD_LOGGING_DIR: `${files.runDir}/tensorboard`,
     MLFLOW_TRACKING_URI: `file://${files.runDir}/mlruns`,
     MLFLOW_EXPERIMENT_NAME: job.name,
-    ...networkEnvironment(place),
+    ...networkEnvironment(place.network),
   };
 }
 
@@ -56,7 +56,7 @@ function hasLauncher(command: string | readonly string[] | undefined): boolean {
 }
 
 /** NCCL and gloo on the interface that carries the node's address; RDMA only where the node has it (RoCE: GID 3 is v2/IPv4). */
-function networkEnvironment({ network }: RankPlace): Record<string, string> {
+export function networkEnvironment(network: RankPlace['network']): Record<string, string> {
   if (network === undefined) return {};
   const { interface: name, rdmaDevices, isRoce } = network;
   return {

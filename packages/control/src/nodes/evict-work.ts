@@ -6,7 +6,7 @@ import type { JobSpec } from '@gantry/contract';
 import type { Row } from '@gantry/ports';
 import type { Deps } from '../deps.ts';
 import type { EndpointRuntime } from '../endpoints/endpoint-runtime.ts';
-import type { ReplicaStatusRecord } from '../endpoints/endpoint-record.ts';
+import { placesOfReplica } from '../endpoints/replica-places.ts';
 import { type JobSpecRecord, type JobStatusRecord, currentAttempt } from '../jobs/job-record.ts';
 import type { JobRuntime } from '../jobs/job-runtime.ts';
 import { retryOnConflict } from '../retry-on-conflict.ts';
@@ -74,11 +74,6 @@ function placesOfJob(row: Row): readonly Place[] {
     ...place,
     tolerations,
   }));
-}
-
-function placesOfReplica(row: Row): readonly Place[] {
-  const { node, devices = [] } = row.status as ReplicaStatusRecord;
-  return node === undefined ? [] : [{ node, devices }];
 }
 
 const firstReason = (places: readonly Place[], reasonFor: LeaveReason): Record<string, unknown> | undefined =>

@@ -1,7 +1,7 @@
 /** Ended workers: first their scratch files go, later what they printed. */
 import type { ListedWorker } from '@gantry/ports';
 import { currentAttempt, type JobStatusRecord } from '../jobs/job-record.ts';
-import type { ReplicaStatusRecord } from '../endpoints/endpoint-record.ts';
+import { workersOfReplica } from '../endpoints/replica-places.ts';
 import { workerIdOf } from '../jobs/worker-id.ts';
 import { allRows } from '../rows.ts';
 import { type Dated, after, dueOf, earlier } from './due.ts';
@@ -53,6 +53,6 @@ async function liveWorkers(store: {
       const attempt = currentAttempt(row.status as JobStatusRecord);
       return attempt?.placement.map(({ rank }) => workerIdOf(attempt.id, rank)) ?? [];
     }),
-    ...rows.replicas.flatMap((row) => (row.status as ReplicaStatusRecord).workerId ?? []),
+    ...rows.replicas.flatMap(workersOfReplica),
   ]);
 }

@@ -17,6 +17,7 @@ import {
 } from '../endpoints/endpoint-record.ts';
 import { type JobSpecRecord, type JobStatusRecord, currentAttempt } from '../jobs/job-record.ts';
 import { rankGroups } from '../jobs/rank-groups.ts';
+import { placesOfReplica, ranksOf } from '../endpoints/replica-places.ts';
 import { dataNeeds, weightNeeds } from './data-needs.ts';
 import { earlierService, onItsWayOut, toMembers, woundsOf } from './attempt-history.ts';
 import { claimOf } from './write-claims.ts';
@@ -267,17 +268,20 @@ export function toReplicaWorkload(row: Row, endpoint: Row, selectors: QueueSelec
     taskGroups: [
       {
         name: 'replica',
-        count: 1,
-        minCount: 1,
+        count: ranksOf(spec),
+        minCount: ranksOf(spec),
         request: groupRequest(spec.resources),
       },
     ],
     ...(isPending || status.node === undefined
       ? {}
       : {
-          allocation: [
-            { group: 'replica', index: 0, nodeId: status.node, deviceIds: [...(status.devices ?? [])] },
-          ],
+          allocation: placesOfReplica(row).map(({ node, devices }, index) => ({
+            group: 'replica',
+            index,
+            nodeId: node,
+            deviceIds: [...devices],
+          })),
         }),
   };
 }

@@ -44,14 +44,15 @@ async function commitChunk(deps: Deps, chunk: readonly Commit[], on: CommitListe
   const outcomes = new Map<Row, unknown>();
   try {
     const ports = new Map<Row, number>();
-    for (const { row } of chunk) if (row.kind === 'job') ports.set(row, await deps.places.freePort());
+    for (const { row, members } of chunk)
+      if (row.kind === 'job' || members.length > 1) ports.set(row, await deps.places.freePort());
     await deps.store.tx({ platform: true }, async (tx) => {
       outcomes.clear();
       for (const [row, error] of await placeJobs(deps, tx, chunk, ports)) outcomes.set(row, error);
       for (const { row, members } of chunk) {
         if (row.kind === 'job') continue;
         try {
-          await placeReplica(deps, tx, row, members);
+          await placeReplica(deps, tx, { row, members }, ports.get(row));
           outcomes.set(row, undefined);
         } catch (error) {
           // A conflict is an update that matched no row: the transaction itself is sound.
@@ -82,7 +83,7 @@ async function placeJobs(
   ports: ReadonlyMap<Row, number>,
 ): Promise<ReadonlyMap<Row, unknown>> {
   const placed = chunk.flatMap(({ row, members }) => {
-    const port = ports.get(row);
+    const port = row.kind === 'job' ? ports.get(row) : undefined;
     if (port === undefined) return [];
     const { waiting: _waiting, claim: _claim, ...status } = row.status as JobStatusRecord;
     const placement = toPlacement((row.spec as JobSpecRecord).job, members);
@@ -122,18 +123,20 @@ const movedOn = ({ name }: Row): GantryError =>
 async function placeReplica(
   deps: Deps,
   tx: Tx,
-  replica: Row,
-  members: readonly AllocationMember[],
+  { row: replica, members }: Commit,
+  masterPort: number | undefined,
 ): Promise<void> {
-  const { nodeId, deviceIds } = members[0]!;
+  const [first, ...others] = members
+    .toSorted((one, other) => one.index - other.index)
+    .map(({ nodeId, deviceIds }) => ({ node: nodeId, devices: [...deviceIds] }));
   const { waiting: _waiting, claim: _claim, ...status } = replica.status as ReplicaStatusRecord;
   await tx.update('replica', replica.id, {
     expectedVersion: replica.version,
     state: 'starting',
     status: {
       ...status,
-      node: nodeId,
-      devices: [...deviceIds],
+      ...first,
+      ...(masterPort === undefined ? {} : { otherRanks: others, masterPort }),
       placedAt: isoNow(deps.clock),
       workerId: createId('rep', deps.clock.nowMs()),
     },
@@ -146,6 +149,6 @@ async function placeReplica(
     fromState: 'queued',
     toState: 'starting',
     actor: 'scheduler',
-    reason: { node: nodeId },
+    reason: { node: first?.node, ...(others.length === 0 ? {} : { ranks: members.length }) },
   });
 }

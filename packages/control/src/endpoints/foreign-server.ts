@@ -1,0 +1,48 @@
+/** What every server that is not our own engine needs before it starts: the model's files, a port, its spec's folder. */
+import { dirname } from 'node:path';
+import type { Row } from '@gantry/ports';
+import type { Deps } from '../deps.ts';
+import type { ModelVersionRecord } from '../models/model-record.ts';
+import type { ReplicaSpecRecord } from './endpoint-record.ts';
+import type { EngineStart } from './start-engine.ts';
+
+export interface ForeignServer {
+  /** One file is the model; several are a folder of it. */
+  readonly modelPath: string;
+  readonly port: number;
+  readonly specFile: string;
+  readonly times: EngineStart;
+}
+
+/** Undefined when its version is gone. */
+export async function prepareForeignServer(
+  deps: Deps,
+  replica: Row,
+  { workerId, healthPath }: { readonly workerId: string; readonly healthPath: string },
+): Promise<ForeignServer | undefined> {
+  const spec = replica.spec as ReplicaSpecRecord;
+  const row = await deps.store.read({ platform: true }, (tx) => tx.get('model-version', spec.modelVersionId));
+  const version = row?.spec as ModelVersionRecord | undefined;
+  const [first] = version?.files ?? [];
+  if (version === undefined || first === undefined) return undefined;
+  const fetchingMs = deps.clock.nowMs();
+  const path = await deps.places.materialiseModel(spec.modelVersionId, version.files, first.path);
+  const startedMs = deps.clock.nowMs();
+  const { specFile } = await deps.places.prepareAttempt({ jobId: replica.id, attemptId: workerId, spec: {} });
+  // One that a server before this one started keeps the port that it was given.
+  const known = await deps.places.engineOrigin(workerId);
+  const port = known !== undefined && 'port' in known ? known.port : await deps.places.freePort();
+  await deps.places.announceEngine(workerId, { port, healthPath });
+  return {
+    modelPath: version.files.length === 1 ? path : folderOf(path, first.path),
+    port,
+    specFile,
+    times: { fetchMs: startedMs - fetchingMs, startedMs },
+  };
+}
+
+function folderOf(path: string, firstPath: string): string {
+  let folder = path;
+  for (const _part of firstPath.split('/')) folder = dirname(folder);
+  return folder;
+}
