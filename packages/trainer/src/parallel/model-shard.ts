@@ -9,6 +9,7 @@ import {
   ownedPart,
   ownedSpans,
   ownerOf,
+  type HeldLayers,
   type OwnedSpan,
   type ParallelGrid,
   type StageLayout,
@@ -22,8 +23,10 @@ import type { OffloadedState } from '../offload/index.ts';
 import { openGradientSum } from './compression/open-gradient-sum.ts';
 import { spreadOverCopies, sumOverCopies } from './copied-parameters.ts';
 import type { GradientSum } from './gradient-sum/gradient-sum.ts';
+import { PersistentParameters } from './persistent-parameters.ts';
 import type { SavedValues, ShardGroups, ShardOptions, ShardPiece } from './shard-options.ts';
 import { StageBuffer } from './stage-buffer.ts';
+import { UnitExchange, type Gatherer, type SharedUnit } from './unit-exchange.ts';
 
 export class ModelShard {
   readonly arena: Arena;
@@ -41,7 +44,10 @@ export class ModelShard {
   readonly saved: readonly SavedValues[];
   /** What this rank updates: its own part, or without ZeRO everything. */
   readonly spans: readonly OwnedSpan[];
-  readonly heldLayers: number;
+  readonly layers: HeldLayers;
+  /** Small parameters that it keeps whole (stage 3). */
+  readonly persistent: PersistentParameters | undefined;
+  readonly exchange: UnitExchange;
   /** What of it lies in a file; checkpoints hold it after `saved`. */
   readonly offloaded: OffloadedState | undefined;
   /** Gradients that compression has not sent yet, of all ranks together; counts after `gatherOwed`. */
@@ -52,7 +58,8 @@ export class ModelShard {
     const { layout, grid, zero, groups, arena, compression, offloaded } = options;
     const state = offloaded === undefined ? (options.state ?? 'first and second') : 'nothing';
     this.offloaded = offloaded;
-    this.heldLayers = options.heldLayers ?? 1;
+    this.layers = options.layers ?? { held: 1, ahead: 0 };
+    this.exchange = new UnitExchange(options.limits);
     this.arena = arena;
     this.layout = layout;
     this.grid = grid;
@@ -83,6 +90,7 @@ export class ModelShard {
       ...(factors === undefined ? [] : [factors]),
       ...(this.owed === undefined ? [] : [{ ...beside(this.owed), isOwed: true as const }]),
     ];
+    this.persistent = PersistentParameters.of(this, options.limits);
     this.spans =
       from(1)?.spans ?? layout.units.map((unit) => ({ unit, from: unit.from, to: unit.to, at: unit.from }));
   }
@@ -112,15 +120,24 @@ export class ModelShard {
     return kind === 'experts' ? this.groups.expertCopies : this.groups.data;
   }
 
-  /** All elements of a unit, fetched from their owners (stage 3). */
-  async gatherUnit(unit: StageUnit, into: Float32Array): Promise<void> {
+  /** What this rank has of a unit (stage 3); what others have is gathered then. */
+  async placeOwn(unit: StageUnit, into: Float32Array): Promise<void> {
+    const { from, to } = ownedPart(unit, ownerOf(unit, this.grid));
+    await this.readOwn(unit, from - unit.from, into.subarray(from - unit.from, to - unit.from));
+    this.persistent?.copyInto(unit, into);
+  }
+
+  gatherOthers(unit: StageUnit, into: Float32Array, beside?: Gatherer): Promise<void> {
+    return this.exchange.gatherUnkept(this.#shared(unit, into), beside);
+  }
+
+  /** Parameters that this rank owns of a unit, from `from` of the unit on. */
+  async readOwn(unit: StageUnit, from: number, into: Float32Array): Promise<void> {
     const span = this.spans.find((own) => own.unit === unit) as OwnedSpan;
-    const own = ownedPart(unit, ownerOf(unit, this.grid));
-    const at = own.from - unit.from;
+    const at = unit.from + from - span.from;
     if (this.offloaded?.kinds.includes('parameters') === true)
-      await this.offloaded.read('parameters', span.at, into.subarray(at, at + span.to - span.from));
-    else into.set(this.parameters.view(span), at);
-    await this.groupOf(unit).allGather(into.subarray(0, unit.to - unit.from), this.#partsOf(unit));
+      await this.offloaded.read('parameters', span.at + at, into);
+    else into.set(this.parameters.view(span).subarray(at, at + into.length));
   }
 
   /** Adds the gradients of one micro-batch; `values` (a whole unit) may be changed. */
@@ -129,7 +146,7 @@ export class ModelShard {
       this.arena.addInto(this.gradients.values, values.subarray(0, unit.to - unit.from), unit.from);
       return;
     }
-    await this.groupOf(unit).reduceScatterSum(values.subarray(0, unit.to - unit.from), this.#partsOf(unit));
+    await this.exchange.scatterSum(this.#shared(unit, values));
     const span = this.spans.find((own) => own.unit === unit) as OwnedSpan;
     this.arena.addInto(
       this.gradients.view(span),
@@ -160,7 +177,7 @@ export class ModelShard {
     }
     if (this.zero === 1) {
       for (const unit of units)
-        await this.groupOf(unit).reduceScatterSum(values.subarray(unit.from, unit.to), this.#partsOf(unit));
+        await this.exchange.scatterSum(this.#shared(unit, values.subarray(unit.from)));
     }
     await sumOverCopies(this, this.gradients);
   }
@@ -199,13 +216,13 @@ export class ModelShard {
     if (this.zero !== 1 && this.zero !== 2) return;
     const { values } = this.parameters;
     for (const unit of this.layout.units)
-      await this.groupOf(unit).allGather(values.subarray(unit.from, unit.to), this.#partsOf(unit));
+      await this.exchange.gather(this.#shared(unit, values.subarray(unit.from)));
   }
 
   /** Elements of a unit (at its places in `values`) from the ranks that own them; without ZeRO each has all. */
   async gatherOwned(unit: StageUnit, values: Float32Array): Promise<void> {
     if (this.zero === 0) return;
-    await this.groupOf(unit).allGather(values.subarray(0, unit.to - unit.from), this.#partsOf(unit));
+    await this.exchange.gather(this.#shared(unit, values));
   }
 
   /** Share of the gradients that the last step's compression left out; undefined without one. */
@@ -227,7 +244,7 @@ export class ModelShard {
   /** Bytes of each kind that this rank keeps in memory between steps. */
   residentBytes(): { parameters: number; gradients: number; optimiser: number } {
     return {
-      parameters: this.parameters.values.byteLength,
+      parameters: this.parameters.values.byteLength + (this.persistent?.bytes ?? 0),
       gradients: this.gradients.values.byteLength,
       optimiser: [this.first, this.second, this.factors].reduce(
         (sum, kept) => sum + (kept?.values.byteLength ?? 0),
@@ -237,12 +254,16 @@ export class ModelShard {
   }
 
   /** Parts of a unit by owner, counted from the unit's start. */
-  #partsOf(unit: StageUnit): { from: number; to: number }[] {
+  partsOf(unit: StageUnit): { from: number; to: number }[] {
     const { count } = ownerOf(unit, this.grid);
     return Array.from({ length: count }, (_, index) => {
       const { from, to } = ownedPart(unit, { index, count });
       return { from: from - unit.from, to: to - unit.from };
     });
+  }
+
+  #shared(unit: StageUnit, values: Float32Array): SharedUnit {
+    return { unit, values, group: this.groupOf(unit), parts: this.partsOf(unit) };
   }
 
   /** What this rank owns of each parameter. */

@@ -1,10 +1,12 @@
 /** What a shard is made of, and the terms that others speak of it in. */
 import {
   groupsOf,
+  type HeldLayers,
   type ParallelGrid,
   type StageLayout,
   type StageParameter,
   type StageUnit,
+  type ZeroLimits,
   type ZeroStage,
 } from '@gantry/training/parallel';
 import type { ProcessGroup, World } from '../group/index.ts';
@@ -77,6 +79,8 @@ export interface ShardOptions {
   readonly compression?: CompressionPlan | undefined;
   /** AdamW's moments, and under ZeRO 3 parameters, that lie in a file. */
   readonly offloaded?: OffloadedState | undefined;
-  /** Under ZeRO 3: gathered layers that stay until others take their place. */
-  readonly heldLayers?: number | undefined;
+  /** Under ZeRO 3: gathered layers that stay until others take their place, and those that come early. */
+  readonly layers?: HeldLayers | undefined;
+  /** How ranks of ZeRO bring together what each owns a part of. */
+  readonly limits?: ZeroLimits | undefined;
 }

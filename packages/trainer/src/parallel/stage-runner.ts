@@ -25,7 +25,7 @@ export class StageRunner implements AsyncDisposable {
     const { layout, grid } = shard;
     this.#options = options;
     this.#sessions = sessions;
-    this.#units = new UnitParameters(shard);
+    this.#units = new UnitParameters(shard, options.beside);
     this.#place = workplace(options, this.#units);
     this.#ends = new StageEnds(options, this.#units, this.#place.scratch);
     const { head } = sessions;
@@ -61,8 +61,9 @@ export class StageRunner implements AsyncDisposable {
     if (chunk > 0) copyBatch(slot, this.#slot(microBatch, 0));
     if (this.#isStart(chunk)) await this.#embed(slot);
     else await pipeline.receive(neighbour(pipeline, -1), input);
-    for (const segment of slot.segments) {
+    for (const [at, segment] of slot.segments.entries()) {
       await this.#units.fetch(segment.unit);
+      await this.#units.prefetch(unitsAfter(segment.unit, slot.segments.slice(at)));
       await segment.forward();
     }
     if (end !== undefined) {
@@ -88,6 +89,7 @@ export class StageRunner implements AsyncDisposable {
     for (let at = segments.length - 1; at >= 0; at -= 1) {
       const { unit, backward } = segments[at] as SegmentRun;
       await this.#units.fetch(unit);
+      await this.#units.prefetch(unitsAfter(unit, segments.slice(0, at).reverse()));
       await backward();
       // The halves of a layer write to their own places of the scratch; the first half completes it.
       if (segments[at - 1]?.unit === unit) continue;
@@ -184,6 +186,11 @@ function workplace(options: StageRunnerOptions, units: UnitParameters): StageWor
     whole: { input: wholeRows(), gradient: wholeRows(), made: wholeRows() },
     gradientAfter: (index) => between[(index + 2) % 2] as Float32Array,
   };
+}
+
+/** In the order of the segments, each once. */
+function unitsAfter(unit: StageUnit, segments: readonly SegmentRun[]): StageUnit[] {
+  return [...new Set(segments.map((segment) => segment.unit))].filter((other) => other !== unit);
 }
 
 /** Round the ranks: the last one's chunk goes on at the first. */

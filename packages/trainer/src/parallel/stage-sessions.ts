@@ -10,6 +10,7 @@ import {
 } from '@gantry/training/model';
 import { createSession, type GraphSession } from '../executor/index.ts';
 import type { ModelShard } from './model-shard.ts';
+import type { Gatherer } from './unit-exchange.ts';
 
 export interface StageRunnerOptions {
   readonly shard: ModelShard;
@@ -23,6 +24,8 @@ export interface StageRunnerOptions {
   readonly isSequenceParallel: boolean;
   readonly dialect: Dialect;
   readonly precision: Precision;
+  /** Gathers layers before their turn, while others are computed. */
+  readonly beside?: Gatherer | undefined;
 }
 
 /** One graph both ways. */

@@ -1,6 +1,7 @@
-import { readdir, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { parseSafetensors } from '@gantry/formats';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   ofType,
   openTrainingScene,
@@ -28,6 +29,8 @@ async function attempt(run: string, options: AttemptOptions): Promise<AttemptOut
   });
 }
 
+const figures = ({ reports }: AttemptOutcome): Readonly<Record<string, unknown>> =>
+  ofType(reports, 'metric').at(-1)?.values ?? {};
 const sentBytes = ({ reports }: AttemptOutcome): unknown =>
   ofType(reports, 'metric').at(-1)?.values['dataSentBytes'];
 const facts = ({ reports }: AttemptOutcome): Readonly<Record<string, unknown>> =>
@@ -74,6 +77,86 @@ it('layers that may stay are gathered once a step instead of twice', async () =>
   });
   expect(await scene.parametersAt('once', 6)).toEqual(await scene.parametersAt('twice', 6));
   expect(Number(sentBytes(once))).toBeLessThan(Number(sentBytes(twice)));
+});
+
+describe('under ZeRO, with the same bits,', () => {
+  const run = async (name: string, stage: number, keys: Record<string, unknown> = {}) => {
+    const deepspeed = { zero_optimization: { stage, ...keys } };
+    const outcome = await attempt(name, { parallel: { data: 2 }, train: { deepspeed, steps: 3 } });
+    expect(outcome.codes).toEqual([0, 0]);
+    return { outcome, ...figures(outcome), weights: await scene.parametersAt(name, 3) };
+  };
+  const embeddingBytes = 4 * 270 * 32;
+
+  it('stage 1 sums no more than a bucket at once, and gathers no more than one', async () => {
+    const whole = await run('whole', 1);
+    const cut = await run('cut', 1, { reduce_bucket_size: 500, allgather_bucket_size: 300 });
+    expect(cut.weights).toEqual(whole.weights);
+    expect(whole).toMatchObject({
+      zeroLargestSumBytes: embeddingBytes,
+      zeroLargestGatherBytes: embeddingBytes,
+    });
+    expect(cut).toMatchObject({ zeroLargestSumBytes: 4 * 500, zeroLargestGatherBytes: 4 * 300 });
+    expect(sentBytes(cut.outcome)).toBe(sentBytes(whole.outcome));
+  });
+
+  it('stage 3 so too, keeps small parameters whole and brings layers before their turn', async () => {
+    const none = await run('none', 3, { stage3_prefetch_bucket_size: 100 });
+    expect(none).toMatchObject({ zeroLargestGatherBytes: embeddingBytes, zeroEarlyLayers: 0 });
+    const sent = ({ outcome }: { outcome: AttemptOutcome }): number => Number(sentBytes(outcome));
+    const kept = ({ outcome }: { outcome: AttemptOutcome }): number =>
+      Number(facts(outcome)['parameterBytes']) - Number(facts(none.outcome)['parameterBytes']);
+
+    const cut = await run('cut', 3, { reduce_bucket_size: 500, allgather_bucket_size: 300 });
+    expect(cut.weights).toEqual(none.weights);
+    expect(cut).toMatchObject({ zeroLargestSumBytes: 4 * 500, zeroLargestGatherBytes: 4 * 300 });
+    expect(sent(cut)).toBe(sent(none));
+
+    // Two norms a layer, and the last one.
+    const norms = await run('norms', 3, { stage3_param_persistence_threshold: 32 });
+    expect(norms.weights).toEqual(none.weights);
+    expect(facts(norms.outcome)['persistentParameters']).toBe(2 * 3 + 1);
+    expect(kept(norms)).toBe((2 * 3 + 1) * 32 * 4);
+    expect(sent(norms)).toBeLessThan(sent(none));
+
+    // Where all stay, a step sends each element once to sum and once to share.
+    const all = await run('all', 3, { stage3_param_persistence_threshold: 1e9 });
+    expect(all.weights).toEqual(none.weights);
+    expect(all).toMatchObject({ zeroGathers: 0 });
+    expect(sent(all)).toBe(3 * kept(all));
+
+    // Forward the second and third layer, backward the first: the second is still there.
+    const early = await run('early', 3, { stage3_prefetch_bucket_size: 8000 });
+    expect(early.weights).toEqual(none.weights);
+    expect(early).toMatchObject({ zeroEarlyLayers: 3 * 3 });
+  });
+});
+
+it('overlap_comm lets gradients leave early where ranks have whole ones', async () => {
+  const deepspeed = { zero_optimization: { stage: 0, overlap_comm: true, reduce_bucket_size: 9000 } };
+  const early = await attempt('early', { parallel: { data: 2 }, train: { deepspeed } });
+  const said = await attempt('said', { parallel: { data: 2, overlap: true } });
+  expect(early.codes).toEqual([0, 0]);
+  const difference = worstDifference(
+    await scene.parametersAt('early', 6),
+    await scene.parametersAt('said', 6),
+  );
+  expect(difference).toBeLessThan(2e-5);
+  expect(sentBytes(early)).toBe(sentBytes(said));
+});
+
+it.each([
+  ['bf16', {}, 'BF16'],
+  ['fp16', { fp16: { enabled: true } }, 'F16'],
+])('stage3_gather_16bit_weights_on_model_save exports %s', async (_, precision, dtype) => {
+  const zero = { stage: 3, stage3_gather_16bit_weights_on_model_save: true };
+  const deepspeed = { ...precision, zero_optimization: zero };
+  const { codes } = await attempt('half', { parallel: { data: 2 }, train: { deepspeed, steps: 2 } });
+  expect(codes).toEqual([0, 0]);
+  const { tensors } = parseSafetensors(
+    await readFile(join(scene.root, 'half', 'export', 'model.safetensors')),
+  );
+  expect(new Set(tensors.map((tensor) => tensor.dtype))).toEqual(new Set([dtype]));
 });
 
 it.each([

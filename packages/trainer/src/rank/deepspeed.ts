@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { parallelSchema } from '@gantry/contract';
+import type { ZeroLimits } from '@gantry/training/parallel';
 import { readDeepSpeed, type DeepSpeedSettings } from '@gantry/training/deepspeed';
 import type { TrainingJob } from './training-job.ts';
 import { parallelSizes } from './training-plan.ts';
@@ -22,8 +23,8 @@ export async function withDeepSpeed(job: TrainingJob, worldSize: number): Promis
     ...job,
     train: { ...job.train, ...trainOf(job, settings, worldSize) },
     parallel: parallelOf(job, settings),
-    live: { liveElements: settings.liveElements, reuseElements: settings.reuseElements },
-    notes,
+    limits: limitsOf(settings),
+    notes: [...notes, ...overlapNotes(settings)],
   };
 }
 
@@ -58,7 +59,30 @@ function trainOf(
     learningRate: settings.learningRate ?? train.learningRate,
     weightDecay: settings.weightDecay ?? train.weightDecay,
     warmupSteps: settings.warmupSteps ?? train.warmupSteps,
+    ...(settings.exportsHalf === true
+      ? { exportPrecision: (settings.precision ?? train.precision) === 'fp16' ? 'fp16' : 'bf16' }
+      : {}),
   };
+}
+
+function limitsOf(settings: DeepSpeedSettings): ZeroLimits {
+  const { reduceElements, gatherElements, persistentElements } = settings;
+  const { prefetchElements, liveElements, reuseElements } = settings;
+  return {
+    reduceElements,
+    gatherElements,
+    persistentElements,
+    prefetchElements,
+    liveElements,
+    reuseElements,
+  };
+}
+
+function overlapNotes({ overlap, zero = 0 }: DeepSpeedSettings): string[] {
+  if (overlap !== true || zero === 0) return [];
+  return [
+    `zero_optimization.overlap_comm: ranks of ZeRO ${zero} sum what is made before the next layer's turn; stage3_prefetch_bucket_size brings layers early`,
+  ];
 }
 
 /** DeepSpeed's rule: the batch is micro-batch × accumulation × data-parallel ranks, of which two may be said. */
@@ -97,6 +121,7 @@ function parallelOf(job: TrainingJob, settings: DeepSpeedSettings): NonNullable<
   return {
     ...parallel,
     zero: settings.zero ?? parallel.zero,
+    overlap: settings.overlap === true && (settings.zero ?? parallel.zero) === 0 ? true : parallel.overlap,
     microBatches,
     ...(settings.offloadMoments === true
       ? {

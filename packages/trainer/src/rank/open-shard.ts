@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { ParameterLayout } from '@gantry/training/model';
 import {
   heldLayers,
+  type HeldLayers,
   ownedSpans,
   stageLayout,
   type ModelConfig,
@@ -48,7 +49,8 @@ export async function openShard({
   return new ModelShard({
     layout: stage,
     offloaded,
-    heldLayers: heldLayersOf(stage, plan),
+    layers: heldLayersOf(stage, plan),
+    limits: plan.limits,
     grid,
     zero: plan.zero,
     arena: world.arena,
@@ -58,15 +60,15 @@ export async function openShard({
   });
 }
 
-function heldLayersOf({ units, length }: StageLayout, { live }: TrainingPlan): number {
+function heldLayersOf({ units, length }: StageLayout, { limits }: TrainingPlan): HeldLayers {
   const sizes = units.flatMap(({ kind, from, to }) => (kind === 'layer' ? [to - from] : []));
   const layer = Math.max(0, ...sizes);
   const others = length - sizes.reduce((sum, size) => sum + size, 0);
-  const held = heldLayers({ layers: sizes.length, layer, others }, live);
+  const held = heldLayers({ layers: sizes.length, layer, others }, limits);
   if (held !== undefined) return held;
   throw new UserFault(
     'bad_layout',
-    `stage3_max_live_parameters is ${live?.liveElements}, and one layer beside what is no layer takes ${layer + others}.`,
+    `stage3_max_live_parameters is ${limits?.liveElements}, and one layer beside what is no layer takes ${layer + others}.`,
     `Set it to ${layer + others} or more.`,
   );
 }

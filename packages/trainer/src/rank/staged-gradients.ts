@@ -2,6 +2,7 @@
 import { blockValues, isBlockFormat, type Precision } from '@gantry/training/autodiff';
 import type { TransformerConfig } from '@gantry/training/model';
 import { microBatchesInFlight, pipelineActions } from '@gantry/training/parallel';
+import type { BackgroundGroup } from '../group/index.ts';
 import { probeDialect } from '../executor/index.ts';
 import { StageRunner, type ModelShard } from '../parallel/index.ts';
 import type { GradientSource } from './gradient-source.ts';
@@ -12,7 +13,7 @@ export async function openStagedGradients(
   batches: MicroBatches,
   config: TransformerConfig,
   shard: ModelShard,
-  overlapped: AsyncDisposable | undefined,
+  background: BackgroundGroup | undefined,
 ): Promise<GradientSource> {
   const { plan, timeline } = batches;
   const { pipeline: stages, pipelineIndex, chunks = 1 } = shard.grid;
@@ -31,6 +32,7 @@ export async function openStagedGradients(
     isSequenceParallel: plan.sequenceParallel,
     dialect: await probeDialect(),
     precision: plan.precision,
+    beside: background,
   });
   return {
     compute: async (position, lossScale) => {
@@ -49,7 +51,7 @@ export async function openStagedGradients(
     },
     afterUpdate: () => runner.afterUpdate(),
     [Symbol.asyncDispose]: async () => {
-      await overlapped?.[Symbol.asyncDispose]();
+      await background?.[Symbol.asyncDispose]();
       await runner[Symbol.asyncDispose]();
     },
   };

@@ -45,6 +45,7 @@ function factsOf(session: TrainingSession, executor: ModelExecutor): Readonly<Re
     gradientBytes: gradients,
     optimiserBytes: optimiser,
     ...(job.notes === undefined ? {} : { deepspeed: job.notes }),
+    ...(shard.persistent === undefined ? {} : { persistentParameters: shard.persistent.parameters }),
     ...(shard.offloaded === undefined ? {} : { offloadedBytes: shard.offloaded.fileBytes }),
     parameters: layout.parameters.reduce((sum, { length }) => sum + length, 0),
     layers: config.layers,

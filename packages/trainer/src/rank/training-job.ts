@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { parallelSchema, trainSchema, type JobSpec } from '@gantry/contract';
 import { parseDuration } from '@gantry/kit';
-import type { HeldLayersLimit } from '@gantry/training/parallel';
+import type { ZeroLimits } from '@gantry/training/parallel';
 import type { Packing } from '../checkpoint/index.ts';
 import { UserFault } from './user-fault.ts';
 
@@ -21,8 +21,8 @@ export interface TrainingJob {
     readonly pack: Packing;
     readonly savesAtOnce: number;
   };
-  /** Under ZeRO 3: how much of what is gathered may stay. */
-  readonly live?: HeldLayersLimit | undefined;
+  /** How ranks of ZeRO bring together what each owns a part of. */
+  readonly limits?: ZeroLimits | undefined;
   /** What of DeepSpeed's configuration is kept to in another way. */
   readonly notes?: readonly string[] | undefined;
   /** Where relative data paths begin. */

@@ -43,7 +43,7 @@ export interface TrainingPlan {
   readonly seed: number;
   readonly sampleEvery: number;
   readonly samplePrompt: string;
-  readonly live: TrainingJob['live'];
+  readonly limits: TrainingJob['limits'];
   readonly checkpoint: TrainingJob['checkpoint'];
 }
 
@@ -110,7 +110,7 @@ export function planTraining(job: TrainingJob, width: number, worldSize: number)
     seed: train.seed,
     sampleEvery: train.sampleEvery ?? Math.max(50, Math.ceil(train.steps / 4)),
     samplePrompt: train.samplePrompt ?? 'The ',
-    live: job.live,
+    limits: job.limits,
     checkpoint: {
       ...checkpoint,
       everySteps:

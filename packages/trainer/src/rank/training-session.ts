@@ -15,13 +15,13 @@ import {
 import { checkParallelSizes, gridAt } from '@gantry/training/parallel';
 import { createBatchOrder, rankPart, type SequenceSampler } from '@gantry/training/sampler';
 import { openBatchFeed, type BatchFeed, type PreparedDataset } from '../data/index.ts';
-import type { World } from '../group/index.ts';
+import type { BackgroundGroup, World } from '../group/index.ts';
 import { hasWholeModel, type ModelShard, openUpdateRule, type UpdateRule } from '../parallel/index.ts';
 import type { Timeline } from '../profile/index.ts';
 import type { GradientSource } from './gradient-source.ts';
 import type { Masking } from './masking.ts';
 import type { MicroBatches } from './micro-batches.ts';
-import { openOverlap } from './open-overlap.ts';
+import { openBackground } from './open-background.ts';
 import { openShard } from './open-shard.ts';
 import type { RankEnvironment } from './rank-environment.ts';
 import { shareCheckpoint, type CheckpointSearch, type StartingPoint } from './share-checkpoint.ts';
@@ -47,6 +47,8 @@ export interface TrainingSession extends StartingPoint {
   readonly feed: BatchFeed;
   readonly masking: Masking | undefined;
   readonly shard: ModelShard;
+  /** Collectives that run beside the computing. */
+  readonly background: BackgroundGroup | undefined;
   readonly gradients: GradientSource;
   readonly rule: UpdateRule;
   readonly timeline: Timeline;
@@ -102,9 +104,10 @@ export async function openTrainingSession(
     placeOf: (position, index) => position + first + index * microSequences,
   };
   const isWhole = hasWholeModel(shard) && plan.zero < 2 && plan.recompute === 'none' && !plan.overlap;
+  const background = isWhole ? undefined : await openBackground(environment, plan, shard);
   const gradients = isWhole
     ? await openWholeModelGradients(batches, config, shard)
-    : await openStagedGradients(batches, config, shard, await openOverlap(environment, plan, shard));
+    : await openStagedGradients(batches, config, shard, background);
   const rule = openUpdateRule(shard, plan.optimizer);
   return {
     ...start,
@@ -119,6 +122,7 @@ export async function openTrainingSession(
     feed,
     masking,
     shard,
+    background,
     gradients,
     rule,
     timeline: world.timeline,

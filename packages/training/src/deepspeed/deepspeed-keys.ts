@@ -12,7 +12,8 @@ export type KeyRule =
       readonly kind: 'acts';
       take(this: void, value: unknown, settings: DeepSpeedSettings): string | undefined;
     }
-  | { readonly kind: 'said'; readonly sentence: string };
+  /** Kept to in another way, unless the value is what is done anyway. */
+  | { readonly kind: 'said'; readonly sentence: string; readonly unless?: unknown };
 
 type Fields<Type> = {
   [Key in keyof DeepSpeedSettings]-?: DeepSpeedSettings[Key] extends Type | undefined ? Key : never;
@@ -71,9 +72,16 @@ const path: KeyRule = {
   },
 };
 
-const said = (sentence: string): KeyRule => ({ kind: 'said', sentence });
+const said = (sentence: string, unless?: unknown): KeyRule => ({ kind: 'said', sentence, unless });
 
-const byUnit = said('the parameters of one layer are one bucket');
+const flag = (field: Fields<boolean>): KeyRule => ({
+  kind: 'acts',
+  take: (value, settings) => {
+    if (typeof value === 'boolean') settings[field] = value;
+    return typeof value === 'boolean' ? undefined : 'is neither true nor false';
+  },
+});
+
 const always = said('it is so with either value');
 const pinned = said('memory of the CPU needs no pinning');
 
@@ -112,26 +120,22 @@ export const deepSpeedKeys: Readonly<Record<string, KeyRule>> = {
   'scheduler.params.warmup_min_ratio': only([0], 'the rate begins at nothing'),
   'tensor_parallel.autotp_size': whole('tensor'),
   'zero_optimization.stage': whole('zero', 0),
-  'zero_optimization.overlap_comm': said(
-    'sums begin as soon as the gradients of a layer are made, where the layout lets them',
-  ),
-  'zero_optimization.contiguous_gradients': said('gradients always lie in one piece of the arena'),
+  'zero_optimization.overlap_comm': flag('overlap'),
+  'zero_optimization.contiguous_gradients': said('gradients always lie in one piece of the arena', true),
   'zero_optimization.reduce_scatter': always,
-  'zero_optimization.reduce_bucket_size': byUnit,
+  'zero_optimization.reduce_bucket_size': whole('reduceElements'),
   'zero_optimization.allgather_partitions': always,
-  'zero_optimization.allgather_bucket_size': byUnit,
+  'zero_optimization.allgather_bucket_size': whole('gatherElements'),
   'zero_optimization.round_robin_gradients': said('each rank owns a part of every layer'),
   'zero_optimization.ignore_unused_parameters': always,
   'zero_optimization.elastic_checkpoint': said('checkpoints are read at any number of ranks'),
   'zero_optimization.load_from_fp32_weights': always,
   'zero_optimization.sub_group_size': whole('updateElements'),
-  'zero_optimization.stage3_prefetch_bucket_size': said('a layer is gathered when its turn comes'),
-  'zero_optimization.stage3_param_persistence_threshold': said('norms travel with their layer'),
+  'zero_optimization.stage3_prefetch_bucket_size': whole('prefetchElements', 0),
+  'zero_optimization.stage3_param_persistence_threshold': whole('persistentElements', 0),
   'zero_optimization.stage3_max_live_parameters': whole('liveElements'),
   'zero_optimization.stage3_max_reuse_distance': whole('reuseElements', 0),
-  'zero_optimization.stage3_gather_16bit_weights_on_model_save': said(
-    'the export always has whole weights, in 32 bits',
-  ),
+  'zero_optimization.stage3_gather_16bit_weights_on_model_save': flag('exportsHalf'),
   'zero_optimization.offload_optimizer.device': device('offloadMoments'),
   'zero_optimization.offload_optimizer.nvme_path': path,
   'zero_optimization.offload_optimizer.buffer_count': whole('offloadBuffers'),

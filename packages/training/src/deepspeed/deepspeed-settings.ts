@@ -20,6 +20,17 @@ export interface DeepSpeedSettings {
   liveElements?: number;
   /** … and those stay that are needed again before so many others. */
   reuseElements?: number;
+  /** Elements that are summed, and gathered, at one time. */
+  reduceElements?: number;
+  gatherElements?: number;
+  /** Layers of so many elements are gathered early. */
+  prefetchElements?: number;
+  /** Parameters of at most so many elements stay whole. */
+  persistentElements?: number;
+  /** Gradients are summed while earlier layers are still computed. */
+  overlap?: boolean;
+  /** The export's weights have 16 bits. */
+  exportsHalf?: boolean;
 }
 
 /** A key that cannot be obeyed. */

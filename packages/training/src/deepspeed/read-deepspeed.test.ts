@@ -38,18 +38,17 @@ it('takes a file as DeepSpeed documents it, and says of each key how it is kept'
     precision: 'bf16',
     zero: 3,
     updateElements: 1e6,
+    overlap: true,
+    prefetchElements: 5e7,
     liveElements: 1e9,
     reuseElements: 1e9,
+    exportsHalf: true,
     offloadMoments: true,
     offloadParameters: true,
     offloadDirectory: '/local_nvme',
     offloadBuffers: 4,
   });
   expect(notes.map((note) => note.split(':')[0])).toEqual([
-    'zero_optimization.overlap_comm',
-    'zero_optimization.contiguous_gradients',
-    'zero_optimization.stage3_prefetch_bucket_size',
-    'zero_optimization.stage3_gather_16bit_weights_on_model_save',
     'zero_optimization.offload_optimizer.pin_memory',
     'zero_optimization.offload_param.max_in_cpu',
   ]);

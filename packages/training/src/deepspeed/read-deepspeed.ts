@@ -12,8 +12,9 @@ export function readDeepSpeed(config: unknown): DeepSpeedReading {
     if (value === 'auto') continue;
     const rule = Object.hasOwn(deepSpeedKeys, key) ? deepSpeedKeys[key] : undefined;
     if (rule === undefined) problems.push({ key, message: 'is not known to this runtime' });
-    else if (rule.kind === 'said') notes.push(`${key}: ${rule.sentence}`);
-    else {
+    else if (rule.kind === 'said') {
+      if (value !== rule.unless) notes.push(`${key}: ${rule.sentence}`);
+    } else {
       const message = rule.take(value, settings);
       if (message !== undefined) problems.push({ key, message });
     }

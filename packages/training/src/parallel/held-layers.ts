@@ -1,10 +1,5 @@
-/** How many gathered layers a ZeRO-3 rank keeps, so that the backward pass finds the last ones still there. */
-export interface HeldLayersLimit {
-  /** Elements of all that is gathered at one time; no limit unless given. */
-  readonly liveElements: number | undefined;
-  /** A layer stays when it is needed again before so many other elements. */
-  readonly reuseElements: number | undefined;
-}
+/** How many gathered layers a ZeRO-3 rank keeps: so that the backward pass finds the last ones, or the next come early. */
+import type { ZeroLimits } from './zero-limits.ts';
 
 export interface GatheredSizes {
   readonly layers: number;
@@ -14,14 +9,25 @@ export interface GatheredSizes {
   readonly others: number;
 }
 
-/** At least one. Undefined when not even one layer fits within the limit. */
-export function heldLayers(sizes: GatheredSizes, limit: HeldLayersLimit | undefined): number | undefined {
-  const isSilent = limit?.liveElements === undefined && limit?.reuseElements === undefined;
-  if (isSilent || sizes.layers === 0) return 1;
-  const { liveElements = Number.POSITIVE_INFINITY, reuseElements = Number.POSITIVE_INFINITY } = limit;
-  if (sizes.others + sizes.layer > liveElements) return undefined;
-  const fitting = Math.floor((liveElements - sizes.others) / sizes.layer);
+export interface HeldLayers {
+  /** Layers that have room at one time, at least one. */
+  readonly held: number;
+  /** Of these, layers that are gathered before their turn. */
+  readonly ahead: number;
+}
+
+/** Undefined when not even one layer fits within the limit. */
+export function heldLayers(sizes: GatheredSizes, limits: ZeroLimits = {}): HeldLayers | undefined {
+  const { liveElements, reuseElements, prefetchElements = 0 } = limits;
+  const { layers, layer, others } = sizes;
+  if (layers === 0) return { held: 1, ahead: 0 };
+  const live = liveElements ?? Number.POSITIVE_INFINITY;
+  if (others + layer > live) return undefined;
+  const fitting = Math.floor((live - others) / layer);
   // Between a layer's forward and backward pass the layers above it pass twice.
-  const reused = 1 + Math.floor(reuseElements / (2 * sizes.layer));
-  return Math.max(1, Math.min(sizes.layers, fitting, reused));
+  const isReuseSaid = liveElements !== undefined || reuseElements !== undefined;
+  const reused = isReuseSaid ? 1 + Math.floor((reuseElements ?? live) / (2 * layer)) : 1;
+  const early = 1 + Math.floor(prefetchElements / layer);
+  const held = Math.max(1, Math.min(layers, fitting, Math.max(reused, early)));
+  return { held, ahead: Math.min(early, held) - 1 };
 }

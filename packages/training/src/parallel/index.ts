@@ -29,4 +29,6 @@ export {
 export { ownedPart, ownedSpans, ownerOf, type OwnedSpan } from './owned-spans.ts';
 export { StragglerWatch } from './straggler-watch.ts';
 export { runsInto, type ElementRun, type SavedStage, type StageRuns } from './reshard.ts';
-export { heldLayers, type HeldLayersLimit } from './held-layers.ts';
+export { heldLayers, type HeldLayers } from './held-layers.ts';
+export type { ZeroLimits } from './zero-limits.ts';
+export { packPersistent, partsWithin, unitCuts, type PackedParameters } from './unit-cuts.ts';
