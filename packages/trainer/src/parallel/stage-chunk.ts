@@ -4,7 +4,8 @@
  */
 import type { StageUnit } from '@gantry/training/parallel';
 import type { BoundRun } from '../executor/index.ts';
-import { bindSegment, type SegmentRun, type StageWorkplace } from './segment-run.ts';
+import type { SegmentRun, StageWorkplace } from './segment-pass.ts';
+import { bindSegment } from './segment-run.ts';
 import type { StageBatch } from './stage-ends.ts';
 import type { StageSessions } from './stage-sessions.ts';
 

@@ -5,7 +5,7 @@
  */
 import { layersOfChunks, type StageUnit } from '@gantry/training/parallel';
 import type { Part } from '../group/index.ts';
-import type { SegmentRun, StageWorkplace } from './segment-run.ts';
+import type { SegmentRun, StageWorkplace } from './segment-pass.ts';
 import { bindChunk, type StageChunk, type StageSlot } from './stage-chunk.ts';
 import { StageEnds, type StageBatch } from './stage-ends.ts';
 import { openStageSessions, type StageRunnerOptions, type StageSessions } from './stage-sessions.ts';
@@ -30,7 +30,8 @@ export class StageRunner implements AsyncDisposable {
     this.#ends = new StageEnds(options, this.#units, this.#place.scratch);
     const { head } = sessions;
     this.#chunks = layersOfChunks(config.layers, grid).map(({ from, to }, chunk, all) => {
-      const isOwn = ({ layer }: StageUnit): boolean => layer !== undefined && layer >= from && layer < to;
+      const isOwn = ({ kind, layer }: StageUnit): boolean =>
+        kind === 'layer' && layer !== undefined && layer >= from && layer < to;
       const isEnd = chunk === all.length - 1 && head !== undefined;
       return bindChunk(
         this.#place,

@@ -51,6 +51,18 @@ const families: Readonly<Record<string, Family>> = {
   'a mixture of four experts, two for each token': {
     model: { experts: { count: 4, capacityFactor: 1 } },
     kvHeads: 2,
+    layouts: [
+      'eight micro-batches',
+      'recomputed activations',
+      'tensor 2',
+      'pipeline 2 with ZeRO 1',
+      'data 2 with ZeRO 3',
+      'experts over 2',
+      'experts over 2 of 4 with ZeRO 1, recomputed',
+      'experts over 2 of 4 with ZeRO 3',
+      'experts over 2 × tensor 2',
+      'experts over 2 × pipeline 2',
+    ],
     committed: [5.610538, 5.201457, 4.916541, 4.765606, 4.699077, 4.682238],
   },
   'Llama with sine waves and LayerNorm': {
@@ -67,6 +79,17 @@ const layouts: Readonly<Record<string, { ranks: number; parallel: Record<string,
   'tensor 2': { ranks: 2, parallel: { tensor: 2 } },
   'pipeline 2 with ZeRO 1': { ranks: 2, parallel: { pipeline: 2, microBatches: 2, zero: 1 } },
   'data 2 with ZeRO 3': { ranks: 2, parallel: { data: 2, zero: 3 } },
+  'experts over 2': { ranks: 2, parallel: { data: 2, expert: 2 } },
+  'experts over 2 of 4 with ZeRO 1, recomputed': {
+    ranks: 4,
+    parallel: { data: 4, expert: 2, zero: 1, recompute: 'layer' },
+  },
+  'experts over 2 of 4 with ZeRO 3': { ranks: 4, parallel: { data: 4, expert: 2, zero: 3 } },
+  'experts over 2 × tensor 2': { ranks: 4, parallel: { data: 2, expert: 2, tensor: 2 } },
+  'experts over 2 × pipeline 2': {
+    ranks: 4,
+    parallel: { data: 2, expert: 2, pipeline: 2, microBatches: 2 },
+  },
 };
 
 let scene: TrainingScene;

@@ -6,7 +6,7 @@ import { UserFault } from './user-fault.ts';
 /** The noise of gradients is seen where ranks have whole ones of their own. */
 export function mostBatchesOf(
   { train, parallel }: TrainingJob,
-  { data, tensor, pipeline }: ParallelSizes,
+  { data, tensor, pipeline, expert = 1 }: ParallelSizes,
   batchTokens: number,
 ): number | undefined {
   const { adaptBatch } = train;
@@ -15,6 +15,7 @@ export function mostBatchesOf(
   const inTheWay = [
     [tensor > 1, `tensor ${tensor}`],
     [pipeline > 1, `pipeline ${pipeline}`],
+    [expert > 1, `expert ${expert}`],
     [zero > 1, `zero ${zero}`],
     [overlap && data > 1, 'overlap'],
   ] as const;

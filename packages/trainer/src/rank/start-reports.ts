@@ -1,5 +1,6 @@
 /** What rank 0 says before the first step: checkpoints it had to pass over, and the facts of the run. */
 import { cpus } from 'node:os';
+import type { ParallelSizes } from '@gantry/training/parallel';
 import type { ModelExecutor } from '../executor/index.ts';
 import type { Report } from './report-writer.ts';
 import { preparationFacts } from './training-data.ts';
@@ -28,6 +29,11 @@ export function bigramLossOf({ config, dataset }: Pick<TrainingSession, 'config'
   return config.isCausal ? { bigramLoss: dataset.bigramLoss } : {};
 }
 
+function layoutOf({ data, tensor, pipeline, expert = 1 }: ParallelSizes): string {
+  const shares = expert === 1 ? '' : ` (experts over ${expert})`;
+  return `data ${data}${shares} × tensor ${tensor} × pipeline ${pipeline}`;
+}
+
 function factsOf(session: TrainingSession, executor: ModelExecutor): Readonly<Record<string, unknown>> {
   const { environment, job, layout, plan, dataset, config, resumed, shard, warm } = session;
   const { parameters, gradients, optimiser } = shard.residentBytes();
@@ -36,7 +42,7 @@ function factsOf(session: TrainingSession, executor: ModelExecutor): Readonly<Re
     dialect: executor.dialect,
     outputs: executor.outputPath,
     ranks: environment.worldSize,
-    layout: `data ${plan.sizes.data} × tensor ${plan.sizes.tensor} × pipeline ${plan.sizes.pipeline}`,
+    layout: layoutOf(plan.sizes),
     zero: plan.zero,
     precision: plan.precision,
     optimizer: plan.optimizer.name,

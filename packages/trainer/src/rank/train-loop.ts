@@ -240,11 +240,11 @@ function openNoise({
   world,
   start,
 }: TrainLoop): { readonly scale: NoiseScale; ownPart(): number } | undefined {
-  const { data, tensor, pipeline, dataIndex } = shard.grid;
+  const { data, tensor, pipeline, expert = 1, dataIndex } = shard.grid;
   // Overlapped, what others have is in the gradients before this rank has all of its own.
   if (plan.overlap) return undefined;
-  if (data < 2 || tensor > 1 || pipeline > 1 || plan.zero > 1 || plan.globalSequences < data)
-    return undefined;
+  const isWhole = tensor === 1 && pipeline === 1 && expert === 1 && plan.zero < 2;
+  if (data < 2 || !isWhole || plan.globalSequences < data) return undefined;
   const { from, to } = rankPart(plan.globalSequences, dataIndex, data);
   // Gradients weigh by the whole batch: this makes them means over the rank's own part.
   const factor = plan.globalSequences / (to - from);

@@ -122,14 +122,23 @@ export function planTraining(job: TrainingJob, width: number, worldSize: number)
 
 /** Without a layout, or with `replicas` beside one, the ranks left over are data-parallel. */
 export function parallelSizes({ parallel }: TrainingJob, worldSize: number): ParallelSizes {
-  const { data = 1, tensor = 1, pipeline = 1, schedule, virtualStages = 2 } = parallel ?? {};
-  const isSpelledOut = data > 1 || data * tensor * pipeline === worldSize;
+  const { data: wanted = 1, tensor = 1, pipeline = 1, schedule, virtualStages = 2 } = parallel ?? {};
+  const { expert = 1 } = parallel ?? {};
+  const isSpelledOut = wanted > 1 || wanted * tensor * pipeline === worldSize;
+  const data = isSpelledOut ? wanted : Math.max(1, Math.floor(worldSize / (tensor * pipeline)));
+  // A gang that has become smaller shares its experts among as many as still divide it.
+  const shares = isSpelledOut ? expert : greatestCommonDivisor(expert, data);
   return {
-    data: isSpelledOut ? data : Math.max(1, Math.floor(worldSize / (tensor * pipeline))),
+    data,
     tensor,
     pipeline,
+    ...(shares === 1 ? {} : { expert: shares }),
     ...(schedule === 'interleaved' && virtualStages > 1 ? { chunks: virtualStages } : {}),
   };
+}
+
+function greatestCommonDivisor(one: number, other: number): number {
+  return other === 0 ? one : greatestCommonDivisor(other, one % other);
 }
 
 /** Interleaving runs a micro-batch of each stage through a chunk before the next (Narayanan et al. 2021, §2.2). */
@@ -202,8 +211,18 @@ function precisionOf({ precision, quantizationAware }: TrainingJob['train']): Pr
   );
 }
 
-function isSequenceParallel({ parallel }: TrainingJob, { tensor }: ParallelSizes, rows: number): boolean {
+function isSequenceParallel(
+  { parallel }: TrainingJob,
+  { tensor, expert = 1 }: ParallelSizes,
+  rows: number,
+): boolean {
   if (parallel?.sequenceParallel !== true || tensor === 1) return false;
+  if (expert > 1)
+    throw new UserFault(
+      'bad_layout',
+      'parallel.sequenceParallel cuts the rows that parallel.expert would route.',
+      'Leave one of them out.',
+    );
   if (rows % tensor === 0) return true;
   throw new UserFault(
     'bad_layout',

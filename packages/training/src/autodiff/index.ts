@@ -2,7 +2,7 @@ export { GraphBuilder } from './graph.ts';
 export { elementsOf, type Shape, type Value } from './value.ts';
 export { attentionBlocks } from './attention.ts';
 export { operators, type OperatorAttributes, type OperatorName } from './operators.ts';
-export { route } from './routing.ts';
+export { route, type Routing } from './routing.ts';
 export { Tape, isBlockFormat, type Dialect, type Precision } from './tape.ts';
 export { blockValues, type BlockFormat } from './block-rounding.ts';
 export { BlockedLayouts } from './blocked-layout.ts';

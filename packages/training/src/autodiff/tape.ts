@@ -111,7 +111,15 @@ export class Tape {
 
   /** The same from a gradient that comes from elsewhere: what follows `output` lies in another graph. */
   pullback(output: Value, ofOutput: Value, wanted: readonly Value[]): Value[] {
-    const gradientOf = new Map<string, Value>([[output.name, ofOutput]]);
+    return this.pullbackAll([[output, ofOutput]], wanted);
+  }
+
+  /** Of several outputs, each with the gradient that comes to it. */
+  pullbackAll(
+    ends: readonly (readonly [output: Value, ofOutput: Value])[],
+    wanted: readonly Value[],
+  ): Value[] {
+    const gradientOf = new Map(ends.map(([output, ofOutput]) => [output.name, ofOutput]));
     for (const record of this.#records.toReversed()) {
       const gradient = gradientOf.get(record.output.name);
       if (gradient === undefined) continue;

@@ -1,4 +1,5 @@
 export { transformerGraph, type GraphKind, type TransformerGraph } from './transformer-graph.ts';
+export { expertCapacity } from './mixture.ts';
 export { stepModelFlop } from './model-flop.ts';
 export { sinusoids } from './sinusoids.ts';
 export {
@@ -19,6 +20,7 @@ export {
   type Parameter,
   type ParameterLayout,
 } from './parameter-layout.ts';
+export { routingGraph, routingInputs, type RoutingGraph } from './routing-graph.ts';
 export {
   headGraph,
   segmentGraph,

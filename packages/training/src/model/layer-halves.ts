@@ -1,29 +1,9 @@
 /** The two halves of a layer, each with its norm and residual; written once for whole and cut graphs. */
-import { alibiSlopes, attentionBlocks, route, type Tape, type Value } from '../autodiff/index.ts';
+import { alibiSlopes, attentionBlocks, type Tape, type Value } from '../autodiff/index.ts';
+import { wholeShare, type LayerContext, type TensorShare } from './layer-context.ts';
 import { expertsOf } from './layer-parts.ts';
-import { relativeBuckets, type ExpertsConfig, type TransformerConfig } from './transformer-config.ts';
-
-/** What one of `count` tensor ranks has of a layer: its heads and hidden columns; the residual stream stays whole. */
-export interface TensorShare {
-  readonly count: number;
-  readonly index: number;
-}
-
-export const wholeShare: TensorShare = { count: 1, index: 0 };
-
-export interface LayerContext {
-  readonly tape: Tape;
-  /** Of the whole model. */
-  readonly config: TransformerConfig;
-  readonly share: TensorShare;
-  readonly sequences: number;
-  /** Of each token's loss. */
-  readonly weights: Value;
-  /** Experts have a limit only while they learn. */
-  readonly isTraining: boolean;
-  /** Parameters by their name inside the layer. */
-  readonly part: (name: string) => Value;
-}
+import { combineTokens, dispatchTokens, routeTokens } from './mixture.ts';
+import { relativeBuckets, type TransformerConfig } from './transformer-config.ts';
 
 /** The sizes that a tensor rank works with. */
 export function shareOf(config: TransformerConfig, { count }: TensorShare): TransformerConfig {
@@ -69,7 +49,21 @@ export function mlpNorm(context: LayerContext, x: Value): Value {
 /** Between the norm and the residual. */
 export function mlpCore(context: LayerContext, inner: Value): Value {
   const { experts } = context.config;
-  return experts === undefined ? mlp(context, inner, 'mlp') : mixture(context, inner, experts);
+  if (experts === undefined) return mlp(context, inner, 'mlp');
+  const routed = routeTokens(context, inner, experts);
+  return combineTokens(context, runExperts(context, dispatchTokens(context, inner, routed)), routed);
+}
+
+/** Rows of this rank's experts, as many of each → what each says of its own. */
+export function runExperts(context: LayerContext, rows: Value): Value {
+  const { tape, config, share, expertShare = share } = context;
+  const { from, to } = expertsOf(config.experts?.count ?? 0, expertShare.count, expertShare.index);
+  const each = (rows.shape[0] as number) / (to - from);
+  const said = Array.from({ length: to - from }, (_, index) => {
+    const own = tape.apply('sliceRows', [rows], { from: index * each, to: (index + 1) * each });
+    return mlp({ ...context, share: wholeShare }, own, `mlp.experts.${from + index}`);
+  });
+  return tape.apply('joinRows', said, {});
 }
 
 function mlp(context: LayerContext, x: Value, name: string): Value {
@@ -82,35 +76,7 @@ function mlp(context: LayerContext, x: Value, name: string): Value {
   return narrow(context, mixed, `${name}.down_proj`);
 }
 
-/** Every tensor rank routes all tokens and runs its own experts; the sum over ranks has all of them. */
-function mixture(context: LayerContext, x: Value, experts: ExpertsConfig): Value {
-  const { tape, part, sequences, share, weights, isTraining } = context;
-  const time = (x.shape[0] as number) / sequences;
-  const fair = (experts.top * time) / experts.count;
-  const { from, to } = expertsOf(experts.count, share.count, share.index);
-  const logits = tape.apply('linear', [x, part('mlp.router.weight')], {});
-  const { choices, places, tokenAt, choiceAt } = route(tape.graph, tape.rows(logits), {
-    sequences,
-    top: experts.top,
-    capacity: isTraining ? Math.min(time, Math.ceil(fair * experts.capacityFactor)) : time,
-    from,
-    to,
-  });
-  const isFirst = share.index === 0;
-  const balanced = isFirst
-    ? tape.apply('balance', [logits, choices, weights], { sequences, factor: experts.balance })
-    : logits;
-  const gates = tape.apply('gates', [balanced, choices], {});
-  const sent = tape.apply('dispatch', [x, tokenAt, places], {});
-  const each = (sent.shape[0] as number) / (to - from);
-  const said = Array.from({ length: to - from }, (_, index) => {
-    const rows = tape.apply('sliceRows', [sent], { from: index * each, to: (index + 1) * each });
-    return mlp({ ...context, share: wholeShare }, rows, `mlp.experts.${from + index}`);
-  });
-  return tape.apply('combine', [tape.apply('joinRows', said, {}), gates, places, tokenAt, choiceAt], {});
-}
-
-function withResidual({ tape, share }: LayerContext, x: Value, added: Value): Value {
+export function withResidual({ tape, share }: LayerContext, x: Value, added: Value): Value {
   return share.index === 0 ? tape.apply('add', [x, added], {}) : added;
 }
 

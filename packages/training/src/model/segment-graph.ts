@@ -12,6 +12,7 @@ import {
   type Precision,
   type Value,
 } from '../autodiff/index.ts';
+import type { LayerContext, TensorShare } from './layer-context.ts';
 import {
   attention,
   attentionNorm,
@@ -20,11 +21,10 @@ import {
   mlpNorm,
   mlpPart,
   norm,
+  runExperts,
   shareOf,
-  type LayerContext,
-  type TensorShare,
 } from './layer-halves.ts';
-import { expertsOf, layerParts } from './layer-parts.ts';
+import { expertsOf, layerParts, type LayerPart } from './layer-parts.ts';
 import { embeddingName, finalNorm, headName } from './parameter-layout.ts';
 import type { TransformerConfig } from './transformer-config.ts';
 
@@ -39,7 +39,8 @@ export type SegmentKind =
   | 'attention norm'
   | 'attention core'
   | 'mlp norm'
-  | 'mlp core';
+  | 'mlp core'
+  | 'experts';
 
 const bodies: Readonly<Record<SegmentKind, (context: LayerContext, x: Value) => Value>> = {
   layer: (context, x) => mlpPart(context, attentionPart(context, x)),
@@ -49,6 +50,7 @@ const bodies: Readonly<Record<SegmentKind, (context: LayerContext, x: Value) => 
   'attention core': attention,
   'mlp norm': mlpNorm,
   'mlp core': mlpCore,
+  experts: runExperts,
 };
 
 export interface SegmentRequest {
@@ -60,6 +62,8 @@ export interface SegmentRequest {
   readonly kind: SegmentKind;
   readonly tensor: number;
   readonly tensorIndex: number;
+  /** Of the experts, where data-parallel ranks share out those of a tensor rank. */
+  readonly expertShare?: TensorShare;
   /** Nothing is saved but the input; the backward graph runs the forward pass again. */
   readonly isRecomputed: boolean;
   readonly dialect: Dialect;
@@ -89,34 +93,49 @@ export interface SegmentGraph {
 export const segmentInput = 'x';
 export const segmentOutputGradient = 'dy';
 
-/** Names and shapes inside a layer, of what a tensor rank has of it. */
-function segmentParts(config: TransformerConfig, share: TensorShare, kind: SegmentKind): NamedShape[] {
-  const own = expertsOf(config.experts?.count ?? 0, share.count, share.index);
+/** Names and shapes inside a layer, of what a rank has of it. */
+function segmentParts({ config, tensor, tensorIndex, kind, expertShare }: SegmentRequest): NamedShape[] {
+  const share = { count: tensor, index: tensorIndex };
+  const { count, index } = expertShare ?? share;
+  const own = expertsOf(config.experts?.count ?? 0, count, index);
   return layerParts(shareOf(config, share)).filter(
-    ({ name, half, expert }) =>
-      isPartOf(kind, half, name.includes('layernorm')) &&
-      (expert === undefined || (expert >= own.from && expert < own.to)),
+    (part) =>
+      isPartOf(kind, part) &&
+      (part.expert === undefined || (part.expert >= own.from && part.expert < own.to)),
   );
 }
 
-function isPartOf(kind: SegmentKind, half: 'attention' | 'mlp', isNorm: boolean): boolean {
+function isPartOf(kind: SegmentKind, { name, half, expert }: LayerPart): boolean {
+  if (kind === 'experts') return expert !== undefined;
   const [of, what] = kind.split(' ');
-  return (of === 'layer' || of === half) && (what === undefined || (what === 'norm') === isNorm);
+  return (
+    (of === 'layer' || of === half) &&
+    (what === undefined || (what === 'norm') === name.includes('layernorm'))
+  );
 }
 
 export function segmentGraph(request: SegmentRequest): SegmentGraph {
-  const { config, sequences, time, kind, tensor, tensorIndex, dialect, precision } = request;
+  const { config, sequences, time, kind, tensor, tensorIndex, expertShare, dialect, precision } = request;
   const share = { count: tensor, index: tensorIndex };
   const graph = new GraphBuilder();
   const tape = new Tape(graph, dialect, precision);
-  const parameters = segmentParts(config, share, kind);
+  const parameters = segmentParts(request);
   const values = new Map(parameters.map(({ name, shape }) => [name, graph.input(name, shape)]));
   const part = (name: string): Value => values.get(name) as Value;
   const { rows = sequences * time } = request;
   const x = graph.input(segmentInput, [rows, config.width]);
   // Of each token's loss: what a balance of experts is weighed by.
   const weights = graph.input('weights', [rows]);
-  const context = { tape, config, share, sequences, part, weights, isTraining: true };
+  const context: LayerContext = {
+    tape,
+    config,
+    share,
+    ...(expertShare === undefined ? {} : { expertShare }),
+    sequences,
+    part,
+    weights,
+    isTraining: true,
+  };
   const stream = bodies[kind](context, x);
   const output = tape.rows(stream);
   const { mark } = graph;

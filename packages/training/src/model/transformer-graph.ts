@@ -4,7 +4,8 @@
  */
 import type { OnnxModel } from '@gantry/formats/onnx';
 import { GraphBuilder, Tape, type Dialect, type Precision, type Value } from '../autodiff/index.ts';
-import { attentionPart, mlpPart, norm, wholeShare } from './layer-halves.ts';
+import { wholeShare } from './layer-context.ts';
+import { attentionPart, mlpPart, norm } from './layer-halves.ts';
 import {
   embeddingName,
   finalNorm,
