@@ -31,11 +31,13 @@ import { bearerOf, pathOf } from './http/request-line.ts';
 import { lookAtRemote, type RemoteLook } from './remote/look-at-remote.ts';
 import type { RemoteOrigin } from './remote/remote-origin.ts';
 import { ResponseCache } from './answer-cache/response-cache.ts';
-import { BackgroundResponses } from './responses/background-responses.ts';
+import { BackgroundResponses, type ResponseAnswer } from './responses/background-responses.ts';
 import { parseResponses } from './responses/continue-response.ts';
+import { writeEvents } from './responses/event-log.ts';
 import { keptResponse } from './responses/response-routes.ts';
 import { ResponseStore } from './responses/response-store.ts';
 import { RetryBudget } from './relay/retry-budget.ts';
+import { StuckAnswers } from './relay/stuck-answers.ts';
 import { RouteTable } from './routes/route-table.ts';
 import type { Principal, Route } from './routes/route.ts';
 import { Upstreams } from './routes/upstreams.ts';
@@ -52,6 +54,7 @@ class HttpGateway implements Gateway {
   readonly #answers: Answers;
   readonly #intake: Intake;
   readonly #background: BackgroundResponses;
+  readonly #stuck: StuckAnswers;
   readonly #maxBodyBytes: number;
   readonly #onError: (error: unknown, requestId: string) => void;
   readonly #nextId = createRequestIds();
@@ -89,6 +92,7 @@ class HttpGateway implements Gateway {
     };
     this.#answers = new Answers(this.#context.stats);
     this.#intake = new Intake(this.#context, options.limits ?? unlimited);
+    this.#stuck = new StuckAnswers(this.#context.exchanges, settings, now);
     this.#background = new BackgroundResponses(this.#context.responses, this.#intake);
   }
 
@@ -145,10 +149,9 @@ class HttpGateway implements Gateway {
       );
       return;
     }
-    const kept = keptResponse(responses, this.#background, tenantId, incoming.method, path);
+    const kept = keptResponse(responses, this.#background, tenantId, incoming.method, incoming.url ?? '/');
     if (kept !== undefined) {
-      if ('problem' in kept) this.#answers.refuse(call, kept.problem);
-      else writeWhole(call, kept.json);
+      this.#answer(call, kept);
       return;
     }
     const oip = parseOipPath(path);
@@ -195,13 +198,17 @@ class HttpGateway implements Gateway {
     }
     const { request, background } = parsed;
     if (background !== undefined) {
-      const begun = this.#background.start(call, request, background.input);
-      if ('problem' in begun) this.#answers.refuse(call, begun.problem);
-      else writeWhole(call, begun.json);
+      this.#answer(call, this.#background.start(call, request, background.input));
       return;
     }
     const problem = this.#intake.take(call, request);
     if (problem !== undefined) this.#answers.refuse(call, problem);
+  }
+
+  #answer(call: Call, answer: ResponseAnswer): void {
+    if ('problem' in answer) this.#answers.refuse(call, answer.problem);
+    else if ('json' in answer) writeWhole(call, answer.json);
+    else writeEvents(call, answer, this.#context.options.stalledClientMs);
   }
 
   #list(call: Call, listing: Listing | undefined): void {
@@ -265,7 +272,8 @@ class HttpGateway implements Gateway {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isStopping = true;
-    for (const exchange of this.#context.exchanges) exchange.stop();
+    this.#stuck[Symbol.dispose]();
+    for (const exchange of this.#context.exchanges) exchange.end('shutting_down');
     await this.#upstreams[Symbol.asyncDispose]();
   }
 }

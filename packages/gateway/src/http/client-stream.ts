@@ -9,7 +9,10 @@ export class ClientStream {
   readonly #response: GatewayResponse;
   readonly #stalledMs: number;
   readonly #now: () => number;
-  #isPaused = false;
+  /** It reads more slowly than the model writes, and the model waits. */
+  isPaused = false;
+  /** When frames last went to it, or it took those that waited. */
+  movedMs = 0;
   #lastTokensMs = 0;
   #stallTimer: NodeJS.Timeout | undefined;
 
@@ -36,23 +39,25 @@ export class ClientStream {
         'cache-control': 'no-cache',
       });
     }
-    if (!this.#response.write(frames) && !this.#isPaused) this.#pause(attempt);
+    this.movedMs = this.#now();
+    if (!this.#response.write(frames) && !this.isPaused) this.#pause(attempt);
   }
 
   close(): void {
     clearTimeout(this.#stallTimer);
   }
 
-  /** The client reads more slowly than the model writes: the model's socket waits, and not for ever. */
+  /** The model's socket waits, and not for ever. */
   #pause(attempt: Attempt): void {
-    this.#isPaused = true;
+    this.isPaused = true;
     attempt.controller?.pause();
     this.#stallTimer = setTimeout(() => {
       this.#response.destroy();
     }, this.#stalledMs);
     this.#response.once('drain', () => {
       clearTimeout(this.#stallTimer);
-      this.#isPaused = false;
+      this.isPaused = false;
+      this.movedMs = this.#now();
       attempt.controller?.resume();
     });
   }

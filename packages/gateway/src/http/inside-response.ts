@@ -14,6 +14,13 @@ export class InsideResponse extends Writable implements GatewayResponse {
   #status = 0;
   #headers: OutgoingHttpHeaders = {};
   readonly #chunks: Buffer[] = [];
+  readonly #onEvents: ((chunk: Buffer) => void) | undefined;
+
+  /** `onEvents` takes the chunks of an event stream; they are not kept then. */
+  constructor(onEvents?: (chunk: Buffer) => void) {
+    super();
+    this.#onEvents = onEvents;
+  }
 
   setHeader(name: string, value: string | number): void {
     this.#headers[name] = value;
@@ -26,8 +33,13 @@ export class InsideResponse extends Writable implements GatewayResponse {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
-    this.#chunks.push(chunk);
+    if (this.#onEvents !== undefined && this.#isEventStream()) this.#onEvents(chunk);
+    else this.#chunks.push(chunk);
     done();
+  }
+
+  #isEventStream(): boolean {
+    return String(this.#headers['content-type'] ?? '').startsWith('text/event-stream');
   }
 
   answer(): InsideAnswer {

@@ -2,8 +2,9 @@
  * Limits held in this process: requests and tokens a minute and requests at once, for a key, its tenant and the
  * tenant's use of one endpoint; and the tenant's budget. All of them say yes, or nothing is taken.
  */
-import { Budget, SlidingWindow, TokenBucket, type BudgetHold } from '@gantry/serving';
+import { Budget, type BudgetHold } from '@gantry/serving';
 import type { Admission, Estimate, Limits } from './limits.ts';
+import { type LimitMeter, MeterBook } from './meter-book.ts';
 import type { Problem } from '../http/problem.ts';
 import type { Principal, Route, RouteLimits } from '../routes/route.ts';
 import type { Usage } from '../metering/usage.ts';
@@ -29,49 +30,22 @@ export interface MemoryLimits extends Limits {
   forget(): void;
 }
 
-class Meters {
-  readonly limits: RouteLimits;
-  readonly requests: SlidingWindow | undefined;
-  readonly tokens: TokenBucket | undefined;
-  inFlight = 0;
-
-  constructor(limits: RouteLimits) {
-    this.limits = limits;
-    const { requestsPerMinute, tokensPerMinute } = limits;
-    this.requests =
-      requestsPerMinute === undefined
-        ? undefined
-        : new SlidingWindow({ limit: requestsPerMinute, windowMs: 60_000 });
-    this.tokens =
-      tokensPerMinute === undefined
-        ? undefined
-        : new TokenBucket({ ratePerSecond: tokensPerMinute / 60, capacity: tokensPerMinute });
-  }
-}
-
 export function createMemoryLimits(options: MemoryLimitsOptions = {}): MemoryLimits {
   const now = options.now ?? (() => performance.now());
   const price = options.price ?? ((_route, usage) => usage.promptTokens + usage.completionTokens);
   const assumed = options.assumedCompletionTokens ?? 4_096;
-  const meters = new Map<string, Meters>();
+  const meters = new MeterBook();
   const budgets = new Map<string, Budget>();
 
-  const metersFor = (key: string, limits: RouteLimits | undefined): Meters | undefined => {
-    if (limits === undefined) return undefined;
-    let found = meters.get(key);
-    if (found === undefined || !areEqual(found.limits, limits)) {
-      found = new Meters(limits);
-      meters.set(key, found);
-    }
-    return found;
-  };
+  const meterFor = (key: string, limits: RouteLimits | undefined, nowMs: number): LimitMeter | undefined =>
+    limits === undefined ? undefined : meters.of(key, limits, nowMs);
 
-  const scopes = (principal: Principal, route: Route): readonly (Meters | undefined)[] => {
+  const scopes = (principal: Principal, route: Route, nowMs: number): readonly (LimitMeter | undefined)[] => {
     const { tenantId, principalId, keyId } = principal;
     return [
-      options.keyLimits && metersFor(`key ${keyId ?? principalId}`, options.keyLimits(principal)),
-      options.tenantLimits && metersFor(`tenant ${tenantId}`, options.tenantLimits(tenantId)),
-      metersFor(`route ${tenantId} ${route.endpointId}`, route.limits),
+      options.keyLimits && meterFor(`key ${keyId ?? principalId}`, options.keyLimits(principal), nowMs),
+      options.tenantLimits && meterFor(`tenant ${tenantId}`, options.tenantLimits(tenantId), nowMs),
+      meterFor(`route ${tenantId} ${route.endpointId}`, route.limits, nowMs),
     ];
   };
 
@@ -84,8 +58,8 @@ export function createMemoryLimits(options: MemoryLimitsOptions = {}): MemoryLim
         for (const giveBack of taken) giveBack();
         return { problem };
       };
-      const open: Meters[] = [];
-      for (const scope of scopes(principal, route)) {
+      const open: LimitMeter[] = [];
+      for (const scope of scopes(principal, route, nowMs)) {
         if (scope === undefined) continue;
         const problem = takeFrom(scope, wanted, nowMs, taken);
         if (problem !== undefined) return refuse(problem);
@@ -111,15 +85,12 @@ export function createMemoryLimits(options: MemoryLimitsOptions = {}): MemoryLim
   };
 }
 
-function areEqual(a: RouteLimits, b: RouteLimits): boolean {
-  return (
-    a.requestsPerMinute === b.requestsPerMinute &&
-    a.tokensPerMinute === b.tokensPerMinute &&
-    a.concurrentRequests === b.concurrentRequests
-  );
-}
-
-function takeFrom(scope: Meters, tokens: number, nowMs: number, taken: (() => void)[]): Problem | undefined {
+function takeFrom(
+  scope: LimitMeter,
+  tokens: number,
+  nowMs: number,
+  taken: (() => void)[],
+): Problem | undefined {
   const { concurrentRequests } = scope.limits;
   if (concurrentRequests !== undefined && scope.inFlight >= concurrentRequests) {
     return {
@@ -172,7 +143,7 @@ function reserve(
 }
 
 function admissionOf(
-  open: readonly Meters[],
+  open: readonly LimitMeter[],
   reserved: number,
   hold: BudgetHold | undefined,
   cost: (usage: Usage) => number,

@@ -23,14 +23,17 @@ export class AnswerRelay {
   /** Where the answer is a stream. */
   frames: SseFrames | undefined;
   #whole: WholeAnswer;
+  #begunMs: number | undefined;
   readonly #parts: RelayParts;
   readonly #client: ClientStream;
   readonly #maxBytes: number;
+  readonly #now: () => number;
 
   constructor({ options, now }: GatewayContext, parts: RelayParts) {
     this.#parts = parts;
     this.#client = new ClientStream(parts.input.response, options.stalledClientMs, now);
     this.#maxBytes = options.maxResponseBytes;
+    this.#now = now;
     this.#whole = new WholeAnswer(this.#maxBytes);
   }
 
@@ -39,11 +42,19 @@ export class AnswerRelay {
     return this.#client.isStreaming;
   }
 
+  /** Since when nothing whole has come of an answer that has begun; undefined while it is the client who is slow. */
+  get progress(): { readonly silentSinceMs: number | undefined; readonly isStream: boolean } {
+    const isStream = this.frames !== undefined;
+    if (this.#begunMs === undefined || this.#client.isPaused) return { silentSinceMs: undefined, isStream };
+    return { silentSinceMs: Math.max(this.#begunMs, this.#client.movedMs), isStream };
+  }
+
   close(): void {
     this.#client.close();
   }
 
   begin(status: number, headers: IncomingHttpHeaders): void {
+    this.#begunMs = this.#now();
     this.frames = undefined;
     this.#parts.book.sketch?.begin();
     this.#whole = new WholeAnswer(this.#maxBytes);

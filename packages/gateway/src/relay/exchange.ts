@@ -89,12 +89,15 @@ export class Exchange implements AttemptListener {
     return true;
   }
 
-  /** The gateway stops: what is still open is told so, and its work cancelled. */
-  stop(): void {
-    this.#fail({
-      code: this.#relay.isStreaming ? 'stream_interrupted' : 'shutting_down',
-      retryAfterMs: 1_000,
-    });
+  /** For whoever looks whether its answer gets anywhere. */
+  get progress() {
+    return this.#relay.progress;
+  }
+
+  /** Ends what is still open, because the gateway stops or its answer gets nowhere, and cancels the work behind it. */
+  end(code: 'shutting_down' | 'upstream_timeout'): void {
+    if (code === 'upstream_timeout') this.#attempts.current?.replica.noteFailure(this.#context.now());
+    this.#fail({ code: this.#relay.isStreaming ? 'stream_interrupted' : code, retryAfterMs: 1_000 });
   }
 
   // ── choosing ──────────────────────────────────────────────────────────────────────────────────────────

@@ -8,15 +8,20 @@ import { InsideResponse, type InsideAnswer } from '../http/inside-response.ts';
 import type { Listing } from '../http/listings.ts';
 import type { InferenceRequest } from '../requests/inference-request.ts';
 import type { Call, Intake } from '../requests/intake.ts';
+import { BackgroundStream } from './background-stream.ts';
+import { EventLog } from './event-log.ts';
 import type { ResponseStore, StoredResponse } from './response-store.ts';
 
 type Response = Readonly<Record<string, unknown>>;
+
+/** A whole answer, a refusal, or events from the one after `startingAfter` on. */
+export type ResponseAnswer = Listing | { readonly events: EventLog; readonly startingAfter: number };
 
 export class BackgroundResponses {
   readonly #store: ResponseStore;
   readonly #intake: Pick<Intake, 'take'>;
   /** By tenant and id: what breaks it off. */
-  readonly #running = new Map<string, () => void>();
+  readonly #running = new Map<string, { readonly cancel: () => void; readonly events?: EventLog }>();
 
   constructor(store: ResponseStore, intake: Pick<Intake, 'take'>) {
     this.#store = store;
@@ -24,11 +29,8 @@ export class BackgroundResponses {
   }
 
   /** The response as it is now, or why there will be none. */
-  start(call: Call, request: InferenceRequest, input: readonly unknown[]): Listing {
+  start(call: Call, request: InferenceRequest, input: readonly unknown[]): ResponseAnswer {
     const { tenantId } = call.principal;
-    const inside = new InsideResponse();
-    const problem = this.#intake.take({ ...call, response: inside }, request);
-    if (problem !== undefined) return { problem };
     const id = `resp_${randomUUID().replaceAll('-', '')}`;
     const begun: Response = {
       id,
@@ -44,11 +46,16 @@ export class BackgroundResponses {
       output: [],
       usage: null,
     };
+    const stream = request.isStream ? new BackgroundStream(begun) : undefined;
+    const inside = new InsideResponse((chunk) => stream?.push(chunk));
+    const problem = this.#intake.take({ ...call, response: inside }, request);
+    if (problem !== undefined) return { problem };
     const stored: StoredResponse = {
       model: request.model,
       input,
       response: begun,
       bytes: request.bytes.length + 512,
+      ...(stream === undefined ? {} : { events: stream.log.frames }),
     };
     if (!this.#store.set(tenantId, id, stored)) {
       inside.destroy();
@@ -56,27 +63,48 @@ export class BackgroundResponses {
         problem: { code: 'request_too_large', detail: 'It is too large to be kept in the background.' },
       };
     }
+    const keep = (response: Response, bytes: number): boolean =>
+      this.#store.set(tenantId, id, {
+        ...stored,
+        response,
+        bytes: stored.bytes + bytes + (stream?.log.bytes ?? 0),
+        ...(stream === undefined ? {} : { events: [...stream.log.frames] }),
+      });
     const end = (rest: Response, bytes = 0): void => {
       if (!this.#running.delete(keyOf(tenantId, id))) return;
       const response = { ...begun, ...rest, id, background: true };
-      if (this.#store.set(tenantId, id, { ...stored, response, bytes: stored.bytes + bytes })) return;
-      this.#store.set(tenantId, id, {
-        ...stored,
-        response: { ...begun, ...failed('The answer is too large to be kept.') },
-      });
+      stream?.end(response);
+      if (keep(response, bytes)) return;
+      const { events: _events, ...without } = stored;
+      const tooLarge = { ...begun, ...failed('The answer is too large to be kept.') };
+      this.#store.set(tenantId, id, { ...without, response: tooLarge });
     };
-    this.#running.set(keyOf(tenantId, id), () => {
-      end({ status: 'cancelled' });
-      inside.destroy();
+    this.#running.set(keyOf(tenantId, id), {
+      cancel: () => {
+        end({ status: 'cancelled' });
+        inside.destroy();
+      },
+      ...(stream === undefined ? {} : { events: stream.log }),
     });
-    inside.once('finish', () => end(toEnd(inside.answer()), inside.answer().body.length));
+    inside.once('finish', () =>
+      end(stream?.ended ?? toEnd(inside.answer(), stream?.problem), inside.answer().body.length),
+    );
     inside.once('close', () => end(failed('The work was broken off.')));
-    return { json: { ...begun, status: 'queued' } };
+    return stream === undefined
+      ? { json: { ...begun, status: 'queued' } }
+      : { events: stream.log, startingAfter: -1 };
+  }
+
+  /** Of one that is streamed: its events so far and those to come, or all of one that has ended. */
+  eventsOf(tenantId: string, id: string, { events }: StoredResponse): EventLog | undefined {
+    const running = this.#running.get(keyOf(tenantId, id));
+    if (running !== undefined) return running.events;
+    return events === undefined ? undefined : new EventLog(events);
   }
 
   /** Of one that has ended nothing changes. */
   cancel(tenantId: string, id: string): void {
-    this.#running.get(keyOf(tenantId, id))?.();
+    this.#running.get(keyOf(tenantId, id))?.cancel();
   }
 }
 
@@ -87,7 +115,9 @@ const failed = (message: string): Response => ({
   error: { code: 'server_error', message },
 });
 
-function toEnd({ status, body }: InsideAnswer): Response {
+/** `problem`: what a stream that broke off said. */
+function toEnd({ status, body }: InsideAnswer, problem?: string): Response {
+  if (problem !== undefined) return failed(problem);
   let value: Response & { readonly error?: { readonly message?: unknown } };
   try {
     value = JSON.parse(body.toString('utf8')) as typeof value;

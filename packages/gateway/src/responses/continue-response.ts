@@ -27,8 +27,6 @@ export function parseResponses(store: ResponseStore, tenantId: string, bytes: Bu
   if (isBackground) {
     if (fields['store'] === false)
       return invalid('store', 'A background response must be stored: how else would you read it?');
-    if (fields['stream'] === true)
-      return invalid('stream', 'A background response is not streamed: ask for it by its id.');
     return { ...outcome, background: { input } };
   }
   if (fields['store'] === false) return outcome;

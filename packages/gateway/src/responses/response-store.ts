@@ -2,12 +2,16 @@
  * Answers of the Responses dialect that clients may ask for again or continue from, by tenant. In memory and bounded:
  * the oldest go when the room is full. A keeper holds them over a restart.
  */
+import { toFrame } from './event-log.ts';
+
 export interface StoredResponse {
   readonly model: string;
   /** The items that the answer was made from, those of the responses before it included. */
   readonly input: readonly unknown[];
   readonly response: Readonly<Record<string, unknown>>;
   readonly bytes: number;
+  /** Of one that was streamed in the background: its events, as they went over the wire. */
+  readonly events?: readonly string[];
 }
 
 /** It has no end yet. */
@@ -79,7 +83,11 @@ export class ResponseStore {
 function endedByRestart(stored: StoredResponse): StoredResponse {
   if (!isUnderWay(stored.response)) return stored;
   const error = { code: 'server_error', message: 'The server restarted before the response was complete.' };
-  return { ...stored, response: { ...stored.response, status: 'failed', error } };
+  const response = { ...stored.response, status: 'failed', error };
+  const { events } = stored;
+  if (events === undefined) return { ...stored, response };
+  const last = toFrame({ type: 'response.failed', response }, events.length);
+  return { ...stored, response, events: [...events, last] };
 }
 
 const keyOf = (tenantId: string, id: string): string => `${tenantId} ${id}`;

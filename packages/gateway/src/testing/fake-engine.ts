@@ -18,6 +18,8 @@ export interface FakeEngine extends AsyncDisposable {
   readonly received: Received[];
   /** How many requests were cut off by the gateway before they were answered. */
   readonly cancelled: () => number;
+  /** Requests that it has neither answered nor seen cut off. */
+  readonly open: () => number;
   answer: Answer;
   /** Ends as a crash does: sockets are cut, the address refuses. */
   crash(): Promise<void>;
@@ -34,6 +36,7 @@ export async function createFakeEngine(
   const socketPath = join(folder, 'e.sock');
   const received: Received[] = [];
   let cancelled = 0;
+  let open = 0;
   let server: Server | undefined;
   const listen = async (): Promise<void> => {
     const listening = createServer((request, response) => {
@@ -48,7 +51,9 @@ export async function createFakeEngine(
           bytes,
         };
         received.push(one);
+        open++;
         response.on('close', () => {
+          open--;
           if (!response.writableFinished) cancelled++;
         });
         engine.answer(one, response);
@@ -61,6 +66,7 @@ export async function createFakeEngine(
     socketPath,
     received,
     cancelled: () => cancelled,
+    open: () => open,
     answer,
     crash: async () => {
       const stopping = server;
