@@ -84,7 +84,8 @@ describe('llama.cpp engine', () => {
     const cold = await ask('cold');
     const warm = await ask('cold');
     expect(cold.cachedTokens).toBe(0);
-    expect(warm.cachedTokens).toBe(119);
+    // Whole pages of 16 tokens are found again.
+    expect(warm.cachedTokens).toBe(112);
     expect((await ask('other')).cachedTokens).toBe(0);
     for (const [index, logprob] of cold.logprobs.entries())
       expect(warm.logprobs[index]).toBeCloseTo(logprob, 3);
@@ -102,7 +103,7 @@ describe('llama.cpp engine', () => {
       engine.generate(request(prompt, { scope: 'shared', maxTokens: 6, topLogprobs: 1 })),
     );
     await events.return?.();
-    expect(beside.cachedTokens).toBe(99);
+    expect(beside.cachedTokens).toBe(96);
     for (const [index, logprob] of alone.logprobs.entries())
       expect(beside.logprobs[index]).toBeCloseTo(logprob, 3);
   });
@@ -124,7 +125,7 @@ describe('llama.cpp engine', () => {
     const cold = [await ask(0), await ask(1)];
     const warm = [await ask(0), await ask(1)];
     for (const [at, { cachedTokens, text, logprobs }] of warm.entries()) {
-      expect(cachedTokens).toBe(149);
+      expect(cachedTokens).toBe(144);
       expect(text).toBe(cold[at]?.text);
       for (const [index, logprob] of logprobs.entries())
         expect(logprob).toBeCloseTo(cold[at]?.logprobs[index] ?? 0, 3);

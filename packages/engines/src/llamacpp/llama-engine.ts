@@ -22,6 +22,7 @@ import { checkModelFile } from './check-model-file.ts';
 import { createDrafter, type Speculation, type SpeculationOptions } from './drafter.ts';
 import { grammarOf } from './grammar.ts';
 import { renderTemplate } from './jinja-template.ts';
+import { LlamaLanes } from './llama-lanes.ts';
 import { LlamaPasses, type LlamaAnswerState } from './llama-passes.ts';
 import { nativeParts, type NativeParts, type NativeSampler } from './native.ts';
 import { kvBytesPerToken, ParkedFiles, type ParkingOptions } from './parked-files.ts';
@@ -47,6 +48,9 @@ export interface LlamaEngineOptions {
   readonly build?: LlamaBuild;
   readonly onLog?: (line: string) => void;
 }
+
+/** Of a page in which memory is accounted and prefixes are found again. */
+const tokensPerBlock = 16;
 
 export async function createLlamaEngine(options: LlamaEngineOptions): Promise<LlmEngine> {
   const header = await checkModelFile(options.modelPath);
@@ -76,14 +80,16 @@ export async function createLlamaEngine(options: LlamaEngineOptions): Promise<Ll
     for (const adapter of options.adapters ?? []) await adapters.load(adapter);
     const { parking: room } = options;
     const tokenBytes = kvBytesPerToken(header);
-    const parkedTokens =
-      room === undefined || tokenBytes === undefined ? 0 : Math.floor(room.bytes / tokenBytes);
+    const spillSlots =
+      room === undefined || tokenBytes === undefined
+        ? 0
+        : Math.floor(room.bytes / tokenBytes / tokensPerBlock);
     const parking =
-      room === undefined || parkedTokens === 0
+      room === undefined || spillSlots === 0
         ? undefined
-        : await ParkedFiles.open(room.folder, native.context, contextTokens);
+        : await ParkedFiles.open(room, native.context, contextTokens);
     return new LlamaEngine(
-      { ...options, contextTokens, stepTokens, parkedTokens },
+      { ...options, contextTokens, stepTokens, spillSlots },
       { header, llama, model, context, native, adapters, parking, speculation },
     );
   } catch (cause) {
@@ -124,7 +130,7 @@ class LlamaEngine implements LlmEngine {
     options: LlamaEngineOptions & {
       readonly contextTokens: number;
       readonly stepTokens: number;
-      readonly parkedTokens: number;
+      readonly spillSlots: number;
     },
     parts: {
       readonly header: GgufHeader;
@@ -152,12 +158,16 @@ class LlamaEngine implements LlmEngine {
     this.vocabularySize = model.fileInfo.metadata.tokenizer.ggml.tokens.length;
     this.bosToken = model.tokens.shouldPrependBosToken ? (model.tokens.bos ?? undefined) : undefined;
     this.chatTemplate = model.fileInfo.metadata.tokenizer.chat_template;
+    const blocksEach = Math.ceil(options.contextTokens / tokensPerBlock);
     const scheduler = new StepScheduler({
-      slots: options.slots,
+      blocks: options.slots * blocksEach,
+      tokensPerBlock,
+      lanes: { blocksEach },
+      sequences: options.slots,
       contextTokens: options.contextTokens,
       stepTokens: options.stepTokens,
       prefillTokens: Math.min(options.prefillTokens ?? 64, options.stepTokens),
-      parkedTokens: options.parkedTokens,
+      spillSlots: options.spillSlots,
     });
     this.#scheduler = scheduler;
     this.#answers = new LiveAnswers({
@@ -178,8 +188,15 @@ class LlamaEngine implements LlmEngine {
       probe: this.#probe,
       scheduler,
       speculation,
-      parking,
-      onLog: options.onLog,
+      lanes: new LlamaLanes({
+        context: native.context,
+        scheduler,
+        parking,
+        lanes: options.slots,
+        blocksEach,
+        tokensPerBlock,
+        onLog: options.onLog,
+      }),
       answers: this.#answers,
     });
     this.#passes = passes;
@@ -261,9 +278,9 @@ class LlamaEngine implements LlmEngine {
       running: this.#scheduler.running,
       queued: this.#scheduler.queued,
       slots: this.#slots,
-      kvTokensUsed: this.#scheduler.kvTokensUsed,
-      kvTokensTotal: this.#slots * this.contextTokens,
-      kvTokensSpilled: this.#scheduler.parkedTokens,
+      kvTokensUsed: this.#scheduler.usedBlocks * tokensPerBlock,
+      kvTokensTotal: this.#slots * Math.ceil(this.contextTokens / tokensPerBlock) * tokensPerBlock,
+      kvTokensSpilled: this.#scheduler.spilledBlocks * tokensPerBlock,
       preemptions: this.#scheduler.preemptions,
     };
   }

@@ -1,16 +1,16 @@
 /**
- * A plan of the step scheduler, computed: the K/V commands first, then one forward pass for the entries of each
+ * A plan of the step scheduler, computed: the moves of K/V memory first, then one forward pass for the entries of each
  * adapter, its tokens sampled before the next pass overwrites the logits.
  */
-import type { DraftLength, KvCommand, StepEntry, StepPlan, StepScheduler } from '@gantry/serving/steps';
+import type { DraftLength, StepEntry, StepPlan, StepScheduler } from '@gantry/serving/steps';
 import type { LlamaModel, Token } from 'node-llama-cpp';
 import { EngineError } from '../engine-error.ts';
 import type { LiveAnswer, LiveAnswers } from '../live-answers.ts';
 import type { Adapters } from './adapters.ts';
 import type { DraftWanted, Speculation } from './drafter.ts';
+import type { LlamaLanes } from './llama-lanes.ts';
 import { toLogprobs } from './logprobs.ts';
 import type { NativeContext, NativeSampler } from './native.ts';
-import type { ParkedFiles } from './parked-files.ts';
 import { samplerConfig } from './sampler-config.ts';
 
 export interface LlamaAnswerState {
@@ -28,15 +28,13 @@ export interface LlamaPassesParts {
   readonly probe: NativeSampler;
   readonly scheduler: StepScheduler;
   readonly speculation: Speculation | undefined;
-  readonly parking: ParkedFiles | undefined;
-  readonly onLog?: ((line: string) => void) | undefined;
+  readonly lanes: LlamaLanes;
   readonly answers: LiveAnswers<LlamaAnswerState>;
 }
 
 /** Logits that are ready to be sampled: after the last token, and after each guess that follows it. */
 interface Due {
   readonly answer: Answer;
-  readonly slot: number;
   readonly guesses: readonly number[];
   readonly logits: Uint32Array;
 }
@@ -73,80 +71,46 @@ export class LlamaPasses {
   }
 
   async compute(plan: StepPlan): Promise<void> {
-    const { adapters, answers, context, scheduler } = this.#parts;
-    const lost = new Set<string>();
-    for (const command of plan.commands) {
-      const id = await this.#command(command);
-      if (id !== undefined) lost.add(id);
-    }
-    const entries = plan.entries.filter(({ id }) => !lost.has(id));
+    const { adapters, answers, context, lanes, scheduler } = this.#parts;
+    const lost = await lanes.move(plan);
+    // llama.cpp splits a pass where ids do not go up.
+    const entries = plan.entries
+      .filter(({ id }) => !lost.has(id))
+      .sort((one, other) => lanes.laneOf(one) - lanes.laneOf(other));
     if (entries.length === 0) return;
     const byAdapter = Map.groupBy(entries, ({ id }) => answers.get(id)?.request.adapter);
     for (const [adapter, entries] of byAdapter) {
       adapters.use(adapter);
       const { due, scored } = this.#addAll(entries);
       await context.decodeBatch();
-      scheduler.commit({ commands: [], entries });
+      scheduler.commit({ moves: [], entries });
       for (const one of scored) await this.#score(one);
       await Promise.all(due.map(async (one) => this.#sampleAll(one)));
     }
     this.counts.steps += 1;
   }
 
-  /** Whose beginning could not be had, if it is so. */
-  async #command(command: KvCommand): Promise<string | undefined> {
-    const { context, scheduler, parking, onLog } = this.#parts;
-    switch (command.kind) {
-      case 'copy':
-        await context.copySequenceStateFromOtherSequence(command.to, command.from);
-        context.removeTokenCellsFromSequence(command.to, command.tokens, -1);
-        return undefined;
-      case 'truncate':
-        context.removeTokenCellsFromSequence(command.slot, command.tokens, -1);
-        return undefined;
-      case 'park':
-        try {
-          await parking?.park(command.slot, command.place, command.tokens, command.dropped);
-        } catch (cause) {
-          scheduler.unpark(command.place);
-          onLog?.(`a prefix was not parked: ${String(cause)}`);
-        }
-        return undefined;
-      case 'restore':
-        try {
-          await parking?.restore(command.place, command.slot, command.tokens);
-          return undefined;
-        } catch (cause) {
-          onLog?.(`a parked prefix did not come back: ${String(cause)}`);
-          scheduler.unpark(command.place);
-          scheduler.recompute(command.id);
-          context.removeTokenCellsFromSequence(command.slot, 0, -1);
-          return command.id;
-        }
-    }
-  }
-
   fail(plan: StepPlan, cause: unknown): void {
-    const { answers, scheduler, context } = this.#parts;
-    for (const { id, slot } of plan.entries) {
+    const { answers, lanes, scheduler } = this.#parts;
+    for (const { id } of plan.entries)
       answers.fail(
         id,
         new EngineError('engine_failed', 'The model failed to compute this request.', { cause }),
       );
-      scheduler.forget(slot);
-      context.removeTokenCellsFromSequence(slot, 0, -1);
-    }
+    lanes.clear();
+    scheduler.restart();
   }
 
   #addAll(entries: readonly StepEntry[]): { readonly due: Due[]; readonly scored: Scored[] } {
-    const { context, answers } = this.#parts;
+    const { context, answers, lanes } = this.#parts;
     context.initBatch(entries.reduce((sum, { tokens }) => sum + tokens.length, 0));
     const due: Due[] = [];
     const scored: Scored[] = [];
-    for (const { id, slot, firstPosition, tokens, isSampled, isScored, drafted } of entries) {
+    for (const entry of entries) {
+      const { id, firstPosition, tokens, isSampled, isScored, drafted } = entry;
       const first = isSampled ? tokens.length - 1 - drafted : tokens.length;
       const wanted = Uint32Array.from(tokens.keys()).slice(isScored ? 0 : first);
-      const logits = context.addToBatch(slot, firstPosition, Uint32Array.from(tokens), wanted);
+      const logits = context.addToBatch(lanes.write(entry), firstPosition, Uint32Array.from(tokens), wanted);
       const answer = answers.get(id);
       if (answer === undefined) continue;
       if (isScored) {
@@ -155,7 +119,7 @@ export class LlamaPasses {
       }
       if (isSampled) {
         const guesses = tokens.slice(tokens.length - drafted);
-        due.push({ answer, slot, guesses, logits: logits.slice(logits.length - 1 - drafted) });
+        due.push({ answer, guesses, logits: logits.slice(logits.length - 1 - drafted) });
       }
     }
     return { due, scored };
@@ -165,8 +129,8 @@ export class LlamaPasses {
    * Samples from the model after the last token, then after each guess for as long as the guesses are what was
    * sampled: the answer is token for token what it would have been without them, whatever the sampling.
    */
-  async #sampleAll({ answer, slot, guesses, logits }: Due): Promise<void> {
-    const { scheduler, context } = this.#parts;
+  async #sampleAll({ answer, guesses, logits }: Due): Promise<void> {
+    const { scheduler } = this.#parts;
     let accepted = 0;
     for (const [index, logitIndex] of logits.entries()) {
       const token = await this.#sample(answer, logitIndex);
@@ -178,9 +142,7 @@ export class LlamaPasses {
     answer.state.draftLength.observe(guesses.length, accepted);
     this.counts.draftedTokens += guesses.length;
     this.counts.acceptedTokens += accepted;
-    // What was guessed wrong must not be seen by the next token.
-    const right = scheduler.computedTokens(answer.id);
-    if (right !== undefined) context.removeTokenCellsFromSequence(slot, right, -1);
+    scheduler.settle(answer.id);
   }
 
   /** What the model thought of the prompt token at `position`. */

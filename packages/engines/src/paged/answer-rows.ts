@@ -3,7 +3,7 @@
  * guesses are compared with what is sampled, and answers end.
  */
 import type { Random } from '@gantry/kit';
-import { type DraftLength, ngramDraft, type PagedPlan, type PagedScheduler } from '@gantry/serving/steps';
+import { type DraftLength, ngramDraft, type StepPlan, type StepScheduler } from '@gantry/serving/steps';
 import type { LiveAnswer, LiveAnswers } from '../live-answers.ts';
 import type { AnswerGrammar } from './answer-grammars.ts';
 import { logprobsOf, sampleToken } from './sample-token.ts';
@@ -18,7 +18,7 @@ export interface AnswerState {
 
 export interface AnswerRowsParts {
   readonly answers: LiveAnswers<AnswerState>;
-  readonly scheduler: PagedScheduler;
+  readonly scheduler: StepScheduler;
   /** Rows beyond the tokenizer's last token are padding of the weights. */
   readonly vocabularySize: number;
   readonly eosId: number;
@@ -35,7 +35,7 @@ export class AnswerRows {
   }
 
   /** The plan was computed: of each entry the rows that it wanted. */
-  take(plan: PagedPlan, logits: readonly Float32Array[]): void {
+  take(plan: StepPlan, logits: readonly Float32Array[]): void {
     const { answers, scheduler } = this.#parts;
     for (const [at, entry] of plan.entries.entries()) {
       const { id, firstPosition, isScored, isSampled, tokens, drafted } = entry;

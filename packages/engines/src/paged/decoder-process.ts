@@ -2,7 +2,7 @@
 import { extname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { createDeferred, type Deferred } from '@gantry/kit';
-import type { PagedPlan } from '@gantry/serving/steps';
+import type { StepPlan } from '@gantry/serving/steps';
 import { EngineError } from '../engine-error.ts';
 
 export interface DecoderThreadData {
@@ -16,7 +16,7 @@ export interface DecoderThreadData {
   readonly spillFolder?: string;
 }
 
-export type DecoderRequest = { readonly kind: 'plan'; readonly plan: PagedPlan } | { readonly kind: 'close' };
+export type DecoderRequest = { readonly kind: 'plan'; readonly plan: StepPlan } | { readonly kind: 'close' };
 
 export type DecoderAnswer =
   | { readonly kind: 'ready' }
@@ -31,7 +31,7 @@ export type DecoderAnswer =
 export class KvLost extends Error {}
 
 export interface DecoderProcess extends AsyncDisposable {
-  compute(plan: PagedPlan): Promise<readonly Float32Array[]>;
+  compute(plan: StepPlan): Promise<readonly Float32Array[]>;
 }
 
 export async function startDecoder(data: DecoderThreadData): Promise<DecoderProcess> {

@@ -5,7 +5,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { encodeOnnxModel } from '@gantry/formats/onnx';
 import type { LlamaConfig } from '@gantry/formats';
-import type { PagedEntry } from '@gantry/serving/steps';
+import type { StepEntry } from '@gantry/serving/steps';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { decoderGraph, kvNames, passShapes } from './decoder-graph.ts';
 import type { DecoderAnswer, DecoderRequest, DecoderThreadData } from './decoder-process.ts';
@@ -60,7 +60,7 @@ try {
   );
 
   /** One pass of entries that have as many tokens each; their logits, entry by entry. */
-  const pass = async (entries: readonly PagedEntry[]): Promise<readonly Float32Array[]> => {
+  const pass = async (entries: readonly StepEntry[]): Promise<readonly Float32Array[]> => {
     const { sizes, tokens, positions, table, mask, wanted, rowsOf } = passInputs(
       entries,
       data.tokensPerBlock,
@@ -105,9 +105,9 @@ try {
       return;
     }
     const logits: Float32Array[] = plan.entries.map(() => new Float32Array());
-    const byLength = Map.groupBy(plan.entries.keys(), (at) => (plan.entries[at] as PagedEntry).tokens.length);
+    const byLength = Map.groupBy(plan.entries.keys(), (at) => (plan.entries[at] as StepEntry).tokens.length);
     for (const indices of byLength.values()) {
-      const results = await pass(indices.map((at) => plan.entries[at] as PagedEntry));
+      const results = await pass(indices.map((at) => plan.entries[at] as StepEntry));
       for (const [index, at] of indices.entries()) logits[at] = results[index] as Float32Array;
     }
     say(

@@ -4,7 +4,7 @@
  * goes on later with the same tokens.
  */
 import { createRandom } from '@gantry/kit';
-import { DraftLength, PagedScheduler, type PagedPlan } from '@gantry/serving/steps';
+import { DraftLength, StepScheduler, type StepPlan } from '@gantry/serving/steps';
 import type { Tokenizer } from '@gantry/training/tokenizer';
 import { EngineError } from '../engine-error.ts';
 import { LiveAnswers } from '../live-answers.ts';
@@ -65,7 +65,7 @@ export async function createPagedEngine(options: PagedEngineOptions): Promise<Ll
     ...room,
     ...(options.spillFolder === undefined ? {} : { spillFolder: options.spillFolder }),
   });
-  const scheduler = new PagedScheduler({
+  const scheduler = new StepScheduler({
     blocks: room.blocks,
     tokensPerBlock,
     contextTokens,
@@ -95,9 +95,9 @@ class PagedEngine implements LlmEngine {
   readonly #rows: AnswerRows;
   readonly #chat: FolderChat | undefined;
   readonly #decoder: DecoderProcess;
-  readonly #scheduler: PagedScheduler;
+  readonly #scheduler: StepScheduler;
   readonly #answers: LiveAnswers<AnswerState>;
-  readonly #loop: StepLoop<PagedPlan>;
+  readonly #loop: StepLoop<StepPlan>;
   readonly #kvTokens: number;
   #steps = 0;
   #grammars: Promise<AnswerGrammars> | undefined;
@@ -108,7 +108,7 @@ class PagedEngine implements LlmEngine {
     parts: {
       readonly model: ModelFolder;
       readonly decoder: DecoderProcess;
-      readonly scheduler: PagedScheduler;
+      readonly scheduler: StepScheduler;
       readonly contextTokens: number;
       /** That the K/V memory holds. */
       readonly tokens: number;
@@ -222,14 +222,14 @@ class PagedEngine implements LlmEngine {
     await this.#decoder[Symbol.asyncDispose]();
   }
 
-  async #compute(plan: PagedPlan): Promise<void> {
+  async #compute(plan: StepPlan): Promise<void> {
     const logits = await this.#decoder.compute(plan);
     this.#scheduler.commit(plan);
     this.#steps += 1;
     this.#rows.take(plan, logits);
   }
 
-  #fail(plan: PagedPlan, cause: unknown): void {
+  #fail(plan: StepPlan, cause: unknown): void {
     if (cause instanceof KvLost) {
       // Nobody is failed by a full disk: the tier is given up, and what it held is computed again.
       this.#options.onLog?.(`the K/V tier is given up: ${cause.message}`);

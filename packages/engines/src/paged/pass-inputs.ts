@@ -1,5 +1,5 @@
 /** Entries of one length as the numbers of a pass: what each token may look at, and whose logits are wanted. Pure. */
-import type { PagedEntry } from '@gantry/serving/steps';
+import type { StepEntry } from '@gantry/serving/steps';
 import type { PassSizes } from './decoder-graph.ts';
 
 export interface PassInputs {
@@ -16,7 +16,7 @@ export interface PassInputs {
   readonly rowsOf: readonly number[];
 }
 
-export function passInputs(entries: readonly PagedEntry[], tokensPerBlock: number): PassInputs {
+export function passInputs(entries: readonly StepEntry[], tokensPerBlock: number): PassInputs {
   const tokensEach = entries[0]?.tokens.length ?? 0;
   const blocksEach = Math.max(
     1,

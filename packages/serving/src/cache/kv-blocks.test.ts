@@ -73,7 +73,28 @@ describe('KvBlocks', () => {
     expect(kv.spilledBlocks).toBe(0);
   });
 
-  it('balances: references equal uses, nothing leaks, no written block is ever shared', () => {
+  it('lets lanes that hold the same be lost one by one: the prefix goes with the last', () => {
+    const lanes = { blocksEach: 3 };
+    const kv = new KvBlocks({ blocks: 6, tokensPerBlock: 4, lanes });
+    const first = kv.open(prompt(12))?.id ?? 0;
+    kv.computed(first, 12);
+    const second = kv.open(prompt(12))?.id ?? 0;
+    expect(kv.takeMoves()).toEqual([
+      { kind: 'copy', from: 0, to: 3 },
+      { kind: 'copy', from: 1, to: 4 },
+    ]);
+    for (const id of [first, second]) kv.close(id);
+    const other = kv.open(prompt(12, 100));
+    expect(kv.sequence(other?.id ?? 0)?.blocks).toEqual([0, 1, 2]);
+    expect(kv.open(prompt(12))?.cachedTokens).toBe(8);
+    expect(kv.open(prompt(12))).toBeUndefined();
+    expect(() => kv.fork(1)).toThrow();
+  });
+
+  it.each([
+    { name: 'a pool', room: { blocks: 12 } },
+    { name: 'lanes', room: { blocks: 24, lanes: { blocksEach: 8 } } },
+  ])('balances in $name: references equal uses, nothing leaks, no written block is shared', ({ room }) => {
     const step = fc.record({
       act: fc.constantFrom('open', 'append', 'fork', 'truncate', 'close', 'computed'),
       pick: fc.nat(1_000),
@@ -82,7 +103,7 @@ describe('KvBlocks', () => {
     });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
-        const kv = new KvBlocks({ blocks: 12, tokensPerBlock: 3 });
+        const kv = new KvBlocks({ ...room, tokensPerBlock: 3 });
         let open: number[] = [];
         for (const { act, pick, length, family } of steps) {
           const id = open[pick % Math.max(1, open.length)];
@@ -91,11 +112,14 @@ describe('KvBlocks', () => {
             if (opened !== undefined) open.push(opened.id);
           } else if (id !== undefined) {
             if (act === 'append') {
+              if (!kv.canFork && kv.sequence(id)?.tokens === 24) continue;
               const done = kv.append(id, pick);
               const last = kv.sequence(id)?.blocks.at(-1) ?? -1;
               if (done) expect(kv.referencesOf(last)).toBe(1);
-            } else if (act === 'fork') open.push(kv.fork(id));
-            else if (act === 'truncate') kv.truncate(id, Math.min(length, kv.sequence(id)?.tokens ?? 0));
+            } else if (act === 'fork') {
+              if (kv.canFork) open.push(kv.fork(id));
+            } else if (act === 'truncate')
+              kv.truncate(id, Math.max(1, Math.min(length, kv.sequence(id)?.tokens ?? 0)));
             else if (act === 'computed') kv.computed(id, kv.sequence(id)?.tokens ?? 0);
             else {
               kv.close(id);

@@ -3,7 +3,13 @@
  * nano-vllm): reference-counted, shared by prefix, copied on write. A block that nobody uses keeps what it holds until
  * the memory is wanted; then its content moves to a slot of a slower tier, where there is one, and is fetched back
  * when a prompt begins with it. Only numbers move here; an engine holds the bytes and does the moves.
+ *
+ * Two kinds of memory are managed alike: a pool, where any block is anybody's and a prefix is shared by pointing at it,
+ * and lanes (`KvLanes`), where an engine's kernels want each sequence in a stretch of its own and a prefix is copied.
  */
+import { BlockUses } from './block-uses.ts';
+import { KvLanes, type LanesOptions } from './kv-lanes.ts';
+import { openInLane, openInPool, usedOf } from './open-sequence.ts';
 import { PrefixIndex, rootOf, type Found } from './prefix-index.ts';
 
 export type BlockId = number;
@@ -15,6 +21,8 @@ export interface KvBlocksOptions {
   readonly reusePrefixes?: boolean;
   /** Blocks that a slower tier has room for; default 0. */
   readonly spillSlots?: number;
+  /** The memory is cut into lanes; absent: it is a pool. */
+  readonly lanes?: LanesOptions;
 }
 
 /** What to do with the bytes, in this order and before the next pass writes. */
@@ -36,6 +44,8 @@ interface MutableSequence {
   nodes: string[];
   /** The node before the first block. Separates tenants: equal prompts of two scopes share nothing. */
   root: string;
+  /** How many of the tokens are in the memory. */
+  computed: number;
 }
 
 export interface Need {
@@ -46,33 +56,39 @@ export interface Need {
 
 export class KvBlocks {
   readonly tokensPerBlock: number;
-  readonly #total: number;
   readonly #reusePrefixes: boolean;
-  readonly #references: Uint32Array;
   readonly #prefixes: PrefixIndex;
-  /** Nobody uses these; those with a key can still be found. Insertion order is eviction order (LRU). */
-  readonly #free = new Set<BlockId>();
+  readonly #uses: BlockUses;
+  readonly #lanes: KvLanes | undefined;
   readonly #sequences = new Map<number, MutableSequence>();
-  #moves: KvMove[] = [];
   #nextSequence = 1;
   hitTokens = 0;
   promptTokens = 0;
 
   constructor(options: KvBlocksOptions) {
-    this.#total = options.blocks;
     this.tokensPerBlock = options.tokensPerBlock;
     this.#reusePrefixes = options.reusePrefixes ?? true;
-    this.#references = new Uint32Array(options.blocks);
     this.#prefixes = new PrefixIndex(options.blocks, options.tokensPerBlock, options.spillSlots ?? 0);
-    for (let block = 0; block < options.blocks; block++) this.#free.add(block);
+    this.#uses = new BlockUses(options.blocks, this.#prefixes);
+    this.#lanes = options.lanes && new KvLanes(options.blocks, options.lanes);
+  }
+
+  /** Whether a second sequence may point at the blocks of the first. */
+  get canFork(): boolean {
+    return this.#lanes === undefined;
+  }
+
+  /** Whether `blocks` more may be taken, and `reserve` beside them for those that are here. */
+  hasRoom(blocks: number, reserve: number): boolean {
+    return this.#lanes?.hasFree ?? this.#uses.free >= blocks + reserve;
   }
 
   get freeBlocks(): number {
-    return this.#free.size;
+    return this.#uses.free;
   }
 
   get usedBlocks(): number {
-    return this.#total - this.#free.size;
+    return this.#uses.total - this.#uses.free;
   }
 
   sequence(id: number): Sequence | undefined {
@@ -81,7 +97,7 @@ export class KvBlocks {
   }
 
   referencesOf(block: BlockId): number {
-    return this.#references[block] ?? 0;
+    return this.#uses.of(block);
   }
 
   /** Of blocks in the slower tier. */
@@ -91,18 +107,15 @@ export class KvBlocks {
 
   /** The moves since the last call. */
   takeMoves(): readonly KvMove[] {
-    const moves = this.#moves;
-    this.#moves = [];
-    return moves;
+    return this.#uses.takeMoves();
   }
 
   /** What `open` would take and find. */
   need(tokenIds: readonly number[], scope = '', mayReuse = true): Need {
     const found = this.#find(tokenIds, scope, mayReuse);
-    const inUse = found.filter(({ node }) => 'block' in node && !this.#free.has(node.block)).length;
     return {
       cachedTokens: found.length * this.tokensPerBlock,
-      blocks: Math.ceil(tokenIds.length / this.tokensPerBlock) - inUse,
+      blocks: Math.ceil(tokenIds.length / this.tokensPerBlock) - usedOf(found, this.#uses),
     };
   }
 
@@ -115,37 +128,58 @@ export class KvBlocks {
     scope = '',
     mayReuse = true,
   ): { readonly id: number; readonly cachedTokens: number } | undefined {
-    const { cachedTokens, blocks: needed } = this.need(tokenIds, scope, mayReuse);
-    if (needed > this.#free.size) return undefined;
     const found = this.#find(tokenIds, scope, mayReuse);
-    // What is found is held first, so that taking the rest cannot push it out.
-    for (const { key, node } of found) {
-      if ('block' in node) this.#use(node.block);
-      else this.#prefixes.hold(key);
-    }
-    const blocks = found.map(({ key, node }) => {
-      if ('block' in node) return node.block;
-      const block = this.#take();
-      this.#moves.push(this.#prefixes.fetch(key, node, block));
-      return block;
-    });
+    const parts = { uses: this.#uses, prefixes: this.#prefixes };
     const total = Math.ceil(tokenIds.length / this.tokensPerBlock);
-    while (blocks.length < total) blocks.push(this.#take());
+    const opened =
+      this.#lanes === undefined
+        ? openInPool(parts, found, total)
+        : openInLane(parts, this.#lanes, found, total);
+    if (opened === undefined) return undefined;
+    const cachedTokens = opened.reused * this.tokensPerBlock;
     const id = this.#nextSequence++;
+    this.#lanes?.take(this.#lanes.laneOf(opened.blocks[0] as BlockId), id);
     this.#sequences.set(id, {
-      blocks,
+      blocks: opened.blocks,
       tokenIds: [...tokenIds],
-      nodes: found.map(({ node }) => node.name),
+      nodes: found.slice(0, opened.reused).map(({ node }) => node.name),
       root: rootOf(scope),
+      computed: cachedTokens,
     });
     this.hitTokens += cachedTokens;
     this.promptTokens += tokenIds.length;
     return { id, cachedTokens };
   }
 
+  /**
+   * Moves sequences of at most so many computed tokens down into holes between the lanes, where three or more are taken:
+   * an engine may split a pass at a gap, and with fewer or longer ones the gap costs less than the copy.
+   */
+  compact(mostTokens: number): void {
+    const lanes = this.#lanes;
+    if (lanes === undefined) return;
+    for (let hole = lanes.hole(); hole !== undefined; hole = lanes.hole()) {
+      const sequence = this.#must(hole.sequence);
+      if (lanes.taken < 3 || sequence.computed > mostTokens) return;
+      for (let at = 0; at < lanes.blocksEach; at++) this.#prefixes.forget(lanes.blockAt(hole.to, at));
+      const computedBlocks = Math.ceil(sequence.computed / this.tokensPerBlock);
+      sequence.blocks = sequence.blocks.map((from, at) => {
+        const to = lanes.blockAt(hole.to, at);
+        if (at < computedBlocks) this.#uses.move({ kind: 'copy', from, to });
+        this.#prefixes.move(from, to);
+        this.#uses.use(to);
+        this.#uses.release(from);
+        return to;
+      });
+      lanes.release(hole.from);
+      lanes.take(hole.to, hole.sequence);
+    }
+  }
+
   /** The first `tokens` of the sequence have been computed: its full blocks may now be shared. */
   computed(id: number, tokens: number): void {
     const sequence = this.#must(id);
+    sequence.computed = tokens;
     const full = Math.floor(Math.min(tokens, sequence.tokenIds.length) / this.tokensPerBlock);
     for (let i = sequence.nodes.length; i < full; i++) {
       const parent = sequence.nodes[i - 1] ?? sequence.root;
@@ -162,14 +196,14 @@ export class KvBlocks {
     const sequence = this.#must(id);
     const last = sequence.blocks.at(-1);
     if (last === undefined || sequence.tokenIds.length % this.tokensPerBlock === 0) {
-      if (this.#free.size === 0) return false;
-      sequence.blocks.push(this.#take());
+      if (this.#uses.free === 0) return false;
+      sequence.blocks.push(this.#next(sequence));
     } else if (this.referencesOf(last) > 1) {
-      if (this.#free.size === 0) return false;
-      const to = this.#take();
+      if (this.#uses.free === 0) return false;
+      const to = this.#uses.take();
       sequence.blocks[sequence.blocks.length - 1] = to;
-      this.#release(last);
-      this.#moves.push({ kind: 'copy', from: last, to });
+      this.#uses.release(last);
+      this.#uses.move({ kind: 'copy', from: last, to });
     } else {
       // Cut back earlier while it was shared: what is written now is not what its key says.
       this.#prefixes.forget(last);
@@ -180,14 +214,16 @@ export class KvBlocks {
 
   /** A second sequence that shares everything so far: `n` > 1, beams. Costs no block until one of them writes. */
   fork(id: number): number {
+    if (!this.canFork) throw new Error('what lies in a lane is not shared');
     const parent = this.#must(id);
-    for (const block of parent.blocks) this.#use(block);
+    for (const block of parent.blocks) this.#uses.use(block);
     const child = this.#nextSequence++;
     this.#sequences.set(child, {
       blocks: [...parent.blocks],
       tokenIds: [...parent.tokenIds],
       nodes: [...parent.nodes],
       root: parent.root,
+      computed: parent.computed,
     });
     return child;
   }
@@ -196,8 +232,9 @@ export class KvBlocks {
   truncate(id: number, tokens: number): void {
     const sequence = this.#must(id);
     const keep = Math.ceil(tokens / this.tokensPerBlock);
-    for (const block of sequence.blocks.splice(keep)) this.#release(block);
+    for (const block of sequence.blocks.splice(keep)) this.#uses.release(block);
     sequence.tokenIds.length = Math.min(tokens, sequence.tokenIds.length);
+    sequence.computed = Math.min(tokens, sequence.computed);
     sequence.nodes.length = Math.min(sequence.nodes.length, Math.floor(tokens / this.tokensPerBlock));
     // A block that will be written again is no longer what its key says.
     const last = sequence.blocks.at(-1);
@@ -210,14 +247,28 @@ export class KvBlocks {
     const sequence = this.#sequences.get(id);
     if (sequence === undefined) return;
     this.#sequences.delete(id);
+    if (sequence.blocks[0] !== undefined) this.#lanes?.release(this.#lanes.laneOf(sequence.blocks[0]));
     // Last block first: when memory is wanted, ends of prompts go before their beginnings.
-    for (const block of sequence.blocks.reverse()) this.#release(block);
+    for (const block of sequence.blocks.reverse()) this.#uses.release(block);
   }
 
   /** Nothing computed is known any more: the bytes were lost. Sequences keep their blocks. */
   forgetPrefixes(): void {
     this.#prefixes.clear();
-    this.#moves = [];
+    this.#uses.takeMoves();
+  }
+
+  /** What the sequence was to go on from did not come: nothing of it is computed. */
+  lose(id: number): void {
+    const sequence = this.#must(id);
+    sequence.nodes = [];
+    sequence.computed = 0;
+    for (const block of sequence.blocks) this.#prefixes.forget(block);
+  }
+
+  /** The slower tier does not have these slots after all. */
+  dropSlots(slots: readonly number[]): void {
+    this.#prefixes.dropSlots(slots);
   }
 
   /** The slower tier is gone. */
@@ -233,27 +284,14 @@ export class KvBlocks {
     return this.#prefixes.find(tokenIds, rootOf(scope), most);
   }
 
-  #take(): BlockId {
-    const next = this.#free.values().next();
-    if (next.done === true) throw new Error('no free block: the caller did not check');
-    const block = next.value;
-    this.#free.delete(block);
-    const spilled = this.#prefixes.spill(block);
-    if (spilled !== undefined) this.#moves.push(spilled);
-    this.#prefixes.forget(block);
-    this.#references[block] = 1;
+  /** Where the sequence goes on when its last block is full. */
+  #next({ blocks }: MutableSequence): BlockId {
+    const last = blocks.at(-1);
+    if (this.#lanes === undefined || last === undefined) return this.#uses.take();
+    const block = last + 1;
+    if (this.#lanes.laneOf(block) !== this.#lanes.laneOf(last)) throw new Error('the lane is full');
+    this.#uses.use(block);
     return block;
-  }
-
-  #use(block: BlockId): void {
-    this.#free.delete(block);
-    this.#references[block] = this.referencesOf(block) + 1;
-  }
-
-  #release(block: BlockId): void {
-    const left = this.referencesOf(block) - 1;
-    this.#references[block] = left;
-    if (left === 0) this.#free.add(block);
   }
 
   #must(id: number): MutableSequence {

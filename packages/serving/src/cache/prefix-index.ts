@@ -1,13 +1,14 @@
 /**
  * Which prefix each block of K/V memory holds, so that a prompt that begins alike can go on from it (chained block
- * keys, as in nano-vllm), and what lies in a slot of the slower tier instead. Blocks keep no order here; who may be
- * taken is the block manager's.
+ * keys, as in nano-vllm), and what lies in a slot of the slower tier instead. Several blocks may hold the same: it is
+ * lost with the last of them. Blocks keep no order here; who may be taken is the block manager's.
  */
 import type { BlockId, KvMove } from './kv-blocks.ts';
 
 interface PrefixNode {
-  readonly block: BlockId;
   readonly name: string;
+  /** At least one. */
+  readonly blocks: readonly [BlockId, ...BlockId[]];
 }
 
 /** A prefix whose content lies in the slower tier. */
@@ -43,6 +44,15 @@ export class PrefixIndex {
     return this.#spilled.size;
   }
 
+  isKnown(block: BlockId): boolean {
+    return this.#keyOf[block] !== undefined;
+  }
+
+  /** Whether the block holds what the key says. */
+  holds(block: BlockId, key: string): boolean {
+    return this.#keyOf[block] === key;
+  }
+
   /** The longest chain of known blocks that the tokens begin with, at most so many. */
   find(tokenIds: readonly number[], root: string, most: number): Found[] {
     const found: Found[] = [];
@@ -55,7 +65,7 @@ export class PrefixIndex {
     return found;
   }
 
-  /** The node of a block that was computed; with `mayHold` the block is from now on what the key is found at. */
+  /** The node of a block that was computed; with `mayHold` the key is from now on found at the block too. */
   register(
     block: BlockId,
     parent: string,
@@ -64,26 +74,37 @@ export class PrefixIndex {
     mayHold: boolean,
   ): string {
     const key = this.#key(parent, tokenIds, at);
-    const known = this.#byKey.get(key);
-    if (known !== undefined) return known.name;
     const spilled = this.#spilled.get(key);
     if (spilled !== undefined) {
       this.#spilled.delete(key);
       this.#freeSlots.push(spilled.slot);
     }
-    const node = { block, name: spilled?.name ?? `n${this.#nextNode++}` };
-    if (mayHold && this.#keyOf[block] === undefined) {
-      this.#byKey.set(key, node);
-      this.#keyOf[block] = key;
-    }
-    return node.name;
+    const name = this.#byKey.get(key)?.name ?? spilled?.name ?? `n${this.#nextNode++}`;
+    if (mayHold && !this.isKnown(block)) this.hold(block, key, name);
+    return name;
   }
 
-  /** What the block holds goes to the slower tier, in place of what has been there longest. */
+  /** The block has got what the key says, by being computed or copied. */
+  hold(block: BlockId, key: string, name: string): void {
+    const blocks = this.#byKey.get(key)?.blocks ?? [];
+    this.#byKey.set(key, { name, blocks: [...blocks, block] as unknown as PrefixNode['blocks'] });
+    this.#keyOf[block] = key;
+  }
+
+  /** What was known to lie in `from` lies in `to`, which held nothing. */
+  move(from: BlockId, to: BlockId): void {
+    const key = this.#keyOf[from];
+    const node = key === undefined ? undefined : this.#byKey.get(key);
+    if (key === undefined || node === undefined) return;
+    this.hold(to, key, node.name);
+    this.forget(from);
+  }
+
+  /** What only this block holds goes to the slower tier, in place of what has been there longest. */
   spill(block: BlockId): KvMove | undefined {
     const key = this.#keyOf[block];
     const node = key === undefined ? undefined : this.#byKey.get(key);
-    if (key === undefined || node === undefined) return undefined;
+    if (key === undefined || node === undefined || node.blocks.length > 1) return undefined;
     let slot = this.#freeSlots.pop();
     if (slot === undefined) {
       const [oldest] = this.#spilled;
@@ -96,16 +117,24 @@ export class PrefixIndex {
   }
 
   /** Taken out of the tier's order, so that making room cannot push it out before it is fetched. */
-  hold(key: string): void {
+  reserve(key: string): void {
     this.#spilled.delete(key);
   }
 
-  /** What was held comes back into a block. */
+  /** What was reserved comes back into a block. */
   fetch(key: string, { slot, name }: SpilledNode, block: BlockId): KvMove {
     this.#freeSlots.push(slot);
-    this.#byKey.set(key, { block, name });
-    this.#keyOf[block] = key;
+    this.hold(block, key, name);
     return { kind: 'fetch', slot, block };
+  }
+
+  /** The slower tier does not have these slots after all. */
+  dropSlots(slots: readonly number[]): void {
+    for (const [key, { slot }] of this.#spilled) {
+      if (!slots.includes(slot)) continue;
+      this.#spilled.delete(key);
+      this.#freeSlots.push(slot);
+    }
   }
 
   /** The block is about to be written. */
@@ -113,7 +142,10 @@ export class PrefixIndex {
     const key = this.#keyOf[block];
     if (key === undefined) return;
     this.#keyOf[block] = undefined;
-    this.#byKey.delete(key);
+    const node = this.#byKey.get(key);
+    const [first, ...others] = node?.blocks.filter((one) => one !== block) ?? [];
+    if (node === undefined || first === undefined) this.#byKey.delete(key);
+    else this.#byKey.set(key, { name: node.name, blocks: [first, ...others] });
   }
 
   /** The bytes were lost. */

@@ -1,45 +1,29 @@
-/** What goes into a step scheduler and what comes out of it. */
-export interface StepSchedulerOptions {
-  readonly slots: number;
-  /** Tokens that a slot can hold. */
-  readonly contextTokens: number;
-  /** Most tokens of one forward pass. */
-  readonly stepTokens: number;
-  /** Most prompt tokens of a pass in which other sequences are generating. */
-  readonly prefillTokens: number;
-  /** A prefix in another slot is copied from this length on; below it, computing is as quick. */
-  readonly copyFromTokens?: number;
-  /** Tokens of prefixes that a slower tier has room for; default 0. */
-  readonly parkedTokens?: number;
-  /** A shorter prefix is not parked; default 64. */
-  readonly parkFromTokens?: number;
-}
+/** What goes into the step scheduler and what comes out of it. */
+import type { BlockId, KvMove } from '../cache/kv-blocks.ts';
+import type { LanesOptions } from '../cache/kv-lanes.ts';
 
-export type KvCommand =
-  /** The first `tokens` of `from` become the whole content of `to`. */
-  | { readonly kind: 'copy'; readonly from: number; readonly to: number; readonly tokens: number }
-  /** Only the first `tokens` of the slot stay. */
-  | { readonly kind: 'truncate'; readonly slot: number; readonly tokens: number }
-  /** What the slot holds, all of `tokens`, goes to a new place in the slower tier; what lies in `dropped` may go. */
-  | {
-      readonly kind: 'park';
-      readonly slot: number;
-      readonly place: number;
-      readonly tokens: readonly number[];
-      readonly dropped: readonly number[];
-    }
-  /** The first `tokens` of what lies in `place` become the whole content of the slot, for the sequence `id`. */
-  | {
-      readonly kind: 'restore';
-      readonly place: number;
-      readonly slot: number;
-      readonly tokens: number;
-      readonly id: string;
-    };
+export interface StepSchedulerOptions {
+  /** Blocks of K/V memory; enough for one sequence of `contextTokens` at least. */
+  readonly blocks: number;
+  readonly tokensPerBlock: number;
+  /** Tokens of one sequence, prompt and answer together. */
+  readonly contextTokens: number;
+  /** Sequences computed together at most. */
+  readonly sequences: number;
+  /** Most tokens of one plan. */
+  readonly stepTokens: number;
+  /** Most prompt tokens of a plan in which other sequences are generating. */
+  readonly prefillTokens: number;
+  /** Blocks that the slower tier has room for; default 0. */
+  readonly spillSlots?: number;
+  /** The engine's memory is cut into lanes, one a sequence; absent: any block is anybody's. */
+  readonly lanes?: LanesOptions;
+}
 
 export interface StepEntry {
   readonly id: string;
-  readonly slot: number;
+  /** The blocks of the sequence in order: token `p` lies in `table[floor(p / tokensPerBlock)]`. */
+  readonly table: readonly BlockId[];
   readonly firstPosition: number;
   readonly tokens: readonly number[];
   /** The last token's logits are wanted: the prompt is complete or the sequence is generating. */
@@ -51,7 +35,8 @@ export interface StepEntry {
 }
 
 export interface StepPlan {
-  readonly commands: readonly KvCommand[];
+  /** First, in this order. */
+  readonly moves: readonly KvMove[];
   readonly entries: readonly StepEntry[];
 }
 

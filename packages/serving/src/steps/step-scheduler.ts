@@ -1,31 +1,42 @@
 /**
- * Decides what one forward pass computes: a token of every running sequence, and pieces of waiting prompts
- * in what room is left, so that a long prompt stalls no stream (Sarathi-Serve, OSDI '24, §4). It moves
- * numbers only; a runner executes the plan and says what came out.
+ * Decides what one forward pass computes: a token of every running sequence, and pieces of waiting prompts in what room
+ * is left, so that a long prompt stalls no stream (Sarathi-Serve, OSDI '24, §4). It moves numbers only; an engine
+ * executes the plan and says what came out. Every engine with K/V memory is driven by it, whichever form that has.
  *
- * Slots are places in the model's K/V memory, and they are all of it. Where there is none left for somebody of a higher
- * priority, the running sequence of the lowest that came last is preempted: it goes on as any prompt would, from what
- * is still in a slot or was parked of it, and the rest is computed again, so its tokens are what they would have been.
+ * A sequence holds the blocks that its tokens need. When memory runs out, or a higher priority finds no place, the
+ * sequence that came last of the lowest priority is preempted: its full blocks stay findable or move to the slower tier,
+ * and what is lost of it is computed again (vLLM, Kwon et al. 2023, §4.5, both of its ways in one).
  */
+import { KvBlocks, type BlockId } from '../cache/kv-blocks.ts';
+import { commonPrefix } from './common-prefix.ts';
 import { FairQueue, type WaitingSequence } from './fair-queue.ts';
-import { SlotTable } from './slot-table.ts';
-import { entryOf, startOf, type Running } from './slots.ts';
-import type { KvCommand, SequenceStart, StepEntry, StepPlan, StepSchedulerOptions } from './step-plan.ts';
+import type { SequenceStart, StepEntry, StepPlan, StepSchedulerOptions } from './step-plan.ts';
+import { addGuesses, byRank, entryOf, type StepSequence as Running } from './step-sequence.ts';
+
+/** The same prompt as one that is being read: it waits for that, then shares all of it. */
+interface Follower {
+  readonly next: WaitingSequence;
+  readonly leader: string;
+}
 
 export class StepScheduler {
-  readonly #options: Required<StepSchedulerOptions>;
-  readonly #slots: SlotTable;
+  readonly #options: StepSchedulerOptions;
+  readonly #kv: KvBlocks;
   readonly #queue = new FairQueue();
   readonly #running = new Map<string, Running>();
+  #followers: Follower[] = [];
   /** They go on before anybody new of their priority. */
   readonly #preempted: Running[] = [];
-  #step = 0;
   #turn = 0;
   preemptions = 0;
 
   constructor(options: StepSchedulerOptions) {
-    this.#options = { copyFromTokens: 32, parkedTokens: 0, parkFromTokens: 64, ...options };
-    this.#slots = new SlotTable(this.#options);
+    if (options.blocks * options.tokensPerBlock < options.contextTokens)
+      throw new RangeError(
+        `${options.blocks} blocks of ${options.tokensPerBlock} do not hold ${options.contextTokens} tokens`,
+      );
+    this.#options = options;
+    this.#kv = new KvBlocks(options);
   }
 
   get running(): number {
@@ -33,31 +44,25 @@ export class StepScheduler {
   }
 
   get queued(): number {
-    return this.#queue.size + this.#preempted.length;
+    return this.#queue.size + this.#followers.length + this.#preempted.length;
   }
 
-  /** Tokens of running sequences in the KV memory. */
-  get kvTokensUsed(): number {
-    let used = 0;
-    for (const { computed } of this.#running.values()) used += computed;
-    return used;
+  get usedBlocks(): number {
+    return this.#kv.usedBlocks;
   }
 
-  /** Tokens of prefixes in the slower tier. */
-  get parkedTokens(): number {
-    return this.#slots.parkedTokens;
+  get spilledBlocks(): number {
+    return this.#kv.spilledBlocks;
   }
 
   add(start: SequenceStart): void {
-    if (start.tokens.length === 0 || start.tokens.length >= this.#options.contextTokens) {
-      throw new RangeError(
-        `a prompt of ${start.tokens.length} tokens does not fit ${this.#options.contextTokens}`,
-      );
-    }
+    const { contextTokens } = this.#options;
+    if (start.tokens.length === 0 || start.tokens.length >= contextTokens)
+      throw new RangeError(`a prompt of ${start.tokens.length} tokens does not fit ${contextTokens}`);
     this.#queue.push({ priority: 0, scope: '', variant: '', isScored: false, ...start });
   }
 
-  /** The tokens of this sequence's prompt that need no computing; undefined while it waits. */
+  /** The tokens of this sequence's prompt that needed no computing; undefined while it waits. */
   reusedTokens(id: string): number | undefined {
     return (this.#running.get(id) ?? this.#preempted.find((one) => one.id === id))?.reused;
   }
@@ -82,59 +87,53 @@ export class StepScheduler {
   /** The first guess that was not confirmed yet came true: it is computed already. */
   confirm(id: string): void {
     const sequence = this.#running.get(id);
-    if (sequence !== undefined) sequence.computed += 1;
+    if (sequence === undefined) return;
+    sequence.computed += 1;
+    this.#kv.computed(sequence.kv, sequence.computed);
   }
 
-  /** Tokens of the sequence in the KV memory that are right. */
-  computedTokens(id: string): number | undefined {
-    return this.#running.get(id)?.computed;
+  /** The guesses that were not confirmed are wrong: their room is given back. */
+  settle(id: string): void {
+    const sequence = this.#running.get(id);
+    if (sequence === undefined) return;
+    const placed = this.#kv.sequence(sequence.kv)?.tokens ?? 0;
+    if (placed > sequence.computed) this.#kv.truncate(sequence.kv, sequence.computed);
   }
 
   /** What to compute next; undefined when there is nothing. Each plan is committed or failed before the next. */
   plan(): StepPlan | undefined {
-    this.#step += 1;
-    // Somebody who waits fills a hole for free.
-    const commands = [...(this.queued === 0 ? this.#slots.compact(this.#step) : []), ...this.#admit()];
+    // Somebody who waits fills a gap for free.
+    if (this.queued === 0) this.#kv.compact(this.#options.prefillTokens * 4);
+    this.#admit();
+    this.#makeRoom();
     const entries: StepEntry[] = [];
     let room = this.#options.stepTokens;
-    const bySlot = [...this.#running.values()].sort((one, other) => one.slot - other.slot);
-    for (const sequence of bySlot) {
-      if (sequence.tokens.length - sequence.computed !== 1) continue;
-      entries.push(entryOf(sequence, 1));
+    const ranked = this.#ranked();
+    for (const sequence of ranked) {
+      if (sequence.tokens.length - sequence.computed !== 1 || room <= 0) continue;
+      entries.push(entryOf(sequence, 1, this.#kv));
       room -= 1;
     }
-    const prefilling = [...this.#running.values()].filter((one) => one.tokens.length - one.computed > 1);
     if (entries.length > 0) room = Math.min(room, this.#options.prefillTokens);
-    for (const sequence of prefilling) {
-      if (room <= 0) break;
-      const count = Math.min(room, sequence.tokens.length - sequence.computed);
-      entries.push(entryOf(sequence, count));
+    for (const sequence of ranked) {
+      const left = sequence.tokens.length - sequence.computed;
+      if (left <= 1 || room <= 0) continue;
+      const count = Math.min(room, left);
+      entries.push(entryOf(sequence, count, this.#kv));
       room -= count;
     }
-    if (entries.length === 0 && commands.length === 0) return undefined;
-    this.#addGuesses(entries);
-    return { commands, entries: entries.sort((one, other) => one.slot - other.slot) };
+    addGuesses(entries, this.#options.stepTokens, this.#running, this.#kv);
+    const moves = this.#kv.takeMoves();
+    return entries.length === 0 && moves.length === 0 ? undefined : { moves, entries };
   }
 
-  /** Guesses take the room that nobody else has a claim to. */
-  #addGuesses(entries: StepEntry[]): void {
-    let spare = this.#options.stepTokens - entries.reduce((sum, { tokens }) => sum + tokens.length, 0);
-    for (const [index, entry] of entries.entries()) {
-      const sequence = this.#running.get(entry.id) as Running;
-      const draft = sequence.draft.slice(0, Math.max(0, spare));
-      sequence.draft = [];
-      if (draft.length === 0 || sequence.tokens.length - sequence.computed !== 1) continue;
-      entries[index] = { ...entry, tokens: [...entry.tokens, ...draft], drafted: draft.length };
-      spare -= draft.length;
-    }
-  }
-
-  /** The plan was computed: its tokens are in the KV memory. */
+  /** The plan was computed: its tokens are in the K/V memory. */
   commit(plan: StepPlan): void {
-    for (const { id, slot, tokens, drafted } of plan.entries) {
+    for (const { id, tokens, drafted } of plan.entries) {
       const sequence = this.#running.get(id);
-      if (sequence?.slot !== slot) continue;
+      if (sequence === undefined) continue;
       sequence.computed += tokens.length - drafted;
+      this.#kv.computed(sequence.kv, sequence.computed);
       this.#queue.charge(sequence.scope, tokens.length);
     }
   }
@@ -147,83 +146,178 @@ export class StepScheduler {
     return sequence.tokens.length < this.#options.contextTokens;
   }
 
-  /** Ends or cancels; the slot's tokens stay for reuse. Unknown ids are ignored. */
+  /** Ends or cancels; what was computed stays for reuse. Unknown ids are ignored. */
   finish(id: string): void {
     if (this.#queue.remove(id)) return;
+    this.#followers = this.#followers.filter(({ next }) => next.id !== id);
     const at = this.#preempted.findIndex((one) => one.id === id);
     if (at !== -1) this.#preempted.splice(at, 1);
     const sequence = this.#running.get(id);
     if (sequence === undefined) return;
     this.#running.delete(id);
-    this.#slots.release(sequence, this.#step);
+    this.#kv.close(sequence.kv);
   }
 
-  /** The runner lost the slot's content (a failed pass): nothing may be reused from it. */
-  forget(slot: number): void {
-    const owner = this.#slots.ownerOf(slot);
-    if (owner !== undefined) this.finish(owner.id);
-    this.#slots.forget(slot);
+  /** The bytes were lost, wholly or in part: everybody computes again from the tokens. */
+  restart({ isTierLost = false } = {}): void {
+    for (const sequence of this.#ranked().toReversed()) this.#preempt(sequence);
+    this.#kv.forgetPrefixes();
+    if (isTierLost) this.#kv.closeTier();
   }
 
-  /** The slower tier does not have this place after all. */
-  unpark(place: number): void {
-    this.#slots.unpark(place);
-  }
-
-  /** What the sequence was to go on from could not be had: it is computed from its first token. */
-  recompute(id: string): void {
-    const sequence = this.#running.get(id);
-    if (sequence === undefined) return;
+  /**
+   * What was to come into this block did not, from the slower tier: its sequence is computed from its first token. Who
+   * that is, if it is still here.
+   */
+  lose(block: BlockId): string | undefined {
+    const sequence = this.#ranked().find(({ kv }) => this.#kv.sequence(kv)?.blocks.includes(block));
+    if (sequence === undefined) return undefined;
+    this.#kv.lose(sequence.kv);
     sequence.computed = 0;
     if (sequence.tokens.length === sequence.promptTokens) sequence.reused = 0;
+    return sequence.id;
   }
 
-  #admit(): KvCommand[] {
-    const commands: KvCommand[] = [];
+  /** The slower tier does not have these slots after all. */
+  dropSlots(slots: readonly number[]): void {
+    this.#kv.dropSlots(slots);
+  }
+
+  /** Best first: who keeps its memory longest. */
+  #ranked(): Running[] {
+    return [...this.#running.values()].sort(byRank);
+  }
+
+  #admit(): void {
+    const followers = this.#followers;
+    this.#followers = followers.filter((follower) => this.#isEarly(follower) || !this.#start(follower.next));
+    while (this.#preempted.length > 0) {
+      const [first] = this.#preempted.sort(byRank);
+      if (first === undefined || !this.#resume(first)) break;
+      this.#preempted.shift();
+    }
     for (;;) {
-      const waiting = this.#preempted.sort(byRank)[0];
-      const fresh = this.#queue.peek();
-      const isFresh = fresh !== undefined && (waiting === undefined || fresh.priority > waiting.priority);
-      const next = isFresh ? fresh : waiting;
-      if (next === undefined || !this.#hasSlot(next.priority)) return commands;
-      if (isFresh) {
+      const next = this.#queue.peek();
+      const before = this.#preempted[0];
+      if (next === undefined || (before !== undefined && before.priority >= next.priority)) return;
+      const leader = this.#twinOf(next);
+      if (leader !== undefined && leader.computed < next.tokens.length - 1) {
+        this.#followers.push({ next, leader: leader.id });
         this.#queue.take();
-        commands.push(...this.#start(fresh));
-      } else {
-        this.#preempted.shift();
-        commands.push(...this.#resume(next as Running));
+        continue;
+      }
+      if (!this.#start(next)) return;
+      this.#queue.take();
+    }
+  }
+
+  #isEarly({ next, leader }: Follower): boolean {
+    const sequence = this.#running.get(leader);
+    return sequence !== undefined && sequence.computed < next.tokens.length - 1;
+  }
+
+  /** A running sequence with the same prompt in the same scope. */
+  #twinOf({ tokens, isScored, ...next }: WaitingSequence): Running | undefined {
+    if (isScored) return undefined;
+    const reuseKey = reuseKeyOf(next);
+    for (const one of this.#running.values())
+      if (
+        one.reuseKey === reuseKey &&
+        one.promptTokens === tokens.length &&
+        commonPrefix(one.tokens, tokens) === tokens.length
+      )
+        return one;
+    return undefined;
+  }
+
+  #start(next: WaitingSequence): boolean {
+    const { tokens, scope, isScored } = next;
+    const reuseKey = reuseKeyOf(next);
+    const twin = this.#kv.canFork ? this.#twinOf(next) : undefined;
+    const isShared = twin !== undefined && twin.computed >= tokens.length - 1;
+    const needed = isShared ? 1 : this.#kv.need(tokens, reuseKey, !isScored).blocks;
+    if (!this.#hasRoom(needed, next.priority)) return false;
+    // Making room may have preempted the twin: then the prefix index has all of its full blocks.
+    const opened =
+      isShared && this.#running.has(twin.id)
+        ? this.#share(twin, tokens)
+        : this.#kv.open(tokens, reuseKey, !isScored);
+    if (opened === undefined) return false;
+    this.#running.set(next.id, {
+      id: next.id,
+      scope,
+      reuseKey,
+      priority: next.priority,
+      turn: this.#turn++,
+      tokens: [...tokens],
+      promptTokens: tokens.length,
+      isScored,
+      reused: opened.cachedTokens,
+      kv: opened.id,
+      computed: opened.cachedTokens,
+      draft: [],
+    });
+    return true;
+  }
+
+  /** All blocks of the twin up to the last token of the prompt, which is computed for its logits. */
+  #share(
+    twin: Running,
+    tokens: readonly number[],
+  ): { readonly id: number; readonly cachedTokens: number } | undefined {
+    const id = this.#kv.fork(twin.kv);
+    this.#kv.truncate(id, tokens.length - 1);
+    if (this.#kv.append(id, tokens.at(-1) as number)) return { id, cachedTokens: tokens.length - 1 };
+    this.#kv.close(id);
+    return undefined;
+  }
+
+  #resume(sequence: Running): boolean {
+    const { tokens, reuseKey } = sequence;
+    // The log probabilities of a prompt are told once; until then nothing of it is skipped.
+    if (sequence.computed >= sequence.promptTokens) sequence.isScored = false;
+    const mayReuse = !sequence.isScored;
+    if (!this.#hasRoom(this.#kv.need(tokens, reuseKey, mayReuse).blocks, sequence.priority)) return false;
+    const opened = this.#kv.open(tokens, reuseKey, mayReuse);
+    if (opened === undefined) return false;
+    sequence.kv = opened.id;
+    sequence.computed = opened.cachedTokens;
+    this.#running.set(sequence.id, sequence);
+    return true;
+  }
+
+  /** Beside a block that each running sequence may want next. Takes it from lower priorities if need be. */
+  #hasRoom(blocks: number, priority: number): boolean {
+    for (;;) {
+      const hasPlace = this.#running.size < this.#options.sequences;
+      const reserve = Math.min(this.#running.size, this.#options.blocks - blocks);
+      if (hasPlace && this.#kv.hasRoom(blocks, Math.max(0, reserve))) return true;
+      const last = this.#ranked().at(-1);
+      if (last === undefined || last.priority >= priority) return hasPlace && this.#running.size === 0;
+      this.#preempt(last);
+    }
+  }
+
+  /** A place for each token that was sampled, the first in rank before the last. */
+  #makeRoom(): void {
+    for (const sequence of this.#ranked()) {
+      while (this.#running.has(sequence.id)) {
+        const placed = this.#kv.sequence(sequence.kv)?.tokens ?? 0;
+        const token = sequence.tokens[placed];
+        if (token === undefined) break;
+        if (!this.#kv.append(sequence.kv, token)) this.#preempt(this.#ranked().at(-1) as Running);
       }
     }
   }
 
-  #start(next: WaitingSequence): KvCommand[] {
-    const sequence = startOf(next, this.#turn++);
-    const commands = this.#slots.place(sequence, !next.isScored, this.#step);
-    sequence.reused = sequence.computed;
-    this.#running.set(next.id, sequence);
-    return commands;
-  }
-
-  #resume(sequence: Running): KvCommand[] {
-    // The log probabilities of a prompt are told once; until then nothing of it is skipped.
-    if (sequence.computed >= sequence.scoredTokens) sequence.scoredTokens = 0;
-    this.#running.set(sequence.id, sequence);
-    return this.#slots.place(sequence, sequence.scoredTokens === 0, this.#step);
-  }
-
-  /** A free slot, if need be that of a lower priority. */
-  #hasSlot(priority: number): boolean {
-    if (this.#slots.hasFree) return true;
-    const last = [...this.#running.values()].sort(byRank).at(-1);
-    if (last === undefined || last.priority >= priority) return false;
-    this.#running.delete(last.id);
-    this.#slots.release(last, this.#step);
-    this.#preempted.push(last);
+  #preempt(sequence: Running): void {
+    this.#running.delete(sequence.id);
+    this.#kv.close(sequence.kv);
+    this.#preempted.push(sequence);
     this.preemptions += 1;
-    return true;
   }
 }
 
-/** Best first. */
-const byRank = (one: Running, other: Running): number =>
-  other.priority - one.priority || one.turn - other.turn;
+/** Adapters are weights that are not the model's own: what they computed is nobody else's. */
+const reuseKeyOf = ({ scope, variant }: Pick<WaitingSequence, 'scope' | 'variant'>): string =>
+  `${variant}\n${scope}`;

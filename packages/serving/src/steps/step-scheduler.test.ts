@@ -5,8 +5,8 @@
 import { createRandom } from '@gantry/kit';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { PagedPlan } from './paged-plan.ts';
-import { PagedScheduler } from './paged-scheduler.ts';
+import type { StepPlan } from './step-plan.ts';
+import { StepScheduler } from './step-scheduler.ts';
 
 const size = 4;
 const contextTokens = 32;
@@ -30,7 +30,7 @@ function createPlay(options: {
   readonly guess?: (tokens: readonly number[], most: number) => readonly number[];
 }) {
   const { guess = () => [] } = options;
-  const scheduler = new PagedScheduler({
+  const scheduler = new StepScheduler({
     contextTokens,
     tokensPerBlock: size,
     sequences: options.sequences ?? 5,
@@ -43,7 +43,7 @@ function createPlay(options: {
   const asked = new Map<string, Asked>();
   const counts = { steps: 0, computed: 0, copies: 0, spills: 0, fetches: 0, guesses: 0, right: 0 };
 
-  const move = (plan: PagedPlan): void => {
+  const move = (plan: StepPlan): void => {
     for (const one of plan.moves) {
       if (one.kind === 'copy') {
         blocks[one.to] = [...(blocks[one.from] ?? [])];
@@ -122,7 +122,7 @@ function run(play: ReturnType<typeof createPlay>): void {
   for (let steps = 0; play.step(); steps++) if (steps > 5_000) throw new Error('it never ends');
 }
 
-describe('PagedScheduler', () => {
+describe('StepScheduler', () => {
   it('lets four answers to one prompt share all of it, and copies only what they write', () => {
     const play = createPlay({ blocks: 20, spillSlots: 0 });
     for (const id of ['a', 'b', 'c', 'd']) play.add(id, range(10), 3);

@@ -1,10 +1,12 @@
-/** What the paged scheduler remembers of a sequence, who keeps its memory longest, and what a plan computes of it. */
+/** What the step scheduler remembers of a sequence, who keeps its memory longest, and what a plan computes of it. */
 import type { KvBlocks } from '../cache/kv-blocks.ts';
-import type { PagedEntry } from './paged-plan.ts';
+import type { StepEntry } from './step-plan.ts';
 
-export interface PagedSequence {
+export interface StepSequence {
   readonly id: string;
   readonly scope: string;
+  /** Who may go on from what it computed. */
+  readonly reuseKey: string;
   readonly priority: number;
   /** Smaller came earlier; kept through a preemption. */
   readonly turn: number;
@@ -12,8 +14,9 @@ export interface PagedSequence {
   readonly tokens: number[];
   /** Of the first prompt, before a preemption. */
   readonly promptTokens: number;
-  readonly isScored: boolean;
-  readonly reused: number;
+  /** The logits of its prompt are wanted still. */
+  isScored: boolean;
+  reused: number;
   /** In the block manager. */
   kv: number;
   /** How many of the tokens are in the K/V memory. */
@@ -23,11 +26,11 @@ export interface PagedSequence {
 }
 
 /** Best first. */
-export const byRank = (one: PagedSequence, other: PagedSequence): number =>
+export const byRank = (one: StepSequence, other: StepSequence): number =>
   other.priority - one.priority || one.turn - other.turn;
 
 /** The next `count` tokens of the sequence. */
-export function entryOf(sequence: PagedSequence, count: number, kv: KvBlocks): PagedEntry {
+export function entryOf(sequence: StepSequence, count: number, kv: KvBlocks): StepEntry {
   const end = sequence.computed + count;
   return {
     id: sequence.id,
@@ -42,14 +45,14 @@ export function entryOf(sequence: PagedSequence, count: number, kv: KvBlocks): P
 
 /** Guesses take what room nobody else has a claim to, in the plan and in the memory. */
 export function addGuesses(
-  entries: PagedEntry[],
+  entries: StepEntry[],
   stepTokens: number,
-  running: ReadonlyMap<string, PagedSequence>,
+  running: ReadonlyMap<string, StepSequence>,
   kv: KvBlocks,
 ): void {
   let spare = stepTokens - entries.reduce((sum, { tokens }) => sum + tokens.length, 0);
   for (const [at, { id }] of entries.entries()) {
-    const sequence = running.get(id) as PagedSequence;
+    const sequence = running.get(id) as StepSequence;
     const wanted = sequence.draft.slice(0, Math.max(0, spare));
     sequence.draft = [];
     if (sequence.tokens.length - sequence.computed !== 1) continue;
