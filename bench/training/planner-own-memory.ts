@@ -9,9 +9,10 @@ import { calibrateOwnMemory, ownPeakBytes } from '../../packages/training/src/pl
 import type { BenchLine } from '../bench-line.ts';
 import { ownRunOf, type OwnSizes } from './own-runs.ts';
 
-const calibrationRun: OwnSizes = [4, 256, 4, 256, 8, 512];
+/** The reference step of issue 5, as for the time: named before any of the others was measured. */
+const calibrationRun: OwnSizes = [6, 384, 6, 256, 8, 512];
 const runs: readonly OwnSizes[] = [
-  [6, 384, 6, 256, 8, 512],
+  [4, 256, 4, 256, 8, 512],
   [4, 192, 6, 128, 8, 512],
   [8, 256, 4, 128, 16, 2_048],
   [2, 512, 8, 256, 4, 1_024],

@@ -10,8 +10,8 @@ import type {
   OnnxTensor,
   OnnxValueInfo,
 } from '@gantry/formats/onnx';
-import { executionOrder, peakLiveBytes } from './live-bytes.ts';
-import { broadcast, bytesOf, elementsOf, matrixShape, toInfo, type Shape, type Value } from './value.ts';
+import { broadcast, elementsOf, matrixShape, sizeOfValue, toInfo, type Shape, type Value } from './value.ts';
+import { workspaceOf, type Workspace } from './workspace.ts';
 
 export interface NodeOptions {
   readonly domain?: string;
@@ -233,15 +233,16 @@ export class GraphBuilder {
     return dependent;
   }
 
-  /** How many nodes `outputs` need, and the most bytes that what they make takes at once (`live-bytes.ts`). */
-  workspace(outputs: readonly Value[]): { readonly nodes: number; readonly liveBytes: number } {
-    const { nodes } = this.model('workspace', outputs, false);
-    const bytes = (name: string): number => {
-      const value = this.#values.get(name);
-      return value === undefined ? 0 : bytesOf(value);
+  /** What a session of these outputs takes, with `given` as further inputs. */
+  workspace(outputs: readonly Value[], given: readonly Value[] = []): Workspace {
+    const { nodes } = this.model('workspace', outputs, false, given);
+    const names = (values: readonly Value[]): ReadonlySet<string> => new Set(values.map(({ name }) => name));
+    const isGiven = names(given);
+    const sizeOf = (name: string): ReturnType<typeof sizeOfValue> | undefined => {
+      const value = isGiven.has(name) ? undefined : this.#values.get(name);
+      return value && sizeOfValue(value);
     };
-    const names = new Set(outputs.map(({ name }) => name));
-    return { nodes: nodes.length, liveBytes: peakLiveBytes(executionOrder(nodes), bytes, names) };
+    return workspaceOf(nodes, sizeOf, names(outputs));
   }
 
   /**
@@ -289,7 +290,7 @@ export class GraphBuilder {
 }
 
 /**
- * ONNX Runtime runs what the last node that nobody reads needs first (`executionOrder`). Those are the gradients of
+ * ONNX Runtime runs what the last node that nobody reads needs first (`execution-order.ts`). Those are the gradients of
  * weights, made from the last layer to the first: turned round, each runs as soon as the backward pass has come to
  * it, and what it reads is free after it.
  */

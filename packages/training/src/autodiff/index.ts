@@ -1,4 +1,5 @@
 export { GraphBuilder } from './graph.ts';
+export type { Workspace } from './workspace.ts';
 export { elementsOf, type Shape, type Value } from './value.ts';
 export { attentionBlocks } from './attention.ts';
 export { operators, type OperatorAttributes, type OperatorName } from './operators.ts';

@@ -1,6 +1,7 @@
 /** What flows through a graph: its name, its static shape, how it lies in memory. */
 import type { OnnxElementType, OnnxValueInfo } from '@gantry/formats/onnx';
 import { blockedShape } from './blocked-shape.ts';
+import type { ValueSize } from './buffer-plan.ts';
 
 export type Shape = readonly number[];
 
@@ -16,8 +17,17 @@ export function elementsOf(shape: Shape): number {
   return shape.reduce((product, size) => product * size, 1);
 }
 
-export function bytesOf({ shape, type, isBlocked }: Value): number {
-  return elementsOf(isBlocked === true ? blockedShape(shape) : shape) * (type === 'int64' ? 8 : 4);
+const elementBytes = { float32: 4, int64: 8, bool: 1 } as const satisfies Record<OnnxElementType, number>;
+
+/** As ONNX Runtime sees it. */
+export function sizeOfValue({ shape, type, isBlocked }: Value): ValueSize {
+  const seen = isBlocked === true ? blockedShape(shape) : shape;
+  const width = elementBytes[type];
+  return {
+    shape: `${width}:${seen.join('×')}`,
+    isScalar: seen.length === 0,
+    bytes: elementsOf(seen) * width,
+  };
 }
 
 export function toInfo({ name, type, shape, isBlocked }: Value): OnnxValueInfo {

@@ -3,7 +3,14 @@
  * Inputs: every parameter by its name, `tokens` and, with a loss, `targets` and `weights`.
  */
 import type { OnnxModel } from '@gantry/formats/onnx';
-import { GraphBuilder, Tape, type Dialect, type Precision, type Value } from '../autodiff/index.ts';
+import {
+  GraphBuilder,
+  Tape,
+  type Dialect,
+  type Precision,
+  type Value,
+  type Workspace,
+} from '../autodiff/index.ts';
 import { wholeShare } from './layer-context.ts';
 import { attentionPart, mlpPart, norm } from './layer-halves.ts';
 import {
@@ -34,8 +41,7 @@ export interface TransformerGraph {
   /** Gradient of the embedded rows [rows, width], which the host adds into the embedding's gradient. */
   readonly embeddedGradient: string | undefined;
   model(prefixSequence: boolean): OnnxModel;
-  /** Of a run: nodes, and the most bytes that values between them take at once. */
-  workspace(): { readonly nodes: number; readonly liveBytes: number };
+  workspace(): Workspace;
 }
 
 export function transformerGraph(

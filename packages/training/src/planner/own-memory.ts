@@ -1,28 +1,32 @@
 /**
- * Peak resident bytes of a step of our own runtime on one rank, after one calibration run on the same machine. What
- * is known exactly is counted: parameters, gradients and moments; the nodes of the graph; the values that are alive
- * at once in the order in which ONNX Runtime runs them. What its arena loses between them is one factor.
+ * Peak resident bytes of a step of our own runtime on one rank, after one calibration run on the same machine.
+ * Parameters, gradients, moments and what the host holds are counted; the memory between the nodes of the graph is
+ * planned as ONNX Runtime plans it (`autodiff/workspace.ts`). Calibrated are the process itself and what a session
+ * keeps of a node.
  */
 import type { Dialect } from '../autodiff/index.ts';
 import { transformerGraph } from '../model/transformer-graph.ts';
 import { type OwnRun, ownParameters } from './own-step.ts';
 
-/** Of one node in a session: its record, its kernel, its plan. Measured: 5 MB for 700 nodes, 20 MB for 2,000. */
-const nodeBytes = 10 * 1024;
-
 export interface OwnMemoryCalibration {
   /** The process before it holds anything of a model. */
   readonly baseBytes: number;
-  /** Bytes that a byte of graph and live values takes. */
-  readonly workspaceFactor: number;
+  /** Of a node in a session: its record, its kernel, its plan. */
+  readonly nodeBytes: number;
 }
 
 /** Parameters, gradients and the two moments of AdamW, fp32. */
 export const ownStateBytes = ({ config }: OwnRun): number => 4 * 4 * ownParameters(config);
 
-function workspaceBytes({ config, sequences, time }: OwnRun, dialect: Dialect): number {
-  const { nodes, liveBytes } = transformerGraph(config, sequences, time, 'gradients', dialect).workspace();
-  return nodes * nodeBytes + liveBytes;
+/** Tokens and targets of 8 bytes, weights of 4, and the gradient of the embedded rows. */
+function hostBytes({ config, sequences, time }: OwnRun): number {
+  return sequences * time * (2 * 8 + 4 + 4 * config.width);
+}
+
+function parts(run: OwnRun, dialect: Dialect): { readonly counted: number; readonly nodes: number } {
+  const { config, sequences, time } = run;
+  const { nodes, arenaBytes } = transformerGraph(config, sequences, time, 'gradients', dialect).workspace();
+  return { counted: ownStateBytes(run) + hostBytes(run) + arenaBytes, nodes };
 }
 
 export function calibrateOwnMemory(
@@ -31,14 +35,15 @@ export function calibrateOwnMemory(
   measured: { readonly baseBytes: number; readonly peakBytes: number },
 ): OwnMemoryCalibration {
   const { baseBytes, peakBytes } = measured;
-  const taken = peakBytes - baseBytes - ownStateBytes(run);
-  return { baseBytes, workspaceFactor: taken / workspaceBytes(run, dialect) };
+  const { counted, nodes } = parts(run, dialect);
+  return { baseBytes, nodeBytes: Math.max(0, peakBytes - baseBytes - counted) / nodes };
 }
 
 export function ownPeakBytes(
-  { baseBytes, workspaceFactor }: OwnMemoryCalibration,
+  { baseBytes, nodeBytes }: OwnMemoryCalibration,
   run: OwnRun,
   dialect: Dialect,
 ): number {
-  return baseBytes + ownStateBytes(run) + workspaceFactor * workspaceBytes(run, dialect);
+  const { counted, nodes } = parts(run, dialect);
+  return baseBytes + counted + nodes * nodeBytes;
 }
