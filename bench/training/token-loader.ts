@@ -38,7 +38,7 @@ export async function tokenLoader(): Promise<BenchLine[]> {
 
 async function compare(shard: Awaited<ReturnType<typeof writeShard>>, workers: number): Promise<BenchLine> {
   const order = createBatchOrder({
-    sampler: createSequenceSampler(sequencesOf([shard], length), 1),
+    sampler: createSequenceSampler(sequencesOf([shard], length).sequences, 1),
     globalSequences: batch,
     microSequences: batch,
     microBatches: 1,

@@ -32,6 +32,8 @@ export const volumeSchema = z
       'must be a path without ".." that is not the root',
     ),
     readOnly: z.boolean().default(true),
+    /** Of an S3 prefix: files whose paths match come when the job asks for them (a `files` report), not before it. */
+    onDemand: z.array(z.string().min(1).max(1000)).min(1).max(20).optional(),
   })
   .refine(
     (volume) =>
@@ -41,6 +43,10 @@ export const volumeSchema = z
   .refine((volume) => volume.secret === undefined || volume.s3 !== undefined, {
     path: ['secret'],
     message: 'is for volumes from s3',
+  })
+  .refine((volume) => volume.onDemand === undefined || (volume.s3 !== undefined && volume.readOnly), {
+    path: ['onDemand'],
+    message: 'is for volumes from s3 that are only read',
   });
 export type Volume = z.output<typeof volumeSchema>;
 

@@ -20,6 +20,8 @@ export const trainSchema = z.strictObject({
   packing: packingSchema.default('in-order'),
   /** The folder that the recipe `prepare` fills. */
   into: z.string().min(1).max(4096).optional(),
+  /** Of the recipe `prepare`: tokens of a shard, the piece in which data is streamed; 16 Mi unless given. */
+  shardTokens: z.number().int().min(1024).max(1_073_741_824).optional(),
   loader: loaderSchema.prefault({}),
   model: trainModelSchema.prefault({}),
   /** What the recipe `classifier` learns to tell apart. */

@@ -11,7 +11,11 @@ const weightedSourceSchema = z.strictObject({
 });
 
 /** A folder that a job of the recipe `prepare` filled: nothing is read, cleaned or learned anew. */
-const preparedSourceSchema = z.strictObject({ prepared: pattern });
+const preparedSourceSchema = z.strictObject({
+  prepared: pattern,
+  /** So many shards are learned from at a time, shuffled among each other; the next ones arrive meanwhile. */
+  stream: z.strictObject({ shards: z.number().int().min(1).max(1000).default(4) }).optional(),
+});
 
 /** Files, folders and globs, all plain ones together one source of weight 1; or data that is prepared. */
 export const trainingDataSchema = z

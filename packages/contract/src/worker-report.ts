@@ -52,6 +52,16 @@ export const workerReportSchema = z.discriminatedUnion('type', [
   }),
   /** Of a job that evaluates a model; from any other it counts for nothing. */
   z.object({ type: z.literal('evaluation'), at, ...measuredSchema.shape }),
+  /**
+   * Of volumes with `onDemand`, as paths that the worker sees: what it will read next, the soonest first, and what it
+   * will not read again for now. A file is there whole or not at all; `PATH.failed` says why it will not come.
+   */
+  z.object({
+    type: z.literal('files'),
+    at,
+    want: z.array(z.string().max(4096)).max(1000),
+    done: z.array(z.string().max(4096)).max(1000).default([]),
+  }),
   z.object({ type: z.literal('facts'), at, values: z.record(z.string(), z.unknown()) }),
   z.object({
     type: z.literal('fault'),

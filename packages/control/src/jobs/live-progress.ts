@@ -46,6 +46,7 @@ export function mergeProgress(before: Progress | undefined, report: WorkerReport
         ...stragglerOf(report.values),
       };
     case 'evaluation':
+    case 'files':
     case 'fault':
       return progress;
   }

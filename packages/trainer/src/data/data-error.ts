@@ -1,4 +1,7 @@
-/** What can be wrong with a user's data; the worker reports it as a fault and exits with 64. */
+/**
+ * What can be wrong with a user's data; the worker reports it as a fault and exits with 64. `data_unavailable` is
+ * nobody's fault but the storage's: the attempt is repeated for free.
+ */
 export type DataErrorCode =
   | 'data_missing'
   | 'data_empty'
@@ -6,7 +9,8 @@ export type DataErrorCode =
   | 'data_invalid'
   | 'data_too_short'
   | 'data_changed'
-  | 'data_corrupt';
+  | 'data_corrupt'
+  | 'data_unavailable';
 
 export class DataError extends Error {
   readonly code: DataErrorCode;

@@ -10,18 +10,20 @@ export interface PackingCounts {
   readonly cutInOrder: number;
 }
 
-const shardTokens = 16 * 1024 * 1024;
+const usualShardTokens = 16 * 1024 * 1024;
 
 export class DocumentShards {
   readonly #packing: Packing;
   readonly #sequenceLength: number;
+  readonly #shardTokens: number;
   readonly #shards: number[][] = [];
   #documents: (readonly number[])[] = [];
   #tokens = 0;
   #counts: PackingCounts = { documents: 0, cut: 0, cutInOrder: 0 };
 
-  constructor(packing: Packing, sequenceLength: number) {
+  constructor(packing: Packing, sequenceLength: number, shardTokens = usualShardTokens) {
     this.#packing = packing;
+    this.#shardTokens = shardTokens;
     this.#sequenceLength = sequenceLength;
   }
 
@@ -30,7 +32,7 @@ export class DocumentShards {
   }
 
   add(document: readonly number[]): void {
-    if (this.#tokens >= shardTokens) this.#close();
+    if (this.#tokens >= this.#shardTokens) this.#close();
     this.#documents.push(document);
     this.#tokens += document.length;
   }

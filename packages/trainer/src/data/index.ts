@@ -1,3 +1,4 @@
+export { untilFile } from './arrival.ts';
 export { DataError, type DataErrorCode } from './data-error.ts';
 export {
   openDataset,

@@ -35,6 +35,8 @@ export interface PrepareDatasetOptions extends InspectOptions {
   readonly sequenceLength: number;
   /** How documents follow each other: as they come unless given. */
   readonly packing?: Packing;
+  /** Of a shard, at least, but of the last. */
+  readonly shardTokens?: number | undefined;
   readonly validationFraction: number;
   readonly seed: number;
   /** Called before each phase. */
@@ -62,7 +64,7 @@ export async function prepareDataset(options: PrepareDatasetOptions): Promise<Pr
   const tokenizer = await learnTokenizer(used, splitOf, options);
   options.onPhase?.('encode');
   const { packing = 'in-order' } = options;
-  const shardsFor = (): DocumentShards => new DocumentShards(packing, sequenceLength);
+  const shardsFor = (): DocumentShards => new DocumentShards(packing, sequenceLength, options.shardTokens);
   const shards = { train: sources.map(shardsFor), validation: shardsFor() };
   for (const file of used) {
     options.signal?.throwIfAborted();

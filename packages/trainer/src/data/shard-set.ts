@@ -3,9 +3,10 @@
  * than memory and every process and thread shares what was read. (Node maps no files into memory: decision 0740.)
  * A block of a shard is checked against its checksum before the first token of it is used.
  */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { createSequenceIndex, type SequenceIndex } from '@gantry/training/data';
+import { waitForFile } from './arrival.ts';
 import { corruptShard, shardBlockBytes, tokenBytes, type TokenShard } from './token-shard.ts';
 
 /** Rows of a batch as int64 tokens, seen as halves: the low one of each is the token, the high one zero. */
@@ -14,11 +15,12 @@ export interface SequenceRows {
   readonly targets: Uint32Array;
 }
 
-export function sequencesOf(shards: readonly TokenShard[], time: number): number {
+/** How many there are, and how many lie before each shard. */
+export function sequencesOf(shards: readonly TokenShard[], time: number): SequenceIndex {
   return createSequenceIndex(
     shards.map(({ tokens }) => tokens),
     time,
-  ).sequences;
+  );
 }
 
 export class ShardSet implements Disposable {
@@ -29,15 +31,15 @@ export class ShardSet implements Disposable {
   readonly #isChecked: readonly Uint8Array[];
   /** `time` + 1 tokens. */
   readonly #bytes: Uint8Array<ArrayBuffer>;
+  readonly #isArriving: boolean;
   #block: Uint8Array | undefined;
 
-  constructor(shards: readonly TokenShard[], time: number) {
+  /** `isArriving`: shards come and go while they are read, and one that is not there is waited for. */
+  constructor(shards: readonly TokenShard[], time: number, isArriving = false) {
     this.#shards = shards;
+    this.#isArriving = isArriving;
     this.#time = time;
-    this.index = createSequenceIndex(
-      shards.map(({ tokens }) => tokens),
-      time,
-    );
+    this.index = sequencesOf(shards, time);
     this.#files = shards.map(() => undefined);
     this.#isChecked = shards.map(({ blocks }) => new Uint8Array(blocks.length));
     this.#bytes = new Uint8Array((time + 1) * 4);
@@ -98,8 +100,22 @@ export class ShardSet implements Disposable {
     }
   }
 
+  /** An open file that was taken away still fills the disk; when it comes again it is checked again. */
+  #closeGone(): void {
+    for (const [shard, file] of this.#files.entries()) {
+      if (file === undefined || existsSync((this.#shards[shard] as TokenShard).path)) continue;
+      closeSync(file);
+      this.#files[shard] = undefined;
+      (this.#isChecked[shard] as Uint8Array).fill(0);
+    }
+  }
+
   #open(shard: number): number {
     const record = this.#shards[shard] as TokenShard;
+    if (this.#isArriving) {
+      this.#closeGone();
+      waitForFile(record.path);
+    }
     let file: number;
     try {
       file = openSync(record.path, 'r');

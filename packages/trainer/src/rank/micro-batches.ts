@@ -3,11 +3,11 @@
  * so the sum over ranks is the gradient of the mean, however they share. Every data-parallel rank has the same
  * number of micro-batches; one beyond its share weighs nothing.
  */
-import { DataError, type BatchFeed } from '../data/index.ts';
+import type { BatchFeed } from '../data/index.ts';
 import type { Timeline } from '../profile/index.ts';
 import { maskRows, type Masking } from './masking.ts';
 import type { TrainingPlan } from './training-plan.ts';
-import { UserFault } from './user-fault.ts';
+import { toUserFault } from './user-fault.ts';
 
 export interface MicroBatchTarget {
   /** [sequences × time] each. */
@@ -48,8 +48,4 @@ export async function fillMicroBatch(
       });
     return count;
   });
-}
-
-function toUserFault(error: unknown): never {
-  throw error instanceof DataError ? new UserFault(error.code, error.message, error.hint) : error;
 }

@@ -3,6 +3,7 @@
  * 70 a bug, 75 a peer or the machine failed (repeat for free), 143 stopped after a checkpoint.
  */
 import { joinWorld, RankLostError, startHeartbeat, type ThreadMeeting, type World } from '../group/index.ts';
+import { DataError } from '../data/index.ts';
 import { trainClassifier } from '../classifier/index.ts';
 import { gatherParameters } from '../parallel/index.ts';
 import { openCheckpointer } from './open-checkpointer.ts';
@@ -12,6 +13,8 @@ import { RankZero } from './rank-zero.ts';
 import { withDeepSpeed } from './deepspeed.ts';
 import { createReportWriter, type ReportWriter } from './report-writer.ts';
 import { reportPipeline } from './report-pipeline.ts';
+import { ShardStream } from './shard-stream.ts';
+import { streamWindowOf } from './training-data.ts';
 import { StepProfile } from './step-profile.ts';
 import { trainLoop, type StepOutcome, type TrainLoop } from './train-loop.ts';
 import { readTrainingJob } from './training-job.ts';
@@ -23,7 +26,7 @@ import {
   type TrainingSession,
 } from './training-session.ts';
 import { withDiskFullFault } from './disk-full-fault.ts';
-import { UserFault } from './user-fault.ts';
+import { toUserFault, UserFault } from './user-fault.ts';
 
 export interface TrainingRankOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -96,6 +99,7 @@ async function train(
   await using _offloaded = shard.offloaded;
   await using gradients = session.gradients;
   await using rule = session.rule;
+  using stream = await openStream(session, reports, options.signal);
   await using zero = environment.rank === 0 ? await RankZero.open(session, reports) : undefined;
   await using checkpointer = openCheckpointer({ directory, shard, plan, options });
   const profile = new StepProfile(world.timeline, plan.profile, environment.runDirectory, environment.rank);
@@ -127,6 +131,7 @@ async function train(
     afterStep: async (done) => {
       options.onStep?.(done, environment.rank);
       await profile.after(done.step);
+      await stream?.at(done.position);
       await zero?.afterStep(done);
       if (done.step % plan.sampleEvery !== 0 && done.step !== plan.steps) return false;
       await gather();
@@ -149,6 +154,20 @@ async function train(
   // The others stay until rank 0 has written: one of them leaving early must not look like an end.
   await world.barrier(finishTimeoutMs);
   return isStopped ? exitCodes.stopped : exitCodes.done;
+}
+
+/** Rank 0 asks for all; undefined where the data lies there. */
+async function openStream(
+  session: TrainingSession,
+  reports: ReportWriter,
+  signal: AbortSignal | undefined,
+): Promise<ShardStream | undefined> {
+  const { dataset, environment, job, sampler: order } = session;
+  const windowShards = streamWindowOf(job.train.data);
+  if (windowShards === undefined || environment.rank > 0) return undefined;
+  const stream = new ShardStream({ dataset, order, reports, windowShards });
+  await stream.open(startOf(session).position, signal).catch(toUserFault);
+  return stream;
 }
 
 function startOf({ resumed }: TrainingSession): TrainLoop['start'] {
@@ -179,6 +198,11 @@ async function explain(error: unknown, reports: ReportWriter): Promise<number> {
       });
     }
     return error.exitCode;
+  }
+  if (error instanceof DataError) {
+    await reports.write({ type: 'fault', code: error.code, message: error.message, hint: error.hint });
+    process.stderr.write(`${error.message}\n${error.hint}\n`);
+    return exitCodes.infrastructure;
   }
   process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
   return exitCodes.internal;

@@ -1,5 +1,10 @@
 /** What the job says of its data → what is prepared of it, and in which order it is read. */
-import { createMixtureSampler, type SequenceSampler } from '@gantry/training/sampler';
+import {
+  createMixtureSampler,
+  createWindowSampler,
+  type SequenceSampler,
+  type ShardedSampler,
+} from '@gantry/training/sampler';
 import {
   sequencesOf,
   type BatchFeed,
@@ -29,6 +34,12 @@ export function preparedFolderOf(data: TrainSection['data']): string | undefined
   return undefined;
 }
 
+/** Shards that are learned from at a time; undefined: all of them. */
+export function streamWindowOf(data: TrainSection['data']): number | undefined {
+  for (const one of data) if (typeof one !== 'string' && 'prepared' in one) return one.stream?.shards;
+  return undefined;
+}
+
 export function cleaningOf(clean: TrainSection['clean']): CleaningPlan | undefined {
   if (clean === undefined) return undefined;
   const { quality, duplicates, nearDuplicates, heldOut } = clean;
@@ -40,15 +51,54 @@ export function cleaningOf(clean: TrainSection['clean']): CleaningPlan | undefin
   };
 }
 
-/** Sources in the proportion of their weights, each in an order of its own. */
-export function samplerOf({ sources, train }: PreparedDataset, time: number, seed: number): SequenceSampler {
+export interface TrainingOrder extends SequenceSampler {
+  /**
+   * Shards of the training part that are read at positions `from` to `to`, the soonest first; of several sources some
+   * that are read a little earlier or later too.
+   */
+  shardsBetween(from: number, to: number): readonly number[];
+}
+
+/** Sources in the proportion of their weights, each in an order of its own: of all it has, or of so many shards at a time. */
+export function samplerOf(
+  { sources, train }: PreparedDataset,
+  time: number,
+  seed: number,
+  windowShards: number = Infinity,
+): TrainingOrder {
   let first = 0;
-  const mixed = sources.map(({ weight, shards }) => {
-    const sequences = sequencesOf(train.shards.slice(first, first + shards), time);
+  const parts = sources.map(({ weight, shards }) => {
+    const { starts, sequences } = sequencesOf(train.shards.slice(first, first + shards), time);
+    const part = { weight, sequences, starts, shards, firstShard: first };
     first += shards;
-    return { sequences, weight };
+    return part;
   });
-  return createMixtureSampler(mixed, seed);
+  const isWhole = windowShards === Infinity;
+  const windows = new Map<number, ShardedSampler>();
+  const mixture = createMixtureSampler(
+    parts.map(({ weight, sequences, starts }, source) => ({
+      weight,
+      sequences,
+      ...(isWhole
+        ? {}
+        : {
+            order: (own: number): SequenceSampler => {
+              const order = createWindowSampler(starts, windowShards, own);
+              windows.set(source, order);
+              return order;
+            },
+          }),
+    })),
+    seed,
+  );
+  const shardsBetween = (from: number, to: number): readonly number[] =>
+    parts.flatMap(({ shards, firstShard }, source) => {
+      const turns = parts.length === 1 ? { from, to } : mixture.turnsBetween(from, to, source);
+      const needed =
+        windows.get(source)?.shardsBetween(turns.from, turns.to) ?? Array.from({ length: shards }).keys();
+      return [...needed].map((shard) => firstShard + shard);
+    });
+  return { ...mixture, shardsBetween };
 }
 
 /** How many documents were looked at, how many cleaning left out by reason, how many lie over a border. */

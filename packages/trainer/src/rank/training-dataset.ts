@@ -3,12 +3,12 @@
  * it in a folder of its own. A later attempt finds what there is and prepares nothing.
  */
 import { join, resolve } from 'node:path';
-import { DataError, openDataset, prepareDataset, type PreparedDataset } from '../data/index.ts';
+import { openDataset, prepareDataset, type PreparedDataset } from '../data/index.ts';
 import type { World } from '../group/index.ts';
 import type { RankEnvironment } from './rank-environment.ts';
-import { cleaningOf, preparedFolderOf, sourcesOf } from './training-data.ts';
+import { cleaningOf, preparedFolderOf, sourcesOf, streamWindowOf } from './training-data.ts';
 import type { TrainingJob } from './training-job.ts';
-import { UserFault } from './user-fault.ts';
+import { toUserFault, UserFault } from './user-fault.ts';
 
 /** Reading and tokenising all the text may take rank 0 this long. */
 const preparationTimeoutMs = 60 * 60 * 1000;
@@ -58,6 +58,7 @@ export function prepareFor(
     vocabularySize: train.vocabularySize - (isMasked(job) ? 1 : 0),
     sequenceLength: train.sequenceLength,
     packing: train.packing,
+    shardTokens: train.shardTokens,
     validationFraction: train.validationFraction,
     seed: train.seed,
     ...(signal === undefined ? {} : { signal }),
@@ -80,12 +81,12 @@ async function openPrepared(job: TrainingJob, folder: string): Promise<PreparedD
       `The data in ${folder} is packed into sequences of ${dataset.sequenceLength} tokens, and the job reads ${sequenceLength}.`,
       `Set train.sequenceLength to ${dataset.sequenceLength}, or prepare the data anew.`,
     );
+  const window = streamWindowOf(job.train.data);
+  // Other windows are another order, which a checkpoint must not be continued in.
+  if (window !== undefined)
+    return { ...dataset, manifestDigest: `${dataset.manifestDigest}/${window} shards at a time` };
   return dataset;
 }
 
 const open = (directory: string): Promise<PreparedDataset | undefined> =>
   openDataset(directory).catch(toUserFault);
-
-function toUserFault(error: unknown): never {
-  throw error instanceof DataError ? new UserFault(error.code, error.message, error.hint) : error;
-}

@@ -13,7 +13,7 @@ import {
   type TransformerConfig,
 } from '@gantry/training/model';
 import { checkParallelSizes, gridAt } from '@gantry/training/parallel';
-import { createBatchOrder, rankPart, type SequenceSampler } from '@gantry/training/sampler';
+import { createBatchOrder, rankPart } from '@gantry/training/sampler';
 import { openBatchFeed, type BatchFeed, type PreparedDataset } from '../data/index.ts';
 import type { BackgroundGroup, World } from '../group/index.ts';
 import { hasWholeModel, type ModelShard, openUpdateRule, type UpdateRule } from '../parallel/index.ts';
@@ -26,7 +26,7 @@ import { openShard } from './open-shard.ts';
 import type { RankEnvironment } from './rank-environment.ts';
 import { shareCheckpoint, type CheckpointSearch, type StartingPoint } from './share-checkpoint.ts';
 import { openStagedGradients } from './staged-gradients.ts';
-import { samplerOf } from './training-data.ts';
+import { samplerOf, streamWindowOf, type TrainingOrder } from './training-data.ts';
 import { isMasked, openTrainingDataset } from './training-dataset.ts';
 import type { TrainingJob } from './training-job.ts';
 import { planTraining, type TrainingPlan } from './training-plan.ts';
@@ -43,7 +43,7 @@ export interface TrainingSession extends StartingPoint {
   readonly config: TransformerConfig;
   readonly layout: ParameterLayout;
   readonly dataset: PreparedDataset;
-  readonly sampler: SequenceSampler;
+  readonly sampler: TrainingOrder;
   readonly feed: BatchFeed;
   readonly masking: Masking | undefined;
   readonly shard: ModelShard;
@@ -84,7 +84,8 @@ export async function openTrainingSession(
     if (from !== undefined) warm = await warmStart(from, job.workdir ?? process.cwd(), shard);
   }
   const { shards } = dataset.train;
-  const sampler = samplerOf(dataset, plan.time, plan.seed);
+  const windowShards = streamWindowOf(job.train.data);
+  const sampler = samplerOf(dataset, plan.time, plan.seed, windowShards);
   const { globalSequences, microSequences, microBatches } = plan;
   const share = { globalSequences, microSequences, microBatches, dataIndex: grid.dataIndex };
   const feed = openBatchFeed({
@@ -92,6 +93,7 @@ export async function openTrainingSession(
     order: createBatchOrder({ ...share, sampler, dataRanks: grid.data }),
     time: plan.time,
     microSequences,
+    isArriving: windowShards !== undefined,
     ...plan.loader,
   });
   const first = rankPart(globalSequences, grid.dataIndex, grid.data).from;

@@ -11,6 +11,13 @@ interface MixtureSource {
   readonly sequences: number;
   /** Of its sequences among all that are read, relative to the other weights. */
   readonly weight: number;
+  /** Its own order; a plain permutation an epoch unless given. */
+  readonly order?: (seed: number) => SequenceSampler;
+}
+
+interface MixtureSampler extends SequenceSampler {
+  /** What is read of source `source` at positions `from` to `to`, at block borders: `turns` of its own order. */
+  turnsBetween(from: number, to: number, source: number): { readonly from: number; readonly to: number };
 }
 
 const blockSequences = 1024;
@@ -23,21 +30,25 @@ interface SourceTurn {
   readonly turn: number;
 }
 
-export function createMixtureSampler(sources: readonly MixtureSource[], seed: number): SequenceSampler {
+export function createMixtureSampler(sources: readonly MixtureSource[], seed: number): MixtureSampler {
   if (sources.length === 0 || sources.length > mixtureSourceLimit)
     throw new RangeError(`a mixture has 1 to ${mixtureSourceLimit} sources`);
-  const samplers = sources.map(({ sequences }, index) => ({
-    offset: sources.slice(0, index).reduce((sum, before) => sum + before.sequences, 0),
-    sampler: createSequenceSampler(
-      sequences,
-      index === 0 ? seed : (seed + Math.imul(index, 0x85ebca6b)) >>> 0,
-    ),
-  }));
+  const samplers = sources.map(({ sequences, order }, index) => {
+    const own = index === 0 ? seed : (seed + Math.imul(index, 0x85ebca6b)) >>> 0;
+    return {
+      offset: sources.slice(0, index).reduce((sum, before) => sum + before.sequences, 0),
+      sampler: order?.(own) ?? createSequenceSampler(sequences, own),
+    };
+  });
   const total = sources.reduce((sum, { sequences }) => sum + sequences, 0);
   const drawnBefore = countDraws(sources.map(({ weight }) => weight));
   let block = -1;
   let order: readonly SourceTurn[] = [];
   return {
+    turnsBetween: (from, to, source) => ({
+      from: drawnBefore(Math.floor(from / blockSequences))[source] as number,
+      to: drawnBefore(Math.ceil(to / blockSequences))[source] as number,
+    }),
     sequencesPerEpoch: total,
     epochOf: (position) => Math.floor(position / total),
     sequenceAt: (position) => {

@@ -31,7 +31,7 @@ export function createSequenceSampler(sequencesPerEpoch: number, seed: number): 
 }
 
 /** Fisher and Yates. */
-function permutation(length: number, seed: number): Uint32Array<ArrayBuffer> {
+export function permutation(length: number, seed: number): Uint32Array<ArrayBuffer> {
   const random = createRandom(seed);
   const order = Uint32Array.from({ length }, (_, index) => index);
   for (let index = length - 1; index > 0; index -= 1) {

@@ -27,7 +27,7 @@ afterEach(async () => rm(directory, { recursive: true, force: true }));
 
 const orderOf = (dataIndex = 0, dataRanks = 1): BatchOrder =>
   createBatchOrder({
-    sampler: createSequenceSampler(sequencesOf(shards, time), 7),
+    sampler: createSequenceSampler(sequencesOf(shards, time).sequences, 7),
     globalSequences: 5,
     microSequences,
     microBatches: 2,

@@ -9,6 +9,7 @@ export interface LoaderThreadData {
   readonly shards: readonly TokenShard[];
   readonly time: number;
   readonly memory: SlotMemory;
+  readonly isArriving: boolean;
 }
 
 export interface FillRequest {
@@ -23,8 +24,8 @@ export interface FillFailure {
   readonly hint: string;
 }
 
-const { shards, time, memory } = workerData as LoaderThreadData;
-const set = new ShardSet(shards, time);
+const { shards, time, memory, isArriving } = workerData as LoaderThreadData;
+const set = new ShardSet(shards, time, isArriving);
 const states = new Int32Array(memory.states);
 
 parentPort?.on('message', ({ slot, sequences }: FillRequest) => {

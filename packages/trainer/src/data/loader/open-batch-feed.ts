@@ -14,6 +14,8 @@ export interface BatchFeedOptions {
   /** Undefined: one for data beyond `inlineLimitBytes`, else none. */
   readonly workers: number | undefined;
   readonly prefetch: number;
+  /** Shards come and go; waited for in a thread, so that the rank's own can ask for them. */
+  readonly isArriving?: boolean;
 }
 
 const inlineLimitBytes = 256 * 1024 * 1024;
@@ -21,7 +23,8 @@ const inlineLimitBytes = 256 * 1024 * 1024;
 export function openBatchFeed(options: BatchFeedOptions): BatchFeed {
   const { shards, order, time } = options;
   const bytes = shards.reduce((sum, { tokens, dtype }) => sum + tokens * tokenBytes[dtype], 0);
-  const workers = options.workers ?? (bytes > inlineLimitBytes ? 1 : 0);
+  const isLarge = bytes > inlineLimitBytes || options.isArriving === true;
+  const workers = Math.max(options.workers ?? (isLarge ? 1 : 0), options.isArriving === true ? 1 : 0);
   if (workers === 0) return new InlineFeed(new ShardSet(shards, time), order, time);
   return new ThreadedFeed({ ...options, workers });
 }

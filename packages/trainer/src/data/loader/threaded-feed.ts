@@ -21,6 +21,7 @@ export interface ThreadedFeedOptions {
   readonly workers: number;
   /** Micro-batches ahead for each worker. */
   readonly prefetch: number;
+  readonly isArriving?: boolean;
 }
 
 interface Ahead {
@@ -44,14 +45,14 @@ export class ThreadedFeed implements BatchFeed {
   #statistics = { tokens: 0, readMs: 0, stallMs: 0, lateBatches: 0 };
 
   constructor(options: ThreadedFeedOptions) {
-    const { shards, time, microSequences, workers, prefetch } = options;
+    const { shards, time, microSequences, workers, prefetch, isArriving = false } = options;
     const slots = workers * prefetch;
     this.#options = options;
     this.#memory = createSlotMemory(slots, microSequences * time);
     this.#states = new Int32Array(this.#memory.states);
     this.#free = Array.from({ length: slots }, (_, slot) => slot);
     const path = join(import.meta.dirname, `loader-thread${extname(import.meta.filename)}`);
-    const workerData: LoaderThreadData = { shards, time, memory: this.#memory };
+    const workerData: LoaderThreadData = { shards, time, memory: this.#memory, isArriving };
     this.#workers = Array.from({ length: workers }, () => this.#watched(new Worker(path, { workerData })));
   }
 
