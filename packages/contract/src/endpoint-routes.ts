@@ -4,13 +4,13 @@ import { pageOf, pageQuery } from './common.ts';
 import {
   endpointCreate,
   endpointSchema,
-  endpointStatsSchema,
   endpointUpdate,
   feedbackCreate,
   rolloutCreate,
   servingLimits,
   servingLimitsSchema,
 } from './endpoint.ts';
+import { endpointStatsSchema } from './endpoint-stats.ts';
 import { logBeginning } from './log-beginning.ts';
 import { gateOverride } from './model-gate.ts';
 import { payloadSchema } from './request-limits.ts';

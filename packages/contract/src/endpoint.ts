@@ -252,55 +252,6 @@ export const endpointSchema = z.object({
 });
 export type Endpoint = z.output<typeof endpointSchema>;
 
-const replicaStatsSchema = z.object({
-  id: z.string(),
-  inFlight: z.number(),
-  pendingTokens: z.number(),
-  failures: z.number(),
-  /** Of the cores and memory that it asked for, and of the devices that it holds. */
-  cpuPercent: z.number().optional(),
-  memoryPercent: z.number().optional(),
-  devicePercent: z.number().optional(),
-  /** What our own engines tell of themselves: batches, queue, tokens of keys and values in memory. */
-  engine: z.record(z.string(), z.number()).optional(),
-});
-export type ReplicaStats = z.output<typeof replicaStatsSchema>;
-
-const quantiles = z.object({ p50: z.number(), p95: z.number(), p99: z.number() });
-export const endpointStatsSchema = z.object({
-  inFlight: z.number().int(),
-  holding: z.number().int(),
-  queriesPerSecond: z.number(),
-  revisions: z.array(
-    z.object({
-      revision: z.string(),
-      requests: z.number().int(),
-      errors: z.number().int(),
-      cancelled: z.number().int(),
-      retries: z.number().int(),
-      promptTokens: z.number(),
-      cachedTokens: z.number(),
-      completionTokens: z.number(),
-      requestMs: quantiles.optional(),
-      ttftMs: quantiles.optional(),
-      interTokenMs: quantiles.optional(),
-      /** At the price book's token prices. */
-      costPerThousandRequests: z.number().optional(),
-      /** Of tokens in and out. */
-      costPerThousandTokens: z.number().optional(),
-      hedges: z.number().int(),
-      /** Share of requests that did not fail on our side; those whose client left are not counted. */
-      availability: z.number().optional(),
-      /** Share of requests answered well within the endpoint's `latencyObjectiveMs`, where it has one. */
-      goodput: z.number().optional(),
-      /** Share of prompt tokens that a prefix cache had. */
-      cacheHitShare: z.number().optional(),
-    }),
-  ),
-  replicas: z.array(replicaStatsSchema),
-});
-export type EndpointStats = z.output<typeof endpointStatsSchema>;
-
 /** What a tenant's inference may take and cost. Set by an operator. */
 export const servingLimits = z.strictObject({
   tenant: requestLimits.optional(),

@@ -2,6 +2,7 @@ export * from './access.ts';
 export * from './common.ts';
 export * from './declared-errors.ts';
 export * from './endpoint.ts';
+export * from './endpoint-stats.ts';
 export * from './errors.ts';
 export * from './job-file-schema.ts';
 export * from './job.ts';

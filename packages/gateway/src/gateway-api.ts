@@ -76,6 +76,8 @@ export interface EndpointSnapshot {
   readonly inFlight: number;
   readonly holding: number;
   readonly queriesPerSecond: number;
+  /** Of each of the last sixty seconds, the oldest first. */
+  readonly arrivals: readonly number[];
   readonly series: readonly Series[];
   readonly replicas: GatewaySnapshot['replicas'];
 }

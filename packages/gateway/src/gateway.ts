@@ -246,6 +246,7 @@ class HttpGateway implements Gateway {
       inFlight: load.inFlight,
       holding: load.holding,
       queriesPerSecond: load.queriesPerSecond(now()),
+      arrivals: load.arrivalsBySecond(now()),
       series: stats
         .series()
         .filter(({ labels }) => labels.tenantId === tenantId && labels.endpointName === endpointName),

@@ -7,7 +7,8 @@ import { type LogOptions, logQuery, withLogOptions } from '../log-options.ts';
 import { coloured, showOne } from '../output.ts';
 import { type Overriding, overridable } from '../overridable.ts';
 import { view, watchable } from '../view.ts';
-import { describeRollout, describeStats } from '../views/rollout.ts';
+import { describeStats } from '../views/endpoint-stats.ts';
+import { describeRollout } from '../views/rollout.ts';
 
 type Mode = 'canary' | 'shadow' | 'ab';
 
@@ -190,7 +191,9 @@ export function endpointRolloutCommands(program: Command): void {
 
   example(
     watchable(
-      endpoint.command('stats <name>').description('Requests, latencies, tokens and cost by revision'),
+      endpoint
+        .command('stats <name>')
+        .description('Requests, latencies, tokens and cost by revision and by replica'),
     ),
     'gantry endpoint stats chat --watch',
   ).action(async (name: string, _options: unknown, command: Command) => {

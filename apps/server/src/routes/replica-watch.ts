@@ -1,14 +1,20 @@
 /** What an endpoint's replicas say of themselves and use of this machine, asked when somebody looks. */
 import { request } from 'node:http';
 import type { ReplicaStats } from '@gantry/contract';
-import { allRows, type ReplicaSpecRecord, type ReplicaStatusRecord } from '@gantry/control';
+import {
+  allRows,
+  heldByReplica,
+  isoNow,
+  type ReplicaSpecRecord,
+  type ReplicaStatusRecord,
+} from '@gantry/control';
 import type { EndpointSnapshot, Origin } from '@gantry/gateway';
 import { join } from 'node:path';
 import type { Platform } from '../platform.ts';
 import { createReplicaUse } from '../replica-use.ts';
 
 type SeenReplica = EndpointSnapshot['replicas'][number];
-type Told = Pick<ReplicaStats, 'engine' | 'cpuPercent' | 'memoryPercent' | 'devicePercent'>;
+type Told = Pick<ReplicaStats, 'engine' | 'costPerHour' | 'cpuPercent' | 'memoryPercent' | 'devicePercent'>;
 
 const askMs = 1_000;
 /** No engine says more of itself. */
@@ -34,8 +40,24 @@ export function createReplicaWatch({
     const engines = await Promise.all(
       replicas.map(async ({ replicaId, origin }) => [replicaId, await engineStats(origin)] as const),
     );
+    const at = isoNow(deps.clock);
+    const perHour = new Map(
+      rows.map(({ id, spec }) => {
+        const { resource, units } = heldByReplica(spec as ReplicaSpecRecord);
+        return [id, 3_600 * units * deps.prices.priceOf(resource, at).perUnit];
+      }),
+    );
     const told = new Map<string, Told>(
-      engines.map(([replicaId, engine]) => [replicaId, engine === undefined ? {} : { engine }]),
+      engines.map(([replicaId, engine]) => {
+        const costPerHour = perHour.get(replicaId);
+        return [
+          replicaId,
+          {
+            ...(engine === undefined ? {} : { engine }),
+            ...(costPerHour === undefined ? {} : { costPerHour }),
+          },
+        ];
+      }),
     );
     for (const { id, workerId, cpu, memory } of used) {
       const use = uses.get(workerId);

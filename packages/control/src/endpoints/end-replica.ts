@@ -1,6 +1,6 @@
 /** The end of a replica in the books: its time is paid, its row ended, and a crash counted against the endpoint. */
 import type { Row, Tx } from '@gantry/ports';
-import { ranksOf } from './replica-places.ts';
+import { heldByReplica } from './held-by-replica.ts';
 import type { PriceBook } from '../ledger/price-book.ts';
 import type {
   EndpointSpecRecord,
@@ -93,9 +93,8 @@ async function recordReplicaUsage(
 ): Promise<void> {
   const { placedAt, workerId } = row.status as ReplicaStatusRecord;
   if (placedAt === undefined || workerId === undefined) return;
-  const { resources } = row.spec as ReplicaSpecRecord;
+  const { resource, units } = heldByReplica(row.spec as ReplicaSpecRecord);
   const owner = endpoint?.spec as EndpointSpecRecord | undefined;
-  const resource = resources.gpu > 0 ? 'gpu_seconds' : 'cpu_seconds';
   const at = new Date(nowMs).toISOString();
   const { perUnit, currency } = prices.priceOf(resource, at);
   await tx.usage({
@@ -106,10 +105,7 @@ async function recordReplicaUsage(
     ...(owner === undefined ? {} : { queueId: owner.queueId }),
     endpointId: row.parentId ?? '',
     resource,
-    quantity:
-      (Math.max(0, nowMs - Date.parse(placedAt)) / 1_000) *
-      ranksOf(row.spec as ReplicaSpecRecord) *
-      (resources.gpu > 0 ? resources.gpu : resources.cpu),
+    quantity: (Math.max(0, nowMs - Date.parse(placedAt)) / 1_000) * units,
     unit: 's',
     price: perUnit,
     currency,

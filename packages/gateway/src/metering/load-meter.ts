@@ -68,6 +68,12 @@ export class LoadMeter {
     return this.#perSecond(nowMs, ({ arrivals }) => arrivals);
   }
 
+  /** Requests of each of the last sixty seconds, the oldest first. */
+  arrivalsBySecond(nowMs: number): number[] {
+    const newest = Math.floor(nowMs / 1_000);
+    return Array.from({ length: 60 }, (_, at) => this.#seconds.get(newest - 59 + at)?.arrivals ?? 0);
+  }
+
   /** What happened since the last `take`. */
   take(nowMs: number): EndpointLoad {
     this.#pass(nowMs);
