@@ -96,8 +96,13 @@ export interface LlmEngine extends AsyncDisposable {
   readonly chatTemplate: string | undefined;
   /** Names of the adapters that a request may ask for. */
   readonly adapters: readonly string[];
-  /** `hasSpecials`: names of special tokens in the text become those tokens (templates only, never user text). */
-  tokenize(text: string, hasSpecials?: boolean): number[];
+  /** Names that become special tokens where `tokenize` is asked for them. */
+  readonly specialTexts: readonly string[];
+  /**
+   * `hasSpecials`: names of special tokens in the text become those tokens (templates only, never user text).
+   * `isContinued`: other text comes before it.
+   */
+  tokenize(text: string, hasSpecials?: boolean, isContinued?: boolean): number[];
   detokenize(tokens: readonly number[]): string;
   /** `tools`: as they came; a template that does not know them leaves them out. */
   renderChat(messages: readonly ChatMessage[], tools?: readonly unknown[]): string;

@@ -13,6 +13,7 @@ import {
   type Prompt,
 } from '../openai/parse-request.ts';
 import { parseResponseRequest } from '../openai/parse-response-request.ts';
+import { cutSpecials, tokenizeCut } from '../openai/plain-specials.ts';
 import { toolInstructions, type ToolSet } from '../openai/tools.ts';
 import { answerGeneration } from './answer-generation.ts';
 import { answerResponse } from './answer-response.ts';
@@ -257,11 +258,13 @@ function chatTokens(engine: LlmEngine, { messages, tools }: ChatCall): readonly 
   const template = engine.chatTemplate;
   const knowsTools = template?.includes('tools') === true;
   const said = tools === undefined || knowsTools ? messages : [toolInstructions(tools), ...messages];
-  const text =
-    template === undefined
-      ? plainPrompt(said)
-      : engine.renderChat(said, knowsTools ? tools?.tools : undefined);
-  return engine.tokenize(text, template !== undefined);
+  if (template === undefined) return engine.tokenize(plainPrompt(said));
+  const { value, mark } = cutSpecials(
+    { messages: said, tools: knowsTools ? tools?.tools : undefined },
+    engine.specialTexts,
+  );
+  const text = engine.renderChat(value.messages, value.tools);
+  return tokenizeCut(text, mark, (piece, isContinued) => engine.tokenize(piece, true, isContinued));
 }
 
 /** `chat:legal` is the model `chat` with its adapter `legal`. */

@@ -108,6 +108,7 @@ class LlamaEngine implements LlmEngine {
   readonly contextTokens: number;
   readonly vocabularySize: number;
   readonly bosToken: number | undefined;
+  readonly specialTexts: readonly string[];
   readonly chatTemplate: string | undefined;
   readonly #detokenize: (tokens: readonly number[]) => string;
   readonly #llama: Llama;
@@ -157,6 +158,7 @@ class LlamaEngine implements LlmEngine {
     this.contextTokens = options.contextTokens;
     this.vocabularySize = model.fileInfo.metadata.tokenizer.ggml.tokens.length;
     this.bosToken = model.tokens.shouldPrependBosToken ? (model.tokens.bos ?? undefined) : undefined;
+    this.specialTexts = specialTextsOf(model);
     this.chatTemplate = model.fileInfo.metadata.tokenizer.chat_template;
     const blocksEach = Math.ceil(options.contextTokens / tokensPerBlock);
     const scheduler = new StepScheduler({
@@ -215,8 +217,8 @@ class LlamaEngine implements LlmEngine {
     return this.#adapters.names;
   }
 
-  tokenize(text: string, hasSpecials = false): number[] {
-    return this.#model.tokenize(text, hasSpecials);
+  tokenize(text: string, hasSpecials = false, isContinued = false): number[] {
+    return this.#model.tokenize(text, hasSpecials, isContinued ? 'trimLeadingSpace' : undefined);
   }
 
   detokenize(tokens: readonly number[]): string {
@@ -299,6 +301,14 @@ class LlamaEngine implements LlmEngine {
     await this.#model.dispose();
     await this.#llama.dispose();
   }
+}
+
+/** Of `tokenizer.ggml.token_type`: unknown and control tokens, which a text by itself never becomes. */
+const specialTypes: ReadonlySet<number> = new Set([2, 3]);
+
+function specialTextsOf({ fileInfo }: LlamaModel): readonly string[] {
+  const { tokens, token_type: types } = fileInfo.metadata.tokenizer.ggml;
+  return tokens.filter((_, id) => specialTypes.has(types[id] ?? 1));
 }
 
 type GenerateMessages = Parameters<LlmEngine['renderChat']>[0];

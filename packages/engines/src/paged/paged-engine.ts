@@ -87,6 +87,7 @@ class PagedEngine implements LlmEngine {
   readonly contextTokens: number;
   readonly vocabularySize: number;
   readonly bosToken = undefined;
+  readonly specialTexts: readonly string[];
   readonly chatTemplate: string | undefined;
   readonly adapters = [];
   readonly #options: PagedEngineOptions;
@@ -122,6 +123,9 @@ class PagedEngine implements LlmEngine {
     this.#scheduler = scheduler;
     this.#kvTokens = tokens;
     this.contextTokens = contextTokens;
+    this.specialTexts = model.tokenizer.vocabulary.addedTokens
+      .filter(({ special }) => special)
+      .map(({ content }) => content);
     this.chatTemplate = model.template?.text;
     this.#chat = model.template && folderChat(model.template);
     this.vocabularySize = model.tokenizer.vocabularySize;
