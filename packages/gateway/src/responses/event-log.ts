@@ -85,6 +85,8 @@ export function writeEvents(
     'cache-control': 'no-cache',
     'x-request-id': id,
   });
+  // The head goes out now, though there may be nothing to tell yet.
+  response.write(':\n\n');
   events.follow(response, startingAfter, stalledMs);
 }
 

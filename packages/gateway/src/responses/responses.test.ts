@@ -58,6 +58,17 @@ describe.each(openaiMajors)('responses, by openai@$major', ({ Client }) => {
     const items = await client.responses.inputItems.list(last);
     expect(items.data).toHaveLength(3);
     expect(items.data[0]).toMatchObject({ content: 'and then?' });
+    const oldest = await client.responses.inputItems.list(last, { order: 'asc', limit: 1 });
+    expect(oldest.data).toMatchObject([{ content: 'hello' }]);
+    const pages: unknown[] = [];
+    for await (const item of client.responses.inputItems.list(last, { limit: 2 })) pages.push(item);
+    expect(pages).toEqual(items.data);
+    for (const wrong of ['limit=0', 'limit=x', 'after=msg_none']) {
+      const refused = await fetch(`${harness.baseUrl}/v1/responses/${last}/input_items?${wrong}`, {
+        headers: { authorization: 'Bearer sk-acme' },
+      });
+      expect(refused.status).toBe(400);
+    }
     await expect(client.responses.cancel(last)).rejects.toMatchObject({ status: 400 });
     expect(
       harness.meter.map(({ promptTokens, completionTokens }) => [promptTokens, completionTokens]),
