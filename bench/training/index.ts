@@ -2,6 +2,7 @@ import type { BenchLine } from '../bench-line.ts';
 import { allReduce } from './all-reduce.ts';
 import { checkpointSave } from './checkpoint.ts';
 import { peakMemory } from './peak-memory.ts';
+import { pipelineBubble } from './pipeline-bubble.ts';
 import { plannerOwnMemory } from './planner-own-memory.ts';
 import { plannerOwnStep } from './planner-own-step.ts';
 import { plannerErrors } from './planner.ts';
@@ -18,6 +19,7 @@ export const cases: Readonly<Record<string, () => Promise<BenchLine[]>>> = {
   'data-parallel': dataParallel,
   'token-loader': tokenLoader,
   'peak-memory': peakMemory,
+  'pipeline-bubble': pipelineBubble,
   planner: plannerErrors,
   'planner-own-step': plannerOwnStep,
   'planner-own-memory': plannerOwnMemory,
