@@ -1,8 +1,12 @@
 /** Volumes from S3 on the real server: an S3 server of real HTTP, signatures checked, and jobs that read and write. */
 import { existsSync, globSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type S3Double, startS3Double } from '@gantry/blobs/testing';
 import { type Job, type JobSpecInput, isTerminal } from '@gantry/contract';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { tinyTraining } from '../e2e/testing/tiny-training.ts';
 import { type MemoryServer, startMemoryServer } from '../testing/memory-server.ts';
 
 let double: S3Double;
@@ -157,5 +161,63 @@ describe('a volume from S3', () => {
     await until(name, ({ notes }) => notes?.some((note) => note.startsWith('fetching s3://')) === true);
     await home.operator.call('jobs.cancel', { params: { name } });
     expect(await until(name, ({ state }) => isTerminal(state))).toMatchObject({ state: 'cancelled' });
+  });
+
+  const tokens = { s3: 's3://data/tokens', secret: 's3', mount: 'tokens' };
+  const learn = {
+    train: tinyTraining({
+      data: [{ prepared: 'tokens', stream: { shards: 1 } }],
+      steps: 100,
+      batchTokens: 128,
+    }),
+    volumes: [{ ...tokens, onDemand: ['*.bin'] }],
+    resources: { cpu: 0.5, memory: '512MiB' },
+  } satisfies JobSpecInput;
+  const shardGets = (): string[] =>
+    double.requests.flatMap(({ method, key }) => (method === 'GET' && key.endsWith('.bin') ? [key] : []));
+  const prepareTokens = async (): Promise<void> => {
+    const workdir = await mkdtemp(join(tmpdir(), 'gantry-texts-'));
+    const texts = Array.from({ length: 400 }, (_, at) =>
+      JSON.stringify({ text: `document ${at} of ${at * 7} mice` }),
+    );
+    await writeFile(join(workdir, 'texts.jsonl'), texts.join('\n'));
+    const prepared = await run({
+      workdir,
+      train: tinyTraining({ recipe: 'prepare', data: ['texts.jsonl'], into: 'tokens', shardTokens: 1024 }),
+      volumes: [{ ...tokens, readOnly: false }],
+    });
+    expect(prepared).toMatchObject({ state: 'succeeded' });
+    await rm(workdir, { recursive: true });
+  };
+
+  mounted(
+    'of prepared data is streamed: shards come as they are needed, and the node says that they lie there',
+    async () => {
+      await prepareTokens();
+      const shards = [...(double.buckets.get('data')?.keys() ?? [])].filter((key) => key.endsWith('.bin'));
+      expect(shards.length).toBeGreaterThanOrEqual(5);
+      expect(shardGets()).toEqual([]);
+      const job = await run(learn);
+      expect(job).toMatchObject({ state: 'succeeded', exitClass: 'done' });
+      const [fetched] = await factsOf(job.name, 'job.volume_fetched');
+      expect(fetched).toMatchObject({ files: 2 });
+      expect(new Set(shardGets()).size).toBe(shards.length);
+      expect(home.server.platform.deps.s3Volumes.lyingHere()).toContain(tokens.s3);
+      // Once more: the node has them.
+      const gets = shardGets().length;
+      expect(await run(learn)).toMatchObject({ state: 'succeeded' });
+      expect(shardGets()).toHaveLength(gets);
+    },
+  );
+
+  mounted('of prepared data whose shards S3 will not give ends the job with the reason', async () => {
+    await prepareTokens();
+    // Other bytes than before, or the node has them.
+    for (const [key, { body }] of double.buckets.get('data') ?? [])
+      if (key.endsWith('.bin')) double.put('data', key, Buffer.concat([body, Buffer.alloc(2)]));
+    double.faultOf = ({ key }) => (key.endsWith('.bin') ? { status: 403, code: 'AccessDenied' } : undefined);
+    const job = await run({ ...learn, retries: 0 });
+    expect(job).toMatchObject({ state: 'failed', exitClass: 'user_error' });
+    expect(job.exitMessage).toMatch(/refused the credentials/);
   });
 });

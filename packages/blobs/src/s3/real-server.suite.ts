@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { blobStoreSuite } from '../blob-store.suite.ts';
+import { fetchLater, readLater } from './later-files.ts';
 import { createObjectCache } from './object-cache.ts';
 import { createS3BlobStore } from './s3-blobs.ts';
 import { openS3Bucket } from './s3-bucket.ts';
@@ -54,5 +55,12 @@ describe('volumes on it', () => {
     expect(await fetchVolume({ ...readable, dir: join(dir, fresh()) }, options)).toMatchObject({
       cachedBytes: bytes.length + 5,
     });
+    // One by one, when somebody asks.
+    const lazy = { ...readable, dir: join(dir, fresh()), onDemand: ['deep/*'] };
+    expect(await fetchVolume(lazy, options)).toMatchObject({ files: 1, bytes: 5 });
+    const { 'deep/large': object } = (await readLater(lazy.dir)) ?? {};
+    const own = { ...options, bucket, cache: createObjectCache(join(dir, fresh()), 2 ** 30) };
+    await fetchLater(lazy.dir, ['deep/large', object ?? expect.fail('it is not listed')], own);
+    expect((await readFile(join(lazy.dir, 'deep/large'))).equals(bytes)).toBe(true);
   });
 });

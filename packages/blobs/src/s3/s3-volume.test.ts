@@ -6,6 +6,7 @@ import { type S3Double, startS3Double } from '../testing/s3-double.ts';
 import { createObjectCache } from './object-cache.ts';
 import { parseS3Address } from './s3-address.ts';
 import { openS3Bucket } from './s3-bucket.ts';
+import { fetchLater, readLater, removeLater } from './later-files.ts';
 import { type FetchOptions, type VolumeProgress, fetchVolume, isFetched, storeVolume } from './s3-volume.ts';
 
 let double: S3Double;
@@ -29,16 +30,18 @@ async function fetch(
   {
     url = 's3://data/corpus',
     isWritable = false,
+    onDemand = [],
     ...options
   }: Partial<FetchOptions> & {
     url?: string;
     isWritable?: boolean;
+    onDemand?: readonly string[];
   } = {},
 ): Promise<VolumeProgress> {
   const address = parseS3Address(url);
   await using bucket = openS3Bucket(double.settings, address.bucket, patience);
   return await fetchVolume(
-    { bucket, address, dir: join(dir, name), isWritable },
+    { bucket, address, dir: join(dir, name), isWritable, onDemand },
     { cache: cacheOf(), scope: 'one', signal, firstDelayMs: 1, ...options },
   );
 }
@@ -273,5 +276,59 @@ describe('the address', () => {
     'https://s3/x',
   ])('%s is refused with a hint', (text) => {
     expect(() => parseS3Address(text)).toThrow(/names no S3 prefix/);
+  });
+});
+
+describe('files that come on demand', () => {
+  const later = async (name: string, path: string, cache = cacheOf()): Promise<string> => {
+    const { [path]: object } = (await readLater(join(dir, name))) ?? {};
+    if (object === undefined) throw new Error(`${path} is not listed`);
+    await using bucket = openS3Bucket(double.settings, 'data', patience);
+    return await fetchLater(join(dir, name), [path, object], {
+      bucket,
+      cache,
+      scope: 'one',
+      signal,
+      firstDelayMs: 1,
+    });
+  };
+  const there = async (): Promise<string[]> =>
+    (await readdir(join(dir, 'v'))).toSorted((a, b) => a.localeCompare(b));
+  beforeEach(() => {
+    double.put('data', 'corpus/manifest.json', '{}');
+    for (const shard of ['a', 'b', 'c']) double.put('data', `corpus/${shard}.bin`, shard.repeat(6_000));
+  });
+
+  it('are listed and not fetched, come whole one by one, and leave room when they go', async () => {
+    const cache = cacheOf();
+    expect(await fetch('v', { cache, onDemand: ['*.bin'] })).toMatchObject({ files: 1, bytes: 2 });
+    expect(await there()).toEqual(['manifest.json']);
+    await later('v', 'a.bin', cache);
+    expect(await textOf('v/a.bin')).toBe('a'.repeat(6_000));
+    // Two do not fit beside each other: the first is in use.
+    await expect(later('v', 'b.bin', cache)).rejects.toMatchObject({ code: 'disk_full' });
+    await removeLater(join(dir, 'v'), 'a.bin');
+    const id = await later('v', 'b.bin', cache);
+    expect(cache.has(id)).toBe(true);
+    expect(await there()).toEqual(['b.bin', 'manifest.json']);
+    const before = gets();
+    await later('v', 'b.bin', cache);
+    expect(gets()).toBe(before);
+  });
+
+  it('stay the version that was listed; a new one under the old name is a fault with a hint', async () => {
+    await fetch('v', { onDemand: ['*.bin'] });
+    double.put('data', 'corpus/a.bin', 'x'.repeat(6_000));
+    await expect(later('v', 'a.bin')).rejects.toMatchObject({
+      code: 'data_invalid',
+      hint: expect.stringMatching(/new prefix/),
+    });
+  });
+
+  it('of more than the cache holds are no obstacle, but each must fit beside what is there at once', async () => {
+    double.put('data', 'corpus/large.bin', 'l'.repeat(12_000));
+    await expect(fetch('v', { onDemand: ['*.bin'] })).rejects.toMatchObject({
+      message: expect.stringMatching(/needs at once/),
+    });
   });
 });

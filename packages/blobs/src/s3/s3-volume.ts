@@ -2,24 +2,12 @@
  * A prefix as a folder: fetched through the node's cache, shown to a job, and what the job wrote taken back. The
  * folder counts once its list of contents lies beside it, so a fetch that was cut off is begun again.
  */
-import { constants } from 'node:fs';
-import {
-  chmod,
-  copyFile,
-  link,
-  lstat,
-  mkdir,
-  readFile,
-  readdir,
-  rename,
-  rm,
-  utimes,
-  writeFile,
-} from 'node:fs/promises';
-import { dirname, join, relative, sep } from 'node:path';
+import { link, lstat, mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join, matchesGlob, relative, sep } from 'node:path';
 import { GantryError } from '@gantry/contract';
 import { formatBytes } from '@gantry/kit';
 import { eachAtOnce } from './each-at-once.ts';
+import { copyAside, writeLater } from './later-files.ts';
 import type { ObjectCache } from './object-cache.ts';
 import { type S3Address, formatS3Address } from './s3-address.ts';
 import type { S3Bucket, S3Object } from './s3-bucket.ts';
@@ -30,6 +18,8 @@ export interface VolumePlace {
   /** Where its files are put; its list lies beside it under the same name with `.json`. */
   readonly dir: string;
   readonly isWritable: boolean;
+  /** Globs of paths that are fetched one by one, when somebody asks (`fetchLater`). */
+  readonly onDemand?: readonly string[];
 }
 
 export interface VolumeProgress {
@@ -77,7 +67,11 @@ export async function fetchVolume(place: VolumePlace, options: FetchOptions): Pr
 
 async function fetchListed(place: VolumePlace, options: FetchOptions): Promise<VolumeProgress> {
   const { bucket, dir, isWritable } = place;
-  const files = await listFiles(place, options);
+  const listed = await listFiles(place, options);
+  const isLater = (path: string): boolean => place.onDemand?.some((glob) => matchesGlob(path, glob)) === true;
+  const files = new Map([...listed].filter(([path]) => !isLater(path)));
+  const later = new Map([...listed].filter(([path]) => isLater(path)));
+  checkRoom(place, options.cache, files, later);
   const state = { filesDone: 0, bytesDone: 0, cachedBytes: 0 };
   const sizes = { files: files.size, bytes: [...files.values()].reduce((sum, { bytes }) => sum + bytes, 0) };
   const tell = (): void => options.onProgress?.({ ...sizes, ...state });
@@ -87,6 +81,8 @@ async function fetchListed(place: VolumePlace, options: FetchOptions): Promise<V
   };
   await rm(dir, { recursive: true, force: true });
   await mkdir(dir, { recursive: true });
+  for (const path of later.keys()) await mkdir(dirname(join(dir, path)), { recursive: true });
+  if (later.size > 0) await writeLater(dir, later);
   tell();
   await eachAtOnce([...files], filesAtOnce, options.signal, async ([path, object], signal) => {
     const target = join(dir, path);
@@ -96,7 +92,7 @@ async function fetchListed(place: VolumePlace, options: FetchOptions): Promise<V
       onBytes: add,
       ...(options.firstDelayMs === undefined ? {} : { firstDelayMs: options.firstDelayMs }),
     });
-    await (isWritable ? copyTo(held.path, target, object) : linkTo(held.path, target, object));
+    await (isWritable ? copyAside(held.path, target, object) : linkTo(held.path, target, object));
     options.onHeld?.(held.id, object.bytes);
     state.filesDone += 1;
     if (!held.isFresh) {
@@ -117,15 +113,13 @@ export const isFetched = async (dir: string): Promise<boolean> => (await readCon
 
 async function listFiles(
   { bucket, address, isWritable }: VolumePlace,
-  { cache, signal }: FetchOptions,
+  { signal }: FetchOptions,
 ): Promise<ReadonlyMap<string, S3Object>> {
   const files = new Map<string, S3Object>();
   const name = formatS3Address(address);
-  let bytes = 0;
   for await (const object of bucket.list(address.prefix, signal)) {
     if (object.key.endsWith('/')) continue; // an empty object that consoles make to show a folder
     files.set(pathOf(object.key, address), object);
-    bytes += object.bytes;
     if (files.size > mostObjects)
       throw new GantryError('data_invalid', `${name} holds more than ${mostObjects} objects`, {
         hint: 'name a smaller prefix, or pack small files together',
@@ -141,13 +135,25 @@ async function listFiles(
         throw new GantryError('data_invalid', `${name} holds "${up}" both as an object and as a folder`, {
           hint: 'a file system cannot; rename one of them',
         });
-  if (bytes > cache.limitBytes)
-    throw new GantryError(
-      'data_invalid',
-      `${name} holds ${formatBytes(bytes)}; this node takes ${formatBytes(cache.limitBytes)} from S3`,
-      { hint: 'name a smaller prefix, or start the server with a larger --s3-cache' },
-    );
   return files;
+}
+
+/** What is fetched at once must fit together, what comes later one by one. */
+function checkRoom(
+  { address }: VolumePlace,
+  { limitBytes }: ObjectCache,
+  files: ReadonlyMap<string, S3Object>,
+  later: ReadonlyMap<string, S3Object>,
+): void {
+  const bytes = [...files.values()].reduce((sum, object) => sum + object.bytes, 0);
+  const largest = Math.max(0, ...later.values().map((object) => object.bytes));
+  if (bytes + largest <= limitBytes) return;
+  const holds = later.size === 0 ? 'holds' : 'needs at once';
+  throw new GantryError(
+    'data_invalid',
+    `${formatS3Address(address)} ${holds} ${formatBytes(bytes + largest)}; this node takes ${formatBytes(limitBytes)} from S3`,
+    { hint: 'name a smaller prefix, or start the server with a larger --s3-cache' },
+  );
 }
 
 function pathOf(key: string, { prefix }: S3Address): string {
@@ -166,13 +172,7 @@ function pathOf(key: string, { prefix }: S3Address): string {
 
 async function linkTo(from: string, target: string, object: S3Object): Promise<void> {
   // No second link where the file system has none; the bytes are the same.
-  await link(from, target).catch(() => copyTo(from, target, object));
-}
-
-async function copyTo(from: string, target: string, { modifiedMs }: S3Object): Promise<void> {
-  await copyFile(from, target, constants.COPYFILE_FICLONE);
-  await chmod(target, 0o644);
-  await utimes(target, new Date(modifiedMs), new Date(modifiedMs));
+  await link(from, target).catch(() => copyAside(from, target, object));
 }
 
 async function readContents(dir: string): Promise<Contents | undefined> {

@@ -157,6 +157,7 @@ export function createJobRuntime(deps: Deps, hub: Hub): JobRuntime {
   };
 
   const onReport = (entry: LiveAttempt, report: WorkerReport): void => {
+    if (report.type === 'files') return entry.files.tell(report);
     if (report.type === 'progress') entry.hasReports = true;
     const before = progress.get(entry.jobId);
     const now = mergeProgress(before, report);
@@ -212,6 +213,7 @@ export function createJobRuntime(deps: Deps, hub: Hub): JobRuntime {
   const finishIfEnded = async (attemptId: string): Promise<void> => {
     const entry = live.get(attemptId);
     if (entry === undefined || entry.exits.size < entry.ranks) return;
+    await entry.files[Symbol.asyncDispose]();
     const exits = [...entry.exits.values()];
     // Both clocks are read now: what follows may wait for a database.
     const at = isoNow(deps.clock);
@@ -303,6 +305,7 @@ export function createJobRuntime(deps: Deps, hub: Hub): JobRuntime {
     idle: () => mutex.idle(),
     [Symbol.asyncDispose]: async () => {
       stopped.abort();
+      for (const { files } of live.values()) await files[Symbol.asyncDispose]();
       await mutex.idle();
     },
   };

@@ -6,6 +6,7 @@ import { type AttemptFacts, noFacts } from './attempt-facts.ts';
 import type { RankExit } from './end-of-attempt.ts';
 import type { LogFollower } from './follow-log-progress.ts';
 import type { AttemptRecord, JobSpecRecord } from './job-record.ts';
+import { OnDemandFiles } from './on-demand-files.ts';
 
 export interface LiveAttempt {
   readonly jobId: string;
@@ -22,6 +23,8 @@ export interface LiveAttempt {
   /** Its own words about its progress count for more than what is read in its log. */
   hasReports: boolean;
   log?: LogFollower;
+  /** What it reads of S3 while it runs. */
+  readonly files: OnDemandFiles;
   /** Ends what is done before the ranks start. */
   readonly preparation: AbortController;
   /** How far that is, in words. */
@@ -40,6 +43,7 @@ export const createLiveAttempt = (deps: Deps, row: Row, attempt: AttemptRecord):
   isStopping: row.state === 'stopping',
   hasReports: (row.spec as JobSpecRecord).job.command === undefined,
   preparation: new AbortController(),
+  files: new OnDemandFiles(deps, row, attempt),
 });
 
 function countedPlacement(deps: Deps, { placedAt }: AttemptRecord): number | undefined {

@@ -16,6 +16,15 @@ export interface S3Use {
   readonly secret?: string;
   readonly dir: string;
   readonly isWritable: boolean;
+  /** Globs of files that come when the job asks for them. */
+  readonly onDemand?: readonly string[];
+}
+
+/** Why a file will not come, left beside it for whoever waits. */
+export interface FileRefusal {
+  readonly message: string;
+  readonly hint?: string;
+  readonly isUsers: boolean;
 }
 
 export interface S3Progress {
@@ -40,6 +49,10 @@ export interface S3Volumes {
     use: S3Use,
     signal: AbortSignal,
   ): Promise<{ readonly files: number; readonly bytes: number; readonly notes: readonly string[] }>;
+  /** Of a volume with `onDemand`: into its folder, whole. False: the volume has no such file. */
+  fetchFile(use: S3Use, path: string, signal: AbortSignal): Promise<boolean>;
+  removeFile(use: S3Use, path: string): Promise<void>;
+  refuseFile(use: S3Use, path: string, refusal: FileRefusal): Promise<void>;
   remove(dir: string): Promise<void>;
   /** Prefixes fetched here lately, the newest last, by `s3DataKey`. */
   lyingHere(): readonly string[];
@@ -55,13 +68,13 @@ const volumesDirOf = (deps: Deps, jobId: string, attemptId: string): string =>
 export const s3VolumeDir = (deps: Deps, jobId: string, attemptId: string, index: number): string =>
   `${volumesDirOf(deps, jobId, attemptId)}/${index}`;
 
-function s3VolumesOf(row: Row): readonly { readonly index: number; readonly volume: S3Volume }[] {
+export function s3VolumesOf(row: Row): readonly { readonly index: number; readonly volume: S3Volume }[] {
   const { job } = row.spec as JobSpecRecord;
   return job.volumes.flatMap((volume, index) => (isS3(volume) ? [{ index, volume }] : []));
 }
 const isS3 = (volume: Volume): volume is S3Volume => volume.s3 !== undefined;
 
-async function useOf(
+export async function s3UseOf(
   deps: Deps,
   row: Row,
   attemptId: string,
@@ -75,6 +88,7 @@ async function useOf(
     ...(values['S3'] === undefined ? {} : { secret: values['S3'] }),
     dir: s3VolumeDir(deps, row.id, attemptId, index),
     isWritable: !volume.readOnly,
+    ...(volume.onDemand === undefined ? {} : { onDemand: volume.onDemand }),
   };
 }
 
@@ -91,7 +105,7 @@ export async function fetchS3Volumes(
     const beganMs = deps.clock.monotonicMs();
     let toldMs = beganMs;
     options.tell(`fetching ${url}`);
-    const done = await deps.s3Volumes.fetch(await useOf(deps, row, attempt.id, each), {
+    const done = await deps.s3Volumes.fetch(await s3UseOf(deps, row, attempt.id, each), {
       signal: options.signal,
       onProgress: ({ bytesDone, bytes }) => {
         const nowMs = deps.clock.monotonicMs();
@@ -131,7 +145,7 @@ export async function storeS3Volumes(
     if (each.volume.readOnly) continue;
     const url = each.volume.s3;
     try {
-      const stored = await deps.s3Volumes.store(await useOf(deps, row, attempt.id, each), signal);
+      const stored = await deps.s3Volumes.store(await s3UseOf(deps, row, attempt.id, each), signal);
       notes.push(...stored.notes);
       if (stored.files === 0) continue;
       await tellJobEvent(deps, row, 'job.volume_stored', { url, files: stored.files, bytes: stored.bytes });

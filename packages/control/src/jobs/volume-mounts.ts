@@ -52,7 +52,7 @@ export async function volumeMounts(
       continue;
     }
     const source = await sourceOf(deps, tenantId, volume, s3DirOf(index));
-    const target = absolute(volume.mount, workDir);
+    const target = mountTarget(volume, workDir);
     if ('problem' in source) problems.push({ path: at, message: source.problem, hint: source.hint });
     else if (mounts.some((mount) => mount.target === target))
       problems.push({ path: `${at}.mount`, message: `two volumes at ${volume.mount}` });
@@ -67,5 +67,6 @@ export async function volumeMounts(
   return { mounts, problems };
 }
 
-const absolute = (path: string, workDir: string): string =>
+/** Where its workers see it. */
+export const mountTarget = ({ mount: path }: Pick<Volume, 'mount'>, workDir: string): string =>
   (path.startsWith('/') ? path : `${workDir}/${path}`).replaceAll(/\/(\.?\/)+/g, '/').replace(/\/\.?$/, '');

@@ -10,6 +10,11 @@ describe('what a job reads', () => {
     expect(dataNeeds(volumes)).toEqual({ data: [{ key: s3DataKey('s3://bucket/corpus'), bytes: 0 }] });
   });
 
+  it('are also those whose files come on demand', () => {
+    const volumes = [volume({ s3: 's3://bucket/tokens', onDemand: ['*.bin'] })];
+    expect(dataNeeds(volumes)).toEqual({ data: [{ key: s3DataKey('s3://bucket/tokens'), bytes: 0 }] });
+  });
+
   it('is nothing for a job without any', () => {
     expect(dataNeeds([volume({ hostPath: '/data' })])).toEqual({});
   });

@@ -51,7 +51,19 @@ describe('options of job run', () => {
       readOnly: false,
       secret: 'aws',
     });
-    for (const bad of ['data', ':data', '/a:b:wr', '/a:b:rw:c', 's3://b/a', '/a:b:secret=x'])
+    expect(volumeOption('s3://bucket/a:data:secret=aws:on-demand=*.bin')).toMatchObject({
+      secret: 'aws',
+      onDemand: ['*.bin'],
+    });
+    for (const bad of [
+      'data',
+      ':data',
+      '/a:b:on-demand=*',
+      '/a:b:wr',
+      '/a:b:rw:c',
+      's3://b/a',
+      '/a:b:secret=x',
+    ])
       expect(() => volumeOption(bad), bad).toThrow('SOURCE:MOUNT');
   });
 });

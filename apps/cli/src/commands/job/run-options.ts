@@ -50,20 +50,35 @@ export function secretOption(text: string): string | { name: string; env: string
 
 /**
  * `SOURCE:MOUNT[:rw]`: a source with a slash in front is a folder of the machine, `s3://…` a prefix, else it is a
- * volume's name. After a prefix `:secret=NAME` says which secret holds the credentials.
+ * volume's name. After a prefix `:secret=NAME` says which secret holds the credentials, `:on-demand=GLOB` which files
+ * come when the job asks for them.
  */
 export function volumeOption(text: string): Volume {
   const [, scheme = '', words = ''] = /^(s3:\/\/)?(.*)$/s.exec(text) ?? [];
   const [source = '', mount = '', ...rest] = words.split(':');
   const secret = rest.find((word) => word.startsWith('secret='))?.slice('secret='.length);
-  const modes = rest.filter((word) => !word.startsWith('secret='));
+  const onDemand = rest
+    .filter((word) => word.startsWith('on-demand='))
+    .map((word) => word.slice('on-demand='.length));
+  const modes = rest.filter((word) => !/^(secret|on-demand)=/.test(word));
   const isKnown = modes.length <= 1 && ['ro', 'rw'].includes(modes[0] ?? 'ro');
-  if (source === '' || mount === '' || !isKnown || (secret !== undefined && scheme === ''))
+  if (
+    source === '' ||
+    mount === '' ||
+    !isKnown ||
+    (scheme === '' && (secret !== undefined || onDemand.length > 0))
+  )
     throw new InvalidArgumentError(
       'It is SOURCE:MOUNT or SOURCE:MOUNT:rw, as in /data/corpus:data or s3://bucket/corpus:data:secret=NAME.',
     );
   const readOnly = modes[0] !== 'rw';
   if (scheme !== '')
-    return { s3: `${scheme}${source}`, mount, readOnly, ...(secret === undefined ? {} : { secret }) };
+    return {
+      s3: `${scheme}${source}`,
+      mount,
+      readOnly,
+      ...(secret === undefined ? {} : { secret }),
+      ...(onDemand.length === 0 ? {} : { onDemand }),
+    };
   return source.startsWith('/') ? { hostPath: source, mount, readOnly } : { name: source, mount, readOnly };
 }
