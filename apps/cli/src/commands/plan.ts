@@ -13,6 +13,7 @@ export function planCommand(program: Command): void {
       .requiredOption('--batch <N>', 'sequences of a step, over all devices', numberOption)
       .option('--tensor <N>', 'hold tensor parallelism at this', numberOption)
       .option('--pipeline <N>', 'hold the number of stages', numberOption)
+      .option('--expert <N>', 'hold the data-parallel ranks that share out experts', numberOption)
       .option('--virtual-stages <N>', 'hold the chunks that a stage holds', numberOption)
       .option('--micro-batch <N>', 'hold the sequences that a rank works on at once', numberOption)
       .addOption(new Option('--zero <N>', 'hold the ZeRO stage').choices(['0', '1', '2', '3']))

@@ -22,6 +22,7 @@ export interface PlanOptions {
   readonly batch: number;
   readonly tensor?: number;
   readonly pipeline?: number;
+  readonly expert?: number;
   readonly virtualStages?: number;
   readonly microBatch?: number;
   readonly zero?: '0' | '1' | '2' | '3';
@@ -56,10 +57,11 @@ export async function readPlanRequest(
 }
 
 function wishOf(options: PlanOptions): LayoutWish {
-  const { tensor, pipeline, virtualStages, microBatch, zero, recompute, offload } = options;
+  const { tensor, pipeline, expert, virtualStages, microBatch, zero, recompute, offload } = options;
   return {
     ...(tensor === undefined ? {} : { tensor: whole('--tensor', tensor) }),
     ...(pipeline === undefined ? {} : { pipeline: whole('--pipeline', pipeline) }),
+    ...(expert === undefined ? {} : { expert: whole('--expert', expert) }),
     ...(virtualStages === undefined ? {} : { virtualStages: whole('--virtual-stages', virtualStages) }),
     ...(microBatch === undefined ? {} : { microBatch: whole('--micro-batch', microBatch) }),
     ...(zero === undefined ? {} : { zero: zeroStages[zero] }),

@@ -5,7 +5,16 @@ import { table } from '../output.ts';
 import type { Plan } from './run-plan.ts';
 
 const memoryParts = ['parameters', 'gradients', 'optimiser', 'activations', 'buffers'] as const;
-const timeParts = ['compute', 'recompute', 'tensor', 'pipeline', 'bubble', 'data', 'optimiser'] as const;
+const timeParts = [
+  'compute',
+  'recompute',
+  'tensor',
+  'expert',
+  'pipeline',
+  'bubble',
+  'data',
+  'optimiser',
+] as const;
 
 export function planPage({ task, best, listed, fitting, considered, limit, why }: Plan): string {
   const { model, device, devices, sequenceLength, batch } = task;

@@ -2,7 +2,7 @@
 import { type Layout, type TrainingTask, microBatchesOf } from './layout.ts';
 
 export interface LayoutProblem {
-  readonly code: 'tensor' | 'pipeline' | 'devices' | 'batch' | 'chunks' | 'zero' | 'offload';
+  readonly code: 'tensor' | 'expert' | 'pipeline' | 'devices' | 'batch' | 'chunks' | 'zero' | 'offload';
   readonly message: string;
   readonly hint: string;
 }
@@ -38,6 +38,18 @@ const rules: readonly Rule[] = [
           `${experts.count} experts do not divide among ${tensor} tensor-parallel ranks.`,
           `Nearest that do: ${nearest(experts.count, tensor)}.`,
         ),
+  ({ model: { experts } }, { tensor, data, expert = 1 }) => {
+    if (expert === 1) return undefined;
+    if (experts === undefined)
+      return problem('expert', 'A model without experts has none to share out.', 'Leave --expert out.');
+    const common = greatestCommonDivisor(data, experts.count / tensor);
+    if (common % expert === 0) return undefined;
+    return problem(
+      'expert',
+      `${experts.count / tensor} experts of a tensor rank and ${data} data-parallel ranks do not both divide among ${expert}.`,
+      `Nearest that do: ${nearest(common, expert)}.`,
+    );
+  },
   ({ model }, { pipeline }) => {
     if (pipeline > model.layers)
       return problem(
@@ -130,6 +142,6 @@ function nearest(value: number, wanted: number): string {
   return [below, above].filter((divisor) => divisor !== undefined).join(' and ');
 }
 
-function greatestCommonDivisor(one: number, other: number): number {
+export function greatestCommonDivisor(one: number, other: number): number {
   return other === 0 ? one : greatestCommonDivisor(other, one % other);
 }

@@ -23,6 +23,20 @@ export function allReduceSeconds(device: DeviceProfile, bytes: number, group: Gr
 export const gatherSeconds = (device: DeviceProfile, bytes: number, group: Group): number =>
   allReduceSeconds(device, bytes, group) / 2;
 
+/** Every rank sends each other an equal part of `bytes`: to those of its node over its links, to the rest over the adapter. */
+export function allToAllSeconds(
+  device: DeviceProfile,
+  bytes: number,
+  { ranks, ranksPerNode }: Group,
+): number {
+  if (ranks === 1) return 0;
+  const near = Math.min(ranks, ranksPerNode);
+  const { latencySeconds, bytesPerSecond } = nodeRing(device, Math.min(ranks, device.devicesPerNode));
+  const within = (bytes * (near - 1)) / ranks / bytesPerSecond;
+  const between = (bytes * (ranks - near)) / ranks / device.networkBytesPerSecond;
+  return latencySeconds + Math.max(within, between);
+}
+
 /** A stage's output to the next: between nodes in all layouts of more than one, else over the node's links. */
 export function sendSeconds(device: DeviceProfile, bytes: number, isBetweenNodes: boolean): number {
   return bytes / (isBetweenNodes ? device.networkBytesPerSecond : device.nodeRing[2].bytesPerSecond);

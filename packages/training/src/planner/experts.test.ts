@@ -5,7 +5,7 @@ import { layoutMemory } from './layout-memory.ts';
 import { layoutTime } from './layout-time.ts';
 import { launchWriters } from './launch/index.ts';
 import { modelFromConfig } from './model-from-config.ts';
-import { modelFlop, modelParameters } from './model-shape.ts';
+import { expertParameters, modelFlop, modelParameters } from './model-shape.ts';
 import { namedModels } from './named-models.ts';
 import { PlanError } from './plan-error.ts';
 import { searchLayouts } from './search-layouts.ts';
@@ -26,6 +26,47 @@ describe('a model of experts', () => {
     const dense = { ...shape, hidden: 2 * mixtral.hidden };
     expect(modelParameters(dense) / 1e9).toBeCloseTo(12.9, 1);
     expect(modelFlop(mixtral, 4_096) / modelFlop(dense, 4_096)).toBeCloseTo(1, 9);
+  });
+
+  it('shared out over data-parallel ranks leaves each its part of the experts, and tokens travel', () => {
+    const layoutOf = (expert: number): Layout => ({
+      data: 64,
+      tensor: 1,
+      pipeline: 1,
+      virtualStages: 1,
+      zero: 0,
+      recompute: 'full',
+      offload: 'none',
+      microBatch: 1,
+      sequenceParallel: false,
+      expert,
+    });
+    const of = (expert: number) => ({
+      memory: layoutMemory(taskOf(), layoutOf(expert)),
+      time: layoutTime(taskOf(), layoutOf(expert)),
+    });
+    const [whole, shared] = [of(1), of(8)];
+    const ofExperts = 2 * mixtral.layers * expertParameters(mixtral);
+    expect(whole.memory.parameters - shared.memory.parameters).toBeCloseTo((ofExperts * 7) / 8, 0);
+    expect(whole.time.expert).toBe(0);
+    // Six journeys a layer of 2 tokens · top · width bytes, seven eighths of them to other ranks of the node.
+    const [{ device }, micro] = [taskOf(), 4];
+    const bytes = (2 * 4_096 * 2 * mixtral.width * 7) / 8;
+    const { latencySeconds, bytesPerSecond } = device.nodeRing[8];
+    const once = latencySeconds + bytes / bytesPerSecond;
+    expect(shared.time.expert).toBeCloseTo(micro * mixtral.layers * 6 * once, 9);
+    // What only eight ranks have is exchanged among fewer.
+    expect(shared.time.data).toBeLessThan(whole.time.data);
+  });
+
+  it('is shared out where that is quicker, and not where it cannot be', () => {
+    const best = searchLayouts(taskOf()).fitting[0]?.layout;
+    expect(best?.expert ?? 1).toBeGreaterThan(1);
+    const wrong = searchLayouts(taskOf(), { tensor: 2, expert: 8 });
+    expect(wrong.problems.map(({ message }) => message)).toContain(
+      '4 experts of a tensor rank and 32 data-parallel ranks do not both divide among 8.',
+    );
+    expect(searchLayouts(taskOf(named('llama-2-7b')), { expert: 2 }).problems[0]?.code).toBe('expert');
   });
 
   it('is held whole and takes little longer than what is at work of it', () => {
@@ -83,5 +124,8 @@ describe('a model of experts', () => {
     };
     expect(textOf('megatron')).toContain('--num-experts 8\n--moe-router-topk 2\n');
     expect(textOf('gantry')).toMatch(/experts:\s+count: 8\s+top: 2/);
+    const { expert = 1 } = best.layout;
+    expect(textOf('megatron')).toContain(`--expert-model-parallel-size ${expert}\n`);
+    expect(textOf('gantry')).toContain(`expert: ${expert}\n`);
   });
 });

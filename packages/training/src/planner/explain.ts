@@ -9,6 +9,7 @@ const timeParts = {
   compute: 'matrix products and kernels',
   recompute: 'recomputed activations',
   tensor: 'tensor-parallel exchange',
+  expert: 'tokens on their way to experts',
   pipeline: 'sends between stages',
   bubble: 'the pipeline bubble',
   data: 'exchange of gradients and parameters',
@@ -52,7 +53,7 @@ export function whyItWins(best: Candidate, others: readonly Candidate[]): readon
   return sentences;
 }
 
-const familyOf = ({ tensor, pipeline }: Layout): string => `${tensor}/${pipeline}`;
+const familyOf = ({ tensor, pipeline, expert = 1 }: Layout): string => `${tensor}/${pipeline}/${expert}`;
 
 /** Nothing fits: by how much, and what would. */
 export function whyNothingFits(

@@ -50,11 +50,13 @@ function linearTime({ model, sequenceLength, device, software }: TrainingTask, l
     const depth = cut === 'row' ? inputs / layout.tensor : inputs;
     count(tokens, cut === 'column' ? outputs / layout.tensor : outputs, depth, 1);
   }
-  // A rank has its share of the experts whole; with balance each sees as many tokens as any other.
+  // A rank has its share of the experts whole; with balance each sees as many tokens as any other, of all who share.
   if (model.experts !== undefined) {
     const { count: experts, top } = model.experts;
-    const rows = Math.max(1, Math.round((tokens * top) / experts));
-    for (const [inputs, outputs] of mlpMatrices(model)) count(rows, outputs, inputs, experts / layout.tensor);
+    const { tensor, expert = 1 } = layout;
+    const rows = Math.max(1, Math.round((tokens * expert * top) / experts));
+    for (const [inputs, outputs] of mlpMatrices(model))
+      count(rows, outputs, inputs, experts / tensor / expert);
   }
   return { forward, backward };
 }

@@ -4,7 +4,8 @@
  */
 import type { Layout, Software, TrainingTask } from './layout.ts';
 import { microBatchesOf } from './layout.ts';
-import { type ModelShape, embeddingParameters, headParameters, layerParameters } from './model-shape.ts';
+import { heldParameters, ownedOf, wholeOf } from './held-parameters.ts';
+import { type ModelShape, embeddingParameters, headParameters } from './model-shape.ts';
 
 export interface LayoutMemory {
   readonly parameters: number;
@@ -33,7 +34,7 @@ export function layoutMemory(task: TrainingTask, layout: Layout): LayoutMemory {
 
 function stageMemory(task: TrainingTask, layout: Layout, end: 'first' | 'last'): LayoutMemory {
   const { model, software } = task;
-  const { tensor, pipeline, data, zero, offload } = layout;
+  const { pipeline, zero, offload } = layout;
   const layers = model.layers / pipeline;
   const isOnly = pipeline === 1;
   const ends =
@@ -41,12 +42,12 @@ function stageMemory(task: TrainingTask, layout: Layout, end: 'first' | 'last'):
     (isOnly ? headParameters(model) : 0) +
     // The last stage has the projection: its own matrix, or its copy of the tied one.
     (end === 'last' && !isOnly ? model.vocabulary * model.width : 0);
-  const held = (layers * layerParameters(model) + ends) / tensor;
-  const share = (stage: number): number => (zero >= stage ? data : 1);
-  const parameters = (2 * held) / share(3);
+  const held = heldParameters(model, layout, layers, ends);
+  const kept = (stage: number): number => (zero >= stage ? ownedOf(held, layout) : wholeOf(held));
+  const parameters = 2 * kept(3);
   const isOnHost = offload === 'optimizer';
-  const gradients = (software.gradientBytes * held) / share(2);
-  const optimiser = (optimiserBytes * held) / share(1);
+  const gradients = software.gradientBytes * kept(2);
+  const optimiser = optimiserBytes * kept(1);
   const activations = layers * layerActivationBytes(task, layout) * inFlightFactor(task, layout, end);
   const buffers = endBuffers(task, layout, end) + gatheredBytes(model, layout);
   const onDevice = { parameters, gradients, optimiser: isOnHost ? 0 : optimiser, activations, buffers };
@@ -54,7 +55,7 @@ function stageMemory(task: TrainingTask, layout: Layout, end: 'first' | 'last'):
     ...onDevice,
     total: Object.values(onDevice).reduce((sum, bytes) => sum + bytes, 0),
     // The host keeps the state, and fp32 gradients while it steps.
-    host: isOnHost ? optimiser + (4 * held) / share(2) : 0,
+    host: isOnHost ? optimiser + 4 * kept(2) : 0,
   };
 }
 
@@ -108,6 +109,6 @@ function endBuffers(task: TrainingTask, layout: Layout, end: 'first' | 'last'): 
 }
 
 /** ZeRO 3 has this layer and the next whole, gradients of this one beside. */
-function gatheredBytes(model: ModelShape, { zero, tensor }: Layout): number {
-  return zero === 3 ? (3 * 2 * layerParameters(model)) / tensor : 0;
+function gatheredBytes(model: ModelShape, layout: Layout): number {
+  return layout.zero === 3 ? 3 * 2 * wholeOf(heldParameters(model, layout, 1, 0)) : 0;
 }

@@ -2,17 +2,26 @@
  * Seconds of one training step, by what the devices wait for. Pipeline: (m − 1) micro-batches of the slowest stage
  * after the first has passed all stages, (p − 1)/v of a stage's time idle with v chunks (Narayanan et al. 2021, §2.2).
  */
-import { allReduceSeconds, gatherSeconds, sendSeconds } from './collective-time.ts';
+import {
+  allReduceSeconds,
+  allToAllSeconds,
+  gatherSeconds,
+  sendSeconds,
+  type Group,
+} from './collective-time.ts';
 import type { DeviceProfile } from './device-profile.ts';
+import { heldParameters, ownedOf, wholeOf, type HeldParameters } from './held-parameters.ts';
 import { layerTime } from './layer-time.ts';
 import { type Layout, type TrainingTask, dataRanksPerNode, microBatchesOf } from './layout.ts';
 import { matmulSeconds } from './matmul-time.ts';
-import { layerParameters, modelFlop } from './model-shape.ts';
+import { modelFlop } from './model-shape.ts';
 
 export interface LayoutTime {
   readonly compute: number;
   readonly recompute: number;
   readonly tensor: number;
+  /** Tokens on their way to experts of other ranks and back. */
+  readonly expert: number;
   readonly pipeline: number;
   readonly bubble: number;
   /** What of the gradients' and parameters' exchange nothing hides. */
@@ -36,10 +45,11 @@ export function layoutTime(task: TrainingTask, layout: Layout): LayoutTime {
   const layer = layerTime(task, layout);
   const again = { none: 0, selective: layer.attentionCore, full: layer.forward }[recompute];
   const exchange = tensorSeconds(task, layout);
+  const journeys = expertSeconds(task, layout);
   const head = headSeconds(task, layout);
   const send = p === 1 ? 0 : 2 * v * stageSend(task, layout);
 
-  const stage = layers * (layer.forward + layer.backward + again + exchange);
+  const stage = layers * (layer.forward + layer.backward + again + exchange + journeys);
   const data = dataSeconds(task, layout, layers);
   const busy = m * (stage + head + send);
   const hideable = task.software.overlapsGradients
@@ -50,6 +60,7 @@ export function layoutTime(task: TrainingTask, layout: Layout): LayoutTime {
     compute: m * (layers * (layer.forward + layer.backward) + head),
     recompute: m * layers * again,
     tensor: m * layers * exchange,
+    expert: m * layers * journeys,
     pipeline: m * send,
     bubble: ((p - 1) / v) * (stage + send),
     data: exposed,
@@ -73,6 +84,18 @@ function tensorSeconds({ model, sequenceLength, device }: TrainingTask, layout: 
   return once * (4 + (recompute === 'full' ? 2 : 0) + (sequenceParallel ? 1 : 0));
 }
 
+/**
+ * There and back, forward and backward, and twice more where the forward pass is made again; 16 bits an element. With
+ * balance each rank sends every token `top` times, a tensor rank those of its own experts.
+ */
+function expertSeconds({ model, sequenceLength, device }: TrainingTask, layout: Layout): number {
+  const { tensor, microBatch, recompute, expert = 1 } = layout;
+  if (model.experts === undefined || expert === 1) return 0;
+  const bytes = (2 * sequenceLength * microBatch * model.experts.top * model.width) / tensor;
+  const group = { ranks: expert, ranksPerNode: Math.max(1, Math.floor(device.devicesPerNode / tensor)) };
+  return allToAllSeconds(device, bytes, group) * (recompute === 'full' ? 6 : 4);
+}
+
 /** Logits and loss of the last stage: three products and the passes over them. */
 function headSeconds({ model, sequenceLength, device }: TrainingTask, layout: Layout): number {
   const rows = sequenceLength * layout.microBatch;
@@ -94,9 +117,19 @@ function stageSend(task: TrainingTask, layout: Layout): number {
 }
 
 function dataSeconds(task: TrainingTask, layout: Layout, layers: number): number {
-  const { device, model, software } = task;
-  const group = { ranks: layout.data, ranksPerNode: dataRanksPerNode(task, layout) };
-  const held = (layers * layerParameters(model) + model.vocabulary * model.width) / layout.tensor;
+  const { expert = 1, data } = layout;
+  const { common, experts } = stageParameters(task, layout, layers);
+  const perNode = dataRanksPerNode(task, layout);
+  const copies = { ranks: data / expert, ranksPerNode: Math.max(1, Math.floor(perNode / expert)) };
+  return (
+    exchangeSeconds(task, layout, common, { ranks: data, ranksPerNode: perNode }) +
+    exchangeSeconds(task, layout, experts, copies)
+  );
+}
+
+function exchangeSeconds(task: TrainingTask, layout: Layout, held: number, group: Group): number {
+  const { device, software } = task;
+  if (held === 0) return 0;
   if (layout.zero < 3) return allReduceSeconds(device, software.wireBytes * held, group);
   // Parameters are gathered for the forward and for the backward of every micro-batch, gradients scattered after it.
   const perBatch =
@@ -104,10 +137,14 @@ function dataSeconds(task: TrainingTask, layout: Layout, layers: number): number
   return microBatchesOf(task, layout) * perBatch;
 }
 
+function stageParameters({ model }: TrainingTask, layout: Layout, layers: number): HeldParameters {
+  return heldParameters(model, layout, layers, model.vocabulary * model.width);
+}
+
 function optimiserSeconds(task: TrainingTask, layout: Layout, layers: number): number {
-  const { model, device } = task;
-  const held = (layers * layerParameters(model) + model.vocabulary * model.width) / layout.tensor;
-  const own = layout.zero >= 1 ? held / layout.data : held;
+  const { device } = task;
+  const held = stageParameters(task, layout, layers);
+  const own = layout.zero >= 1 ? ownedOf(held, layout) : wholeOf(held);
   return layout.offload === 'optimizer'
     ? hostStepSeconds(device, own)
     : (optimiserStepBytes * own) / device.memoryBytesPerSecond.streaming;

@@ -9,6 +9,8 @@ export interface Layout {
   readonly pipeline: number;
   /** Model chunks a pipeline rank holds; 1 is plain 1F1B. */
   readonly virtualStages: number;
+  /** Data-parallel ranks that share out the experts of a tensor rank; one unless given. */
+  readonly expert?: number;
   readonly zero: ZeroStage;
   readonly recompute: 'none' | 'selective' | 'full';
   /** The optimiser's state and step on the host (ZeRO-Offload). */
@@ -60,9 +62,10 @@ export function dataRanksPerNode({ device }: TrainingTask, { tensor, data }: Lay
 }
 
 export function describeLayout(layout: Layout): string {
-  const { data, tensor, pipeline, virtualStages, zero, recompute, offload, microBatch } = layout;
+  const { data, tensor, pipeline, virtualStages, zero, recompute, offload, microBatch, expert = 1 } = layout;
   return [
     `DP${data}`,
+    ...(expert > 1 ? [`EP${expert}`] : []),
     `TP${tensor}${layout.sequenceParallel ? '+SP' : ''}`,
     `PP${pipeline}${virtualStages > 1 ? `×${virtualStages}` : ''}`,
     ...(zero > 0 ? [`ZeRO${zero}`] : []),

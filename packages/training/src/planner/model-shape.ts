@@ -43,11 +43,18 @@ export function mlpMatrices({ width, hidden, isGated }: ModelShape): readonly Ma
 
 export function layerParameters(model: ModelShape): number {
   const { experts, width, normVectors } = model;
-  const sizeOf = (matrices: readonly Matrix[]): number =>
-    matrices.reduce((sum, [inputs, outputs]) => sum + inputs * outputs + (model.hasBias ? outputs : 0), 0);
   const router = experts === undefined ? 0 : width * experts.count;
-  const mlps = (experts?.count ?? 1) * sizeOf(mlpMatrices(model));
-  return sizeOf(attentionMatrices(model)) + mlps + router + 2 * normVectors * width;
+  const mlps = (experts?.count ?? 1) * sizeOf(model, mlpMatrices(model));
+  return sizeOf(model, attentionMatrices(model)) + mlps + router + 2 * normVectors * width;
+}
+
+/** Of a layer, those that some ranks have and others do not. */
+export function expertParameters(model: ModelShape): number {
+  return (model.experts?.count ?? 0) * sizeOf(model, mlpMatrices(model));
+}
+
+function sizeOf({ hasBias }: ModelShape, matrices: readonly Matrix[]): number {
+  return matrices.reduce((sum, [inputs, outputs]) => sum + inputs * outputs + (hasBias ? outputs : 0), 0);
 }
 
 export function embeddingParameters({ vocabulary, positions, width }: ModelShape): number {
@@ -72,10 +79,11 @@ export function modelParameters(model: ModelShape): number {
  * (Korthikanti et al. 2022, equation 7), the same sum for other shapes. What MFU counts.
  */
 export function modelFlop(model: ModelShape, sequenceLength: number): number {
-  const sizeOf = (matrices: readonly Matrix[]): number =>
+  const perToken = (matrices: readonly Matrix[]): number =>
     matrices.reduce((sum, [inputs, outputs]) => sum + inputs * outputs, 0);
   // Of experts, those that see the token.
-  const weights = sizeOf(attentionMatrices(model)) + (model.experts?.top ?? 1) * sizeOf(mlpMatrices(model));
+  const weights =
+    perToken(attentionMatrices(model)) + (model.experts?.top ?? 1) * perToken(mlpMatrices(model));
   const attention = 2 * sequenceLength * model.heads * model.headWidth;
   return 6 * sequenceLength * (model.layers * (weights + attention) + model.vocabulary * model.width);
 }

@@ -1,8 +1,9 @@
 /** Every layout of a task: those that fit, quickest first, and what the closest of the others lacks. */
-import { type LayoutProblem, checkLayout, divisorsOf } from './check-layout.ts';
+import { type LayoutProblem, checkLayout, divisorsOf, greatestCommonDivisor } from './check-layout.ts';
 import { type Layout, type TrainingTask, describeLayout } from './layout.ts';
 import { type LayoutMemory, layoutMemory, reservedBytes } from './layout-memory.ts';
 import { type LayoutTime, layoutTime } from './layout-time.ts';
+import type { ModelShape } from './model-shape.ts';
 import type { ZeroStage } from './zero-memory.ts';
 
 export interface Candidate {
@@ -52,8 +53,8 @@ export function searchLayouts(task: TrainingTask, wish: LayoutWish = {}): Search
 
 /** Of equals the one with fewer devices in lockstep and fewer techniques. */
 function simpler(one: Layout, other: Layout): number {
-  const parts = ({ tensor, pipeline, zero, virtualStages }: Layout): number =>
-    tensor * pipeline * virtualStages + zero / 4;
+  const parts = ({ tensor, pipeline, zero, virtualStages, expert = 1 }: Layout): number =>
+    tensor * pipeline * virtualStages * expert + zero / 4;
   return parts(one) - parts(other) || describeLayout(one).localeCompare(describeLayout(other));
 }
 
@@ -74,7 +75,10 @@ function* layoutsOf(task: TrainingTask, wish: LayoutWish): Generator<Layout> {
       const microBatches = divisorsOf(batch).filter(
         (size) => size <= maxMicroBatch && batch % (data * size) === 0,
       );
-      for (const microBatch of among(wish.microBatch, microBatches.length > 0 ? microBatches : [1]))
+      for (const [microBatch, expert] of pairs(
+        among(wish.microBatch, microBatches.length > 0 ? microBatches : [1]),
+        among(wish.expert, expertChoices(model, data, tensor)),
+      ))
         for (const virtualStages of among(wish.virtualStages, chunks))
           for (const zero of among(wish.zero, zeroChoices(data, pipeline)))
             for (const recompute of among(wish.recompute, recomputeChoices[software.attention]))
@@ -89,9 +93,22 @@ function* layoutsOf(task: TrainingTask, wish: LayoutWish): Generator<Layout> {
                   offload,
                   microBatch,
                   sequenceParallel: tensor > 1,
+                  ...(expert === 1 ? {} : { expert }),
                 };
     }
   }
+}
+
+function pairs<One, Other>(
+  ones: readonly One[],
+  others: readonly Other[],
+): readonly (readonly [One, Other])[] {
+  return ones.flatMap((one) => others.map((other) => [one, other] as const));
+}
+
+function expertChoices({ experts }: ModelShape, data: number, tensor: number): readonly number[] {
+  if (experts === undefined || experts.count % tensor !== 0) return [1];
+  return divisorsOf(greatestCommonDivisor(data, experts.count / tensor));
 }
 
 function zeroChoices(data: number, pipeline: number): readonly ZeroStage[] {

@@ -5,6 +5,8 @@ import { type LaunchWriter, yamlFile } from './launch-file.ts';
 export const accelerateConfig: LaunchWriter = (task, layout) => {
   const { devices, device } = task;
   const { zero, offload, tensor, pipeline, recompute } = layout;
+  if ((layout.expert ?? 1) > 1)
+    return { reason: 'Who shares out experts is written in the model there; ask for --expert 1.' };
   if (pipeline > 1) return { reason: 'Accelerate trains without a pipeline; ask for --pipeline 1.' };
   if (tensor > 1 && zero !== 2 && zero !== 3)
     return { reason: 'Accelerate cuts layers only together with FSDP; ask for --zero 3 or --tensor 1.' };

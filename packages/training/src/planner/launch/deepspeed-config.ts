@@ -5,6 +5,8 @@ import { type LaunchWriter, jsonFile } from './launch-file.ts';
 
 export const deepspeedConfig: LaunchWriter = (task, layout) => {
   const { zero, offload, tensor, pipeline, microBatch, recompute } = layout;
+  if ((layout.expert ?? 1) > 1)
+    return { reason: 'Who shares out experts is written in the model there; ask for --expert 1.' };
   if (pipeline > 1)
     return {
       reason: 'A pipeline of DeepSpeed is written in the script (PipelineModule); ask for --pipeline 1.',

@@ -4,6 +4,8 @@ import { type LaunchWriter, jsonFile } from './launch-file.ts';
 
 export const fsdpConfig: LaunchWriter = (task, layout) => {
   const { zero, offload, tensor, pipeline, microBatch, recompute } = layout;
+  if ((layout.expert ?? 1) > 1)
+    return { reason: 'Who shares out experts is written in the model there; ask for --expert 1.' };
   if (tensor > 1 || pipeline > 1)
     return { reason: "The Trainer's FSDP shards over data ranks only; ask for --tensor 1 --pipeline 1." };
   if (zero < 2) return { reason: 'FSDP shards gradients at least; ask for --zero 2 or --zero 3.' };

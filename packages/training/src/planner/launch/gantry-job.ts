@@ -6,6 +6,7 @@ const maxVocabulary = 65_536;
 
 export const gantryJob: LaunchWriter = (task, layout) => {
   const { model, sequenceLength, batch } = task;
+  const { expert = 1 } = layout;
   if (!model.isGated || model.positions > 0)
     return { reason: 'Our runtime trains Llama-like decoders; this is a GPT.' };
   if (model.vocabulary > maxVocabulary)
@@ -34,12 +35,14 @@ export const gantryJob: LaunchWriter = (task, layout) => {
       data: layout.data,
       tensor: layout.tensor,
       pipeline: layout.pipeline,
+      ...(expert === 1 ? {} : { expert }),
       zero: layout.zero,
       microBatches: microBatchesOf(task, layout),
       ...(layout.virtualStages > 1 ? { schedule: 'interleaved', virtualStages: layout.virtualStages } : {}),
       recompute: layout.recompute === 'full' ? 'layer' : 'none',
       ...(layout.offload === 'none' ? {} : { offload: { parameters: false } }),
-      ...(layout.sequenceParallel ? { sequenceParallel: true } : {}),
+      // Ours routes whole rows.
+      ...(layout.sequenceParallel && expert === 1 ? { sequenceParallel: true } : {}),
     },
   });
 };

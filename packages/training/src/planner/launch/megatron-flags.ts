@@ -29,7 +29,6 @@ function modelFlags({ model, sequenceLength }: TrainingTask): readonly Flag[] {
       : ([
           ['num-experts', model.experts.count],
           ['moe-router-topk', model.experts.top],
-          ['expert-model-parallel-size', 1],
         ] as const)),
     ...(model.normVectors === 1 ? ([['normalization', 'RMSNorm']] as const) : []),
     ...(model.positions === 0 ? ([['position-embedding-type', 'rope']] as const) : []),
@@ -52,12 +51,13 @@ function attentionFlags({ heads, kvHeads, headWidth, width }: ModelShape): reado
 }
 
 function layoutFlags(task: TrainingTask, layout: Layout): readonly Flag[] {
-  const { tensor, pipeline, virtualStages, zero, recompute, offload, microBatch } = layout;
+  const { tensor, pipeline, virtualStages, zero, recompute, offload, microBatch, expert = 1 } = layout;
   const { software, batch, model } = task;
   const chunk = model.layers / (pipeline * virtualStages);
   return [
     ['tensor-model-parallel-size', tensor],
     ['pipeline-model-parallel-size', pipeline],
+    ...(model.experts === undefined ? [] : ([['expert-model-parallel-size', expert]] as const)),
     ...(virtualStages > 1 ? ([['num-layers-per-virtual-pipeline-stage', chunk]] as const) : []),
     ...(layout.sequenceParallel ? ([['sequence-parallel']] as const) : []),
     ['micro-batch-size', microBatch],
