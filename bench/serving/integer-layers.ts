@@ -8,13 +8,20 @@ import type { BenchLine } from '../bench-line.ts';
 import { startNode, type ChildNode } from './child-node.ts';
 import { median } from './gateway-cost.ts';
 
-const width = 1_024;
+/** The wider layers' floats fill no cache; beside the narrow ones' arithmetic a call's own cost shows. */
+const widths = [1_024, 2_048] as const;
 const bars = [
   { rows: 1, least: 2.3 },
   { rows: 32, least: 3 },
 ] as const;
 
 export async function integerLayers(): Promise<BenchLine[]> {
+  const lines: BenchLine[] = [];
+  for (const width of widths) lines.push(...(await layersOf(width)));
+  return lines;
+}
+
+async function layersOf(width: number): Promise<BenchLine[]> {
   const folder = mkdtempSync(join(tmpdir(), 'gint-'));
   try {
     const floats = perceptron([width, width, width, width]);
@@ -28,8 +35,8 @@ export async function integerLayers(): Promise<BenchLine[]> {
       const peer: number[] = [];
       // Each round on fresh processes: the engine's quantiles are of all that it computed.
       for (let round = 0; round < 3; round++) {
-        ours.push(await computeMs(small, rows));
-        peer.push(await computeMs(plain, rows));
+        ours.push(await computeMs(small, width, rows));
+        peer.push(await computeMs(plain, width, rows));
       }
       const [mine, theirs] = [median(ours), median(peer)];
       lines.push({
@@ -51,16 +58,16 @@ export async function integerLayers(): Promise<BenchLine[]> {
   }
 }
 
-async function computeMs(modelPath: string, rows: number): Promise<number> {
+async function computeMs(modelPath: string, width: number, rows: number): Promise<number> {
   await using child = await startNode([join(import.meta.dirname, 'tensor-process.ts'), modelPath, '32']);
-  for (let index = 0; index < 200; index++) await infer(child, rows);
+  for (let index = 0; index < 200; index++) await infer(child, width, rows);
   const stats = (await (await fetch(`${originOf(child)}/stats`)).json()) as { computeMs: { p50: number } };
   return stats.computeMs.p50;
 }
 
 const originOf = (child: ChildNode): string => `http://127.0.0.1:${Number(child.hello['port'])}`;
 
-async function infer(child: ChildNode, rows: number): Promise<void> {
+async function infer(child: ChildNode, width: number, rows: number): Promise<void> {
   const values = Float32Array.from({ length: rows * width }, (_, at) => Math.sin(at));
   const json = Buffer.from(
     JSON.stringify({

@@ -109,9 +109,12 @@ function restoredLayer(layer: DenseLayer, restore: ReturnType<typeof makeNode>[]
 /** Values of a column that share a scale. */
 const blockRows = 32;
 
+/** MatMulNBits: the inputs are rounded to eight bits too, so that integers are multiplied (level 0 would be floats). */
+const eightBitSums = 4;
+
 /**
  * ONNX Runtime's MatMulNBits: each column in blocks of 32 values of four bits, two to a byte (the first in the lower
- * half), around 8; a scale for each block. The weights stay small in memory too.
+ * half), around 8; a scale for each block. The weights stay small in memory too; products are of integers.
  */
 const blockedDense: LayerRule<DenseLayer> = {
   makeWeight: ({ key, weight: { rows, columns, at } }) => {
@@ -155,6 +158,7 @@ const blockedDense: LayerRule<DenseLayer> = {
           N: { int: layer.weight.columns },
           bits: { int: 4 },
           block_size: { int: blockRows },
+          accuracy_level: { int: eightBitSums },
         },
         microsoft,
       ),

@@ -89,7 +89,11 @@ export async function startInstance(options: SessionOptions): Promise<OnnxInstan
       const run = createDeferred<RunResult>();
       const id = nextId++;
       runs.set(id, run);
-      worker.postMessage({ kind: 'run', id, inputs, outputs } satisfies ThreadRequest);
+      const own = inputs.map(ownTensor);
+      worker.postMessage(
+        { kind: 'run', id, inputs: own, outputs } satisfies ThreadRequest,
+        own.map(({ bytes }) => bytes.buffer),
+      );
       return run.promise;
     },
     [Symbol.asyncDispose]: async () => {
@@ -98,6 +102,15 @@ export async function startInstance(options: SessionOptions): Promise<OnnxInstan
     },
   };
 }
+
+/**
+ * In a buffer that may change hands: the caller keeps its own, of which these bytes may be a small part that begins
+ * where no view of numbers could.
+ */
+const ownTensor = (tensor: WireTensor): WireTensor & { readonly bytes: Uint8Array<ArrayBuffer> } => ({
+  ...tensor,
+  bytes: new Uint8Array(tensor.bytes),
+});
 
 /** A provider whose library is not there is the installation's lack, not the model's. */
 function loadHint(message: string): string {

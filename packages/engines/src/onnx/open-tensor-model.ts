@@ -30,7 +30,9 @@ export async function openTensorModel(options: TensorModelOptions): Promise<Tens
 async function openWarm(options: TensorEngineOptions): Promise<TensorEngine> {
   const engine = await createTensorEngine(options);
   try {
+    const startedMs = performance.now();
     await engine.warmUp();
+    options.onWarm?.(performance.now() - startedMs);
     return engine;
   } catch (error) {
     await engine[Symbol.asyncDispose]();

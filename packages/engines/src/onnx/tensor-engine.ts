@@ -36,6 +36,8 @@ export interface TensorEngineOptions {
   /** The user gave batch knobs: a fixed first dimension is then a batch to fill. */
   readonly isBatchDeclared: boolean;
   readonly onLog?: (line: string) => void;
+  /** Told how long the first computations took, of each model that is opened. */
+  readonly onWarm?: (elapsedMs: number) => void;
 }
 
 interface Waiting {
