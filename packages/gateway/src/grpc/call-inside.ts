@@ -1,7 +1,7 @@
 /** One request through the gateway without a socket: everything that guards and counts HTTP requests applies to it. */
 import type { IncomingHttpHeaders } from 'node:http';
 import { Readable } from 'node:stream';
-import { type InsideAnswer, InsideResponse } from '../http/inside-response.ts';
+import { type InsideAnswer, InsideResponse, type TakeEvents } from '../http/inside-response.ts';
 import type { GatewayRequest, GatewayResponse } from '../http/wire.ts';
 
 export interface InsideCall {
@@ -9,6 +9,8 @@ export interface InsideCall {
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
   readonly body: Buffer;
+  /** Takes an answer that streams, chunk by chunk; what resolves then has no body. */
+  readonly onEvents?: TakeEvents;
   /** Aborting cancels the work behind it. */
   readonly signal: AbortSignal;
 }
@@ -18,7 +20,7 @@ type Handle = (request: GatewayRequest, response: GatewayResponse) => void;
 /** Rejects when the signal aborts or the gateway breaks off. */
 export function callInside(handle: Handle, call: InsideCall): Promise<InsideAnswer> {
   return new Promise((resolve, reject) => {
-    const response = new InsideResponse();
+    const response = new InsideResponse(call.onEvents);
     const leave = (): void => {
       response.destroy();
     };

@@ -8,14 +8,18 @@ import {
   ServerCredentials,
   status as codes,
   type sendUnaryData,
+  type ServerDuplexStream,
   type ServerUnaryCall,
 } from '@grpc/grpc-js';
+import { once } from 'node:events';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Gateway } from '../gateway-api.ts';
 import type { InsideAnswer } from '../http/inside-response.ts';
+import { EventReader } from '../http/event-reader.ts';
 import { callInside } from './call-inside.ts';
 import { openInferenceService } from './open-inference-service.ts';
 import { toMessage, toRest, type InferMessage } from './infer-messages.ts';
+import { fromEventData } from './rest-infer.ts';
 
 export interface GrpcFrontOptions {
   readonly gateway: Pick<Gateway, 'handle'>;
@@ -31,6 +35,7 @@ export interface GrpcFront extends AsyncDisposable {
 }
 
 type Call = ServerUnaryCall<Record<string, unknown>, object>;
+type InferStream = ServerDuplexStream<InferMessage, object>;
 type Answer = (inside: Inside, call: Call) => Promise<object>;
 type Inside = (method: 'GET' | 'POST', path: string, more?: Partial<Body>) => Promise<InsideAnswer>;
 interface Body {
@@ -55,7 +60,12 @@ export async function startGrpcFront(options: GrpcFrontOptions): Promise<GrpcFro
       },
     ]),
   );
-  server.addService(openInferenceService().service, implementation);
+  server.addService(openInferenceService().service, {
+    ...implementation,
+    ModelStreamInfer: (call: InferStream) => {
+      answerStream(options.gateway, call).catch((error: unknown) => call.emit('error', toStatus(error)));
+    },
+  });
   const { host, tls } = options;
   const credentials =
     tls === undefined
@@ -93,6 +103,46 @@ async function answerCall(gateway: Pick<Gateway, 'handle'>, call: Call, answer: 
     return found;
   };
   return answer(inside, call);
+}
+
+/**
+ * Requests of a stream are answered one after the other, each with one answer or, where its model is decoupled, with
+ * as many as come. A refused one is told in the stream, which goes on; a caller that is nobody's ends it.
+ */
+async function answerStream(gateway: Pick<Gateway, 'handle'>, call: InferStream): Promise<void> {
+  const leaving = new AbortController();
+  call.on('cancelled', () => leaving.abort());
+  const say = async (message: object): Promise<void> => {
+    if (!call.write(message)) await once(call, 'drain', { signal: leaving.signal });
+  };
+  for await (const message of call.iterator({ destroyOnReturn: false }) as AsyncIterable<InferMessage>) {
+    const refuse = (reason: string) =>
+      say({ error_message: reason, infer_response: { model_name: message.model_name, id: message.id } });
+    const rest = toRest(message);
+    if ('reason' in rest) {
+      await refuse(rest.reason);
+      continue;
+    }
+    const events = new EventReader();
+    const found = await callInside((request, response) => gateway.handle(request, response), {
+      method: 'POST',
+      path: `${modelPath(message.model_name, message.model_version)}/infer`,
+      headers: { ...headersOf(call.metadata), ...rest.headers, accept: 'text/event-stream' },
+      body: rest.body,
+      signal: leaving.signal,
+      onEvents: async (chunk) => {
+        for (const value of events.push(chunk)) {
+          const { error } = value as { readonly error?: unknown };
+          if (error === undefined) await say({ infer_response: toMessage(fromEventData(value as object)) });
+          else await refuse(typeof error === 'string' ? error : 'The stream was interrupted.');
+        }
+      },
+    });
+    if (found.status === 401 || found.status === 403) throw new Refused(found);
+    if (found.status !== 200) await refuse(reasonOf(found.body));
+    else if (found.body.length > 0) await say({ infer_response: toMessage(found) });
+  }
+  call.end();
 }
 
 const json = async (answer: Promise<InsideAnswer>): Promise<object> =>

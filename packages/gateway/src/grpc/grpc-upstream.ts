@@ -12,9 +12,11 @@ import {
   status as codes,
 } from '@grpc/grpc-js';
 import { Dispatcher } from 'undici';
-import { parseOipPath } from '../requests/parse-oip.ts';
+import { decodeSegment } from '../http/request-line.ts';
+import { parseOipPath, wantsEvents } from '../requests/parse-oip.ts';
 import { openInferenceService } from './open-inference-service.ts';
-import { type InferAnswer, toInferMessage, toRestAnswer } from './rest-infer.ts';
+import { type InferAnswer, toInferMessage, toRestAnswer, type WantsBinary } from './rest-infer.ts';
+import { followInfer, type InferCall, toFrame } from './stream-infer.ts';
 
 /** As much as the gateway holds of an answer. */
 const maxMessageBytes = 64 * 1024 * 1024;
@@ -35,6 +37,8 @@ interface Said {
 interface Plan {
   readonly method: string;
   readonly message: object;
+  /** Answers may come one by one. */
+  readonly stream?: { readonly wantsBinary: WantsBinary };
   toSaid(answer: never): Said;
 }
 
@@ -81,13 +85,58 @@ export class GrpcUpstream extends Dispatcher {
     const metadata = new Metadata();
     for (const name of ['authorization', 'x-request-id'])
       if (typeof headers[name] === 'string') metadata.set(name, headers[name]);
-    controller.call = this.#invoke(plan, metadata, (error, answer) => {
-      if (controller.aborted) return;
-      const broken = error === null ? undefined : toBroken(error);
-      if (broken !== undefined) handler.onResponseError?.(controller, broken);
-      else say(error === null ? plan.toSaid(answer as never) : toRefusal(error));
-    });
+    const whole = (): void => {
+      controller.call = this.#invoke(plan, metadata, (error, answer) => {
+        if (controller.aborted) return;
+        const broken = error === null ? undefined : toBroken(error);
+        if (broken !== undefined) handler.onResponseError?.(controller, broken);
+        else say(error === null ? plan.toSaid(answer as never) : toRefusal(error));
+      });
+    };
+    if (plan.stream === undefined) whole();
+    else this.#stream(plan.message, plan.stream.wantsBinary, metadata, { controller, handler, say, whole });
     return true;
+  }
+
+  /** A server that knows no streams is asked once more, for one answer. */
+  #stream(
+    message: object,
+    wantsBinary: WantsBinary,
+    metadata: Metadata,
+    { controller, handler, say, whole }: Listening,
+  ): void {
+    const call = (this.#client as unknown as StreamClient).ModelStreamInfer(metadata);
+    controller.call = call;
+    const late = Object.assign(new Error('no answer in time'), { code: 'UND_ERR_HEADERS_TIMEOUT' });
+    const impatience = setTimeout(() => {
+      handler.onResponseError?.(controller, late);
+      controller.abort(late);
+    }, this.#deadlineMs);
+    const unless = (act: () => void): void => {
+      clearTimeout(impatience);
+      if (!controller.aborted) act();
+    };
+    followInfer(call, message, wantsBinary, {
+      begin: () =>
+        unless(() =>
+          handler.onResponseStart?.(controller, 200, { 'content-type': 'text/event-stream; charset=utf-8' }),
+        ),
+      event: (frame) => unless(() => handler.onResponseData?.(controller, frame)),
+      end: () => unless(() => handler.onResponseEnd?.(controller, {})),
+      refuse: (refusal) =>
+        unless(() => {
+          if (typeof refusal === 'string') return say(json(400, { error: refusal.slice(0, 2_000) }));
+          if (refusal.code === codes.UNIMPLEMENTED) return whole();
+          const broken = toBroken(refusal);
+          if (broken === undefined) say(toRefusal(refusal));
+          else handler.onResponseError?.(controller, broken);
+        }),
+      interrupt: (reason) =>
+        unless(() => {
+          handler.onResponseData?.(controller, toFrame({ error: reason.slice(0, 2_000) }));
+          handler.onResponseEnd?.(controller, {});
+        }),
+    });
   }
 
   override close(): Promise<void>;
@@ -114,12 +163,23 @@ export class GrpcUpstream extends Dispatcher {
   }
 }
 
-/** The handle that whoever asked may break off by. Answers come in one piece: there is nothing to pause. */
+interface StreamClient {
+  ModelStreamInfer(metadata: Metadata): InferCall;
+}
+
+interface Listening {
+  readonly controller: Controller;
+  readonly handler: Dispatcher.DispatchHandler;
+  readonly say: (said: Said) => void;
+  readonly whole: () => void;
+}
+
+/** The handle that whoever asked may break off by, and pause where answers stream. */
 class Controller implements Dispatcher.DispatchController {
   aborted = false;
   paused = false;
   reason: Error | null = null;
-  call: ClientUnaryCall | undefined;
+  call: ClientUnaryCall | InferCall | undefined;
 
   abort(reason: Error): void {
     this.aborted = true;
@@ -129,15 +189,27 @@ class Controller implements Dispatcher.DispatchController {
 
   pause(): void {
     this.paused = true;
+    if (this.call !== undefined && 'pause' in this.call) this.call.pause();
   }
 
   resume(): void {
     this.paused = false;
+    if (this.call !== undefined && 'resume' in this.call) this.call.resume();
   }
 }
 
+/** Triton's. */
+const configPattern = /^\/v2\/models\/([^/]+)\/config$/;
+
 /** What to call, or what to say without calling. */
 function planOf(path: string, headers: Readonly<Record<string, string>>, body: Buffer): Plan | Said {
+  const configured = configPattern.exec(path)?.[1];
+  if (configured !== undefined)
+    return {
+      method: 'ModelConfig',
+      message: { name: decodeSegment(configured), version: '' },
+      toSaid: ({ config }: { readonly config: object | null }) => json(200, config ?? {}),
+    };
   const asked = parseOipPath(path);
   if (asked === undefined) return json(404, { error: `A gRPC server has no ${path}.` });
   const { model: name, version = '' } = asked;
@@ -165,6 +237,7 @@ function planOf(path: string, headers: Readonly<Record<string, string>>, body: B
       return {
         method: 'ModelInfer',
         message: infer.message,
+        ...(wantsEvents(headers) ? { stream: { wantsBinary: infer.wantsBinary } } : {}),
         toSaid: (answer: InferAnswer) => {
           const said = toRestAnswer(answer, infer.wantsBinary);
           return said === undefined

@@ -1,10 +1,8 @@
 /** `ModelInfer` between its two dialects: gRPC messages here, REST with binary tensors on the way to the engine. */
 import { binaryHeader } from '@gantry/contract/foreign/oip';
 import type { OutgoingHttpHeaders } from 'node:http';
+import { plain, type Parameters, toParameters } from './infer-parameters.ts';
 import { toRaw, type TensorContents } from './tensor-contents.ts';
-
-type Parameter = Readonly<Record<string, unknown>> & { readonly parameter_choice?: string };
-type Parameters = Readonly<Record<string, Parameter>>;
 
 export interface InferMessage {
   readonly model_name: string;
@@ -72,6 +70,7 @@ export function toMessage({ headers, body }: { headers: OutgoingHttpHeaders; bod
     readonly model_name: string;
     readonly model_version?: string;
     readonly id?: string;
+    readonly parameters?: Readonly<Record<string, unknown>>;
     readonly outputs: readonly {
       readonly name: string;
       readonly datatype: string;
@@ -91,17 +90,8 @@ export function toMessage({ headers, body }: { headers: OutgoingHttpHeaders; bod
     model_name: answer.model_name,
     model_version: answer.model_version ?? '',
     id: answer.id ?? '',
+    parameters: toParameters(answer.parameters),
     outputs: answer.outputs.map(({ name, datatype, shape }) => ({ name, datatype, shape })),
     raw_output_contents: raws,
   };
-}
-
-function plain(parameters: Parameters): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(parameters ?? {}).map(([name, parameter]) => {
-      const choice = parameter.parameter_choice ?? '';
-      const value = parameter[choice];
-      return [name, choice.includes('int64') ? Number(value) : value];
-    }),
-  );
 }

@@ -1,5 +1,6 @@
 /** `infer` of the REST dialect, JSON or with binary tensors, as a gRPC message, and its answer back: infer-messages.ts turned around. */
 import { binaryHeader } from '@gantry/contract/foreign/oip';
+import { plain, type Parameters, toParameters } from './infer-parameters.ts';
 import { toRaw, type TensorContents } from './tensor-contents.ts';
 import { rawToValues, valuesToRaw } from './tensor-values.ts';
 
@@ -85,6 +86,7 @@ export interface InferAnswer {
   readonly model_name: string;
   readonly model_version: string;
   readonly id: string;
+  readonly parameters?: Parameters;
   readonly outputs: readonly {
     readonly name: string;
     readonly datatype: string;
@@ -116,14 +118,57 @@ export function toRestAnswer(answer: InferAnswer, wantsBinary: WantsBinary): Res
       outputs.push({ ...output, data });
     }
   }
-  const { model_name, model_version, id } = answer;
-  const json = Buffer.from(
-    JSON.stringify({ model_name, model_version, ...(id === '' ? {} : { id }), outputs }),
-  );
+  const json = Buffer.from(JSON.stringify({ ...headOf(answer), outputs }));
   if (tail.length === 0) return { headers: { 'content-type': 'application/json' }, body: json };
   return {
     headers: { 'content-type': 'application/octet-stream', [binaryHeader]: String(json.length) },
     body: Buffer.concat([json, ...tail]),
+  };
+}
+
+/**
+ * One answer of a stream as the data of an event: values, or, where the client wants binary, its outputs' bytes in
+ * base64 beside them (`raw_output_contents`, in their order). Undefined as above.
+ */
+export function toEventData(answer: InferAnswer, wantsBinary: WantsBinary): object | undefined {
+  const isBinary = answer.outputs.some(({ name }) => wantsBinary(name));
+  const said = toRestAnswer(answer, () => isBinary);
+  if (said === undefined) return undefined;
+  const length = Number(said.headers[binaryHeader] ?? said.body.length);
+  const value = JSON.parse(said.body.toString('utf8', 0, length)) as {
+    readonly outputs: readonly RestTensor[];
+  };
+  if (!isBinary) return value;
+  let offset = length;
+  const raws = value.outputs.map(({ parameters }) => {
+    offset += Number(parameters?.['binary_data_size'] ?? 0);
+    return said.body.toString('base64', offset - Number(parameters?.['binary_data_size'] ?? 0), offset);
+  });
+  return { ...value, raw_output_contents: raws };
+}
+
+/** The same turned around: an event's data as the answer that it would be alone. */
+export function fromEventData(value: object): {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer;
+} {
+  const { raw_output_contents: raws = [], ...rest } = value as {
+    readonly raw_output_contents?: readonly string[];
+  };
+  const json = Buffer.from(JSON.stringify(rest));
+  return {
+    headers: { [binaryHeader]: String(json.length) },
+    body: Buffer.concat([json, ...raws.map((raw) => Buffer.from(raw, 'base64'))]),
+  };
+}
+
+function headOf({ model_name, model_version, id, parameters }: InferAnswer): object {
+  const said = plain(parameters);
+  return {
+    model_name,
+    model_version,
+    ...(id === '' ? {} : { id }),
+    ...(Object.keys(said).length === 0 ? {} : { parameters: said }),
   };
 }
 
@@ -135,29 +180,4 @@ function isTensor(value: unknown): value is RestTensor {
     Array.isArray(shape) &&
     (data === undefined || Array.isArray(data))
   );
-}
-
-/** Those about binary data are REST's own. */
-const restOnly: ReadonlySet<string> = new Set(['binary_data', 'binary_data_size', 'binary_data_output']);
-
-function toParameters(parameters: Fields = {}): Fields {
-  return Object.fromEntries(
-    Object.entries(parameters).flatMap(([name, value]) => {
-      const parameter = restOnly.has(name) ? undefined : toParameter(value);
-      return parameter === undefined ? [] : [[name, parameter]];
-    }),
-  );
-}
-
-function toParameter(value: unknown): Fields | undefined {
-  switch (typeof value) {
-    case 'boolean':
-      return { bool_param: value };
-    case 'number':
-      return Number.isSafeInteger(value) ? { int64_param: String(value) } : { double_param: value };
-    case 'string':
-      return { string_param: value };
-    default:
-      return undefined;
-  }
 }

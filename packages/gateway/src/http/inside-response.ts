@@ -9,15 +9,18 @@ export interface InsideAnswer {
   readonly body: Buffer;
 }
 
+/** A promise holds the next chunk up until it resolves. */
+export type TakeEvents = (chunk: Buffer) => Promise<void> | undefined;
+
 export class InsideResponse extends Writable implements GatewayResponse {
   headersSent = false;
   #status = 0;
   #headers: OutgoingHttpHeaders = {};
   readonly #chunks: Buffer[] = [];
-  readonly #onEvents: ((chunk: Buffer) => void) | undefined;
+  readonly #onEvents: TakeEvents | undefined;
 
   /** `onEvents` takes the chunks of an event stream; they are not kept then. */
-  constructor(onEvents?: (chunk: Buffer) => void) {
+  constructor(onEvents?: TakeEvents) {
     super();
     this.#onEvents = onEvents;
   }
@@ -33,9 +36,14 @@ export class InsideResponse extends Writable implements GatewayResponse {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
-    if (this.#onEvents !== undefined && this.#isEventStream()) this.#onEvents(chunk);
-    else this.#chunks.push(chunk);
-    done();
+    if (this.#onEvents === undefined || !this.#isEventStream()) {
+      this.#chunks.push(chunk);
+      done();
+      return;
+    }
+    const taken = this.#onEvents(chunk);
+    if (taken === undefined) done();
+    else taken.then(() => done(), done);
   }
 
   #isEventStream(): boolean {

@@ -48,7 +48,8 @@ export function toOipRequest(path: OipPath, bytes: Buffer, headers: IncomingHttp
       method: isInfer ? 'POST' : 'GET',
       path: `/v2/models/${encodeURIComponent(model)}${isInfer ? '/infer' : ''}`,
       headers: {
-        accept: '*/*',
+        // A server that answers one request with several may say each as it comes.
+        accept: isInfer && wantsEvents(headers) ? 'text/event-stream, */*' : '*/*',
         ...(isInfer ? { 'content-type': headers['content-type'] ?? 'application/json' } : {}),
         ...(typeof binaryLength === 'string' ? { [binaryHeader]: binaryLength } : {}),
       },
@@ -56,3 +57,6 @@ export function toOipRequest(path: OipPath, bytes: Buffer, headers: IncomingHttp
     }),
   };
 }
+
+export const wantsEvents = ({ accept }: IncomingHttpHeaders): boolean =>
+  accept?.includes('text/event-stream') === true;

@@ -47,7 +47,10 @@ export class BackgroundResponses {
       usage: null,
     };
     const stream = request.isStream ? new BackgroundStream(begun) : undefined;
-    const inside = new InsideResponse((chunk) => stream?.push(chunk));
+    const inside = new InsideResponse((chunk) => {
+      stream?.push(chunk);
+      return undefined;
+    });
     const problem = this.#intake.take({ ...call, response: inside }, request);
     if (problem !== undefined) return { problem };
     const stored: StoredResponse = {

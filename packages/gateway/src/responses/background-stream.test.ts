@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { createFakeEngine, startStream, type FakeEngine } from '../testing/fake-engine.ts';
 import { chatRoute, createGatewayHarness, until, type GatewayHarness } from '../testing/gateway-harness.ts';
 import { openaiMajors } from '../testing/openai-majors.ts';
-import { EventLog, EventReader } from './event-log.ts';
+import { EventReader } from '../http/event-reader.ts';
+import { EventLog } from './event-log.ts';
 import type { KeptResponse } from './response-store.ts';
 
 const whole = {

@@ -2,7 +2,8 @@
  * What an engine's events make of a response that is made in the background: the same events under the response's own
  * id, and the response as it ended.
  */
-import { EventLog, EventReader, type ResponseEvent } from './event-log.ts';
+import { EventReader } from '../http/event-reader.ts';
+import { EventLog, type ResponseEvent } from './event-log.ts';
 
 type Response = Readonly<Record<string, unknown>>;
 

@@ -93,30 +93,3 @@ export function writeEvents(
 export function toFrame(event: ResponseEvent, sequenceNumber: number): string {
   return `event: ${event.type}\ndata: ${JSON.stringify({ ...event, sequence_number: sequenceNumber })}\n\n`;
 }
-
-/** Events out of bytes as they come, however they are cut. */
-export class EventReader {
-  readonly #decoder = new TextDecoder();
-  #rest = '';
-
-  push(chunk: Uint8Array): readonly unknown[] {
-    this.#rest += this.#decoder.decode(chunk, { stream: true });
-    const frames = this.#rest.split(/\r?\n\r?\n/);
-    this.#rest = frames.pop() ?? '';
-    return frames.flatMap(dataOf);
-  }
-}
-
-/** Nothing for a comment, `[DONE]` and what is no JSON. */
-function dataOf(frame: string): readonly unknown[] {
-  const data = frame
-    .split(/\r?\n/)
-    .filter((line) => line.startsWith('data:'))
-    .map((line) => line.slice(5).trimStart())
-    .join('\n');
-  try {
-    return [JSON.parse(data)];
-  } catch {
-    return [];
-  }
-}
