@@ -13,6 +13,7 @@ import type { Places } from '@gantry/control';
 import type { BlobStore } from '@gantry/ports';
 import { noteOutside } from '@gantry/store';
 import { newestCheckpoint } from './checkpoints/newest-checkpoint.ts';
+import { engineStats } from './engine-stats.ts';
 import { removeTree } from './kept-files.ts';
 import { inspectModelFile } from './models/inspect-model.ts';
 
@@ -101,6 +102,7 @@ export function createPlaces(dataDir: string, blobs: BlobStore): Places {
       await mkdir(workerDir(workerId), { recursive: true });
       await writeFile(join(workerDir(workerId), 'endpoint.json'), `${JSON.stringify(origin)}\n`);
     },
+    engineWarmMs: async (origin) => (await engineStats(origin))?.['warmMs'],
     engineHealth: (origin) =>
       new Promise((resolve) => {
         const probe = request({

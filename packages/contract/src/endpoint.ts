@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { baseShape, nameSchema, timeSchema } from './common.ts';
 import { reasonSchema } from './job.ts';
 import { resourcesSchema } from './job-resources.ts';
+import { nodeSelectorSchema, tolerationSchema } from './node-choice.ts';
 import { remoteSchema } from './remote-endpoint.ts';
 import { hedgingSchema, payloadPolicy, requestLimits } from './request-limits.ts';
 import { shardedEngineSchema } from './sharded-engine.ts';
@@ -124,6 +125,10 @@ export const endpointCreate = z.strictObject({
   contextTokens: z.number().int().min(16).max(1_048_576).optional(),
   slots: z.number().int().min(1).max(256).default(4),
   resources: resourcesSchema.prefault({}),
+  /** Labels that the machine of a replica must carry. */
+  nodeSelector: nodeSelectorSchema.optional(),
+  /** Taints of machines that a replica may run beside. */
+  tolerations: z.array(tolerationSchema).max(50).optional(),
   scaling: scalingSchema.optional(),
   limits: requestLimits.optional(),
   /** Equal deterministic requests of one tenant are answered from memory for so long. */
@@ -221,16 +226,31 @@ export const replicaSchema = z.object({
   /** Of a gang: where each rank runs. */
   ranks: z.array(z.object({ node: z.string(), devices: z.array(z.string()) })).optional(),
   waiting: z.array(reasonSchema).optional(),
-  /** Milliseconds of the last cold start by phase: waiting for a place, fetching the model, loading it. */
-  coldStart: z.object({ scheduleMs: z.number(), fetchMs: z.number(), loadMs: z.number() }).optional(),
+  /**
+   * Milliseconds of the last cold start by phase: waiting for a place, fetching the model, starting the process and
+   * loading it, answering requests of its own until everything is warm (where the engine tells it).
+   */
+  coldStart: z
+    .object({
+      scheduleMs: z.number(),
+      fetchMs: z.number(),
+      loadMs: z.number(),
+      warmMs: z.number().optional(),
+    })
+    .optional(),
 });
 export const endpointStates = ['deploying', 'ready', 'degraded', 'idle', 'stopped'] as const;
 export const endpointSchema = z.object({
   ...baseShape,
   state: z.enum(endpointStates),
+  /** Why it is deploying or degraded, where that is known. */
+  reason: z.string().optional(),
   model: z.string(),
   revision: z.string(),
   desiredReplicas: z.number().int(),
+  resources: resourcesSchema.optional(),
+  nodeSelector: nodeSelectorSchema.optional(),
+  tolerations: z.array(tolerationSchema).optional(),
   replicas: z.array(replicaSchema),
   previousModel: z.string().optional(),
   scaling: scalingSchema.optional(),

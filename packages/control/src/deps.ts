@@ -46,6 +46,8 @@ export interface Places {
   /** Says so for a server that does not say it itself. */
   announceEngine(workerId: string, origin: EngineOrigin): Promise<void>;
   engineHealth(origin: EngineOrigin): Promise<EngineHealth>;
+  /** How long its own first requests took, where it tells. */
+  engineWarmMs(origin: EngineOrigin): Promise<number | undefined>;
   filesOf(path: string): Promise<
     readonly {
       path: string;

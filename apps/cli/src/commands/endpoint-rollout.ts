@@ -5,6 +5,7 @@ import { countOption, example, group, numberOption } from '../command-group.ts';
 import { connect } from '../connection.ts';
 import { type LogOptions, logQuery, withLogOptions } from '../log-options.ts';
 import { coloured, showOne } from '../output.ts';
+import { replicaBody, type ReplicaOptions, withReplicaOptions } from '../replica-options.ts';
 import { type Overriding, overridable } from '../overridable.ts';
 import { view, watchable } from '../view.ts';
 import { describeStats } from '../views/endpoint-stats.ts';
@@ -16,25 +17,24 @@ export function endpointRolloutCommands(program: Command): void {
   const endpoint = group(program, 'endpoint', 'Served models');
 
   example(
-    endpoint
-      .command('serve <name> <command...>')
-      .description('Serve a model with a server of your own: vLLM, SGLang, Triton, llama-server')
-      .requiredOption('--model <REF>', 'name, name@3 or name@alias')
-      .option('--cpu <N>', 'cores of a replica', numberOption, 1)
-      .option('--memory <SIZE>', 'of a replica', '4Gi')
-      .option('--gpus <N>', 'of a replica', numberOption, 0)
-      .option('--replicas <N>', 'processes', numberOption, 1)
-      .option('--health <PATH>', 'answers 200 when it can serve', '/health')
-      .option('--model-name <NAME>', 'that it knows the model by'),
+    withReplicaOptions(
+      endpoint
+        .command('serve <name> <command...>')
+        .description('Serve a model with a server of your own: vLLM, SGLang, Triton, llama-server')
+        .requiredOption('--model <REF>', 'name, name@3 or name@alias')
+        .option('--replicas <N>', 'processes', numberOption, 1)
+        .option('--health <PATH>', 'answers 200 when it can serve', '/health')
+        .option('--model-name <NAME>', 'that it knows the model by'),
+    ),
     "gantry endpoint serve chat --model llama --gpus 1 -- vllm serve '$MODEL_PATH' --port '$PORT' --served-model-name '$MODEL_NAME'",
   ).action(async (name: string, words: string[], options: ServeOptions, command: Command) => {
-    const { model, cpu, memory, gpus, replicas, health, modelName } = options;
+    const { model, replicas, health, modelName } = options;
     const made = await connect(command).client.call('endpoints.create', {
       body: {
         name,
         model,
         replicas,
-        resources: { cpu, memory, gpu: gpus },
+        ...replicaBody({ memory: '4Gi', ...options }),
         server: {
           command: words,
           healthPath: health,
@@ -231,11 +231,8 @@ interface EndpointLogOptions extends LogOptions {
   readonly rank?: number;
 }
 
-interface ServeOptions {
+interface ServeOptions extends ReplicaOptions {
   readonly model: string;
-  readonly cpu: number;
-  readonly memory: string;
-  readonly gpus: number;
   readonly replicas: number;
   readonly health: string;
   readonly modelName?: string;

@@ -8,6 +8,7 @@ import { readEndpointFile } from '../endpoint-file.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { coloured, isJson, showOne } from '../output.ts';
 import { type Overriding, overridable } from '../overridable.ts';
+import { replicaBody, type ReplicaOptions, withReplicaOptions } from '../replica-options.ts';
 import { type ShardedOptions, shardedBody, withShardedOptions } from '../sharded-options.ts';
 import { streamCompletion } from '../stream-completion.ts';
 import { view, viewList, watchable } from '../view.ts';
@@ -24,16 +25,19 @@ export function endpointCommands(program: Command): void {
 
   example(
     withShardedOptions(
-      endpoint
-        .command('create [name]')
-        .description('Serve a model under a name')
-        .option('--model <REF>', 'name, name@3 or name@alias')
-        .option('--replicas <N>', 'processes (default: 1)', numberOption)
-        .option('--file <FILE>', 'everything else an endpoint can be, in YAML')
-        .option('--detach', 'do not wait until it is ready'),
+      withReplicaOptions(
+        endpoint
+          .command('create [name]')
+          .description('Serve a model under a name')
+          .option('--model <REF>', 'name, name@3 or name@alias')
+          .option('--replicas <N>', 'processes (default: 1)', numberOption)
+          .option('--file <FILE>', 'everything else an endpoint can be, in YAML')
+          .option('--detach', 'do not wait until it is ready'),
+      ),
     ),
     'gantry endpoint create chat --model quickstart',
     'gantry endpoint create chat --model llama --engine vllm --tensor 4 --pipeline 2 --ranks 2',
+    'gantry endpoint create chat --model llama --gpus 1 --gpu-model H100 --memory 16Gi --node pool=serving',
     'gantry endpoint create --file examples/served-model.endpoint.yaml',
   ).action(async (name: string | undefined, options: CreateOptions, command: Command) => {
     const body = createBody(name, options);
@@ -45,7 +49,7 @@ export function endpointCommands(program: Command): void {
       command,
       found,
       () =>
-        `  ${found.state === 'ready' ? '✓' : '…'} endpoint ${found.name}   ${found.model}   ${readyOf(found)} replicas ready after ${formatDuration(Date.now() - startedMs)}${found.state === 'ready' ? '' : `\n  look: gantry endpoint show ${found.name} --watch`}`,
+        `  ${found.state === 'ready' ? '✓' : '…'} endpoint ${found.name}   ${found.model}   ${readyOf(found)} replicas ready after ${formatDuration(Date.now() - startedMs)}${found.state === 'ready' ? '' : `${because(found)}\n  look: gantry endpoint show ${found.name} --watch   gantry endpoint logs ${found.name}`}`,
     );
     if (options.detach !== true && found.state !== 'ready') process.exitCode = exitCodes.timeout;
   });
@@ -135,6 +139,8 @@ export function endpointCommands(program: Command): void {
   });
 }
 
+const because = ({ reason }: Endpoint): string => (reason === undefined ? '' : `\n  ${reason}`);
+
 interface UpdateOptions extends Overriding {
   readonly model?: string;
   readonly replicas?: number;
@@ -158,7 +164,7 @@ function updateBody({ model, replicas, hedgeAfter, payloads, redact }: UpdateOpt
   };
 }
 
-interface CreateOptions extends ShardedOptions {
+interface CreateOptions extends ShardedOptions, ReplicaOptions {
   readonly model?: string;
   readonly replicas?: number;
   readonly file?: string;
@@ -174,6 +180,7 @@ function createBody(name: string | undefined, options: CreateOptions): EndpointC
     name: name ?? file.name,
     model: options.model ?? file.model,
     ...(replicas === undefined ? {} : { replicas }),
+    ...replicaBody(options, file),
     ...shardedBody(options, file.engine),
   };
   if (body.name === undefined || body.model === undefined)

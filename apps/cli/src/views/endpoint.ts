@@ -1,5 +1,6 @@
 /** An endpoint in words. */
 import type { Endpoint } from '@gantry/contract';
+import { formatDuration } from '@gantry/kit';
 import { coloured, table } from '../output.ts';
 
 export const readyOf = ({ replicas, desiredReplicas, remote }: Endpoint): string => {
@@ -9,7 +10,7 @@ export const readyOf = ({ replicas, desiredReplicas, remote }: Endpoint): string
 };
 
 export function describeEndpoint(endpoint: Endpoint): string {
-  const head = `  ${endpoint.name}   ${coloured(endpoint.state)}   ${endpoint.model}   ${readyOf(endpoint)} ready`;
+  const head = `  ${endpoint.name}   ${coloured(endpoint.state)}   ${endpoint.model}   ${readyOf(endpoint)} ready${endpoint.reason === undefined ? '' : `: ${endpoint.reason}`}`;
   if (endpoint.remote !== undefined) {
     const rows = endpoint.remote.servers.map((each) => [
       each.url,
@@ -33,10 +34,22 @@ export function describeEndpoint(endpoint: Endpoint): string {
         each.revision,
         coloured(each.state),
         String(each.restarts),
-        each.message ?? each.waiting?.[0]?.message ?? '',
+        saidOf(each),
       ]),
     ),
   ].join('\n');
+}
+
+/** Why it waits, what ended the one before it, or how it started. */
+function saidOf({ state, waiting, message, coldStart }: Endpoint['replicas'][number]): string {
+  if (state !== 'ready') return waiting?.[0]?.message ?? message ?? '';
+  if (coldStart === undefined) return '';
+  const { scheduleMs, fetchMs, loadMs, warmMs } = coldStart;
+  const phases = { placed: scheduleMs, fetched: fetchMs, loaded: loadMs, warm: warmMs };
+  const told = Object.entries(phases).flatMap(([phase, ms]) =>
+    ms === undefined ? [] : [`${phase} ${formatDuration(ms)}`],
+  );
+  return `started in ${formatDuration(scheduleMs + fetchMs + loadMs + (warmMs ?? 0))}: ${told.join(', ')}`;
 }
 
 /** What was chosen for it and is not the default. */
@@ -48,6 +61,7 @@ function settingsOf({
   batching,
   latencyObjectiveMs,
   fallback,
+  nodeSelector = {},
 }: Endpoint): string {
   const chosen: Readonly<Record<string, string | undefined>> = {
     engine: engine === undefined ? undefined : engineText(engine),
@@ -57,6 +71,9 @@ function settingsOf({
     batching: batching === undefined ? undefined : batchingText(batching),
     objective: latencyObjectiveMs === undefined ? undefined : `${latencyObjectiveMs} ms`,
     fallback,
+    node: Object.entries(nodeSelector)
+      .map(([key, value]) => `${key}=${value}`)
+      .join(', '),
   };
   return Object.entries(chosen)
     .flatMap(([name, value]) => (value === undefined || value === '' ? [] : [`${name}: ${value}`]))

@@ -1,36 +1,29 @@
 import { type Endpoint, GantryError, type RouteResponse } from '@gantry/contract';
 import {
   type EndpointSpecRecord,
-  type EndpointStatusRecord,
   type EndpointChange,
   type GateNote,
-  type ReplicaSpecRecord,
-  type ReplicaStatusRecord,
   type ServedVersion,
-  allRows,
   checkVersion,
-  desiredReplicas,
   findOr404,
   isoNow,
-  placesOfReplica,
   promoteRollout,
-  revisionName,
   rollBack,
   startRollout,
   updateEndpoint,
   usableQueue,
 } from '@gantry/control';
 import { createId } from '@gantry/kit';
-import type { Row, Tx } from '@gantry/ports';
+import type { Row } from '@gantry/ports';
 import type { Handlers, Principal } from '../http/index.ts';
 import type { Platform } from '../platform.ts';
-import { base } from './base.ts';
 import { createTokenCost } from '../serving-limits.ts';
 import { endpointConnect } from './endpoint-connect.ts';
 import { endpointLogs } from './endpoint-logs.ts';
 import { insertEndpoint } from './insert-endpoint.ts';
 import { toEndpointStats } from './endpoint-stats.ts';
 import { createReplicaWatch } from './replica-watch.ts';
+import { viewEndpoint } from './view-endpoint.ts';
 import {
   adaptersOf,
   checkEngine,
@@ -51,73 +44,7 @@ type EndpointRoutes = Pick<
 export function endpointRoutes(platform: Platform): EndpointRoutes {
   const { deps, hub, endpoints } = platform;
   const lookAtReplicas = createReplicaWatch(platform);
-
-  const view = async (tx: Tx, row: Row, tenant: string): Promise<Endpoint> => {
-    const spec = row.spec as EndpointSpecRecord;
-    const { rollout } = spec;
-    const replicas = await allRows(tx, 'replica', ['queued', 'starting', 'ready', 'draining'], row.id);
-    const seen = endpoints.rolloutView(row.id);
-    return {
-      ...base(row, tenant),
-      state: row.state as Endpoint['state'],
-      model: spec.model,
-      revision: revisionName(row.name, spec.revision),
-      desiredReplicas: desiredReplicas(spec, row.status as EndpointStatusRecord),
-      replicas: replicas.map((replica) => {
-        const status = replica.status as ReplicaStatusRecord;
-        return {
-          id: replica.id,
-          revision: revisionName(row.name, (replica.spec as ReplicaSpecRecord).revision),
-          state: replica.state as Endpoint['replicas'][number]['state'],
-          restarts: status.restarts,
-          ...(status.node === undefined ? {} : { node: status.node }),
-          ...(status.otherRanks === undefined ? {} : { ranks: toRanks(replica) }),
-          ...(status.message === undefined ? {} : { message: status.message }),
-          ...(status.coldStart === undefined ? {} : { coldStart: status.coldStart }),
-        };
-      }),
-      ...(spec.previous === undefined ? {} : { previousModel: spec.previous.model }),
-      ...(spec.scaling === undefined ? {} : { scaling: spec.scaling }),
-      ...(spec.limits === undefined ? {} : { limits: spec.limits }),
-      ...(spec.cacheSeconds === undefined ? {} : { cacheSeconds: spec.cacheSeconds }),
-      ...(spec.fallback === undefined ? {} : { fallback: spec.fallback }),
-      ...(spec.hedging === undefined ? {} : { hedging: spec.hedging }),
-      ...(spec.payloads === undefined ? {} : { payloads: spec.payloads }),
-      ...(spec.latencyObjectiveMs === undefined ? {} : { latencyObjectiveMs: spec.latencyObjectiveMs }),
-      ...(spec.decoder === undefined ? {} : { decoder: spec.decoder }),
-      ...(spec.adapters === undefined ? {} : { adapters: spec.adapters.map(({ name }) => name) }),
-      ...(spec.speculation === undefined ? {} : { speculation: spec.speculation.method }),
-      ...(spec.batching === undefined ? {} : { batching: spec.batching }),
-      ...(spec.engine === undefined ? {} : { engine: spec.engine }),
-      ...(spec.remote === undefined
-        ? {}
-        : {
-            remote: {
-              engine: spec.remote.engine,
-              modelName: spec.remote.modelName,
-              ...(spec.remote.secret === undefined ? {} : { secret: spec.remote.secret }),
-              servers: [...endpoints.remoteView(row)],
-            },
-          }),
-      ...(rollout === undefined
-        ? {}
-        : {
-            rollout: {
-              model: rollout.model,
-              revision: revisionName(row.name, rollout.revision),
-              mode: rollout.mode,
-              percent: rollout.percent,
-              ...(rollout.header === undefined ? {} : { header: rollout.header }),
-              automatic: rollout.automatic,
-              startedAt: rollout.startedAt,
-              verdict: seen?.verdict.kind ?? ('wait' as const),
-              evidence: [...(seen?.verdict.evidence ?? [])],
-              compared: seen?.compared ?? 0,
-              equal: seen?.equal ?? 0,
-            },
-          }),
-    };
-  };
+  const view = viewEndpoint(platform);
   const show = (principal: Principal, name: string): Promise<Endpoint> =>
     deps.store.read({ tenantId: principal.tenantId }, async (tx) =>
       view(tx, await findOr404(tx, 'endpoint', principal.tenantId, name), principal.tenantName),
@@ -166,6 +93,8 @@ export function endpointRoutes(platform: Platform): EndpointRoutes {
           ...(scaling === undefined ? {} : { scaling }),
           ...(limits === undefined ? {} : { limits }),
           ...(cacheSeconds === undefined ? {} : { cacheSeconds }),
+          ...(rest.nodeSelector === undefined ? {} : { nodeSelector: rest.nodeSelector }),
+          ...(rest.tolerations === undefined ? {} : { tolerations: rest.tolerations }),
           ...(rest.latencyObjectiveMs === undefined ? {} : { latencyObjectiveMs: rest.latencyObjectiveMs }),
           ...(rest.fallback === undefined ? {} : { fallback: rest.fallback }),
           ...(rest.hedging === undefined ? {} : { hedging: rest.hedging }),
@@ -285,9 +214,6 @@ export function endpointRoutes(platform: Platform): EndpointRoutes {
     },
   };
 }
-
-const toRanks = (replica: Row) =>
-  placesOfReplica(replica).map(({ node, devices }) => ({ node, devices: [...devices] }));
 
 /** The change, with what its gate was told in the event. */
 const noting =

@@ -1,5 +1,4 @@
 /** What an endpoint's replicas say of themselves and use of this machine, asked when somebody looks. */
-import { request } from 'node:http';
 import type { ReplicaStats } from '@gantry/contract';
 import {
   allRows,
@@ -8,17 +7,14 @@ import {
   type ReplicaSpecRecord,
   type ReplicaStatusRecord,
 } from '@gantry/control';
-import type { EndpointSnapshot, Origin } from '@gantry/gateway';
+import type { EndpointSnapshot } from '@gantry/gateway';
 import { join } from 'node:path';
 import type { Platform } from '../platform.ts';
+import { engineStats } from '../engine-stats.ts';
 import { createReplicaUse } from '../replica-use.ts';
 
 type SeenReplica = EndpointSnapshot['replicas'][number];
 type Told = Pick<ReplicaStats, 'engine' | 'costPerHour' | 'cpuPercent' | 'memoryPercent' | 'devicePercent'>;
-
-const askMs = 1_000;
-/** No engine says more of itself. */
-const maxBytes = 64 * 1024;
 
 /** By replica. One that does not answer in time is left out. */
 export function createReplicaWatch({
@@ -71,40 +67,4 @@ export function createReplicaWatch({
     }
     return told;
   };
-}
-
-/** The numbers of our own engines' `/stats`; servers of others have none. */
-async function engineStats(origin: Origin): Promise<Record<string, number> | undefined> {
-  if (!('socketPath' in origin)) return undefined;
-  const text = await new Promise<string>((resolve) => {
-    const ask = request({ socketPath: origin.socketPath, path: '/stats', timeout: askMs }, (response) => {
-      let said = '';
-      response.setEncoding('utf8');
-      response.on('data', (chunk: string) => {
-        said += chunk;
-        if (said.length > maxBytes) ask.destroy();
-      });
-      response.on('close', () => resolve(said));
-    });
-    ask.on('timeout', () => ask.destroy());
-    ask.on('error', () => resolve(''));
-    ask.end();
-  });
-  try {
-    return flatNumbers(JSON.parse(text) as object);
-  } catch {
-    return undefined;
-  }
-}
-
-/** `{ batchRows: { p50: 3 } }` is `batchRows.p50`. */
-function flatNumbers(value: object, prefix = ''): Record<string, number> {
-  return Object.fromEntries(
-    Object.entries(value).flatMap(([name, each]: [string, unknown]) => {
-      if (typeof each === 'number') return [[`${prefix}${name}`, each]];
-      return typeof each === 'object' && each !== null && prefix === ''
-        ? Object.entries(flatNumbers(each, `${name}.`))
-        : [];
-    }),
-  );
 }

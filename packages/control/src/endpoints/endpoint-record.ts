@@ -85,6 +85,8 @@ export interface EndpointSpecRecord extends RevisionRecord {
   readonly slots: number;
   readonly contextTokens?: number;
   readonly resources: JobSpec['resources'];
+  readonly nodeSelector?: JobSpec['nodeSelector'];
+  readonly tolerations?: JobSpec['tolerations'];
 }
 
 export interface EndpointStatusRecord {
@@ -112,12 +114,16 @@ export interface ReplicaSpecRecord extends RevisionRecord {
   readonly engine?: ShardedEngine;
   /** Of each rank. */
   readonly resources: EndpointSpecRecord['resources'];
+  readonly nodeSelector?: EndpointSpecRecord['nodeSelector'];
+  readonly tolerations?: EndpointSpecRecord['tolerations'];
 }
 
 export interface ColdStart {
   readonly scheduleMs: number;
   readonly fetchMs: number;
   readonly loadMs: number;
+  /** Where the engine tells how much of the time its own first requests took. */
+  readonly warmMs?: number;
 }
 
 export interface ReplicaStatusRecord {

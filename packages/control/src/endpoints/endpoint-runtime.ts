@@ -14,6 +14,7 @@ import { allRows } from '../rows.ts';
 import type { EndpointChange } from './change-endpoint.ts';
 import { decideEndpoint } from './decide-endpoint.ts';
 import { Deciders, type DeciderWorld } from './deciders.ts';
+import { engineEnd } from './engine-end.ts';
 import { endReplica } from './end-replica.ts';
 import { evictReplica } from './evict-replica.ts';
 import type {
@@ -219,7 +220,7 @@ export function createEndpointRuntime(deps: Deps, hub: Hub, world: EndpointWorld
         wait: (delayMs) => pause(delayMs, signal, { isBackground: true }),
         onReadiness: async (origin, isReady) => {
           origins.set(replica.id, { origin, isReady });
-          if (isReady) await markReady(deps, replica.id, times);
+          if (isReady) await markReady(deps, replica.id, times, origin);
           await reconcile(endpointId);
         },
         onGivenUp: async (reason) => {
@@ -288,7 +289,7 @@ export function createEndpointRuntime(deps: Deps, hub: Hub, world: EndpointWorld
     },
     onWorkerEvent: async (event) => {
       if (event.type === 'exited' || event.type === 'lost')
-        return endProcess(event.workerId, event.type === 'exited' ? event.exit.message : event.message);
+        return endProcess(event.workerId, event.type === 'exited' ? engineEnd(event.exit) : event.message);
       return processes.replicaOf(event.workerId) !== undefined;
     },
     observe: (request) => deciders.observe(request),

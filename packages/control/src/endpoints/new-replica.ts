@@ -26,6 +26,8 @@ export function newReplica(endpoint: Row, wanted: WantedRevision, nowMs: number)
       modelVersionId: wanted.modelVersionId,
       slots: spec.slots,
       resources: spec.resources,
+      ...(spec.nodeSelector === undefined ? {} : { nodeSelector: spec.nodeSelector }),
+      ...(spec.tolerations === undefined ? {} : { tolerations: spec.tolerations }),
       ...(spec.contextTokens === undefined ? {} : { contextTokens: spec.contextTokens }),
       ...(spec.batching === undefined ? {} : { batching: spec.batching }),
       ...(spec.speculation === undefined ? {} : { speculation: spec.speculation }),

@@ -6,6 +6,7 @@ import type { JobSpec } from '@gantry/contract';
 import type { Row } from '@gantry/ports';
 import type { Deps } from '../deps.ts';
 import type { EndpointRuntime } from '../endpoints/endpoint-runtime.ts';
+import type { ReplicaSpecRecord } from '../endpoints/endpoint-record.ts';
 import { placesOfReplica } from '../endpoints/replica-places.ts';
 import { type JobSpecRecord, type JobStatusRecord, currentAttempt } from '../jobs/job-record.ts';
 import type { JobRuntime } from '../jobs/job-runtime.ts';
@@ -63,7 +64,9 @@ export async function evictWork(
     await runtime.jobs.stop(row.id, 'node_drained');
   }
   for (const row of live.replicas) {
-    const reason = firstReason(placesOfReplica(row), reasonFor);
+    const { tolerations } = row.spec as ReplicaSpecRecord;
+    const places = placesOfReplica(row).map((place) => ({ ...place, tolerations }));
+    const reason = firstReason(places, reasonFor);
     if (reason !== undefined) await runtime.endpoints.evict(row.id, reason);
   }
 }

@@ -264,7 +264,8 @@ export function toReplicaWorkload(row: Row, endpoint: Row, selectors: QueueSelec
     state: isPending ? 'pending' : 'running',
     ...(isPending ? claimOf(status.claim) : {}),
     ...weightNeeds(spec),
-    ...selecting(endpointSpec.queueId, selectors),
+    ...selecting(endpointSpec.queueId, selectors, spec.nodeSelector),
+    ...(spec.tolerations === undefined ? {} : { tolerations: spec.tolerations.map(toToleration) }),
     taskGroups: [
       {
         name: 'replica',

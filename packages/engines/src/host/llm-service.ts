@@ -50,6 +50,7 @@ export class LlmService implements EngineService {
   readonly #options: LlmServiceOptions;
   readonly #createdSeconds = Math.floor(Date.now() / 1_000);
   #engine: LlmEngine | undefined;
+  #warmMs = 0;
 
   constructor(options: LlmServiceOptions) {
     this.#options = options;
@@ -63,7 +64,9 @@ export class LlmService implements EngineService {
       maxTokens: 1,
       sampling: { temperature: 0, topP: 1, seed: 1 },
     };
+    const startedMs = performance.now();
     for await (const event of engine.generate(warmUp)) if (event.type === 'end') break;
+    this.#warmMs = performance.now() - startedMs;
   }
 
   routeOf(path: string): EngineRoute | undefined {
@@ -71,7 +74,7 @@ export class LlmService implements EngineService {
   }
 
   stats(): object {
-    return this.#engine?.stats() ?? {};
+    return { warmMs: this.#warmMs, ...this.#engine?.stats() };
   }
 
   errorBody(error: EngineError): object {

@@ -61,6 +61,7 @@ export async function serveTensors(options: ListenOptions & TensorServiceOptions
 class TensorService implements EngineService {
   readonly #options: TensorServiceOptions;
   #engine: TensorModel | undefined;
+  #warmMs = 0;
 
   constructor(options: TensorServiceOptions) {
     this.#options = options;
@@ -83,6 +84,9 @@ class TensorService implements EngineService {
       ...(providers === undefined ? {} : { providers }),
       ...(runtime === undefined ? {} : { runtime }),
       ...(onLog === undefined ? {} : { onLog }),
+      onWarm: (elapsedMs) => {
+        this.#warmMs += elapsedMs;
+      },
       ...(lengths === undefined ? {} : { buckets: { lengths } }),
       ...(sequence === undefined ? {} : { sequence: toSequence(sequence) }),
     });
@@ -102,7 +106,7 @@ class TensorService implements EngineService {
   }
 
   stats(): object {
-    return this.#engine?.stats() ?? {};
+    return { warmMs: this.#warmMs, ...this.#engine?.stats() };
   }
 
   errorBody(error: EngineError): object {
