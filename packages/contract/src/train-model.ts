@@ -11,6 +11,8 @@ export const trainModelSchema = z.strictObject({
   biases: z.boolean().optional(),
   /** The output head shares the embedding's weights. */
   tied: z.boolean().optional(),
+  /** What a token sees: all before it in its sequence, or those of its own document only. */
+  attention: z.enum(['sequence', 'document']).default('sequence'),
   /** Each layer's MLP becomes so many, of which `top` see a token. */
   experts: z
     .strictObject({

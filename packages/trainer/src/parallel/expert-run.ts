@@ -20,7 +20,7 @@ export function bindExperts(
 ): SegmentRun {
   const { arena, tensor, width, units, gradientAfter } = place;
   const { exchange, leaving, coming, scratch } = own;
-  const { index, unit, input, output, weights } = buffers;
+  const { index, unit, input, output, weights, tokens: ids } = buffers;
   const [after, before] = [gradientAfter(index), gradientAfter(index - 1)];
   // Kept for the backward pass: what came to this rank's experts, and what its tokens heard.
   const [tokens, said] = [arena.floats(exchange.length), arena.floats(exchange.length)];
@@ -28,7 +28,7 @@ export function bindExperts(
   const expertPass = bindPass(
     { ...place, scratch },
     experts,
-    { unit: ofExperts, weights },
+    { unit: ofExperts, weights, tokens: ids },
     {
       input: tokens,
       output: leaving,

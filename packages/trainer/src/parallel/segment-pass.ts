@@ -1,5 +1,10 @@
 /** What the segments of a stage work in, and how one of their graphs is bound to it, both ways. */
-import { segmentInput, segmentOutputGradient, type SegmentGraph } from '@gantry/training/model';
+import {
+  segmentInput,
+  segmentOutputGradient,
+  segmentTokens,
+  type SegmentGraph,
+} from '@gantry/training/model';
 import type { StageUnit } from '@gantry/training/parallel';
 import type { BoundRun, BoundTensor } from '../executor/index.ts';
 import type { Part, ProcessGroup } from '../group/index.ts';
@@ -43,6 +48,7 @@ export interface SegmentBuffers {
   readonly input: Float32Array;
   readonly output: Float32Array;
   readonly weights: Float32Array;
+  readonly tokens: BigInt64Array;
 }
 
 interface PassBuffers {
@@ -55,7 +61,7 @@ interface PassBuffers {
 export function bindPass(
   { width, units, scratch }: Pick<StageWorkplace, 'width' | 'units' | 'scratch'>,
   { graph, forward, backward }: PassSessions,
-  { unit, weights }: Pick<SegmentBuffers, 'unit' | 'weights'>,
+  { unit, weights, tokens }: Pick<SegmentBuffers, 'unit' | 'weights' | 'tokens'>,
   { input, output, ofOutput, ofInput }: PassBuffers,
 ): { readonly forward: BoundRun; readonly backward: BoundRun } {
   const stream = (data: Float32Array): BoundTensor => ({ shape: [data.length / width, width], data });
@@ -71,6 +77,7 @@ export function bindPass(
     ['weights', { shape: [rows], data: weights.subarray(0, rows) }],
     ...parameters,
   ];
+  if (graph.takesTokens) given.push([segmentTokens, { shape: [tokens.length], data: tokens }]);
   const gradients = places.map(({ name, shape, at, length }): [string, BoundTensor] => [
     graph.gradients.get(name) as string,
     { shape, data: scratch.subarray(at, at + length) },

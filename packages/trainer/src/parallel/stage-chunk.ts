@@ -51,6 +51,7 @@ export function bindChunk(
         input: streams[index] as Float32Array,
         output: streams[index + 1] as Float32Array,
         weights: batch.weights,
+        tokens: batch.tokens,
       }),
     );
     // Uncut, the head reads what the last segment wrote.

@@ -1,5 +1,5 @@
 /** Each kind of model learns one committed trajectory, and every way to spread it over ranks follows it. */
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { tokenizerFromJson } from '@gantry/training/tokenizer';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -17,6 +17,7 @@ interface Family {
   readonly recipe?: string;
   readonly model: Record<string, unknown>;
   readonly kvHeads: number;
+  readonly data?: readonly string[];
   /** All unless given. */
   readonly layouts?: readonly string[];
   /** Loss of each step on one rank, as of the commit that added it. */
@@ -65,6 +66,20 @@ const families: Readonly<Record<string, Family>> = {
     ],
     committed: [5.610538, 5.201457, 4.916541, 4.765606, 4.699077, 4.682238],
   },
+  'Llama whose documents do not see each other': {
+    model: { attention: 'document' },
+    kvHeads: 2,
+    data: ['short.jsonl'],
+    layouts: [
+      'eight micro-batches',
+      'recomputed activations',
+      'tensor 2',
+      'tensor 2 with sequence-parallel norms',
+      'pipeline 2 with ZeRO 1',
+      'data 2 with ZeRO 3',
+    ],
+    committed: [5.314195, 4.957246, 4.72871, 4.57886, 4.509754, 4.450527],
+  },
   'Llama with sine waves and LayerNorm': {
     model: { positions: 'sinusoidal', norm: 'layer' },
     kvHeads: 2,
@@ -77,6 +92,7 @@ const layouts: Readonly<Record<string, { ranks: number; parallel: Record<string,
   'eight micro-batches': { ranks: 1, parallel: { microBatches: 8 } },
   'recomputed activations': { ranks: 1, parallel: { recompute: 'layer' } },
   'tensor 2': { ranks: 2, parallel: { tensor: 2 } },
+  'tensor 2 with sequence-parallel norms': { ranks: 2, parallel: { tensor: 2, sequenceParallel: true } },
   'pipeline 2 with ZeRO 1': { ranks: 2, parallel: { pipeline: 2, microBatches: 2, zero: 1 } },
   'data 2 with ZeRO 3': { ranks: 2, parallel: { data: 2, zero: 3 } },
   'experts over 2': { ranks: 2, parallel: { data: 2, expert: 2 } },
@@ -95,12 +111,15 @@ const layouts: Readonly<Record<string, { ranks: number; parallel: Record<string,
 let scene: TrainingScene;
 beforeEach(async () => {
   scene = await openTrainingScene();
+  // Several documents in a sequence.
+  const short = Array.from({ length: 120 }, (_, at) => ({ text: `${at} ${'mice '.repeat(1 + (at % 4))}` }));
+  await writeFile(join(scene.root, 'short.jsonl'), short.map((line) => JSON.stringify(line)).join('\n'));
 });
 afterEach(() => scene[Symbol.asyncDispose]());
 
 async function follow(
   run: string,
-  { recipe = 'language-model', model, kvHeads }: Family,
+  { recipe = 'language-model', model, kvHeads, data }: Family,
   layout: object = {},
 ): Promise<number[]> {
   const losses: number[] = [];
@@ -112,7 +131,16 @@ async function follow(
       if (rank === 0) losses.push(loss);
     },
     ...layout,
-    train: { ...sizes, recipe, model, kvHeads, batchTokens: sequences * time, steps, sampleEvery: 1000 },
+    train: {
+      ...sizes,
+      recipe,
+      model,
+      kvHeads,
+      batchTokens: sequences * time,
+      steps,
+      sampleEvery: 1000,
+      ...(data && { data }),
+    },
   });
   expect(codes, JSON.stringify(reports.at(-1))).toEqual(codes.map(() => 0));
   return losses;

@@ -193,13 +193,16 @@ function maskingOf(job: TrainingJob, dataset: PreparedDataset): Masking | undefi
   return isMasked(job) ? { seed: job.train.seed, maskId: dataset.vocabularySize } : undefined;
 }
 
-function modelRequest(job: TrainingJob): Pick<ShapeRequest, 'family' | 'style' | 'isTied' | 'experts'> {
-  const { family, norm, positions, activation, biases, tied, experts } = job.train.model;
+function modelRequest(
+  job: TrainingJob,
+): Pick<ShapeRequest, 'family' | 'style' | 'isTied' | 'experts' | 'staysInDocument'> {
+  const { family, norm, positions, activation, biases, tied, experts, attention } = job.train.model;
   const isCausal = !isMasked(job);
   return {
     family: family ?? (isCausal ? 'llama' : 'gpt'),
     style: { norm, positions, activation, hasBiases: biases, isCausal },
     isTied: tied,
     experts,
+    staysInDocument: attention === 'document',
   };
 }

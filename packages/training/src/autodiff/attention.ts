@@ -5,6 +5,7 @@
  */
 import { scoreMask, type MaskOptions } from './constants.ts';
 import { distanceScores, tableGradient } from './distance-scores.ts';
+import { documentScores } from './document-mask.ts';
 import type { GraphBuilder } from './graph.ts';
 import type { Shape, Value } from './value.ts';
 import type { BackwardContext } from './operators.ts';
@@ -16,6 +17,8 @@ export interface AttentionAttributes extends MaskOptions {
   readonly block: number | undefined;
   /** Sequences of this length keep no scores. */
   readonly recomputeFrom: number;
+  /** [batch, time], of `documentsOf`: only tokens of one document see each other. Batch comes first in q, k and v then. */
+  readonly documents?: Value | undefined;
 }
 
 /** What the decoder uses: a quarter of a usual sequence, but not more scores at a time than fit in the cache. */
@@ -110,15 +113,21 @@ function blockWeights(
   const plane = planeOf(q, part);
   const [batch, heads, queries, keys] = plane as readonly [number, number, number, number];
   let masked = graph.reshape(scores, plane);
-  const mask = scoreMask(part, attributes);
-  if (mask !== undefined)
-    masked = graph.add(
-      masked,
-      graph.constant(mask.key, [...mask.leading, queries, keys], () => mask.make()),
-    );
+  for (const bias of scoreBiases(graph, part, attributes)) masked = graph.add(masked, bias);
   if (table !== undefined) masked = graph.add(masked, distanceScores(graph, table, part, attributes));
   const weights = graph.node('Softmax', [masked], plane, { attributes: { axis: { int: -1 } } });
   return graph.reshape(weights, [batch, kvHeads, (heads / kvHeads) * queries, keys]);
+}
+
+/** What no parameter decides: order, distance and, in one sum with them, documents. */
+function scoreBiases(graph: GraphBuilder, part: Block, attributes: AttentionAttributes): Value[] {
+  const mask = scoreMask(part, attributes);
+  const order =
+    mask && graph.constant(mask.key, [...mask.leading, part.to - part.from, part.keys], () => mask.make());
+  const { documents } = attributes;
+  const apart = documents && documentScores(graph, documents, part);
+  if (order === undefined || apart === undefined) return [order, apart].filter((bias) => bias !== undefined);
+  return [graph.add(apart, order)];
 }
 
 /** The query heads of one kv head lie along time, so grouped-query attention needs no copies of k and v. */

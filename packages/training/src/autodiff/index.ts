@@ -2,6 +2,7 @@ export { GraphBuilder } from './graph.ts';
 export type { Workspace } from './workspace.ts';
 export { elementsOf, type Shape, type Value } from './value.ts';
 export { attentionBlocks } from './attention.ts';
+export { documentsOf } from './document-mask.ts';
 export { operators, type OperatorAttributes, type OperatorName } from './operators.ts';
 export { route, type Routing } from './routing.ts';
 export { Tape, isBlockFormat, type Dialect, type Precision } from './tape.ts';

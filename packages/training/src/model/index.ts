@@ -26,6 +26,7 @@ export {
   segmentGraph,
   segmentInput,
   segmentOutputGradient,
+  segmentTokens,
   type HeadGraph,
   type SegmentGraph,
   type SegmentKind,

@@ -20,6 +20,8 @@ export interface LayerContext {
   readonly sequences: number;
   /** Of each token's loss. */
   readonly weights: Value;
+  /** [sequences, time], where attention stops at the beginning of a token's document. */
+  readonly documents?: Value;
   /** Experts have a limit only while they learn. */
   readonly isTraining: boolean;
   /** Parameters by their name inside the layer. */

@@ -101,11 +101,11 @@ function weightAndBias({ config, part }: LayerContext, name: string): Value[] {
 
 /** Between the norm and the residual. */
 export function attention(context: LayerContext, x: Value): Value {
-  const { tape, part, share, sequences: batch } = context;
+  const { tape, part, share, sequences: batch, documents } = context;
   const config = shareOf(context.config, share);
   const { positions, isCausal } = config;
   const isGrouped = config.heads !== config.kvHeads;
-  const isOrdered = isGrouped || positions === 'alibi' || positions === 'relative';
+  const isOrdered = isGrouped || positions === 'alibi' || positions === 'relative' || documents !== undefined;
   const project = (name: string, heads: number): Value =>
     tape.apply('splitHeads', [widen(context, x, name)], { batch, heads, isOrdered });
   const placed = (value: Value): Value =>
@@ -125,6 +125,7 @@ export function attention(context: LayerContext, x: Value): Value {
           )
         : undefined,
     maxDistance: relativeBuckets.maxDistance,
+    documents,
   });
   const merged = tape.apply('mergeHeads', [mixed], { batch, heads: config.heads, isOrdered });
   return narrow(context, merged, 'self_attn.o_proj');

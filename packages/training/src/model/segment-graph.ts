@@ -6,6 +6,7 @@
 import type { OnnxModel } from '@gantry/formats/onnx';
 import {
   blockedShape,
+  documentsOf,
   GraphBuilder,
   Tape,
   type Dialect,
@@ -80,6 +81,8 @@ export interface SegmentGraph {
   readonly parameters: readonly NamedShape[];
   /** [rows, width]: input of both, output of the forward graph. */
   readonly output: string;
+  /** Whether `tokens` is an input of both. */
+  readonly takesTokens: boolean;
   /** Outputs of the forward graph that the backward graph takes. */
   readonly saved: readonly NamedShape[];
   /** Output of the backward graph. */
@@ -91,6 +94,7 @@ export interface SegmentGraph {
 }
 
 export const segmentInput = 'x';
+export const segmentTokens = 'tokens';
 export const segmentOutputGradient = 'dy';
 
 /** Names and shapes inside a layer, of what a rank has of it. */
@@ -114,6 +118,10 @@ function isPartOf(kind: SegmentKind, { name, half, expert }: LayerPart): boolean
   );
 }
 
+/** Such a segment has the tokens among its inputs. */
+const seesDocuments = ({ config, kind }: Pick<SegmentRequest, 'config' | 'kind'>): boolean =>
+  config.staysInDocument === true && ['layer', 'attention', 'attention core'].includes(kind);
+
 export function segmentGraph(request: SegmentRequest): SegmentGraph {
   const { config, sequences, time, kind, tensor, tensorIndex, expertShare, dialect, precision } = request;
   const share = { count: tensor, index: tensorIndex };
@@ -135,6 +143,14 @@ export function segmentGraph(request: SegmentRequest): SegmentGraph {
     part,
     weights,
     isTraining: true,
+    ...(seesDocuments(request)
+      ? {
+          documents: documentsOf(graph, graph.input(segmentTokens, [sequences * time], 'int64'), {
+            ...request,
+            eosId: config.eosId,
+          }),
+        }
+      : {}),
   };
   const stream = bodies[kind](context, x);
   const output = tape.rows(stream);
@@ -149,6 +165,7 @@ export function segmentGraph(request: SegmentRequest): SegmentGraph {
       name,
       shape: isBlocked === true ? blockedShape(shape) : shape,
     })),
+    takesTokens: seesDocuments(request),
     inputGradient: dx.name,
     gradients: new Map(parameters.map(({ name }, index) => [name, (rest[index] as Value).name])),
     forward: (prefix) => graph.model(`${kind}-forward`, [output, ...crossing], prefix),

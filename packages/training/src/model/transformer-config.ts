@@ -31,6 +31,8 @@ export interface TransformerConfig extends LlamaConfig {
   readonly isCausal: boolean;
   /** Each layer's MLP is so many; undefined for one. */
   readonly experts?: ExpertsConfig;
+  /** While it learns and is judged, a token sees those of its own document only. */
+  readonly staysInDocument?: true;
 }
 
 export type ModelFamily = 'llama' | 'gpt';

@@ -4,6 +4,7 @@
  */
 import type { OnnxModel } from '@gantry/formats/onnx';
 import {
+  documentsOf,
   GraphBuilder,
   Tape,
   type Dialect,
@@ -63,10 +64,15 @@ export function transformerGraph(
 
   const embedded = graph.node('Gather', [parameter(embeddingName), tokens], [rows, config.width]);
   const isTraining = kind === 'gradients';
+  // A sample is one document.
+  const documents =
+    config.staysInDocument === true && kind !== 'logits'
+      ? { documents: documentsOf(graph, tokens, { sequences, time, eosId: config.eosId }) }
+      : {};
   let stream = placed(tape, config, time, tape.inBlocks(embedded, 1), parameter);
   for (let layer = 0; layer < config.layers; layer += 1) {
     const part = (name: string): Value => parameter(layerName(layer, name));
-    const context = { tape, config, share: wholeShare, sequences, part, weights, isTraining };
+    const context = { tape, config, share: wholeShare, sequences, part, weights, isTraining, ...documents };
     stream = mlpPart(context, attentionPart(context, stream));
   }
   const [weight, bias] = finalNorm(config).map(parameter) as [Value, Value | undefined];

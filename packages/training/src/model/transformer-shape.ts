@@ -22,6 +22,7 @@ export interface ShapeRequest {
   readonly style?: { readonly [Key in keyof ModelStyle]?: ModelStyle[Key] | undefined };
   readonly isTied?: boolean | undefined;
   readonly experts?: ExpertsConfig | undefined;
+  readonly staysInDocument?: boolean | undefined;
 }
 
 export class ShapeError extends Error {
@@ -75,8 +76,24 @@ export function transformerShape(request: ShapeRequest): TransformerConfig {
     bosId: request.eosId ?? 0,
     eosId: request.eosId ?? 0,
     ...chosen,
+    ...(request.staysInDocument === true ? checkDocuments(chosen) : {}),
     ...(request.experts === undefined ? {} : { experts: checkExperts(request.experts) }),
   };
+}
+
+/** A document that begins in the middle of a sequence is to be seen as one that begins there. */
+function checkDocuments({ positions, isCausal }: ModelStyle): Pick<TransformerConfig, 'staysInDocument'> {
+  if (!isCausal)
+    throw new ShapeError(
+      'An encoder hides tokens, those at which documents begin among them.',
+      'Leave out train.model.attention, or train a language model.',
+    );
+  if (positions === 'learned' || positions === 'sinusoidal')
+    throw new ShapeError(
+      `Positions of kind ${positions} count from the beginning of a sequence, not of a document.`,
+      'Set train.model.positions to rotary, alibi or relative, which know distances only.',
+    );
+  return { staysInDocument: true };
 }
 
 function checkExperts(experts: ExpertsConfig): ExpertsConfig {
