@@ -95,3 +95,37 @@ test('only an operator connects what lies in private networks; a secret must exi
   ]);
   expect(await connect({ urls: [] })).toEqual([422, 'validation_failed']);
 });
+
+test('what a tenant asked, was answered, paid and is allowed is nobody else’s to see', async () => {
+  const { operator } = home;
+  await using double = await createRemoteDouble('llama-server');
+  const body = { name: 'ours', engine: 'llama-server' as const, urls: [double.url], modelName };
+  await operator.call('endpoints.connect', { body });
+  const params = { name: 'ours' };
+  await operator.call('endpoints.update', { params, body: { payloads: { sample: 1, redact: [] } } });
+  await operator.call('limits.set', { body: { budget: { amount: 1_000, period: 'month' } } });
+  await eventually(async () => {
+    expect(await operator.call('endpoints.get', { params })).toMatchObject({ state: 'ready' });
+  });
+  expect((await complete('ours')).status).toBe(200);
+  await eventually(async () => {
+    const { items } = await operator.call('usage.report', { query: { by: 'endpoint' } });
+    expect(items.length).toBeGreaterThan(0);
+    expect((await operator.call('endpoints.payloads', { params })).items).toHaveLength(1);
+  });
+  await operator.call('tenants.create', { body: { name: 'neighbours' } });
+  const key = await home.keyOf('neighbours', 'nora', 'admin');
+  const see = async (path: string): Promise<unknown> => {
+    const { status, body: told } = await home.ask('GET', `/api/v1/${path}`, { key });
+    return told?.items ?? told?.budget ?? (status === 200 ? 'nothing' : status);
+  };
+  for (const by of ['tenant', 'user', 'queue', 'job', 'endpoint', 'resource'])
+    expect([by, await see(`usage?by=${by}`)]).toEqual([by, []]);
+  expect(await see('limits')).toBe('nothing');
+  expect(await see('endpoints')).toEqual([]);
+  for (const part of ['', '/stats', '/logs', '/payloads', '/watch'])
+    expect([part, await see(`endpoints/ours${part}`)]).toEqual([part, 404]);
+  expect(JSON.stringify(await see('events?limit=1000'))).not.toContain('ours');
+  const asked = await home.ask('POST', '/v1/completions', { body: { model: 'ours', prompt: 'hello' }, key });
+  expect(asked.status).toBe(404);
+});
