@@ -43,7 +43,7 @@ export const trainSchema = z.strictObject({
   /** What the large products compute in; weights and their moments stay 32-bit. */
   precision: z.enum(['fp32', 'bf16', 'fp16']).default('fp32'),
   /** Forward passes see the matrices as blocks of this format hold them; the exported GGUF is of it. */
-  quantizationAware: z.enum(['q8_0', 'q4_0']).optional(),
+  quantizationAware: z.enum(['q8_0', 'q4_0', 'int8']).optional(),
   /** Of the exported weights; training keeps its own in 32 bits. */
   exportPrecision: z.enum(['fp32', 'bf16', 'fp16']).optional(),
   profile: profileSchema.optional(),

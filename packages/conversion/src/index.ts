@@ -30,6 +30,7 @@ export {
   type CalibrationMethod,
 } from './quantise/onnx/activation-range.ts';
 export { cleanGraph, type CleanUp } from './quantise/onnx/clean-graph.ts';
+export { smallestWeight } from './quantise/onnx/dense-layers.ts';
 export type { QuantisedLayer, QuantisedOnnx } from './quantise/onnx/rewrite-layers.ts';
 export { onnxWeightTypes, quantiseOnnx, type OnnxWeightType } from './quantise/quantise-onnx.ts';
 export {

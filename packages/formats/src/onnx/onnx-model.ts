@@ -4,7 +4,7 @@
  */
 import { createProtobufWriter, type ProtobufWriter } from './protobuf-writer.ts';
 
-export type OnnxElementType = 'float32' | 'int64' | 'bool';
+export type OnnxElementType = 'float32' | 'int64' | 'bool' | 'uint8';
 
 export interface OnnxTensor {
   readonly name: string;
@@ -53,7 +53,10 @@ export interface OnnxModel {
   readonly outputs: readonly OnnxValueInfo[];
 }
 
-const elementTypeIds = { float32: 1, int64: 7, bool: 9 } as const satisfies Record<OnnxElementType, number>;
+const elementTypeIds = { float32: 1, int64: 7, bool: 9, uint8: 2 } as const satisfies Record<
+  OnnxElementType,
+  number
+>;
 const externalTypeIds = { float32: 1, float16: 10, bfloat16: 16 } as const;
 const attributeTypeIds = { float: 1, int: 2, text: 3, ints: 7 } as const;
 

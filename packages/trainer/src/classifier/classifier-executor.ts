@@ -1,4 +1,5 @@
 /** A classifier bound to buffers; `logits` to judge, `gradients` to learn. */
+import { smallestWeight } from '@gantry/conversion';
 import { classifierGraph, sampleShape, type ClassifierConfig } from '@gantry/training/classifier';
 import { createExecutor, type BoundTensor } from '../executor/index.ts';
 import type { Samples } from './samples.ts';
@@ -21,9 +22,14 @@ export async function createClassifierExecutor(options: {
   readonly parameters: Float32Array;
   /** Absent for logits. */
   readonly gradients?: Float32Array;
+  /** Layers that the export multiplies in eight bits are seen so. */
+  readonly roundsToInt8?: boolean;
 }): Promise<ClassifierExecutor> {
-  const { config, samples, parameters, gradients } = options;
-  const graph = classifierGraph(config, samples, gradients === undefined ? 'logits' : 'gradients');
+  const { config, samples, parameters, gradients, roundsToInt8 = false } = options;
+  const kind = gradients === undefined ? 'logits' : 'gradients';
+  const isRounded = ({ length }: { readonly length: number }): boolean =>
+    roundsToInt8 && length >= smallestWeight;
+  const graph = classifierGraph(config, samples, kind, isRounded);
   const shape = sampleShape(config);
   const size = shape.reduce((product, axis) => product * axis, 1);
   const features = new Float32Array(samples * size);

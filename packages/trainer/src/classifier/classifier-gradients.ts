@@ -29,6 +29,7 @@ export async function openClassifierGradients(options: {
     samples: microSequences,
     parameters: shard.parameters.values,
     gradients: scratch,
+    roundsToInt8: plan.roundsToInt8,
   });
   const share = rankPart(globalSequences, shard.grid.dataIndex, shard.grid.data);
   return {

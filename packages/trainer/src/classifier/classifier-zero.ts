@@ -62,7 +62,12 @@ export class ClassifierZero implements AsyncDisposable {
   static async open(options: ClassifierZeroOptions): Promise<ClassifierZero> {
     const { config, plan, samples, shard, layout, environment, reports, resumedStep } = options;
     const parameters = shard.parameters.values;
-    const judge = await createClassifierExecutor({ config, samples: judgedTogether, parameters });
+    const judge = await createClassifierExecutor({
+      config,
+      samples: Math.max(1, Math.min(judgedTogether, samples.validation.length)),
+      parameters,
+      roundsToInt8: plan.roundsToInt8,
+    });
     const pace = await CheckpointPace.open(environment.runDirectory, plan.checkpoint);
     await reports.write({
       type: 'facts',
@@ -137,7 +142,7 @@ export class ClassifierZero implements AsyncDisposable {
     const outDir = join(environment.runDirectory, 'export');
     const best = await this.#best?.takeInto(shard.parameters.values);
     const judgement = await this.#judgeHeldOut();
-    await exportClassifier(config, samples, shard.parameters.values, outDir);
+    await exportClassifier(config, samples, shard.parameters.values, outDir, plan.roundsToInt8);
     await reports.write({
       type: 'artifact',
       kind: 'model',
@@ -168,7 +173,9 @@ export class ClassifierZero implements AsyncDisposable {
     let [loss, right] = [0, 0];
     for (let first = 0; first < validation.length; first += judgedTogether) {
       const batch = validation.slice(first, first + judgedTogether);
-      for (const [row, index] of batch.entries()) this.#judge.take(samples, index, row);
+      // A last batch that is shorter ends in copies: ranges are those of its own samples.
+      for (let row = 0; row < this.#judge.weights.length; row += 1)
+        this.#judge.take(samples, batch[Math.min(row, batch.length - 1)] as number, row);
       await this.#judge.run();
       for (const [row, index] of batch.entries()) {
         const from = row * config.classes;

@@ -1,11 +1,12 @@
 /**
  * A classifier as one ONNX file for any number of samples: the scaling of the features is inside, so `features` are
  * as they stand in the table (or pixels over 255), and `probabilities` and `logits` come out. `config.json` says what each
- * number of a sample means, and the names of the classes.
+ * number of a sample means, and the names of the classes. Trained for eight bits, its large layers multiply integers.
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { encodeOnnxModel, type OnnxModel, type OnnxTensor } from '@gantry/formats/onnx';
+import { quantiseOnnx } from '@gantry/conversion';
+import { encodeOnnxModel, type OnnxModel, type OnnxNode, type OnnxTensor } from '@gantry/formats/onnx';
 import { classifierGraph, sampleShape, type ClassifierConfig } from '@gantry/training/classifier';
 import { writeAside } from '../data/write-aside.ts';
 import type { Samples } from './samples.ts';
@@ -15,9 +16,11 @@ export async function exportClassifier(
   samples: Pick<Samples, 'mean' | 'deviation' | 'classes' | 'columns'>,
   parameters: Float32Array,
   outDir: string,
+  isInt8: boolean,
 ): Promise<void> {
   await mkdir(outDir, { recursive: true });
-  await writeAside(join(outDir, 'model.onnx'), encodeOnnxModel(toOnnx(config, samples, parameters)));
+  const floats = encodeOnnxModel(toOnnx(config, samples, parameters));
+  await writeAside(join(outDir, 'model.onnx'), isInt8 ? quantiseOnnx(floats, 'int8').file : floats);
   const description = {
     model_type: 'gantry-classifier',
     ...config,
@@ -43,6 +46,7 @@ function toOnnx(
   });
   const nodes = model.nodes.map((node) => ({
     ...node,
+    ...standardProduct(node),
     inputs: node.inputs.map((name) => (name === 'features' ? scaled : name)),
     outputs: node.outputs.map((name) => (name === graph.logits ? 'logits' : name)),
   }));
@@ -76,4 +80,9 @@ function toOnnx(
       shape: ['batch', config.classes],
     })),
   };
+}
+
+/** Every runtime has the product without ONNX Runtime's additions, and conversions look for it. */
+function standardProduct({ operator }: OnnxNode): Partial<OnnxNode> {
+  return operator === 'FusedMatMul' ? { operator: 'MatMul', domain: '', attributes: {} } : {};
 }

@@ -387,6 +387,19 @@ const cases: { readonly [Name in OperatorName]: OperatorCase<Name> } = {
     output: [rows, 64],
     define: ([x]) => [...(x ?? [])],
   },
+  roundChannels: {
+    attributes: { axis: 1 },
+    shapes: [[rows, columns]],
+    output: [rows, columns],
+    define: ([x]) => [...(x ?? [])],
+  },
+  // To half a step of 255 over both signs.
+  roundRange: {
+    attributes: {},
+    shapes: [[rows, columns]],
+    output: [rows, columns],
+    define: ([x]) => [...(x ?? [])],
+  },
   crossEntropy: {
     attributes: {},
     shapes: [[rows, columns], [rows], [rows]],
@@ -428,7 +441,12 @@ const attentions: Readonly<Record<string, OperatorCase<'attention'>>> = {
 };
 
 /** Of the largest gradient of an input. */
-const tolerances: Partial<Record<OperatorName, number>> = { round: 2 ** -7, roundBlocks: 1 / 240 };
+const tolerances: Partial<Record<OperatorName, number>> = {
+  round: 2 ** -7,
+  roundBlocks: 1 / 240,
+  roundChannels: 1 / 240,
+  roundRange: 1 / 120,
+};
 const usual = 3e-6;
 
 async function check<Name extends OperatorName>(

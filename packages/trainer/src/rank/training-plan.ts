@@ -35,6 +35,8 @@ export interface TrainingPlan {
   readonly optimizer: OptimizerOptions;
   readonly clipNorm: number;
   readonly precision: Precision;
+  /** Of a classifier: its large layers are seen as its ONNX export in eight bits has them. */
+  readonly roundsToInt8: boolean;
   readonly profile: ProfilePlan | undefined;
   readonly earlyStopping: TrainingJob['train']['earlyStopping'];
   readonly badBatch: TrainingJob['train']['badBatch'];
@@ -103,6 +105,7 @@ export function planTraining(job: TrainingJob, width: number, worldSize: number)
     },
     clipNorm: train.clipNorm ?? 1,
     precision: precisionOf(train),
+    roundsToInt8: train.quantizationAware === 'int8',
     profile: train.profile,
     earlyStopping: train.earlyStopping,
     badBatch: train.badBatch,
@@ -202,8 +205,16 @@ function defaultLearningRate(optimizer: OptimizerOptions['name'], width: number)
 }
 
 /** Rounding to blocks and to a narrow float at once would hide which of them a loss comes from. */
-function precisionOf({ precision, quantizationAware }: TrainingJob['train']): Precision {
-  if (quantizationAware === undefined || precision === 'fp32') return quantizationAware ?? precision;
+function precisionOf({ precision, quantizationAware, recipe }: TrainingJob['train']): Precision {
+  const isOfClassifiers = quantizationAware === 'int8';
+  if (quantizationAware !== undefined && isOfClassifiers !== (recipe === 'classifier'))
+    throw new UserFault(
+      'bad_spec',
+      `train.quantizationAware ${quantizationAware} is not what the export of recipe ${recipe} can be.`,
+      isOfClassifiers ? 'Set it to q8_0 or q4_0: the export is GGUF.' : 'Set it to int8: the export is ONNX.',
+    );
+  if (quantizationAware === undefined || precision === 'fp32')
+    return quantizationAware === undefined || isOfClassifiers ? precision : quantizationAware;
   throw new UserFault(
     'bad_spec',
     `train.quantizationAware ${quantizationAware} rounds 32-bit weights, and train.precision is ${precision}.`,

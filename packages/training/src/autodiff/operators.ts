@@ -6,6 +6,7 @@ import { attentionBackward, attentionForward, type AttentionAttributes } from '.
 import { rotaryTables } from './constants.ts';
 import { roundBlocks, type BlockAttributes } from './block-rounding.ts';
 import { gelu } from './gelu.ts';
+import { roundChannels, roundRange, type ChannelAttributes } from './integer-rounding.ts';
 import { microsoft, type GraphBuilder } from './graph.ts';
 import { elementsOf, type Value } from './value.ts';
 import { layerNorm } from './layer-norm.ts';
@@ -69,6 +70,8 @@ export interface OperatorAttributes {
   /** To a narrow float and back, in both directions: what a kernel of that type would leave, in float32. */
   round: { readonly to: NarrowFloat };
   roundBlocks: BlockAttributes;
+  roundChannels: ChannelAttributes;
+  roundRange: NoAttributes;
   /** (logits [N, V]; targets int64 [N]; weights [N]) → Σ weightᵢ · −log p(targetᵢ), a scalar. */
   crossEntropy: NoAttributes;
 }
@@ -230,6 +233,8 @@ export const operators: OperatorTable = {
     backward: (graph, { attributes, gradient }) => [narrow(graph, gradient, attributes.to)],
   },
   roundBlocks,
+  roundChannels,
+  roundRange,
   crossEntropy: {
     forward: (graph, inputs) => {
       const [logits, targets, weights] = take(inputs, 3);

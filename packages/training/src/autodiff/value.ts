@@ -17,7 +17,10 @@ export function elementsOf(shape: Shape): number {
   return shape.reduce((product, size) => product * size, 1);
 }
 
-const elementBytes = { float32: 4, int64: 8, bool: 1 } as const satisfies Record<OnnxElementType, number>;
+const elementBytes = { float32: 4, int64: 8, bool: 1, uint8: 1 } as const satisfies Record<
+  OnnxElementType,
+  number
+>;
 
 /** As ONNX Runtime sees it. */
 export function sizeOfValue({ shape, type, isBlocked }: Value): ValueSize {
