@@ -64,6 +64,7 @@ export async function startAttempt(
         reportFile: `${workerDir}/report.jsonl`,
         specFile,
         rendezvousDir: deps.places.rendezvousDir(attempt.id),
+        rendezvousToken: deps.vault.tokenFor(`rendezvous ${attempt.id}`),
         resumeFrom,
       },
       user: job.env,

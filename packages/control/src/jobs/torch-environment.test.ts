@@ -27,6 +27,7 @@ const environment = (places: RankPlace[], change: Partial<EnvironmentInput> = {}
       reportFile: '/w/report.jsonl',
       specFile: '/r/spec.json',
       rendezvousDir: '/s',
+      rendezvousToken: 'ours',
       resumeFrom: undefined,
     },
     user: {},

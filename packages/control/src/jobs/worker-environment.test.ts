@@ -22,6 +22,7 @@ const filesOf = (): EnvironmentInput['files'] => ({
   reportFile: '/w/report.jsonl',
   specFile: '/r/spec.json',
   rendezvousDir: '/s',
+  rendezvousToken: 'only ours',
   resumeFrom: undefined,
 });
 
@@ -39,6 +40,18 @@ const environment = (change: Partial<EnvironmentInput> = {}): Record<string, str
   });
 
 describe('the environment of a rank', () => {
+  it('names a folder as the meeting place on one machine, and the address of rank 0 with a token on several', () => {
+    expect(environment()).toMatchObject({
+      GANTRY_RENDEZVOUS: 'tcp://10.0.0.1:29500',
+      GANTRY_RENDEZVOUS_TOKEN: 'only ours',
+    });
+    const six = places.map((each) => ({ ...each, address: `fd00::${each.nodeIndex + 1}` }));
+    expect(environment({ places: six })['GANTRY_RENDEZVOUS']).toBe('tcp://[fd00::1]:29500');
+    const together = environment({ places: places.slice(0, 2) });
+    expect(together['GANTRY_RENDEZVOUS']).toBe('/s');
+    expect(together).not.toHaveProperty('GANTRY_RENDEZVOUS_TOKEN');
+  });
+
   it('says which kind it is where ranks are of several, and tells TensorFlow the kinds', () => {
     const groups = [
       { name: 'ps', count: 1, firstRank: 0 },

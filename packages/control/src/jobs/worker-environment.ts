@@ -39,6 +39,7 @@ export interface EnvironmentInput {
     readonly reportFile: string;
     readonly specFile: string;
     readonly rendezvousDir: string;
+    readonly rendezvousToken: string;
     readonly resumeFrom: string | undefined;
   };
   readonly user: Readonly<Record<string, string>>;
@@ -79,8 +80,20 @@ export function workerEnvironment(input: EnvironmentInput): Record<string, strin
     GANTRY_RUN_DIR: files.runDir,
     GANTRY_REPORT_FILE: files.reportFile,
     GANTRY_SPEC_FILE: files.specFile,
-    GANTRY_RENDEZVOUS: files.rendezvousDir,
+    ...rendezvousOf(input),
     ...(files.resumeFrom === undefined ? {} : { GANTRY_RESUME_FROM: files.resumeFrom }),
+  };
+}
+
+/** A folder where all ranks share a machine; else rank 0's address, where they show a token that only they have. */
+function rendezvousOf({ places, masterPort, files }: EnvironmentInput): Record<string, string> {
+  const addresses = new Set(places.map(({ address }) => address));
+  const [first = ''] = addresses;
+  if (addresses.size <= 1) return { GANTRY_RENDEZVOUS: files.rendezvousDir };
+  const host = first.includes(':') ? `[${first}]` : first;
+  return {
+    GANTRY_RENDEZVOUS: `tcp://${host}:${masterPort}`,
+    GANTRY_RENDEZVOUS_TOKEN: files.rendezvousToken,
   };
 }
 

@@ -7,6 +7,12 @@ const place = { tenantId: 'ten_1', name: 'token' };
 describe('the vault', () => {
   const vault = createVault(randomBytes(vaultKeyBytes));
 
+  it('gives a token that is the same for a name and no other, under this key only', () => {
+    expect(vault.tokenFor('one')).toBe(vault.tokenFor('one'));
+    expect(vault.tokenFor('one')).not.toBe(vault.tokenFor('other'));
+    expect(createVault(randomBytes(vaultKeyBytes)).tokenFor('one')).not.toBe(vault.tokenFor('one'));
+  });
+
   it('gives back what was sealed, and never seals the same twice', () => {
     const value = 'hunter2 ✓';
     const [one, two] = [vault.seal(place, value), vault.seal(place, value)];

@@ -2,7 +2,7 @@
  * Seals secrets for the store: AES-256-GCM (NIST SP 800-38D) under the server's key, a fresh nonce each time. Tenant
  * and name are authenticated with it, so a sealed value put into another row does not open.
  */
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto';
 import { GantryError } from '@gantry/contract';
 
 export interface SecretPlace {
@@ -14,6 +14,8 @@ export interface Vault {
   seal(place: SecretPlace, value: string): string;
   /** Throws when it was sealed for another place, under another key, or was changed. */
   open(place: SecretPlace, sealed: string): string;
+  /** For whoever is told it, the same each time under one key; it says nothing of the key or of other names. */
+  tokenFor(name: string): string;
 }
 
 export const vaultKeyBytes = 32;
@@ -24,6 +26,7 @@ export function createVault(key: Uint8Array): Vault {
   if (key.length !== vaultKeyBytes) throw new RangeError(`a vault key has ${vaultKeyBytes} bytes`);
   const about = ({ tenantId, name }: SecretPlace): Buffer => Buffer.from(`${tenantId}/${name}`);
   return {
+    tokenFor: (name) => createHmac('sha256', key).update(`token ${name}`).digest('base64url'),
     seal: (place, value) => {
       const nonce = randomBytes(nonceBytes);
       const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(about(place));

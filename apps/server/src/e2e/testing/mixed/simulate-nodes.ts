@@ -5,7 +5,11 @@ import { GPUS_PER_NODE, NODES_PER_RACK } from './mixed-job.ts';
 const GIB = 2 ** 30;
 
 /** Machines that exist only as rows, eight GPUs each; answers what there is of what, for the audit. */
-export async function simulateNodes(deps: Deps, count: number): Promise<Map<string, number>> {
+export async function simulateNodes(
+  deps: Deps,
+  count: number,
+  addressOf: (at: number) => string = () => '127.0.0.1',
+): Promise<Map<string, number>> {
   const capacity = new Map<string, number>();
   await deps.store.tx({ platform: true }, async (tx) => {
     const [local] = await allRows(tx, 'node');
@@ -33,7 +37,7 @@ export async function simulateNodes(deps: Deps, count: number): Promise<Map<stri
           storageBytes: 0,
           labels: { 'topology/block': 'b0', 'topology/rack': `r${Math.floor(at / NODES_PER_RACK)}` },
           topology: [name],
-          address: '127.0.0.1',
+          address: addressOf(at),
           devices,
           facts: {},
         } satisfies NodeSpecRecord,
