@@ -18,6 +18,10 @@ const filePath = z.string().min(1).max(4096);
 export const modelFormats = ['gguf', 'safetensors', 'onnx'] as const;
 export type ModelFormat = (typeof modelFormats)[number];
 
+/** A plan comes out of a build and goes into nothing else. */
+export const convertTargets = [...modelFormats, 'tensorrt-plan'] as const;
+export type ConvertTarget = (typeof convertTargets)[number];
+
 /** What each kind of file can keep its matrices in. */
 export const weightTypes = {
   gguf: [
@@ -37,12 +41,15 @@ export const weightTypes = {
   ],
   safetensors: ['F32'],
   onnx: ['F32', 'int8', 'int8-weights', 'int4-weights', 'fp16-weights', 'int8-static', 'int16-activations'],
-} as const satisfies Record<ModelFormat, readonly string[]>;
-export type WeightType = (typeof weightTypes)[ModelFormat][number];
+  'tensorrt-plan': ['F32', 'F16', 'BF16', 'int8', 'fp8'],
+} as const satisfies Record<ConvertTarget, readonly string[]>;
+export type WeightType = (typeof weightTypes)[ConvertTarget][number];
 const allTypes = [...new Set(Object.values(weightTypes).flat())];
 
 /** How the range of an activation follows from samples. */
 export const rangeMethods = ['minmax', 'percentile', 'entropy'] as const;
+
+const planSizes = z.array(z.number().int().min(1).max(1_048_576)).min(1).max(8);
 
 export const convertSchema = z
   .strictObject({
@@ -50,11 +57,33 @@ export const convertSchema = z
     /** A file or folder instead, relative to the working directory. */
     path: filePath.optional(),
     /** That of the source unless given. */
-    format: z.enum(modelFormats).optional(),
-    /** Of the matrices; F16 in a GGUF and F32 elsewhere unless given. */
+    format: z.enum(convertTargets).optional(),
+    /** Of the matrices; F16 in a GGUF or a plan and F32 elsewhere unless given. */
     type: z.enum(allTypes).optional(),
-    /** Samples as rows (.jsonl of Open Inference Protocol requests), for `int8-static` and `int16-activations`. */
-    calibrate: z.strictObject({ data: filePath, method: z.enum(rangeMethods).default('entropy') }).optional(),
+    /** Samples as rows (.jsonl of Open Inference Protocol requests), for `int8-static`, `int16-activations` and plans of `int8`. */
+    calibrate: z
+      .strictObject({
+        data: filePath,
+        method: z.enum(rangeMethods).default('entropy'),
+        /** A plan whose calibration is taken over if it is of the same model, samples and method. */
+        reuse: modelReference.optional(),
+      })
+      .optional(),
+    /** How a TensorRT plan is built, on the kind of device that it is for. */
+    tensorrt: z
+      .strictObject({
+        /** trtexec, or any command that takes its flags: a container's, a wrapper. */
+        program: z.array(z.string().min(1).max(1_000)).min(1).max(32).default(['trtexec']),
+        arguments: z.array(z.string().max(1_000)).max(64).default([]),
+        /** Sizes of inputs whose sizes vary, by input. */
+        shapes: z
+          .record(
+            z.string().min(1).max(200),
+            z.strictObject({ least: planSizes, usual: planSizes, most: planSizes }),
+          )
+          .default({}),
+      })
+      .optional(),
     /** How a PyTorch, TensorFlow or JAX model is read: by a Python of the machine, behind walls. */
     python: z
       .strictObject({
@@ -89,7 +118,11 @@ export const convertSchema = z
     ({ format, type }) =>
       format === undefined || type === undefined || (weightTypes[format] as readonly string[]).includes(type),
     { path: ['type'], message: 'is not kept in files of this format' },
-  );
+  )
+  .refine(({ format, tensorrt }) => tensorrt === undefined || format === 'tensorrt-plan', {
+    path: ['tensorrt'],
+    message: 'goes with the format tensorrt-plan',
+  });
 export type ConvertSpec = z.output<typeof convertSchema>;
 
 export const evaluateSchema = z.strictObject({

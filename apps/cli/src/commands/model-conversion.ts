@@ -4,7 +4,13 @@
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { type ModelFormat, modelFormats, rangeMethods, type WeightType, weightTypes } from '@gantry/contract';
+import {
+  type ConvertTarget,
+  convertTargets,
+  rangeMethods,
+  type WeightType,
+  weightTypes,
+} from '@gantry/contract';
 import { formatBytes } from '@gantry/kit';
 import { type Command, Option } from 'commander';
 import { CliError } from '../cli-error.ts';
@@ -18,6 +24,7 @@ interface JobOptions {
   readonly register?: string;
   readonly queue: string;
   readonly memory: string;
+  readonly gpuModel?: string;
   readonly detach?: boolean;
 }
 
@@ -27,7 +34,13 @@ interface ConvertOptions extends JobOptions {
   readonly python: string;
   readonly opset: number;
   readonly input?: ForeignInput[];
-  readonly format?: ModelFormat;
+  readonly format?: ConvertTarget;
+  readonly calibrate?: string;
+  readonly method: (typeof rangeMethods)[number];
+  readonly program?: string[];
+  readonly programArgs?: string[];
+  readonly shape?: PlanShapes;
+  readonly reuseCalibration?: string;
   readonly type?: WeightType;
 }
 
@@ -48,7 +61,7 @@ export function modelConversionCommands(program: Command): void {
         .command('convert <from> [to]')
         .description('Another format of a model: a registered one, a file or a Hugging Face folder')
         .addOption(
-          new Option('--format <FORMAT>', 'gguf unless the source is one').choices([...modelFormats]),
+          new Option('--format <FORMAT>', 'gguf unless the source is one').choices([...convertTargets]),
         )
         .addOption(new Option('--type <TYPE>', 'of the matrices').choices(allTypes))
         .option('--python <PATH>', 'reads PyTorch, TensorFlow and JAX models, behind walls', 'python3')
@@ -57,13 +70,37 @@ export function modelConversionCommands(program: Command): void {
           '--input <INPUT>',
           'what those take: x:batch,8 or ids:batch,length:INT64; again for each',
           inputOption,
-        ),
+        )
+        .option('--program <WORD...>', 'of a TensorRT plan: what builds it (default: trtexec)')
+        .option('--program-args <WORD...>', 'of a TensorRT plan: added to its command line')
+        .option(
+          '--shape <SHAPE>',
+          'of a TensorRT plan: least, usual and largest sizes of an input: x:1x8:8x8:32x8; again for each',
+          shapeOption,
+        )
+        .option('--calibrate <FILE>', 'of a TensorRT plan of int8: samples as rows (.jsonl)')
+        .addOption(
+          new Option('--method <METHOD>', 'how ranges follow from samples')
+            .choices([...rangeMethods])
+            .default('entropy'),
+        )
+        .option('--reuse-calibration <REF>', 'of a TensorRT plan: take over that of another plan, if equal'),
     ),
     'gantry model convert llama@3 --format gguf --type F16',
     'gantry model convert ./llama-hf ./llama.gguf',
     'gantry model convert scorer.pt --input x:batch,8 --register scorer',
+    'gantry model convert scorer --format tensorrt-plan --shape x:1x8:8x8:32x8 --gpu-model "NVIDIA H200" --register scorer-trt',
   ).action(async (from: string, to: string | undefined, options: ConvertOptions, command: Command) =>
-    convert(command, isForeign(from) ? foreignWish(from, options) : wishOf(from, options), to, options),
+    convert(
+      command,
+      isForeign(from)
+        ? foreignWish(from, options)
+        : options.format === 'tensorrt-plan'
+          ? planWish(from, options)
+          : wishOf(from, options),
+      to,
+      options,
+    ),
   );
 
   example(
@@ -97,6 +134,7 @@ const withJobOptions = (command: Command): Command =>
     )
     .option('--queue <NAME>', 'of the job', 'default')
     .option('--memory <SIZE>', 'of the job', '2GiB')
+    .option('--gpu-model <MODEL>', 'of a TensorRT plan: the device that it is built on and for')
     .option('--detach', 'submit the job and return');
 
 function wishOf(from: string, { format, type }: ConvertOptions): ConvertWish {
@@ -113,6 +151,30 @@ const foreignWish = (path: string, { python, opset, input = [] }: ConvertOptions
   format: 'onnx',
   python: { interpreter: python, opset, inputs: input },
 });
+
+type PlanShapes = NonNullable<NonNullable<ConvertWish['tensorrt']>['shapes']>;
+
+const planWish = (from: string, options: ConvertOptions): ConvertWish => {
+  const { type, calibrate: data, method, program, programArgs, shape, reuseCalibration: reuse } = options;
+  return {
+    ...sourceOf(from),
+    format: 'tensorrt-plan',
+    ...(type === undefined ? {} : { type }),
+    ...(data === undefined ? {} : { calibrate: { data, method, ...(reuse === undefined ? {} : { reuse }) } }),
+    tensorrt: {
+      ...(program === undefined ? {} : { program }),
+      ...(programArgs === undefined ? {} : { arguments: programArgs }),
+      ...(shape === undefined ? {} : { shapes: shape }),
+    },
+  };
+};
+
+/** `x:1x8:8x8:32x8`: the schema says whether each part may be so. */
+function shapeOption(text: string, before: PlanShapes = {}): PlanShapes {
+  const [name = '', ...sizes] = text.split(':');
+  const [least = [], usual = [], most = []] = sizes.map((each) => each.split('x').map(Number));
+  return { ...before, [name]: { least, usual, most } };
+}
 
 /** `ids:batch,length:INT64`: the schema says whether each part may be so. */
 function inputOption(text: string, before: ForeignInput[] = []): ForeignInput[] {
@@ -132,7 +194,7 @@ async function convert(
   command: Command,
   wish: ConvertWish,
   to: string | undefined,
-  { register = wish.model?.split('@')[0], queue, memory, detach }: JobOptions,
+  { register = wish.model?.split('@')[0], queue, memory, gpuModel, detach }: JobOptions,
 ): Promise<void> {
   if (to !== undefined) {
     if (wish.path === undefined)
@@ -149,7 +211,17 @@ async function convert(
     });
   await submitJob(
     command,
-    { workdir: process.cwd(), queue, convert: wish, register, resources: { memory } },
+    {
+      workdir: process.cwd(),
+      queue,
+      convert: wish,
+      register,
+      resources: {
+        memory,
+        ...(wish.format === 'tensorrt-plan' ? { gpu: 1 } : {}),
+        ...(gpuModel === undefined ? {} : { gpuModel }),
+      },
+    },
     { isFollowed: detach !== true, onSucceeded: async (job) => convertedLines(job) },
   );
 }

@@ -51,7 +51,7 @@ export function wishOf({ format, type, calibrate }: ConvertSpec, { path, places 
   const given = modelFormats.filter((each) => places[each] !== undefined);
   const takes = (each: ModelFormat): boolean =>
     type === undefined || (weightTypes[each] as readonly string[]).includes(type);
-  const chosen = format ?? given.find(takes);
+  const chosen = format === 'tensorrt-plan' ? undefined : (format ?? given.find(takes));
   if (chosen === undefined)
     throw new WorkError(
       'not_possible',

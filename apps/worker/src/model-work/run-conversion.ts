@@ -6,9 +6,10 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ConvertSpec } from '@gantry/contract';
 import { formatBytes } from '@gantry/kit';
-import { convertSource, wishOf } from './convert-source.ts';
+import { convertSource, type Converted, wishOf } from './convert-source.ts';
 import { convertForeign, isForeign } from './foreign/foreign-model.ts';
 import { findModel } from './model-source.ts';
+import { buildPlan } from './tensorrt/build-plan.ts';
 import { WorkError } from './work-error.ts';
 import { finishWork, readWorkSpec, type Environment } from './work-spec.ts';
 import { report } from './work-reports.ts';
@@ -35,13 +36,17 @@ export function runConversion(env: Environment): Promise<number> {
       bytesBefore,
       cleanUps = [],
       tensors,
-    } = await convertFrom(from, convert);
+      plan,
+    } = await convertFrom(from, convert, models);
     const bytesAfter = files.reduce((sum, { bytes }) => sum + Buffer.byteLength(bytes), 0);
     const isFile = to !== undefined && files.length === 1;
     const folder = isFile ? dirname(to) : (to ?? join(env['GANTRY_RUN_DIR'] ?? '.', 'export'));
     await mkdir(folder, { recursive: true });
-    for (const { name, bytes } of isFile ? files : [...files, ...beside])
-      await writeFile(isFile ? to : join(folder, name), bytes);
+    for (const { name, bytes } of isFile ? files : [...files, ...beside]) {
+      const target = isFile ? to : join(folder, name);
+      await mkdir(dirname(target), { recursive: true });
+      await writeFile(target, bytes);
+    }
     const worst = Math.max(0, ...tensors.map(({ relativeError }) => relativeError));
     for (const { name, relativeError } of tensors.filter((tensor) => tensor.relativeError > 0))
       process.stderr.write(`${name}: ${(relativeError * 100).toFixed(2)} % off\n`);
@@ -54,6 +59,7 @@ export function runConversion(env: Environment): Promise<number> {
       lineage: {
         tool: steps.join(', '),
         ...(cleanUps.length === 0 ? {} : { cleanUps }),
+        ...(plan === undefined ? {} : { plan }),
         options: { ...convert, format: wish.format, type: wish.type },
         versions: { gantry: '0.1.0', node: process.version, ...versions },
       },
@@ -67,7 +73,18 @@ export function runConversion(env: Environment): Promise<number> {
   });
 }
 
-async function convertFrom(from: string, convert: ConvertSpec) {
+/** Of a plan: what it is tied to. */
+interface Outcome extends Converted {
+  readonly wish: { readonly format: string; readonly type: string };
+  readonly versions: Readonly<Record<string, string>>;
+  readonly plan?: object;
+}
+
+async function convertFrom(
+  from: string,
+  convert: ConvertSpec,
+  models: Readonly<Record<string, string>>,
+): Promise<Outcome> {
   if (convert.model === undefined && (await isForeign(from))) {
     const wish = { format: 'onnx', type: 'F32' } as const;
     if ((convert.format ?? 'onnx') !== 'onnx' || (convert.type ?? 'F32') !== 'F32')
@@ -81,6 +98,10 @@ async function convertFrom(from: string, convert: ConvertSpec) {
   const found = await findModel(from);
   // Where the platform keeps a version is nothing to its user.
   const source = { ...found, path: convert.model ?? found.path };
+  if (convert.format === 'tensorrt-plan') {
+    const built = await buildPlan(source, convert, models);
+    return { wish: { format: convert.format, type: built.type }, ...built };
+  }
   const wish = wishOf(convert, source);
   return { wish, versions: {}, ...(await convertSource(source, wish)) };
 }

@@ -12,7 +12,12 @@ export async function withPinnedModels(tx: Tx, tenantId: string, spec: JobSpec):
   const { convert, evaluate } = spec;
   if (convert?.model !== undefined) {
     const { name } = await resolveVersion(tx, tenantId, convert.model);
-    return { ...spec, convert: { ...convert, model: name } };
+    const reuse = convert.calibrate?.reuse;
+    if (convert.calibrate === undefined || reuse === undefined)
+      return { ...spec, convert: { ...convert, model: name } };
+    const { name: known } = await resolveVersion(tx, tenantId, reuse);
+    const calibrate = { ...convert.calibrate, reuse: known };
+    return { ...spec, convert: { ...convert, model: name, calibrate } };
   }
   if (evaluate === undefined) return spec;
   const version = await resolveVersion(tx, tenantId, evaluate.model);
@@ -46,7 +51,9 @@ export interface ModelInputs {
 
 export async function modelInputs(deps: Deps, row: Row): Promise<ModelInputs> {
   const { convert, evaluate } = (row.spec as JobSpecRecord).job;
-  const wanted = [convert?.model, evaluate?.model, evaluate?.against].filter((name) => name !== undefined);
+  const wanted = [convert?.model, convert?.calibrate?.reuse, evaluate?.model, evaluate?.against].filter(
+    (name) => name !== undefined,
+  );
   const folders: Record<string, string> = {};
   for (const name of wanted) {
     const version = await deps.store.read({ platform: true }, (tx) =>
