@@ -74,6 +74,10 @@ const layouts: Readonly<Record<string, { ranks: number; parallel: Record<string,
     parallel: { data: 2, zero: 3, offload: { parameters: true, chunkElements: 5000, buffers: 2 } },
   },
   'data 2 × tensor 2': { ranks: 4, parallel: { data: 2, tensor: 2 } },
+  'data 2 × tensor 2 × pipeline 2 with ZeRO 1': {
+    ranks: 8,
+    parallel: { data: 2, tensor: 2, pipeline: 2, zero: 1, microBatches: 2 },
+  },
   'data 2 × pipeline 2 with ZeRO 3': {
     ranks: 4,
     parallel: { data: 2, pipeline: 2, zero: 3, microBatches: 2 },
