@@ -14,6 +14,11 @@ export interface Wire {
   /** What `to` sent, in order; give it back with `recycle`. */
   receive(from: number, length: number): Promise<Float32Array>;
   recycle(from: number, received: Float32Array): void;
+  /**
+   * What `from` sends next, after all that was asked for before, goes there: added, or in the place of what lies there.
+   * Call the answer, in the order of the messages, to wait for it.
+   */
+  expect(from: number, target: Float32Array, isAdded: boolean): () => Promise<void>;
   copy(target: Float32Array, source: Float32Array, at: number): void;
   /** Adds `source` to the elements of `target` from `at` on. */
   add(target: Float32Array, source: Float32Array, at: number): void;
@@ -66,15 +71,18 @@ async function ring(
     sent.catch(() => undefined);
     sends.push(sent);
   };
+  // A piece comes back only after it has gone through all: what lies there has left by then.
+  const arrivals = visits.flatMap(({ part, isAdded }, step) =>
+    piecesOf(partOf(part)).map((piece) => ({
+      piece,
+      isLast: step === visits.length - 1,
+      arrived: wire.expect(previous, values.subarray(piece.from, piece.to), isAdded),
+    })),
+  );
   for (const piece of piecesOf(partOf(first))) send(piece);
-  for (const [step, { part, isAdded }] of visits.entries()) {
-    for (const piece of piecesOf(partOf(part))) {
-      const received = await wire.receive(previous, piece.to - piece.from);
-      if (isAdded) wire.add(values, received, piece.from);
-      else wire.copy(values, received, piece.from);
-      wire.recycle(previous, received);
-      if (step < visits.length - 1) send(piece);
-    }
+  for (const { piece, isLast, arrived } of arrivals) {
+    await arrived();
+    if (!isLast) send(piece);
   }
   await Promise.all(sends);
 }

@@ -100,7 +100,9 @@ export class LinkInbox {
       },
       farewell: () => {
         this.#hasLeft = true;
-        if (this.#waiters > 0) this.fail(this.#left());
+        // Who has been answered in this very read has not gone on yet: it is no longer waiting.
+        if ([...this.#channels.values()].some(({ waiting }) => waiting !== undefined))
+          this.fail(this.#left());
       },
       probe: () => this.#port.answer(header.channel, this.#events.entered(header.channel)),
       answer: () => this.#events.onAnswer(this.#peer, header.channel, header.number),

@@ -5,6 +5,7 @@
  */
 import type { Socket } from 'node:net';
 import type { Arena } from '../memory/index.ts';
+import type { ArrivalPlace } from './arrival-place.ts';
 import { encodeHeader, type FrameKind } from './frame.ts';
 import { FrameReader, type Frame } from './frame-reader.ts';
 import { LinkInbox } from './link-inbox.ts';
@@ -79,6 +80,14 @@ export class Link implements PeerLink {
 
   receive(channel: number, timeoutMs: number, onSilence: () => Promise<RankLostError>): Promise<Frame> {
     return this.#inbox.receive(channel, timeoutMs, onSilence);
+  }
+
+  expect(channel: number, number: number, place: ArrivalPlace): void {
+    this.#reader.expect(channel, number, place);
+  }
+
+  forget(channel: number, number: number): void {
+    this.#reader.forget(channel, number);
   }
 
   recycle(payload: Uint8Array): void {

@@ -1,4 +1,5 @@
 /** What a mesh needs of a link to another rank, whatever it is made of. */
+import type { ArrivalPlace } from './arrival-place.ts';
 import type { FrameKind } from './frame.ts';
 import type { Frame } from './frame-reader.ts';
 import type { RankLostError } from './rank-lost-error.ts';
@@ -32,6 +33,13 @@ export interface PeerLink {
   ): Promise<void>;
   /** The next data frame of a channel; `onSilence` names the missing rank when nothing comes in time. */
   receive(channel: number, timeoutMs: number, onSilence: () => Promise<RankLostError>): Promise<Frame>;
+  /**
+   * Where the payload of a message to come shall go, for links that read it piece by piece; `receive` answers it as
+   * placed, unless it had begun to come.
+   */
+  expect?(channel: number, number: number, place: ArrivalPlace): void;
+  /** It was not placed. */
+  forget?(channel: number, number: number): void;
   /** Gives back what `receive` gave. */
   recycle(payload: Uint8Array): void;
   fail(error: RankLostError): void;

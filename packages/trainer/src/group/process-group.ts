@@ -12,7 +12,9 @@ import {
 } from './collectives.ts';
 import type { Arena, ArenaRegion } from '../memory/index.ts';
 import type { Timeline } from '../profile/index.ts';
+import type { Frame } from './frame-reader.ts';
 import { Mesh } from './mesh.ts';
+import type { PeerLink } from './peer-link.ts';
 import { RankLostError } from './rank-lost-error.ts';
 import type { Transport } from './transport.ts';
 
@@ -162,7 +164,20 @@ class MeshGroup implements ProcessGroup {
 
   /** `isKept`: what is sent does not wait for the other, so two may send to each other first. */
   #wire(timeoutMs: number, isKept = false): Wire {
+    const { arena } = this.#mesh;
     const linkTo = (place: number) => this.#mesh.link(this.#members[place] as number);
+    const arrived = async (link: PeerLink, number: number, length: number): Promise<Frame> => {
+      const frame = await link.receive(this.#channel, timeoutMs, () =>
+        this.#mesh.findMissing(this.#channel, this.#members, link.peer, timeoutMs),
+      );
+      const { header } = frame;
+      if (header.number === number && header.byteLength === length * 4) return frame;
+      const what =
+        header.number === number
+          ? `sent ${header.byteLength} bytes where ${length * 4} belong`
+          : `is at message ${header.number}, this rank at ${number}`;
+      throw new RankLostError(link.peer, `Rank ${link.peer} ${what}.`, 70);
+    };
     return {
       index: this.index,
       size: this.size,
@@ -174,25 +189,34 @@ class MeshGroup implements ProcessGroup {
         return linkTo(to).send('data', this.#channel, number, bytes, isKept);
       },
       receive: async (from, length) => {
-        const link = linkTo(from);
-        const number = this.#received[from] as number;
-        this.#received[from] = number + 1;
-        const { header, payload } = await link.receive(this.#channel, timeoutMs, () =>
-          this.#mesh.findMissing(this.#channel, this.#members, link.peer, timeoutMs),
-        );
-        if (header.number !== number || payload.byteLength !== length * 4) {
-          const what =
-            header.number === number
-              ? `sent ${payload.byteLength} bytes where ${length * 4} belong`
-              : `is at message ${header.number}, this rank at ${number}`;
-          throw new RankLostError(link.peer, `Rank ${link.peer} ${what}.`, 70);
-        }
+        const { payload } = await arrived(linkTo(from), this.#numberFrom(from), length);
         return new Float32Array(payload.buffer, payload.byteOffset, length);
+      },
+      expect: (from, target, isAdded) => {
+        const link = linkTo(from);
+        const number = this.#numberFrom(from);
+        link.expect?.(this.#channel, number, { target, isAdded });
+        return async () => {
+          const { payload, isPlaced } = await arrived(link, number, target.length);
+          if (isPlaced === true) return;
+          link.forget?.(this.#channel, number);
+          const received = new Float32Array(payload.buffer, payload.byteOffset, target.length);
+          if (isAdded) arena.addInto(target, received);
+          else arena.copy(target, received);
+          link.recycle(payload);
+        };
       },
       recycle: (from, { buffer, byteOffset, byteLength }) =>
         linkTo(from).recycle(new Uint8Array(buffer, byteOffset, byteLength)),
-      copy: (target, source, at) => this.#mesh.arena.copy(target.subarray(at, at + source.length), source),
-      add: (target, source, at) => this.#mesh.arena.addInto(target, source, at),
+      copy: (target, source, at) => arena.copy(target.subarray(at, at + source.length), source),
+      add: (target, source, at) => arena.addInto(target, source, at),
     };
+  }
+
+  /** Of the next message from there. */
+  #numberFrom(place: number): number {
+    const number = this.#received[place] as number;
+    this.#received[place] = number + 1;
+    return number;
   }
 }

@@ -125,6 +125,18 @@ export class Arena {
     if (whole < source.length) addInto(target, source.subarray(whole), at + whole);
   }
 
+  /** The same of floats that lie as they came, in the order of this machine's bytes and at no even address. */
+  addBytes(target: Float32Array, source: Uint8Array, at: number): void {
+    const isKnown = this.#known.has(target.buffer) && this.#known.has(source.buffer);
+    const whole = isKnown ? source.length & ~63 : 0;
+    if (whole > 0) this.#kernels.add(target.byteOffset + at * 4, source.byteOffset, whole);
+    const rest = new DataView(source.buffer, source.byteOffset, source.byteLength);
+    for (let byte = whole; byte < source.length; byte += 4) {
+      const index = at + byte / 4;
+      target[index] = (target[index] as number) + rest.getFloat32(byte, true);
+    }
+  }
+
   /** Of one kind and length. V8 copies shared memory slowly where the two do not begin at the same place in a word. */
   copy(target: Uint8Array | Float32Array, source: Uint8Array | Float32Array): void {
     if (this.#known.has(target.buffer) && this.#known.has(source.buffer))
