@@ -12,9 +12,10 @@ export {
   configOfGguf,
   ggufToSafetensors,
   safetensorsToGguf,
-  safetensorsToOnnx,
   type HuggingFaceModel,
 } from './llama/llama-conversion.ts';
+export { checkpointToOnnx, type Checkpoint } from './decoder/checkpoint-onnx.ts';
+export type { FileBytes } from './decoder/weight-source.ts';
 export { decodeValues, encodeValues, hasCodec, type CodecType } from './quantise/blocks.ts';
 export {
   quantiseGguf,

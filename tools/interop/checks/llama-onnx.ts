@@ -1,7 +1,7 @@
 /** Our trainer's model as ONNX with its keys and values: ONNX Runtime's Python decodes with it what transformers says. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { safetensorsToOnnx } from '../../../packages/conversion/src/index.ts';
+import { checkpointToOnnx } from '../../../packages/conversion/src/index.ts';
 import { type Check, askPeer } from '../check.ts';
 import { furtherEnvironment } from '../python-environment.ts';
 
@@ -10,7 +10,7 @@ export const llamaOnnx: Check = async (world) => {
   const safetensors = await readFile(join(modelDir, 'model.safetensors'));
   const config: unknown = JSON.parse(await readFile(join(modelDir, 'config.json'), 'utf8'));
   const onnx = join(world.dir, 'model.onnx');
-  await writeFile(onnx, safetensorsToOnnx({ safetensors: [safetensors], config }));
+  await writeFile(onnx, checkpointToOnnx({ safetensors: [safetensors], config }, 'model.onnx.data').file);
   const python = await furtherEnvironment(world.python, { file: 'requirements-exporters.txt', over: true });
   return askPeer({ ...world, python }, 'llama_onnx.py', { MODEL: modelDir, ONNX: onnx });
 };

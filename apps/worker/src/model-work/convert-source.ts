@@ -3,6 +3,8 @@ import { readdir, readFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { type ConvertSpec, type ModelFormat, modelFormats, weightTypes } from '@gantry/contract';
 import {
+  type Checkpoint,
+  checkpointToOnnx,
   type CleanUp,
   ggufToSafetensors,
   onnxWeightTypes,
@@ -13,30 +15,29 @@ import {
   type QuantisedOnnx,
   type QuantisedType,
   safetensorsToGguf,
-  safetensorsToOnnx,
 } from '@gantry/conversion';
 import { calibrateFile } from '@gantry/engines/calibration';
 import { toConfigJson } from '@gantry/formats';
+import { formatBytes } from '@gantry/kit';
+import { fileBytes } from './file-bytes.ts';
 import type { ModelSource } from './model-source.ts';
 import { WorkError } from './work-error.ts';
+import type { MadeFile } from './write-files.ts';
 
 /** The target with nothing left open. */
 export interface Wish {
   readonly format: ModelFormat;
   readonly type: string;
   readonly calibrate: ConvertSpec['calibrate'];
-}
-
-export interface NamedFile {
-  readonly name: string;
-  readonly bytes: Uint8Array | string;
+  /** Of an ONNX model: what lies beside it is named after it. */
+  readonly mainName: string;
 }
 
 export interface Converted {
-  /** By name; a model's main file first. */
-  readonly files: readonly NamedFile[];
+  /** A model's main file first. */
+  readonly files: readonly MadeFile[];
   /** What a language model's text needs, beside its main file in a folder. */
-  readonly beside?: readonly NamedFile[];
+  readonly beside?: readonly MadeFile[];
   /** What was done, in order. */
   readonly steps: readonly string[];
   readonly bytesBefore: number;
@@ -47,7 +48,11 @@ export interface Converted {
 }
 
 /** Without a format the source keeps its own, the first that takes the type. */
-export function wishOf({ format, type, calibrate }: ConvertSpec, { path, places }: ModelSource): Wish {
+export function wishOf(
+  { format, type, calibrate }: ConvertSpec,
+  { path, places }: ModelSource,
+  mainName = 'model.onnx',
+): Wish {
   const given = modelFormats.filter((each) => places[each] !== undefined);
   const takes = (each: ModelFormat): boolean =>
     type === undefined || (weightTypes[each] as readonly string[]).includes(type);
@@ -58,7 +63,7 @@ export function wishOf({ format, type, calibrate }: ConvertSpec, { path, places 
       `${path} holds ${given.join(' and ')}, which takes no ${type}`,
       `${given.map((each) => `${each} takes ${weightTypes[each].join(', ')}`).join('; ')}; or name another format`,
     );
-  return { format: chosen, type: type ?? (chosen === 'gguf' ? 'F16' : 'F32'), calibrate };
+  return { format: chosen, type: type ?? (chosen === 'gguf' ? 'F16' : 'F32'), calibrate, mainName };
 }
 
 export async function convertSource(source: ModelSource, wish: Wish): Promise<Converted> {
@@ -131,20 +136,38 @@ const toSafetensors: Way = async (place) => {
 const toOnnx: Way = async (folder, wish) => {
   const model = await readHuggingFace(folder);
   const bytesBefore = model.safetensors.reduce((sum, { byteLength }) => sum + byteLength, 0);
-  const beside = textFiles(model);
-  return { ...(await onnxOf(safetensorsToOnnx(model), wish, folder, bytesBefore)), beside };
+  return { ...(await onnxOf(model, wish, folder)), bytesBefore, beside: textFiles(model) };
 };
 
 const ggufToOnnx: Way = async (place, wish) => {
   const bytes = await readFile(place);
   const { safetensors, config: found, tokenizer } = ggufToSafetensors(bytes);
   const config = toConfigJson(found);
-  const model = safetensorsToOnnx({ safetensors: [safetensors], config });
-  const beside = textFiles({ config, tokenizer });
-  return { ...(await onnxOf(model, wish, place, bytes.byteLength)), beside };
+  const made = await onnxOf({ safetensors: [safetensors], config }, wish, place);
+  return { ...made, bytesBefore: bytes.byteLength, beside: textFiles({ config, tokenizer }) };
 };
 
-const textFiles = (model: { readonly config: unknown; readonly tokenizer: unknown }): NamedFile[] =>
+async function onnxOf(model: Checkpoint, wish: Wish, from: string): Promise<Omit<Converted, 'bytesBefore'>> {
+  const steps = ['convert onnx F32 with keys and values'];
+  const { file: content, data } = checkpointToOnnx(model, `${wish.mainName}.data`);
+  const main = { name: wish.mainName, bytes: content };
+  if (wish.type === 'F32') return { files: data === undefined ? [main] : [main, data], steps, tensors: [] };
+  if (data !== undefined)
+    throw new WorkError(
+      'not_possible',
+      `${from} is ${formatBytes(data.bytes)} in float32, more than one ONNX file holds`,
+      'leave the type out, or take a smaller GGUF: --format gguf --type Q8_0',
+    );
+  const { file, layers, cleanUps } = await smaller(from, content, wish);
+  return {
+    files: [{ name: wish.mainName, bytes: file }],
+    steps: [...steps, `quantize ${wish.type}`],
+    tensors: layers,
+    cleanUps,
+  };
+}
+
+const textFiles = (model: { readonly config: unknown; readonly tokenizer: unknown }): MadeFile[] =>
   (['config', 'tokenizer'] as const).flatMap((name) =>
     model[name] === undefined
       ? []
@@ -152,7 +175,7 @@ const textFiles = (model: { readonly config: unknown; readonly tokenizer: unknow
   );
 
 /** Those of a model that is an ONNX file already. */
-async function textFilesBeside(place: string): Promise<NamedFile[]> {
+async function textFilesBeside(place: string): Promise<MadeFile[]> {
   const there = await readdir(dirname(place));
   const wanted = ['config.json', 'tokenizer.json', 'chat_template.jinja'].filter((name) =>
     there.includes(name),
@@ -160,20 +183,6 @@ async function textFilesBeside(place: string): Promise<NamedFile[]> {
   return Promise.all(
     wanted.map(async (name) => ({ name, bytes: await readFile(join(dirname(place), name)) })),
   );
-}
-
-async function onnxOf(model: Uint8Array, wish: Wish, from: string, bytesBefore: number): Promise<Converted> {
-  const steps = ['convert onnx F32 with keys and values'];
-  const files = (bytes: Uint8Array) => [{ name: 'model.onnx', bytes }];
-  if (wish.type === 'F32') return { files: files(model), steps, bytesBefore, tensors: [] };
-  const { file, layers, cleanUps } = await smaller(from, model, wish);
-  return {
-    files: files(file),
-    steps: [...steps, `quantize ${wish.type}`],
-    bytesBefore,
-    tensors: layers,
-    cleanUps,
-  };
 }
 
 const smallerOnnx: Way = async (place, wish) => {
@@ -186,7 +195,7 @@ const smallerOnnx: Way = async (place, wish) => {
       'only MatMul, Gemm, Conv and LSTM with weights of 4,096 values or more are made smaller',
     );
   return {
-    files: [{ name: 'model.onnx', bytes: file }],
+    files: [{ name: wish.mainName, bytes: file }],
     beside: await textFilesBeside(place),
     steps: [`quantize ${wish.type}`],
     bytesBefore: bytes.byteLength,
@@ -228,14 +237,12 @@ async function readHuggingFace(folder: string) {
       'a Hugging Face folder has config.json, tokenizer.json and *.safetensors',
     );
   };
-  const safetensors: Buffer[] = [];
-  for (const file of files.filter((each) => each.endsWith('.safetensors')).sort())
-    safetensors.push(await readFile(join(folder, file)));
+  const shards = files.filter((each) => each.endsWith('.safetensors')).sort();
   const chat = files.includes('chat_template.jinja')
     ? await readFile(join(folder, 'chat_template.jinja'), 'utf8')
     : undefined;
   return {
-    safetensors,
+    safetensors: shards.map((shard) => fileBytes(join(folder, shard))),
     config: await json('config.json'),
     tokenizer: await json('tokenizer.json'),
     name: basename(folder),

@@ -2,8 +2,8 @@
  * The worker kind `convert`: a model's files in, those of another format or with smaller weights out, registered by
  * the platform from the report. Without a platform (`to` in its spec) it writes where it is told and says so on stdout.
  */
-import { mkdir, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { mkdir } from 'node:fs/promises';
+import { basename, dirname, extname, join } from 'node:path';
 import type { ConvertSpec } from '@gantry/contract';
 import { formatBytes } from '@gantry/kit';
 import { convertSource, type Converted, wishOf } from './convert-source.ts';
@@ -13,6 +13,7 @@ import { buildPlan } from './tensorrt/build-plan.ts';
 import { WorkError } from './work-error.ts';
 import { finishWork, readWorkSpec, type Environment } from './work-spec.ts';
 import { report } from './work-reports.ts';
+import { sizeOf, writeMade } from './write-files.ts';
 
 interface ConversionSpec {
   readonly convert: ConvertSpec;
@@ -24,7 +25,8 @@ interface ConversionSpec {
 
 export function runConversion(env: Environment): Promise<number> {
   return finishWork(env, async () => {
-    const { convert, models = {}, to } = await readWorkSpec<ConversionSpec>(env);
+    const spec = await readWorkSpec<ConversionSpec>(env);
+    const { convert, models = {}, to } = spec;
     const { model, path } = convert;
     const from = (model === undefined ? path : models[model]) ?? '';
     const {
@@ -37,16 +39,14 @@ export function runConversion(env: Environment): Promise<number> {
       cleanUps = [],
       tensors,
       plan,
-    } = await convertFrom(from, convert, models);
-    const bytesAfter = files.reduce((sum, { bytes }) => sum + Buffer.byteLength(bytes), 0);
-    const isFile = to !== undefined && files.length === 1;
+    } = await convertFrom(from, spec);
+    const bytesAfter = files.reduce((sum, file) => sum + sizeOf(file), 0);
+    const isFile = to !== undefined && (files.length === 1 || isNamed(to));
     const folder = isFile ? dirname(to) : (to ?? join(env['GANTRY_RUN_DIR'] ?? '.', 'export'));
     await mkdir(folder, { recursive: true });
-    for (const { name, bytes } of isFile ? files : [...files, ...beside]) {
-      const target = isFile ? to : join(folder, name);
-      await mkdir(dirname(target), { recursive: true });
-      await writeFile(target, bytes);
-    }
+    const [main, ...others] = files;
+    if (main !== undefined) await writeMade(folder, isFile ? { ...main, name: basename(to) } : main);
+    for (const file of isFile ? others : [...others, ...beside]) await writeMade(folder, file);
     const worst = Math.max(0, ...tensors.map(({ relativeError }) => relativeError));
     for (const { name, relativeError } of tensors.filter((tensor) => tensor.relativeError > 0))
       process.stderr.write(`${name}: ${(relativeError * 100).toFixed(2)} % off\n`);
@@ -73,6 +73,9 @@ export function runConversion(env: Environment): Promise<number> {
   });
 }
 
+/** A target that says by its name that it is a file. */
+const isNamed = (to: string): boolean => ['.onnx', '.gguf'].includes(extname(to));
+
 /** Of a plan: what it is tied to. */
 interface Outcome extends Converted {
   readonly wish: { readonly format: string; readonly type: string };
@@ -80,11 +83,7 @@ interface Outcome extends Converted {
   readonly plan?: object;
 }
 
-async function convertFrom(
-  from: string,
-  convert: ConvertSpec,
-  models: Readonly<Record<string, string>>,
-): Promise<Outcome> {
+async function convertFrom(from: string, { convert, models = {}, to }: ConversionSpec): Promise<Outcome> {
   if (convert.model === undefined && (await isForeign(from))) {
     const wish = { format: 'onnx', type: 'F32' } as const;
     if ((convert.format ?? 'onnx') !== 'onnx' || (convert.type ?? 'F32') !== 'F32')
@@ -102,6 +101,6 @@ async function convertFrom(
     const built = await buildPlan(source, convert, models);
     return { wish: { format: convert.format, type: built.type }, ...built };
   }
-  const wish = wishOf(convert, source);
+  const wish = wishOf(convert, source, to !== undefined && isNamed(to) ? basename(to) : undefined);
   return { wish, versions: {}, ...(await convertSource(source, wish)) };
 }

@@ -5,7 +5,6 @@ import {
   llamaTensors,
   parseConfigJson,
   parseGguf,
-  parseSafetensors,
   parseTokenizerJson,
   toHalvedRotary,
   toInterleavedRotary,
@@ -16,12 +15,12 @@ import {
   type GgufHeader,
   type LlamaConfig,
 } from '@gantry/formats';
-import { llamaOnnx } from './llama-onnx.ts';
+import { type FileBytes, safetensorsSource, type WeightSource } from '../decoder/weight-source.ts';
 import { decodeValues, encodeValues, hasCodec } from '../quantise/blocks.ts';
 
 export interface HuggingFaceModel {
   /** One file, or the shards of one model. */
-  readonly safetensors: readonly Uint8Array[];
+  readonly safetensors: readonly (FileBytes | Uint8Array)[];
   /** `config.json` and `tokenizer.json`, parsed. */
   readonly config: unknown;
   readonly tokenizer: unknown;
@@ -31,9 +30,9 @@ export interface HuggingFaceModel {
 
 /** Matrices are written as `type`, norms in full precision. */
 export function safetensorsToGguf(model: HuggingFaceModel, type: 'F32' | 'F16' | 'BF16' = 'F32'): Uint8Array {
-  const { config, weights } = readHuggingFace(model);
+  const { config, source } = openHuggingFace(model);
   const tensors = llamaTensors(config).map(({ huggingFaceName, ggufName, shape, rotaryHeads }) => {
-    const values = weights.get(huggingFaceName) ?? new Float32Array();
+    const values = source.read(huggingFaceName, shape);
     const ordered =
       rotaryHeads === undefined ? values : toInterleavedRotary(values, rotaryHeads, shape[0] ?? 0);
     const to = shape.length === 1 ? 'F32' : type;
@@ -47,47 +46,17 @@ export function safetensorsToGguf(model: HuggingFaceModel, type: 'F32' | 'F16' |
   return writeGguf(metadata, tensors);
 }
 
-/** An ONNX graph that carries its keys and values (llama-onnx.ts). */
-export function safetensorsToOnnx(model: Pick<HuggingFaceModel, 'safetensors' | 'config'>): Uint8Array {
-  const { config, weights } = readHuggingFace(model);
-  return llamaOnnx(config, weights);
-}
-
-/** Every weight that the configuration names, in the shape that it wants. */
-function readHuggingFace({ safetensors, config: json }: Pick<HuggingFaceModel, 'safetensors' | 'config'>): {
+/** Checks every weight that the configuration names before the first is read. */
+function openHuggingFace({ safetensors, config: json }: Pick<HuggingFaceModel, 'safetensors' | 'config'>): {
   readonly config: LlamaConfig;
-  readonly weights: ReadonlyMap<string, Float32Array>;
+  readonly source: WeightSource;
 } {
-  const found = new Map<string, { readonly shape: readonly number[]; readonly values: Float32Array }>();
-  for (const file of safetensors) {
-    for (const { name, dtype, shape, offset, bytes } of parseSafetensors(file).tensors) {
-      if (!hasCodec(dtype)) {
-        throw new FormatError(
-          'format_unsupported',
-          `${name} is ${dtype}.`,
-          'F32, F16 and BF16 weights are read.',
-        );
-      }
-      found.set(name, { shape, values: decodeValues(dtype, file.subarray(offset, offset + bytes)) });
-    }
-  }
+  const source = safetensorsSource(safetensors);
   const declared = parseConfigJson(json);
-  const config: LlamaConfig = {
-    ...declared,
-    tiedEmbeddings: declared.tiedEmbeddings || !found.has('lm_head.weight'),
-  };
-  const weights = new Map<string, Float32Array>();
-  for (const { huggingFaceName, shape } of llamaTensors(config)) {
-    const weight = found.get(huggingFaceName);
-    if (weight === undefined || weight.shape.join() !== shape.join()) {
-      throw new FormatError(
-        'format_invalid',
-        `${huggingFaceName} is ${weight?.shape.join('x') ?? 'missing'}; config.json wants ${shape.join('x')}.`,
-      );
-    }
-    weights.set(huggingFaceName, weight.values);
-  }
-  return { config, weights };
+  const tiedEmbeddings = declared.tiedEmbeddings || !source.has('lm_head.weight');
+  const config: LlamaConfig = { ...declared, tiedEmbeddings };
+  for (const { huggingFaceName, shape } of llamaTensors(config)) source.check(huggingFaceName, shape);
+  return { config, source };
 }
 
 /** Weights in full precision under their Hugging Face names, and what `config.json` says of them. */

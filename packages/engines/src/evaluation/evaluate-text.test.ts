@@ -2,7 +2,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ggufToSafetensors, safetensorsToOnnx } from '@gantry/conversion';
+import { ggufToSafetensors, checkpointToOnnx } from '@gantry/conversion';
 import { toConfigJson } from '@gantry/formats';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { cycle, writePermutationModel } from '../testing/permutation-model.ts';
@@ -21,7 +21,10 @@ beforeAll(async () => {
   const json = toConfigJson(config);
   await writeFile(join(folder, 'config.json'), JSON.stringify(json));
   await writeFile(join(folder, 'tokenizer.json'), JSON.stringify(tokenizer));
-  await writeFile(candidate.modelPath, safetensorsToOnnx({ safetensors: [safetensors], config: json }));
+  await writeFile(
+    candidate.modelPath,
+    checkpointToOnnx({ safetensors: [safetensors], config: json }, 'model.onnx.data').file,
+  );
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 

@@ -2,7 +2,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { safetensorsToOnnx } from '@gantry/conversion';
+import { checkpointToOnnx } from '@gantry/conversion';
 import { type LlamaConfig, llamaTensors, toConfigJson, writeSafetensors } from '@gantry/formats';
 import { createRandom } from '@gantry/kit';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -50,7 +50,10 @@ beforeAll(async () => {
     })),
   );
   const modelPath = join(folder, 'model.onnx');
-  await writeFile(modelPath, safetensorsToOnnx({ safetensors: [safetensors], config: toConfigJson(config) }));
+  await writeFile(
+    modelPath,
+    checkpointToOnnx({ safetensors: [safetensors], config: toConfigJson(config) }, 'model.onnx.data').file,
+  );
   instance = await startInstance({ modelPath, threads: 1, providers: ['cpu'] });
 });
 afterAll(async () => {

@@ -9,7 +9,13 @@ export type OnnxElementType = 'float32' | 'int64' | 'bool' | 'uint8';
 export interface OnnxTensor {
   readonly name: string;
   readonly shape: readonly number[];
-  readonly data: Float32Array | BigInt64Array | OnnxExternalData;
+  readonly data: Float32Array | BigInt64Array | OnnxLateData | OnnxExternalData;
+}
+
+/** Floats that are made when they are written, one tensor after the other. */
+export interface OnnxLateData {
+  readonly bytes: number;
+  make(): Float32Array;
 }
 
 /** Numbers that lie in a file beside the model's, little-endian; ONNX Runtime maps them into memory. */
@@ -128,7 +134,8 @@ function writeTensor(writer: ProtobufWriter, { name, shape, data }: OnnxTensor):
     writer.integer(14, 1);
     return;
   }
-  writer.bytes(9, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  const values = 'make' in data ? data.make() : data;
+  writer.bytes(9, new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
 }
 
 function writeValueInfo(writer: ProtobufWriter, info: OnnxValueInfo): void {

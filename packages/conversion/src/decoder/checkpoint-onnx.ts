@@ -1,0 +1,44 @@
+/** A Hugging Face checkpoint of a decoder → ONNX with keys and values. */
+import { FormatError } from '@gantry/formats';
+import { type OnnxFiles, type OnnxModel, splitOnnxModel } from '@gantry/formats/onnx';
+import type { Json } from './config-count.ts';
+import type { DecoderForm } from './decoder-form.ts';
+import { decoderOnnx } from './decoder-onnx.ts';
+import { gpt2Form } from './gpt2-family.ts';
+import { llamaFamilies, llamaFamilyForm, type LlamaFamily } from './llama-family.ts';
+import { type FileBytes, safetensorsSource, type WeightSource } from './weight-source.ts';
+
+export interface Checkpoint {
+  /** One file, or the shards of one model. */
+  readonly safetensors: readonly (FileBytes | Uint8Array)[];
+  /** `config.json`, parsed. */
+  readonly config: unknown;
+}
+
+/** One file where the weights fit into it; else they lie in `dataName` beside it. */
+export function checkpointToOnnx(
+  checkpoint: Checkpoint,
+  dataName: string,
+  mostInlineBytes?: number,
+): OnnxFiles {
+  return splitOnnxModel(modelOf(checkpoint), dataName, mostInlineBytes);
+}
+
+function modelOf({ safetensors, config }: Checkpoint): OnnxModel {
+  if (typeof config !== 'object' || config === null || Array.isArray(config))
+    throw new FormatError('format_invalid', 'config.json is not an object.');
+  const json = config as Json;
+  return decoderOnnx(formOf(json, safetensorsSource(safetensors)));
+}
+
+function formOf(json: Json, source: WeightSource): DecoderForm {
+  const family = json['model_type'];
+  if (family === 'gpt2') return gpt2Form(json, source);
+  if (typeof family === 'string' && Object.hasOwn(llamaFamilies, family))
+    return llamaFamilyForm(family as LlamaFamily, json, source);
+  throw new FormatError(
+    'format_unsupported',
+    `config.json describes a ${JSON.stringify(family)} model.`,
+    `${[...Object.keys(llamaFamilies), 'gpt2'].join(', ')} become ONNX here; others by a Python: gantry model convert model.py`,
+  );
+}
