@@ -15,7 +15,7 @@ export interface WorkerAnswer {
 }
 
 export async function runWorker(
-  kind: 'convert' | 'engines' | 'install',
+  kind: 'convert' | 'engines' | 'install' | 'probe',
   env: Readonly<Record<string, string>> = {},
   /** Of its stderr, as they come: how far it is. */
   onLine?: (line: string) => void,

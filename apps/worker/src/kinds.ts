@@ -2,12 +2,16 @@
 type Environment = Readonly<Record<string, string | undefined>>;
 type Start = (env: Environment, signal: AbortSignal) => Promise<number>;
 
-export type WorkerKind = 'train' | 'engine' | 'convert' | 'evaluate' | 'engines' | 'install';
+export type WorkerKind = 'train' | 'engine' | 'convert' | 'evaluate' | 'engines' | 'install' | 'probe';
 
 export const kinds: Readonly<Record<WorkerKind, Start>> = {
   train: async (env, signal) => {
     const { runTraining } = await import('@gantry/trainer');
     return runTraining({ env, signal, hasHeartbeat: true });
+  },
+  probe: async (env) => {
+    const { runProbe } = await import('@gantry/trainer/probe');
+    return runProbe(env);
   },
   engine: async (env, signal) => {
     const { runEngine } = await import('./run-engine.ts');

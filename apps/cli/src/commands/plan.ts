@@ -7,10 +7,11 @@ export function planCommand(program: Command): void {
     program
       .command('plan')
       .description('How to spread a training over devices: what fits, how long a step takes, and why')
-      .requiredOption('--model <NAME>', 'a published model, a config.json or a folder with one')
-      .requiredOption('--devices <LIST>', 'a count and a kind, like 64xH100-80GB')
-      .requiredOption('--sequence <N>', 'tokens of a sequence', numberOption)
-      .requiredOption('--batch <N>', 'sequences of a step, over all devices', numberOption)
+      .option('--model <NAME>', 'a published model, a config.json, a job file, or a registered model')
+      .option('--devices <LIST>', 'a count and a kind, like 64xH100-80GB; 2xlocal: our own ranks here')
+      .option('--sequence <N>', 'tokens of a sequence; a job file says it', numberOption)
+      .option('--batch <N>', 'sequences of a step, over all devices; a job file says it', numberOption)
+      .option('--calibrate', 'measure what our own runtime takes on this machine, for --devices local')
       .option('--tensor <N>', 'hold tensor parallelism at this', numberOption)
       .option('--pipeline <N>', 'hold the number of stages', numberOption)
       .option('--expert <N>', 'hold the data-parallel ranks that share out experts', numberOption)
@@ -41,6 +42,7 @@ export function planCommand(program: Command): void {
         ]),
       ),
     'gantry plan --model llama-3-8b --devices 64xH100-80GB --sequence 8192 --batch 512',
+    'gantry plan --calibrate && gantry plan --model job.yaml --devices 2xlocal',
     'gantry plan --model ./my-model --devices 8xA100-80GB --sequence 4096 --batch 128 --json',
     'gantry plan --model llama-2-7b --devices 8xA100-80GB --sequence 4096 --batch 128 --zero 3 --emit deepspeed',
   ).action(async (options: PlanOptions, command: Command) => {

@@ -1,25 +1,24 @@
 /** What the options of `gantry plan` ask for; everything wrong with them is said here. */
-import { readFile, stat } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
 import {
   type Launcher,
   type Layout,
   type LayoutWish,
-  type ModelShape,
+  type OwnWish,
   PlanError,
   type TrainingTask,
   currentSoftware,
-  modelFromConfig,
-  namedModels,
   parseDeviceList,
 } from '@gantry/training/planner';
+import type { Command } from 'commander';
 import { CliError } from '../cli-error.ts';
+import { type FoundModel, readModel } from './read-model.ts';
 
 export interface PlanOptions {
-  readonly model: string;
-  readonly devices: string;
-  readonly sequence: number;
-  readonly batch: number;
+  readonly model?: string;
+  readonly devices?: string;
+  readonly sequence?: number;
+  readonly batch?: number;
+  readonly calibrate?: boolean;
   readonly tensor?: number;
   readonly pipeline?: number;
   readonly expert?: number;
@@ -34,22 +33,74 @@ export interface PlanOptions {
 }
 
 const most = 10_000_000;
-const maxConfigBytes = 1_000_000;
 
-export async function readPlanRequest(
+/** The model, and how much of what it learns from in a step. */
+export interface WantedModel extends FoundModel {
+  readonly sequenceLength: number;
+  readonly batch: number;
+}
+
+export async function readWantedModel(options: PlanOptions, command: Command): Promise<WantedModel> {
+  const found = await readModel(
+    needed('--model', options.model, 'a name, a config.json or a job file'),
+    command,
+  );
+  const { sequence = found.sequenceLength, batch = found.batch } = options;
+  return {
+    ...found,
+    sequenceLength: whole('--sequence', needed('--sequence', sequence, 'tokens of a sequence')),
+    batch: whole('--batch', needed('--batch', batch, 'sequences of a step')),
+  };
+}
+
+export function readPlanRequest(
+  devices: string,
+  { model, sequenceLength, batch }: WantedModel,
   options: PlanOptions,
-): Promise<{ readonly task: TrainingTask; readonly wish: LayoutWish }> {
+): { readonly task: TrainingTask; readonly wish: LayoutWish } {
+  const { count, device } = parseDeviceList(devices);
+  const task: TrainingTask = {
+    model,
+    sequenceLength,
+    batch,
+    device,
+    devices: count,
+    software: {
+      ...currentSoftware,
+      attention: options.attention,
+    },
+  };
+  return { task, wish: wishOf(options) };
+}
+
+export function neededDevices({ devices }: PlanOptions): string {
+  return needed('--devices', devices, 'like 64xH100-80GB, or 2xlocal');
+}
+
+/** What the user holds fixed of a layout of our own runtime. */
+export function readOwnWish(options: PlanOptions): OwnWish {
+  const { tensor, pipeline, virtualStages, microBatch, zero, recompute, offload, expert } = options;
+  const refused = [
+    [recompute === 'selective', 'recompute selective', 'full'],
+    [offload === 'optimizer', 'offload optimizer', 'none'],
+    [expert !== undefined && expert > 1, `expert ${expert}`, '1'],
+  ] as const;
+  for (const [is, what, instead] of refused)
+    if (is) throw new PlanError(`--${what} is not planned for on local ranks.`, `Use ${instead}.`);
+  return {
+    tensor: tensor && whole('--tensor', tensor),
+    pipeline: pipeline && whole('--pipeline', pipeline),
+    chunks: virtualStages && whole('--virtual-stages', virtualStages),
+    microBatch: microBatch && whole('--micro-batch', microBatch),
+    zero: zero && zeroStages[zero],
+    recompute: recompute && (recompute === 'full' ? 'layer' : 'none'),
+  };
+}
+
+/** Errors of the planner in the words of the CLI. */
+export async function withPlanErrors<T>(work: () => Promise<T>): Promise<T> {
   try {
-    const { count, device } = parseDeviceList(options.devices);
-    const task: TrainingTask = {
-      model: await readModel(options.model),
-      sequenceLength: whole('--sequence', options.sequence),
-      batch: whole('--batch', options.batch),
-      device,
-      devices: count,
-      software: { ...currentSoftware, attention: options.attention },
-    };
-    return { task, wish: wishOf(options) };
+    return await work();
   } catch (error) {
     if (error instanceof PlanError) throw new CliError('bad_request', error.message, { hint: error.hint });
     throw error;
@@ -72,30 +123,12 @@ function wishOf(options: PlanOptions): LayoutWish {
 
 const zeroStages = { '0': 0, '1': 1, '2': 2, '3': 3 } as const;
 
+function needed<T>(option: string, value: T | undefined, hint: string): T {
+  if (value !== undefined) return value;
+  throw new PlanError(`${option} is not given.`, `Give ${hint}.`);
+}
+
 function whole(option: string, value: number): number {
   if (Number.isInteger(value) && value >= 1 && value <= most) return value;
   throw new PlanError(`${option} ${value} cannot be.`, `A whole number between 1 and ${most} is meant.`);
-}
-
-async function readModel(text: string): Promise<ModelShape> {
-  const named = namedModels.find(({ name }) => name === text.toLowerCase());
-  if (named !== undefined) return named;
-  const found = await stat(text).catch(() => undefined);
-  if (found === undefined)
-    throw new PlanError(
-      `There is no file and no known model "${text}".`,
-      `Known are ${namedModels.map(({ name }) => name).join(', ')}; or give a config.json.`,
-    );
-  const file = found.isDirectory() ? join(text, 'config.json') : text;
-  const size = found.isDirectory() ? ((await stat(file).catch(() => undefined))?.size ?? -1) : found.size;
-  if (size < 0 || size > maxConfigBytes)
-    throw new PlanError(`${file} is no model configuration.`, 'A config.json of at most 1 MB is read.');
-  let config: unknown;
-  try {
-    config = JSON.parse(await readFile(file, 'utf8'));
-  } catch {
-    throw new PlanError(`${file} is not JSON.`, 'A config.json as Hugging Face writes it is read.');
-  }
-  const name = basename(resolve(text), '.json');
-  return { ...modelFromConfig(file, config), name };
 }

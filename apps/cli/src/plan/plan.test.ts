@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { jobSpecSchema } from '@gantry/contract';
@@ -93,6 +93,105 @@ describe('gantry plan', () => {
     const error: unknown = await plan(...usual, ...args).catch((caught: unknown) => caught);
     expect(error).toMatchObject({ message: expect.stringMatching(message) as unknown });
     expect((error as { hint?: string }).hint ?? '').toMatch(hint);
+  });
+
+  describe('on this machine', () => {
+    const job = `
+train:
+  recipe: language-model
+  data: ['*.txt']
+  depth: 6
+  width: 384
+  heads: 6
+  sequenceLength: 256
+  batchTokens: 2048
+`;
+    let jobFile = '';
+    beforeEach(async () => {
+      vi.stubEnv('XDG_CONFIG_HOME', dir);
+      jobFile = join(dir, 'small.yaml');
+      await writeFile(jobFile, job);
+    });
+    afterEach(() => vi.unstubAllEnvs());
+
+    async function calibrated(memoryBytes = 16 * 2 ** 30): Promise<void> {
+      await mkdir(join(dir, 'gantry'));
+      const calibration = {
+        version: 1,
+        machine: 'a test',
+        memoryBytes,
+        dialect: 'portable',
+        memory: { baseBytes: 130e6, nodeBytes: 20e3 },
+        step: {
+          flopPerSecond: { alone: 200e9, together: 180e9 },
+          optimiserSecondsPerParameter: 1e-9,
+          exchange: { startSeconds: 1e-4, bytesPerSecond: 1e9 },
+          cores: 4,
+        },
+      };
+      await writeFile(join(dir, 'gantry', 'calibration.json'), JSON.stringify(calibration));
+    }
+
+    const local = (devices: string, ...args: readonly string[]): Promise<string> =>
+      plan('--model', jobFile, '--devices', devices, ...args);
+
+    test('a job file is planned for: layouts, memory of a rank by part, the limit', async () => {
+      await calibrated();
+      const page = await local('4xlocal');
+      expect(page).toContain('small on 4 of our own ranks');
+      expect(page).toContain('8 sequences of 256 tokens a step');
+      expect(page).toMatch(/DP4 · TP1 · PP1 .*ms .*MiB/);
+      expect(page).toMatch(/memory of a rank .*parameters \d+ MiB .*workspace \d+ MiB/);
+      expect(page).toMatch(/Bound by compute|After compute/);
+    });
+
+    test('--emit gantry prints the job of the layout that was held', async () => {
+      await calibrated();
+      const held = ['--pipeline', '2', '--tensor', '2', '--virtual-stages', '1'];
+      const spec = jobSpecSchema.parse(parse(await local('4xlocal', ...held, '--emit', 'gantry')));
+      expect(spec.parallel).toMatchObject({ data: 1, tensor: 2, pipeline: 2 });
+      expect(spec.train).toMatchObject({ depth: 6, width: 384, batchTokens: 2_048 });
+    });
+
+    test.each([
+      [['4xlocal', '--tensor', '4'], /heads 6 does not divide among 4/, /tensor to one of 1, 2,/],
+      [
+        ['16xlocal', '--pipeline', '8'],
+        /8 pipeline stages are more than the 6 layers/,
+        /pipeline to 6 or less/,
+      ],
+      [['3xlocal', '--tensor', '1', '--pipeline', '1'], /batch of 8 .* does not divide among 3/, /6 and 9/],
+      [['2xlocal', '--emit', 'megatron'], /megatron does not run/, /--emit gantry/],
+      [['2xlocal', '--recompute', 'selective'], /not planned for on local ranks/, /full/],
+    ])('%j is refused with a reason', async ([devices = '', ...args], message, hint) => {
+      await calibrated();
+      const error: unknown = await local(devices, ...args).catch((caught: unknown) => caught);
+      expect(error).toMatchObject({ message: expect.stringMatching(message) as unknown });
+      expect((error as { hint?: string }).hint ?? '').toMatch(hint);
+    });
+
+    test('what does not fit says by how much, and what would', async () => {
+      await calibrated(400 * 2 ** 20);
+      await expect(local('4xlocal')).rejects.toMatchObject({
+        message: expect.stringMatching(/Nothing fits: .* MiB too much/) as unknown,
+        hint: expect.stringMatching(/2 ranks of that size would fit/) as unknown,
+      });
+    });
+
+    test('a machine that was not calibrated, and a calibration that is none', async () => {
+      await expect(local('local')).rejects.toThrow(/not calibrated/);
+      await mkdir(join(dir, 'gantry'));
+      await writeFile(join(dir, 'gantry', 'calibration.json'), '{"version": 1}');
+      await expect(local('local')).rejects.toThrow(/is no calibration/);
+    });
+  });
+
+  test('a job file says sequence and batch; without it they are asked for', async () => {
+    await expect(plan('--model', 'llama-3-8b', '--devices', '8xA100-80GB')).rejects.toMatchObject({
+      message: '--sequence is not given.',
+      hint: 'Give tokens of a sequence.',
+    });
+    await expect(plan()).rejects.toThrow('--devices is not given.');
   });
 
   test('a file that is no configuration', async () => {

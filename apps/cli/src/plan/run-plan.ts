@@ -1,4 +1,4 @@
-/** `gantry plan`: search, explain, print. Needs no server. */
+/** `gantry plan`: search, explain, print. Needs a server only for models of its registry. */
 import {
   type Candidate,
   type TrainingTask,
@@ -14,7 +14,16 @@ import type { Command } from 'commander';
 import { CliError } from '../cli-error.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { print, showOne } from '../output.ts';
-import { type PlanOptions, readPlanRequest } from './plan-request.ts';
+import { runCalibration } from './calibration.ts';
+import {
+  neededDevices,
+  type PlanOptions,
+  readPlanRequest,
+  readWantedModel,
+  type WantedModel,
+  withPlanErrors,
+} from './plan-request.ts';
+import { localRanks, runOwnPlan } from './run-own-plan.ts';
 import { planPage } from './plan-view.ts';
 
 export interface Plan {
@@ -28,7 +37,18 @@ export interface Plan {
 }
 
 export async function runPlan(options: PlanOptions, command: Command): Promise<void> {
-  const { task, wish } = await readPlanRequest(options);
+  await withPlanErrors(async () => {
+    if (options.calibrate === true) return await runCalibration(command);
+    const devices = neededDevices(options);
+    const ranks = localRanks(devices);
+    const wanted = await readWantedModel(options, command);
+    if (ranks !== undefined) return await runOwnPlan(ranks, wanted, options, command);
+    return planForDevices(devices, wanted, options, command);
+  });
+}
+
+function planForDevices(devices: string, wanted: WantedModel, options: PlanOptions, command: Command): void {
+  const { task, wish } = readPlanRequest(devices, wanted, options);
   const search = searchLayouts(task, wish);
   const [best] = search.fitting;
   if (best === undefined) {

@@ -12,6 +12,7 @@ import {
   type Dialect,
   type Precision,
   type Value,
+  type Workspace,
 } from '../autodiff/index.ts';
 import type { LayerContext, TensorShare } from './layer-context.ts';
 import {
@@ -91,6 +92,7 @@ export interface SegmentGraph {
   readonly gradients: ReadonlyMap<string, string>;
   forward(prefixSequence: boolean): OnnxModel;
   backward(prefixSequence: boolean): OnnxModel;
+  workspaces(this: void): { readonly forward: Workspace; readonly backward: Workspace };
 }
 
 export const segmentInput = 'x';
@@ -170,6 +172,10 @@ export function segmentGraph(request: SegmentRequest): SegmentGraph {
     gradients: new Map(parameters.map(({ name }, index) => [name, (rest[index] as Value).name])),
     forward: (prefix) => graph.model(`${kind}-forward`, [output, ...crossing], prefix),
     backward: (prefix) => graph.model(`${kind}-backward`, [dx, ...rest], prefix, crossing),
+    workspaces: () => ({
+      forward: graph.workspace([output, ...crossing]),
+      backward: graph.workspace([dx, ...rest], crossing),
+    }),
   };
 }
 
@@ -181,6 +187,7 @@ export interface HeadGraph {
   /** Parameter name → output. */
   readonly gradients: ReadonlyMap<string, string>;
   model(prefixSequence: boolean): OnnxModel;
+  workspace(): Workspace;
 }
 
 /** Final norm, head and loss with all their gradients. Inputs beside the parameters: `x`, `targets`, `weights`. */
@@ -214,5 +221,6 @@ export function headGraph(
     inputGradient: dx.name,
     gradients: new Map(parameters.map(({ name }, index) => [name, (rest[index] as Value).name])),
     model: (prefix) => graph.model('head', [loss, dx, ...rest], prefix),
+    workspace: () => graph.workspace([loss, dx, ...rest]),
   };
 }

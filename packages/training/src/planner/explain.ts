@@ -19,7 +19,13 @@ const timeParts = {
 export type TimePart = keyof typeof timeParts;
 
 /** What most of the time above the necessary products goes to. */
-export function bindingLimit({ time }: Candidate): { readonly part: TimePart; readonly sentence: string } {
+export const bindingLimit = ({ time }: Candidate): ReturnType<typeof largestTimePart> =>
+  largestTimePart(time);
+
+export function largestTimePart(time: Readonly<Record<TimePart | 'total', number>>): {
+  readonly part: TimePart;
+  readonly sentence: string;
+} {
   const overheads = (Object.keys(timeParts) as TimePart[]).filter((part) => part !== 'compute');
   const largest = overheads.toSorted((one, other) => time[other] - time[one])[0] ?? 'compute';
   const share = time[largest] / time.total;

@@ -14,7 +14,7 @@ export const jsonFile = (name: string, value: unknown, notes: readonly string[] 
 });
 
 type Scalar = string | number | boolean;
-interface YamlMap {
+export interface YamlMap {
   readonly [key: string]: Scalar | readonly string[] | YamlMap;
 }
 

@@ -115,10 +115,9 @@ describe('a layout in the words of a launcher', () => {
   });
 
   it.each([
-    ['gpt3-175b', shards],
     ['llama-3-8b', shards],
     ['mistral-7b', { ...shards, zero: 0, offload: 'optimizer' }],
-  ] as const)('ours has no GPT, no vast vocabulary, no offload without ZeRO: %s', (name, layout) => {
+  ] as const)('ours has no vast vocabulary, no offload without ZeRO: %s', (name, layout) => {
     expect(launchWriters.gantry(taskOf(name), layout)).toHaveProperty('reason');
   });
 });

@@ -1,0 +1,65 @@
+import { describe, expect, it } from 'vitest';
+import { parameterLayout, transformerShape } from '../../model/index.ts';
+import { calibrateOwnMemory, ownMemory, type OwnMemory } from './own-memory.ts';
+import { oneRank, type OwnLayout, type OwnRun } from './own-run.ts';
+
+const runOf = (depth: number, sequences = 4, layout: Partial<OwnLayout> = {}): OwnRun => ({
+  config: transformerShape({ depth, width: 64, sequenceLength: 64, vocabularySize: 300 }),
+  sequences,
+  time: 64,
+  layout: { ...oneRank, ...layout },
+  dialect: 'portable',
+});
+
+const memoryOf = (layout: Partial<OwnLayout>, sequences = 4): OwnMemory =>
+  ownMemory({ baseBytes: 0, nodeBytes: 0 }, runOf(4, sequences, layout));
+
+const parameterBytes = 4 * parameterLayout(runOf(4).config).length;
+
+describe('memory of our own runtime', () => {
+  it('a calibration run predicts itself, and a longer batch takes more of what is not state', () => {
+    const calibration = calibrateOwnMemory(runOf(4), { baseBytes: 100e6, peakBytes: 130e6 });
+    expect(ownMemory(calibration, runOf(4)).total).toBeCloseTo(130e6, 0);
+    const beside = (sequences: number): number => {
+      const { workspace, buffers } = memoryOf({}, sequences);
+      return workspace + buffers;
+    };
+    expect(beside(32) / beside(4)).toBeGreaterThan(4);
+  });
+
+  it.each([
+    ['adamw', 2],
+    ['muon', 2],
+    ['sgd', 1],
+  ] as const)('%s keeps %i copies beside the parameters', (optimizer, copies) => {
+    const { parameters, optimiser } = memoryOf({ optimizer });
+    expect(parameters).toBeGreaterThanOrEqual(parameterBytes);
+    expect(optimiser).toBe(copies * parameters);
+  });
+
+  it('Adafactor keeps rows and columns instead', () => {
+    const { parameters, optimiser } = memoryOf({ optimizer: 'adafactor' });
+    expect(optimiser).toBeLessThan(parameters / 10);
+  });
+
+  it.each([1, 2, 3] as const)('ZeRO %i halves on two ranks what it shares', (zero) => {
+    const { parameters, gradients, optimiser } = memoryOf({ data: 2, zero });
+    const share = (from: number): number => (zero >= from ? 0.5 : 1);
+    // Parts are cut at cache lines.
+    expect(parameters / parameterBytes).toBeCloseTo(share(3), 1);
+    expect(gradients / parameterBytes).toBeCloseTo(share(2), 1);
+    expect(optimiser / (2 * parameterBytes)).toBeCloseTo(share(1), 1);
+  });
+
+  it('recompute keeps the rows between layers only; more micro-batches in flight keep more', () => {
+    const kept = (layout: Partial<OwnLayout>): number => memoryOf(layout).activations;
+    const pipeline = { pipeline: 2, microBatches: 4 } as const;
+    expect(kept({ recompute: 'layer' })).toBe(4 * 4 * 64 * 64 * 5);
+    expect(kept({ ...pipeline, schedule: 'gpipe' }) / kept(pipeline)).toBeCloseTo(2, 6);
+  });
+
+  it('tensor ranks have half of what is cut', () => {
+    const { parameters } = memoryOf({ tensor: 2 });
+    expect(parameters).toBeLessThan(0.65 * parameterBytes);
+  });
+});

@@ -1,0 +1,111 @@
+/**
+ * Peak resident bytes of a rank of our own runtime, by part, after one calibration run on the same machine. What ranks
+ * keep between steps and the buffers they work in are counted as the runtime takes them (`trainer/parallel`); the
+ * memory between the nodes of a graph is planned as ONNX Runtime plans it (`autodiff/workspace.ts`). Calibrated are
+ * the process itself and what a session keeps of a node.
+ */
+import { parameterLayout } from '../../model/parameter-layout.ts';
+import { transformerGraph } from '../../model/transformer-graph.ts';
+import {
+  factoredLayout,
+  gridAt,
+  ownedSpans,
+  rankAt,
+  stageLayout,
+  type ParallelGrid,
+  type StageLayout,
+} from '../../parallel/index.ts';
+import { runsWhole, type OwnOptimizer, type OwnRun } from './own-run.ts';
+import { stagedMemory } from './staged-memory.ts';
+
+export interface OwnMemoryCalibration {
+  /** The process before it holds anything of a model. */
+  readonly baseBytes: number;
+  /** Of a node in a session: its record, its kernel, its plan. */
+  readonly nodeBytes: number;
+}
+
+export interface OwnMemory {
+  /** Between steps. */
+  readonly parameters: number;
+  readonly gradients: number;
+  readonly optimiser: number;
+  /** Kept of a micro-batch from its forward to its backward pass. */
+  readonly activations: number;
+  /** Values between the nodes of the graphs. */
+  readonly workspace: number;
+  /** Where rows, gathered layers, gradients of a micro-batch and messages lie. */
+  readonly buffers: number;
+  /** The process, its code and its sessions. */
+  readonly runtime: number;
+  readonly total: number;
+}
+
+/** What is not calibrated. */
+interface CountedMemory extends Omit<OwnMemory, 'runtime' | 'total'> {
+  readonly nodes: number;
+}
+
+/** Whole copies of what a rank owns. */
+const moments: Readonly<Record<OwnOptimizer, number>> = { adamw: 2, muon: 2, sgd: 1, adafactor: 0 };
+
+export function calibrateOwnMemory(
+  run: OwnRun,
+  measured: { readonly baseBytes: number; readonly peakBytes: number },
+): OwnMemoryCalibration {
+  const { baseBytes, peakBytes } = measured;
+  const { nodes, ...counted } = fullestRank(run);
+  return { baseBytes, nodeBytes: Math.max(0, peakBytes - baseBytes - sumOf(counted)) / nodes };
+}
+
+/** Of the fullest rank. */
+export function ownMemory({ baseBytes, nodeBytes }: OwnMemoryCalibration, run: OwnRun): OwnMemory {
+  const { nodes, ...counted } = fullestRank(run);
+  const runtime = baseBytes + nodes * nodeBytes;
+  return { ...counted, runtime, total: sumOf(counted) + runtime };
+}
+
+function fullestRank(run: OwnRun): CountedMemory {
+  const { layout } = run;
+  const stages = Array.from({ length: layout.pipeline }, (_, pipeline) =>
+    rankMemory(run, gridAt(layout, rankAt(layout, { data: 0, tensor: 0, pipeline }))),
+  );
+  return stages.reduce((most, stage) => (sumOf(stage) > sumOf(most) ? stage : most));
+}
+
+function rankMemory(run: OwnRun, grid: ParallelGrid): CountedMemory {
+  const { config, layout } = run;
+  const stage = stageLayout(config, grid, parameterLayout(config));
+  const owned = ownedSpans(stage, grid).length;
+  const held = (from: number): number => 4 * (layout.zero >= from ? owned : stage.length);
+  const states = {
+    parameters: held(3),
+    gradients: held(2),
+    optimiser:
+      layout.optimizer === 'adafactor'
+        ? 4 * factoredLayout(stage).length
+        : moments[layout.optimizer] * held(1),
+  };
+  const work = runsWhole(layout) ? wholeMemory(run, stage) : stagedMemory(run, stage, grid);
+  return { ...states, ...work, buffers: work.buffers + messageBytes(run, stage) };
+}
+
+function wholeMemory({ config, sequences, time, dialect, layout }: OwnRun, stage: StageLayout) {
+  const { nodes, arenaBytes } = transformerGraph(config, sequences, time, 'gradients', dialect).workspace();
+  const rows = sequences * time;
+  return {
+    activations: 0,
+    workspace: arenaBytes,
+    // Tokens and targets of 8 bytes, weights of 4, the gradient of the embedded rows; gradients of one of several runs.
+    buffers: rows * (8 + 8 + 4 + 4 * config.width) + (layout.microBatches > 1 ? 4 * stage.length : 0),
+    nodes,
+  };
+}
+
+/** An all-reduce among n ranks has parts of the whole on their way in: all but its own. */
+function messageBytes({ layout: { data } }: OwnRun, stage: StageLayout): number {
+  return data > 1 ? (4 * stage.length) / data : 0;
+}
+
+const sumOf = (parts: Omit<CountedMemory, 'nodes'>): number =>
+  parts.parameters + parts.gradients + parts.optimiser + parts.activations + parts.workspace + parts.buffers;
