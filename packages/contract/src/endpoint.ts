@@ -114,6 +114,11 @@ const ownServerSchema = z.strictObject({
   startSeconds: z.number().int().min(1).max(86_400).default(600),
   /** The name that it knows the model by; absent: the version's, `name@3`. */
   modelName: z.string().min(1).max(200).optional(),
+  /** Which TensorRT it has, like 10.3.0: plans load in the version that built them only. */
+  tensorrt: z
+    .string()
+    .regex(/^\d+\.\d+\.\d+$/, 'must be a version like 10.3.0')
+    .optional(),
 });
 export type OwnServer = z.output<typeof ownServerSchema>;
 

@@ -8,6 +8,7 @@ export * from './access/users.ts';
 export type { Caller } from './caller.ts';
 export * from './deps.ts';
 export * from './endpoints/decide-endpoint.ts';
+export { planTies, tiedResources } from './models/plan-ties.ts';
 export * from './endpoints/endpoint-record.ts';
 export * from './endpoints/change-endpoint.ts';
 export * from './endpoints/endpoint-runtime.ts';

@@ -24,11 +24,12 @@ export function endpointRolloutCommands(program: Command): void {
         .requiredOption('--model <REF>', 'name, name@3 or name@alias')
         .option('--replicas <N>', 'processes', numberOption, 1)
         .option('--health <PATH>', 'answers 200 when it can serve', '/health')
-        .option('--model-name <NAME>', 'that it knows the model by'),
+        .option('--model-name <NAME>', 'that it knows the model by')
+        .option('--tensorrt <VERSION>', 'that it has, for plans of the format tensorrt-plan'),
     ),
     "gantry endpoint serve chat --model llama --gpus 1 -- vllm serve '$MODEL_PATH' --port '$PORT' --served-model-name '$MODEL_NAME'",
   ).action(async (name: string, words: string[], options: ServeOptions, command: Command) => {
-    const { model, replicas, health, modelName } = options;
+    const { model, replicas, health, modelName, tensorrt } = options;
     const made = await connect(command).client.call('endpoints.create', {
       body: {
         name,
@@ -39,6 +40,7 @@ export function endpointRolloutCommands(program: Command): void {
           command: words,
           healthPath: health,
           ...(modelName === undefined ? {} : { modelName }),
+          ...(tensorrt === undefined ? {} : { tensorrt }),
         },
       },
     });
@@ -236,6 +238,7 @@ interface ServeOptions extends ReplicaOptions {
   readonly replicas: number;
   readonly health: string;
   readonly modelName?: string;
+  readonly tensorrt?: string;
 }
 
 interface ScaleOptions {

@@ -30,6 +30,7 @@ import {
   draftOf,
   engineWish,
   gateFor,
+  placedResources,
   resourcesOf,
   servedVersion,
   slotsOf,
@@ -64,6 +65,7 @@ export function endpointRoutes(platform: Platform): EndpointRoutes {
       const spec = endpoint.spec as EndpointSpecRecord;
       const found = await servedVersion(tx, principal.tenantId, reference, engineWish(spec));
       checkEngine(found, spec);
+      placedResources(found, spec);
       const note = wish.isHeld === true ? {} : await gateFor(tx, found.row, principal, wish.override);
       return { version: toServed(found), note };
     });
@@ -88,7 +90,7 @@ export function endpointRoutes(platform: Platform): EndpointRoutes {
           queueId: queue.id,
           user: principal.userName,
           slots: slotsOf(version.engine, rest),
-          resources: resourcesOf(rest),
+          resources: placedResources(version, { ...rest, resources: resourcesOf(rest) }),
           ...(contextTokens === undefined ? {} : { contextTokens }),
           ...(scaling === undefined ? {} : { scaling }),
           ...(limits === undefined ? {} : { limits }),

@@ -7,7 +7,9 @@ import {
   type ServedVersion,
   engineFiles,
   passGate,
+  planTies,
   resolveVersion,
+  tiedResources,
 } from '@gantry/control';
 import type { Row, Tx } from '@gantry/ports';
 import { isAllowed } from '../http/permission.ts';
@@ -77,6 +79,15 @@ export function resourcesOf({
     );
   return { ...resources, gpu };
 }
+
+/** The endpoint's resources where the version may be served with them: a plan is bound to its device. */
+export const placedResources = (
+  { row, model }: Servable,
+  endpoint: Pick<EndpointSpecRecord, 'resources'> & {
+    readonly server?: { readonly tensorrt?: string | undefined } | undefined;
+  },
+): EndpointSpecRecord['resources'] =>
+  tiedResources(model, planTies(row.spec as ModelVersionRecord), endpoint);
 
 /** What the endpoint says of its engine. */
 export const engineWish = ({
