@@ -1,7 +1,7 @@
 /** Gangs that lose a rank: it is found, named and replaced, or done without; the work goes on from its newest checkpoint. */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Job } from '@gantry/contract';
 import { workerIdOf } from '@gantry/control';
@@ -100,6 +100,56 @@ test('a rank that is slow beside its like is named in the job and in its history
   ).toContainEqual(expect.objectContaining({ rank: 1, node: attempts[0]?.placement[1]?.node }));
   await home.operator.call('jobs.cancel', { params: { name } });
   await jobEnd(home.operator, name);
+});
+
+test('a member of an elastic torchrun that is killed comes back within the attempt, while the others go on', async () => {
+  const name = 'elastic-torch';
+  const workdir = join(dir.path, 'elastic');
+  await mkdir(workdir);
+  // Says what a launcher would read, and waits for a word.
+  const launcher =
+    'echo "$PET_NNODES $PET_LOCAL_ADDR" >> starts.$RANK; while [ ! -f go ]; do sleep 0.1; done';
+  await writeFile(join(workdir, 'torchrun'), launcher);
+  await home.operator.call('jobs.submit', {
+    body: {
+      name,
+      workdir,
+      command: 'exec sh ./torchrun train.py',
+      framework: 'torch',
+      replicas: 3,
+      minReplicas: 2,
+      env: { PET_RDZV_BACKEND: 'c10d' },
+      resources: { cpu: 0.1, memory: '64MiB' },
+    },
+  });
+  const { attempts } = await jobWhen(home.operator, name, ({ state }) => state === 'running');
+  const startsOf = async (rank: number): Promise<string[]> =>
+    (await readFile(join(workdir, `starts.${rank}`), 'utf8').catch(() => ''))
+      .trim()
+      .split('\n')
+      .filter((line) => line !== '');
+  const waiting = { timeout: 60_000, interval: 50 };
+  await expect
+    .poll(async () => (await Promise.all([0, 1, 2].map(startsOf))).map(({ length }) => length), waiting)
+    .toEqual([1, 1, 1]);
+  const victim = processesOf(home.server.platform.dataDir).find(
+    ({ command, workerId }) =>
+      workerId === workerIdOf(attempts[0]?.id ?? '', 2) && command.startsWith('sh ./torchrun'),
+  );
+  process.kill(victim!.pid, 'SIGKILL');
+  await expect.poll(async () => (await startsOf(2)).length, waiting).toBe(2);
+  const [before, after] = await startsOf(2);
+  expect(before?.split(' ')[0]).toBe('2:3');
+  expect(after).not.toBe(before);
+  await writeFile(join(workdir, 'go'), '');
+  const job = await jobEnd(home.operator, name);
+  expect(job).toMatchObject({ state: 'succeeded' });
+  expect(job.attempts).toHaveLength(1);
+  expect(await Promise.all([0, 1].map(startsOf))).toMatchObject([{ length: 1 }, { length: 1 }]);
+  const events = await home.operator.call('jobs.events', { params: { name }, query: { limit: 100 } });
+  expect(
+    events.items.filter(({ type }) => type === 'job.rank_returned').map(({ reason }) => reason),
+  ).toMatchObject([{ rank: 2, times: 1, why: expect.stringMatching(/SIGKILL/) }]);
 });
 
 /** Holds the process two thirds of the time, as a machine would on which something else runs; never long enough to be missed. */

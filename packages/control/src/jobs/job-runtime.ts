@@ -32,7 +32,8 @@ import { tellJobEvent } from './job-event.ts';
 import { stragglerEvent } from './straggler-event.ts';
 import { goOnResized, prepareNextSize } from './next-size.ts';
 import { removeS3Volumes } from './s3-volumes.ts';
-import { startAttempt } from './start-attempt.ts';
+import { mayComeBack } from './rejoin.ts';
+import { startAttempt, startRankAgain } from './start-attempt.ts';
 import { parseWorkerId, workerIdOf } from './worker-id.ts';
 
 export interface JobRuntime extends AsyncDisposable {
@@ -198,8 +199,34 @@ export function createJobRuntime(deps: Deps, hub: Hub): JobRuntime {
     changed(entry.jobId);
   };
 
+  /** Whether the rank was begun again while the others go on. */
+  const bringBack = async (entry: LiveAttempt, rank: number, exit: RankExit): Promise<boolean> => {
+    const { job } = entry.row.spec as JobSpecRecord;
+    const times = [...entry.cameBack.values()].reduce((sum, each) => sum + each, 0);
+    if (entry.isStopping || entry.exits.size > 0 || !mayComeBack(job, rank, exit, times)) return false;
+    const row = await readJob(entry.jobId);
+    const attempt = row === undefined ? undefined : currentAttempt(row.status as JobStatusRecord);
+    if (row?.state !== 'running' || attempt?.id !== entry.attemptId || attempt.stopReason !== undefined)
+      return false;
+    const comesBack = (entry.cameBack.get(rank) ?? 0) + 1;
+    entry.cameBack.set(rank, comesBack);
+    try {
+      const preparation = { signal: stopped.signal, tell: () => undefined };
+      await startRankAgain(deps, row, attempt, rank, comesBack, preparation);
+    } catch (error) {
+      deps.log.error({ jobId: entry.jobId, rank, error: String(error) }, 'a rank could not be begun again');
+      return false;
+    }
+    const node = attempt.placement.find((place) => place.rank === rank)?.node;
+    const reason = { rank, node, times: comesBack, why: exit.message, stderrTail: exit.stderrTail.slice(-5) };
+    await stored(() => tellJobEvent(deps, row, 'job.rank_returned', reason));
+    changed(entry.jobId);
+    return true;
+  };
+
   const onExit = async (entry: LiveAttempt, rank: number, exit: RankExit): Promise<void> => {
     if (entry.exits.has(rank)) return;
+    if (await bringBack(entry, rank, exit)) return;
     entry.exits.set(rank, exit);
     if (rank === 0) await entry.log?.finish();
     if (exit.exitClass !== 'done' && entry.exits.size < entry.ranks && !entry.isStopping) {

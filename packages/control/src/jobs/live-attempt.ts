@@ -16,6 +16,8 @@ export interface LiveAttempt {
   readonly ranks: number;
   readonly started: Set<number>;
   readonly exits: Map<number, RankExit>;
+  /** Ranks that were lost and begun again, and how often each. */
+  readonly cameBack: Map<number, number>;
   /** By the counting clock, and only when this process saw the placement: when that was. */
   readonly placedMs: number | undefined;
   facts: AttemptFacts;
@@ -38,6 +40,7 @@ export const createLiveAttempt = (deps: Deps, row: Row, attempt: AttemptRecord):
   ranks: attempt.placement.length,
   started: new Set(),
   exits: new Map(),
+  cameBack: new Map(),
   placedMs: countedPlacement(deps, attempt),
   facts: noFacts,
   isStopping: row.state === 'stopping',

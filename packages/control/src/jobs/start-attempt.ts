@@ -28,6 +28,49 @@ export async function startAttempt(
   attempt: AttemptRecord,
   preparation: Preparation,
 ): Promise<void> {
+  const ground = await layGround(deps, row, attempt);
+  const { places } = ground;
+  // What runs already has its inputs; a secret deleted meanwhile is no reason to end it.
+  const begun = await deps.runner.list(places.map(({ rank }) => workerIdOf(attempt.id, rank)));
+  const isAdopted = begun.length === places.length;
+  if (!isAdopted) await restoreCheckpoint(deps, row, attempt, preparation);
+  const resumeFrom = await deps.places.newestCheckpoint(row.id);
+  const inputs = isAdopted ? {} : await prepareInputs(deps, row, attempt, ground.cwd, preparation);
+  for (const place of places)
+    await deps.runner.start({ ...workerOf(deps, row, attempt, { ...ground, place, resumeFrom }), ...inputs });
+}
+
+/** A rank that was lost, in its place again, while the others of the attempt go on. */
+export async function startRankAgain(
+  deps: Deps,
+  row: Row,
+  attempt: AttemptRecord,
+  rank: number,
+  comesBack: number,
+  preparation: Preparation,
+): Promise<void> {
+  const ground = await layGround(deps, row, attempt);
+  const place = ground.places.find((each) => each.rank === rank);
+  if (place === undefined) return;
+  const workerId = workerIdOf(attempt.id, rank);
+  const resumeFrom = await deps.places.newestCheckpoint(row.id);
+  const inputs = await prepareInputs(deps, row, attempt, ground.cwd, preparation);
+  // Its end is known; the same rank is the same worker.
+  await deps.runner.acknowledge(workerId, 'end');
+  await deps.runner.remove(workerId);
+  const worker = workerOf(deps, row, attempt, { ...ground, place, resumeFrom, comesBack });
+  await deps.runner.start({ ...worker, ...inputs });
+}
+
+/** What all ranks of an attempt have in common. */
+interface Ground {
+  readonly places: readonly RankPlace[];
+  readonly folders: Readonly<Record<string, string>>;
+  readonly specFile: string;
+  readonly cwd: string;
+}
+
+async function layGround(deps: Deps, row: Row, attempt: AttemptRecord): Promise<Ground> {
   const { job } = row.spec as JobSpecRecord;
   const { folders } = await modelInputs(deps, row);
   const { specFile } = await deps.places.prepareAttempt({
@@ -35,57 +78,70 @@ export async function startAttempt(
     attemptId: attempt.id,
     spec: { ...job, name: row.name, models: folders },
   });
-  const places = await rankPlaces(deps, attempt);
+  return { folders, specFile, places: await rankPlaces(deps, attempt), cwd: workDirOf(deps, row, attempt) };
+}
+
+function workerOf(
+  deps: Deps,
+  row: Row,
+  attempt: AttemptRecord,
+  {
+    place,
+    places,
+    folders,
+    specFile,
+    cwd,
+    resumeFrom,
+    comesBack = 0,
+  }: Ground & {
+    readonly place: RankPlace;
+    readonly resumeFrom: string | undefined;
+    readonly comesBack?: number;
+  },
+): WorkerSpec {
+  const { job } = row.spec as JobSpecRecord;
   const groups = rankGroups(job);
-  const cwd = workDirOf(deps, row, attempt);
-  // What runs already has its inputs; a secret deleted meanwhile is no reason to end it.
-  const begun = await deps.runner.list(places.map(({ rank }) => workerIdOf(attempt.id, rank)));
-  const isAdopted = begun.length === places.length;
-  if (!isAdopted) await restoreCheckpoint(deps, row, attempt, preparation);
-  const resumeFrom = await deps.places.newestCheckpoint(row.id);
-  const inputs = isAdopted ? {} : await prepareInputs(deps, row, attempt, cwd, preparation);
-  for (const place of places) {
-    const workerId = workerIdOf(attempt.id, place.rank);
-    const workerDir = deps.places.workerDir(workerId);
-    const group = groupOfRank(groups, place.rank);
-    const { resources } = group;
-    const cpuMilli = Math.round(resources.cpu * 1_000);
-    const env = workerEnvironment({
-      place,
-      places,
-      masterPort: attempt.masterPort,
-      framework: job.framework,
-      command: group.command,
-      ...(job.groups === undefined ? {} : { groups }),
-      job: { name: row.name, attemptId: attempt.id, epoch: attempt.epoch },
-      files: {
-        workerDir,
-        runDir: deps.places.runDir(row.id),
-        reportFile: `${workerDir}/report.jsonl`,
-        specFile,
-        rendezvousDir: deps.places.rendezvousDir(attempt.id),
-        rendezvousToken: deps.vault.tokenFor(`rendezvous ${attempt.id}`),
-        resumeFrom,
-      },
-      user: job.env,
-      cpuMilli,
-      gpuShare: Number.isInteger(resources.gpu) ? undefined : resources.gpu,
-    });
-    await deps.runner.start({
-      workerId,
-      attemptId: attempt.id,
-      jobId: row.id,
-      rank: place.rank,
-      command: commandOf(deps, job, group.command),
-      cwd,
-      env,
-      needs: [deps.places.runDir(row.id), deps.places.rendezvousDir(attempt.id), ...Object.values(folders)],
-      ...inputs,
-      limits: { cpuMilli, memoryBytes: resources.memory, pids: 4096 },
-      logLimitBytes: 256 * 1024 ** 2,
-      timeLimitMs: job.timeLimit,
-    });
-  }
+  const workerId = workerIdOf(attempt.id, place.rank);
+  const workerDir = deps.places.workerDir(workerId);
+  const group = groupOfRank(groups, place.rank);
+  const { resources } = group;
+  const cpuMilli = Math.round(resources.cpu * 1_000);
+  const env = workerEnvironment({
+    place,
+    places,
+    masterPort: attempt.masterPort,
+    framework: job.framework,
+    command: group.command,
+    ...(job.groups === undefined ? {} : { groups }),
+    job: { name: row.name, attemptId: attempt.id, epoch: attempt.epoch },
+    files: {
+      workerDir,
+      runDir: deps.places.runDir(row.id),
+      reportFile: `${workerDir}/report.jsonl`,
+      specFile,
+      rendezvousDir: deps.places.rendezvousDir(attempt.id),
+      rendezvousToken: deps.vault.tokenFor(`rendezvous ${attempt.id}`),
+      resumeFrom,
+    },
+    user: job.env,
+    cpuMilli,
+    gpuShare: Number.isInteger(resources.gpu) ? undefined : resources.gpu,
+    minRanks: job.minReplicas,
+    comesBack,
+  });
+  return {
+    workerId,
+    attemptId: attempt.id,
+    jobId: row.id,
+    rank: place.rank,
+    command: commandOf(deps, job, group.command),
+    cwd,
+    env,
+    needs: [deps.places.runDir(row.id), deps.places.rendezvousDir(attempt.id), ...Object.values(folders)],
+    limits: { cpuMilli, memoryBytes: resources.memory, pids: 4096 },
+    logLimitBytes: 256 * 1024 ** 2,
+    timeLimitMs: job.timeLimit,
+  };
 }
 
 async function prepareInputs(

@@ -128,3 +128,25 @@ describe('trackers and network', () => {
     expect(networkFacts({ ...node([]), facts: { network: 7 } })).toBeUndefined();
   });
 });
+
+describe('an elastic torchrun', () => {
+  const pair = [place(0, [], { address: '127.0.0.1' }), place(1, [], { address: '127.0.0.1' })];
+  const elastic = { command: 'torchrun t.py', user: { PET_RDZV_BACKEND: 'c10d' } };
+
+  it('is told how few may go on and how many may be lost; the user’s word goes before', () => {
+    expect(environment(pair, { ...elastic, minRanks: 1 })).toMatchObject({
+      PET_NNODES: '1:2',
+      PET_RDZV_BACKEND: 'c10d',
+      PET_MAX_RESTARTS: '10',
+    });
+    expect(environment(pair, elastic)['PET_NNODES']).toBe('2:2');
+    const user = { ...elastic.user, PET_MAX_RESTARTS: '0' };
+    expect(environment(pair, { ...elastic, user })['PET_MAX_RESTARTS']).toBe('0');
+    expect(environment(pair, { ...elastic, user: {} })).not.toHaveProperty('PET_MAX_RESTARTS');
+  });
+
+  it('knows who comes back from who was there, though both have the same place', () => {
+    const first = environment(pair, elastic)['PET_LOCAL_ADDR'];
+    expect(environment(pair, { ...elastic, comesBack: 1 })['PET_LOCAL_ADDR']).not.toBe(first);
+  });
+});

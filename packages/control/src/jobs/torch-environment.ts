@@ -11,10 +11,13 @@ export function isTorch({ framework, command }: EnvironmentInput): boolean {
 }
 
 export function torchEnvironment(input: EnvironmentInput): Record<string, string> {
-  const { place, places, masterPort, files, job } = input;
+  const { place, places, masterPort, files, job, minRanks = places.length, comesBack = 0 } = input;
   const master = places[0]?.address ?? '127.0.0.1';
+  const isElastic = takesMembersBack(input.user, input.command);
   return {
-    PET_NNODES: String(places.length),
+    PET_NNODES: isElastic ? `${minRanks}:${places.length}` : String(places.length),
+    // A member that is gone ends the workers of the others, which torchrun counts as a failure of theirs.
+    ...(isElastic ? { PET_MAX_RESTARTS: String(membersLostLimit) } : {}),
     PET_NODE_RANK: String(place.rank),
     PET_NPROC_PER_NODE: String(Math.max(1, place.gpuIndices.length)),
     PET_MASTER_ADDR: master,
@@ -24,7 +27,7 @@ export function torchEnvironment(input: EnvironmentInput): Record<string, string
     PET_RDZV_ID: job.attemptId,
     // c10d tells nodes apart by address and process id; in process namespaces of one machine the ids are the same.
     ...(place.address === '127.0.0.1' && place.localRank < 254
-      ? { PET_LOCAL_ADDR: `127.0.0.${place.localRank + 1}` }
+      ? { PET_LOCAL_ADDR: `127.0.${comesBack}.${place.localRank + 1}` }
       : {}),
     ...(place.gpuIndices.length === 0 ? { ACCELERATE_USE_CPU: 'true' } : {}),
     // Where the Trainer's `report_to: tensorboard | mlflow` writes without being told.
@@ -46,6 +49,15 @@ export function visibleGpus(input: EnvironmentInput): RankPlace['gpuIndices'] {
     ? here.flatMap(({ gpuIndices }) => gpuIndices)
     : place.gpuIndices;
 }
+
+/** Members of one attempt that may be lost and come back before the attempt is begun anew. */
+export const membersLostLimit = 10;
+
+/** torchrun with a c10d rendezvous: who comes late or again is taken in, and all go on from their checkpoint. */
+export const takesMembersBack = (
+  user: Readonly<Record<string, string>>,
+  command: string | readonly string[] | undefined,
+): boolean => user['PET_RDZV_BACKEND'] === 'c10d' && hasLauncher(command);
 
 /** A launcher starts its own processes and counts LOCAL_RANK within the replica. */
 function hasLauncher(command: string | readonly string[] | undefined): boolean {

@@ -46,6 +46,10 @@ export interface EnvironmentInput {
   readonly cpuMilli: number;
   /** Where ranks are of several kinds. */
   readonly groups?: readonly Group[];
+  /** Of an elastic job: so many go on when others are lost. */
+  readonly minRanks?: number | undefined;
+  /** How often this rank was lost and begun again within the attempt. */
+  readonly comesBack?: number;
   /** The part of one device that it asked for; undefined where it has whole ones or none. */
   readonly gpuShare?: number | undefined;
 }
