@@ -56,6 +56,8 @@ export interface CheckpointState {
   readonly adaptation?: AdaptationState | undefined;
   /** After the moments: gradients that compression has not sent yet. */
   readonly owes?: true;
+  /** After these: PowerSGD's basis, of so many rows. */
+  readonly basisRank?: number;
 }
 
 export interface CheckpointManifest extends CheckpointState {

@@ -109,7 +109,12 @@ export class Checkpointer implements AsyncDisposable {
       base += length;
     }
     const stallMs = performance.now() - startedMs;
-    const state: CheckpointState = this.#options.shard.owed === undefined ? done : { ...done, owes: true };
+    const { owed, basisRank } = this.#options.shard;
+    const state: CheckpointState = {
+      ...done,
+      ...(owed === undefined ? {} : { owes: true }),
+      ...(basisRank === undefined ? {} : { basisRank }),
+    };
     const written = this.#write(writer, state.step, this.#options.shard.offloaded?.freeze());
     const save: Save = { state, writer, stallMs, startedMs, written, end: undefined };
     written.then(

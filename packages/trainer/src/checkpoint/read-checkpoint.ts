@@ -31,9 +31,13 @@ export async function readCheckpoint(
 ): Promise<void> {
   const { saved, offloaded } = shard;
   try {
-    const kinds = saved.filter(({ isOwed }) => isOwed !== true || checkpoint.manifest.owes === true);
+    const { owes, basisRank: lies } = checkpoint.manifest;
+    const kinds = saved.filter(
+      ({ isOwed, basisRank }) =>
+        (isOwed !== true || owes === true) && (basisRank === undefined || basisRank === lies),
+    );
     if (kinds.length > 0) await readKinds(checkpoint, config, kinds);
-    if (checkpoint.manifest.owes !== true) shard.owed?.values.fill(0);
+    if (owes !== true) shard.owed?.values.fill(0);
     shard.takeOwed();
     if (offloaded !== undefined) await readOffloaded(checkpoint, config, shard, offloaded);
   } catch (error) {

@@ -9,6 +9,7 @@ import {
   ownedPart,
   ownedSpans,
   ownerOf,
+  powerLayout,
   type HeldLayers,
   type OwnedSpan,
   type ParallelGrid,
@@ -52,6 +53,8 @@ export class ModelShard {
   readonly offloaded: OffloadedState | undefined;
   /** Gradients that compression has not sent yet, of all ranks together; counts after `gatherOwed`. */
   readonly owed: StageBuffer | undefined;
+  /** Of PowerSGD; undefined without it. */
+  readonly basisRank: number | undefined;
   #gradientSum: GradientSum | undefined;
 
   constructor(options: ShardOptions) {
@@ -65,8 +68,16 @@ export class ModelShard {
     this.grid = grid;
     this.zero = zero;
     this.groups = groups;
+    const basis = compression?.kind === 'powersgd' ? basisOf(layout, compression.rank, arena) : undefined;
+    this.basisRank = basis?.basisRank;
     this.#gradientSum =
-      compression === undefined ? undefined : openGradientSum(groups.data, commonLayout(layout), compression);
+      compression &&
+      openGradientSum(
+        groups.data,
+        commonLayout(layout),
+        compression,
+        basis && { layout: basis.layout, values: basis.buffer.values },
+      );
     const owned = ownedSpans(layout, grid);
     const from = (stage: ZeroStage) => (zero >= stage ? owned : undefined);
     const nothing = { spans: [], length: 0 };
@@ -89,6 +100,7 @@ export class ModelShard {
       ...[...parameters, ...moments].map(beside),
       ...(factors === undefined ? [] : [factors]),
       ...(this.owed === undefined ? [] : [{ ...beside(this.owed), isOwed: true as const }]),
+      ...(basis === undefined ? [] : [basis]),
     ];
     this.persistent = PersistentParameters.of(this, options.limits);
     this.spans =
@@ -182,13 +194,17 @@ export class ModelShard {
     await sumOverCopies(this, this.gradients);
   }
 
-  /** Before a checkpoint: `owed` becomes the sum of what the ranks owe. All ranks call it. */
+  /**
+   * Before a checkpoint: `owed` becomes the sum of what the ranks owe, and each owes an equal part from now on, as it
+   * will after a resume. All ranks call it.
+   */
   async gatherOwed(): Promise<void> {
     const own = this.#gradientSum?.owed;
     if (own === undefined || this.owed === undefined) return;
     this.owed.values.set(own);
     await this.groups.data.allReduceSum(this.owed.values);
     await sumOverCopies(this, this.owed);
+    this.takeOwed();
   }
 
   /** After one was read: each rank owes an equal part of it. */
@@ -293,6 +309,16 @@ function commonLayout(layout: StageLayout): StageLayout {
     commonLength,
     layout,
   );
+}
+
+function basisOf(
+  layout: StageLayout,
+  rank: number,
+  arena: Arena,
+): SavedValues & { readonly basisRank: number } {
+  const layoutOf = (stage: StageLayout): StageLayout => powerLayout(commonLayout(stage), rank);
+  const own = layoutOf(layout);
+  return { buffer: new StageBuffer(own, arena), layout: own, layoutOf, basisRank: rank };
 }
 
 function factorsOf(layout: StageLayout, arena: Arena): SavedValues {

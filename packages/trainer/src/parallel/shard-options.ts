@@ -63,8 +63,9 @@ export interface SavedValues {
   readonly layout: StageLayout;
   /** The same of another stage. */
   layoutOf(this: void, stage: StageLayout): StageLayout;
-  /** In a checkpoint only where one was made with them. */
+  /** In a checkpoint only where one was made with them: owed gradients, PowerSGD's basis of a rank. */
   readonly isOwed?: true;
+  readonly basisRank?: number;
 }
 
 export interface ShardOptions {

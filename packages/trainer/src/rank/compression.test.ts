@@ -75,6 +75,36 @@ it('goes on from its checkpoint with what was owed: on other ranks, and without 
 });
 
 it.each([
+  { kind: 'topk', ratio: 0.02 },
+  { kind: 'powersgd', rank: 2 },
+])(
+  '$kind that goes on from a checkpoint ends at the bits of a run that was not stopped',
+  async (compression) => {
+    const half = 4;
+    const follow = (run: string, resumeFrom?: string) =>
+      scene.attempt({
+        run,
+        ranks: 2,
+        parallel: { data: 2, compression },
+        checkpoint: { everySteps: half },
+        train: { steps: 2 * half, sampleEvery: 1000, kvHeads: 2, batchTokens: 128 },
+        ...(resumeFrom === undefined ? {} : { resumeFrom }),
+      });
+    const runs = [await follow('unbroken'), await follow('resumed', scene.checkpointAt('unbroken', half))];
+    expect(runs.map(({ codes }) => codes)).toEqual([
+      [0, 0],
+      [0, 0],
+    ]);
+    expect(ofType(runs[1]?.reports ?? [], 'facts')[0]?.values['resumedFromStep']).toBe(half);
+    const [unbroken, resumed] = [
+      await scene.parametersAt('unbroken', 2 * half),
+      await scene.parametersAt('resumed', 2 * half),
+    ];
+    expect(resumed).toEqual(unbroken);
+  },
+);
+
+it.each([
   ['under ZeRO', { data: 2, zero: 1, compression: { kind: 'bf16' } }, 'fp32'],
   ['where an overflow would be carried on', { data: 2, compression: { kind: 'topk' } }, 'fp16'],
 ])('is refused %s', async (_name, parallel, precision) => {

@@ -13,6 +13,7 @@ export {
   type PipelineSchedule,
   type ZeroStage,
 } from './parallel-grid.ts';
+export { gainsFromPower, powerBasisName, powerLayout } from './power-layout.ts';
 export { expectedBubble, measuredBubble, pipelineSvg, type PipelineSpan } from './pipeline-diagram.ts';
 export { microBatchesInFlight, pipelineActions, type PipelineShape } from './pipeline-schedule.ts';
 export {

@@ -11,10 +11,12 @@ export type CompressionPlan =
   | { readonly kind: 'topk'; readonly ratio: number }
   | { readonly kind: 'powersgd'; readonly rank: number };
 
+/** `basis`: what PowerSGD keeps from step to step. */
 export function openGradientSum(
   group: ProcessGroup,
   layout: StageLayout,
   plan: CompressionPlan,
+  basis: { readonly layout: StageLayout; readonly values: Float32Array } | undefined,
 ): GradientSum {
   switch (plan.kind) {
     case 'bf16':
@@ -23,6 +25,7 @@ export function openGradientSum(
     case 'topk':
       return new TopKSum(group, layout.length, plan.ratio);
     case 'powersgd':
-      return new PowerSum(group, layout, plan.rank);
+      if (basis === undefined) throw new RangeError('PowerSGD needs room for its basis');
+      return new PowerSum(group, layout, plan.rank, basis);
   }
 }

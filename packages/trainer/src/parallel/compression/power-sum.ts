@@ -1,10 +1,10 @@
 /**
  * PowerSGD (Vogels et al. 2019, algorithms 1 and 2): of each gradient matrix M the ranks sum P = MQ, make its columns
  * orthonormal, sum Q = MᵀP, and take PQᵀ for the sum of the Ms: rank·(rows + columns) numbers instead of rows·columns.
- * What a rank's share of it leaves out is added to the next step's. Q goes on from step to step.
+ * What a rank's share of it leaves out is added to the next step's. Q goes on from step to step, and through checkpoints.
  */
 import { createRandom } from '@gantry/kit';
-import type { StageLayout } from '@gantry/training/parallel';
+import { gainsFromPower, powerBasisName, type StageLayout } from '@gantry/training/parallel';
 import type { ProcessGroup } from '../../group/index.ts';
 import { share, type GradientSum } from '../gradient-sum/gradient-sum.ts';
 
@@ -12,7 +12,7 @@ interface Matrix {
   readonly offset: number;
   readonly rows: number;
   readonly columns: number;
-  /** Where its P [rows, rank] and Q [columns, rank] lie among all. */
+  /** Where its P [rows, rank] and Q [rank, columns] lie among all. */
   readonly p: number;
   readonly q: number;
 }
@@ -28,26 +28,31 @@ export class PowerSum implements GradientSum {
   readonly #q: Float32Array;
   readonly owed: Float32Array;
 
-  constructor(group: ProcessGroup, { parameters, length }: StageLayout, rank: number) {
+  /** `basis` has the Qs of `powerLayout`; zeros are none, and the first sum begins with random ones. */
+  constructor(
+    group: ProcessGroup,
+    { parameters, length }: StageLayout,
+    rank: number,
+    basis: { readonly layout: StageLayout; readonly values: Float32Array },
+  ) {
     this.#group = group;
     this.#rank = rank;
     const matrices: Matrix[] = [];
     const plain: [number, number][] = [];
-    let [p, q] = [0, 0];
-    for (const { offset, shape, length: own } of parameters) {
-      const [rows = 1, columns = 1] = shape;
-      if (shape.length !== 2 || rank * (rows + columns) >= own) plain.push([offset, offset + own]);
+    let p = 0;
+    for (const parameter of parameters) {
+      const { name, offset, shape, length: own } = parameter;
+      if (!gainsFromPower(parameter, rank)) plain.push([offset, offset + own]);
       else {
-        matrices.push({ offset, rows, columns, p, q });
+        const [rows, columns] = shape as readonly [number, number];
+        matrices.push({ offset, rows, columns, p, q: basis.layout.find(powerBasisName(name, rank)).offset });
         p += rows * rank;
-        q += columns * rank;
       }
     }
     this.#matrices = matrices;
     this.#plain = plain;
     this.#p = new Float32Array(p);
-    const random = createRandom(1);
-    this.#q = Float32Array.from({ length: q }, () => random.next() - 0.5);
+    this.#q = basis.values;
     this.owed = new Float32Array(length);
   }
 
@@ -55,6 +60,7 @@ export class PowerSum implements GradientSum {
     const rank = this.#rank;
     const { owed } = this;
     const [p, q] = [this.#p, this.#q];
+    this.#begin();
     for (const { offset, rows, columns } of this.#matrices)
       for (let at = offset; at < offset + rows * columns; at += 1)
         owed[at] = (owed[at] as number) + (values[at] as number);
@@ -64,7 +70,8 @@ export class PowerSum implements GradientSum {
     for (const one of this.#matrices)
       each(one, rank, (at, row, column) => {
         for (let k = 0; k < rank; k += 1)
-          p[row + k] = (p[row + k] as number) + (owed[at] as number) * (q[column + k] as number);
+          p[row + k] =
+            (p[row + k] as number) + (owed[at] as number) * (q[column + k * one.columns] as number);
       });
     together.set(p);
     let place = p.length;
@@ -84,15 +91,18 @@ export class PowerSum implements GradientSum {
     q.fill(0);
     for (const one of this.#matrices)
       each(one, rank, (at, row, column) => {
-        for (let k = 0; k < rank; k += 1)
-          q[column + k] = (q[column + k] as number) + (owed[at] as number) * (p[row + k] as number);
+        for (let k = 0; k < rank; k += 1) {
+          const place = column + k * one.columns;
+          q[place] = (q[place] as number) + (owed[at] as number) * (p[row + k] as number);
+        }
       });
     await this.#group.allReduceSum(q);
     let [lost, whole] = [0, 0];
     for (const one of this.#matrices)
       each(one, rank, (at, row, column) => {
         let sum = 0;
-        for (let k = 0; k < rank; k += 1) sum += (p[row + k] as number) * (q[column + k] as number);
+        for (let k = 0; k < rank; k += 1)
+          sum += (p[row + k] as number) * (q[column + k * one.columns] as number);
         values[at] = sum;
         const had = owed[at] as number;
         const left = had - sum / this.#group.size;
@@ -102,9 +112,17 @@ export class PowerSum implements GradientSum {
       });
     this.leftOut = share(lost, whole);
   }
+
+  /** The same numbers on every rank. */
+  #begin(): void {
+    if (this.#q.some((value) => value !== 0)) return;
+    const random = createRandom(1);
+    for (const { q, columns } of this.#matrices)
+      for (let at = q; at < q + columns * this.#rank; at += 1) this.#q[at] = random.next() - 0.5;
+  }
 }
 
-/** Each element of the matrix, with where its row of P and its column's row of Q begin. */
+/** Each element of the matrix, with where its row of P and its column of Q begin. */
 function each(
   { offset, rows, columns, p, q }: Matrix,
   rank: number,
@@ -112,7 +130,7 @@ function each(
 ): void {
   for (let row = 0; row < rows; row += 1)
     for (let column = 0; column < columns; column += 1)
-      visit(offset + row * columns + column, p + row * rank, q + column * rank);
+      visit(offset + row * columns + column, p + row * rank, q + column);
 }
 
 /** Columns of [rows, rank], by modified Gram-Schmidt; one that the others hold already becomes zero. */
