@@ -4,8 +4,8 @@ import { extname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { Arena } from '../memory/index.ts';
 import type { BackgroundCall, BackgroundNews, BackgroundOrders } from './background-thread.ts';
-import type { Part } from './collectives.ts';
 import { RankLostError } from './rank-lost-error.ts';
+import type { Part } from './wire.ts';
 
 export interface BackgroundGroupOptions {
   readonly rank: number;

@@ -5,9 +5,9 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import type { ArenaRegion } from '../memory/index.ts';
-import type { Part } from './collectives.ts';
 import { joinWorld, type ProcessGroup } from './process-group.ts';
 import { RankLostError } from './rank-lost-error.ts';
+import type { Part } from './wire.ts';
 
 export interface BackgroundOrders {
   readonly rank: number;

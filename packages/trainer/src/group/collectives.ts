@@ -5,47 +5,8 @@
  * one order, so all ranks hold the same bits.
  */
 import { doubleTreeAllReduce } from './double-tree.ts';
-
-export interface Wire {
-  /** Place in the group, not in the world. */
-  readonly index: number;
-  readonly size: number;
-  send(to: number, values: Float32Array): Promise<void>;
-  /** What `to` sent, in order; give it back with `recycle`. */
-  receive(from: number, length: number): Promise<Float32Array>;
-  recycle(from: number, received: Float32Array): void;
-  /**
-   * What `from` sends next, after all that was asked for before, goes there: added, or in the place of what lies there.
-   * Call the answer, in the order of the messages, to wait for it.
-   */
-  expect(from: number, target: Float32Array, isAdded: boolean): () => Promise<void>;
-  copy(target: Float32Array, source: Float32Array, at: number): void;
-  /** Adds `source` to the elements of `target` from `at` on. */
-  add(target: Float32Array, source: Float32Array, at: number): void;
-}
-
-export interface Part {
-  readonly from: number;
-  readonly to: number;
-}
-
-/** Parts of `length` among `count` ranks: contiguous, complete, sizes differ by at most one. */
-export function evenParts(length: number, count: number): Part[] {
-  return Array.from({ length: count }, (_, index) => ({
-    from: Math.floor((length * index) / count),
-    to: Math.floor((length * (index + 1)) / count),
-  }));
-}
-
-/** 1 MiB: small enough to stay in the cache between socket and sum. */
-const pieceElements = 1 << 18;
-
-function piecesOf({ from, to }: Part): Part[] {
-  const pieces: Part[] = [];
-  for (let at = from; at < to; at += pieceElements)
-    pieces.push({ from: at, to: Math.min(to, at + pieceElements) });
-  return pieces;
-}
+import { pairwiseAllReduce } from './pairwise.ts';
+import { evenParts, piecesOf, type Part, type Wire } from './wire.ts';
 
 interface RingVisit {
   readonly part: number;
@@ -127,43 +88,6 @@ async function directAllReduce(wire: Wire, values: Float32Array): Promise<void> 
     const received = await wire.receive(from, values.length);
     wire.add(values, received, 0);
     wire.recycle(from, received);
-  }
-  await Promise.all(sends);
-}
-
-/**
- * Everybody sums its own part from all others, then takes their parts from them: the bytes of a ring, each once from
- * where it lies, with two waits instead of 2(n−1). Right where sending is no copy and links do not share a wire.
- */
-async function pairwiseAllReduce(wire: Wire, values: Float32Array): Promise<void> {
-  const { index, size } = wire;
-  const parts = evenParts(values.length, size);
-  const others = Array.from({ length: size - 1 }, (_, shift) => (index + shift + 1) % size);
-  const sends: Promise<void>[] = [];
-  const sendAll = (partOf: (to: number) => Part): void => {
-    for (const to of others) {
-      for (const { from, to: end } of piecesOf(partOf(to))) {
-        const sent = wire.send(to, values.subarray(from, end));
-        sent.catch(() => undefined);
-        sends.push(sent);
-      }
-    }
-  };
-  sendAll((to) => parts[to] as Part);
-  for (const { from, to } of piecesOf(parts[index] as Part)) {
-    for (const other of others) {
-      const received = await wire.receive(other, to - from);
-      wire.add(values, received, from);
-      wire.recycle(other, received);
-    }
-  }
-  sendAll(() => parts[index] as Part);
-  for (const other of others) {
-    for (const { from, to } of piecesOf(parts[other] as Part)) {
-      const received = await wire.receive(other, to - from);
-      wire.copy(values, received, from);
-      wire.recycle(other, received);
-    }
   }
   await Promise.all(sends);
 }

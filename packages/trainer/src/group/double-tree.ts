@@ -3,7 +3,7 @@
  * root and come down again, in 2·log₂ n steps where a ring needs 2(n−1). Who is a leaf in one tree adds in the
  * other, so that all have about the same work. Every element is summed along one tree: all ranks hold the same bits.
  */
-import type { Part, Wire } from './collectives.ts';
+import type { Part, Wire } from './wire.ts';
 
 interface Place {
   readonly parent: number | undefined;

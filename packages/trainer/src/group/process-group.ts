@@ -7,16 +7,15 @@ import {
   ringBroadcast,
   ringReduceScatter,
   type AllReduceAlgorithm,
-  type Part,
-  type Wire,
 } from './collectives.ts';
-import type { Arena, ArenaRegion } from '../memory/index.ts';
+import { mostSummed, type Arena, type ArenaRegion } from '../memory/index.ts';
 import type { Timeline } from '../profile/index.ts';
 import type { Frame } from './frame-reader.ts';
 import { Mesh } from './mesh.ts';
 import type { PeerLink } from './peer-link.ts';
 import { RankLostError } from './rank-lost-error.ts';
 import type { Transport } from './transport.ts';
+import type { Part, SharedWire, Wire } from './wire.ts';
 
 export interface GroupOptions {
   readonly rank: number;
@@ -166,6 +165,13 @@ class MeshGroup implements ProcessGroup {
   #wire(timeoutMs: number, isKept = false): Wire {
     const { arena } = this.#mesh;
     const linkTo = (place: number) => this.#mesh.link(this.#members[place] as number);
+    const send = (to: number, values: Float32Array, counted: number): Promise<void> => {
+      const number = this.#sent[to] as number;
+      this.#sent[to] = number + 1;
+      this.sentElements += counted;
+      const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+      return linkTo(to).send('data', this.#channel, number, bytes, isKept);
+    };
     const arrived = async (link: PeerLink, number: number, length: number): Promise<Frame> => {
       const frame = await link.receive(this.#channel, timeoutMs, () =>
         this.#mesh.findMissing(this.#channel, this.#members, link.peer, timeoutMs),
@@ -181,13 +187,8 @@ class MeshGroup implements ProcessGroup {
     return {
       index: this.index,
       size: this.size,
-      send: (to, values) => {
-        const number = this.#sent[to] as number;
-        this.#sent[to] = number + 1;
-        this.sentElements += values.length;
-        const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-        return linkTo(to).send('data', this.#channel, number, bytes, isKept);
-      },
+      send: (to, values) => send(to, values, values.length),
+      shared: this.#mesh.isShared && this.size <= mostSummed ? sharedWire(arena, send) : undefined,
       receive: async (from, length) => {
         const { payload } = await arrived(linkTo(from), this.#numberFrom(from), length);
         return new Float32Array(payload.buffer, payload.byteOffset, length);
@@ -219,4 +220,18 @@ class MeshGroup implements ProcessGroup {
     this.#received[place] = number + 1;
     return number;
   }
+}
+
+function sharedWire(arena: Arena, lend: SharedWire['lend']): SharedWire {
+  return {
+    within: (values) => {
+      if (arena.isWithin(values)) return values;
+      const copy = arena.floats(values.length);
+      copy.set(values);
+      return copy;
+    },
+    release: (copy) => arena.release(copy),
+    lend,
+    sumAll: (views, { from, to }) => arena.sumAll(views, from, to),
+  };
 }

@@ -5,7 +5,7 @@
  */
 import { adamWUpdate, type AdamWSettings, type AdamWState, type AdamWStep } from '@gantry/training/optimizer';
 import { addInto } from './add-into.ts';
-import { createKernels, vectorBytes, type Kernels } from './kernels.ts';
+import { createKernels, mostSummed, vectorBytes, type Kernels } from './kernels.ts';
 import { wasmPageBytes, wasmPageLimit, webAssembly, type WasmMemory } from './web-assembly.ts';
 
 /** Every buffer begins on a cache line. */
@@ -59,6 +59,10 @@ export class Arena {
   /** Where in the memory it lies; undefined when it lies elsewhere. */
   addressOf({ buffer, byteOffset }: Uint8Array): number | undefined {
     return this.#known.has(buffer) ? byteOffset : undefined;
+  }
+
+  isWithin({ buffer }: Float32Array): boolean {
+    return this.#known.has(buffer);
   }
 
   /** A part of this memory for the arena of another thread, which sees all of it (`floatsAt`). */
@@ -123,6 +127,22 @@ export class Arena {
     const whole = this.#known.has(target.buffer) && this.#known.has(source.buffer) ? source.length & ~15 : 0;
     if (whole > 0) this.#kernels.add(target.byteOffset + at * 4, source.byteOffset, whole * 4);
     if (whole < source.length) addInto(target, source.subarray(whole), at + whole);
+  }
+
+  /** Elements [from, to) of all of them become their sum, added up in order. */
+  sumAll(views: readonly Float32Array[], from: number, to: number): void {
+    const isKnown = views.length <= mostSummed && views.every(({ buffer }) => this.#known.has(buffer));
+    const whole = isKnown ? (to - from) & ~15 : 0;
+    if (whole > 0)
+      this.#kernels.sum(
+        views.map(({ byteOffset }) => byteOffset + from * 4),
+        whole * 4,
+      );
+    for (let index = from + whole; index < to; index += 1) {
+      let sum = 0;
+      for (const view of views) sum = Math.fround(sum + (view[index] as number));
+      for (const view of views) view[index] = sum;
+    }
   }
 
   /** The same of floats that lie as they came, in the order of this machine's bytes and at no even address. */

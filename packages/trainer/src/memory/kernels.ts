@@ -40,6 +40,30 @@ const add: WasmSource = {
   ]),
 };
 
+/** Buffers that are summed in one pass; for more of them there is no kernel. */
+export const mostSummed = 8;
+
+/** (one address for each of `count` buffers, end of the first), whole 64 bytes: each becomes the sum of all, added up in order. */
+const sumOf = (count: number): WasmSource => {
+  const buffers = Array.from({ length: count }, (_, buffer) => buffer);
+  const sum = count + 1;
+  return {
+    name: `sum${count}`,
+    parameters: Array.from({ length: count + 1 }, () => 'i32' as const),
+    locals: ['v128'],
+    result: undefined,
+    body: whileLoop(isBelow(get(0), get(count)), [
+      ...eachVector.flatMap((at) => [
+        ...set(sum, load(get(0), at)),
+        ...buffers.slice(1).flatMap((buffer) => set(sum, f32x4.add(get(sum), load(get(buffer), at)))),
+        ...buffers.flatMap((buffer) => store(get(buffer), get(sum), at)),
+      ]),
+      ...buffers.flatMap((buffer) => step(buffer, unrolledBytes)),
+    ]),
+  };
+};
+const sums = Array.from({ length: mostSummed - 1 }, (_, index) => sumOf(index + 2));
+
 /** (target, source, bytes). */
 const copy: WasmSource = {
   name: 'copy',
@@ -113,6 +137,8 @@ let assembled: object | undefined;
 export interface Kernels {
   /** Adds `bytes` (whole 64) of floats at `source` to those at `target`. */
   add(target: number, source: number, bytes: number): void;
+  /** `bytes` (whole 64) at each of two to `mostSummed` places become the sum of all. */
+  sum(places: readonly number[], bytes: number): void;
   copy(target: number, source: number, bytes: number): void;
   /** `bytes` are whole vectors. */
   squaredNorm(from: number, bytes: number): number;
@@ -132,7 +158,7 @@ export interface Kernels {
 }
 
 export function createKernels(memory: WasmMemory): Kernels {
-  assembled ??= new webAssembly.Module(assemble([add, copy, squaredNorm, adamW], wasmPageLimit));
+  assembled ??= new webAssembly.Module(assemble([add, ...sums, copy, squaredNorm, adamW], wasmPageLimit));
   const { exports } = new webAssembly.Instance(assembled, { host: { memory } });
   const call = (name: string): WasmFunction => exports[name] as WasmFunction;
   const [runAdd, runCopy, runNorm, runAdamW] = [
@@ -144,6 +170,9 @@ export function createKernels(memory: WasmMemory): Kernels {
   return {
     add: (target, source, bytes) => {
       runAdd(target, source, target + bytes);
+    },
+    sum: (places, bytes) => {
+      call(`sum${places.length}`)(...places, (places[0] as number) + bytes);
     },
     copy: (target, source, bytes) => {
       runCopy(target, source, bytes);
