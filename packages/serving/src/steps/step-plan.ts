@@ -12,7 +12,7 @@ export interface StepSchedulerOptions {
   readonly sequences: number;
   /** Most tokens of one plan. */
   readonly stepTokens: number;
-  /** Most prompt tokens of a plan in which other sequences are generating. */
+  /** Most prompt tokens of a plan in which other sequences are generating; twice that where fewer do than read. */
   readonly prefillTokens: number;
   /** Blocks that the slower tier has room for; default 0. */
   readonly spillSlots?: number;

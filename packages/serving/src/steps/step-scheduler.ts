@@ -114,7 +114,10 @@ export class StepScheduler {
       entries.push(entryOf(sequence, 1, this.#kv));
       room -= 1;
     }
-    if (entries.length > 0) room = Math.min(room, this.#options.prefillTokens);
+    if (entries.length > 0) {
+      const reading = ranked.filter(({ tokens, computed }) => tokens.length - computed > 1).length;
+      room = Math.min(room, this.#options.prefillTokens * piecesFor(reading, entries.length));
+    }
     for (const sequence of ranked) {
       const left = sequence.tokens.length - sequence.computed;
       if (left <= 1 || room <= 0) continue;
@@ -317,6 +320,9 @@ export class StepScheduler {
     this.preemptions += 1;
   }
 }
+
+/** Two pieces a pass where more wait for their prompts than would wait for their next token; never more. */
+const piecesFor = (reading: number, generating: number): number => (reading > generating ? 2 : 1);
 
 /** Adapters are weights that are not the model's own: what they computed is nobody else's. */
 const reuseKeyOf = ({ scope, variant }: Pick<WaitingSequence, 'scope' | 'variant'>): string =>
