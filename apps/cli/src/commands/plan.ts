@@ -11,6 +11,10 @@ export function planCommand(program: Command): void {
       .option('--devices <LIST>', 'a count and a kind, like 64xH100-80GB; 2xlocal: our own ranks here')
       .option('--sequence <N>', 'tokens of a sequence; a job file says it', numberOption)
       .option('--batch <N>', 'sequences of a step, over all devices; a job file says it', numberOption)
+      .option(
+        '--html <FILE>',
+        'also a page with pictures: memory and time by part, every layout, the pipeline',
+      )
       .option('--calibrate', 'measure what our own runtime takes on this machine, for --devices local')
       .option('--tensor <N>', 'hold tensor parallelism at this', numberOption)
       .option('--pipeline <N>', 'hold the number of stages', numberOption)

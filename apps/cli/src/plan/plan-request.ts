@@ -19,6 +19,7 @@ export interface PlanOptions {
   readonly sequence?: number;
   readonly batch?: number;
   readonly calibrate?: boolean;
+  readonly html?: string;
   readonly tensor?: number;
   readonly pipeline?: number;
   readonly expert?: number;

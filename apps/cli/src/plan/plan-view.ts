@@ -2,6 +2,7 @@
 import { describeLayout, modelParameters, usableBytes } from '@gantry/training/planner';
 import pc from 'picocolors';
 import { table } from '../output.ts';
+import { gib, seconds } from './plan-units.ts';
 import type { Plan } from './run-plan.ts';
 
 const memoryParts = ['parameters', 'gradients', 'optimiser', 'activations', 'buffers'] as const;
@@ -53,6 +54,3 @@ export function planPage({ task, best, listed, fitting, considered, limit, why }
 }
 
 const hostPart = (bytes: number): readonly string[] => (bytes > 0 ? [`${gib(bytes)} on the host`] : []);
-const gib = (bytes: number): string => `${(bytes / 1024 ** 3).toFixed(1)} GiB`;
-const seconds = (value: number): string =>
-  value < 1 ? `${(1000 * value).toFixed(0)} ms` : `${value.toFixed(2)} s`;

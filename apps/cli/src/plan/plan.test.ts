@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { jobSpecSchema } from '@gantry/contract';
@@ -47,6 +47,22 @@ describe('gantry plan', () => {
     expect(json.layouts).toHaveLength(3);
     expect(json.layouts[0]?.seconds.total).toBeGreaterThan(0);
     expect(Object.keys(json.launch)).toEqual(['gantry', 'deepspeed', 'fsdp', 'megatron', 'accelerate']);
+  });
+
+  test('--html draws memory and time by part, every layout, and the pipeline of the best', async () => {
+    const file = join(dir, 'plan.html');
+    const page = await plan(...usual, '--pipeline', '4', '--html', file);
+    const html = await readFile(file, 'utf8');
+    const [, fitting, considered] = /(\d+) of (\d+) layouts fit/.exec(page) ?? [];
+    expect(html).toContain('llama-3-8b on 16 × A100-80GB');
+    expect(html.match(/class="dot best"/g)).toHaveLength(1);
+    expect(html.match(/class="dot fits"/g)).toHaveLength(Number(fitting) - 1);
+    expect(html.match(/<circle/g)).toHaveLength(Number(considered));
+    for (const part of ['parameters', 'activations', 'bubble', 'stage 3']) expect(html).toContain(part);
+    expect(html).not.toMatch(/<script(?! type="application\/json")|https?:\/\/(?!www\.w3\.org)/);
+    await expect(plan(...usual, '--html', join(dir, 'none', 'plan.html'))).rejects.toThrow(
+      /cannot be written/,
+    );
   });
 
   test('--emit gantry prints a job file that the contract takes', async () => {

@@ -16,7 +16,10 @@ import pc from 'picocolors';
 import { CliError } from '../cli-error.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { print, showOne, table } from '../output.ts';
+import { mib, seconds } from './plan-units.ts';
 import { readCalibration } from './calibration.ts';
+import { ownPicture } from './own-picture.ts';
+import { writePlanPage } from './plan-page.ts';
 import { type PlanOptions, readOwnWish, type WantedModel } from './plan-request.ts';
 
 /** How many ranks `local`, `4xlocal` or `4xcpu` mean; undefined for devices of another kind. */
@@ -35,7 +38,11 @@ export async function runOwnPlan(
   const config = ownConfig(model, sequenceLength);
   const task: OwnTask = { config, sequenceLength, batch, ranks, calibration: await readCalibration() };
   const top = Math.max(1, Math.floor(options.top));
-  const search = searchOwnLayouts(task, { ...readOwnWish(options), optimizer }, Math.max(top, 8));
+  const search = searchOwnLayouts(
+    task,
+    { ...readOwnWish(options), optimizer },
+    Math.max(top, options.html === undefined ? 8 : 24),
+  );
   const [best] = search.fitting;
   if (best === undefined) {
     const { message, hint } = whyNothingOwnFits(task, search);
@@ -57,6 +64,11 @@ export async function runOwnPlan(
   }
   const listed = search.fitting.slice(0, top);
   const why = whyOwnWins(best, search.fitting);
+  if (options.html !== undefined)
+    await writePlanPage(
+      options.html,
+      ownPicture(model.name, task, listed, search.fitting, [ownLimit(best), ...why]),
+    );
   showOne(command, toJson(task, listed, why, search.considered), () =>
     page(model.name, task, best, listed, [ownLimit(best), ...why], search.considered),
   );
@@ -134,7 +146,3 @@ function page(
     `  ${pc.dim('--emit gantry prints the job file')}`,
   ].join('\n');
 }
-
-const mib = (bytes: number): string => `${Math.round(bytes / 2 ** 20).toLocaleString('en')} MiB`;
-const seconds = (value: number): string =>
-  value < 1 ? `${(1000 * value).toFixed(0)} ms` : `${value.toFixed(2)} s`;

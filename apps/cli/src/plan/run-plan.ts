@@ -23,6 +23,8 @@ import {
   type WantedModel,
   withPlanErrors,
 } from './plan-request.ts';
+import { devicePicture } from './device-picture.ts';
+import { writePlanPage } from './plan-page.ts';
 import { localRanks, runOwnPlan } from './run-own-plan.ts';
 import { planPage } from './plan-view.ts';
 
@@ -43,11 +45,16 @@ export async function runPlan(options: PlanOptions, command: Command): Promise<v
     const ranks = localRanks(devices);
     const wanted = await readWantedModel(options, command);
     if (ranks !== undefined) return await runOwnPlan(ranks, wanted, options, command);
-    return planForDevices(devices, wanted, options, command);
+    return await planForDevices(devices, wanted, options, command);
   });
 }
 
-function planForDevices(devices: string, wanted: WantedModel, options: PlanOptions, command: Command): void {
+async function planForDevices(
+  devices: string,
+  wanted: WantedModel,
+  options: PlanOptions,
+  command: Command,
+): Promise<void> {
   const { task, wish } = readPlanRequest(devices, wanted, options);
   const search = searchLayouts(task, wish);
   const [best] = search.fitting;
@@ -68,6 +75,8 @@ function planForDevices(devices: string, wanted: WantedModel, options: PlanOptio
     limit: bindingLimit(best).sentence,
     why: whyItWins(best, search.fitting),
   };
+  if (options.html !== undefined)
+    await writePlanPage(options.html, devicePicture(plan, search, toJson(plan)));
   showOne(command, toJson(plan), () => planPage(plan));
 }
 

@@ -1,4 +1,5 @@
 /** Small SVG charts as text: no script, nothing fetched, readable in light and dark. */
+import { escapeHtml } from '../html-page.ts';
 import { type AxisUnit, type ValueAxis, timeTicks, valueAxis } from './axes.ts';
 
 export interface Series {
@@ -11,9 +12,6 @@ export interface Series {
 const [width, height, left, right, top, bottom] = [900, 260, 64, 12, 12, 28];
 const plotWidth = width - left - right;
 const plotHeight = height - top - bottom;
-
-export const escapeHtml = (text: string): string =>
-  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
 
 /** Lines over time, all on one scale. */
 export function lineChart(series: readonly Series[], unit: AxisUnit): string {

@@ -55,7 +55,7 @@ export function pipelineSvg(stages: readonly (readonly PipelineSpan[])[], captio
   });
   const height = 40 + stages.length * rowHeight;
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" font-family="sans-serif" font-size="11">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="11">`,
     `<text x="4" y="16" font-size="13">${caption}</text>`,
     ...rows,
     '</svg>\n',

@@ -1,6 +1,15 @@
 export { parseDeviceList } from './device-list.ts';
 export { bindingLimit, whyItWins, whyNothingFits } from './explain.ts';
-export { currentSoftware, describeLayout, type Layout, type Software, type TrainingTask } from './layout.ts';
+export {
+  currentSoftware,
+  describeLayout,
+  type Layout,
+  microBatchesOf,
+  type Software,
+  type TrainingTask,
+} from './layout.ts';
+export { layoutTime } from './layout-time.ts';
+export { pipelineTimeline } from './pipeline-timeline.ts';
 export { launchWriters, type Launcher } from './launch/index.ts';
 export { modelFromConfig } from './model-from-config.ts';
 export { modelParameters, type ModelShape } from './model-shape.ts';

@@ -19,6 +19,8 @@ export interface Search {
   readonly fitting: readonly Candidate[];
   /** Of those that do not fit, the one with the least memory. */
   readonly leastMemory: Candidate | undefined;
+  /** All that do not fit. */
+  readonly over: readonly Omit<Candidate, 'time'>[];
   /** Why a layout that was named in full is none; empty when the search was free. */
   readonly problems: readonly LayoutProblem[];
   readonly considered: number;
@@ -30,6 +32,7 @@ export const usableBytes = ({ device }: Pick<TrainingTask, 'device'>): number =>
 export function searchLayouts(task: TrainingTask, wish: LayoutWish = {}): Search {
   const fitting: Candidate[] = [];
   const usable = usableBytes(task);
+  const over: Omit<Candidate, 'time'>[] = [];
   let leastMemory: Candidate | undefined;
   let considered = 0;
   const problems = new Map<string, LayoutProblem>();
@@ -42,13 +45,20 @@ export function searchLayouts(task: TrainingTask, wish: LayoutWish = {}): Search
     considered += 1;
     const memory = layoutMemory(task, layout);
     const fits = memory.total <= usable;
+    if (!fits) over.push({ layout, memory });
     if (!fits && leastMemory !== undefined && leastMemory.memory.total <= memory.total) continue;
     const candidate = { layout, memory, time: layoutTime(task, layout) };
     if (fits) fitting.push(candidate);
     else leastMemory = candidate;
   }
   fitting.sort((one, other) => one.time.total - other.time.total || simpler(one.layout, other.layout));
-  return { fitting, leastMemory, problems: considered === 0 ? [...problems.values()] : [], considered };
+  return {
+    fitting,
+    leastMemory,
+    over,
+    problems: considered === 0 ? [...problems.values()] : [],
+    considered,
+  };
 }
 
 /** Of equals the one with fewer devices in lockstep and fewer techniques. */
