@@ -41,6 +41,8 @@ export const endpointConnect = z
     /** A secret of the tenant, sent as the bearer. */
     secret: z.string().min(1).max(63).optional(),
     queue: z.string().max(200).default('default'),
+    /** Of TorchServe: the port of its management API, where it says how many workers are ready. */
+    managementPort: z.number().int().min(1).max(65_535).optional(),
     /** Requests that one server computes at once, where it does not say itself. */
     slots: z.number().int().min(1).max(100_000).default(16),
     limits: requestLimits.optional(),
@@ -52,6 +54,10 @@ export const endpointConnect = z
   .refine(({ engine, urls }) => grpcEngines.has(engine) || !urls.some((url) => url.startsWith('grpc')), {
     path: ['urls'],
     message: `are grpc or grpcs for ${[...grpcEngines].join(', ')} only`,
+  })
+  .refine(({ engine, managementPort }) => managementPort === undefined || engine === 'torchserve', {
+    path: ['managementPort'],
+    message: 'is for torchserve only',
   });
 export type EndpointConnect = z.output<typeof endpointConnect>;
 

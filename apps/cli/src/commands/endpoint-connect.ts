@@ -11,6 +11,7 @@ interface ConnectOptions {
   readonly modelName: string;
   readonly secret?: string;
   readonly slots?: number;
+  readonly managementPort?: number;
   readonly fallback?: string;
 }
 
@@ -30,6 +31,7 @@ export function endpointConnectCommands(program: Command): void {
       .requiredOption('--model-name <NAME>', 'that they know the model by')
       .option('--secret <NAME>', 'sent as the bearer: gantry secret set NAME')
       .option('--slots <N>', 'requests that one computes at once, where it does not say', countOption)
+      .option('--management-port <N>', 'of TorchServe: where it tells of its workers', countOption)
       .option('--fallback <ENDPOINT>', 'answers where none of them can'),
     'gantry endpoint connect chat --engine vllm --server http://gpu-1:8000 http://gpu-2:8000 --model-name llama',
     'gantry endpoint connect big --engine openai --server https://api.example.com/v1 --model-name big-1 --secret provider-key --fallback chat',

@@ -45,6 +45,7 @@ export interface RemoteRecord {
   readonly urls: readonly string[];
   readonly modelName: string;
   readonly secret?: string;
+  readonly managementPort?: number;
   /** An operator connected it: its URLs may lead into private networks. */
   readonly mayBePrivate: boolean;
 }

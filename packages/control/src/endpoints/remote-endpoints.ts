@@ -88,9 +88,15 @@ export class RemoteEndpoints implements Disposable {
   }
 
   async #targets(tenantId: string, remote: RemoteRecord): Promise<readonly RemoteTarget[]> {
-    const { urls, engine, mayBePrivate, secret } = remote;
+    const { urls, engine, mayBePrivate, secret, managementPort } = remote;
     // One that was deleted is refused by the server, and said so there.
     const bearer = secret === undefined ? undefined : await openSecret(this.#deps, tenantId, secret);
-    return urls.map((url) => ({ url, engine, mayBePrivate, ...(bearer === undefined ? {} : { bearer }) }));
+    return urls.map((url) => ({
+      url,
+      engine,
+      mayBePrivate,
+      ...(bearer === undefined ? {} : { bearer }),
+      ...(managementPort === undefined ? {} : { managementPort }),
+    }));
   }
 }

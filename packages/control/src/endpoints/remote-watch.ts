@@ -10,6 +10,8 @@ export interface RemoteTarget {
   readonly engine: EndpointConnect['engine'];
   readonly bearer?: string;
   readonly mayBePrivate: boolean;
+  /** Of TorchServe. */
+  readonly managementPort?: number;
 }
 
 /** `facts`: what else it said of itself, for whoever routes to it. */

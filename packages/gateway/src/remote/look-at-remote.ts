@@ -19,10 +19,12 @@ export async function lookAtRemote(
   { dispatcher, withCapacity }: { readonly dispatcher: Dispatcher; readonly withCapacity: boolean },
 ): Promise<RemoteLook> {
   const { ready, capacity } = remoteKinds[origin.engine];
-  const ask = async (path: string) => {
+  const ask = async (path: string, port?: number) => {
     // undici reads http URLs only; where it goes is the dispatcher's business.
     const base = origin.url.replace(/^grpc/, 'http');
-    const { statusCode, body } = await request(new URL(remotePath(base, path), base), {
+    const url = new URL(remotePath(base, path), base);
+    if (port !== undefined) url.port = String(port);
+    const { statusCode, body } = await request(url, {
       dispatcher,
       headersTimeout: lookMs,
       bodyTimeout: lookMs,
@@ -39,8 +41,11 @@ export async function lookAtRemote(
       return { state: 'refused', message: `it does not take the credentials (${said.status})` };
     if (!ready.read(said.status, said.json, model))
       return { state: 'unready', message: `not ready for ${model} (${said.status})` };
-    if (!withCapacity || capacity === undefined) return { state: 'ready' };
-    const told = await ask(capacity.path(model)).catch(() => undefined);
+    const { managementPort } = origin;
+    const isAsked = withCapacity && (capacity?.isManagement !== true || managementPort !== undefined);
+    if (!isAsked || capacity === undefined) return { state: 'ready' };
+    const port = capacity.isManagement === true ? managementPort : undefined;
+    const told = await ask(capacity.path(model), port).catch(() => undefined);
     const found = told?.status === 200 ? capacity.read(told.status, told.json, model) : {};
     return { state: 'ready', ...found };
   } catch (error) {

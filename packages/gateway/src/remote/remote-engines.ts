@@ -13,6 +13,8 @@ export interface Capacity {
 }
 
 interface Probe<T> {
+  /** Asked at the management port; not at all where there is none. */
+  readonly isManagement?: boolean;
   path(model: string): string;
   /** `body`: the parsed JSON, or undefined where it is none. */
   read(status: number, body: unknown, model: string): T;
@@ -112,6 +114,15 @@ export const remoteKinds: Readonly<Record<RemoteEngine, RemoteKind>> = {
     ready: {
       path: () => '/ping',
       read: (_status, body) => at(body, 'status') === 'Healthy',
+    },
+    capacity: {
+      isManagement: true,
+      path: (model) => `/models/${encodeURIComponent(model)}`,
+      read: (_status, body) => {
+        const [version] = Array.isArray(body) ? (body as readonly unknown[]) : [];
+        const ready = listAt(version, 'workers').filter((worker) => at(worker, 'status') === 'READY').length;
+        return withCounts({ slots: ready * (count(at(version, 'batchSize')) ?? 1) });
+      },
     },
   },
 };

@@ -21,6 +21,8 @@ export interface RemoteOrigin {
   /** It may lie in a private network: an operator connected it. */
   readonly mayBePrivate: boolean;
   readonly signature?: RemoteSignature;
+  /** Of TorchServe: where its management API listens, on the same host. */
+  readonly managementPort?: number;
 }
 
 /** It speaks gRPC; its paths are those of REST all the same. */

@@ -2,6 +2,7 @@
 import { remoteEngines, type RemoteEngine } from '@gantry/contract';
 import { describe, expect, it } from 'vitest';
 import { createGatewayHarness, type GatewayHarness } from '../testing/gateway-harness.ts';
+import { createGrpcDouble } from '../testing/grpc-double.ts';
 import { createRemoteDouble, modelName, type RemoteDouble } from '../testing/remote-double.ts';
 import type { Route } from '../routes/route.ts';
 import type { RemoteOrigin, RemoteSignature } from './remote-origin.ts';
@@ -44,10 +45,19 @@ const capacities: Readonly<Partial<Record<RemoteEngine, object>>> = {
 };
 const generates: ReadonlySet<RemoteEngine> = new Set(['openai', 'vllm', 'sglang', 'llama-server']);
 
-describe.each(remoteEngines)('%s', (engine) => {
+/** Every kind over HTTP, and those that speak gRPC over that too. */
+const servers: readonly { readonly engine: RemoteEngine; readonly wire: 'HTTP' | 'gRPC' }[] = [
+  ...remoteEngines.map((engine) => ({ engine, wire: 'HTTP' as const })),
+  ...(['oip', 'triton', 'openvino'] as const).map((engine) => ({ engine, wire: 'gRPC' as const })),
+];
+
+describe.each(servers)('$engine over $wire', ({ engine, wire }) => {
+  const start = () => (wire === 'gRPC' ? createGrpcDouble() : createRemoteDouble(engine));
+  const ask = (harness: GatewayHarness) => (generates.has(engine) ? complete(harness) : infer(harness));
+
   it('says when it is ready and what it takes, when it loads, and when it is gone', async () => {
     await using harness = await createGatewayHarness();
-    const double = await createRemoteDouble(engine);
+    const double = await start();
     const look = () => harness.gateway.lookAtRemote(originOf(engine, double), modelName, true);
     expect(await look()).toMatchObject({ state: 'ready', ...capacities[engine] });
     double.state = 'loading';
@@ -60,14 +70,14 @@ describe.each(remoteEngines)('%s', (engine) => {
 
   it('answers a client of the gateway in the client’s dialect, under its own name and credentials', async () => {
     await using harness = await createGatewayHarness();
-    await using double = await createRemoteDouble(engine);
+    await using double = await start();
     double.key = 'sesame';
     const origin = originOf(engine, double, { bearer: 'sesame' });
     const { signature } = await harness.gateway.lookAtRemote(origin, modelName, true);
     harness.gateway.setRoutes('acme', [
       routeTo([signature === undefined ? origin : { ...origin, signature }]),
     ]);
-    const answer = await (generates.has(engine) ? complete(harness) : infer(harness));
+    const answer = await ask(harness);
     expect(answer.status).toBe(200);
     const body = (await answer.json()) as Record<string, unknown>;
     if (generates.has(engine)) {
@@ -79,9 +89,46 @@ describe.each(remoteEngines)('%s', (engine) => {
     // It is no business of theirs whose request this is.
     expect(JSON.stringify(last)).not.toMatch(/acme|sk-/);
   });
+
+  it('has its own refusals told in the client’s dialect', async () => {
+    await using harness = await createGatewayHarness();
+    await using double = await start();
+    harness.gateway.setRoutes('acme', [routeTo([originOf(engine, double)])]);
+    double.refuses = 400;
+    const wrong = await ask(harness);
+    expect([wrong.status, await wrong.json()]).toMatchObject([400, { error: expect.anything() }]);
+    double.refuses = 429;
+    expect((await ask(harness)).status).toBe(429);
+    expect(harness.meter.map(({ status }) => status)).toEqual([400, 429]);
+  });
+
+  it('is given up when it says nothing, and another answers when it dies', async () => {
+    await using harness = await createGatewayHarness({ firstByteTimeoutMs: 200, maxAttempts: 1 });
+    await using double = await start();
+    double.fault = 'silent';
+    harness.gateway.setRoutes('acme', [routeTo([originOf(engine, double)])]);
+    expect((await ask(harness)).status).toBe(504);
+    double.fault = 'dies';
+    await using again = await createGatewayHarness();
+    await using spare = await start();
+    again.gateway.setRoutes('acme', [routeTo([double, spare].map((each) => originOf(engine, each)))]);
+    const answers = [await ask(again), await ask(again)];
+    expect(answers.map(({ status }) => status)).toEqual([200, 200]);
+    expect(double.asked.length).toBeGreaterThan(0);
+  });
 });
 
 describe('a tensor server of another dialect', () => {
+  it('is TorchServe: its ready workers and their batches are counted where its management listens', async () => {
+    await using harness = await createGatewayHarness();
+    await using double = await createRemoteDouble('torchserve');
+    const origin = originOf('torchserve', double);
+    expect(await harness.gateway.lookAtRemote(origin, modelName, true)).toEqual({ state: 'ready' });
+    const managementPort = Number(new URL(double.url).port);
+    const look = await harness.gateway.lookAtRemote({ ...origin, managementPort }, modelName, true);
+    expect(look).toEqual({ state: 'ready', slots: 8 });
+  });
+
   it('gives its outputs the names and types it told of', async () => {
     await using harness = await createGatewayHarness();
     await using double = await createRemoteDouble('tfserving');

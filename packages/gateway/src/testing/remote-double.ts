@@ -18,6 +18,8 @@ export interface RemoteDouble extends AsyncDisposable {
   key: string | undefined;
   /** Answers every inference with this status. */
   refuses: number | undefined;
+  /** What becomes of an inference instead of an answer: nothing, or the server is gone. */
+  fault: 'silent' | 'dies' | undefined;
 }
 
 export const modelName = 'org/doubler';
@@ -124,6 +126,14 @@ const kinds: Readonly<Record<RemoteEngine, readonly Pages[]>> = {
     },
   ],
   torchserve: [
+    // Its management API, here on the same port.
+    page(`/models/${encoded}`, [
+      {
+        modelName,
+        batchSize: 4,
+        workers: [{ status: 'READY' }, { status: 'READY' }, { status: 'UNLOADING' }],
+      },
+    ]),
     ({ state }, path) =>
       path === '/ping' ? [200, { status: state === 'ready' ? 'Healthy' : 'Unhealthy' }] : undefined,
     (_double, path, body) =>
@@ -141,6 +151,11 @@ export async function createRemoteDouble(engine: RemoteEngine): Promise<RemoteDo
       const body = Buffer.concat(chunks).toString();
       const path = request.url ?? '';
       double.asked.push({ path, headers: request.headers, body });
+      if (request.method === 'POST' && double.fault === 'silent') return;
+      if (request.method === 'POST' && double.fault === 'dies') {
+        server.close();
+        return server.closeAllConnections();
+      }
       const [status, said] = reply(path, request, body);
       response.writeHead(status, { 'content-type': 'application/json', 'retry-after': '7' });
       response.end(JSON.stringify(said));
@@ -163,6 +178,7 @@ export async function createRemoteDouble(engine: RemoteEngine): Promise<RemoteDo
     state: 'ready',
     key: undefined,
     refuses: undefined,
+    fault: undefined,
     [Symbol.asyncDispose]: async () => {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
