@@ -9,5 +9,6 @@ export {
   type OptimizerOptions,
   type UpdateRule,
 } from './update-rule.ts';
+export { OverlappedScatter } from './gradient-sum/overlapped-scatter.ts';
 export { OverlappedSum } from './gradient-sum/overlapped-sum.ts';
 export { StageRunner } from './stage-runner.ts';

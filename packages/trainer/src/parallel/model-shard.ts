@@ -4,12 +4,10 @@
  * of the gradients, at 3 also of the parameters. Every update is done by the owner of the elements.
  */
 import {
-  factoredLayout,
-  layoutOf,
+  commonLayout,
   ownedPart,
   ownedSpans,
   ownerOf,
-  powerLayout,
   type HeldLayers,
   type OwnedSpan,
   type ParallelGrid,
@@ -24,7 +22,9 @@ import type { OffloadedState } from '../offload/index.ts';
 import { openGradientSum } from './compression/open-gradient-sum.ts';
 import { spreadOverCopies, sumOverCopies } from './copied-parameters.ts';
 import type { GradientSum } from './gradient-sum/gradient-sum.ts';
+import type { OverlappedScatter } from './gradient-sum/overlapped-scatter.ts';
 import { PersistentParameters } from './persistent-parameters.ts';
+import { basisOf, factorsOf } from './saved-values.ts';
 import type { SavedValues, ShardGroups, ShardOptions, ShardPiece } from './shard-options.ts';
 import { StageBuffer } from './stage-buffer.ts';
 import { UnitExchange, type Gatherer, type SharedUnit } from './unit-exchange.ts';
@@ -56,6 +56,9 @@ export class ModelShard {
   /** Of PowerSGD; undefined without it. */
   readonly basisRank: number | undefined;
   #gradientSum: GradientSum | undefined;
+  #scatter: OverlappedScatter | undefined;
+  /** Units whose gradients are on their way to their owners already (stage 1). */
+  readonly #left = new Set<StageUnit>();
 
   constructor(options: ShardOptions) {
     const { layout, grid, zero, groups, arena, compression, offloaded } = options;
@@ -158,13 +161,25 @@ export class ModelShard {
       this.arena.addInto(this.gradients.values, values.subarray(0, unit.to - unit.from), unit.from);
       return;
     }
-    await this.exchange.scatterSum(this.#shared(unit, values));
     const span = this.spans.find((own) => own.unit === unit) as OwnedSpan;
-    this.arena.addInto(
-      this.gradients.view(span),
-      values.subarray(span.from - unit.from, span.to - unit.from),
-      0,
-    );
+    const take = (sums: Float32Array): void =>
+      this.arena.addInto(
+        this.gradients.view(span),
+        sums.subarray(span.from - unit.from, span.to - unit.from),
+        0,
+      );
+    const shared = this.#shared(unit, values);
+    if (this.#scatter !== undefined && unit.kind !== 'experts') {
+      await this.#scatter.startCopy(shared, take);
+      return;
+    }
+    await this.exchange.scatterSum(shared);
+    take(values);
+  }
+
+  /** From now on sums go to their owners beside the rank (under ZeRO). */
+  scatterWith(scatter: OverlappedScatter): void {
+    this.#scatter = scatter;
   }
 
   /** From now on it adds up what the data-parallel ranks have (without ZeRO). */
@@ -174,7 +189,11 @@ export class ModelShard {
 
   /** No micro-batch of this step adds to the unit any more. */
   unitIsReady(unit: StageUnit): void {
-    if (unit.kind !== 'experts') this.#gradientSum?.ready?.(unit);
+    if (unit.kind === 'experts') return;
+    this.#gradientSum?.ready?.(unit);
+    if (this.zero !== 1 || this.#scatter === undefined) return;
+    this.#left.add(unit);
+    this.#scatter.start(this.#shared(unit, this.gradients.values.subarray(unit.from)));
   }
 
   /** After the last micro-batch of a step: every owner holds the sum over all ranks. */
@@ -189,8 +208,11 @@ export class ModelShard {
     }
     if (this.zero === 1) {
       for (const unit of units)
-        await this.exchange.scatterSum(this.#shared(unit, values.subarray(unit.from)));
+        if (!this.#left.has(unit))
+          await this.exchange.scatterSum(this.#shared(unit, values.subarray(unit.from)));
+      this.#left.clear();
     }
+    await this.#scatter?.settle();
     await sumOverCopies(this, this.gradients);
   }
 
@@ -246,6 +268,11 @@ export class ModelShard {
     return this.#gradientSum?.leftOut;
   }
 
+  /** Of the last step's own gradients, where overlapping sums saw them only one after the other. */
+  get ownSquaredNorm(): number | undefined {
+    return this.#gradientSum?.ownSquaredNorm;
+  }
+
   clearGradients(): void {
     this.gradients.values.fill(0);
   }
@@ -299,29 +326,4 @@ export class ModelShard {
       }
     }
   }
-}
-
-/** What data-parallel ranks have alike. */
-function commonLayout(layout: StageLayout): StageLayout {
-  const { units, commonLength } = layout;
-  return layoutOf(
-    units.filter(({ kind }) => kind !== 'experts'),
-    commonLength,
-    layout,
-  );
-}
-
-function basisOf(
-  layout: StageLayout,
-  rank: number,
-  arena: Arena,
-): SavedValues & { readonly basisRank: number } {
-  const layoutOf = (stage: StageLayout): StageLayout => powerLayout(commonLayout(stage), rank);
-  const own = layoutOf(layout);
-  return { buffer: new StageBuffer(own, arena), layout: own, layoutOf, basisRank: rank };
-}
-
-function factorsOf(layout: StageLayout, arena: Arena): SavedValues {
-  const factored = factoredLayout(layout);
-  return { buffer: new StageBuffer(factored, arena), layout: factored, layoutOf: factoredLayout };
 }

@@ -19,6 +19,7 @@ interface UnitCall {
 
 /** Something that gathers: the group itself, or one that does it beside the rank's computing. */
 export type Gatherer = Pick<ProcessGroup, 'allGather'>;
+export type Scatterer = Pick<ProcessGroup, 'reduceScatterSum'>;
 
 export class UnitExchange {
   /** Elements of the largest sum and the largest gather, how many gathers there were, and layers that came early. */
@@ -29,12 +30,13 @@ export class UnitExchange {
     this.#limits = limits ?? {};
   }
 
-  /** Afterwards each owner has the sum of its part; the rest holds partial sums. */
-  async scatterSum(shared: SharedUnit): Promise<void> {
-    for (const { values, parts } of calls(shared, { bucketElements: this.#limits.reduceElements })) {
-      this.figures.largestSum = Math.max(this.figures.largestSum, values.length);
-      await shared.group.reduceScatterSum(values, parts);
-    }
+  /** Afterwards each owner has the sum of its part; the rest holds partial sums. `beside` as for `gatherUnkept`. */
+  async scatterSum(shared: SharedUnit, beside?: Scatterer): Promise<void> {
+    const all = calls(shared, { bucketElements: this.#limits.reduceElements });
+    for (const { values } of all) this.figures.largestSum = Math.max(this.figures.largestSum, values.length);
+    if (beside !== undefined)
+      await Promise.all(all.map(({ values, parts }) => beside.reduceScatterSum(values, parts)));
+    else for (const { values, parts } of all) await shared.group.reduceScatterSum(values, parts);
   }
 
   /** Afterwards all have all. */

@@ -4,7 +4,8 @@
  */
 import { groupsOf } from '@gantry/training/parallel';
 import { BackgroundGroup } from '../group/index.ts';
-import { OverlappedSum, type ModelShard } from '../parallel/index.ts';
+import { OverlappedScatter, OverlappedSum, type ModelShard } from '../parallel/index.ts';
+import { seesNoise } from './gradient-noise.ts';
 import type { RankEnvironment } from './rank-environment.ts';
 import type { TrainingPlan } from './training-plan.ts';
 import { UserFault } from './user-fault.ts';
@@ -15,9 +16,10 @@ const largestBucketBytes = 4 * 1024 * 1024;
 /** All ranks call it; undefined where nothing is done beside the computing. */
 export async function openBackground(
   { rendezvous, worldSize, rank }: RankEnvironment,
-  { overlap, limits }: TrainingPlan,
+  plan: TrainingPlan,
   shard: ModelShard,
 ): Promise<BackgroundGroup | undefined> {
+  const { overlap, limits } = plan;
   const { layout, arena, gradients, groups, grid, zero } = shard;
   const { reduceElements, prefetchElements = 0 } = limits ?? {};
   const isEarly = zero === 3 && prefetchElements > 0 && grid.data > 1;
@@ -38,13 +40,26 @@ export async function openBackground(
     name: 'beside',
     arena,
   });
-  if (overlap) {
+  if (overlap && zero > 0) {
+    const copied = zero === 1 ? 0 : Math.max(...layout.units.map(({ from, to }) => to - from));
+    const { exchange } = shard;
+    shard.scatterWith(new OverlappedScatter({ background, exchange, data: groups.data, arena, copied }));
+  }
+  if (overlap && zero === 0) {
     const bucketBytes =
       reduceElements === undefined
         ? Math.min(largestBucketBytes, gradients.values.byteLength / 8)
         : reduceElements * 4;
     shard.sumWith(
-      new OverlappedSum({ background, layout, gradients: gradients.values, data: groups.data, bucketBytes }),
+      new OverlappedSum({
+        background,
+        layout,
+        gradients: gradients.values,
+        data: groups.data,
+        bucketBytes,
+        arena,
+        isMeasured: seesNoise(shard, plan),
+      }),
     );
   }
   return background;

@@ -13,12 +13,12 @@ import {
   type LossScaleState,
   type LossVerdict,
 } from '@gantry/training/optimizer';
-import { BatchAdaptation, learningRateFactor, NoiseScale } from '@gantry/training/run';
-import { rankPart } from '@gantry/training/sampler';
+import { BatchAdaptation, learningRateFactor } from '@gantry/training/run';
 import type { Checkpointer, SaveOutcome } from '../checkpoint/index.ts';
 import type { AdaptationState, CheckpointState } from '../checkpoint/checkpoint-manifest.ts';
 import type { World } from '../group/index.ts';
 import type { ModelShard, UpdateRule } from '../parallel/index.ts';
+import { openNoise } from './gradient-noise.ts';
 import type { GradientSource } from './gradient-source.ts';
 import { repeatBatches } from './repeated-batches.ts';
 import type { TrainingPlan } from './training-plan.ts';
@@ -94,7 +94,7 @@ export async function trainLoop(loop: TrainLoop): Promise<{ step: number; isStop
   let isStopped = false;
   let badBatches = 0;
   const watch = new LossWatch(plan.badBatch);
-  const noise = openNoise(loop);
+  const noise = openNoise(plan, shard, start.adaptation?.noise);
   const adaptation =
     plan.mostBatches === undefined
       ? undefined
@@ -120,8 +120,9 @@ export async function trainLoop(loop: TrainLoop): Promise<{ step: number; isStop
     const { batches } = adaptation?.state ?? { batches: 1 };
     const own = await gradientsOf(position, scale, batches);
     loop.onGradients?.(step + 1, shard.gradients.values);
-    const smallSquaredNorm = noise?.ownPart() ?? 0;
+    noise?.look();
     await shard.synchronise();
+    const smallSquaredNorm = noise?.ownPart() ?? 0;
     const sums = await sumOverRanks(loop, {
       loss: own,
       squaredNorm: shard.squaredNorm(),
@@ -230,27 +231,6 @@ async function sumOverRanks(loop: TrainLoop, numbers: OwnNumbers): Promise<StepN
     wish: at(3),
     smallSquaredNorm: at(7),
     busyMsOfEach: [...values.subarray(shared.length)],
-  };
-}
-
-/** Only where each rank has the whole gradient of its own sequences before they are summed. */
-function openNoise({
-  plan,
-  shard,
-  world,
-  start,
-}: TrainLoop): { readonly scale: NoiseScale; ownPart(): number } | undefined {
-  const { data, tensor, pipeline, expert = 1, dataIndex } = shard.grid;
-  // Overlapped, what others have is in the gradients before this rank has all of its own.
-  if (plan.overlap) return undefined;
-  const isWhole = tensor === 1 && pipeline === 1 && expert === 1 && plan.zero < 2;
-  if (data < 2 || !isWhole || plan.globalSequences < data) return undefined;
-  const { from, to } = rankPart(plan.globalSequences, dataIndex, data);
-  // Gradients weigh by the whole batch: this makes them means over the rank's own part.
-  const factor = plan.globalSequences / (to - from);
-  return {
-    scale: new NoiseScale(plan.globalSequences / data, plan.globalSequences, start.adaptation?.noise),
-    ownPart: () => (world.arena.squaredNorm(shard.gradients.values) * factor ** 2) / data,
   };
 }
 

@@ -242,16 +242,14 @@ function isSequenceParallel(
   );
 }
 
-/** Whole gradients, as they are: ZeRO scatters its own, and compression needs all of a step's. */
+/** Compression needs all of a step's gradients at once. */
 function overlaps({ parallel }: TrainingJob, { data }: ParallelSizes): boolean {
-  const { overlap = false, zero = 0, compression } = parallel ?? {};
+  const { overlap = false, compression } = parallel ?? {};
   if (!overlap || data === 1) return false;
-  if (zero > 0 || compression !== undefined)
+  if (compression !== undefined)
     throw new UserFault(
       'bad_layout',
-      zero > 0
-        ? `parallel.overlap sums whole gradients, and ranks of ZeRO ${zero} keep parts of them.`
-        : `parallel.overlap sums layer by layer, and compression ${compression?.kind} is made of a whole step.`,
+      `parallel.overlap sums layer by layer, and compression ${compression.kind} is made of a whole step.`,
       'Leave parallel.overlap out.',
     );
   return true;

@@ -17,8 +17,8 @@ export { gainsFromPower, powerBasisName, powerLayout } from './power-layout.ts';
 export { expectedBubble, measuredBubble, pipelineSvg, type PipelineSpan } from './pipeline-diagram.ts';
 export { microBatchesInFlight, pipelineActions, type PipelineShape } from './pipeline-schedule.ts';
 export {
+  commonLayout,
   layersOfChunks,
-  layoutOf,
   stageLayout,
   wholeLayout,
   type ModelConfig,

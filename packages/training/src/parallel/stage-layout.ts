@@ -199,6 +199,12 @@ export function layoutOf(
   };
 }
 
+/** What all data-parallel ranks have alike. */
+export function commonLayout(layout: StageLayout): StageLayout {
+  const units = layout.units.filter(({ kind }) => kind !== 'experts');
+  return layoutOf(units, layout.commonLength, layout);
+}
+
 /** 64-byte steps, as in the whole layout. */
 export function aligned(elements: number): number {
   return Math.ceil(elements / 16) * 16;

@@ -10,6 +10,8 @@ export interface GradientSum {
   readonly owed?: Float32Array;
   /** Of the last sum: length of what this rank left out, over the length of what it had. */
   readonly leftOut?: number;
+  /** Of the last sum: sum of squares of this rank's own gradients, where they were seen one after the other only. */
+  readonly ownSquaredNorm?: number | undefined;
 }
 
 /** ‖part‖ / ‖whole‖ of squared lengths; 0 where there is nothing. */

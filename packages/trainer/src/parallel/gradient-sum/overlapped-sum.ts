@@ -5,6 +5,8 @@
  */
 import type { StageLayout, StageUnit } from '@gantry/training/parallel';
 import type { BackgroundGroup, ProcessGroup } from '../../group/index.ts';
+import type { Arena } from '../../memory/index.ts';
+import { comeThrough } from './come-through.ts';
 import type { GradientSum } from './gradient-sum.ts';
 
 export interface OverlappedSumOptions {
@@ -16,6 +18,9 @@ export interface OverlappedSumOptions {
   readonly data: ProcessGroup;
   /** A bucket is sent when it has this many. */
   readonly bucketBytes: number;
+  readonly arena: Arena;
+  /** The length of this rank's own gradients is asked for. */
+  readonly isMeasured: boolean;
 }
 
 /** Elements [from, to) of the gradients. */
@@ -29,6 +34,8 @@ export class OverlappedSum implements GradientSum {
   #bucket: Range | undefined;
   #sent: Range[] = [];
   #sums: Promise<void>[] = [];
+  #squaredNorm = 0;
+  ownSquaredNorm: number | undefined;
 
   constructor(options: OverlappedSumOptions) {
     this.#options = options;
@@ -49,21 +56,20 @@ export class OverlappedSum implements GradientSum {
     this.#send(this.#bucket);
     this.#bucket = undefined;
     for (const range of rest(this.#sent, layout.commonLength)) this.#send(range);
-    // Each tells the next that it has come through: a rank that stands still meanwhile is named by the links.
-    const before = data.receive((data.index + data.size - 1) % data.size, new Float32Array(1));
-    const own = Promise.all(this.#sums).then(() =>
-      data.send((data.index + 1) % data.size, new Float32Array(1)),
-    );
-    await Promise.all([before, own]);
+    await comeThrough(data, Promise.all(this.#sums));
+    this.ownSquaredNorm = this.#squaredNorm;
+    this.#squaredNorm = 0;
     this.#sent = [];
     this.#sums = [];
   }
 
   #send(range: Range | undefined): void {
     if (range === undefined || range.from === range.to) return;
-    const { gradients, background } = this.#options;
+    const { gradients, background, arena } = this.#options;
     this.#sent.push(range);
-    this.#sums.push(background.allReduceSum(gradients.subarray(range.from, range.to)));
+    const values = gradients.subarray(range.from, range.to);
+    if (this.#options.isMeasured) this.#squaredNorm += arena.squaredNorm(values);
+    this.#sums.push(background.allReduceSum(values));
   }
 }
 
