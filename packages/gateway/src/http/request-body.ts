@@ -14,13 +14,18 @@ export function readBody(
   maxBytes: number,
   done: (outcome: BodyOutcome) => void,
 ): void {
-  if (Number(request.headers['content-length'] ?? 0) > maxBytes) {
+  const announced = Number(request.headers['content-length']);
+  if (announced > maxBytes) {
     done({ kind: 'too-large' });
     return;
   }
   const chunks: Buffer[] = [];
   let length = 0;
   let settled = false;
+  const whole = (): BodyOutcome => {
+    const [only] = chunks;
+    return { kind: 'bytes', bytes: chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks) };
+  };
   const settle = (outcome: BodyOutcome): void => {
     if (settled) return;
     settled = true;
@@ -35,14 +40,10 @@ export function readBody(
       return;
     }
     chunks.push(chunk);
+    // All that was announced is here: the stream says so only ticks later.
+    if (length === announced) settle(whole());
   });
-  request.on('end', () => {
-    const [only] = chunks;
-    settle({
-      kind: 'bytes',
-      bytes: chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks),
-    });
-  });
+  request.on('end', () => settle(whole()));
   request.on('error', () => {
     settle({ kind: 'gone' });
   });
