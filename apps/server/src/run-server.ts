@@ -8,6 +8,8 @@ import { keepLogBounded } from './log-rotation.ts';
 import { readOptions } from './options.ts';
 import { probeMachine } from './probe.ts';
 import { serve } from './serve.ts';
+import { warmHost } from './warm-host.ts';
+import { workerEntry } from './worker-entry.ts';
 
 const logger = pino(
   { base: null, redact: ['req.headers.authorization', '*.secret'] },
@@ -33,6 +35,7 @@ try {
   });
   flushCompileCache(); // a server that is killed writes nothing at its end
   process.stdout.write(`${JSON.stringify({ ready: true, url: server.url, pid: process.pid })}\n`);
+  await using _warming = warmHost(workerEntry(), logger);
   const signal = await stopped.promise;
   logger.info({ signal }, 'stopping');
 } catch (error) {

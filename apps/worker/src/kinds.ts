@@ -2,7 +2,15 @@
 type Environment = Readonly<Record<string, string | undefined>>;
 type Start = (env: Environment, signal: AbortSignal) => Promise<number>;
 
-export type WorkerKind = 'train' | 'engine' | 'convert' | 'evaluate' | 'engines' | 'install' | 'probe';
+export type WorkerKind =
+  | 'train'
+  | 'engine'
+  | 'convert'
+  | 'evaluate'
+  | 'engines'
+  | 'install'
+  | 'probe'
+  | 'warm';
 
 export const kinds: Readonly<Record<WorkerKind, Start>> = {
   train: async (env, signal) => {
@@ -28,6 +36,11 @@ export const kinds: Readonly<Record<WorkerKind, Start>> = {
   engines: async () => {
     const { runEngineSurvey } = await import('@gantry/engines/survey');
     return runEngineSurvey();
+  },
+  warm: async () => {
+    const { warmHost } = await import('@gantry/engines/warm');
+    await warmHost();
+    return 0;
   },
   install: async (env) => {
     const { runEngineInstall } = await import('@gantry/engines/install');

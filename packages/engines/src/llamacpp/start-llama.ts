@@ -69,7 +69,7 @@ async function startOn(build: LlamaBuild, logging: Logging): Promise<Llama> {
 }
 
 /** What may be opened as it is, best first; empty where the package's own way is the way. */
-function hostBinaries(): readonly { readonly name: string; readonly folder: string }[] {
+export function hostBinaries(): readonly { readonly name: string; readonly folder: string }[] {
   if (creator._create === undefined) return [];
   const [native, shipped] = [nativeBuild(), prebuiltFolder()];
   return [
