@@ -7,6 +7,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import type { Check } from './interop/check.ts';
+import { decoderFamilies } from './interop/checks/decoder-families.ts';
 import { llamaServer } from './interop/checks/llama-server.ts';
 import { foreignModels } from './interop/checks/foreign-models.ts';
 import { ggufBlocks } from './interop/checks/gguf-blocks.ts';
@@ -34,6 +35,7 @@ const checks: Readonly<Record<string, Check>> = {
   'llama-server': llamaServer,
   'transformers-export': transformersExport,
   'llama-onnx': llamaOnnx,
+  'decoder-families': decoderFamilies,
   'gguf-blocks': ggufBlocks,
   'foreign-models': foreignModels,
   'torch-examples': torchExamples,

@@ -15,6 +15,7 @@ import type { OnnxModel, OnnxValueInfo } from '@gantry/formats/onnx';
 import type { DecoderForm, DecoderLayer } from './decoder-form.ts';
 import { GraphBuilder } from './graph-builder.ts';
 import { mlpGraph } from './mlp-graph.ts';
+import { floatType } from '../quantise/onnx/dense-layers.ts';
 
 /** Finite, so that a row of which nothing may be seen gives numbers. */
 const never = -1e30;
@@ -111,21 +112,20 @@ function newPositions(graph: GraphBuilder, fresh: string): string {
 /** Su et al. 2021, §3.2.2, on the halves of a head as Hugging Face has them. */
 function rotation(
   graph: GraphBuilder,
-  { headWidth, contextLength }: DecoderForm,
+  { headWidth }: DecoderForm,
   theta: number,
   positions: string,
 ): (input: string) => string {
   const half = headWidth / 2;
-  const table = (wave: (angle: number) => number): Float32Array =>
-    Float32Array.from({ length: contextLength * headWidth }, (_, at) => {
-      const position = Math.floor(at / headWidth);
-      return wave(position / theta ** ((2 * (at % half)) / headWidth));
-    });
-  const ofNew = (name: string, wave: (angle: number) => number): string => {
-    const all = graph.hold({ name, shape: [contextLength, headWidth], data: () => table(wave) });
-    return graph.add('Unsqueeze', [graph.add('Gather', [all, positions]), graph.sizes(1)]);
-  };
-  const [cos, sin] = [ofNew('rotation.cos', Math.cos), ofNew('rotation.sin', Math.sin)];
+  const frequencies = Float32Array.from({ length: half }, (_, at) => theta ** ((-2 * at) / headWidth));
+  const places = graph.add('Cast', [graph.add('Unsqueeze', [positions, graph.sizes(2)])], {
+    to: { int: floatType },
+  });
+  const angles = graph.add('Mul', [places, graph.constant('rotation', [half], frequencies)]);
+  const ofBoth = graph.add('Concat', [angles, angles], { axis: { int: -1 } });
+  const wave = (operator: 'Cos' | 'Sin'): string =>
+    graph.add('Unsqueeze', [graph.add(operator, [ofBoth]), graph.sizes(1)]);
+  const [cos, sin] = [wave('Cos'), wave('Sin')];
   return (input) => {
     const [first, second] = graph.pair('Split', [input], { axis: { int: -1 } });
     const turned = graph.add('Concat', [graph.add('Neg', [second]), first], { axis: { int: -1 } });

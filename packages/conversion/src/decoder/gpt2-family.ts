@@ -74,7 +74,7 @@ export function gpt2Form(json: Json, source: WeightSource): DecoderForm {
     normEpsilon: typeof json['layer_norm_epsilon'] === 'number' ? json['layer_norm_epsilon'] : 1e-5,
     embedding,
     positions: { kind: 'learned', table: held(`${prefix}wpe.weight`, [contextLength, width]) },
-    layers: Array.from({ length: countOf(json, 'n_layer') }, (_, index) => {
+    layers: Array.from({ length: countOf(json, 'n_layer', 10_000) }, (_, index) => {
       const layer = `${prefix}h.${index}`;
       return {
         before: norm(`${layer}.ln_1`),

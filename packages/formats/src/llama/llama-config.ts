@@ -70,13 +70,23 @@ function newerRotation(json: object): object {
   return { rope_scaling: newer, ...(theta === undefined ? {} : { rope_theta: theta }) };
 }
 
+/** What names the tensors of each may trust the number. */
+const mostLayers = 10_000;
+
 const defaults = { rope_theta: 10_000, rms_norm_eps: 1e-6, bos_token_id: 0, eos_token_id: 0 } as const;
 
 export function parseConfigJson(json: unknown): LlamaConfig {
   if (typeof json !== 'object' || json === null || Array.isArray(json)) {
     throw new FormatError('format_invalid', 'config.json is not an object.');
   }
-  const file: Record<string, unknown> = { ...defaults, ...json, ...newerRotation(json) };
+  const said = Object.entries(json).filter(([, value]) => value !== null);
+  const file: Record<string, unknown> = {
+    ...defaults,
+    ...Object.fromEntries(said),
+    ...newerRotation(json),
+  };
+  // Models that end in several ways list them, the usual one first.
+  if (Array.isArray(file['eos_token_id'])) [file['eos_token_id']] = file['eos_token_id'] as unknown[];
   if (file['model_type'] !== 'llama') {
     throw new FormatError(
       'format_unsupported',
@@ -117,7 +127,7 @@ export function parseConfigJson(json: unknown): LlamaConfig {
     vocabularySize: number('vocab_size', isCount),
     width,
     hidden: number('intermediate_size', isCount),
-    layers: number('num_hidden_layers', isCount),
+    layers: number('num_hidden_layers', (value) => isCount(value) && value <= mostLayers),
     heads,
     kvHeads,
     headWidth,

@@ -50,6 +50,11 @@ describe('Llama files', () => {
     expect(parseConfigJson(JSON.parse(JSON.stringify(toConfigJson(config))))).toEqual(config);
   });
 
+  it('takes a first end token of several, and words that say nothing', () => {
+    const json = { ...toConfigJson(config), eos_token_id: [7, 9], bos_token_id: null, head_dim: null };
+    expect(parseConfigJson(json)).toMatchObject({ eosId: 7, bosId: 0 });
+  });
+
   it.each([
     ['another architecture', { model_type: 'gpt2' }],
     ['heads that do not divide', { num_attention_heads: 3 }],

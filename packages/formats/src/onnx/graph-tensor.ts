@@ -48,6 +48,7 @@ export function toTensor(bytes: Uint8Array): GraphTensor {
   const type = readIntegers(fields, 2)[0];
   const isFloat = type === floatType;
   const name = readTexts(fields, 8)[0] ?? '';
+  if (shape.some((size) => size < 0)) throw new FormatError('format_invalid', `${name} has a size below 0.`);
   return {
     name,
     shape,

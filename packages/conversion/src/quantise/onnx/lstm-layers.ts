@@ -25,8 +25,9 @@ export function lstmLayers({ nodes, tensors }: OnnxGraph): ReadonlyMap<GraphNode
   const weightOf = (name: string | undefined): LstmWeight | undefined => {
     const { values, shape = [] } = constants.get(name ?? '') ?? {};
     const [directions, gates, inputs] = shape;
-    if (name === undefined || values === undefined || shape.length !== 3) return undefined;
-    if (directions === undefined || gates === undefined || inputs === undefined) return undefined;
+    if (name === undefined || values === undefined || values.length === 0) return undefined;
+    if (directions === undefined || gates === undefined || inputs === undefined || shape.length > 3)
+      return undefined;
     const matrices = Array.from({ length: directions }, (_, direction) => ({
       rows: inputs,
       columns: gates,
