@@ -16,6 +16,7 @@ import { openaiClient } from './interop/checks/openai-client.ts';
 import { plannerLaunch } from './interop/checks/planner-launch.ts';
 import { s3Server } from './interop/checks/s3-server.ts';
 import { tensorClient } from './interop/checks/tensor-client.ts';
+import { torchElastic } from './interop/checks/torch-elastic.ts';
 import { torchExamples } from './interop/checks/torch-examples.ts';
 import { torchFamilies } from './interop/checks/torch-families.ts';
 import { torchGradients } from './interop/checks/torch-gradients.ts';
@@ -40,6 +41,7 @@ const checks: Readonly<Record<string, Check>> = {
   'foreign-models': foreignModels,
   'torch-examples': torchExamples,
   'torch-resume': torchResume,
+  'torch-elastic': torchElastic,
   's3-server': s3Server,
 };
 const say = (line: string): boolean => process.stdout.write(`  ${line}\n`);

@@ -8,6 +8,7 @@ import { serve } from '../../apps/server/src/serve.ts';
 import { type Client, createClient } from '../../packages/sdk/src/index.ts';
 
 export interface Platform extends AsyncDisposable {
+  readonly dataDir: string;
   readonly url: string;
   /** host:port of its gRPC front. */
   readonly grpc: string;
@@ -29,6 +30,7 @@ export async function bootPlatform(dir: string): Promise<Platform> {
   const key = (await readFile(join(dataDir, 'keys', 'operator.key'), 'utf8')).trim();
   const client = createClient({ baseUrl: server.url, key });
   const platform = {
+    dataDir,
     url: server.url,
     grpc: `127.0.0.1:${server.grpcPort}`,
     key,

@@ -138,7 +138,9 @@ describe('an elastic torchrun', () => {
       PET_NNODES: '1:2',
       PET_RDZV_BACKEND: 'c10d',
       PET_MAX_RESTARTS: '10',
+      PET_RDZV_CONF: 'is_host=0',
     });
+    expect(environment(pair, { ...elastic, place: pair[0] as RankPlace })['PET_RDZV_CONF']).toBe('is_host=1');
     expect(environment(pair, elastic)['PET_NNODES']).toBe('2:2');
     const user = { ...elastic.user, PET_MAX_RESTARTS: '0' };
     expect(environment(pair, { ...elastic, user })['PET_MAX_RESTARTS']).toBe('0');

@@ -16,8 +16,7 @@ export function torchEnvironment(input: EnvironmentInput): Record<string, string
   const isElastic = takesMembersBack(input.user, input.command);
   return {
     PET_NNODES: isElastic ? `${minRanks}:${places.length}` : String(places.length),
-    // A member that is gone ends the workers of the others, which torchrun counts as a failure of theirs.
-    ...(isElastic ? { PET_MAX_RESTARTS: String(membersLostLimit) } : {}),
+    ...(isElastic ? elasticEnvironment(place) : {}),
     PET_NODE_RANK: String(place.rank),
     PET_NPROC_PER_NODE: String(Math.max(1, place.gpuIndices.length)),
     PET_MASTER_ADDR: master,
@@ -35,6 +34,17 @@ export function torchEnvironment(input: EnvironmentInput): Record<string, string
     MLFLOW_TRACKING_URI: `file://${files.runDir}/mlruns`,
     MLFLOW_EXPERIMENT_NAME: job.name,
     ...networkEnvironment(place.network),
+  };
+}
+
+function elasticEnvironment({ rank }: RankPlace): Record<string, string> {
+  return {
+    // A member that is gone ends the workers of the others, which torchrun counts as a failure of theirs.
+    PET_MAX_RESTARTS: String(membersLostLimit),
+    // Else whoever of one machine comes first holds the meeting point, and all end with it.
+    PET_RDZV_CONF: `is_host=${rank === 0 ? 1 : 0}`,
+    // With a shared store (torch 2.4 on) those who were there tell a newcomer no address, and both wait in vain.
+    TORCH_DISABLE_SHARE_RDZV_TCP_STORE: '1',
   };
 }
 
