@@ -81,6 +81,13 @@ describe('a machine with accelerators', () => {
       const moved = await until(job, (each) => each.state === 'running' && each.attempts.length === 2);
       expect(deviceOf(moved)).toBe(`GPU-${1 - sick}`);
       expect(moved.attempts[0]).toMatchObject({ exitClass: 'preempted' });
+      const MiB = 1024 ** 2;
+      expect(moved.progress?.deviceMemory).toEqual({
+        usedBytes: 12 * MiB,
+        totalBytes: 81_559 * MiB,
+        reservedBytes: 551 * MiB,
+        largestFreeBytes: 80_996 * MiB,
+      });
       const node = await look();
       expect(node.state).toBe('ready');
       expect(node.devices[sick]).toMatchObject({

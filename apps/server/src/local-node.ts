@@ -14,11 +14,19 @@ import {
 } from '@gantry/control';
 import type { Node } from '@gantry/contract';
 import { createId, pause } from '@gantry/kit';
-import type { LocalInventory, MachineFacts } from '@gantry/runners/inventory';
+import type { Accelerator, LocalInventory, MachineFacts } from '@gantry/runners/inventory';
 
 export interface DeviceReading {
+  readonly memoryBytes: number;
   readonly memoryUsedBytes: number;
+  readonly memoryReservedBytes: number;
   readonly largestFreeBytes: number;
+  /** Who has memory of it, with the most that was seen of each; empty where the driver does not tell. */
+  readonly processes: readonly {
+    readonly pid: number;
+    readonly memoryBytes: number;
+    readonly peakBytes: number;
+  }[];
   readonly utilisationPercent?: number;
   readonly temperatureC?: number;
 }
@@ -46,17 +54,8 @@ export function createLocalNode(deps: Deps, tenantId: string, inventory: LocalIn
     const found = await inventory.look();
     const isDriverSilent = 'nvidiaProblem' in found.facts;
     isWatched ||= found.devices.length > 0 || isDriverSilent;
-    readings = new Map(
-      found.devices.map(({ id, memoryUsedBytes, largestFreeBytes, utilisationPercent, temperatureC }) => [
-        id,
-        {
-          memoryUsedBytes,
-          largestFreeBytes,
-          ...(utilisationPercent === undefined ? {} : { utilisationPercent }),
-          ...(temperatureC === undefined ? {} : { temperatureC }),
-        },
-      ]),
-    );
+    const before = readings;
+    readings = new Map(found.devices.map((device) => [device.id, toReading(device, before.get(device.id))]));
     return record(deps, tenantId, toNodeSpec(name, found), isDriverSilent);
   };
 
@@ -77,6 +76,24 @@ export function createLocalNode(deps: Deps, tenantId: string, inventory: LocalIn
         }
       }
     },
+  };
+}
+
+function toReading(device: Accelerator, before: DeviceReading | undefined): DeviceReading {
+  const { memoryBytes, memoryUsedBytes, memoryReservedBytes, largestFreeBytes, processes = [] } = device;
+  const { utilisationPercent, temperatureC } = device;
+  const peaks = new Map(before?.processes.map(({ pid, peakBytes }) => [pid, peakBytes]));
+  return {
+    memoryBytes,
+    memoryUsedBytes,
+    memoryReservedBytes,
+    largestFreeBytes,
+    processes: processes.map((process) => ({
+      ...process,
+      peakBytes: Math.max(process.memoryBytes, peaks.get(process.pid) ?? 0),
+    })),
+    ...(utilisationPercent === undefined ? {} : { utilisationPercent }),
+    ...(temperatureC === undefined ? {} : { temperatureC }),
   };
 }
 
@@ -158,6 +175,7 @@ function toNodeSpec(name: string, found: MachineFacts): NodeSpecRecord {
       ({
         memoryUsedBytes: _used,
         largestFreeBytes: _free,
+        processes: _processes,
         utilisationPercent: _utilisation,
         temperatureC: _temperature,
         ...lasting

@@ -4,6 +4,7 @@ import type { Deps, EndpointRuntime, Hub, JobRuntime, Scheduler } from '@gantry/
 import type { Gateway } from '@gantry/gateway';
 import type { FeedEvent, FeedOptions } from '@gantry/ports';
 import type { IsolationFacts } from '@gantry/runners';
+import type { ReadDeviceMemory } from './device-memory.ts';
 import type { LocalNode } from './local-node.ts';
 import type { PayloadLog } from './payload-log.ts';
 import type { ServingLimitsBook } from './serving-limits.ts';
@@ -22,6 +23,7 @@ export interface Platform {
   readonly database: string;
   readonly isolation: IsolationFacts;
   readonly localNode: LocalNode;
+  readonly deviceMemoryOf: ReadDeviceMemory;
   /** What of S3 lies on this node. */
   readonly s3Cache: ObjectCache;
   /** Names of tenants by id; tenants are few and never renamed. */

@@ -3,7 +3,7 @@
  * the result undoes it in the opposite order; workers are left running, the next server adopts them.
  */
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
-import { dirname, extname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { createObjectCache } from '@gantry/blobs/s3';
 import {
   type AuthenticatedKey,
@@ -25,7 +25,7 @@ import {
   watchWrites,
 } from '@gantry/control';
 import { type Clock, systemClock } from '@gantry/kit';
-import { createLocalRunner, probeIsolation, toIsolationFacts } from '@gantry/runners';
+import { createLocalRunner, createWorkerMeter, probeIsolation, toIsolationFacts } from '@gantry/runners';
 import type { Runner } from '@gantry/ports';
 import { openStore } from '@gantry/store';
 import { followFeed, pumpWorkers } from './background.ts';
@@ -42,6 +42,7 @@ import { openGrpc } from './open-grpc.ts';
 import { filesBelongTo } from './files-owner.ts';
 import { createKeptFiles } from './kept-files.ts';
 import { createNodeLive } from './node-live.ts';
+import { createDeviceMemory } from './device-memory.ts';
 import { createLocalNode } from './local-node.ts';
 import { createMetrics } from './metrics.ts';
 import type { ServerOptions } from './options.ts';
@@ -51,6 +52,7 @@ import { createPlaces, hiddenPlaces } from './places.ts';
 import type { Platform } from './platform.ts';
 import { createHandlers } from './routes/index.ts';
 import { createServing } from './serving.ts';
+import { workerEntry } from './worker-entry.ts';
 import type { Logger } from 'pino';
 
 export interface Server extends AsyncDisposable {
@@ -162,6 +164,7 @@ export async function serve(options: ServerOptions, logger: Logger, given: Given
     database: store.facts.description,
     isolation: toIsolationFacts(isolation),
     localNode,
+    deviceMemoryOf: createDeviceMemory(createWorkerMeter(join(dataDir.path, 'workers')), readDevice),
     s3Cache,
     tenantName: async (id) => {
       const known = tenantNames.get(id);
@@ -263,14 +266,6 @@ async function adoptAll({ deps, jobs, endpoints, hub }: Platform): Promise<void>
   }
   await endpoints.reconcileAll();
   hub.changed('scheduler');
-}
-
-/** The worker program: beside us when compiled into one package, else the workspace's own. */
-function workerEntry(): string {
-  return (
-    process.env['GANTRY_WORKER_ENTRY'] ??
-    join(import.meta.dirname, '..', '..', 'worker', 'src', `main${extname(import.meta.filename)}`)
-  );
 }
 
 /** The CLI finds the operator's key in a file only its user can read. A lost file gets a new key, never the old one. */

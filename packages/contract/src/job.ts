@@ -291,6 +291,19 @@ export const progressSchema = z.object({
       largestFreeBytes: z.number(),
     })
     .optional(),
+  /** Of the accelerators it holds on the server's machine, all ranks together, as the driver last told. */
+  deviceMemory: z
+    .object({
+      usedBytes: z.number(),
+      /** The most that was seen in use; absent where the driver does not tell whose memory it is. */
+      peakBytes: z.number().optional(),
+      totalBytes: z.number(),
+      /** Held by the driver: nobody can have it. */
+      reservedBytes: z.number(),
+      /** The most that one process might still get of one device. */
+      largestFreeBytes: z.number(),
+    })
+    .optional(),
   /** The rank that all wait for: it computes so many times as long as the others of its stage. */
   straggler: z.object({ rank: z.number().int(), slowdown: z.number() }).optional(),
   at: z.string().optional(),

@@ -3,7 +3,7 @@ import { type Job, type JobSpec, isTerminal, rankProcesses } from '@gantry/contr
 import { formatBytes, formatDuration } from '@gantry/kit';
 import { ago, coloured } from '../output.ts';
 import type { NameOf } from '../resource-names.ts';
-import { arenaText, heldOutText, lossText } from './training.ts';
+import { arenaText, deviceText, heldOutText, lossText } from './training.ts';
 
 export function stateLine(job: Job, nameOf: NameOf): string {
   const placement =
@@ -52,6 +52,7 @@ export function describeJob(job: Job, nameOf: NameOf): string {
     checkpoint: progress?.checkpointStep === undefined ? undefined : `step ${progress.checkpointStep}`,
     device: progress?.device,
     memory: progress?.memory === undefined ? undefined : arenaText(progress.memory),
+    'device memory': progress?.deviceMemory === undefined ? undefined : deviceText(progress.deviceMemory),
     straggler: stragglerText(job, nameOf),
     attempts:
       job.attempts.length === 0

@@ -1,6 +1,6 @@
 import type { Job } from '@gantry/contract';
 import { describe, expect, test } from 'vitest';
-import { arenaText, heldOutText, lossText, trainedLines } from './training.ts';
+import { arenaText, deviceText, heldOutText, lossText, trainedLines } from './training.ts';
 
 describe('the fall of the loss', () => {
   test('is told with the share that is left', () => {
@@ -40,6 +40,18 @@ test('a training ends with what it came to and the way to serve it', () => {
   );
   const { modelVersion: _none, ...unregistered } = job;
   expect(trainedLines(unregistered)).toContain('--register NAME');
+});
+
+test('the memory of its accelerators is told in one line, with a peak where the driver tells whose it is', () => {
+  const GB = 1000 ** 3;
+  const memory = {
+    usedBytes: 60 * GB,
+    totalBytes: 160 * GB,
+    reservedBytes: 1 * GB,
+    largestFreeBytes: 40 * GB,
+  };
+  expect(deviceText(memory)).toBe('60 GB in use of 160 GB, 1.0 GB held by the driver, largest free 40 GB');
+  expect(deviceText({ ...memory, peakBytes: 70 * GB })).toContain('of 160 GB, peak 70 GB,');
 });
 
 test('the arena of rank 0 is told in one line', () => {

@@ -28,6 +28,18 @@ export function arenaText(memory: NonNullable<Progress['memory']>): string {
   return `arena ${used} in use of ${reserved} reserved, peak ${peak}, largest free run ${free}`;
 }
 
+/** Of the accelerators that a job holds, as their driver tells it. */
+export function deviceText(memory: NonNullable<Progress['deviceMemory']>): string {
+  const { usedBytes, peakBytes, totalBytes, reservedBytes, largestFreeBytes } = memory;
+  const peak = peakBytes === undefined ? [] : [`peak ${formatBytes(peakBytes)}`];
+  return [
+    `${formatBytes(usedBytes)} in use of ${formatBytes(totalBytes)}`,
+    ...peak,
+    `${formatBytes(reservedBytes)} held by the driver`,
+    `largest free ${formatBytes(largestFreeBytes)}`,
+  ].join(', ');
+}
+
 /** The parts of the line that tells the end of a training. */
 export function trainedText(job: Job): string {
   const { progress } = job;

@@ -9,6 +9,11 @@ export interface MigSlice {
   readonly memoryUsedBytes: number;
 }
 
+export interface DeviceProcess {
+  readonly pid: number;
+  readonly memoryBytes: number;
+}
+
 export interface Accelerator {
   readonly id: string;
   readonly index: number;
@@ -20,6 +25,8 @@ export interface Accelerator {
   readonly memoryReservedBytes: number;
   /** The most one process might still get, as a guess from above: fragmentation is not told by any driver. */
   readonly largestFreeBytes: number;
+  /** Who has memory of it, as far as the driver tells. */
+  readonly processes?: readonly DeviceProcess[];
   readonly utilisationPercent?: number;
   readonly temperatureC?: number;
   readonly healthy: boolean;

@@ -24,6 +24,20 @@ describe('nvidia-smi', () => {
     });
   });
 
+  it('tells who has memory of it, where the driver does', () => {
+    const one = (pid: string, memory: string): string =>
+      `<process_info><pid>${pid}</pid><type>C</type><process_name>python</process_name><used_memory>${memory}</used_memory></process_info>`;
+    const found = parseNvidiaSmi(
+      gpu('0', `<processes>${one('4711', '1024 MiB')}${one('4712', 'N/A')}</processes>`) +
+        gpu('1', '<processes></processes>'),
+    );
+    expect(found.devices[0]?.processes).toEqual([
+      { pid: 4711, memoryBytes: 1024 ** 3 },
+      { pid: 4712, memoryBytes: 0 },
+    ]);
+    expect(found.devices[1]?.processes).toBeUndefined();
+  });
+
   it('calls a device with uncorrectable errors unhealthy and says why', () => {
     const found = parseNvidiaSmi(
       gpu(

@@ -6,6 +6,7 @@ import { execFile } from 'node:child_process';
 import { promisify, stripVTControlCharacters } from 'node:util';
 import {
   type Accelerator,
+  type DeviceProcess,
   type Discovery,
   type LinkMatrix,
   type MigSlice,
@@ -101,6 +102,7 @@ function toAccelerator(bus: string, whole: string, position: number, xids: reado
     toSlice(slice),
   );
   const free = mebibytes(tag(memory, 'free'));
+  const processes = processesOf(section(body, 'processes'));
   const healthProblems = [...problemsOf(body), ...xids];
   const utilisation = leadingNumber(tag(section(body, 'utilization'), 'gpu_util'));
   const temperature = leadingNumber(tag(section(body, 'temperature'), 'gpu_temp'));
@@ -120,9 +122,18 @@ function toAccelerator(bus: string, whole: string, position: number, xids: reado
     healthProblems,
     migEnabled,
     migSlices,
+    ...(processes.length === 0 ? {} : { processes }),
     ...(utilisation === undefined ? {} : { utilisationPercent: utilisation }),
     ...(temperature === undefined ? {} : { temperatureC: temperature }),
   };
+}
+
+/** Ids are those of this machine; in a container the driver may show none. */
+function processesOf(text: string): DeviceProcess[] {
+  return [...text.matchAll(/<process_info>([\s\S]*?)<\/process_info>/g)].flatMap(([, one = '']) => {
+    const pid = leadingNumber(tag(one, 'pid'));
+    return pid === undefined ? [] : [{ pid, memoryBytes: mebibytes(tag(one, 'used_memory')) }];
+  });
 }
 
 function toSlice(slice: string): MigSlice {

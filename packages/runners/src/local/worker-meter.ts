@@ -8,6 +8,7 @@ import { type ShimRecord, readJson, workerFiles } from './worker-files.ts';
 export interface WorkerUse {
   readonly residentBytes: number;
   readonly busyCores: number;
+  readonly pids: readonly number[];
 }
 
 export interface WorkerMeter {
@@ -64,6 +65,7 @@ export function createWorkerMeter(workersDir: string, uptimeSeconds: () => numbe
         uses.set(workerId, {
           residentBytes: sum(({ residentBytes }) => residentBytes),
           busyCores: reading.busyCores,
+          pids: tree.map(({ pid }) => pid),
         });
       }
       before = readings;
