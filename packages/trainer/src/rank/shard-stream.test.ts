@@ -90,6 +90,13 @@ describe('shards that arrive while training goes on', () => {
     expect(streamed.codes).toEqual([0, 0]);
     const [wanted, ours] = [lossesOf(all), lossesOf(streamed)] as [number[], number[]];
     for (const [at, loss] of wanted.entries()) expect(ours[at]).toBeCloseTo(loss, 4);
+    const figures = Object.assign({}, ...ofType(streamed.reports, 'metric').map(({ values }) => values));
+    expect(figures).toMatchObject({
+      dataTokensPerSecond: expect.any(Number),
+      dataStallSeconds: expect.any(Number),
+      dataStallFraction: expect.any(Number),
+      dataLateBatches: expect.any(Number),
+    });
     expect(fetcher.shards).toBeGreaterThanOrEqual(11);
     // The second epoch has begun.
     expect(fetcher.brought).toBeGreaterThan(fetcher.shards);

@@ -74,6 +74,33 @@ describe('feeding a rank', () => {
     expect(await readAll(2, addresses)).toEqual(await readAll(0, addresses));
   });
 
+  it('reads ahead no more than `workers` × `prefetch` micro-batches, and goes on when one is taken', async () => {
+    const order = orderOf();
+    const asked: number[] = [];
+    const counted: BatchOrder = {
+      after: (address) => order.after(address),
+      sequencesOf: (address) => {
+        asked.push(address.position * 2 + address.index);
+        return order.sequencesOf(address);
+      },
+    };
+    await using feed = openBatchFeed({
+      shards,
+      order: counted,
+      time,
+      microSequences,
+      workers: 2,
+      prefetch: 3,
+    });
+    const target = { tokens: new BigInt64Array(12), targets: new BigInt64Array(12) };
+    for (const [taken, address] of steps(0, 5).entries()) {
+      await feed.load(address, target);
+      // Those that were taken, and six that are read or on their way.
+      expect(asked).toHaveLength(taken + 1 + 2 * 3);
+    }
+    expect(new Set(asked).size).toBe(asked.length);
+  });
+
   it.each([0, 2])('names a damaged shard, with %i threads', async (workers) => {
     const path = shards[0]?.path as string;
     const bytes = await readFile(path);
