@@ -67,7 +67,7 @@ export async function calibrated(clock: 'wall' | 'processor'): Promise<OwnCalibr
   const byClock = (rank: ProbedRank): ProbedRank =>
     clock === 'wall' ? rank : { ...rank, seconds: { ...rank.seconds, ...rank.processorSeconds } };
   const [alone] = await probed(referenceRun(1));
-  const together = clock === 'wall' ? await probed(referenceRun(cores)) : [];
+  const together = await probed(referenceRun(cores));
   if (alone === undefined) throw new Error('the probe said nothing');
   return calibrateOwn(byClock(alone), together, { name: 'here', cores, memoryBytes: totalmem() });
 }

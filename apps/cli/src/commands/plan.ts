@@ -31,6 +31,12 @@ export function planCommand(program: Command): void {
       )
       .addOption(new Option('--offload <KIND>', 'hold what lies on the host').choices(['none', 'optimizer']))
       .addOption(
+        new Option(
+          '--optimizer <NAME>',
+          'what is kept beside the parameters; adamw, or what a job file says',
+        ).choices(['adamw', 'sgd', 'muon', 'adafactor']),
+      )
+      .addOption(
         new Option('--attention <KIND>', 'whether s × s scores are stored')
           .choices(['flash', 'scores'])
           .default('flash'),

@@ -3,6 +3,7 @@ import {
   type Launcher,
   type Layout,
   type LayoutWish,
+  type Optimiser,
   type OwnWish,
   PlanError,
   type TrainingTask,
@@ -29,6 +30,7 @@ export interface PlanOptions {
   readonly recompute?: Layout['recompute'];
   readonly offload?: Layout['offload'];
   readonly attention: 'flash' | 'scores';
+  readonly optimizer?: Optimiser;
   readonly top: number;
   readonly emit?: Launcher;
 }
@@ -49,6 +51,7 @@ export async function readWantedModel(options: PlanOptions, command: Command): P
   const { sequence = found.sequenceLength, batch = found.batch } = options;
   return {
     ...found,
+    ...(options.optimizer === undefined ? {} : { optimizer: options.optimizer }),
     sequenceLength: whole('--sequence', needed('--sequence', sequence, 'tokens of a sequence')),
     batch: whole('--batch', needed('--batch', batch, 'sequences of a step')),
   };
@@ -56,7 +59,7 @@ export async function readWantedModel(options: PlanOptions, command: Command): P
 
 export function readPlanRequest(
   devices: string,
-  { model, sequenceLength, batch }: WantedModel,
+  { model, sequenceLength, batch, optimizer = 'adamw' }: WantedModel,
   options: PlanOptions,
 ): { readonly task: TrainingTask; readonly wish: LayoutWish } {
   const { count, device } = parseDeviceList(devices);
@@ -69,6 +72,7 @@ export function readPlanRequest(
     software: {
       ...currentSoftware,
       attention: options.attention,
+      optimiser: optimizer,
     },
   };
   return { task, wish: wishOf(options) };

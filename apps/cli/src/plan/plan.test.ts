@@ -81,6 +81,29 @@ describe('gantry plan', () => {
     expect(config).toMatchObject({ train_batch_size: 64, zero_optimization: { stage: 3 } });
   });
 
+  test('an optimiser that keeps less leaves more room, and the job says which', async () => {
+    const optimiserOf = async (name: string): Promise<number> => {
+      printed = '';
+      const json = JSON.parse(await plan(...usual, '--zero', '1', '--optimizer', name, '--json')) as {
+        layouts: readonly { memoryBytes: { optimiser: number } }[];
+      };
+      return json.layouts[0]?.memoryBytes.optimiser ?? Number.NaN;
+    };
+    expect((await optimiserOf('sgd')) / (await optimiserOf('adamw'))).toBeCloseTo(2 / 3, 3);
+    printed = '';
+    const held = [
+      '--model',
+      'mistral-7b',
+      '--offload',
+      'none',
+      '--optimizer',
+      'adafactor',
+      '--emit',
+      'gantry',
+    ];
+    expect(jobSpecSchema.parse(parse(await plan(...usual, ...held))).train?.optimizer).toBe('adafactor');
+  });
+
   test('a model of one’s own: config.json, or the folder it lies in', async () => {
     const config = {
       num_hidden_layers: 8,
@@ -104,6 +127,8 @@ describe('gantry plan', () => {
       /Nothing fits: .* GiB too much/,
       /A100-80GB would fit/,
     ],
+    [['--optimizer', 'muon', '--emit', 'megatron'], /Megatron-LM has no muon/, /^$/],
+    [['--pipeline', '64'], /64 stages are more than the model's 32 layers/, /At most 32/],
     [['--pipeline', '2', '--emit', 'fsdp'], /fsdp cannot run the best layout.*ask for/, /^$/],
   ])('%j is refused with a reason', async (args, message, hint) => {
     const error: unknown = await plan(...usual, ...args).catch((caught: unknown) => caught);

@@ -8,7 +8,7 @@ import {
   modelFromConfig,
   modelOfConfig,
   namedModels,
-  type OwnLayout,
+  type Optimiser,
 } from '@gantry/training/planner';
 import { transformerShape } from '@gantry/training/model';
 import type { Command } from 'commander';
@@ -20,7 +20,7 @@ export interface FoundModel {
   readonly model: ModelShape;
   readonly sequenceLength?: number;
   readonly batch?: number;
-  readonly optimizer?: OwnLayout['optimizer'];
+  readonly optimizer?: Optimiser;
 }
 
 const maxConfigBytes = 1_000_000;

@@ -28,6 +28,7 @@ export { searchOwnLayouts, type OwnCandidate, type OwnTask, type OwnWish } from 
 export { oneRank, type OwnLayout, type OwnRun } from './own/own-run.ts';
 export { ownMemory, type OwnMemory } from './own/own-memory.ts';
 export { ownStep, type OwnStep } from './own/own-step.ts';
+export type { Optimiser } from './optimiser-cost.ts';
 export { PlanError } from './plan-error.ts';
 export {
   searchLayouts,

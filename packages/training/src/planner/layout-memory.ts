@@ -5,7 +5,7 @@
 import type { Layout, Software, TrainingTask } from './layout.ts';
 import { microBatchesOf } from './layout.ts';
 import { heldParameters, ownedOf, wholeOf } from './held-parameters.ts';
-import { type ModelShape, embeddingParameters, headParameters } from './model-shape.ts';
+import { type ModelShape, embeddingParameters, headParameters, layerParameters } from './model-shape.ts';
 
 export interface LayoutMemory {
   readonly parameters: number;
@@ -18,12 +18,10 @@ export interface LayoutMemory {
   /** On the host, a device. */
   readonly host: number;
 }
+import { optimiserStateBytes } from './optimiser-cost.ts';
 
 /** Context, NCCL's buffers and what the allocator loses: an assumption, 2 GiB and 4 % of the device. */
 export const reservedBytes = (memoryBytes: number): number => 2 * 1024 ** 3 + 0.04 * memoryBytes;
-
-/** fp32 master weights, momentum and variance. */
-const optimiserBytes = 12;
 
 export function layoutMemory(task: TrainingTask, layout: Layout): LayoutMemory {
   const first = stageMemory(task, layout, 'first');
@@ -47,7 +45,8 @@ function stageMemory(task: TrainingTask, layout: Layout, end: 'first' | 'last'):
   const parameters = 2 * kept(3);
   const isOnHost = offload === 'optimizer';
   const gradients = software.gradientBytes * kept(2);
-  const optimiser = optimiserBytes * kept(1);
+  const inLayers = layers * layerParameters(model);
+  const optimiser = optimiserStateBytes(software.optimiser, model, inLayers / (inLayers + ends)) * kept(1);
   const activations = layers * layerActivationBytes(task, layout) * inFlightFactor(task, layout, end);
   const buffers = endBuffers(task, layout, end) + gatheredBytes(model, layout);
   const onDevice = { parameters, gradients, optimiser: isOnHost ? 0 : optimiser, activations, buffers };

@@ -14,6 +14,7 @@ import { heldParameters, ownedOf, wholeOf, type HeldParameters } from './held-pa
 import { layerTime } from './layer-time.ts';
 import { type Layout, type TrainingTask, dataRanksPerNode, microBatchesOf } from './layout.ts';
 import { matmulSeconds } from './matmul-time.ts';
+import { optimiserStepBytes, orthogonalSeconds } from './optimiser-cost.ts';
 import { modelFlop } from './model-shape.ts';
 
 export interface LayoutTime {
@@ -32,8 +33,6 @@ export interface LayoutTime {
   readonly modelFlopUtilisation: number;
 }
 
-/** Adam: gradient, three fp32 states read, three written, the 16-bit copy written; norm and unscaling passes before. */
-const optimiserStepBytes = 46;
 /** Adam on the host streams through its memory: 200 GB/s a socket, two sockets to eight devices. */
 const hostMemoryBytesPerSecond = 50e9;
 
@@ -142,14 +141,18 @@ function stageParameters({ model }: TrainingTask, layout: Layout, layers: number
 }
 
 function optimiserSeconds(task: TrainingTask, layout: Layout, layers: number): number {
-  const { device } = task;
+  const { device, model, software } = task;
   const held = stageParameters(task, layout, layers);
   const own = layout.zero >= 1 ? ownedOf(held, layout) : wholeOf(held);
+  const stepBytes = optimiserStepBytes(software.optimiser);
+  const matrices = software.optimiser === 'muon' ? layers * orthogonalSeconds(device, model) : 0;
+  // Matrices are made orthogonal whole; their owners share them out.
+  const turning = matrices / (layout.zero >= 1 ? layout.data : 1);
   return layout.offload === 'optimizer'
-    ? hostStepSeconds(device, own)
-    : (optimiserStepBytes * own) / device.memoryBytesPerSecond.streaming;
+    ? turning + hostStepSeconds(device, own, stepBytes)
+    : turning + (stepBytes * own) / device.memoryBytesPerSecond.streaming;
 }
 
 /** Gradients down and parameters up, 2 bytes each, and the step at the speed of the host's memory. */
-const hostStepSeconds = (device: DeviceProfile, parameters: number): number =>
-  (4 * parameters) / device.hostBytesPerSecond + (optimiserStepBytes * parameters) / hostMemoryBytesPerSecond;
+const hostStepSeconds = (device: DeviceProfile, parameters: number, stepBytes: number): number =>
+  (4 * parameters) / device.hostBytesPerSecond + (stepBytes * parameters) / hostMemoryBytesPerSecond;

@@ -1,6 +1,7 @@
 /** One way to spread a training step over devices, and what it is asked to do. */
 import type { DeviceProfile } from './device-profile.ts';
 import type { ModelShape } from './model-shape.ts';
+import type { Optimiser } from './optimiser-cost.ts';
 import type { ZeroStage } from './zero-memory.ts';
 
 export interface Layout {
@@ -32,6 +33,7 @@ export interface Software {
   /** Bytes of a gradient in memory, and on the wire. */
   readonly gradientBytes: 2 | 4;
   readonly wireBytes: 2 | 4;
+  readonly optimiser: Optimiser;
 }
 
 export interface TrainingTask {
@@ -51,6 +53,7 @@ export const currentSoftware: Software = {
   overlapsGradients: true,
   gradientBytes: 4,
   wireBytes: 2,
+  optimiser: 'adamw',
 };
 
 export const microBatchesOf = ({ batch }: Pick<TrainingTask, 'batch'>, layout: Layout): number =>

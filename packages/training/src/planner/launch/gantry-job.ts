@@ -4,7 +4,7 @@ import { type LaunchWriter, yamlFile } from './launch-file.ts';
 import { jobName, trainSection, whyNotOurs } from './train-section.ts';
 
 export const gantryJob: LaunchWriter = (task, layout) => {
-  const { model, sequenceLength, batch } = task;
+  const { model, sequenceLength, batch, software } = task;
   const { expert = 1 } = layout;
   const reason = whyNotOurs(model);
   if (reason !== undefined) return { reason };
@@ -12,7 +12,7 @@ export const gantryJob: LaunchWriter = (task, layout) => {
     return { reason: 'Our runtime offloads what ranks of ZeRO own; ask for --zero 1 or more.' };
   return yamlFile('job.yaml', {
     name: jobName(model),
-    train: trainSection(model, sequenceLength, batch),
+    train: trainSection(model, { sequenceLength, batch, optimizer: software.optimiser }),
     parallel: {
       data: layout.data,
       tensor: layout.tensor,

@@ -5,14 +5,19 @@ import type { LaunchWriter } from './launch-file.ts';
 
 type Flag = readonly [string, (number | string)?];
 
-export const megatronFlags: LaunchWriter = (task, layout) => ({
-  name: 'megatron.flags',
-  text: [...modelFlags(task), ...layoutFlags(task, layout)]
-    .map(([flag, value]) => (value === undefined ? `--${flag}` : `--${flag} ${value}`))
-    .join('\n')
-    .concat('\n'),
-  notes: [],
-});
+export const megatronFlags: LaunchWriter = (task, layout) => {
+  const { optimiser } = task.software;
+  if (optimiser === 'muon' || optimiser === 'adafactor')
+    return { reason: `Megatron-LM has no ${optimiser}; ask for --optimizer adamw or sgd.` };
+  return {
+    name: 'megatron.flags',
+    text: [...modelFlags(task), ...layoutFlags(task, layout)]
+      .map(([flag, value]) => (value === undefined ? `--${flag}` : `--${flag} ${value}`))
+      .join('\n')
+      .concat('\n'),
+    notes: [],
+  };
+};
 
 function modelFlags({ model, sequenceLength }: TrainingTask): readonly Flag[] {
   return [
@@ -63,6 +68,7 @@ function layoutFlags(task: TrainingTask, layout: Layout): readonly Flag[] {
     ['micro-batch-size', microBatch],
     ['global-batch-size', batch],
     ['bf16'],
+    ...(software.optimiser === 'sgd' ? ([['optimizer', 'sgd']] as const) : []),
     ...(software.attention === 'flash' ? ([['use-flash-attn']] as const) : []),
     ...(zero >= 1 ? ([['use-distributed-optimizer']] as const) : []),
     ...(zero >= 2

@@ -1,5 +1,6 @@
 /** A model as the `train` section of our job files says it. */
 import type { ModelShape } from '../model-shape.ts';
+import type { Optimiser } from '../optimiser-cost.ts';
 import type { YamlMap } from './launch-file.ts';
 
 const maxVocabulary = 65_536;
@@ -14,7 +15,10 @@ export function whyNotOurs(model: ModelShape): string | undefined {
     : undefined;
 }
 
-export function trainSection(model: ModelShape, sequenceLength: number, batch: number): YamlMap {
+export function trainSection(
+  model: ModelShape,
+  { sequenceLength, batch, optimizer }: { sequenceLength: number; batch: number; optimizer: Optimiser },
+): YamlMap {
   const family: YamlMap = model.isGated ? {} : { family: 'gpt', tied: model.isTied };
   const experts: YamlMap = model.experts === undefined ? {} : { experts: { ...model.experts } };
   const style = { ...family, ...experts };
@@ -31,5 +35,6 @@ export function trainSection(model: ModelShape, sequenceLength: number, batch: n
     sequenceLength,
     batchTokens: batch * sequenceLength,
     steps: 1000,
+    ...(optimizer === 'adamw' ? {} : { optimizer }),
   };
 }

@@ -62,7 +62,13 @@ export function calibrateOwn(
     machine: machine.name,
     memoryBytes: machine.memoryBytes,
     dialect: alone.dialect,
-    memory: calibrateOwnMemory(run, alone),
+    memory: calibrateOwnMemory([
+      { run, ...alone },
+      ...together.map((rank) => ({
+        run: { ...referenceRun(together.length), dialect: rank.dialect },
+        ...rank,
+      })),
+    ]),
     step: {
       flopPerSecond: { alone: flop / alone.seconds.compute, together: flop / slowest },
       optimiserSecondsPerParameter: alone.seconds.update / length,

@@ -15,7 +15,7 @@ export function ownJob(
   const { data, tensor, pipeline, chunks = 1, zero, recompute, microBatches, optimizer } = run.layout;
   return yamlFile('job.yaml', {
     name: jobName(model),
-    train: { ...trainSection(model, sequenceLength, batch), ...(optimizer === 'adamw' ? {} : { optimizer }) },
+    train: trainSection(model, { sequenceLength, batch, optimizer }),
     parallel: {
       data,
       tensor,

@@ -18,13 +18,25 @@ const parameterBytes = 4 * parameterLayout(runOf(4).config).length;
 
 describe('memory of our own runtime', () => {
   it('a calibration run predicts itself, and a longer batch takes more of what is not state', () => {
-    const calibration = calibrateOwnMemory(runOf(4), { baseBytes: 100e6, peakBytes: 130e6 });
+    const calibration = calibrateOwnMemory([{ run: runOf(4), baseBytes: 100e6, peakBytes: 130e6 }]);
     expect(ownMemory(calibration, runOf(4)).total).toBeCloseTo(130e6, 0);
     const beside = (sequences: number): number => {
       const { workspace, buffers } = memoryOf({}, sequences);
       return workspace + buffers;
     };
     expect(beside(32) / beside(4)).toBeGreaterThan(4);
+  });
+
+  it('of several calibration runs the middle counts', () => {
+    const run = runOf(4);
+    const measured = [100e6, 103e6, 180e6].map((baseBytes) => ({
+      run,
+      baseBytes,
+      peakBytes: baseBytes + 30e6,
+    }));
+    const { baseBytes, nodeBytes } = calibrateOwnMemory(measured);
+    expect(baseBytes).toBe(103e6);
+    expect(ownMemory({ baseBytes: 0, nodeBytes }, run).total).toBeCloseTo(30e6, 0);
   });
 
   it.each([

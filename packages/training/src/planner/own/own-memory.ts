@@ -15,7 +15,8 @@ import {
   type ParallelGrid,
   type StageLayout,
 } from '../../parallel/index.ts';
-import { runsWhole, type OwnOptimizer, type OwnRun } from './own-run.ts';
+import type { Optimiser } from '../optimiser-cost.ts';
+import { runsWhole, type OwnRun } from './own-run.ts';
 import { stagedMemory } from './staged-memory.ts';
 
 export interface OwnMemoryCalibration {
@@ -47,16 +48,33 @@ interface CountedMemory extends Omit<OwnMemory, 'runtime' | 'total'> {
 }
 
 /** Whole copies of what a rank owns. */
-const moments: Readonly<Record<OwnOptimizer, number>> = { adamw: 2, muon: 2, sgd: 1, adafactor: 0 };
+const moments: Readonly<Record<Optimiser, number>> = { adamw: 2, muon: 2, sgd: 1, adafactor: 0 };
 
-export function calibrateOwnMemory(
-  run: OwnRun,
-  measured: { readonly baseBytes: number; readonly peakBytes: number },
-): OwnMemoryCalibration {
-  const { baseBytes, peakBytes } = measured;
-  const { nodes, ...counted } = fullestRank(run);
-  return { baseBytes, nodeBytes: Math.max(0, peakBytes - baseBytes - sumOf(counted)) / nodes };
+/** A process before it had a model, and at most, with what it ran. */
+export interface MeasuredMemory {
+  readonly run: OwnRun;
+  readonly baseBytes: number;
+  readonly peakBytes: number;
 }
+
+/** What a process takes depends on when its garbage is collected: the middle of several counts. */
+export function calibrateOwnMemory(measured: readonly MeasuredMemory[]): OwnMemoryCalibration {
+  return {
+    baseBytes: median(measured.map(({ baseBytes }) => baseBytes)),
+    nodeBytes: median(
+      measured.map(({ run, baseBytes, peakBytes }) => {
+        const { nodes, ...counted } = fullestRank(run);
+        return Math.max(0, peakBytes - baseBytes - sumOf(counted)) / nodes;
+      }),
+    ),
+  };
+}
+
+const median = (values: readonly number[]): number => {
+  const sorted = values.toSorted((one, other) => one - other);
+  const at = (place: number): number => sorted[place] ?? 0;
+  return (at((sorted.length - 1) >> 1) + at(sorted.length >> 1)) / 2;
+};
 
 /** Of the fullest rank. */
 export function ownMemory({ baseBytes, nodeBytes }: OwnMemoryCalibration, run: OwnRun): OwnMemory {

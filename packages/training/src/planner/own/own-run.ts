@@ -2,9 +2,8 @@
 import type { Dialect } from '../../autodiff/index.ts';
 import type { TransformerConfig } from '../../model/transformer-config.ts';
 import type { ParallelSizes, PipelineSchedule } from '../../parallel/index.ts';
+import type { Optimiser } from '../optimiser-cost.ts';
 import type { ZeroStage } from '../zero-memory.ts';
-
-export type OwnOptimizer = 'adamw' | 'sgd' | 'muon' | 'adafactor';
 
 export interface OwnLayout extends ParallelSizes {
   readonly zero: ZeroStage;
@@ -12,7 +11,7 @@ export interface OwnLayout extends ParallelSizes {
   readonly schedule: PipelineSchedule;
   /** Runs of a rank's graphs in a step. */
   readonly microBatches: number;
-  readonly optimizer: OwnOptimizer;
+  readonly optimizer: Optimiser;
 }
 
 export interface OwnRun {
