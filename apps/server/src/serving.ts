@@ -74,6 +74,7 @@ export async function createServing(
   const endpoints = stack.use(
     createEndpointRuntime(deps, hub, {
       publish: (tenantId, routes) => gateway.setRoutes(tenantId, routes.map(toGatewayRoute)),
+      isBusy: (replicaId) => gateway.isBusy(replicaId),
       takeLoads: () => gateway.takeLoads(),
       readUse: createReplicaUse(join(dataDir, 'workers'), readDevice),
       lookAtRemote: async (target, modelName, withCapacity) => {

@@ -86,7 +86,12 @@ describe.each([
       message: expect.stringContaining(`rank ${sizes.ranks - 1}: `),
     });
 
+    // Neither program finishes its answers when it is told to end: it is told when they are finished.
+    const slow = home.ask('POST', '/v1/completions', { ...asked, body: { model: name, prompt: 'slow' } });
+    const busy = async () => (await home.operator.call('endpoints.stats', { params: { name } })).inFlight;
+    await until('it is asked', async () => (await busy()) === 1);
     await home.operator.call('endpoints.delete', { params: { name } });
+    expect((await slow).status).toBe(200);
     await until('every rank has left', () => running().length === 0);
   }, 120_000);
 });

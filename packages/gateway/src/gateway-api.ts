@@ -97,6 +97,8 @@ export interface Gateway extends AsyncDisposable {
   takeLoads(): ReadonlyMap<string, EndpointLoad>;
   /** Resolves when nothing is in flight, or rejects with the signal's reason. New requests are still taken. */
   drained(signal?: AbortSignal): Promise<void>;
+  /** Requests are on their way through this replica, also one that no route names any more. */
+  isBusy(replicaId: string): boolean;
 }
 
 export const gatewayDefaults = {

@@ -264,6 +264,10 @@ class HttpGateway implements Gateway {
     return this.#context.loads.take();
   }
 
+  isBusy(replicaId: string): boolean {
+    return [...this.#context.exchanges].some((exchange) => exchange.isAt(replicaId));
+  }
+
   async drained(signal?: AbortSignal): Promise<void> {
     while (this.#context.exchanges.size > 0) {
       signal?.throwIfAborted();

@@ -81,11 +81,12 @@ if (rank === 0) {
   createHttp((request, response) => {
     if (request.url === '/health') return void response.end();
     void json(request).then((body) => {
-      const { model } = body as { readonly model: string };
+      const { model, prompt } = body as { readonly model: string; readonly prompt?: string };
       const usage = { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 };
       const choices = [{ index: 0, text: `${model} on ${devices}`, finish_reason: 'stop' }];
+      const answer = JSON.stringify({ object: 'text_completion', choices, usage });
       response.setHeader('content-type', 'application/json');
-      response.end(JSON.stringify({ object: 'text_completion', choices, usage }));
+      setTimeout(() => response.end(answer), prompt === 'slow' ? 1_000 : 0);
     });
   }).listen(numberOf('port', 0), String(flags['host']));
 } else join();

@@ -15,6 +15,7 @@ import type { EndpointChange } from './change-endpoint.ts';
 import { decideEndpoint } from './decide-endpoint.ts';
 import { Deciders, type DeciderWorld } from './deciders.ts';
 import { engineEnd } from './engine-end.ts';
+import { drainReplica } from './drain-replica.ts';
 import { endReplica } from './end-replica.ts';
 import { evictReplica } from './evict-replica.ts';
 import type {
@@ -41,6 +42,8 @@ const otherRanksGraceMs = 1_000;
 export interface EndpointWorld extends RemoteWorld, DeciderWorld {
   /** Replaces a tenant's routes at the gateway. */
   publish(tenantId: string, routes: readonly EndpointRoute[]): void;
+  /** Requests are on their way through this replica, also one that no route names any more. */
+  isBusy(replicaId: string): boolean;
 }
 
 export interface EndpointRuntime extends AsyncDisposable {
@@ -163,10 +166,8 @@ export function createEndpointRuntime(deps: Deps, hub: Hub, world: EndpointWorld
       }
       if (tenantId !== undefined) await publishTenant(tenantId);
       // Out of the routes first, then asked to stop: streams in flight finish inside the engine's drain.
-      for (const row of decision.drain) {
-        const { workerId } = row.status as ReplicaStatusRecord;
-        if (workerId !== undefined) background(deps.runner.stop(workerId, { graceMs: 30_000 }));
-      }
+      for (const row of decision.drain)
+        background(drainReplica(deps, row, { isBusy: (id) => world.isBusy(id), signal: stopping.signal }));
       hub.changed(`endpoint:${endpointId}`);
       if (create.length > 0) hub.changed('scheduler');
     }),
@@ -179,7 +180,10 @@ export function createEndpointRuntime(deps: Deps, hub: Hub, world: EndpointWorld
       const { workerId } = row.status as ReplicaStatusRecord;
       if (workerId === undefined) return;
       processes.keep(replicaId, workersOfReplica(row));
-      if (row.state === 'draining') return deps.runner.stop(workerId, { graceMs: 30_000 });
+      if (row.state === 'draining')
+        return background(
+          drainReplica(deps, row, { isBusy: (id) => world.isBusy(id), signal: stopping.signal }),
+        );
       const started = await startEngine(deps, row, workerId).catch((error: unknown) => {
         if (error instanceof GantryError && error.code === 'store_unavailable') throw error;
         return error instanceof Error ? error : new Error(String(error));

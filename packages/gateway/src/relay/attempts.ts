@@ -33,6 +33,13 @@ export class Attempts {
     return `${this.#reason}; replica=${replica.replicaId}; attempts=${this.tried.length}`;
   }
 
+  /** Work of it is under way there. */
+  isAt(replicaId: string): boolean {
+    return [this.current, this.#hedge].some(
+      (attempt) => attempt?.isOver === false && attempt.replica.replicaId === replicaId,
+    );
+  }
+
   send(revision: LiveRevision, choice: RouterChoice, prepared: Prepared): void {
     this.#reason = choice.reason;
     this.current = this.#start(revision, choice, prepared);

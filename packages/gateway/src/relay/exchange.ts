@@ -89,6 +89,10 @@ export class Exchange implements AttemptListener {
     return true;
   }
 
+  isAt(replicaId: string): boolean {
+    return this.#attempts.isAt(replicaId);
+  }
+
   /** For whoever looks whether its answer gets anywhere. */
   get progress() {
     return this.#relay.progress;
