@@ -104,6 +104,14 @@ describe('a job', () => {
     expect(text).toContain('next       read the traceback');
   });
 
+  test('that runs names the rank that the others wait for, and its machine; one that is over does not', () => {
+    const slow = { attempts: [attempt], progress: { step: 64, straggler: { rank: 0, slowdown: 2.345 } } };
+    expect(plain(describeJob(job({ state: 'running', ...slow }), nameOf))).toContain(
+      'straggler  rank 0 on gpu-1 computes 2.3 times as long as the others',
+    );
+    expect(plain(describeJob(job({ state: 'succeeded', ...slow }), nameOf))).not.toContain('straggler');
+  });
+
   test('that runs names its ranks and its machine in one line', () => {
     const line = plain(
       stateLine(job({ state: 'running', attempts: [{ ...attempt, state: 'running' }] }), nameOf),
