@@ -37,8 +37,8 @@ export async function readCheckpoint(
         (isOwed !== true || owes === true) && (basisRank === undefined || basisRank === lies),
     );
     if (kinds.length > 0) await readKinds(checkpoint, config, kinds);
-    if (owes !== true) shard.owed?.values.fill(0);
-    shard.takeOwed();
+    if (owes !== true) shard.owed?.sum.values.fill(0);
+    shard.owed?.take();
     if (offloaded !== undefined) await readOffloaded(checkpoint, config, shard, offloaded);
   } catch (error) {
     // Half a checkpoint is none: whoever starts anew starts from moments of zero.

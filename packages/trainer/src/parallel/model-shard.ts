@@ -6,6 +6,7 @@
 import {
   commonLayout,
   ownedPart,
+  ownedParts,
   ownedSpans,
   ownerOf,
   type HeldLayers,
@@ -16,17 +17,19 @@ import {
   type StageUnit,
   type ZeroStage,
 } from '@gantry/training/parallel';
-import type { ProcessGroup } from '../group/index.ts';
+import type { Part, ProcessGroup } from '../group/index.ts';
 import type { Arena } from '../memory/index.ts';
 import type { OffloadedState } from '../offload/index.ts';
 import { openGradientSum } from './compression/open-gradient-sum.ts';
-import { spreadOverCopies, sumOverCopies } from './copied-parameters.ts';
+import { OwedGradients } from './compression/owed-gradients.ts';
+import { sumOverCopies } from './copied-parameters.ts';
 import type { GradientSum } from './gradient-sum/gradient-sum.ts';
 import type { OverlappedScatter } from './gradient-sum/overlapped-scatter.ts';
 import { PersistentParameters } from './persistent-parameters.ts';
-import { basisOf, factorsOf } from './saved-values.ts';
+import { basisOf, besideParameters } from './saved-values.ts';
 import type { SavedValues, ShardGroups, ShardOptions, ShardPiece } from './shard-options.ts';
-import { StageBuffer } from './stage-buffer.ts';
+import { openShardState } from './shard-state.ts';
+import type { StageBuffer } from './stage-buffer.ts';
 import { UnitExchange, type Gatherer, type SharedUnit } from './unit-exchange.ts';
 
 export class ModelShard {
@@ -51,8 +54,8 @@ export class ModelShard {
   readonly exchange: UnitExchange;
   /** What of it lies in a file; checkpoints hold it after `saved`. */
   readonly offloaded: OffloadedState | undefined;
-  /** Gradients that compression has not sent yet, of all ranks together; counts after `gatherOwed`. */
-  readonly owed: StageBuffer | undefined;
+  /** What compression has not sent yet. */
+  readonly owed: OwedGradients | undefined;
   /** Of PowerSGD; undefined without it. */
   readonly basisRank: number | undefined;
   #gradientSum: GradientSum | undefined;
@@ -62,7 +65,6 @@ export class ModelShard {
 
   constructor(options: ShardOptions) {
     const { layout, grid, zero, groups, arena, compression, offloaded } = options;
-    const state = offloaded === undefined ? (options.state ?? 'first and second') : 'nothing';
     this.offloaded = offloaded;
     this.layers = options.layers ?? { held: 1, ahead: 0 };
     this.exchange = new UnitExchange(options.limits);
@@ -82,32 +84,25 @@ export class ModelShard {
         basis && { layout: basis.layout, values: basis.buffer.values },
       );
     const owned = ownedSpans(layout, grid);
-    const from = (stage: ZeroStage) => (zero >= stage ? owned : undefined);
-    const nothing = { spans: [], length: 0 };
-    const hasParameters = offloaded?.kinds.includes('parameters') !== true;
-    this.parameters = new StageBuffer(layout, arena, hasParameters ? from(3) : nothing);
-    this.gradients = new StageBuffer(layout, arena, from(2));
-    const hasFirst = state === 'first' || state === 'first and second';
-    this.first = new StageBuffer(layout, arena, hasFirst ? from(1) : nothing);
-    this.second = new StageBuffer(layout, arena, state === 'first and second' ? from(1) : nothing);
-    const beside = (buffer: StageBuffer): SavedValues => ({ buffer, layout, layoutOf: (stage) => stage });
-    const moments = [
-      ...(hasFirst ? [this.first] : []),
-      ...(state === 'first and second' ? [this.second] : []),
-    ];
-    const factors = state === 'factors' ? factorsOf(layout, arena) : undefined;
+    const { saved, factors, ...kept } = openShardState(options, owned);
+    this.parameters = kept.parameters;
+    this.gradients = kept.gradients;
+    this.first = kept.first;
+    this.second = kept.second;
     this.factors = factors && { layout: factors.layout, values: factors.buffer.values };
-    const parameters = hasParameters ? [this.parameters] : [];
-    this.owed = this.#gradientSum?.owed && new StageBuffer(layout, arena);
+    const own = this.#gradientSum?.owed;
+    this.owed = own && new OwedGradients(this, own);
     this.saved = [
-      ...[...parameters, ...moments].map(beside),
-      ...(factors === undefined ? [] : [factors]),
-      ...(this.owed === undefined ? [] : [{ ...beside(this.owed), isOwed: true as const }]),
+      ...saved,
+      ...(this.owed === undefined
+        ? []
+        : [{ ...besideParameters(this.owed.sum, layout), isOwed: true as const }]),
       ...(basis === undefined ? [] : [basis]),
     ];
     this.persistent = PersistentParameters.of(this, options.limits);
     this.spans =
-      from(1)?.spans ?? layout.units.map((unit) => ({ unit, from: unit.from, to: unit.to, at: unit.from }));
+      (zero > 0 ? owned.spans : undefined) ??
+      layout.units.map((unit) => ({ unit, from: unit.from, to: unit.to, at: unit.from }));
   }
 
   /** Copies this rank's columns out of a whole parameter and keeps what it holds of them. */
@@ -216,26 +211,6 @@ export class ModelShard {
     await sumOverCopies(this, this.gradients);
   }
 
-  /**
-   * Before a checkpoint: `owed` becomes the sum of what the ranks owe, and each owes an equal part from now on, as it
-   * will after a resume. All ranks call it.
-   */
-  async gatherOwed(): Promise<void> {
-    const own = this.#gradientSum?.owed;
-    if (own === undefined || this.owed === undefined) return;
-    this.owed.values.set(own);
-    await this.groups.data.allReduceSum(this.owed.values);
-    await sumOverCopies(this, this.owed);
-    this.takeOwed();
-  }
-
-  /** After one was read: each rank owes an equal part of it. */
-  takeOwed(): void {
-    const own = this.#gradientSum?.owed;
-    if (own === undefined || this.owed === undefined) return;
-    spreadOverCopies(this, this.owed.values, own);
-  }
-
   /** Sum of squares of the gradients, each element of the model counted by one rank of the world. */
   squaredNorm(): number {
     const { tensorIndex, pipelineIndex } = this.grid;
@@ -297,12 +272,8 @@ export class ModelShard {
   }
 
   /** Parts of a unit by owner, counted from the unit's start. */
-  partsOf(unit: StageUnit): { from: number; to: number }[] {
-    const { count } = ownerOf(unit, this.grid);
-    return Array.from({ length: count }, (_, index) => {
-      const { from, to } = ownedPart(unit, { index, count });
-      return { from: from - unit.from, to: to - unit.from };
-    });
+  partsOf(unit: StageUnit): Part[] {
+    return ownedParts(unit, this.grid);
   }
 
   #shared(unit: StageUnit, values: Float32Array): SharedUnit {

@@ -4,6 +4,11 @@ import type { Arena } from '../memory/index.ts';
 import type { SavedValues } from './shard-options.ts';
 import { StageBuffer } from './stage-buffer.ts';
 
+/** Of the same shapes as the parameters. */
+export function besideParameters(buffer: StageBuffer, layout: StageLayout): SavedValues {
+  return { buffer, layout, layoutOf: (stage) => stage };
+}
+
 /** Adafactor's second moments. */
 export function factorsOf(layout: StageLayout, arena: Arena): SavedValues {
   const factored = factoredLayout(layout);

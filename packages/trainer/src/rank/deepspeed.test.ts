@@ -36,7 +36,7 @@ const sentBytes = ({ reports }: AttemptOutcome): unknown =>
 const facts = ({ reports }: AttemptOutcome): Readonly<Record<string, unknown>> =>
   ofType(reports, 'facts')[0]?.values ?? {};
 
-it('a file as DeepSpeed takes it trains as the same said in the job, and its notes are among the facts', async () => {
+it('a file as DeepSpeed takes it trains as the same said in the job, all of its keys kept to', async () => {
   const clipNorm = 0.5;
   await attempt('said', { parallel: { data: 2, zero: 3, microBatches: 2 }, train: { clipNorm } });
   const config = {
@@ -60,7 +60,7 @@ it('a file as DeepSpeed takes it trains as the same said in the job, and its not
   );
   expect(difference).toBeLessThan(2e-5);
   expect(facts(outcome)).toMatchObject({ zero: 3, microBatches: 2, optimiserBytes: 2 * 3 * 3000 * 4 });
-  expect(facts(outcome)['deepspeed']).toEqual([expect.stringMatching(/^zero_optimization\.overlap_comm: ./)]);
+  expect(facts(outcome)['deepspeed']).toEqual([]);
   // What was offloaded is gone with the attempt.
   expect(await readdir(join(scene.root, 'disk'))).toEqual([]);
 });

@@ -24,7 +24,7 @@ export async function withDeepSpeed(job: TrainingJob, worldSize: number): Promis
     train: { ...job.train, ...trainOf(job, settings, worldSize) },
     parallel: parallelOf(job, settings),
     limits: limitsOf(settings),
-    notes: [...notes, ...overlapNotes(settings)],
+    notes: [...notes, ...overlapNotes(job, settings)],
   };
 }
 
@@ -78,11 +78,15 @@ function limitsOf(settings: DeepSpeedSettings): ZeroLimits {
   };
 }
 
-function overlapNotes({ overlap, zero = 0 }: DeepSpeedSettings): string[] {
-  if (overlap !== true || zero === 0) return [];
+function overlapNotes(job: TrainingJob, { overlap }: DeepSpeedSettings): string[] {
+  if (overlap !== true || !areThreads(job)) return [];
   return [
-    `zero_optimization.overlap_comm: ranks of ZeRO ${zero} sum what is made before the next layer's turn; stage3_prefetch_bucket_size brings layers early`,
+    'zero_optimization.overlap_comm: ranks that are threads sum what is made before the next layer’s turn',
   ];
+}
+
+function areThreads({ parallel }: TrainingJob): boolean {
+  return parallel?.ranksAs === 'threads';
 }
 
 /** DeepSpeed's rule: the batch is micro-batch × accumulation × data-parallel ranks, of which two may be said. */
@@ -121,7 +125,7 @@ function parallelOf(job: TrainingJob, settings: DeepSpeedSettings): NonNullable<
   return {
     ...parallel,
     zero: settings.zero ?? parallel.zero,
-    overlap: settings.overlap === true && (settings.zero ?? parallel.zero) === 0 ? true : parallel.overlap,
+    overlap: (settings.overlap === true && !areThreads(job)) || parallel.overlap,
     microBatches,
     ...(settings.offloadMoments === true
       ? {

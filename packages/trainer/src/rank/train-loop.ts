@@ -105,7 +105,7 @@ export async function trainLoop(loop: TrainLoop): Promise<{ step: number; isStop
     adaptation && { batch: adaptation.state, noise: noise?.scale.state };
   const save = async (): Promise<void> => {
     await drain(loop, () => checkpointer.isFull);
-    await shard.gatherOwed();
+    await shard.owed?.gather();
     await timeline.during('checkpoint', 'snapshot', async () => {
       checkpointer.begin(
         loop.stateOf({ step, position, loss: lastLoss, lossScale, adaptation: adaptationState() }),

@@ -33,6 +33,15 @@ export function ownedPart(
   return { from, to: Math.min(unit.to, from + part) };
 }
 
+/** The parts of all owners, counted from the unit's start. */
+export function ownedParts(unit: StageUnit, place: DataPlace): { from: number; to: number }[] {
+  const { count } = ownerOf(unit, place);
+  return Array.from({ length: count }, (_, index) => {
+    const { from, to } = ownedPart(unit, { index, count });
+    return { from: from - unit.from, to: to - unit.from };
+  });
+}
+
 export interface OwnedSpan {
   readonly unit: StageUnit;
   /** Of the stage's flat buffer. */

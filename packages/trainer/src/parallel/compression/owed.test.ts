@@ -67,8 +67,8 @@ for (const compression of [
       for (const { offset, length: own } of parameters)
         for (let at = offset; at < offset + own; at += 1) values[at] = gradientAt(at, rank);
       await shard.synchronise();
-      await shard.gatherOwed();
-      owed = Float32Array.from(shard.owed?.values ?? []);
+      await shard.owed?.gather();
+      owed = Float32Array.from(shard.owed?.sum.values ?? []);
       // Nothing is lost: what went out and what is owed are what there was.
       for (const { offset, length: own } of parameters)
         for (let at = offset; at < offset + own; at += 1)
@@ -80,8 +80,8 @@ for (const compression of [
     expect(owed.length).toBe(length);
     expect(Math.max(...owed.map(Math.abs))).toBeGreaterThan(0.1);
     await withShards({ ...whole, data: 3 }, { kind: 'topk', ratio: 1 }, async (shard) => {
-      shard.owed?.values.set(owed);
-      shard.takeOwed();
+      shard.owed?.sum.values.set(owed);
+      shard.owed?.take();
       shard.clearGradients();
       await shard.synchronise();
       for (const { offset, length: own } of parameters)
