@@ -1,4 +1,5 @@
 /** A node of an ONNX file (onnx.NodeProto): what conversions look at, with its bytes as they were. */
+import { writeNode, type OnnxNode } from './onnx-model.ts';
 import { type GraphTensor, toTensor } from './graph-tensor.ts';
 import { createProtobufWriter } from './protobuf-writer.ts';
 import { readIntegers, readProtobuf, readTexts, type ProtobufField } from './protobuf-reader.ts';
@@ -46,6 +47,13 @@ export function toNode(bytes: Uint8Array): GraphNode {
     ),
     raw: bytes,
   };
+}
+
+/** A new node as if it had been in a file. */
+export function graphNode(node: OnnxNode): GraphNode {
+  const writer = createProtobufWriter();
+  writeNode(writer, node);
+  return toNode(writer.finish());
 }
 
 /** The node with other ends, or of another operator; its attributes stay as they were. */

@@ -12,6 +12,6 @@ export { splitOnnxModel, type OnnxDataFile, type OnnxFiles } from './split-onnx-
 export { createProtobufWriter, type ProtobufWriter } from './protobuf-writer.ts';
 export { editOnnxGraph, readOnnxGraph, type GraphEdit, type OnnxGraph } from './onnx-graph.ts';
 export { readOnnxSignature, type OnnxSignature, type OnnxValue } from './onnx-signature.ts';
-export { reviseNode, type GraphNode } from './graph-node.ts';
+export { graphNode, reviseNode, type GraphNode } from './graph-node.ts';
 export type { GraphTensor, NewTensor } from './graph-tensor.ts';
 export { readProtobuf } from './protobuf-reader.ts';

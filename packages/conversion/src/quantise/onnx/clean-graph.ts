@@ -1,7 +1,9 @@
 /**
  * An ONNX graph made simpler without changing what it computes, so that its weights are constants where they are used:
- * Identity and Dropout go, what is computed of constants alone becomes one, BatchNormalization goes into the
- * convolution or Gemm before it, and what nobody uses goes. Graphs with loops or branches stay as they are.
+ * Identity and Dropout go, what is computed of constants alone becomes one, factors and shifts by channel
+ * (BatchNormalization, Mul, Add) go into the layer before them, chains of Transpose or Reshape become one, and what
+ * nobody uses goes. Graphs with loops or branches stay as they are, and the report says so. Fusions into operators of
+ * its own (attention, GELU, LayerNormalization) ONNX Runtime makes itself when it loads a model.
  */
 import {
   editOnnxGraph,
@@ -14,7 +16,9 @@ import {
 } from '@gantry/formats/onnx';
 import { isStandard } from './dense-layers.ts';
 import { foldConstant } from './fold-constant.ts';
-import { foldNormalisation } from './fold-normalisation.ts';
+import { channelRules } from './fold-normalisation.ts';
+import { foldPairs } from './fold-pairs.ts';
+import { shapeRules } from './fold-shapes.ts';
 
 export interface CleanUp {
   /** In words, like `constants folded`. */
@@ -32,11 +36,13 @@ export type Constant = Pick<GraphTensor, 'name' | 'shape' | 'values' | 'integers
 
 export function cleanGraph(file: Uint8Array): CleanedGraph {
   const graph = readOnnxGraph(file);
-  if (graph.nodes.some(({ isNested }) => isNested)) return { file, cleanUps: [] };
+  const nested = graph.nodes.filter(({ isNested }) => isNested).length;
+  if (nested > 0) return { file, cleanUps: [{ what: 'loops or branches: left as it is', count: nested }] };
   const counts = new Map<string, number>();
   const count = (what: string): void => void counts.set(what, (counts.get(what) ?? 0) + 1);
   const constants = new Map<string, Constant>(graph.tensors.map((tensor) => [tensor.name, tensor]));
   const given = new Set(graph.tensors.map(({ name }) => name));
+  const { outputs } = graph;
   let nodes = withoutCopies(graph, count);
   nodes = nodes.filter((node) => {
     const made = foldConstant(node, constants);
@@ -45,7 +51,8 @@ export function cleanGraph(file: Uint8Array): CleanedGraph {
     count('constants folded');
     return false;
   });
-  nodes = foldNormalisation(nodes, constants, graph.outputs, () => count('BatchNormalization folded'));
+  nodes = foldPairs({ nodes, outputs }, constants, [...channelRules, ...shapeRules], count);
+  nodes = withoutCopies({ nodes, outputs }, () => undefined);
   nodes = withoutUnused(nodes, graph.outputs, () => count('unused nodes removed'));
   if (counts.size === 0) return { file, cleanUps: [] };
   const used = new Set([...nodes.flatMap(({ inputs }) => inputs), ...graph.outputs]);
@@ -60,7 +67,10 @@ export function cleanGraph(file: Uint8Array): CleanedGraph {
 }
 
 /** In inference both give what they get. */
-function withoutCopies({ nodes, outputs }: OnnxGraph, count: (what: string) => void): GraphNode[] {
+function withoutCopies(
+  { nodes, outputs }: Pick<OnnxGraph, 'nodes' | 'outputs'>,
+  count: (what: string) => void,
+): GraphNode[] {
   const renamed = new Map<string, string>();
   const kept: GraphNode[] = [];
   for (const node of nodes) {

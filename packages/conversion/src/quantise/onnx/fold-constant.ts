@@ -76,21 +76,83 @@ const unsqueeze: Fold = ({ lists }, [tensor, axesTensor]) => {
 const elementwise =
   (compute: (one: number, other: number) => number): Fold =>
   (_node, [one, other]) => {
-    if (one?.values === undefined || other?.values === undefined) return undefined;
-    const [large, small] = one.values.length >= other.values.length ? [one, other] : [other, one];
-    const isScalar = small.values?.length === 1 && small.shape.length <= large.shape.length;
+    if (one === undefined || other === undefined) return undefined;
+    const [left, right] = [numbersOf(one), numbersOf(other)];
+    const isWhole = one.integers !== undefined;
+    if (left === undefined || right === undefined || isWhole !== (other.integers !== undefined))
+      return undefined;
+    const [large, small] = left.length >= right.length ? [one, other] : [other, one];
+    const length = Math.max(left.length, right.length);
+    const isScalar = Math.min(left.length, right.length) === 1 && small.shape.length <= large.shape.length;
     if (!isScalar && one.shape.join() !== other.shape.join()) return undefined;
-    const [left, right] = [one.values, other.values];
-    const values = Float32Array.from({ length: large.values?.length ?? 0 }, (_, at) =>
+    const made = Array.from({ length }, (_, at) =>
       compute(left[left.length === 1 ? 0 : at] as number, right[right.length === 1 ? 0 : at] as number),
     );
-    return { shape: large.shape, values, integers: undefined };
+    return isWhole
+      ? wholes(large.shape, made.map(Math.trunc))
+      : { shape: large.shape, values: Float32Array.from(made), integers: undefined };
   };
+
+const numbersOf = ({ values, integers }: Constant): ArrayLike<number> | undefined => values ?? integers;
+
+/** More are no arithmetic of shapes. */
+const mostIntegers = 4_096;
+
+/** Sizes that no double holds exactly stay to be computed. */
+const wholes = (shape: readonly number[], integers: readonly number[]): Omit<Constant, 'name'> | undefined =>
+  integers.length <= mostIntegers && integers.every(Number.isSafeInteger)
+    ? { shape, values: undefined, integers }
+    : undefined;
+
+/** Arithmetic of shapes: lists of whole numbers. */
+const concat: Fold = (_node, parts) => {
+  const lists = parts.map(({ shape, integers }) => (shape.length === 1 ? integers : undefined));
+  if (lists.length === 0 || lists.includes(undefined)) return undefined;
+  const joined = lists.flatMap((list) => list ?? []);
+  return wholes([joined.length], joined);
+};
+
+const gather: Fold = ({ numbers }, [list, places]) => {
+  const from = list?.shape.length === 1 ? list.integers : undefined;
+  const at = places?.integers;
+  if (from === undefined || at === undefined || places === undefined || (numbers['axis'] ?? 0) !== 0)
+    return undefined;
+  const found = at.map((place) => from[place < 0 ? place + from.length : place]);
+  return found.every((each) => each !== undefined) ? wholes(places.shape, found) : undefined;
+};
+
+const slice: Fold = (_node, [list, starts, ends, axes, steps]) => {
+  const from = list?.shape.length === 1 ? list.integers : undefined;
+  const [start, end] = [starts?.integers?.[0], ends?.integers?.[0]];
+  if (from === undefined || start === undefined || end === undefined) return undefined;
+  if ((axes?.integers?.[0] ?? 0) !== 0 || (steps?.integers?.[0] ?? 1) !== 1) return undefined;
+  const kept = from.slice(start, end);
+  return wholes([kept.length], kept);
+};
+
+const squeeze: Fold = (_node, [tensor]) =>
+  tensor?.shape.length === 1 && tensor.shape[0] === 1 ? reshapedTo(tensor, []) : undefined;
+
+const reshapedTo = ({ values, integers }: Constant, shape: readonly number[]): Omit<Constant, 'name'> => ({
+  shape,
+  values,
+  integers,
+});
+
+const shapeOf: Fold = ({ numbers }, [tensor]) =>
+  tensor === undefined || numbers['start'] !== undefined || numbers['end'] !== undefined
+    ? undefined
+    : wholes([tensor.shape.length], tensor.shape);
 
 const folds: Readonly<Record<string, Fold>> = {
   Transpose: transpose,
   Reshape: reshape,
   Unsqueeze: unsqueeze,
+  Squeeze: squeeze,
+  Concat: concat,
+  Gather: gather,
+  Slice: slice,
+  Shape: shapeOf,
   Add: elementwise((one, other) => one + other),
   Sub: elementwise((one, other) => one - other),
   Mul: elementwise((one, other) => one * other),
