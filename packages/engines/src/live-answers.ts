@@ -58,13 +58,13 @@ export class LiveAnswers<State extends Held> {
   }
 
   /** Before anything is held for it. */
-  checkPrompt({ prompt }: GenerateRequest): void {
+  checkPrompt({ prompt }: GenerateRequest, param = 'prompt'): void {
     const { contextTokens } = this.#options;
     if (prompt.length > 0 && prompt.length < contextTokens) return;
     throw new EngineError(
       'context_length_exceeded',
       `The prompt has ${prompt.length} tokens; the context holds ${contextTokens}, prompt and answer together.`,
-      { param: 'prompt' },
+      { param },
     );
   }
 

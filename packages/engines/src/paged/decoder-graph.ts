@@ -14,7 +14,7 @@
  * | pool.k.i, pool.v.i | [blocks, K, N, D] | of layer i, keys rotated |
  * | shape.* | | what the tensors in the middle are reshaped to; see `passShapes` |
  *
- * Outputs: logits [W, vocabulary]; new.k.i, new.v.i [S, K, Q, D].
+ * Outputs: logits [W, vocabulary]; states [W, width], what the logits are made of; new.k.i, new.v.i [S, K, Q, D].
  */
 import type { LlamaConfig } from '@gantry/formats';
 import type { OnnxExternalData, OnnxModel, OnnxNode, OnnxTensor, OnnxValueInfo } from '@gantry/formats/onnx';
@@ -191,7 +191,7 @@ export function decoderGraph(
     x = add('Add', [between, `${at}.fed`], `${at}.out`);
   }
   add('Gather', [x, 'wanted'], 'last');
-  const final = norm('last', 'last.normed', 'model.norm.weight');
+  const final = norm('last', 'states', 'model.norm.weight');
   if (config.tiedEmbeddings) add('Gemm', [final, embedding], 'logits', { transB: { int: 1 } });
   else project(final, 'logits', width, { 'lm_head.weight': vocabularySize });
 
@@ -221,6 +221,7 @@ export function decoderGraph(
     ],
     outputs: [
       { name: 'logits', type: 'float32', shape: ['W', vocabularySize] },
+      { name: 'states', type: 'float32', shape: ['W', width] },
       ...kvNames(layers).map((name): OnnxValueInfo => ({
         name: `new.${name}`,
         type: 'float32',

@@ -16,13 +16,22 @@ export interface DecoderThreadData {
   readonly spillFolder?: string;
 }
 
-export type DecoderRequest = { readonly kind: 'plan'; readonly plan: StepPlan } | { readonly kind: 'close' };
+export type DecoderRequest =
+  /** `embedded`: the ids of entries whose last token's state is wanted too. */
+  | { readonly kind: 'plan'; readonly plan: StepPlan; readonly embedded: readonly string[] }
+  | { readonly kind: 'close' };
+
+export interface Computed {
+  /** Of each entry the rows that it wanted, [rows, vocabulary]. */
+  readonly logits: readonly Float32Array[];
+  /** Of each that is embedded: [width]. */
+  readonly states: ReadonlyMap<string, Float32Array>;
+}
 
 export type DecoderAnswer =
   | { readonly kind: 'ready' }
   | { readonly kind: 'refused'; readonly message: string }
-  /** Of each entry the rows that it wanted, [rows, vocabulary]. */
-  | { readonly kind: 'done'; readonly logits: readonly Float32Array[] }
+  | ({ readonly kind: 'done' } & Computed)
   /** A move failed: what the K/V memory holds is not known. */
   | { readonly kind: 'lost'; readonly message: string }
   | { readonly kind: 'failed'; readonly message: string };
@@ -31,7 +40,7 @@ export type DecoderAnswer =
 export class KvLost extends Error {}
 
 export interface DecoderProcess extends AsyncDisposable {
-  compute(plan: StepPlan): Promise<readonly Float32Array[]>;
+  compute(plan: StepPlan, embedded?: readonly string[]): Promise<Computed>;
 }
 
 export async function startDecoder(data: DecoderThreadData): Promise<DecoderProcess> {
@@ -39,7 +48,7 @@ export async function startDecoder(data: DecoderThreadData): Promise<DecoderProc
   const worker = new Worker(path, { workerData: data });
   const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
   const ready = createDeferred<void>();
-  let run: Deferred<readonly Float32Array[]> | undefined;
+  let run: Deferred<Computed> | undefined;
   const fail = (error: Error): void => {
     ready.reject(error);
     run?.reject(error);
@@ -51,7 +60,7 @@ export async function startDecoder(data: DecoderThreadData): Promise<DecoderProc
     else if (answer.kind === 'refused') fail(new EngineError('model_invalid', answer.message));
     else {
       run = undefined;
-      if (answer.kind === 'done') current?.resolve(answer.logits);
+      if (answer.kind === 'done') current?.resolve(answer);
       else current?.reject(answer.kind === 'lost' ? new KvLost(answer.message) : new Error(answer.message));
     }
   });
@@ -59,10 +68,10 @@ export async function startDecoder(data: DecoderThreadData): Promise<DecoderProc
   worker.once('exit', () => fail(new EngineError('engine_failed', 'The decoder ended.')));
   await ready.promise;
   return {
-    compute: (plan) => {
-      const next = createDeferred<readonly Float32Array[]>();
+    compute: (plan, embedded = []) => {
+      const next = createDeferred<Computed>();
       run = next;
-      worker.postMessage({ kind: 'plan', plan } satisfies DecoderRequest);
+      worker.postMessage({ kind: 'plan', plan, embedded } satisfies DecoderRequest);
       return next.promise;
     },
     [Symbol.asyncDispose]: async () => {

@@ -8,7 +8,7 @@ import type { LlamaConfig } from '@gantry/formats';
 import type { StepEntry } from '@gantry/serving/steps';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { decoderGraph, kvNames, passShapes } from './decoder-graph.ts';
-import type { DecoderAnswer, DecoderRequest, DecoderThreadData } from './decoder-process.ts';
+import type { Computed, DecoderAnswer, DecoderRequest, DecoderThreadData } from './decoder-process.ts';
 import { KvPool } from './kv-pool.ts';
 import { passInputs } from './pass-inputs.ts';
 import { placeWeights, readModelFolder } from './read-model-folder.ts';
@@ -39,7 +39,7 @@ async function load(): Promise<{ readonly config: LlamaConfig; readonly session:
 
 try {
   const { config, session } = await load();
-  const { kvHeads, headWidth, layers, vocabularySize } = config;
+  const { kvHeads, headWidth, layers, vocabularySize, width } = config;
   const names = kvNames(layers);
   const pool = new KvPool({
     planes: names.length,
@@ -59,8 +59,8 @@ try {
     ]),
   );
 
-  /** One pass of entries that have as many tokens each; their logits, entry by entry. */
-  const pass = async (entries: readonly StepEntry[]): Promise<readonly Float32Array[]> => {
+  /** One pass of entries that have as many tokens each; their logits, entry by entry, and the states that are wanted. */
+  const pass = async (entries: readonly StepEntry[], embedded: readonly string[]): Promise<Computed> => {
     const { sizes, tokens, positions, table, mask, wanted, rowsOf } = passInputs(
       entries,
       data.tokensPerBlock,
@@ -69,7 +69,8 @@ try {
       ([name, shape]) => [`shape.${name}`, int64(shape)] as const,
     );
     const keys = sizes.blocksEach * data.tokensPerBlock + sizes.tokensEach;
-    const outputs = await session.run({
+    const isEmbedding = entries.some(({ id }) => embedded.includes(id));
+    const feeds = {
       ...pools,
       ...Object.fromEntries(shapes),
       tokens: int64(tokens),
@@ -77,7 +78,12 @@ try {
       table: int64(table),
       mask: new Tensor('float32', mask, [sizes.sequences, 1, 1, sizes.tokensEach, keys]),
       wanted: int64(wanted),
-    });
+    };
+    const outputs = await session.run(feeds, [
+      'logits',
+      ...(isEmbedding ? ['states'] : []),
+      ...names.map((name) => `new.${name}`),
+    ]);
     for (const [plane, name] of names.entries()) {
       const fresh = (outputs[`new.${name}`] as Tensor).data as Float32Array;
       for (const [at, { table, firstPosition, tokens: own }] of entries.entries())
@@ -89,15 +95,23 @@ try {
         });
     }
     const logits = (outputs['logits'] as Tensor).data as Float32Array;
-    let row = 0;
-    return rowsOf.map((rows) => {
-      const own = logits.slice(row * vocabularySize, (row + rows) * vocabularySize);
-      row += rows;
-      return own;
-    });
+    const ends = rowsOf.map((_, at) => rowsOf.slice(0, at + 1).reduce((sum, rows) => sum + rows, 0));
+    const states = new Map<string, Float32Array>();
+    for (const [at, { id }] of entries.entries()) {
+      if (!embedded.includes(id)) continue;
+      const all = (outputs['states'] as Tensor).data as Float32Array;
+      const end = (ends[at] as number) * width;
+      states.set(id, all.slice(end - width, end));
+    }
+    return {
+      logits: ends.map((end, at) =>
+        logits.slice((end - (rowsOf[at] as number)) * vocabularySize, end * vocabularySize),
+      ),
+      states,
+    };
   };
 
-  const compute = async ({ plan }: Extract<DecoderRequest, { kind: 'plan' }>): Promise<void> => {
+  const compute = async ({ plan, embedded }: Extract<DecoderRequest, { kind: 'plan' }>): Promise<void> => {
     try {
       pool.move(plan.moves);
     } catch (error) {
@@ -105,13 +119,18 @@ try {
       return;
     }
     const logits: Float32Array[] = plan.entries.map(() => new Float32Array());
+    const states = new Map<string, Float32Array>();
     const byLength = Map.groupBy(plan.entries.keys(), (at) => (plan.entries[at] as StepEntry).tokens.length);
     for (const indices of byLength.values()) {
-      const results = await pass(indices.map((at) => plan.entries[at] as StepEntry));
-      for (const [index, at] of indices.entries()) logits[at] = results[index] as Float32Array;
+      const results = await pass(
+        indices.map((at) => plan.entries[at] as StepEntry),
+        embedded,
+      );
+      for (const [index, at] of indices.entries()) logits[at] = results.logits[index] as Float32Array;
+      for (const [id, state] of results.states) states.set(id, state);
     }
     say(
-      { kind: 'done', logits },
+      { kind: 'done', logits, states },
       logits.map(({ buffer }) => buffer as ArrayBuffer),
     );
   };

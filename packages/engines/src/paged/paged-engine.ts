@@ -100,6 +100,8 @@ class PagedEngine implements LlmEngine {
   readonly #answers: LiveAnswers<AnswerState>;
   readonly #loop: StepLoop<StepPlan>;
   readonly #kvTokens: number;
+  /** Who waits for a state. */
+  readonly #embedded = new Map<string, (state: Float32Array) => void>();
   #steps = 0;
   #grammars: Promise<AnswerGrammars> | undefined;
   #isDisposed = false;
@@ -133,7 +135,10 @@ class PagedEngine implements LlmEngine {
       contextTokens,
       wake: () => this.#loop.wake(),
       cachedTokens: (id) => scheduler.reusedTokens(id),
-      onEnd: ({ id }) => scheduler.finish(id),
+      onEnd: ({ id }) => {
+        scheduler.finish(id);
+        this.#embedded.delete(id);
+      },
     });
     this.#rows = new AnswerRows({
       answers: this.#answers,
@@ -194,10 +199,30 @@ class PagedEngine implements LlmEngine {
     return (await this.#grammars).make(request);
   }
 
-  async embed(): Promise<readonly number[]> {
-    throw new EngineError('unsupported', 'The paged engine makes no embeddings.', {
-      hint: 'Serve the GGUF of this model with the llama.cpp engine.',
+  /** The last token's state after the final norm, as llama.cpp gives for a model that was trained for no pooling. */
+  async embed(tokens: readonly number[]): Promise<readonly number[]> {
+    if (this.#isDisposed) throw new EngineError('shutting_down', 'The engine is shutting down.');
+    const request: GenerateRequest = {
+      prompt: tokens,
+      maxTokens: 0,
+      sampling: { temperature: 0, topP: 1, seed: 1 },
+    };
+    this.#answers.checkPrompt(request, 'input');
+    const held: AnswerState = {
+      random: createRandom(1),
+      grammar: undefined,
+      draftLength: new DraftLength(1),
+      dispose: () => undefined,
+    };
+    let vector: Float32Array | undefined;
+    const events = this.#answers.open(request, held, (id) => {
+      this.#embedded.set(id, (state) => (vector = state));
+      // A scope of its own: whose text it is is not known here, so nobody may go on from it.
+      this.#scheduler.add({ id, tokens, scope: `embedding ${id}` });
     });
+    for await (const event of events) if (event.type === 'end') break;
+    if (vector === undefined) throw new EngineError('engine_failed', 'The model gave no embedding.');
+    return [...vector];
   }
 
   stats(): EngineStats {
@@ -227,9 +252,14 @@ class PagedEngine implements LlmEngine {
   }
 
   async #compute(plan: StepPlan): Promise<void> {
-    const logits = await this.#decoder.compute(plan);
+    const embedded = plan.entries.filter(({ id, isSampled }) => isSampled && this.#embedded.has(id));
+    const { logits, states } = await this.#decoder.compute(
+      plan,
+      embedded.map(({ id }) => id),
+    );
     this.#scheduler.commit(plan);
     this.#steps += 1;
+    for (const [id, state] of states) this.#embedded.get(id)?.(state);
     this.#rows.take(plan, logits);
   }
 
