@@ -169,9 +169,10 @@ it('packed blocks take less room and come back to the bit', async () => {
 it('a slow disk is written packed from the second save on', async () => {
   await using scene = await openScene({ sinkBytesPerSecond: 3 * MiB });
   const first = await scene.save(1);
-  for (const { buffer } of scene.shard.saved) fillWithNoise(buffer.values, 17);
+  // Next to nothing is left of it: worth packing however slowly a loaded machine packs.
+  for (const { buffer } of scene.shard.saved) buffer.values.fill(0.25);
   const second = await scene.save(2);
-  expect(second.checkpoint.writtenBytes).toBeLessThan(0.9 * first.checkpoint.writtenBytes);
+  expect(second.checkpoint.writtenBytes).toBeLessThan(0.1 * first.checkpoint.writtenBytes);
   expectEqual(await scene.read(second.checkpoint.path), scene.shard);
 });
 

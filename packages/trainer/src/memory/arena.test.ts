@@ -68,6 +68,85 @@ describe('kernels in the arena', () => {
   });
 });
 
+describe('compaction', () => {
+  it('loses no byte, gives none twice, and leaves one free run where all may move', () => {
+    const anyBuffers = fc.array(
+      fc.record({ length: fc.integer({ min: 1, max: 60_000 }), fate: fc.constantFrom('move', 'stay', 'go') }),
+      { minLength: 1, maxLength: 30 },
+    );
+    fc.assert(
+      fc.property(anyBuffers, (buffers) => {
+        const arena = new Arena();
+        const kept: { values: Float32Array; seed: number }[] = [];
+        const gone: Float32Array[] = [];
+        for (const [seed, { length, fate }] of buffers.entries()) {
+          const one = { values: arena.floats(length).fill(seed + 1), seed: seed + 1 };
+          if (fate === 'go') gone.push(one.values);
+          else kept.push(one);
+          if (fate === 'move')
+            arena.mayMove(one.values, (values) => {
+              one.values = values;
+            });
+        }
+        for (const values of gone) arena.release(values);
+        const before = arena.statistics();
+        arena.compact(0);
+        const after = arena.statistics();
+        expect(after).toMatchObject({
+          allocatedBytes: before.allocatedBytes,
+          reservedBytes: before.reservedBytes,
+        });
+        if (buffers.every(({ fate }) => fate !== 'stay'))
+          expect(after.largestFreeBytes).toBe(after.reservedBytes - after.allocatedBytes);
+        const other = arena.floats(1000).fill(-1);
+        for (const { values, seed } of kept) expect(values.every((value) => value === seed)).toBe(true);
+        expect(other.every((value) => value === -1)).toBe(true);
+        for (const { values } of [...kept, { values: other }]) arena.release(values);
+        expect(arena.statistics()).toMatchObject({
+          allocatedBytes: 0,
+          largestFreeBytes: arena.statistics().reservedBytes,
+        });
+      }),
+      { numRuns: 40, seed: 9 },
+    );
+  });
+
+  it('between steps gives room for what did not fit, and changes no bit of the training', () => {
+    const train = (isCompacted: boolean): { parameters: Float32Array; largest: number[] } => {
+      const arena = new Arena();
+      const parameters = arena.floats(300_000).fill(1);
+      const gradients = arena.floats(300_000);
+      const moments = [1, 2].map(() => {
+        const gap = arena.floats(400_000);
+        const moment = { values: arena.floats(300_000) };
+        arena.mayMove(moment.values, (values) => {
+          moment.values = values;
+        });
+        arena.release(gap);
+        return moment;
+      });
+      const largest = [arena.statistics().largestFreeBytes];
+      for (let step = 1; step <= 4; step += 1) {
+        for (let index = 0; index < gradients.length; index += 1) gradients[index] = Math.sin(index * step);
+        const [first, second] = moments.map(({ values }) => values) as [Float32Array, Float32Array];
+        const settings = { ...adamWDefaults, weightDecay: 0.1 };
+        arena.adamW({ parameters, gradients, first, second }, true, settings, {
+          step,
+          learningRate: 0.01,
+          gradientScale: 1,
+        });
+        if (isCompacted) arena.compact();
+      }
+      largest.push(arena.statistics().largestFreeBytes);
+      return { parameters, largest };
+    };
+    const [moved, still] = [train(true), train(false)];
+    expect(moved.parameters).toEqual(still.parameters);
+    expect(still.largest[1]).toBe(still.largest[0]);
+    expect(moved.largest[1]).toBeGreaterThan(1.3 * (moved.largest[0] as number));
+  });
+});
+
 describe('the arena', () => {
   it('never gives one byte twice, counts what it gives, and ends with one free run', () => {
     fc.assert(

@@ -11,6 +11,8 @@ import { wasmPageBytes, wasmPageLimit, webAssembly, type WasmMemory } from './we
 /** Every buffer begins on a cache line. */
 const alignBytes = 64;
 const growBytes = 4 * 1024 * 1024;
+/** Less that lies scattered is not worth a pass over what would move. */
+const compactGainBytes = 1024 * 1024;
 
 export interface ArenaStatistics {
   /** In buffers that are in use. */
@@ -41,6 +43,8 @@ export class Arena {
   /** By address. */
   #free: Run[] = [];
   readonly #used = new Map<number, number>();
+  /** Buffers that may lie elsewhere from one step to the next, by address: who has them hears where. */
+  readonly #movable = new Map<number, (values: Float32Array) => void>();
   #reservedBytes: number;
   readonly #isFixed: boolean;
   #allocatedBytes = 0;
@@ -109,8 +113,52 @@ export class Arena {
     const bytes = this.#known.has(view.buffer) ? this.#used.get(view.byteOffset) : undefined;
     if (bytes === undefined) return;
     this.#used.delete(view.byteOffset);
+    this.#movable.delete(view.byteOffset);
     this.#allocatedBytes -= bytes;
     this.#give({ at: view.byteOffset, bytes });
+  }
+
+  /** From now on `compact` may move this buffer, whole; nobody else may keep a view of it. */
+  mayMove(values: Float32Array, onMove: (moved: Float32Array) => void): void {
+    const at = this.isWithin(values) ? values.byteOffset : undefined;
+    if (at === undefined || !this.#used.has(at)) return;
+    this.#movable.set(at, (moved) => onMove(moved.subarray(0, values.length)));
+  }
+
+  /**
+   * Brings free runs together where they are worth it: what may move goes to the lowest place that has room, or down
+   * to what lies before it. Between steps, when nobody works on what moves. Answers the bytes moved.
+   */
+  compact(leastGainBytes = compactGainBytes): number {
+    const scattered =
+      this.#free.reduce((sum, { bytes }) => sum + bytes, 0) - this.statistics().largestFreeBytes;
+    if (scattered < leastGainBytes) return 0;
+    let moved = 0;
+    for (const at of [...this.#movable.keys()].toSorted((one, other) => one - other)) {
+      const bytes = this.#used.get(at) as number;
+      const run = this.#free.find(
+        (free) => free.at < at && (free.bytes >= bytes || free.at + free.bytes === at),
+      );
+      if (run === undefined) continue;
+      this.#moveInto(run, at, bytes);
+      moved += bytes;
+    }
+    return moved;
+  }
+
+  #moveInto(run: Run, at: number, bytes: number): void {
+    const target = run.at;
+    this.#kernels.copy(target, at, bytes);
+    const onMove = this.#movable.get(at) as (values: Float32Array) => void;
+    for (const map of [this.#used, this.#movable]) map.delete(at);
+    this.#used.set(target, bytes);
+    this.#movable.set(target, onMove);
+    this.#free = this.#free.filter((free) => free !== run);
+    // What is left of the run, and what the buffer has left: one piece where it only slid.
+    const rest = { at: target + bytes, bytes: Math.max(0, run.bytes - bytes) };
+    const left = run.bytes >= bytes ? { at, bytes } : { at: target + bytes, bytes: run.bytes };
+    for (const free of [rest, left]) if (free.bytes > 0) this.#give(free);
+    onMove(this.floatsAt(target, bytes / 4));
   }
 
   statistics(): ArenaStatistics {

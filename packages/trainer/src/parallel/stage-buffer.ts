@@ -3,7 +3,7 @@ import type { OwnedSpan, StageLayout } from '@gantry/training/parallel';
 import type { Arena } from '../memory/index.ts';
 
 export class StageBuffer {
-  readonly values: Float32Array;
+  #values: Float32Array;
   /** Undefined when the buffer holds all elements of the stage. */
   readonly #spans: readonly OwnedSpan[] | undefined;
 
@@ -13,7 +13,18 @@ export class StageBuffer {
     owned?: { readonly spans: readonly OwnedSpan[]; readonly length: number },
   ) {
     this.#spans = owned?.spans;
-    this.values = arena.floats(owned?.length ?? layout.length);
+    this.#values = arena.floats(owned?.length ?? layout.length);
+  }
+
+  get values(): Float32Array {
+    return this.#values;
+  }
+
+  /** The arena may move it between steps: nobody keeps a view of it. */
+  mayMove(arena: Arena): void {
+    arena.mayMove(this.#values, (values) => {
+      this.#values = values;
+    });
   }
 
   /** The elements of an owned span. */

@@ -46,7 +46,7 @@ export async function openShard({
       ownedSpans(stage, grid),
       world.arena,
     ));
-  return new ModelShard({
+  const shard = new ModelShard({
     layout: stage,
     offloaded,
     layers: heldLayersOf(stage, plan),
@@ -58,6 +58,9 @@ export async function openShard({
     compression: plan.compression,
     groups: shardGroups(world, grid),
   });
+  // Parameters and gradients stay: ONNX Runtime keeps their addresses.
+  for (const moment of [shard.first, shard.second]) moment.mayMove(world.arena);
+  return shard;
 }
 
 function heldLayersOf({ units, length }: StageLayout, { limits }: TrainingPlan): HeldLayers {

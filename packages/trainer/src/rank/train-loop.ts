@@ -171,6 +171,7 @@ export async function trainLoop(loop: TrainLoop): Promise<{ step: number; isStop
     const noiseScale = noise?.scale.add(sums.smallSquaredNorm / scale ** 2, norm ** 2, batches);
     adaptation?.after(noiseScale, plan.globalSequences);
     if (sums.wish > 0) await save();
+    shard.arena.compact();
     const isEnough = await loop.afterStep({
       step,
       position,
