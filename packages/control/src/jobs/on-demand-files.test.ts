@@ -10,7 +10,13 @@ import type { FileRefusal } from './s3-volumes.ts';
 type Fetch = (path: string) => Promise<boolean>;
 
 /** A job in /work with a volume at /work/tokens whose .bin files come on demand; what is asked of S3 is written down. */
-function scene(fetch: Fetch, change: { readonly onDemand?: readonly string[] } = { onDemand: ['*.bin'] }) {
+function scene(
+  fetch: Fetch,
+  {
+    onDemand = ['*.bin'],
+    leaves,
+  }: { readonly onDemand?: readonly string[]; readonly leaves?: () => Promise<void> } = {},
+) {
   const asked: string[] = [];
   const removed: string[] = [];
   const refused = new Map<string, FileRefusal>();
@@ -19,11 +25,21 @@ function scene(fetch: Fetch, change: { readonly onDemand?: readonly string[] } =
       asked.push(path);
       return fetch(path);
     },
-    removeFile: async (_use: unknown, path: string) => void removed.push(path),
+    removeFile: async (_use: unknown, path: string) => {
+      removed.push(path);
+      await leaves?.();
+    },
     refuseFile: async (_use: unknown, path: string, refusal: FileRefusal) => void refused.set(path, refusal),
   };
   const deps = { s3Volumes, places: { runDir: () => '/run' }, log: { error: vi.fn() } } as unknown as Deps;
-  const volumes = [{ s3: 's3://data/tokens', mount: 'tokens', readOnly: true, ...change }];
+  const volumes = [
+    {
+      s3: 's3://data/tokens',
+      mount: 'tokens',
+      readOnly: true,
+      ...(onDemand.length === 0 ? {} : { onDemand }),
+    },
+  ];
   const row = { id: 'job', tenantId: 'ten', spec: { job: { workdir: '/work', volumes } } } as unknown as Row;
   const files = new OnDemandFiles(deps, row, { id: 'att' } as AttemptRecord, 1);
   const tell = (want: readonly string[], done: readonly string[] = []): void =>
@@ -48,7 +64,8 @@ it('files come in the order of the newest wish, two at a time, each once, and go
   tell(['b.bin', 'd.bin', 'c.bin'], ['a.bin']);
   arrivals.get('a.bin')?.resolve(true);
   await vi.waitFor(() => expect(asked).toEqual(['a.bin', 'b.bin', 'd.bin']));
-  expect(removed).toEqual(['a.bin']);
+  // It was still on its way when it was done with.
+  await vi.waitFor(() => expect(removed).toEqual(['a.bin']));
   arrivals.get('b.bin')?.resolve(true);
   await vi.waitFor(() => expect(asked).toEqual(['a.bin', 'b.bin', 'd.bin', 'c.bin']));
   // Asked for again after it has gone: it comes again.
@@ -63,6 +80,23 @@ it('files come in the order of the newest wish, two at a time, each once, and go
     'c.bin',
     'd.bin',
   ]);
+});
+
+it('a file asked for again while it goes comes when it has gone', async () => {
+  const gone = createDeferred<void>();
+  const { asked, removed, files, tell } = scene(() => Promise.resolve(true), { leaves: () => gone.promise });
+  tell(['a.bin']);
+  await vi.waitFor(() => expect(asked).toEqual(['a.bin']));
+  // Settled: it is there.
+  await vi.waitFor(() => {
+    tell([], ['a.bin']);
+    expect(removed).toEqual(['a.bin']);
+  });
+  tell(['a.bin', 'b.bin']);
+  await vi.waitFor(() => expect(asked).toEqual(['a.bin', 'b.bin']));
+  gone.resolve();
+  await vi.waitFor(() => expect(asked).toEqual(['a.bin', 'b.bin', 'a.bin']));
+  await files[Symbol.asyncDispose]();
 });
 
 it('a cache full of what is read now is waited for; what cannot come is said beside the file, and whose fault it is', async () => {
@@ -97,7 +131,7 @@ it('no path leads out of the volume, and other volumes take no wishes', async ()
   tell(['../../etc/passwd', 'a//b', './x']);
   tell([], ['../../etc/passwd', 'a//b', './x']);
   await files[Symbol.asyncDispose]();
-  const plain = scene(() => Promise.resolve(true), {});
+  const plain = scene(() => Promise.resolve(true), { onDemand: [] });
   plain.tell(['a.bin']);
   await plain.files[Symbol.asyncDispose]();
   expect([...asked, ...removed, ...refused.keys(), ...plain.asked]).toEqual([]);

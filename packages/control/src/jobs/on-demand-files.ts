@@ -26,7 +26,11 @@ export class OnDemandFiles implements AsyncDisposable {
   readonly #attemptId: string;
   readonly #places: readonly { readonly target: string; readonly volume: VolumeNumber }[];
   readonly #over = new AbortController();
+  /** There, or on their way. */
   readonly #known = new Set<string>();
+  readonly #arriving = new Set<string>();
+  /** What is asked for again waits until it has gone. */
+  readonly #leaving = new Map<string, Promise<void>>();
   readonly #fullPauseMs: number;
   #wanted: readonly string[] = [];
   #fetching = 0;
@@ -47,7 +51,8 @@ export class OnDemandFiles implements AsyncDisposable {
     if (this.#places.length === 0) return;
     this.#wanted = want;
     for (const path of done.filter((one) => !want.includes(one)))
-      if (this.#known.delete(path)) this.#then(this.#remove(path));
+      // What is still on its way goes when it has arrived.
+      if (!this.#arriving.has(path) && this.#known.delete(path)) this.#leave(path);
     this.#goOn();
   }
 
@@ -62,9 +67,13 @@ export class OnDemandFiles implements AsyncDisposable {
       const next = this.#wanted.find((path) => !this.#known.has(path));
       if (next === undefined) return;
       this.#known.add(next);
+      this.#arriving.add(next);
       this.#fetching += 1;
       this.#then(
         this.#fetch(next).finally(() => {
+          this.#arriving.delete(next);
+          const isOver = this.#over.signal.aborted;
+          if (!isOver && !this.#wanted.includes(next) && this.#known.delete(next)) this.#leave(next);
           this.#fetching -= 1;
           this.#goOn();
         }),
@@ -75,6 +84,7 @@ export class OnDemandFiles implements AsyncDisposable {
   async #fetch(path: string): Promise<void> {
     const place = this.#placeOf(path);
     if (place === undefined) return;
+    await this.#leaving.get(path);
     const use = await s3UseOf(this.#deps, this.#row, this.#attemptId, place.volume);
     const { s3Volumes } = this.#deps;
     for (let pauses = 0; ; pauses += 1) {
@@ -94,6 +104,15 @@ export class OnDemandFiles implements AsyncDisposable {
         await pause(this.#fullPauseMs, this.#over.signal).catch(() => undefined);
       }
     }
+  }
+
+  #leave(path: string): void {
+    const gone = this.#remove(path).finally(() => this.#leaving.delete(path));
+    this.#leaving.set(
+      path,
+      gone.catch(() => undefined),
+    );
+    this.#then(gone);
   }
 
   async #remove(path: string): Promise<void> {
