@@ -70,13 +70,9 @@ async function writeImages(folder: string): Promise<void> {
 }
 
 async function learn(kind: string, run: string, options: Record<string, unknown> = {}, train = {}) {
-  const losses: number[] = [];
-  const { codes, reports } = await scene.attempt({
+  const { codes, reports, losses } = await scene.attempt({
     run,
     checkpoint: { everySteps: 3, keep: 9 },
-    onStep: ({ loss }, rank) => {
-      if (rank === 0) losses.push(loss);
-    },
     ...options,
     train: {
       ...recipes[kind],

@@ -10,16 +10,12 @@ beforeEach(async () => {
 afterEach(() => scene[Symbol.asyncDispose]());
 
 async function learn(run: string, ranks: number, compression?: object) {
-  const losses: number[] = [];
-  const { codes, reports } = await scene.attempt({
+  const { codes, reports, losses } = await scene.attempt({
     run,
     ranks,
     parallel: { data: ranks, compression },
     checkpoint: { everySteps: steps },
     train: { steps, sampleEvery: 1000, kvHeads: 2, batchTokens: 128 },
-    onStep: ({ loss }, rank) => {
-      if (rank === 0) losses.push(loss);
-    },
   });
   expect(codes, JSON.stringify(reports.at(-1))).toEqual(codes.map(() => 0));
   const figures = Object.assign({}, ...ofType(reports, 'metric').map(({ values }) => values)) as Record<

@@ -25,13 +25,9 @@ beforeEach(async () => {
 afterEach(() => scene[Symbol.asyncDispose]());
 
 async function follow(run: string, options: AttemptOptions) {
-  const losses: number[] = [];
-  const { codes, reports } = await scene.attempt({
+  const { codes, reports, losses } = await scene.attempt({
     run,
     checkpoint: { everySteps: 3, keep: 9 },
-    onStep: ({ loss }, rank) => {
-      if (rank === 0) losses.push(loss);
-    },
     ...options,
     train: { ...train, ...options.train },
   });

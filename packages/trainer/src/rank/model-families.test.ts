@@ -121,15 +121,11 @@ async function follow(
   run: string,
   { recipe = 'language-model', model, kvHeads, data }: Family,
   layout: object = {},
-): Promise<number[]> {
-  const losses: number[] = [];
+): Promise<readonly number[]> {
   const sizes = { depth: 2, width: 64, heads: 4, hidden: 96, sequenceLength: time };
-  const { codes, reports } = await scene.attempt({
+  const { codes, reports, losses } = await scene.attempt({
     run,
     checkpoint: { everySteps: steps },
-    onStep: ({ loss }, rank) => {
-      if (rank === 0) losses.push(loss);
-    },
     ...layout,
     train: {
       ...sizes,

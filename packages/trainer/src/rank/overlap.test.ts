@@ -23,11 +23,7 @@ afterEach(() => scene[Symbol.asyncDispose]());
 describe('an overlapped sum', () => {
   it('learns what one rank learns, with accumulation, ZeRO, tensor ranks and a pipeline too (loss and weights 2e-5)', async () => {
     const follow = async (run: string, ranks: number, parallel?: Record<string, unknown>) => {
-      const losses: number[] = [];
-      const onStep = ({ loss }: { loss: number }, rank: number): void => {
-        if (rank === 0) losses.push(loss);
-      };
-      const { codes } = await scene.attempt({ run, ranks, train, onStep, ...(parallel && { parallel }) });
+      const { codes, losses } = await scene.attempt({ run, ranks, train, ...(parallel && { parallel }) });
       expect(codes, run).toEqual(codes.map(() => 0));
       return { losses, weights: await scene.parametersAt(run, steps) };
     };

@@ -23,12 +23,8 @@ const train = {
 };
 
 async function follow(run: string, options: AttemptOptions) {
-  const losses: number[] = [];
-  const { codes, reports } = await scene.attempt({
+  const { codes, reports, losses } = await scene.attempt({
     run,
-    onStep: ({ loss }, rank) => {
-      if (rank === 0) losses.push(loss);
-    },
     ...options,
     train: { ...train, ...options.train },
   });

@@ -12,7 +12,7 @@ import { readRankEnvironment, type RankEnvironment } from './rank-environment.ts
 import { RankZero } from './rank-zero.ts';
 import { withDeepSpeed } from './deepspeed.ts';
 import { createReportWriter, type ReportWriter } from './report-writer.ts';
-import { reportPipeline } from './report-pipeline.ts';
+import { reportProfile } from './report-profile.ts';
 import { ShardStream } from './shard-stream.ts';
 import { streamWindowOf } from './training-data.ts';
 import { StepProfile } from './step-profile.ts';
@@ -150,7 +150,7 @@ async function train(
     await gather();
     await zero?.finish(step);
   }
-  if (zero !== undefined) await reportPipeline(session, reports, step);
+  if (zero !== undefined) await reportProfile(session, reports, step);
   // The others stay until rank 0 has written: one of them leaving early must not look like an end.
   await world.barrier(finishTimeoutMs);
   return isStopped ? exitCodes.stopped : exitCodes.done;

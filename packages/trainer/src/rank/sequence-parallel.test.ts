@@ -36,14 +36,10 @@ describe('sequence-parallel norms', () => {
   for (const [name, model] of Object.entries(models))
     it(`learn what one rank learns: ${name} (loss and weights 2e-5)`, async () => {
       const follow = async (run: string, ranks: number, parallel?: Record<string, unknown>) => {
-        const losses: number[] = [];
-        const { codes, reports } = await scene.attempt({
+        const { codes, reports, losses } = await scene.attempt({
           run,
           ranks,
           train: { ...train, model },
-          onStep: ({ loss }, rank) => {
-            if (rank === 0) losses.push(loss);
-          },
           ...(parallel && { parallel }),
         });
         expect(codes, run).toEqual(codes.map(() => 0));

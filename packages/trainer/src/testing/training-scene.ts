@@ -24,6 +24,8 @@ export interface AttemptOptions extends Partial<Omit<TrainingRankOptions, 'env'>
 export interface AttemptOutcome {
   readonly codes: readonly number[];
   readonly reports: readonly WorkerReport[];
+  /** Of each step that rank 0 made; none of ranks that are threads. */
+  readonly losses: readonly number[];
 }
 
 export interface TrainingScene extends AsyncDisposable {
@@ -97,10 +99,15 @@ async function attempt(root: string, options: AttemptOptions): Promise<AttemptOu
     parallel,
   };
   await writeFile(specFile, JSON.stringify(spec));
+  const losses: number[] = [];
   const codes = await Promise.all(
     Array.from({ length: ranks }, (_, rank) =>
       start({
         ...rest,
+        onStep: (outcome, of) => {
+          if (of === 0) losses.push(outcome.loss);
+          rest.onStep?.(outcome, of);
+        },
         env: {
           RANK: String(rank),
           WORLD_SIZE: String(ranks),
@@ -119,7 +126,7 @@ async function attempt(root: string, options: AttemptOptions): Promise<AttemptOu
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => workerReportSchema.parse(JSON.parse(line)));
-  return { codes, reports };
+  return { codes, reports, losses };
 }
 
 export function worstDifference(one: Float32Array, other: Float32Array): number {
