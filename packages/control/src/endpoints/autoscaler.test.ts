@@ -27,7 +27,7 @@ function play(of: Scaling, seconds: readonly number[]): { replicas: number; chan
   const changes: string[] = [];
   let replicas = 1;
   for (const concurrency of seconds) {
-    autoscaler.keep({ endpointId: 'e', scaling: of, desired: replicas, ready: replicas });
+    autoscaler.keep({ endpointId: 'e', scaling: of, desired: replicas, ready: replicas, leadSeconds: 10 });
     const loads = new Map([['e', load(concurrency)]]);
     if (replicas === 0 && concurrency > 0) {
       const woken = autoscaler.wake('e');
@@ -62,7 +62,7 @@ describe.each(['reactive', 'predictive'] as const)('autoscaler, %s', (policy) =>
     const autoscaler = new Autoscaler();
     let replicas = 2;
     for (let second = 0; second < 240; second++) {
-      autoscaler.keep({ endpointId: 'e', scaling: of, desired: replicas, ready: replicas });
+      autoscaler.keep({ endpointId: 'e', scaling: of, desired: replicas, ready: replicas, leadSeconds: 10 });
       // The same work however many share it: 1.5 of a replica's cores, then 0.4.
       const cpuPercent = (second < 120 ? 150 : 40) / replicas;
       autoscaler.tick(new Map([['e', load(1)]]), new Map([['e', { cpuPercent }]]), (_id, change) => {
@@ -81,7 +81,7 @@ describe.each(['reactive', 'predictive'] as const)('autoscaler, %s', (policy) =>
 describe('autoscaler', () => {
   it('wakes once for many waiting requests, and again when the first try could not be written', () => {
     const autoscaler = new Autoscaler();
-    autoscaler.keep({ endpointId: 'e', scaling, desired: 0, ready: 0 });
+    autoscaler.keep({ endpointId: 'e', scaling, desired: 0, ready: 0, leadSeconds: 10 });
     expect(autoscaler.wake('e')).toMatchObject({ replicas: 1, reason: 'wake' });
     expect(autoscaler.wake('e')).toBeUndefined();
     autoscaler.release('e');

@@ -11,6 +11,8 @@ export interface ScalingSubject {
   readonly scaling: Scaling;
   readonly desired: number;
   readonly ready: number;
+  /** How long a replica takes that is wanted now. */
+  readonly leadSeconds: number;
 }
 
 export interface ScalingChange {
@@ -67,9 +69,9 @@ export class Autoscaler {
     change: (endpointId: string, change: ScalingChange) => void,
   ): void {
     for (const [endpointId, entry] of this.#entries) {
-      const { desired, ready } = entry.subject;
+      const { desired, ready, leadSeconds } = entry.subject;
       const load = { ...(loads.get(endpointId) ?? idle), ...uses.get(endpointId) };
-      const decision = entry.decide(load, desired === 0 ? 0 : Math.max(ready, 1));
+      const decision = entry.decide(load, desired === 0 ? 0 : Math.max(ready, 1), leadSeconds);
       if (decision.replicas === desired || entry.isPending) continue;
       entry.isPending = true;
       const { replicas, reason, observed, because } = decision;

@@ -11,6 +11,7 @@ import type { EndpointSpecRecord, EndpointStatusRecord, ReplicaSpecRecord } from
 import { asksForUse, type ReadReplicaUse, usedReplicas, UseWatch } from './replica-use.ts';
 import { RolloutJudge, type RolloutView, type SeenRequest } from './rollout-judge.ts';
 import type { EndpointLoad } from './scaling-decider.ts';
+import { scalingLeadSeconds } from './scaling-lead.ts';
 import { tellDrift } from './tell-drift.ts';
 import { desiredReplicas, revisionName } from './wanted-revisions.ts';
 
@@ -71,6 +72,7 @@ export class Deciders implements Disposable {
         scaling,
         desired: desiredReplicas(spec, endpoint.status as EndpointStatusRecord),
         ready: serving.filter((row) => (row.spec as ReplicaSpecRecord).revision === spec.revision).length,
+        leadSeconds: scalingLeadSeconds(serving),
       });
     this.#keepTicking();
   }

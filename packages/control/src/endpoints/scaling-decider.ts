@@ -21,10 +21,13 @@ export interface EndpointLoad extends ObservedLoad {
   readonly serviceSeconds: number | undefined;
 }
 
-type Decide = (load: EndpointLoad, ready: number) => ScalingDecision & { because: string | undefined };
+/** `leadSeconds`: how long a replica takes that is wanted now. */
+type Decide = (
+  load: EndpointLoad,
+  ready: number,
+  leadSeconds: number,
+) => ScalingDecision & { because: string | undefined };
 
-/** A replica is up within this time on a machine that has the model; the forecast looks so far ahead. */
-const leadSeconds = 10;
 const defaultConcurrency = 4;
 
 export function createDecider(scaling: Scaling): Decide {
@@ -53,8 +56,9 @@ function follow(targets: ScalingTargets, policy: ScalingPolicy): Decide {
 }
 
 function foresee(targets: ScalingTargets, policy: ScalingPolicy): Decide {
-  const scaler = new PredictiveScaler(policy, { leadSeconds, seasonSeconds: 86_400 });
-  return (load, ready) => {
+  const scaler = new PredictiveScaler(policy, { leadSeconds: 1, seasonSeconds: 86_400 });
+  return (load, ready, leadSeconds) => {
+    scaler.lookAhead(leadSeconds);
     const { value, because } = asConcurrency(targets, policy, load, ready);
     const { arrivals, serviceSeconds } = load;
     return { ...scaler.decide({ arrivals, serviceSeconds, concurrency: value }, ready), because };
@@ -64,8 +68,8 @@ function foresee(targets: ScalingTargets, policy: ScalingPolicy): Decide {
 /** Both are asked every second: each keeps its own memory of what was. */
 const larger =
   (one: Decide, other: Decide): Decide =>
-  (load, ready) => {
-    const [first, second] = [one(load, ready), other(load, ready)];
+  (load, ready, leadSeconds) => {
+    const [first, second] = [one(load, ready, leadSeconds), other(load, ready, leadSeconds)];
     return second.replicas > first.replicas ? second : first;
   };
 

@@ -16,7 +16,8 @@ const dampingPerSecond = 0.95;
 const seasonBuckets = 288;
 
 export class DemandForecast {
-  readonly #options: ForecastOptions;
+  #leadSeconds: number;
+  readonly #seasonSeconds: number | undefined;
   #level = 0;
   #slow = 0;
   #second = 0;
@@ -25,7 +26,15 @@ export class DemandForecast {
   readonly #season: (number | undefined)[] = Array.from({ length: seasonBuckets }, () => undefined);
 
   constructor(options: ForecastOptions) {
-    this.#options = options;
+    this.#leadSeconds = options.leadSeconds;
+    this.#seasonSeconds = options.seasonSeconds;
+  }
+
+  /** From now on so far: replicas were seen to take longer, or not as long. */
+  lookAhead(seconds: number): void {
+    this.#leadSeconds = seconds;
+    // Forecasts for moments that are further off than we look now have no use.
+    this.#due.splice(0, Math.max(0, this.#due.length - seconds));
   }
 
   /** One observation a second. */
@@ -40,7 +49,7 @@ export class DemandForecast {
     this.#level += (adjusted - this.#level) / Math.min(this.#second + 1, smoothingSeconds);
     this.#slow += (adjusted - this.#slow) / Math.min(this.#second + 1, trendSeconds);
     this.#second++;
-    const due = this.#due.length >= this.#options.leadSeconds ? this.#due.shift() : undefined;
+    const due = this.#due.length >= this.#leadSeconds ? this.#due.shift() : undefined;
     if (due !== undefined) {
       // Against the smoothed level: the spread within a minute is the queue's business, not the forecast's.
       const error = this.#level + this.#seasonAt(this.#second) - due;
@@ -51,7 +60,7 @@ export class DemandForecast {
 
   /** Expected load after the lead time. */
   mean(): number {
-    const { leadSeconds } = this.#options;
+    const leadSeconds = this.#leadSeconds;
     // Two averages of different memory lag a ramp by the difference of their memories: that gives its slope.
     const slope =
       (this.#level - this.#slow) /
@@ -74,7 +83,7 @@ export class DemandForecast {
   }
 
   #bucketOf(second: number): number | undefined {
-    const { seasonSeconds } = this.#options;
+    const seasonSeconds = this.#seasonSeconds;
     return seasonSeconds === undefined
       ? undefined
       : Math.floor(((second % seasonSeconds) / seasonSeconds) * seasonBuckets);
@@ -82,7 +91,7 @@ export class DemandForecast {
 
   /** Zero until a whole season has passed: half a profile misleads. */
   #seasonAt(second: number): number {
-    const { seasonSeconds } = this.#options;
+    const seasonSeconds = this.#seasonSeconds;
     const bucket = this.#bucketOf(second);
     if (seasonSeconds === undefined || bucket === undefined || this.#second < seasonSeconds) return 0;
     return this.#season[bucket] ?? 0;

@@ -40,6 +40,11 @@ export class PredictiveScaler {
     this.#spare = options.spare ?? 1.3;
   }
 
+  /** How far ahead: the time that a replica takes to be ready. */
+  lookAhead(seconds: number): void {
+    this.#forecast.lookAhead(seconds);
+  }
+
   /** One decision a second. */
   decide(sample: LoadSample, readyReplicas: number): ScalingDecision {
     const policy = this.#policy;

@@ -73,6 +73,20 @@ describe('DemandForecast', () => {
     expect(forecast.mean()).toBeLessThan(66);
   });
 
+  it('looks further ahead once replicas were seen to take longer, and back again', () => {
+    const forecast = new DemandForecast({ leadSeconds: 5 });
+    for (let second = 0; second < 600; second++) forecast.observe(second * 0.1);
+    const soon = forecast.mean();
+    forecast.lookAhead(60);
+    const later = forecast.mean();
+    expect(later).toBeGreaterThan(soon);
+    for (let second = 600; second < 700; second++) forecast.observe(second * 0.1);
+    forecast.lookAhead(5);
+    forecast.observe(70);
+    expect(forecast.mean()).toBeLessThan(later + 10);
+    expect(forecast.variance()).toBeGreaterThanOrEqual(0);
+  });
+
   it('remembers the shape of a season', () => {
     const demandAt = (second: number): number => (second % 2_880 < 1_440 ? 10 : 100);
     const forecast = new DemandForecast({ leadSeconds: 60, seasonSeconds: 2_880 });
