@@ -134,7 +134,7 @@ async function soakTraffic(dir: string): Promise<readonly string[]> {
     spillMemoryBytes: 50_000,
     spillDiskBytes: 500_000,
     spillFolder: dir,
-    guessTokens: 4,
+    speculation: { method: 'ngram', tokens: 4 },
   });
   return [
     ...(await trafficOf('llama.cpp', engine, requests)),

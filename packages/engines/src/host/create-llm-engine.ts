@@ -57,15 +57,15 @@ export async function createLlmEngine(choice: LlmEngineChoice): Promise<LlmEngin
         : { parking: { folder: memory.spillFolder, bytes: memory.spillDiskBytes } }),
     });
   }
-  if (speculation?.method === 'draft' || (adapters ?? []).length > 0)
-    throw new EngineError('unsupported', 'The paged decoder has neither draft models nor adapters.', {
-      hint: 'Guess by ngram, leave adapters out, or serve the GGUF of this model.',
+  if ((adapters ?? []).length > 0)
+    throw new EngineError('unsupported', 'The paged decoder has no adapters.', {
+      hint: 'Leave them out, or serve the GGUF of this model.',
     });
   const { createPagedEngine } = await import('../paged/paged-engine.ts');
   return createPagedEngine({
     ...common,
     ...memory,
-    ...(speculation === undefined ? {} : { guessTokens: speculation.tokens ?? 4 }),
+    ...(speculation === undefined ? {} : { speculation }),
     folder: dirname(modelPath),
   });
 }

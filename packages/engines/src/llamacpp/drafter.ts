@@ -40,20 +40,26 @@ const ngramDrafter: Drafter = {
   [Symbol.asyncDispose]: async () => undefined,
 };
 
+/** Token by id. */
+export const vocabularyOf = ({ fileInfo }: LlamaModel): readonly string[] =>
+  fileInfo.metadata.tokenizer.ggml.tokens;
+
+/** `vocabulary`: of the model that checks the guesses. */
 export async function createDrafter(
-  llama: Llama,
-  target: LlamaModel,
+  llama: Llama | undefined,
+  vocabulary: readonly string[],
   options: SpeculationOptions,
   room: DrafterRoom,
 ): Promise<Drafter> {
   if (options.method === 'ngram') return ngramDrafter;
+  if (llama === undefined) throw new Error('a draft model needs llama.cpp');
   const model = await llama.loadModel({ modelPath: options.modelPath }).catch((cause: unknown) => {
     throw new EngineError('model_invalid', `The draft model ${options.modelPath} cannot be loaded.`, {
       cause,
     });
   });
-  const [theirs, ours] = [model, target].map(({ fileInfo }) => fileInfo.metadata.tokenizer.ggml.tokens);
-  if (theirs?.length !== ours?.length || theirs?.some((token, id) => token !== ours?.[id]) === true) {
+  const theirs = vocabularyOf(model);
+  if (theirs.length !== vocabulary.length || theirs.some((token, id) => token !== vocabulary[id])) {
     await model.dispose();
     throw new EngineError('model_invalid', 'The draft model has another vocabulary than the model.', {
       hint: 'A draft is a smaller model of the same family, with the same tokenizer.',

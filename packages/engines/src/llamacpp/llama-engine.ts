@@ -15,11 +15,12 @@ import type { LlamaBuild } from '../builds/gpu-builds.ts';
 import { EngineError } from '../engine-error.ts';
 import { LiveAnswers } from '../live-answers.ts';
 import type { EngineStats, GenerateEvent, GenerateRequest, LlmEngine } from '../llm-engine.ts';
+import { proposeGuesses } from '../propose-guesses.ts';
 import { StepLoop } from '../step-loop.ts';
 import { Adapters, type AdapterOptions } from './adapters.ts';
 import { byteLevelDetokenizer } from './byte-level-detokenizer.ts';
 import { checkModelFile } from './check-model-file.ts';
-import { createDrafter, type Speculation, type SpeculationOptions } from './drafter.ts';
+import { createDrafter, vocabularyOf, type Speculation, type SpeculationOptions } from './drafter.ts';
 import { grammarOf } from './grammar.ts';
 import { renderTemplate } from './jinja-template.ts';
 import { LlamaLanes } from './llama-lanes.ts';
@@ -69,7 +70,7 @@ export async function createLlamaEngine(options: LlamaEngineOptions): Promise<Ll
     });
     const speculation = options.speculation && {
       tokens: options.speculation.tokens ?? 4,
-      drafter: await createDrafter(llama, model, options.speculation, {
+      drafter: await createDrafter(llama, vocabularyOf(model), options.speculation, {
         contextTokens,
         slots: options.slots,
         threads: options.threads,
@@ -189,7 +190,6 @@ class LlamaEngine implements LlmEngine {
       adapters,
       probe: this.#probe,
       scheduler,
-      speculation,
       lanes: new LlamaLanes({
         context: native.context,
         scheduler,
@@ -205,7 +205,7 @@ class LlamaEngine implements LlmEngine {
     this.#loop = new StepLoop({
       prepare: () => {
         this.#answers.endCancelled();
-        return passes.guess();
+        return proposeGuesses({ speculation, scheduler, answers: this.#answers });
       },
       plan: () => scheduler.plan(),
       compute: (plan) => passes.compute(plan),

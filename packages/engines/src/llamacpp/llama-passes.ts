@@ -7,7 +7,6 @@ import type { LlamaModel, Token } from 'node-llama-cpp';
 import { EngineError } from '../engine-error.ts';
 import type { LiveAnswer, LiveAnswers } from '../live-answers.ts';
 import type { Adapters } from './adapters.ts';
-import type { DraftWanted, Speculation } from './drafter.ts';
 import type { LlamaLanes } from './llama-lanes.ts';
 import { toLogprobs } from './logprobs.ts';
 import type { NativeContext, NativeSampler } from './native.ts';
@@ -27,7 +26,6 @@ export interface LlamaPassesParts {
   /** Greedy, with probabilities: reads the model's own distribution before a request's sampler changes it. */
   readonly probe: NativeSampler;
   readonly scheduler: StepScheduler;
-  readonly speculation: Speculation | undefined;
   readonly lanes: LlamaLanes;
   readonly answers: LiveAnswers<LlamaAnswerState>;
 }
@@ -52,22 +50,6 @@ export class LlamaPasses {
 
   constructor(parts: LlamaPassesParts) {
     this.#parts = parts;
-  }
-
-  /** Asks the drafter what may come next; the next plan computes it along. */
-  async guess(): Promise<void> {
-    const { speculation, scheduler, answers } = this.#parts;
-    if (speculation === undefined) return;
-    const wanted: DraftWanted[] = [];
-    for (const { id, tokens, room } of scheduler.generating()) {
-      const answer = answers.get(id);
-      if (answer === undefined) continue;
-      const left = answer.request.maxTokens - answer.generated.length - 1;
-      const most = Math.min(room, left, answer.state.draftLength.length);
-      if (most > 0) wanted.push({ id, tokens, most });
-    }
-    if (wanted.length === 0) return;
-    for (const [id, draft] of await speculation.drafter.propose(wanted)) scheduler.propose(id, draft);
   }
 
   async compute(plan: StepPlan): Promise<void> {

@@ -3,7 +3,7 @@
  * guesses are compared with what is sampled, and answers end.
  */
 import type { Random } from '@gantry/kit';
-import { type DraftLength, ngramDraft, type StepPlan, type StepScheduler } from '@gantry/serving/steps';
+import type { DraftLength, StepPlan, StepScheduler } from '@gantry/serving/steps';
 import type { LiveAnswer, LiveAnswers } from '../live-answers.ts';
 import type { AnswerGrammar } from './answer-grammars.ts';
 import { logprobsOf, sampleToken } from './sample-token.ts';
@@ -22,8 +22,6 @@ export interface AnswerRowsParts {
   /** Rows beyond the tokenizer's last token are padding of the weights. */
   readonly vocabularySize: number;
   readonly eosId: number;
-  /** Most tokens guessed ahead; 0 for none. */
-  readonly guessTokens: number;
 }
 
 export class AnswerRows {
@@ -47,19 +45,6 @@ export class AnswerRows {
         if (isSampled) this.#sampleAll(answer, rows, vocabulary, tokens.slice(tokens.length - drafted));
       }
       scheduler.settle(id);
-    }
-  }
-
-  /** What may come next by what the text repeats; the next plan computes it along. */
-  guess(): void {
-    const { guessTokens, scheduler, answers } = this.#parts;
-    if (guessTokens === 0) return;
-    for (const { id, tokens, room } of scheduler.generating()) {
-      const answer = answers.get(id);
-      if (answer === undefined) continue;
-      const left = answer.request.maxTokens - answer.generated.length - 1;
-      const most = Math.min(room, left, answer.state.draftLength.length);
-      if (most > 0) scheduler.propose(id, ngramDraft(tokens, most));
     }
   }
 

@@ -165,8 +165,26 @@ describe('paged engine', () => {
     expect(short.stats().kvTokensSpilled).toBeGreaterThan(0);
   });
 
+  it('takes nearly all of a perfect draft, answers as without, and refuses one that is not there', async () => {
+    const path = join(folder, 'draft.gguf');
+    await writePermutationModel(path, { layers: 1, seed: 5 });
+    const draft = { method: 'draft', modelPath: path, tokens: 6 } as const;
+    await using guessing = await open({ speculation: draft });
+    await Promise.all(
+      ['t', 'A', '7'].map(async (last) => {
+        const { tokens } = await ask(guessing, `the ${last}`);
+        expect(guessing.detokenize(tokens)).toBe(answerAfter(last));
+      }),
+    );
+    const { draftedTokens, acceptedTokens } = guessing.stats();
+    expect(acceptedTokens / draftedTokens).toBeGreaterThan(0.8);
+    await expect(
+      open({ speculation: { ...draft, modelPath: join(folder, 'none.gguf') } }),
+    ).rejects.toMatchObject({ code: 'model_invalid' });
+  });
+
   it('guesses ahead from what the text repeats, and answers as without', async () => {
-    await using guessing = await open({ guessTokens: 6 });
+    await using guessing = await open({ speculation: { method: 'ngram', tokens: 6 } });
     const prompt = cycle.repeat(2).slice(0, 110);
     for (const temperature of [0, 20]) {
       const wanted = {

@@ -7,14 +7,17 @@ import { createRandom } from '@gantry/kit';
 import { DraftLength, StepScheduler, type StepPlan } from '@gantry/serving/steps';
 import type { Tokenizer } from '@gantry/training/tokenizer';
 import { EngineError } from '../engine-error.ts';
+import type { Speculation, SpeculationOptions } from '../llamacpp/drafter.ts';
 import { LiveAnswers } from '../live-answers.ts';
 import type { ChatMessage, EngineStats, GenerateEvent, GenerateRequest, LlmEngine } from '../llm-engine.ts';
+import { proposeGuesses } from '../propose-guesses.ts';
 import { StepLoop } from '../step-loop.ts';
 import { AnswerGrammars, type AnswerGrammar } from './answer-grammars.ts';
 import { AnswerRows, type AnswerState } from './answer-rows.ts';
 import { folderChat, type FolderChat } from './chat-template.ts';
 import { KvLost, startDecoder, type DecoderProcess } from './decoder-process.ts';
 import { readModelFolder, type ModelFolder } from './read-model-folder.ts';
+import { openSpeculation } from './open-speculation.ts';
 import { encodeWithSpecials } from './special-text.ts';
 
 export interface PagedEngineOptions {
@@ -35,8 +38,8 @@ export interface PagedEngineOptions {
   readonly spillMemoryBytes?: number;
   readonly spillDiskBytes?: number;
   readonly spillFolder?: string;
-  /** Most tokens guessed ahead from what a text repeats; default none. */
-  readonly guessTokens?: number;
+  /** Guess tokens ahead and check them in one pass; a draft model is a GGUF with the same vocabulary. */
+  readonly speculation?: SpeculationOptions;
   readonly onLog?: (line: string) => void;
 }
 
@@ -74,10 +77,15 @@ export async function createPagedEngine(options: PagedEngineOptions): Promise<Ll
     prefillTokens: options.prefillTokens ?? 64,
     spillSlots: room.memorySlots + room.diskSlots,
   });
+  const speculation = await openSpeculation(options, model, contextTokens).catch(async (cause: unknown) => {
+    await decoder[Symbol.asyncDispose]();
+    throw cause;
+  });
   return new PagedEngine(options, {
     model,
     decoder,
     scheduler,
+    speculation,
     contextTokens,
     tokens: room.blocks * tokensPerBlock,
   });
@@ -99,6 +107,7 @@ class PagedEngine implements LlmEngine {
   readonly #scheduler: StepScheduler;
   readonly #answers: LiveAnswers<AnswerState>;
   readonly #loop: StepLoop<StepPlan>;
+  readonly #speculation: Speculation | undefined;
   readonly #kvTokens: number;
   /** Who waits for a state. */
   readonly #embedded = new Map<string, (state: Float32Array) => void>();
@@ -112,12 +121,14 @@ class PagedEngine implements LlmEngine {
       readonly model: ModelFolder;
       readonly decoder: DecoderProcess;
       readonly scheduler: StepScheduler;
+      readonly speculation: Speculation | undefined;
       readonly contextTokens: number;
       /** That the K/V memory holds. */
       readonly tokens: number;
     },
   ) {
-    const { model, decoder, scheduler, contextTokens, tokens } = parts;
+    const { model, decoder, scheduler, speculation, contextTokens, tokens } = parts;
+    this.#speculation = speculation;
     this.#options = options;
     this.#model = model;
     this.#tokenizer = model.tokenizer;
@@ -138,6 +149,7 @@ class PagedEngine implements LlmEngine {
       onEnd: ({ id }) => {
         scheduler.finish(id);
         this.#embedded.delete(id);
+        speculation?.drafter.forget(id);
       },
     });
     this.#rows = new AnswerRows({
@@ -145,12 +157,11 @@ class PagedEngine implements LlmEngine {
       scheduler,
       vocabularySize: this.vocabularySize,
       eosId: model.config.eosId,
-      guessTokens: options.guessTokens ?? 0,
     });
     this.#loop = new StepLoop({
       prepare: () => {
         this.#answers.endCancelled();
-        this.#rows.guess();
+        return proposeGuesses({ speculation, scheduler, answers: this.#answers });
       },
       plan: () => scheduler.plan(),
       compute: (plan) => this.#compute(plan),
@@ -180,7 +191,7 @@ class PagedEngine implements LlmEngine {
     const state: AnswerState = {
       random: createRandom(request.sampling.seed),
       grammar,
-      draftLength: new DraftLength(this.#options.guessTokens ?? 1),
+      draftLength: new DraftLength(this.#speculation?.tokens ?? 1),
       dispose: () => undefined,
     };
     yield* this.#answers.open(request, state, (id) =>
@@ -248,6 +259,7 @@ class PagedEngine implements LlmEngine {
     await this.#loop[Symbol.asyncDispose]();
     this.#answers.failAll(new EngineError('shutting_down', 'The engine is shutting down.'));
     await (await this.#grammars?.catch(() => undefined))?.[Symbol.asyncDispose]();
+    await this.#speculation?.drafter[Symbol.asyncDispose]();
     await this.#decoder[Symbol.asyncDispose]();
   }
 
