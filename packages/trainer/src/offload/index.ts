@@ -1,4 +1,4 @@
-export { updateOffloaded } from './offloaded-adamw.ts';
+export { updateOffloaded } from './offloaded-update.ts';
 export {
   OffloadedState,
   type FrozenState,

@@ -41,7 +41,10 @@ export function openUpdateRule(shard: ModelShard, options: OptimizerOptions): Up
     adamw: () => ({
       apply: async (step) => {
         const { offloaded } = shard;
-        if (offloaded !== undefined) return updateOffloaded(shard, offloaded, settings, step);
+        if (offloaded !== undefined)
+          return updateOffloaded(shard, offloaded, ({ second, ...piece }, decays) => {
+            if (second !== undefined) shard.arena.adamW({ ...piece, second }, decays, settings, step);
+          });
         shard.eachOwnPiece((piece) => adamW(shard, piece, settings, step));
         await Promise.resolve();
       },
@@ -49,6 +52,11 @@ export function openUpdateRule(shard: ModelShard, options: OptimizerOptions): Up
     }),
     sgd: () => ({
       apply: async (step) => {
+        const { offloaded } = shard;
+        if (offloaded !== undefined)
+          return updateOffloaded(shard, offloaded, ({ first: momentum, ...piece }, decays) =>
+            sgdUpdate({ ...piece, momentum }, decays, options, step),
+          );
         shard.eachOwnPiece(({ parameter, view }) => {
           const state = {
             parameters: view(shard.parameters),

@@ -10,7 +10,8 @@ const jobWith = (parallel: object, train: object = {}): Parameters<typeof offloa
 it.each([
   ['without ZeRO there is no part that a rank owns', { offload: {} }, {}, 'without ZeRO'],
   ['parameters need stage 3', { zero: 2, offload: { parameters: true } }, {}, 'parallel.zero is 2'],
-  ['other moments than AdamW’s stay', { zero: 1, offload: {} }, { optimizer: 'sgd' }, 'moments of sgd'],
+  ['Muon takes whole matrices', { zero: 1, offload: {} }, { optimizer: 'muon' }, 'What muon keeps stays'],
+  ['Adafactor keeps little', { zero: 1, offload: {} }, { optimizer: 'adafactor' }, 'What adafactor keeps'],
 ])('offloading is refused with what would do: %s', (_name, parallel, train, says) => {
   expect(() => offloadOf(jobWith(parallel, train))).toThrow(says);
 });

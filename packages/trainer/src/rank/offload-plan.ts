@@ -1,8 +1,23 @@
 /** Whether what a job wants in files instead of memory goes together with the rest of it. */
+import type { OffloadedKind } from '../offload/index.ts';
+import type { OptimizerName } from '../parallel/index.ts';
 import type { TrainingJob } from './training-job.ts';
 import { UserFault } from './user-fault.ts';
 
 export type OffloadPlan = NonNullable<NonNullable<TrainingJob['parallel']>['offload']>;
+
+/** By optimiser: what of it lies in the file; undefined where it stays in memory. */
+export const offloadedMoments: Readonly<Record<OptimizerName, readonly OffloadedKind[] | undefined>> = {
+  adamw: ['first', 'second'],
+  sgd: ['first'],
+  muon: undefined,
+  adafactor: undefined,
+};
+
+const staysBecause: Readonly<Record<string, string>> = {
+  muon: 'it needs whole matrices of its momentum at a time, not a chunk',
+  adafactor: 'a row and a column of each matrix are less than the buffers of a file',
+};
 
 export function offloadOf({
   train,
@@ -13,10 +28,10 @@ export function offloadOf({
   const zero = parallel?.zero ?? 0;
   if (train.recipe === 'classifier')
     throw refuse('A classifier keeps its few moments in memory.', 'Leave parallel.offload out.');
-  if (train.optimizer !== 'adamw')
+  if (offloadedMoments[train.optimizer] === undefined)
     throw refuse(
-      `The moments of ${train.optimizer} stay in memory; those of adamw can be offloaded.`,
-      'Set train.optimizer to adamw, or leave parallel.offload out.',
+      `What ${train.optimizer} keeps stays in memory: ${staysBecause[train.optimizer]}.`,
+      'Set train.optimizer to adamw or sgd, or leave parallel.offload out.',
     );
   if (zero < 1)
     throw refuse(

@@ -12,6 +12,7 @@ import {
 import type { World } from '../group/index.ts';
 import { OffloadedState } from '../offload/index.ts';
 import { ModelShard, shardGroups, stateOf } from '../parallel/index.ts';
+import { offloadedMoments } from './offload-plan.ts';
 import type { TrainingPlan } from './training-plan.ts';
 import { UserFault } from './user-fault.ts';
 
@@ -39,7 +40,10 @@ export async function openShard({
       {
         directory: offload.directory ?? join(runDirectory, 'offload'),
         rank: grid.rank,
-        kinds: [...(offload.parameters ? (['parameters'] as const) : []), 'first', 'second'],
+        kinds: [
+          ...(offload.parameters ? (['parameters'] as const) : []),
+          ...(offloadedMoments[plan.optimizer.name] ?? []),
+        ],
         chunkElements: offload.chunkElements,
         buffers: offload.buffers,
       },

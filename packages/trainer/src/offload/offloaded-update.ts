@@ -1,7 +1,6 @@
-/** AdamW over state that lies in a file: each chunk of what the rank owns is updated while it is in memory. */
-import type { AdamWSettings, AdamWStep } from '@gantry/training/optimizer';
+/** An update of state that lies in a file: each chunk of what the rank owns is changed while it is in memory. */
 import type { ModelShard } from '../parallel/model-shard.ts';
-import type { OffloadedState } from './offloaded-state.ts';
+import type { OffloadedKind, OffloadedState } from './offloaded-state.ts';
 
 /** Part of one parameter, by its place in what the rank owns. */
 interface OwnPiece {
@@ -12,30 +11,34 @@ interface OwnPiece {
   readonly decays: boolean;
 }
 
+/** Elements of one parameter with what the optimiser keeps of them; of momentum alone there is no second. */
+export interface OffloadedPiece {
+  readonly parameters: Float32Array;
+  readonly gradients: Float32Array;
+  readonly first: Float32Array;
+  readonly second: Float32Array | undefined;
+}
+
 export async function updateOffloaded(
   shard: ModelShard,
   state: OffloadedState,
-  settings: AdamWSettings,
-  step: AdamWStep,
+  change: (piece: OffloadedPiece, decays: boolean) => void,
 ): Promise<void> {
   const pieces = ownPieces(shard, state);
-  const [parametersAt, firstAt, secondAt] = (['parameters', 'first', 'second'] as const).map((kind) =>
-    state.kinds.indexOf(kind),
-  ) as [number, number, number];
   await state.update((from, to, values) => {
     for (const { at, gradients, parameters, decays } of pieces) {
       const start = Math.max(from, at);
       const end = Math.min(to, at + gradients.length);
       if (start >= end) continue;
-      const inChunk = (kind: number): Float32Array =>
-        (values[kind] as Float32Array).subarray(start - from, end - from);
+      const inChunk = (kind: OffloadedKind): Float32Array =>
+        (values[state.kinds.indexOf(kind)] as Float32Array).subarray(start - from, end - from);
       const moved = {
-        parameters: parameters?.subarray(start - at, end - at) ?? inChunk(parametersAt),
+        parameters: parameters?.subarray(start - at, end - at) ?? inChunk('parameters'),
         gradients: gradients.subarray(start - at, end - at),
-        first: inChunk(firstAt),
-        second: inChunk(secondAt),
+        first: inChunk('first'),
+        second: state.kinds.includes('second') ? inChunk('second') : undefined,
       };
-      shard.arena.adamW(moved, decays, settings, step);
+      change(moved, decays);
     }
   });
 }
