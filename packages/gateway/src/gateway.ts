@@ -143,8 +143,8 @@ class HttpGateway implements Gateway {
     const operation = operationPaths[path];
     if (operation !== undefined) {
       this.#read(call, 'POST', (bytes) =>
-        operation === 'responses'
-          ? parseResponses(responses, tenantId, bytes)
+        operation === 'responses' || operation === 'responses/input_tokens'
+          ? parseResponses(responses, tenantId, bytes, operation)
           : parseRequest(operation, bytes),
       );
       return;

@@ -32,7 +32,7 @@ const wanted: readonly {
   {
     file: 'responses/responses',
     resource: 'responses',
-    tests: ['retrieve', 'retrieve: request options and params are passed correctly', 'delete'],
+    tests: ['retrieve', 'retrieve: request options and params are passed correctly', 'delete', 'cancel'],
   },
   {
     file: 'responses/input-items',
@@ -60,8 +60,9 @@ describe.skipIf(checkout === undefined)('openai-node’s own tests', () => {
     const headers = { authorization: `Bearer ${home.operatorKey}`, 'content-type': 'application/json' };
     const pass = async (method: string, url: string, body: string): Promise<Response> =>
       fetch(`${home.server.url}/v1${url}`, { method, headers, ...(body === '' ? {} : { body }) });
-    const stored = async (): Promise<string> => {
-      const body = JSON.stringify({ model: 'chat', input: 't', max_output_tokens: 3 });
+    // Only what is made in the background can be cancelled.
+    const stored = async (background: boolean): Promise<string> => {
+      const body = JSON.stringify({ model: 'chat', input: 't', max_output_tokens: 3, background });
       return ((await (await pass('POST', '/responses', body)).json()) as { readonly id: string }).id;
     };
     between = createServer((request, response) => {
@@ -69,7 +70,10 @@ describe.skipIf(checkout === undefined)('openai-node’s own tests', () => {
         const body = (await text(request)).replace(/"model":"[^"]*"/, '"model":"chat"');
         const url = (request.url ?? '')
           .replace(/^\/models\/[^/?]+/, '/models/chat')
-          .replace(/^\/responses\/[^/?]+/, `/responses/${await stored()}`);
+          .replace(
+            /^\/responses\/[^/?]+/,
+            `/responses/${await stored((request.url ?? '').endsWith('/cancel'))}`,
+          );
         const answer = await pass(request.method ?? 'GET', url, body);
         response.writeHead(answer.status, {
           'content-type': answer.headers.get('content-type') ?? 'text/plain',

@@ -129,6 +129,9 @@ describe('engine host, as the openai client sees it', () => {
       'response.content_part.added',
     ]);
     expect(types.at(-1)).toBe('response.completed');
+    const counted = await client.responses.inputTokens.count({ model: 'm', input: 'hello' });
+    const counts = { object: 'response.input_tokens', input_tokens: expect.any(Number) };
+    expect(counted).toEqual(counts);
     const refused = await post('/v1/responses', { input: [{ type: 'web_search_call' }] });
     expect(refused.status).toBe(400);
     expect(await refused.text()).toContain('web_search_call');

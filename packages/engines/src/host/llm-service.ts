@@ -90,6 +90,7 @@ export class LlmService implements EngineService {
     '/v1/completions': this.#post((engine, body, call) => this.#complete(engine, body, call)),
     '/v1/chat/completions': this.#post((engine, body, call) => this.#chat(engine, body, call)),
     '/v1/responses': this.#post((engine, body, call) => this.#respond(engine, body, call)),
+    '/v1/responses/input_tokens': this.#post((engine, body, call) => this.#countInput(engine, body, call)),
     '/v1/embeddings': this.#post((engine, body, call) => this.#embed(engine, body, call)),
   };
 
@@ -155,6 +156,14 @@ export class LlmService implements EngineService {
     };
     const answer = { head, request: request as GenerateRequest, tools: options.tools };
     await answerResponse(engine, answer, options.isStream, call.response);
+  }
+
+  /** How long the prompt of such a request would be: nothing is computed. */
+  async #countInput(engine: LlmEngine, body: unknown, { response }: EngineCall): Promise<void> {
+    const asked = parseResponseRequest(body);
+    this.#requireModel(asked.model);
+    const { length } = chatTokens(engine, asked);
+    sendJson(response, 200, { object: 'response.input_tokens', input_tokens: length });
   }
 
   async #complete(engine: LlmEngine, body: unknown, call: EngineCall): Promise<void> {

@@ -10,13 +10,20 @@ import { splitModel } from './adapter-model.ts';
 import type { InferenceRequest } from './inference-request.ts';
 import type { Problem } from '../http/problem.ts';
 
-export type Operation = 'completions' | 'chat/completions' | 'embeddings' | 'responses' | 'moderations';
+export type Operation =
+  | 'completions'
+  | 'chat/completions'
+  | 'embeddings'
+  | 'responses'
+  | 'responses/input_tokens'
+  | 'moderations';
 
 export const operationPaths: Readonly<Record<string, Operation>> = {
   '/v1/completions': 'completions',
   '/v1/chat/completions': 'chat/completions',
   '/v1/embeddings': 'embeddings',
   '/v1/responses': 'responses',
+  '/v1/responses/input_tokens': 'responses/input_tokens',
   '/v1/moderations': 'moderations',
 };
 
@@ -27,6 +34,13 @@ export type ParseOutcome =
       readonly background?: { readonly input: readonly unknown[] };
     }
   | { readonly problem: Problem };
+
+/** Equal requests have equal answers. */
+const fixedOperations: ReadonlySet<Operation> = new Set([
+  'embeddings',
+  'moderations',
+  'responses/input_tokens',
+]);
 
 const usageAsked = Buffer.from('{"stream_options":{"include_usage":true},');
 
@@ -51,7 +65,7 @@ export function parseRequest(operation: Operation, bytes: Buffer): ParseOutcome 
   const choices = typeof fields['n'] === 'number' ? fields['n'] : 1;
   const { name: model, adapter } = splitModel(fields['model'] as string);
   const sent = stripUsage ? askForUsage(fields, bytes) : bytes;
-  const isFixed = operation === 'embeddings' || operation === 'moderations';
+  const isFixed = fixedOperations.has(operation);
   return {
     request: {
       model,
@@ -99,6 +113,7 @@ const schemas = {
   'chat/completions': chatCompletionRequest,
   embeddings: embeddingsRequest,
   responses: responsesRequest,
+  'responses/input_tokens': responsesRequest,
   moderations: moderationRequest,
 } satisfies Record<Operation, unknown>;
 

@@ -21,6 +21,7 @@ const requests: Readonly<Record<Operation, object>> = {
   },
   embeddings: { model: 'm', input: ['a'], dimensions: 8 },
   responses: { model: 'm', input: [{ role: 'user', content: 'x' }], previous_response_id: 'resp_1' },
+  'responses/input_tokens': { model: 'm', input: 'x', instructions: 'y' },
   moderations: { model: 'm', input: 'a' },
 };
 const infer = {
@@ -68,8 +69,8 @@ const seeded = { seed: 17, numRuns: 400 };
 describe.each(Object.values(operationPaths))('a request to %s', (operation) => {
   const check = (bytes: Buffer): void => {
     const outcome =
-      operation === 'responses'
-        ? parseResponses(new ResponseStore(1_000), 'acme', bytes)
+      operation === 'responses' || operation === 'responses/input_tokens'
+        ? parseResponses(new ResponseStore(1_000), 'acme', bytes, operation)
         : parseRequest(operation, bytes);
     if ('problem' in outcome) {
       expect(problemStatus(outcome.problem)).toBeGreaterThanOrEqual(400);

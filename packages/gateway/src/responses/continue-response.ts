@@ -3,14 +3,22 @@ import type { ParseOutcome } from '../requests/parse-request.ts';
 import { parseRequest } from '../requests/parse-request.ts';
 import { isUnderWay, type ResponseStore } from './response-store.ts';
 
-export function parseResponses(store: ResponseStore, tenantId: string, bytes: Buffer): ParseOutcome {
-  const parsed = parseRequest('responses', bytes);
+/** To answer, or to say only how long the prompt is. */
+type ResponsesOperation = 'responses' | 'responses/input_tokens';
+
+export function parseResponses(
+  store: ResponseStore,
+  tenantId: string,
+  bytes: Buffer,
+  operation: ResponsesOperation,
+): ParseOutcome {
+  const parsed = parseRequest(operation, bytes);
   if ('problem' in parsed) return parsed;
   const { background, ...fields } = parsed.request.fields;
   const isBackground = background === true;
   const previousId = fields['previous_response_id'];
   let input = itemsOf(fields['input']);
-  let outcome: ParseOutcome = isBackground ? again(fields) : parsed;
+  let outcome: ParseOutcome = isBackground ? again(operation, fields) : parsed;
   if (typeof previousId === 'string') {
     const previous = store.get(tenantId, previousId);
     if (previous === undefined)
@@ -21,9 +29,9 @@ export function parseResponses(store: ResponseStore, tenantId: string, bytes: Bu
         'That response is still under way: continue it when it is complete.',
       );
     input = [...previous.input, ...outputOf(previous.response), ...input];
-    outcome = again({ ...fields, input });
+    outcome = again(operation, { ...fields, input });
   }
-  if ('problem' in outcome) return outcome;
+  if ('problem' in outcome || operation !== 'responses') return outcome;
   if (isBackground) {
     if (fields['store'] === false)
       return invalid('store', 'A background response must be stored: how else would you read it?');
@@ -44,8 +52,8 @@ export function parseResponses(store: ResponseStore, tenantId: string, bytes: Bu
   };
 }
 
-const again = (fields: Readonly<Record<string, unknown>>): ParseOutcome =>
-  parseRequest('responses', Buffer.from(JSON.stringify(fields)));
+const again = (operation: ResponsesOperation, fields: Readonly<Record<string, unknown>>): ParseOutcome =>
+  parseRequest(operation, Buffer.from(JSON.stringify(fields)));
 
 const invalid = (param: string, detail: string): ParseOutcome => ({
   problem: { code: 'invalid_request', param, detail },

@@ -80,6 +80,25 @@ describe.each(openaiMajors)('responses, by openai@$major', ({ Client }) => {
     await expect(client.responses.retrieve(last)).rejects.toMatchObject({ code: 'response_not_found' });
   });
 
+  it('counts what a request would ask, the conversation before it included, and keeps nothing of it', async () => {
+    await using engine = await createFakeEngine(({ body, path }, response) => {
+      if (path === '/v1/responses') return counting()({ body, path } as never, response);
+      const items = Array.isArray(body['input']) ? body['input'].length : 1;
+      sendJson(response, { object: 'response.input_tokens', input_tokens: 10 * items });
+    });
+    await using harness = await createGatewayHarness();
+    harness.gateway.setRoutes('acme', [chatRoute(engine)]);
+    const count = async (body: object) =>
+      (await harness.post('/v1/responses/input_tokens', { model: 'chat', input: 'hi', ...body })).json();
+    expect(await count({})).toEqual({ object: 'response.input_tokens', input_tokens: 10 });
+    const client = new Client({ apiKey: 'sk-acme', baseURL: `${harness.baseUrl}/v1`, maxRetries: 0 });
+    const { id } = await client.responses.create({ model: 'chat', input: 'hello' });
+    expect(await count({ previous_response_id: id })).toMatchObject({ input_tokens: 30 });
+    expect(await count({ previous_response_id: 'resp_none' })).toMatchObject({
+      error: { param: 'previous_response_id' },
+    });
+  });
+
   it('keeps what a tenant said from others, and what it did not want kept from all', async () => {
     await using engine = await createFakeEngine(counting());
     await using harness = await createGatewayHarness();
