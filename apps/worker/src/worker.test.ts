@@ -5,6 +5,11 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parseEngineSpec } from './engine-spec.ts';
 import { openRankScene, reportOf, untilReported, type RankScene } from './testing/rank-scene.ts';
 
+interface Ended {
+  readonly type: string;
+  readonly metrics?: Readonly<Record<string, number>>;
+}
+
 let scene: RankScene;
 let root: string;
 beforeEach(async () => {
@@ -46,6 +51,32 @@ describe('two training ranks as processes', () => {
       expect(await readFile(join(run, final, file))).toEqual(await readFile(join(whole, final, file)));
     }
     expect((await readdir(join(run, 'checkpoints'))).sort()).toEqual(['step-00000115', 'step-00000120']);
+  });
+
+  it('go on with more and with fewer of them after kill -9, and learn what an unbroken run learns (2e-4)', async () => {
+    const end = async (run: string): Promise<Readonly<Record<string, number>>> => {
+      const lines = (await reportOf(run)).trim().split('\n');
+      const artifact = lines.map((line) => JSON.parse(line) as Ended).find(({ type }) => type === 'artifact');
+      return artifact?.metrics ?? {};
+    };
+    const whole = join(root, 'whole');
+    const run = join(root, 'broken');
+    await Promise.all((await scene.attemptOn(whole, 2)).map(({ exit }) => exit));
+    for (const [ranks, step] of [
+      [2, 30],
+      [3, 70],
+    ] as const) {
+      const workers = await scene.attemptOn(run, ranks);
+      await untilReported(run, `step-${String(step).padStart(8, '0')}"`);
+      workers.at(-1)?.process.kill('SIGKILL');
+      const exits = await Promise.all(workers.map(({ exit }) => exit));
+      expect(exits.slice(0, -1).map(({ code }) => code)).toEqual(exits.slice(1).map(() => 75));
+    }
+    const last = await Promise.all((await scene.attemptOn(run, 1)).map(({ exit }) => exit));
+    expect(last).toMatchObject([{ code: 0 }]);
+    const [unbroken, broken] = [await end(whole), await end(run)];
+    for (const figure of ['loss', 'validationLoss'])
+      expect(Math.abs((broken[figure] as number) - (unbroken[figure] as number)), figure).toBeLessThan(2e-4);
   });
 
   it('name one that stands still, and leave for a repetition', async () => {

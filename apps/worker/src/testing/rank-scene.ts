@@ -21,6 +21,8 @@ export interface StartOptions {
 export interface RankScene extends AsyncDisposable {
   readonly root: string;
   attempt(run: string, options?: StartOptions): Promise<[RankProcess, RankProcess]>;
+  /** The same job on another number of ranks. */
+  attemptOn(run: string, ranks: number): Promise<readonly RankProcess[]>;
 }
 
 const mainFile = join(import.meta.dirname, '..', 'main.ts');
@@ -67,6 +69,7 @@ export async function openRankScene(
     rank: number,
     rendezvous: { readonly place: string; readonly token?: string },
     prefix: readonly string[],
+    ranks = 2,
   ): RankProcess => {
     const [file, ...words] = [...prefix, process.execPath, mainFile, 'train'];
     const child = spawn(file, words, {
@@ -75,7 +78,7 @@ export async function openRankScene(
         PATH: process.env['PATH'],
         HOME: join(root, 'home'),
         RANK: String(rank),
-        WORLD_SIZE: '2',
+        WORLD_SIZE: String(ranks),
         GANTRY_RUN_DIR: run,
         GANTRY_SPEC_FILE: join(root, 'spec.json'),
         GANTRY_REPORT_FILE: join(run, 'report.jsonl'),
@@ -98,6 +101,11 @@ export async function openRankScene(
       await mkdir(run, { recursive: true });
       const place = rendezvous ?? { place: await mkdtemp(join(root, 'rv-')) };
       return [start(run, 0, place, prefixOf(0)), start(run, 1, place, prefixOf(1))];
+    },
+    attemptOn: async (run, ranks) => {
+      await mkdir(run, { recursive: true });
+      const place = { place: await mkdtemp(join(root, 'rv-')) };
+      return Array.from({ length: ranks }, (_, rank) => start(run, rank, place, [], ranks));
     },
     [Symbol.asyncDispose]: () => rm(root, { recursive: true, force: true }),
   };
