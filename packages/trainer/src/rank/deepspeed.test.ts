@@ -103,6 +103,7 @@ describe('under ZeRO, with the same bits,', () => {
   it('stage 3 so too, keeps small parameters whole and brings layers before their turn', async () => {
     const none = await run('none', 3, { stage3_prefetch_bucket_size: 100 });
     expect(none).toMatchObject({ zeroLargestGatherBytes: embeddingBytes, zeroEarlyLayers: 0 });
+    expect(facts(none.outcome)).toMatchObject({ layersAhead: 0 });
     const sent = ({ outcome }: { outcome: AttemptOutcome }): number => Number(sentBytes(outcome));
     const kept = ({ outcome }: { outcome: AttemptOutcome }): number =>
       Number(facts(outcome)['parameterBytes']) - Number(facts(none.outcome)['parameterBytes']);

@@ -51,6 +51,9 @@ function factsOf(session: TrainingSession, executor: ModelExecutor): Readonly<Re
     gradientBytes: gradients,
     optimiserBytes: optimiser,
     ...(job.notes === undefined ? {} : { deepspeed: job.notes }),
+    ...(plan.zero === 3 && plan.limits?.prefetchElements !== undefined
+      ? { layersAhead: shard.layers.ahead }
+      : {}),
     ...(shard.persistent === undefined ? {} : { persistentParameters: shard.persistent.parameters }),
     ...(shard.offloaded === undefined ? {} : { offloadedBytes: shard.offloaded.fileBytes }),
     parameters: layout.parameters.reduce((sum, { length }) => sum + length, 0),
