@@ -44,13 +44,20 @@ export async function timedStream(
       }),
     });
     if (!response.ok || response.body === null) {
-      await response.body?.cancel();
-      return failed(`HTTP ${response.status}`);
+      return failed(await reasonOf(response));
     }
     return await read(response.body, startedMs, now);
   } catch (error) {
     return failed(error instanceof Error ? error.message : String(error));
   }
+}
+
+/** Few words, so that failures of a kind are counted together. */
+async function reasonOf(response: Response): Promise<string> {
+  const said: unknown = await response.json().catch(() => undefined);
+  const { error } = (said ?? {}) as { readonly error?: { readonly code?: unknown; readonly type?: unknown } };
+  const word = error?.code ?? error?.type;
+  return typeof word === 'string' ? `HTTP ${response.status} ${word}` : `HTTP ${response.status}`;
 }
 
 async function read(

@@ -8,19 +8,34 @@ import type { LayerRule } from './rewrite-layers.ts';
 
 /** Filters as 8-bit integers around 0, and their scales in a shape of the caller's. */
 function int8Filters(layer: ConvLayer, scaleShape: readonly number[]) {
-  const { key, shape, weight } = layer;
+  const { key, weight } = layer;
   const { values, scales, relativeError } = int8Columns(weight);
   const filters = asFilters(weight, values, new Int8Array(values.length));
-  const tensors: NewTensor[] = [
-    { name: `${key}:int8`, shape, data: filters },
-    { name: `${key}:scale`, shape: scaleShape, data: scales },
-  ];
-  return { tensors, scales, relativeError };
+  const scale: NewTensor = { name: `${key}:scale`, shape: scaleShape, data: scales };
+  return { filters, scale, relativeError };
 }
 
-/** Integers times integers; activations by the range that each call has. */
+/** What stands for 0. */
+const middle = 128;
+
+/**
+ * Integers times integers; activations by the range that each call has. The filters are kept from 0 to 255 around 128:
+ * ONNX Runtime's ConvInteger multiplies filters × inputs, and has no fast kernel for signed × unsigned (4.6 times slower).
+ */
 export const dynamicConv: LayerRule<ConvLayer> = {
-  makeWeight: (layer) => int8Filters(layer, channelShape(layer)),
+  makeWeight: (layer) => {
+    const { filters, scale, relativeError } = int8Filters(layer, channelShape(layer));
+    const { key, shape } = layer;
+    const raised = Uint8Array.from(filters, (value) => value + middle);
+    return {
+      relativeError,
+      tensors: [
+        { name: `${key}:uint8`, shape, data: raised },
+        { name: `${key}:middle`, shape: [], data: Uint8Array.of(middle) },
+        scale,
+      ],
+    };
+  },
   ownTensors: (layer) =>
     layer.bias === undefined
       ? []
@@ -30,7 +45,7 @@ export const dynamicConv: LayerRule<ConvLayer> = {
     return [
       reviseNode(node, {
         operator: 'ConvInteger',
-        inputs: [`${input}:u8`, `${key}:int8`, `${input}:zero`],
+        inputs: [`${input}:u8`, `${key}:uint8`, `${input}:zero`, `${key}:middle`],
         outputs: [`${output}:int32`],
       }),
       makeNode('Cast', [`${output}:int32`], [`${output}:float`], { to: { int: floatType } }),
@@ -51,9 +66,10 @@ const restored = (layer: ConvLayer, restore: ReturnType<typeof makeNode>) => [
 /** A scale and a zero for each channel, as DequantizeLinear along the first axis takes them. */
 export const storedConv: LayerRule<ConvLayer> = {
   makeWeight: (layer) => {
-    const { tensors, scales, relativeError } = int8Filters(layer, [layer.weight.columns]);
-    const zeros = { name: `${layer.key}:zero`, shape: [scales.length], data: new Int8Array(scales.length) };
-    return { tensors: [...tensors, zeros], relativeError };
+    const { key, shape, weight } = layer;
+    const { filters, scale, relativeError } = int8Filters(layer, [weight.columns]);
+    const zeros = { name: `${key}:zero`, shape: [weight.columns], data: new Int8Array(weight.columns) };
+    return { tensors: [{ name: `${key}:int8`, shape, data: filters }, scale, zeros], relativeError };
   },
   toNodes: (layer) => restored(layer, filtersBack(layer)),
 };
