@@ -4,6 +4,7 @@ import { runProbe, type ProbedRank } from '../../apps/cli/src/plan/run-probe.ts'
 import { transformerShape } from '../../packages/training/src/model/index.ts';
 import {
   calibrateOwn,
+  narrowRun,
   oneRank,
   referenceRun,
   type OwnCalibration,
@@ -67,7 +68,12 @@ export async function calibrated(clock: 'wall' | 'processor'): Promise<OwnCalibr
   const byClock = (rank: ProbedRank): ProbedRank =>
     clock === 'wall' ? rank : { ...rank, seconds: { ...rank.seconds, ...rank.processorSeconds } };
   const [alone] = await probed(referenceRun(1));
+  const [thin] = await probed(narrowRun());
   const together = await probed(referenceRun(cores));
-  if (alone === undefined) throw new Error('the probe said nothing');
-  return calibrateOwn(byClock(alone), together, { name: 'here', cores, memoryBytes: totalmem() });
+  if (alone === undefined || thin === undefined) throw new Error('the probe said nothing');
+  return calibrateOwn(byClock(alone), byClock(thin), together, {
+    name: 'here',
+    cores,
+    memoryBytes: totalmem(),
+  });
 }

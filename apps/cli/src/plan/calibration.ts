@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import {
   calibrateOwn,
   type OwnCalibration,
+  narrowRun,
   PlanError,
   readOwnCalibration,
   referenceRun,
@@ -24,11 +25,14 @@ export async function runCalibration(command: Command): Promise<void> {
   const say = (text: string): boolean => process.stderr.write(`  ${text}\n`);
   say('a step of 6 layers of 384 on one rank …');
   const [alone] = await runProbe(referenceRun(1), steps);
-  if (alone === undefined) throw new CliError('probe_failed', 'The probe said nothing.');
-  if (cores > 1) say(`the same on ${cores} ranks at once …`);
+  say('the same with a sixth of the width …');
+  const [thin] = await runProbe(narrowRun(), steps);
+  if (alone === undefined || thin === undefined)
+    throw new CliError('probe_failed', 'The probe said nothing.');
+  if (cores > 1) say(`the first on ${cores} ranks at once …`);
   const together = cores > 1 ? await runProbe(referenceRun(cores), steps) : [];
   const name = `${cpus()[0]?.model.trim() ?? 'unknown'} (${arch()})`;
-  const calibration = calibrateOwn(alone, together, { name, cores, memoryBytes: totalmem() });
+  const calibration = calibrateOwn(alone, thin, together, { name, cores, memoryBytes: totalmem() });
   const file = calibrationFile();
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
   await writeFile(file, `${JSON.stringify(calibration, undefined, 2)}\n`);

@@ -165,6 +165,7 @@ train:
         memory: { baseBytes: 130e6, nodeBytes: 20e3 },
         step: {
           flopPerSecond: { alone: 200e9, together: 180e9 },
+          passSecondsPerByte: 1e-10,
           optimiserSecondsPerParameter: 1e-9,
           exchange: { startSeconds: 1e-4, bytesPerSecond: 1e9 },
           cores: 4,

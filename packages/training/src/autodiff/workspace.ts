@@ -8,7 +8,12 @@ export interface Workspace {
   readonly nodes: number;
   /** Of the arena, resident once the graph has run a few times. */
   readonly arenaBytes: number;
+  /** What nodes write that are no products: each such byte is a pass over memory. */
+  readonly passBytes: number;
 }
+
+/** Views write nothing; products are counted by their FLOP. */
+const noPass: ReadonlySet<string> = new Set(['Reshape', 'Conv', 'FusedMatMul']);
 
 /** The second run begins in an arena as the first has left it; later ones find what they need. */
 const runs = 2;
@@ -25,5 +30,9 @@ export function workspaceOf(
       for (const buffer of made) arena.take(buffer, buffer.bytes);
       for (const buffer of freed) arena.giveBack(buffer);
     }
-  return { nodes: nodes.length, arenaBytes: arena.touchedBytes };
+  const passBytes = nodes
+    .filter(({ operator }) => !noPass.has(operator))
+    .flatMap((node) => node.outputs)
+    .reduce((sum, name) => sum + (sizeOf(name)?.bytes ?? 0), 0);
+  return { nodes: nodes.length, arenaBytes: arena.touchedBytes, passBytes };
 }

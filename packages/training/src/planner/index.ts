@@ -16,6 +16,7 @@ export { modelParameters, type ModelShape } from './model-shape.ts';
 export { namedModels } from './named-models.ts';
 export {
   calibrateOwn,
+  narrowRun,
   readOwnCalibration,
   referenceRun,
   type MeasuredRank,

@@ -1,6 +1,6 @@
 /**
  * What one calibration run says of a machine. The run is the reference step of the training benches (6 layers of 384,
- * 8 sequences of 256), once alone and once on every core: it was named before any prediction was held against a
+ * 8 sequences of 256), once alone, once with a sixth of its width and once on every core: it was named before any prediction was held against a
  * measurement, and none is made of it.
  */
 import { transformerShape } from '../../model/transformer-shape.ts';
@@ -8,7 +8,7 @@ import { gridAt, stageLayout } from '../../parallel/index.ts';
 import { PlanError } from '../plan-error.ts';
 import { calibrateOwnMemory, type OwnMemoryCalibration } from './own-memory.ts';
 import { oneRank, type OwnRun } from './own-run.ts';
-import { allReduceBytes, ownStepFlop, type OwnStepCalibration } from './own-step.ts';
+import { allReduceBytes, ownStepFlop, passBytes, type OwnStepCalibration } from './own-step.ts';
 
 export interface OwnCalibration {
   readonly version: 1;
@@ -34,23 +34,48 @@ export interface MeasuredRank {
   };
 }
 
-export function referenceRun(ranks: number): Omit<OwnRun, 'dialect'> {
+/** The same with a sixth of the width: there it is passes over memory, not products, that most of the time goes to. */
+const narrow = { width: 64, heads: 2 } as const;
+
+export function referenceRun(
+  ranks: number,
+  { width, heads } = { width: 384, heads: 6 },
+): Omit<OwnRun, 'dialect'> {
   return {
-    config: transformerShape({ depth: 6, width: 384, heads: 6, sequenceLength: 256, vocabularySize: 512 }),
+    config: transformerShape({ depth: 6, width, heads, sequenceLength: 256, vocabularySize: 512 }),
     sequences: 8,
     time: 256,
     layout: { ...oneRank, data: ranks },
   };
 }
 
+export const narrowRun = (): Omit<OwnRun, 'dialect'> => referenceRun(1, narrow);
+
+/** Products and passes, of two steps that have them in other shares. */
+function computeRates(
+  wide: OwnRun,
+  wideSeconds: number,
+  thinSeconds: number,
+): { readonly flopSeconds: number; readonly passSeconds: number } {
+  const thin: OwnRun = { ...narrowRun(), dialect: wide.dialect };
+  const [flop, pass] = [ownStepFlop(wide), passBytes(wide)];
+  const [thinFlop, thinPass] = [ownStepFlop(thin), passBytes(thin)];
+  const both = flop * thinPass - thinFlop * pass;
+  // No pass is free, and none of the reference step takes all of its time.
+  const most = (0.5 * wideSeconds) / pass;
+  const passSeconds = Math.min(most, Math.max(0, (flop * thinSeconds - thinFlop * wideSeconds) / both));
+  return { flopSeconds: (wideSeconds - passSeconds * pass) / flop, passSeconds };
+}
+
 /** `together`: as many ranks as the machine has cores, data-parallel; empty where it has one. */
 export function calibrateOwn(
   alone: MeasuredRank,
+  thin: MeasuredRank,
   together: readonly MeasuredRank[],
   machine: { readonly name: string; readonly cores: number; readonly memoryBytes: number },
 ): OwnCalibration {
   const run: OwnRun = { ...referenceRun(1), dialect: alone.dialect };
-  const flop = ownStepFlop(run);
+  const rates = computeRates(run, alone.seconds.compute, thin.seconds.compute);
   const { length } = stageLayout(run.config, gridAt(run.layout, 0));
   // The slowest keeps the others waiting: what of their exchange is that is no exchange.
   const slowest = Math.max(alone.seconds.compute, ...together.map(({ seconds }) => seconds.compute));
@@ -70,7 +95,11 @@ export function calibrateOwn(
       })),
     ]),
     step: {
-      flopPerSecond: { alone: flop / alone.seconds.compute, together: flop / slowest },
+      flopPerSecond: {
+        alone: 1 / rates.flopSeconds,
+        together: alone.seconds.compute / slowest / rates.flopSeconds,
+      },
+      passSecondsPerByte: rates.passSeconds,
       optimiserSecondsPerParameter: alone.seconds.update / length,
       exchange: {
         startSeconds,
@@ -90,6 +119,7 @@ export function readOwnCalibration(name: string, value: unknown): OwnCalibration
     found?.memory?.nodeBytes,
     found?.step?.flopPerSecond?.alone,
     found?.step?.flopPerSecond?.together,
+    found?.step?.passSecondsPerByte,
     found?.step?.optimiserSecondsPerParameter,
     found?.step?.exchange?.startSeconds,
     found?.step?.exchange?.bytesPerSecond,

@@ -5,7 +5,6 @@
  * the process itself and what a session keeps of a node.
  */
 import { parameterLayout } from '../../model/parameter-layout.ts';
-import { transformerGraph } from '../../model/transformer-graph.ts';
 import {
   factoredLayout,
   gridAt,
@@ -16,6 +15,7 @@ import {
   type StageLayout,
 } from '../../parallel/index.ts';
 import type { Optimiser } from '../optimiser-cost.ts';
+import { wholeGraph } from './own-graphs.ts';
 import { runsWhole, type OwnRun } from './own-run.ts';
 import { stagedMemory } from './staged-memory.ts';
 
@@ -105,11 +105,13 @@ function rankMemory(run: OwnRun, grid: ParallelGrid): CountedMemory {
         : moments[layout.optimizer] * held(1),
   };
   const work = runsWhole(layout) ? wholeMemory(run, stage) : stagedMemory(run, stage, grid);
-  return { ...states, ...work, buffers: work.buffers + messageBytes(run, stage) };
+  // What ranks send each other arrives where it belongs.
+  return { ...states, ...work };
 }
 
-function wholeMemory({ config, sequences, time, dialect, layout }: OwnRun, stage: StageLayout) {
-  const { nodes, arenaBytes } = transformerGraph(config, sequences, time, 'gradients', dialect).workspace();
+function wholeMemory(run: OwnRun, stage: StageLayout) {
+  const { config, sequences, time, layout } = run;
+  const { nodes, arenaBytes } = wholeGraph(run);
   const rows = sequences * time;
   return {
     activations: 0,
@@ -118,11 +120,6 @@ function wholeMemory({ config, sequences, time, dialect, layout }: OwnRun, stage
     buffers: rows * (8 + 8 + 4 + 4 * config.width) + (layout.microBatches > 1 ? 4 * stage.length : 0),
     nodes,
   };
-}
-
-/** An all-reduce among n ranks has parts of the whole on their way in: all but its own. */
-function messageBytes({ layout: { data } }: OwnRun, stage: StageLayout): number {
-  return data > 1 ? (4 * stage.length) / data : 0;
 }
 
 const sumOf = (parts: Omit<CountedMemory, 'nodes'>): number =>

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { transformerShape } from '../../model/index.ts';
 import { oneRank, type OwnLayout, type OwnRun } from './own-run.ts';
-import { ownStep, ownStepFlop, type OwnStepCalibration } from './own-step.ts';
+import { ownStep, ownStepFlop, passBytes, type OwnStepCalibration } from './own-step.ts';
 
 const runOf = (depth: number, width: number, time = 64, layout: Partial<OwnLayout> = {}): OwnRun => ({
   config: transformerShape({ depth, width, sequenceLength: time, vocabularySize: 512 }),
@@ -13,16 +13,17 @@ const runOf = (depth: number, width: number, time = 64, layout: Partial<OwnLayou
 
 const calibration: OwnStepCalibration = {
   flopPerSecond: { alone: 1e11, together: 1e11 },
+  passSecondsPerByte: 1e-10,
   optimiserSecondsPerParameter: 1e-9,
   exchange: { startSeconds: 1e-4, bytesPerSecond: 1e9 },
   cores: 4,
 };
 
 describe('a step of our own runtime', () => {
-  it('on one rank is its products and its optimiser', () => {
+  it('on one rank is its products, its passes over memory and its optimiser', () => {
     const run = runOf(4, 192);
     const { compute, optimiser, total } = ownStep(calibration, run);
-    expect(compute).toBeCloseTo(ownStepFlop(run) / 1e11, 12);
+    expect(compute).toBeCloseTo(ownStepFlop(run) / 1e11 + 1e-10 * passBytes(run), 12);
     expect(total).toBeCloseTo(compute + optimiser, 12);
   });
 

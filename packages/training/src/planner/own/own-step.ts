@@ -1,16 +1,18 @@
 /**
  * Seconds of a step of our own runtime, by what a rank waits for, after one calibration run on the same machine. Its
- * products are most of the computing (85 % of kernel time), and what is not grows with them, so one rate carries to
- * other shapes; exchange costs its bytes on the wire and a start for each collective. Pipelines idle as in Narayanan
+ * computing is FLOP of products at one rate and bytes of all else at another; exchange costs its bytes on the wire and a start for each collective. Pipelines idle as in Narayanan
  * et al. 2021, §2.2.
  */
 import type { TransformerConfig } from '../../model/transformer-config.ts';
 import { gridAt, ownedSpans, stageLayout } from '../../parallel/index.ts';
-import type { OwnLayout, OwnRun } from './own-run.ts';
+import { headWork, layerGraphs, wholeGraph } from './own-graphs.ts';
+import { runsWhole, type OwnLayout, type OwnRun } from './own-run.ts';
 
 export interface OwnStepCalibration {
   /** Of a rank that has the machine to itself, and of each when every core has one. */
   readonly flopPerSecond: { readonly alone: number; readonly together: number };
+  /** Of what is no product, of a rank alone. */
+  readonly passSecondsPerByte: number;
   readonly optimiserSecondsPerParameter: number;
   /** Between processes of the machine. */
   readonly exchange: { readonly startSeconds: number; readonly bytesPerSecond: number };
@@ -45,9 +47,11 @@ export function ownStep(calibration: OwnStepCalibration, run: OwnRun): OwnStep {
   const { tensor, pipeline: stages, chunks = 1, microBatches, recompute } = layout;
   const rate = rateOf(calibration, layout);
   const layers = Math.ceil(config.layers / stages);
+  const perByte = (calibration.passSecondsPerByte * calibration.flopPerSecond.alone) / rate;
   const forward = (layers * layerFlop(config, sequences, time)) / tensor / rate;
   // Every tensor rank computes the whole head; the last stage has it.
   const head = (3 * headFlop(config, sequences, time)) / rate;
+  const passes = perByte * passBytes(run);
   const again = recompute === 'layer' ? forward : 0;
   const wire = exchangeSeconds(calibration);
   const stream = 4 * sequences * time * config.width;
@@ -58,16 +62,27 @@ export function ownStep(calibration: OwnStepCalibration, run: OwnRun): OwnStep {
   // One after the other, or all but the first of a micro-batch at once.
   const idle = layout.schedule === 'naive' ? (stages - 1) * microBatches : (stages - 1) / chunks;
   const parts = {
-    compute: microBatches * (3 * forward + head),
+    compute: microBatches * (3 * forward + head + passes),
     recompute: microBatches * again,
     tensor: microBatches * sums,
     pipeline: microBatches * send,
     expert: microBatches * travel,
-    bubble: idle * (3 * forward + again + sums + travel + send),
+    bubble: idle * (3 * forward + passes + again + sums + travel + send),
     data: dataSeconds(run, wire),
     optimiser: ownedElements(run) * calibration.optimiserSecondsPerParameter,
   };
   return { ...parts, total: Object.values(parts).reduce((sum, seconds) => sum + seconds, 0) };
+}
+
+/** Of a micro-batch, where the most layers and the head are: what nodes write that are no products. */
+export function passBytes(run: OwnRun): number {
+  if (runsWhole(run.layout)) return wholeGraph(run).passBytes;
+  const layers = Math.ceil(run.config.layers / run.layout.pipeline);
+  const each = layerGraphs(run).reduce(
+    (sum, { forward, backward }) => sum + forward.passBytes + backward.passBytes,
+    0,
+  );
+  return layers * each + headWork(run).passBytes;
 }
 
 /** More ranks than cores take turns. */

@@ -3,8 +3,6 @@
  * Follows `trainer/parallel`: sessions that all layers share, a slot for each micro-batch in flight, two rows of
  * gradients between layers, one scratch for a unit's gradients.
  */
-import type { Workspace } from '../../autodiff/index.ts';
-import { headGraph, segmentGraph, type SegmentGraph, type SegmentKind } from '../../model/segment-graph.ts';
 import {
   layersOfChunks,
   microBatchesInFlight,
@@ -13,6 +11,7 @@ import {
   type StageLayout,
   type StageUnit,
 } from '../../parallel/index.ts';
+import { headWork, layerGraphs } from './own-graphs.ts';
 import type { OwnRun } from './own-run.ts';
 
 export interface StagedMemory {
@@ -23,20 +22,13 @@ export interface StagedMemory {
 }
 
 export function stagedMemory(run: OwnRun, stage: StageLayout, grid: ParallelGrid): StagedMemory {
-  const { config, sequences, time, dialect, layout } = run;
-  const { tensor, tensorIndex } = grid;
+  const { config, sequences, time } = run;
   const rows = sequences * time;
   const stream = 4 * rows * config.width;
-  const kinds: readonly SegmentKind[] = tensor > 1 ? ['attention', 'mlp'] : ['layer'];
-  const segments = kinds.map((kind): SegmentGraph => {
-    const isRecomputed = layout.recompute === 'layer';
-    const common = { config, sequences, time, dialect, precision: 'fp32', isRecomputed } as const;
-    return segmentGraph({ ...common, kind, tensor, tensorIndex });
-  });
-  const sessions: Workspace[] = segments.flatMap(({ workspaces }) => Object.values(workspaces()));
-  if (stage.isLast) sessions.push(headGraph(config, sequences, time, dialect, 'fp32').workspace());
-
-  const saved = 4 * sum(segments.flatMap((graph) => graph.saved.map(({ shape }) => elements(shape))));
+  const segments = layerGraphs(run);
+  const sessions = segments.flatMap(({ forward, backward }) => [forward, backward]);
+  if (stage.isLast) sessions.push(headWork(run));
+  const saved = sum(segments.map(({ savedBytes }) => savedBytes));
   // Tokens, targets, weights.
   const batch = rows * (8 + 8 + 4);
   const slots = inFlight(run, grid).map((count, chunk) => {
@@ -78,4 +70,3 @@ function inFlight({ layout }: OwnRun, grid: ParallelGrid): number[] {
 }
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
-const elements = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1);
