@@ -21,13 +21,13 @@ beforeEach(async () => {
 });
 afterEach(() => scene[Symbol.asyncDispose]());
 
-async function attempt(ranks: number, parallel: object, steps: number, run = 'run') {
+async function attempt(ranks: number, parallel: object, steps: number, run = 'run', more = {}) {
   const { codes, reports } = await scene.attempt({
     run,
     ranks,
     parallel: { ...parallel },
     checkpoint: { everySteps: 2, keep: 9 },
-    train: { ...train, steps },
+    train: { ...train, steps, ...more },
   });
   const faults = ofType(reports, 'fault');
   const [facts] = ofType(reports, 'facts');
@@ -73,6 +73,22 @@ it('a checkpoint of shared experts goes on in any layout, and one of any layout 
     expect(facts['resumedFromStep']).toBe(from);
     expect(worstDifference(await scene.parametersAt('chain', steps), weights)).toBeLessThan(2e-5);
   }
+});
+
+it.each([
+  ['Muon, whose matrices come together whole', { optimizer: 'muon' }, { zero: 1 }],
+  ['Adafactor, whose owners add up what they see', { optimizer: 'adafactor' }, { zero: 2 }],
+  ['gradients that leave early', {}, { overlap: true }],
+])('%s, goes with shared experts (2e-5)', async (_name, more, parallel) => {
+  const steps = 3;
+  await attempt(1, {}, steps, 'alone', more);
+  const { codes } = await attempt(4, { data: 4, expert: 2, ...parallel }, steps, 'shared', more);
+  expect(codes).toEqual([0, 0, 0, 0]);
+  const [alone, shared] = [
+    await scene.parametersAt('alone', steps),
+    await scene.parametersAt('shared', steps),
+  ];
+  expect(worstDifference(shared, alone)).toBeLessThan(2e-5);
 });
 
 it('a gang that may be of any size shares its experts among as many as divide it', async () => {
