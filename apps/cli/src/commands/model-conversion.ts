@@ -146,9 +146,13 @@ function wishOf(from: string, { format, type }: ConvertOptions): ConvertWish {
 const isForeign = (from: string): boolean =>
   /\.(pt|pth|pt2|py|keras|h5)$/.test(from) || existsSync(join(from, 'saved_model.pb'));
 
-const foreignWish = (path: string, { python, opset, input = [] }: ConvertOptions): ConvertWish => ({
+/** Any format but ONNX is refused by the worker, which says that ONNX comes first. */
+const foreignWish = (
+  path: string,
+  { python, opset, input = [], format = 'onnx' }: ConvertOptions,
+): ConvertWish => ({
   path,
-  format: 'onnx',
+  format,
   python: { interpreter: python, opset, inputs: input },
 });
 
