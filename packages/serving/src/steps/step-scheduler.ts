@@ -203,7 +203,9 @@ export class StepScheduler {
       const next = this.#queue.peek();
       const before = this.#preempted[0];
       if (next === undefined || (before !== undefined && before.priority >= next.priority)) return;
-      const leader = this.#twinOf(next);
+      // What is copied only is worth waiting for from two pages on.
+      const isWorth = this.#kv.canFork || next.tokens.length > 2 * this.#options.tokensPerBlock;
+      const leader = isWorth ? this.#twinOf(next) : undefined;
       if (leader !== undefined && leader.computed < next.tokens.length - 1) {
         this.#followers.push({ next, leader: leader.id });
         this.#queue.take();
