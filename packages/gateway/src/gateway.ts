@@ -220,7 +220,11 @@ class HttpGateway implements Gateway {
   }
 
   setRoutes(tenantId: string, routes: readonly Route[]): void {
-    this.#context.table.set(tenantId, routes);
+    const { table, stats, loads } = this.#context;
+    for (const { endpointId, endpointName } of table.set(tenantId, routes)) {
+      stats.forget(tenantId, endpointName);
+      loads.forget(endpointId);
+    }
   }
 
   forgetKeys(): void {

@@ -18,6 +18,11 @@ export class EndpointLoads {
     return meter;
   }
 
+  /** The endpoint is gone; requests that are still in progress keep the meter that they have. */
+  forget(endpointId: string): void {
+    this.#meters.delete(endpointId);
+  }
+
   take(): ReadonlyMap<string, EndpointLoad> {
     const now = this.#now();
     return new Map([...this.#meters].map(([endpointId, meter]) => [endpointId, meter.take(now)]));

@@ -82,3 +82,23 @@ it('tells latencies, failures and tokens of each replica, while it has a route',
   harness.gateway.setRoutes('acme', [route('two', broken)]);
   expect(harness.gateway.stats().replicas.map(({ replicaId }) => replicaId)).toEqual([broken.socketPath]);
 });
+
+it('forgets what was deleted, and all but the newest revisions of what was not', async () => {
+  const stats = new GatewayStats();
+  for (let revision = 1; revision <= 20; revision++)
+    stats.seriesFor('t', 'chat', { revisionId: `chat-${revision}`, modelVersion: 'lm@1' });
+  stats.seriesFor('t', 'chatter', { revisionId: 'chatter-1', modelVersion: 'lm@1' });
+  expect(stats.series().map(({ labels }) => labels.revisionId)).toEqual([
+    ...[13, 14, 15, 16, 17, 18, 19, 20].map((revision) => `chat-${revision}`),
+    'chatter-1',
+  ]);
+  await using engine = await createFakeEngine((_received, response) => response.writeHead(400).end('{}'));
+  await using harness = await createGatewayHarness();
+  harness.gateway.setRoutes('acme', [chatRoute(engine)]);
+  await (await harness.post('/v1/completions', { model: 'chat', prompt: 'a' })).text();
+  expect(harness.gateway.stats().series).toHaveLength(1);
+  expect(harness.gateway.takeLoads().size).toBe(1);
+  harness.gateway.setRoutes('acme', []);
+  expect(harness.gateway.stats().series).toEqual([]);
+  expect(harness.gateway.takeLoads().size).toBe(0);
+});

@@ -7,6 +7,9 @@ import { Series } from './series.ts';
 /** Of requests that no revision was asked. */
 const noRevision = { revisionId: 'none', modelVersion: '' };
 
+/** Of an endpoint, the newest: who deploys every day would have a thousand in three years. */
+const mostRevisions = 8;
+
 export class GatewayStats {
   readonly #series = new Map<string, Series>();
   /** Refused before a route was known: by error code. */
@@ -24,10 +27,28 @@ export class GatewayStats {
     const key = `${tenantId}\n${endpointName}\n${revisionId}`;
     let series = this.#series.get(key);
     if (series === undefined) {
+      this.#makeRoom(tenantId, endpointName);
       series = new Series({ tenantId, endpointName, revisionId, modelVersion }, nowMs);
       this.#series.set(key, series);
     }
     return series;
+  }
+
+  /** The endpoint is gone. */
+  forget(tenantId: string, endpointName: string): void {
+    for (const key of this.#keysOf(tenantId, endpointName)) this.#series.delete(key);
+  }
+
+  #makeRoom(tenantId: string, endpointName: string): void {
+    const keys = this.#keysOf(tenantId, endpointName);
+    const [oldest] = keys;
+    if (keys.length >= mostRevisions && oldest !== undefined) this.#series.delete(oldest);
+  }
+
+  /** The oldest first. */
+  #keysOf(tenantId: string, endpointName: string): readonly string[] {
+    const prefix = `${tenantId}\n${endpointName}\n`;
+    return [...this.#series.keys()].filter((key) => key.startsWith(prefix));
   }
 
   refuse(code: string): void {

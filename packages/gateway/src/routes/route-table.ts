@@ -28,8 +28,10 @@ export class RouteTable {
     this.#now = now;
   }
 
-  /** Replaces all routes of one tenant at once: no request sees half a change. */
-  set(tenantId: string, routes: readonly Route[]): void {
+  /** Replaces all routes of one tenant at once: no request sees half a change. Answers those whose endpoint is gone. */
+  set(tenantId: string, routes: readonly Route[]): readonly Route[] {
+    const kept = new Set(routes.map(({ endpointId }) => endpointId));
+    const gone = this.list(tenantId).filter(({ endpointId }) => !kept.has(endpointId));
     if (routes.length === 0) this.#tenants.delete(tenantId);
     else
       this.#tenants.set(
@@ -40,6 +42,7 @@ export class RouteTable {
     // Copied first: who wakes may wait again at once.
     const woken = [...this.#waiting];
     for (const wake of woken) wake();
+    return gone;
   }
 
   lookup(tenantId: string, modelName: string): LiveRoute | undefined {
