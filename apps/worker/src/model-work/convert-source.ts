@@ -21,6 +21,7 @@ import { toConfigJson } from '@gantry/formats';
 import { formatBytes } from '@gantry/kit';
 import { fileBytes } from './file-bytes.ts';
 import type { ModelSource } from './model-source.ts';
+import { readOnnx } from './read-onnx.ts';
 import { WorkError } from './work-error.ts';
 import type { MadeFile } from './write-files.ts';
 
@@ -186,8 +187,8 @@ async function textFilesBeside(place: string): Promise<MadeFile[]> {
 }
 
 const smallerOnnx: Way = async (place, wish) => {
-  const bytes = await readFile(place);
-  const { file, layers, cleanUps } = await smaller(place, bytes, wish);
+  const { file: whole, bytes: bytesBefore } = await readOnnx(place);
+  const { file, layers, cleanUps } = await smaller(place, whole, wish);
   if (layers.length === 0)
     throw new WorkError(
       'not_possible',
@@ -198,7 +199,7 @@ const smallerOnnx: Way = async (place, wish) => {
     files: [{ name: wish.mainName, bytes: file }],
     beside: await textFilesBeside(place),
     steps: [`quantize ${wish.type}`],
-    bytesBefore: bytes.byteLength,
+    bytesBefore,
     tensors: layers,
     cleanUps,
   };

@@ -12,7 +12,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { convertSource, wishOf } from './convert-source.ts';
 import { fileBytes } from './file-bytes.ts';
 import { findModel } from './model-source.ts';
-import { writeMade } from './write-files.ts';
+import { sizeOf, writeMade } from './write-files.ts';
 
 const text = 'the cat sat on the mat. '.repeat(9);
 const tokenizer = trainBpe([text], { vocabularySize: 264 });
@@ -103,6 +103,19 @@ describe.each(Object.entries(forms))('%s', (name, config) => {
       expect(comparison).toMatchObject({ topAgreement: 1 });
       expect(Math.abs(comparison?.meanKl ?? Infinity)).toBeLessThan(1e-6);
     }
+  });
+
+  it('is made smaller from either alike', async () => {
+    const smaller = async (place: string): Promise<unknown> => {
+      const source = await findModel(join(folder, place));
+      const { files, bytesBefore, tensors } = await convertSource(
+        source,
+        wishOf({ type: 'int8' } as never, source),
+      );
+      expect(bytesBefore).toBeGreaterThan(1.5 * sizeOf(files[0] ?? expect.fail('nothing was made')));
+      return tensors;
+    };
+    expect(await smaller(`${name}-apart`)).toEqual(await smaller(`${name}-whole`));
   });
 
   it('keeps near with matrices of eight bits', async () => {

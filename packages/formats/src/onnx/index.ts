@@ -8,6 +8,7 @@ export {
   type OnnxTensor,
   type OnnxValueInfo,
 } from './onnx-model.ts';
+export { externalPlaces, inlineExternalData } from './external-data.ts';
 export { splitOnnxModel, type OnnxDataFile, type OnnxFiles } from './split-onnx-model.ts';
 export { createProtobufWriter, type ProtobufWriter } from './protobuf-writer.ts';
 export { editOnnxGraph, readOnnxGraph, type GraphEdit, type OnnxGraph } from './onnx-graph.ts';
