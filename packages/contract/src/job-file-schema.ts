@@ -3,7 +3,7 @@
  * with a sentence for every field. Published as `schemas/job.schema.json`.
  */
 import { z } from 'zod';
-import { type JobSpec, jobSpecSchema, jobWorks } from './job.ts';
+import { type JobSpec, jobSpecSchema, jobWorks } from './job-spec.ts';
 
 /** Typed by all fields, so that a new field without a sentence does not compile. */
 const sentences: Readonly<Record<keyof JobSpec, string>> = {

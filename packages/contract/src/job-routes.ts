@@ -1,7 +1,8 @@
 /** Jobs from submission to deletion; part of the one table in routes.ts. */
 import { z } from 'zod';
 import { pageOf, pageQuery } from './common.ts';
-import { jobSchema, jobSpecSchema, jobStates } from './job.ts';
+import { jobSchema, jobStates } from './job.ts';
+import { jobSpecSchema } from './job-spec.ts';
 import { logBeginning } from './log-beginning.ts';
 import { eventSchema } from './resources.ts';
 import { type RouteDefinition, created, named, ok, route } from './route.ts';

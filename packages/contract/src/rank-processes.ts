@@ -1,4 +1,4 @@
-import type { JobSpec } from './job.ts';
+import type { JobSpec } from './job-spec.ts';
 
 /** Processes of a job of one kind of ranks: `replicas`, else data × tensor × pipeline, else one; threads share one. */
 export function rankProcesses({ replicas, parallel }: Pick<JobSpec, 'replicas' | 'parallel'>): number {

@@ -9,13 +9,11 @@ import { createDeferred } from '@gantry/kit';
 import { type Deps, isoNow } from '../deps.ts';
 import type { Hub } from '../hub.ts';
 import { type KeyedMutex, createKeyedMutex } from '../keyed-mutex.ts';
-import { isStored, recordJobEvaluation, registerJobModel, storeJobModel } from '../models/job-model.ts';
-import { recordAttemptUsage } from '../ledger/attempt-usage.ts';
 import { untilStored } from '../until-stored.ts';
 import { settled, withReport } from './attempt-facts.ts';
 import { createCheckpointMirroring } from './checkpoint-mirror.ts';
-import { type RankExit, endOfAttempt } from './end-of-attempt.ts';
-import { countedTimeMs, heldTimeMs } from './held-time.ts';
+import type { RankExit } from './end-of-attempt.ts';
+import { finishAttempt } from './finish-attempt.ts';
 import {
   type AttemptRecord,
   type JobSpecRecord,
@@ -24,14 +22,11 @@ import {
   withAttempt,
 } from './job-record.ts';
 import { type LogFollower, followLogProgress } from './follow-log-progress.ts';
-import { keepResults } from './keep-results.ts';
 import { type LiveAttempt, createLiveAttempt, notStarted, rankExitOf } from './live-attempt.ts';
 import { type Progress, mergeProgress, mergeSeen } from './live-progress.ts';
 import { moveJob } from './move-job.ts';
 import { tellJobEvent } from './job-event.ts';
 import { stragglerEvent } from './straggler-event.ts';
-import { goOnResized, prepareNextSize } from './next-size.ts';
-import { removeS3Volumes } from './s3-volumes.ts';
 import { mayComeBack } from './rejoin.ts';
 import { startAttempt, startRankAgain } from './start-attempt.ts';
 import { parseWorkerId, workerIdOf } from './worker-id.ts';
@@ -241,50 +236,14 @@ export function createJobRuntime(deps: Deps, hub: Hub): JobRuntime {
     const entry = live.get(attemptId);
     if (entry === undefined || entry.exits.size < entry.ranks) return;
     await entry.files[Symbol.asyncDispose]();
-    const exits = [...entry.exits.values()];
     // Both clocks are read now: what follows may wait for a database.
     const at = isoNow(deps.clock);
     const endedMs = deps.clock.monotonicMs();
     const found = await readJob(entry.jobId);
     const attempt = found === undefined ? undefined : currentAttempt(found.status as JobStatusRecord);
     if (found !== undefined && attempt?.id === attemptId) {
-      const isDone = exits.every(({ exitClass }) => exitClass === 'done');
-      const model = isDone ? await storeJobModel(deps, found, entry.facts) : undefined;
-      const kept = await keepResults(deps, mirroring, { row: found, attempt, isDone }, stopped.signal);
-      const problem = model !== undefined && 'message' in model ? model : kept.problem;
-      const next = await prepareNextSize(deps, attempt);
-      const wallMs = Date.parse(at) - Date.parse(attempt.placedAt);
-      const end = {
-        at,
-        heldMs: heldTimeMs(wallMs, countedTimeMs(entry, endedMs, wallMs)),
-        exits,
-        facts: entry.facts,
-        outputs: kept.outputs,
-        progress: progress.get(entry.jobId),
-        ...(problem === undefined ? {} : { problem }),
-      };
-      await stored(() =>
-        moveJob(
-          deps,
-          entry.jobId,
-          (row, before) => {
-            const now = currentAttempt(before);
-            if (now?.id !== attemptId) return undefined;
-            return goOnResized(deps, endOfAttempt(row, before, now, end), next);
-          },
-          async (tx, row, status) => {
-            const ended = status.attempts.find(({ id }) => id === attemptId);
-            if (ended === undefined) return status;
-            const seconds = await recordAttemptUsage(tx, row, ended, deps.prices);
-            const next = { ...status, deviceSeconds: (status.deviceSeconds ?? 0) + seconds };
-            if (ended.exitClass !== 'done') return next;
-            await recordJobEvaluation(deps, tx, row, entry.facts.evaluation);
-            if (!isStored(model)) return next;
-            return { ...next, modelVersion: await registerJobModel(deps, tx, row, model, ended) };
-          },
-        ),
-      );
-      if (kept.areVolumesStored) await removeS3Volumes(deps, found, attempt);
+      const ending = { at, endedMs, progress: progress.get(entry.jobId) };
+      await finishAttempt({ deps, mirroring, stored, signal: stopped.signal }, entry, found, attempt, ending);
     }
     live.delete(attemptId);
     // Written down for good: no later server needs to hear of it, and what is kept of it may age.
