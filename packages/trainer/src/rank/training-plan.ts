@@ -3,6 +3,7 @@ import type { Precision } from '@gantry/training/autodiff';
 import type { LearningRatePlan } from '@gantry/training/optimizer';
 import type { ParallelSizes, PipelineSchedule, ZeroStage } from '@gantry/training/parallel';
 import type { CompressionPlan, OptimizerOptions } from '../parallel/index.ts';
+import { chooseMicroSequences } from './micro-sequences.ts';
 import { mostBatchesOf } from './most-batches.ts';
 import type { ProfilePlan } from './step-profile.ts';
 import type { TrainingJob } from './training-job.ts';
@@ -49,9 +50,6 @@ export interface TrainingPlan {
   readonly checkpoint: TrainingJob['checkpoint'];
 }
 
-/** Bounds the activations of one run: about 100 bytes per token and hidden unit (notes: 83 MB a layer at 2,048 × 384). */
-const microTokens = 4096;
-
 export function planTraining(job: TrainingJob, width: number, worldSize: number): TrainingPlan {
   const { train, checkpoint } = job;
   const time = train.sequenceLength;
@@ -66,7 +64,7 @@ export function planTraining(job: TrainingJob, width: number, worldSize: number)
   const { parallel } = job;
   const sizes = parallelSizes(job, worldSize);
   const perRank = Math.ceil(globalSequences / sizes.data);
-  const microSequences = chooseMicroSequences(perRank, time, sizes.pipeline, parallel?.microBatches);
+  const microSequences = chooseMicroSequences(perRank, time, sizes, parallel?.microBatches);
   const microBatches = Math.ceil(perRank / microSequences);
   checkChunks(job, sizes, microBatches);
   const { everyMs } = checkpoint;
@@ -173,27 +171,6 @@ function checkChunks(
     `Interleaving needs micro-batches in multiples of the ${pipeline} stages, and there are ${microBatches}.`,
     `Set parallel.microBatches to ${near.join(' or ')}.`,
   );
-}
-
-function chooseMicroSequences(
-  perRank: number,
-  time: number,
-  pipeline: number,
-  wanted: number | undefined,
-): number {
-  if (wanted !== undefined) {
-    if (wanted > perRank) {
-      throw new UserFault(
-        'bad_spec',
-        `${wanted} micro-batches are more than the ${perRank} sequences that a rank has each step.`,
-        `Set parallel.microBatches to ${perRank} or less, or raise train.batchTokens.`,
-      );
-    }
-    return Math.ceil(perRank / wanted);
-  }
-  const fitting = Math.max(1, Math.min(perRank, Math.floor(microTokens / time)));
-  // Four micro-batches a stage keep the bubble of a pipeline below a fifth, where there are that many sequences.
-  return pipeline === 1 ? fitting : Math.min(fitting, Math.max(1, Math.floor(perRank / (4 * pipeline))));
 }
 
 /**
