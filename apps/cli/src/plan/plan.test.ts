@@ -1,4 +1,6 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { jobSpecSchema } from '@gantry/contract';
@@ -226,6 +228,39 @@ train:
       await writeFile(join(dir, 'gantry', 'calibration.json'), '{"version": 1}');
       await expect(local('local')).rejects.toThrow(/is no calibration/);
     });
+  });
+
+  test('a model of the registry is planned for as the job that trained it says', async () => {
+    const train = { recipe: 'language-model', data: ['*.txt'], depth: 12, width: 768, vocabularySize: 8_192 };
+    const answers: Readonly<Record<string, unknown>> = {
+      '/api/v1/models/mine/versions': {
+        items: [
+          { model: 'mine', number: 2, lineage: { importedFrom: 'elsewhere' } },
+          { model: 'mine', number: 1, lineage: { job: 'train-mine' } },
+        ],
+      },
+      '/api/v1/jobs/train-mine': { name: 'train-mine', spec: { train: { ...train, batchTokens: 4_096 } } },
+    };
+    const server = createServer(({ url = '' }, response) => {
+      const answer = answers[url.split('?')[0] ?? ''];
+      response.writeHead(answer === undefined ? 404 : 200, { 'content-type': 'application/json' });
+      response.end(JSON.stringify(answer ?? { error: { code: 'not_found', message: 'no such thing' } }));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    vi.stubEnv('GANTRY_URL', `http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    vi.stubEnv('GANTRY_KEY', 'a-key');
+    try {
+      const page = await plan('--model', 'mine@1', '--devices', '8xA100-80GB');
+      expect(page).toContain('mine@1: 0.09 B parameters on 8 × A100-80GB');
+      expect(page).toContain('32 sequences of 128 tokens a step');
+      // What was imported leads to no job.
+      await expect(plan('--model', 'mine', '--devices', '8xA100-80GB')).rejects.toThrow(
+        /no known model "mine"/,
+      );
+    } finally {
+      vi.unstubAllEnvs();
+      server.close();
+    }
   });
 
   test('a job file says sequence and batch; without it they are asked for', async () => {
