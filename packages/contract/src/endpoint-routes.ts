@@ -6,13 +6,13 @@ import {
   endpointSchema,
   endpointUpdate,
   feedbackCreate,
-  rolloutCreate,
   servingLimits,
   servingLimitsSchema,
 } from './endpoint.ts';
 import { endpointStatsSchema } from './endpoint-stats.ts';
 import { logBeginning } from './log-beginning.ts';
 import { gateOverride } from './model-gate.ts';
+import { rolloutCreate } from './rollout.ts';
 import { payloadSchema } from './request-limits.ts';
 import { endpointConnect } from './remote-endpoint.ts';
 import type { RouteDefinition } from './routes.ts';

@@ -3,6 +3,7 @@ export * from './common.ts';
 export * from './declared-errors.ts';
 export * from './endpoint.ts';
 export * from './endpoint-stats.ts';
+export * from './rollout.ts';
 export * from './errors.ts';
 export * from './job-file-schema.ts';
 export * from './job.ts';

@@ -21,8 +21,8 @@ export function describeEndpoint(endpoint: Endpoint): string {
     ]);
     return [head, '', table(['server', 'state', 'takes', 'context', ''], rows)].join('\n');
   }
-  const settings = settingsOf(endpoint);
-  const top = settings === '' ? head : `${head}\n  ${settings}`;
+  const more = [settingsOf(endpoint), ...driftOf(endpoint)].filter((line) => line !== '');
+  const top = [head, ...more.map((line) => `  ${line}`)].join('\n');
   if (endpoint.replicas.length === 0) return top;
   return [
     top,
@@ -39,6 +39,13 @@ export function describeEndpoint(endpoint: Endpoint): string {
     ),
   ].join('\n');
 }
+
+/** What of a revision's requests or answers is not what it was, by how much. */
+const driftOf = ({ drift = [] }: Endpoint): string[] =>
+  drift.map(
+    ({ revision, findings }) =>
+      `${revision} has drifted: ${findings.map(({ feature, size }) => `${feature} ${size.toPrecision(2)}`).join(', ')}`,
+  );
 
 /** Why it waits, what ended the one before it, or how it started. */
 function saidOf({ state, waiting, message, coldStart }: Endpoint['replicas'][number]): string {

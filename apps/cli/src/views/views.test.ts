@@ -146,6 +146,10 @@ test('an endpoint shows why a replica is not ready', () => {
     ],
   };
   expect(plain(describeEndpoint(endpoint))).toMatch(/rep_1 +r1 +queued +0 +no free CPU/);
+  const drift = [{ revision: 'r1', findings: [{ feature: 'input.x.mean', pValue: 1e-9, size: 0.412 }] }];
+  expect(plain(describeEndpoint({ ...endpoint, reason: 'a replica waits: no room', drift }))).toMatch(
+    /0 \/ 1 ready: a replica waits: no room\n  r1 has drifted: input\.x\.mean 0\.41\n/,
+  );
 });
 
 describe('the queue tree', () => {

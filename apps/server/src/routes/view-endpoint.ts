@@ -28,6 +28,9 @@ export function viewEndpoint({
     const status = row.status as EndpointStatusRecord;
     const replicas = await allRows(tx, 'replica', ['queued', 'starting', 'ready', 'draining'], row.id);
     const seen = endpoints.rolloutView(row.id);
+    const drift = endpoints
+      .driftView(row.id)
+      .map(({ revisionId, findings }) => ({ revision: revisionId, findings: [...findings] }));
     const reason = whyNotReady(row, replicas, waitingFor, deps.clock.nowMs());
     return {
       ...base(row, tenant),
@@ -54,6 +57,7 @@ export function viewEndpoint({
       resources: spec.resources,
       ...(spec.nodeSelector === undefined ? {} : { nodeSelector: spec.nodeSelector }),
       ...(spec.tolerations === undefined ? {} : { tolerations: spec.tolerations }),
+      ...(drift.length === 0 ? {} : { drift }),
       ...(spec.previous === undefined ? {} : { previousModel: spec.previous.model }),
       ...(spec.scaling === undefined ? {} : { scaling: spec.scaling }),
       ...(spec.limits === undefined ? {} : { limits: spec.limits }),

@@ -23,7 +23,11 @@ describe('drift of an endpoint', () => {
     expect(told).toEqual([]);
     ask(1_500, 200);
     expect(told.map(({ findings }) => findings.map(({ feature }) => feature))).toEqual([['promptTokens']]);
+    expect(watch.view('one')).toMatchObject([
+      { revisionId: 'chat-1', findings: [{ feature: 'promptTokens' }] },
+    ]);
     ask(500, 100);
+    expect(watch.view('one')).toEqual([]);
     expect(told[1]).toEqual({ revisionId: 'chat-1', findings: [] });
   });
 });

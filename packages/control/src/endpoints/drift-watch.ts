@@ -19,7 +19,8 @@ export interface DriftChange {
 
 interface Watched {
   readonly monitor: DriftMonitor;
-  isDrifted: boolean;
+  /** Of the last window. */
+  findings: readonly DriftFinding[];
 }
 
 /** A rollout has two; one before it may still finish its streams. */
@@ -33,9 +34,18 @@ export class DriftWatch {
   observe({ endpointId, revisionId, sample }: SketchedRequest): DriftChange | undefined {
     const watched = this.#watchedOf(endpointId, revisionId);
     const findings = watched.monitor.observe(sample);
-    if (findings === undefined || findings.length > 0 === watched.isDrifted) return undefined;
-    watched.isDrifted = findings.length > 0;
+    if (findings === undefined) return undefined;
+    const wasDrifted = watched.findings.length > 0;
+    watched.findings = findings;
+    if (findings.length > 0 === wasDrifted) return undefined;
     return { revisionId, findings };
+  }
+
+  /** Revisions that drift now. */
+  view(endpointId: string): readonly DriftChange[] {
+    return [...(this.#endpoints.get(endpointId) ?? [])].flatMap(([revisionId, { findings }]) =>
+      findings.length === 0 ? [] : [{ revisionId, findings }],
+    );
   }
 
   forget(endpointId: string): void {
@@ -47,7 +57,7 @@ export class DriftWatch {
     if (revisions === undefined) this.#endpoints.set(endpointId, (revisions = new Map()));
     let watched = revisions.get(revisionId);
     if (watched === undefined) {
-      watched = { monitor: new DriftMonitor(), isDrifted: false };
+      watched = { monitor: new DriftMonitor(), findings: [] };
       revisions.set(revisionId, watched);
       const [oldest] = revisions.keys();
       if (revisions.size > mostRevisions && oldest !== undefined) revisions.delete(oldest);

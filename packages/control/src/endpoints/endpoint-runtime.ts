@@ -13,6 +13,7 @@ import { retryOnConflict } from '../retry-on-conflict.ts';
 import { allRows } from '../rows.ts';
 import type { EndpointChange } from './change-endpoint.ts';
 import { decideEndpoint } from './decide-endpoint.ts';
+import type { DriftChange } from './drift-watch.ts';
 import { Deciders, type DeciderWorld } from './deciders.ts';
 import { engineEnd } from './engine-end.ts';
 import { drainReplica } from './drain-replica.ts';
@@ -63,6 +64,8 @@ export interface EndpointRuntime extends AsyncDisposable {
   observe(request: SeenRequest): void;
   feedback(endpointId: string, requestId: string, score: number): boolean;
   rolloutView(endpointId: string): RolloutView | undefined;
+  /** Revisions whose requests or answers are not what they were. */
+  driftView(endpointId: string): readonly DriftChange[];
   /** Servers of somebody else behind an endpoint, as last seen. */
   remoteView(endpoint: Row): readonly RemoteServer[];
   /** A request waits for a replica of it. */
@@ -299,6 +302,7 @@ export function createEndpointRuntime(deps: Deps, hub: Hub, world: EndpointWorld
     observe: (request) => deciders.observe(request),
     feedback: (endpointId, requestId, score) => deciders.feedback(endpointId, requestId, score),
     remoteView: (endpoint) => remotes.view(endpoint),
+    driftView: (endpointId) => deciders.driftView(endpointId),
     rolloutView: (endpointId) => deciders.rolloutView(endpointId),
     wake: (endpointId) => deciders.wake(endpointId),
     idle: () => mutex.idle(),
