@@ -73,7 +73,7 @@ describe('serving', () => {
     await home.operator.call('endpoints.create', {
       body: { name: 'tuned', model: 'lm@1', resources, adapters },
     });
-    const speculation = { method: 'ngram' } as const;
+    const speculation = { method: 'draft', model: 'lm@1' } as const;
     await home.operator.call('endpoints.create', {
       body: { name: 'paged', model: 'folder', resources, speculation },
     });
@@ -87,8 +87,9 @@ describe('serving', () => {
     for (const model of ['tuned:other', 'paged:skip']) expect((await ask(model)).status).toBe(404);
     const refused = (body: object) =>
       home.operator.call('endpoints.create', { body: { name: 'no', resources, ...body } as never });
-    const draft = { method: 'draft', model: 'lm@1' };
-    await expect(refused({ model: 'folder', speculation: draft })).rejects.toMatchObject({
+    // A draft is a GGUF, whoever checks it.
+    const foreign = { method: 'draft', model: 'folder' };
+    await expect(refused({ model: 'lm@1', speculation: foreign })).rejects.toMatchObject({
       code: 'validation_failed',
     });
     await expect(refused({ model: 'folder', adapters })).rejects.toMatchObject({ code: 'validation_failed' });

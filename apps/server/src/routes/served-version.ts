@@ -115,7 +115,7 @@ function whyNot(decoder: EngineWish['decoder']): string {
 export function checkEngine(
   { engine, decoder, model }: Servable,
   wish: {
-    readonly speculation?: { readonly method: string } | undefined;
+    readonly speculation?: unknown;
     readonly adapters?: unknown;
     readonly server?: unknown;
     /** Sharded. */
@@ -128,9 +128,8 @@ export function checkEngine(
       hint: 'with `server` the command is yours, with `engine` it is written for you',
     });
   const isForeign = wish.server !== undefined || wish.engine !== undefined;
-  // Every decoder guesses from what a text repeats.
-  const isPlain = engine === 'llm' && !isForeign && wish.speculation?.method === 'ngram';
-  const asked = { ...wish, speculation: isPlain ? undefined : wish.speculation };
+  // Every decoder of ours guesses.
+  const asked = { ...wish, speculation: engine === 'llm' && !isForeign ? undefined : wish.speculation };
   const needs = (['speculation', 'adapters'] as const).find((name) => asked[name] !== undefined);
   if (needs === undefined || (engine === 'llm' && decoder !== 'paged' && !isForeign)) return;
   throw new GantryError(
@@ -175,7 +174,7 @@ export const toServed = ({ model, modelVersionId }: ServedVersion): ServedVersio
   modelVersionId,
 });
 
-/** The wish with its draft model found. */
+/** The wish with its draft model found: a GGUF, whichever decoder checks its guesses. */
 export async function draftOf(
   tx: Tx,
   tenantId: string,
@@ -188,7 +187,9 @@ export async function draftOf(
   return {
     method,
     tokens,
-    ...(model === undefined ? {} : toServed(await servedVersion(tx, tenantId, model))),
+    ...(model === undefined
+      ? {}
+      : toServed(await servedVersion(tx, tenantId, model, { decoder: 'llama.cpp' }))),
   };
 }
 
