@@ -40,6 +40,13 @@ test('a training ends with what it came to and the way to serve it', () => {
   );
   const { modelVersion: _none, ...unregistered } = job;
   expect(trainedLines(unregistered)).toContain('--register NAME');
+  const prepared = {
+    ...unregistered,
+    spec: { train: { recipe: 'prepare', into: 'tokens' } },
+  } as unknown as Job;
+  expect(trainedLines(prepared)).toBe(
+    '  ✓ prepared   1 min 14 s   learn from it: data: [{prepared: tokens}]',
+  );
 });
 
 test('the memory of its accelerators is told in one line, with a peak where the driver tells whose it is', () => {

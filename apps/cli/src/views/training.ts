@@ -1,5 +1,5 @@
 /** What a training came to: how far the loss fell, and whether that is more than counting pairs of tokens gives. */
-import type { Job } from '@gantry/contract';
+import type { Job, JobSpec } from '@gantry/contract';
 import { formatBytes, formatDuration } from '@gantry/kit';
 
 type Progress = NonNullable<Job['progress']>;
@@ -61,6 +61,9 @@ export function trainedLines(job: Job): string {
     job.startedAt === undefined || job.endedAt === undefined
       ? ''
       : `   ${formatDuration(Date.parse(job.endedAt) - Date.parse(job.startedAt))}`;
+  const train = (job.spec as Partial<JobSpec> | undefined)?.train;
+  if (train?.recipe === 'prepare')
+    return `  ✓ prepared${took}   learn from it: data: [{prepared: ${train.into ?? 'FOLDER'}}]`;
   const lines = [`  ✓ trained${took}   ${trainedText(job)}`];
   if (job.modelVersion === undefined)
     lines.push('  no model was registered: next time with "register: NAME", or --register NAME');
