@@ -12,10 +12,8 @@ import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 
-# As the last argument: the model goes through torch.compile.
-is_compiled = sys.argv[-1] == "compile"
-if is_compiled:
-    sys.argv.pop()
+# As the last argument: the model goes through torch.compile, or its products are in bf16 by autocast.
+mode = sys.argv.pop() if sys.argv[-1] in ("compile", "bf16") else "eager"
 depth, batch, length, vocabulary, width, heads, hidden = map(int, sys.argv[1:8])
 threads, rank, ranks, port = (list(map(int, sys.argv[8:12])) + [1, 0, 1, 0][len(sys.argv) - 8:])[:4]
 torch.set_num_threads(threads)
@@ -73,14 +71,15 @@ if ranks > 1:
     os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), GLOO_SOCKET_IFNAME="lo")
     dist.init_process_group("gloo", rank=rank, world_size=ranks)
     model = torch.nn.parallel.DistributedDataParallel(model, gradient_as_bucket_view=True)
-run = torch.compile(model) if is_compiled else model
+run = torch.compile(model) if mode == "compile" else model
 tokens = torch.arange(batch * length).view(batch, length) * 7 % vocabulary
 targets = torch.arange(batch * length) * 5 % vocabulary
 
 
 def step():
     optimiser.zero_grad()
-    loss = run(tokens, targets)
+    with torch.autocast("cpu", torch.bfloat16, enabled=mode == "bf16"):
+        loss = run(tokens, targets)
     loss.backward()
     optimiser.step()
     return loss.item()
