@@ -10,8 +10,9 @@
 import { KvBlocks, type BlockId } from '../cache/kv-blocks.ts';
 import { commonPrefix } from './common-prefix.ts';
 import { FairQueue, type WaitingSequence } from './fair-queue.ts';
-import type { SequenceStart, StepEntry, StepPlan, StepSchedulerOptions } from './step-plan.ts';
-import { addGuesses, byRank, entryOf, type StepSequence as Running } from './step-sequence.ts';
+import { addGuesses, entriesOf } from './step-entries.ts';
+import type { SequenceStart, StepPlan, StepSchedulerOptions } from './step-plan.ts';
+import { byRank, reuseKeyOf, type StepSequence as Running } from './step-sequence.ts';
 
 /** The same prompt as one that is being read: it waits for that, then shares all of it. */
 interface Follower {
@@ -106,25 +107,7 @@ export class StepScheduler {
     if (this.queued === 0) this.#kv.compact(this.#options.prefillTokens * 4);
     this.#admit();
     this.#makeRoom();
-    const entries: StepEntry[] = [];
-    let room = this.#options.stepTokens;
-    const ranked = this.#ranked();
-    for (const sequence of ranked) {
-      if (sequence.tokens.length - sequence.computed !== 1 || room <= 0) continue;
-      entries.push(entryOf(sequence, 1, this.#kv));
-      room -= 1;
-    }
-    if (entries.length > 0) {
-      const reading = ranked.filter(({ tokens, computed }) => tokens.length - computed > 1).length;
-      room = Math.min(room, this.#options.prefillTokens * piecesFor(reading, entries.length));
-    }
-    for (const sequence of ranked) {
-      const left = sequence.tokens.length - sequence.computed;
-      if (left <= 1 || room <= 0) continue;
-      const count = Math.min(room, left);
-      entries.push(entryOf(sequence, count, this.#kv));
-      room -= count;
-    }
+    const entries = entriesOf(this.#ranked(), this.#options, this.#kv);
     addGuesses(entries, this.#options.stepTokens, this.#running, this.#kv);
     const moves = this.#kv.takeMoves();
     return entries.length === 0 && moves.length === 0 ? undefined : { moves, entries };
@@ -322,10 +305,3 @@ export class StepScheduler {
     this.preemptions += 1;
   }
 }
-
-/** Two pieces a pass where more wait for their prompts than would wait for their next token; never more. */
-const piecesFor = (reading: number, generating: number): number => (reading > generating ? 2 : 1);
-
-/** Adapters are weights that are not the model's own: what they computed is nobody else's. */
-const reuseKeyOf = ({ scope, variant }: Pick<WaitingSequence, 'scope' | 'variant'>): string =>
-  `${variant}\n${scope}`;

@@ -1,8 +1,8 @@
+export type { HeldChunk } from './held-chunk.ts';
 export { updateOffloaded } from './offloaded-update.ts';
 export {
   OffloadedState,
   type FrozenState,
-  type HeldChunk,
   type OffloadedKind,
   type OffloadOptions,
 } from './offloaded-state.ts';

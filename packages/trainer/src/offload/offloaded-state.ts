@@ -5,10 +5,19 @@
  * read at positions, for Node maps none (decision 0740); what is read often stays in the page cache.
  */
 import { writeSync } from 'node:fs';
-import { mkdir, open, rm, type FileHandle } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir } from 'node:fs/promises';
 import type { OwnedSpan } from '@gantry/training/parallel';
 import type { Arena } from '../memory/index.ts';
+import { HeldChunk } from './held-chunk.ts';
+import {
+  bytesOf,
+  type Generation,
+  openGeneration,
+  readWhole,
+  release,
+  strideBytes,
+  writeWhole,
+} from './state-file.ts';
 
 export type OffloadedKind = 'parameters' | 'first' | 'second';
 
@@ -34,15 +43,6 @@ export interface FrozenState {
   readonly starts: readonly number[];
   release(): Promise<void>;
 }
-
-interface Generation {
-  readonly path: string;
-  readonly file: FileHandle;
-  users: number;
-}
-
-/** Every kind begins at a whole number of these: so checkpoints can name its blocks. */
-const alignBytes = 1024 * 1024;
 
 export class OffloadedState implements AsyncDisposable {
   readonly kinds: readonly OffloadedKind[];
@@ -244,73 +244,4 @@ export class OffloadedState implements AsyncDisposable {
 interface Chunk {
   readonly from: number;
   readonly to: number;
-}
-
-/** Some of what a rank owns, to be filled: answers where the stage's elements lie in it. */
-export class HeldChunk {
-  readonly #spans: readonly OwnedSpan[];
-  readonly #at: number;
-  readonly #values: Float32Array;
-
-  constructor(spans: readonly OwnedSpan[], at: number, values: Float32Array) {
-    this.#spans = spans;
-    this.#at = at;
-    this.#values = values;
-  }
-
-  /** As `StageBuffer.held`. */
-  held(from: number, to: number): { readonly from: number; readonly values: Float32Array }[] {
-    return this.#spans.flatMap((span) => {
-      // Elements of the stage that lie in this chunk.
-      const first = span.from + Math.max(0, this.#at - span.at);
-      const last = span.from + Math.min(span.to - span.from, this.#at + this.#values.length - span.at);
-      const [start, end] = [Math.max(from, first), Math.min(to, last)];
-      if (start >= end) return [];
-      const at = span.at + start - span.from - this.#at;
-      return [{ from: start, values: this.#values.subarray(at, at + end - start) }];
-    });
-  }
-}
-
-function strideBytes(length: number): number {
-  return Math.ceil((length * 4) / alignBytes) * alignBytes;
-}
-
-async function openGeneration(
-  { directory, rank }: OffloadOptions,
-  number: number,
-  bytes: number,
-): Promise<Generation> {
-  const path = join(directory, `rank-${rank}.${number}.bin`);
-  await rm(path, { force: true });
-  const file = await open(path, 'w+');
-  await file.truncate(bytes);
-  return { path, file, users: 1 };
-}
-
-/** By the state itself and by each checkpoint that is being made of it. */
-async function release(generation: Generation): Promise<void> {
-  generation.users -= 1;
-  if (generation.users > 0) return;
-  await generation.file.close();
-  await rm(generation.path, { force: true });
-}
-
-async function readWhole(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
-  for (let read = 0; read < bytes.length;) {
-    const { bytesRead } = await file.read(bytes, read, bytes.length - read, position + read);
-    if (bytesRead === 0) throw new Error('the file of offloaded state is cut short');
-    read += bytesRead;
-  }
-}
-
-async function writeWhole(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
-  for (let written = 0; written < bytes.length;) {
-    const { bytesWritten } = await file.write(bytes, written, bytes.length - written, position + written);
-    written += bytesWritten;
-  }
-}
-
-function bytesOf({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array {
-  return new Uint8Array(buffer, byteOffset, byteLength);
 }
