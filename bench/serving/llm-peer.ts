@@ -19,7 +19,9 @@ const streams = 16;
 const promptTokens = 64;
 const answerTokens = 64;
 const contextTokens = 256;
-const rounds = 3;
+const rounds = 7;
+/** Until then the one is still being compiled by V8, as a server is in its first second only. */
+const warmUps = 2;
 const random = createRandom(7);
 
 interface Server {
@@ -55,10 +57,9 @@ async function beside(name: string, ourPath: string, peerPath: string): Promise<
   await using theirs = await startLlamaServer(peerPath, { slots: streams, contextTokens, threads: 1 });
   const mine: number[] = [];
   const their: number[] = [];
-  // The first round warms.
-  for (let round = 0; round <= rounds; round++) {
+  for (let round = 0; round < warmUps + rounds; round++) {
     const [one, other] = [await tokensPerCpuSecond(ours), theirs && (await tokensPerCpuSecond(theirs))];
-    if (round === 0) continue;
+    if (round < warmUps) continue;
     mine.push(one);
     if (other !== undefined) their.push(other);
   }

@@ -3,6 +3,7 @@
  * Gradients go to the shard unit by unit. What goes forward and what comes back travel on channels of their own: with
  * several chunks two ranks send each other both.
  */
+import { setTimeout } from 'node:timers/promises';
 import { layersOfChunks, type StageUnit } from '@gantry/training/parallel';
 import type { Part } from '../group/index.ts';
 import type { SegmentRun, StageWorkplace } from './segment-pass.ts';
@@ -10,6 +11,9 @@ import { bindChunk, type StageChunk, type StageSlot } from './stage-chunk.ts';
 import { StageEnds, type StageBatch } from './stage-ends.ts';
 import { openStageSessions, type StageRunnerOptions, type StageSessions } from './stage-sessions.ts';
 import { UnitParameters } from './unit-parameters.ts';
+
+/** A megabyte takes a waiting neighbour about one. */
+const leaveMs = 3;
 
 export class StageRunner implements AsyncDisposable {
   readonly #options: StageRunnerOptions;
@@ -72,7 +76,7 @@ export class StageRunner implements AsyncDisposable {
       return this.#ends.runHead(end.head);
     }
     slot.leaving = pipeline.send(neighbour(pipeline, 1), output);
-    slot.leaving.catch(() => undefined);
+    await begun(slot.leaving);
     return 0;
   }
 
@@ -101,7 +105,7 @@ export class StageRunner implements AsyncDisposable {
     if (this.#isStart(chunk)) await this.#addEmbedded(slot, bottom);
     else {
       this.#leavingGradient = pipelineBack.send(neighbour(pipelineBack, -1), bottom);
-      this.#leavingGradient.catch(() => undefined);
+      await begun(this.#leavingGradient);
     }
     if (this.#isStart(chunk) || (end !== undefined && config.tiedEmbeddings)) await this.#ends.flush();
   }
@@ -187,6 +191,15 @@ function workplace(options: StageRunnerOptions, units: UnitParameters): StageWor
     whole: { input: wholeRows(), gradient: wholeRows(), made: wholeRows() },
     gradientAfter: (index) => between[(index + 2) % 2] as Float32Array,
   };
+}
+
+/**
+ * Products hold this thread, and a socket takes no more than its buffer at once: what is not gone before the next pass
+ * leaves after it. A neighbour that waits has it in a moment; one that computes is not waited for.
+ */
+async function begun(sending: Promise<void>): Promise<void> {
+  sending.catch(() => undefined);
+  await Promise.race([sending.catch(() => undefined), setTimeout(leaveMs, undefined, { ref: false })]);
 }
 
 /** In the order of the segments, each once. */
