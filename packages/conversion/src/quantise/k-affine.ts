@@ -2,7 +2,7 @@
 import { tensorTypes } from '@gantry/formats';
 import { type Codec, roundWithin } from './codec.ts';
 import { type AffineSearch, fitAffine, weighBySize, weighBySizeAndUsual } from './fit-scale.ts';
-import { superValues } from './k-super.ts';
+import { addBits, superCodec, superValues } from './k-super.ts';
 
 const { fround } = Math;
 
@@ -23,9 +23,6 @@ interface AffineLayout {
   readStep(view: DataView, at: number, i: number): number;
   writeStep(view: DataView, at: number, i: number, step: number): void;
 }
-
-const addBits = (view: DataView, at: number, bits: number): void =>
-  view.setUint8(at, view.getUint8(at) | bits);
 
 /** Eight pairs of six bits from byte 4 on: the first four have whole bytes, whose upper bits hold those of the last four. */
 const sixBitPairs = {
@@ -141,18 +138,12 @@ export function affineCodec(type: keyof typeof layouts): Codec {
       fround(view.getFloat16(at + layout.minimumUnit, true) * minimum),
     ];
   };
-  return {
-    encode: (values, target) => {
-      for (let block = 0; block * superValues < values.length; block += 1)
-        encodeBlock(values.subarray(block * superValues, (block + 1) * superValues), target, block * bytes);
-    },
-    decode: (source, values) => {
-      for (let block = 0; block * superValues < values.length; block += 1)
-        for (let index = 0; index < groups; index += 1) {
-          const [size, offset] = sizesOf(source, block * bytes, index);
-          for (let i = index * group; i < (index + 1) * group; i += 1)
-            values[block * superValues + i] = size * layout.readStep(source, block * bytes, i) - offset;
-        }
-    },
+  const decodeBlock = (source: DataView, at: number, own: Float32Array): void => {
+    for (let index = 0; index < groups; index += 1) {
+      const [size, offset] = sizesOf(source, at, index);
+      for (let i = index * group; i < (index + 1) * group; i += 1)
+        own[i] = size * layout.readStep(source, at, i) - offset;
+    }
   };
+  return superCodec({ bytes, encodeBlock, decodeBlock });
 }

@@ -2,7 +2,7 @@
 import { tensorTypes } from '@gantry/formats';
 import { type Codec, roundWithin } from './codec.ts';
 import { fitByTurns, fitSymmetric, type SymmetricFit } from './fit-scale.ts';
-import { superValues } from './k-super.ts';
+import { addBits, superCodec, superValues } from './k-super.ts';
 
 const { abs, fround } = Math;
 const group = 16;
@@ -19,9 +19,6 @@ interface SymmetricLayout {
   readStep(view: DataView, at: number, i: number): number;
   writeStep(view: DataView, at: number, i: number, step: number): void;
 }
-
-const addBits = (view: DataView, at: number, bits: number): void =>
-  view.setUint8(at, view.getUint8(at) | bits);
 
 /**
  * Value `i` of a Q6_K block: each half of 128 values takes 64 bytes of low halves (values 0–63 in the lower, 64–127 in
@@ -132,18 +129,12 @@ export function symmetricCodec(type: keyof typeof layouts): Codec {
   };
   const sizeOf = (view: DataView, at: number, index: number): number =>
     fround(view.getFloat16(at + layout.unit, true) * layout.readScale(view, at, index));
-  return {
-    encode: (values, target) => {
-      for (let block = 0; block * superValues < values.length; block += 1)
-        encodeBlock(values.subarray(block * superValues, (block + 1) * superValues), target, block * bytes);
-    },
-    decode: (source, values) => {
-      for (let block = 0; block * superValues < values.length; block += 1)
-        for (let index = 0; index < groups; index += 1) {
-          const size = sizeOf(source, block * bytes, index);
-          for (let i = index * group; i < (index + 1) * group; i += 1)
-            values[block * superValues + i] = size * (layout.readStep(source, block * bytes, i) - half);
-        }
-    },
+  const decodeBlock = (source: DataView, at: number, own: Float32Array): void => {
+    for (let index = 0; index < groups; index += 1) {
+      const size = sizeOf(source, at, index);
+      for (let i = index * group; i < (index + 1) * group; i += 1)
+        own[i] = size * (layout.readStep(source, at, i) - half);
+    }
   };
+  return superCodec({ bytes, encodeBlock, decodeBlock });
 }
