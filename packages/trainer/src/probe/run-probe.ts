@@ -4,16 +4,17 @@
  * validation and no checkpoint. Says one line of JSON.
  */
 import { readFileSync } from 'node:fs';
-import { parameterLayout, transformerShape, type TransformerConfig } from '@gantry/training/model';
+import { parameterLayout, transformerShape } from '@gantry/training/model';
 import { gridAt, worldSizeOf } from '@gantry/training/parallel';
 import { createModelExecutor, probeDialect } from '../executor/index.ts';
 import { joinWorld, type World } from '../group/index.ts';
 import { hasWholeModel, openUpdateRule, type ModelShard } from '../parallel/index.ts';
 import type { MicroBatches } from '../rank/micro-batches.ts';
+import { modelRequest } from '../rank/model-request.ts';
 import { openShard } from '../rank/open-shard.ts';
 import { readRankEnvironment } from '../rank/rank-environment.ts';
 import { openStagedGradients } from '../rank/staged-gradients.ts';
-import { readTrainingJob, type TrainingJob } from '../rank/training-job.ts';
+import { readTrainingJob } from '../rank/training-job.ts';
 import { planTraining } from '../rank/training-plan.ts';
 import { openWholeModelGradients } from '../rank/whole-model-gradients.ts';
 import { madeUpFeed } from './made-up-feed.ts';
@@ -27,7 +28,9 @@ export async function runProbe(env: Readonly<Record<string, string | undefined>>
   const environment = readRankEnvironment(env);
   const { rank, worldSize, rendezvous, runDirectory } = environment;
   const job = await readTrainingJob(environment.specFile);
-  const config = configOf(job);
+  // Without text there is no tokenizer: the vocabulary is as large as it is asked to be.
+  const { vocabularySize } = job.train;
+  const config = transformerShape({ ...modelRequest(job), vocabularySize });
   const plan = planTraining(job, config.width, worldSize);
   await using world = await joinWorld({ rank, worldSize, timeoutMs, transport: rendezvous });
   const baseBytes = await runTiny();
@@ -80,30 +83,6 @@ export async function runProbe(env: Readonly<Record<string, string | undefined>>
   process.stdout.write(`${JSON.stringify(answer)}\n`);
   await world.barrier();
   return 0;
-}
-
-/** Without text there is no tokenizer: the vocabulary is as large as it is asked to be. */
-function configOf({ train }: TrainingJob): TransformerConfig {
-  const { depth, width, heads, kvHeads, hidden, vocabularySize, sequenceLength } = train;
-  const { family = 'llama', norm, positions, activation, biases, tied, experts } = train.model;
-  return transformerShape({
-    depth,
-    width,
-    heads,
-    kvHeads,
-    hidden,
-    vocabularySize,
-    sequenceLength,
-    family,
-    style: {
-      norm,
-      positions,
-      activation,
-      hasBiases: biases,
-    },
-    isTied: tied,
-    experts,
-  });
 }
 
 /** Everything of the runtime has been used once: what the process takes without a model. */

@@ -9,7 +9,6 @@ import {
   parameterLayout,
   ShapeError,
   type ParameterLayout,
-  type ShapeRequest,
   type TransformerConfig,
 } from '@gantry/training/model';
 import { checkParallelSizes, gridAt } from '@gantry/training/parallel';
@@ -27,6 +26,7 @@ import type { RankEnvironment } from './rank-environment.ts';
 import { shareCheckpoint, type CheckpointSearch, type StartingPoint } from './share-checkpoint.ts';
 import { openStagedGradients } from './staged-gradients.ts';
 import { samplerOf, streamWindowOf, type TrainingOrder } from './training-data.ts';
+import { modelRequest } from './model-request.ts';
 import { isMasked, openTrainingDataset } from './training-dataset.ts';
 import type { TrainingJob } from './training-job.ts';
 import { planTraining, type TrainingPlan } from './training-plan.ts';
@@ -170,18 +170,11 @@ function checkLayout(plan: TrainingPlan, config: TransformerConfig, worldSize: n
 }
 
 function toConfig(job: TrainingJob, dataset: PreparedDataset): TransformerConfig {
-  const { train } = job;
   try {
     return transformerShape({
-      depth: train.depth,
-      vocabularySize: dataset.vocabularySize + (isMasked(job) ? 1 : 0),
-      sequenceLength: train.sequenceLength,
-      width: train.width,
-      heads: train.heads,
-      kvHeads: train.kvHeads,
-      hidden: train.hidden,
-      eosId: dataset.eosId,
       ...modelRequest(job),
+      vocabularySize: dataset.vocabularySize + (isMasked(job) ? 1 : 0),
+      eosId: dataset.eosId,
     });
   } catch (error) {
     throw error instanceof ShapeError ? new UserFault('bad_shape', error.message, error.hint) : error;
@@ -191,18 +184,4 @@ function toConfig(job: TrainingJob, dataset: PreparedDataset): TransformerConfig
 /** The mask follows the last token of the text. */
 function maskingOf(job: TrainingJob, dataset: PreparedDataset): Masking | undefined {
   return isMasked(job) ? { seed: job.train.seed, maskId: dataset.vocabularySize } : undefined;
-}
-
-function modelRequest(
-  job: TrainingJob,
-): Pick<ShapeRequest, 'family' | 'style' | 'isTied' | 'experts' | 'staysInDocument'> {
-  const { family, norm, positions, activation, biases, tied, experts, attention } = job.train.model;
-  const isCausal = !isMasked(job);
-  return {
-    family: family ?? (isCausal ? 'llama' : 'gpt'),
-    style: { norm, positions, activation, hasBiases: biases, isCausal },
-    isTied: tied,
-    experts,
-    staysInDocument: attention === 'document',
-  };
 }
