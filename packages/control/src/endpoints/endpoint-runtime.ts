@@ -15,7 +15,7 @@ import type { EndpointChange } from './change-endpoint.ts';
 import { decideEndpoint } from './decide-endpoint.ts';
 import type { DriftChange } from './drift-watch.ts';
 import { Deciders, type DeciderWorld } from './deciders.ts';
-import { engineEnd } from './engine-end.ts';
+import { type EngineEnd, engineEnd } from './engine-end.ts';
 import { drainReplica } from './drain-replica.ts';
 import { endReplica } from './end-replica.ts';
 import { evictReplica } from './evict-replica.ts';
@@ -207,7 +207,8 @@ export function createEndpointRuntime(deps: Deps, hub: Hub, world: EndpointWorld
     const workerIds = workersOfReplica(replica);
     const listed = await deps.runner.list(workerIds);
     const running = new Set(listed.filter(({ state }) => state === 'running').map((each) => each.workerId));
-    for (const workerId of workerIds) if (!running.has(workerId)) await endProcess(workerId, message);
+    for (const workerId of workerIds)
+      if (!running.has(workerId)) await endProcess(workerId, { cause: 'itself', message });
   };
 
   const follow = async (replica: Row, workerId: string, times: EngineStart): Promise<void> => {
@@ -259,8 +260,8 @@ export function createEndpointRuntime(deps: Deps, hub: Hub, world: EndpointWorld
   };
 
   /** False for a worker that is no replica's. The replica ends with the last of its processes. */
-  const endProcess = async (workerId: string, message: string): Promise<boolean> => {
-    const end = processes.end(workerId, message);
+  const endProcess = async (workerId: string, how: EngineEnd): Promise<boolean> => {
+    const end = processes.end(workerId, how);
     if (end === undefined) return false;
     for (const other of end.stop) await deps.runner.stop(other, { graceMs: otherRanksGraceMs });
     if (end.ended === undefined) return true;
@@ -296,7 +297,10 @@ export function createEndpointRuntime(deps: Deps, hub: Hub, world: EndpointWorld
     },
     onWorkerEvent: async (event) => {
       if (event.type === 'exited' || event.type === 'lost')
-        return endProcess(event.workerId, event.type === 'exited' ? engineEnd(event.exit) : event.message);
+        return endProcess(
+          event.workerId,
+          event.type === 'exited' ? engineEnd(event.exit) : { cause: 'taken', message: event.message },
+        );
       return processes.replicaOf(event.workerId) !== undefined;
     },
     observe: (request) => deciders.observe(request),

@@ -9,14 +9,16 @@ it('an engine that failed by itself says why, without where its files lie', () =
     'model_invalid: The model /srv/data/cache/mv_1/a.gguf cannot be loaded: 3/4 tensors',
     '',
   ];
-  expect(engineEnd({ ...exit, exitClass: 'user_error', stderrTail })).toBe(
-    'exited with 70: model_invalid: The model a.gguf cannot be loaded: 3/4 tensors',
-  );
-  expect(engineEnd({ ...exit, exitClass: 'user_error', stderrTail: [] })).toBe('exited with 70');
+  expect(engineEnd({ ...exit, exitClass: 'user_error', stderrTail })).toEqual({
+    cause: 'itself',
+    message: 'exited with 70: model_invalid: The model a.gguf cannot be loaded: 3/4 tensors',
+  });
+  expect(engineEnd({ ...exit, exitClass: 'user_error', stderrTail: [] }).message).toBe('exited with 70');
 });
 
 it('one that was stopped or killed ended for another reason than it last wrote', () => {
-  expect(engineEnd({ ...exit, exitClass: 'preempted', message: 'was stopped', stderrTail: ['x'] })).toBe(
-    'was stopped',
-  );
+  expect(engineEnd({ ...exit, exitClass: 'preempted', message: 'was stopped', stderrTail: ['x'] })).toEqual({
+    cause: 'asked',
+    message: 'was stopped',
+  });
 });

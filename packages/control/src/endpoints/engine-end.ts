@@ -4,10 +4,38 @@ const mostChars = 300;
 /** Where things lie on the server's machine is no business of who serves a model; the name of the file is. */
 const folders = /(?:\/[^\s/:'"]+)+\/(?=[^\s/:'"]+)/g;
 
+/**
+ * Whose doing an end was. Ranks of a gang end within milliseconds of each other and are told of in any order: one that
+ * something took away is the cause, one that ended by itself may have lost it, one that was asked to end never is.
+ */
+export type Cause = 'taken' | 'itself' | 'asked';
+
+export interface EngineEnd {
+  readonly cause: Cause;
+  readonly message: string;
+}
+
+/** EX_TEMPFAIL, by which a rank says that it lost another one. */
+const lostPeerCode = 75;
+
+const causes: Readonly<Record<WorkerExit['exitClass'], Cause>> = {
+  out_of_memory: 'taken',
+  time_limit: 'taken',
+  infrastructure: 'taken',
+  user_error: 'itself',
+  done: 'asked',
+  preempted: 'asked',
+  suspended: 'asked',
+  resized: 'asked',
+  cancelled: 'asked',
+};
+
 /** How an engine ended, with its last word where it failed by itself: that is why. */
-export function engineEnd({ exitClass, message, stderrTail }: WorkerExit): string {
+export function engineEnd({ exitClass, code, message, stderrTail }: WorkerExit): EngineEnd {
+  const cause = code === lostPeerCode ? 'itself' : causes[exitClass];
   const lastWord = stderrTail.findLast((line) => line.trim() !== '')?.trim();
-  if (exitClass !== 'user_error' || lastWord === undefined) return message;
+  if (cause !== 'itself' || lastWord === undefined) return { cause, message };
   const told = lastWord.replace(folders, '');
-  return `${message}: ${told.length > mostChars ? `${told.slice(0, mostChars)}…` : told}`;
+  const shown = told.length > mostChars ? `${told.slice(0, mostChars)}…` : told;
+  return { cause, message: `${message}: ${shown}` };
 }
