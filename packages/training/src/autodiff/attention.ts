@@ -8,7 +8,7 @@ import { distanceScores, tableGradient } from './distance-scores.ts';
 import { documentScores } from './document-mask.ts';
 import type { GraphBuilder } from './graph.ts';
 import type { Shape, Value } from './value.ts';
-import type { BackwardContext } from './operators.ts';
+import type { BackwardContext } from './operator-rule.ts';
 
 export interface AttentionAttributes extends MaskOptions {
   /** From this distance on all are one range, where a table of distances is given. */

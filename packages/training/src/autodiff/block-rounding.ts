@@ -5,7 +5,7 @@
  */
 import type { GraphBuilder } from './graph.ts';
 import type { Value } from './value.ts';
-import type { OperatorRule } from './operators.ts';
+import type { OperatorRule } from './operator-rule.ts';
 import { take } from './take.ts';
 
 export const blockFormats = ['q8_0', 'q4_0'] as const;

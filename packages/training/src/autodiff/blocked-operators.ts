@@ -1,8 +1,9 @@
 /** The rules that gain from the blocked layout; the others are those of the portable dialect. */
 import { BlockedLayouts, canBlock } from './blocked-layout.ts';
 import type { GraphBuilder } from './graph.ts';
+import { scaledBias } from './linear.ts';
 import type { Value } from './value.ts';
-import { operators, scaledBias, type OperatorTable } from './operators.ts';
+import { operators, type OperatorTable } from './operators.ts';
 
 export function blockedOperators(graph: GraphBuilder): { table: OperatorTable; layouts: BlockedLayouts } {
   const layouts = new BlockedLayouts(graph);

@@ -27,3 +27,14 @@ export function executionOrder(nodes: readonly OnnxNode[]): OnnxNode[] {
   }
   return order;
 }
+
+/**
+ * ONNX Runtime runs what the last node that nobody reads needs first. Those are the gradients of
+ * weights, made from the last layer to the first: turned round, each runs as soon as the backward pass has come to
+ * it, and what it reads is free after it.
+ */
+export function leavesReversed(nodes: readonly OnnxNode[]): OnnxNode[] {
+  const read = new Set(nodes.flatMap(({ inputs }) => inputs));
+  const isLeaf = ({ outputs }: OnnxNode): boolean => !outputs.some((name) => read.has(name));
+  return [...nodes.filter((node) => !isLeaf(node)), ...nodes.filter(isLeaf).reverse()];
+}

@@ -1,7 +1,7 @@
 /** What carries tokens to experts and back. Names as in routing.ts; whole numbers have no gradient. */
 import type { GraphBuilder } from './graph.ts';
 import type { Value } from './value.ts';
-import type { OperatorRule } from './operators.ts';
+import type { OperatorRule } from './operator-rule.ts';
 import { oneHot } from './routing.ts';
 import { take } from './take.ts';
 

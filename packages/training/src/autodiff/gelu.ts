@@ -3,7 +3,7 @@
  * (1 + tanh u) / 2 = σ(2u) it is x·s with s = σ(x·(a + b·x²)), and its slope s·(1 + x·(1 − s)·(a + 3b·x²)).
  */
 import { microsoft } from './graph.ts';
-import type { OperatorRule } from './operators.ts';
+import type { OperatorRule } from './operator-rule.ts';
 import { take } from './take.ts';
 
 const a = 2 * Math.sqrt(2 / Math.PI);

@@ -10,6 +10,7 @@ import type {
   OnnxTensor,
   OnnxValueInfo,
 } from '@gantry/formats/onnx';
+import { leavesReversed } from './execution-order.ts';
 import { broadcast, elementsOf, matrixShape, sizeOfValue, toInfo, type Shape, type Value } from './value.ts';
 import { workspaceOf, type Workspace } from './workspace.ts';
 
@@ -287,15 +288,4 @@ export class GraphBuilder {
       outputs: prefixSequence ? [{ name: 'nothing', type: 'sequence', shape: [] }, ...declared] : declared,
     };
   }
-}
-
-/**
- * ONNX Runtime runs what the last node that nobody reads needs first (`execution-order.ts`). Those are the gradients of
- * weights, made from the last layer to the first: turned round, each runs as soon as the backward pass has come to
- * it, and what it reads is free after it.
- */
-function leavesReversed(nodes: readonly OnnxNode[]): OnnxNode[] {
-  const read = new Set(nodes.flatMap(({ inputs }) => inputs));
-  const isLeaf = ({ outputs }: OnnxNode): boolean => !outputs.some((name) => read.has(name));
-  return [...nodes.filter((node) => !isLeaf(node)), ...nodes.filter(isLeaf).reverse()];
 }

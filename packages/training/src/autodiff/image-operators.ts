@@ -1,7 +1,7 @@
 /** What a convolutional classifier is made of. N = images, C and O = channels, H × W = places. */
 import type { GraphBuilder } from './graph.ts';
 import type { Shape, Value } from './value.ts';
-import type { OperatorRule } from './operators.ts';
+import type { OperatorRule } from './operator-rule.ts';
 import { take } from './take.ts';
 
 type Rule = OperatorRule<Readonly<Record<string, never>>>;

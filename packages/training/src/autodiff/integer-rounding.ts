@@ -2,7 +2,7 @@
  * Fake quantisation to eight bits (Jacob et al. 2018, §3), as the ONNX export multiplies them: weights by output channel around
  * zero, activations by the range that the whole batch has; gradients go straight through (Bengio et al. 2013).
  */
-import type { OperatorRule } from './operators.ts';
+import type { OperatorRule } from './operator-rule.ts';
 import { take } from './take.ts';
 
 export interface ChannelAttributes {

@@ -1,6 +1,6 @@
 /** y = (x − mean) / deviation · w + b over the last axis (Ba et al. 2016). */
 import { elementsOf } from './value.ts';
-import type { OperatorRule } from './operators.ts';
+import type { OperatorRule } from './operator-rule.ts';
 import { columnSums, rowMeans } from './sums.ts';
 import { take } from './take.ts';
 

@@ -1,5 +1,5 @@
 /** Rows that are repeated down a matrix: positions. */
-import type { OperatorRule } from './operators.ts';
+import type { OperatorRule } from './operator-rule.ts';
 import { take } from './take.ts';
 
 /** (x [N, W]; r [T, W], with N a multiple of T) → x plus r repeated. */

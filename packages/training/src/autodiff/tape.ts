@@ -4,16 +4,11 @@
  */
 import { blockFormats, hasWholeBlocks, type BlockFormat } from './block-rounding.ts';
 import { blockedOperators } from './blocked-operators.ts';
+import type { NarrowFloat } from './float-rounding.ts';
 import type { GraphBuilder } from './graph.ts';
 import type { Value } from './value.ts';
-import {
-  operators,
-  type NarrowFloat,
-  type OperatorAttributes,
-  type OperatorName,
-  type OperatorRule,
-  type OperatorTable,
-} from './operators.ts';
+import type { OperatorRule } from './operator-rule.ts';
+import { operators, type OperatorAttributes, type OperatorName, type OperatorTable } from './operators.ts';
 
 /** `portable` runs everywhere; `blocked` needs the executor's probe to have passed. */
 export type Dialect = 'portable' | 'blocked';
