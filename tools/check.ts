@@ -20,7 +20,7 @@ const steps: readonly Step[] = [
   { name: 'knip', program: bin('knip'), args: ['--no-progress'] },
 ];
 
-let failed = 0;
+const failed: string[] = [];
 for (const step of steps) {
   const startedAt = performance.now();
   const result = spawnSync(step.program, step.args, { cwd: root, encoding: 'utf8' });
@@ -28,8 +28,9 @@ for (const step of steps) {
   const isOk = result.status === 0;
   console.log(`  ${isOk ? '✓' : '✗'} ${step.name.padEnd(8)} ${seconds} s`);
   if (!isOk) {
-    failed += 1;
+    failed.push(step.name);
     console.log(`${result.stdout}${result.stderr}`);
   }
 }
-process.exitCode = failed === 0 ? 0 : 1;
+for (const name of failed) console.log(`failed: check ${name}`);
+process.exitCode = failed.length === 0 ? 0 : 1;
