@@ -6,15 +6,14 @@ import { expect, it } from 'vitest';
 import type { Deps } from '../deps.ts';
 import { createHub } from '../hub.ts';
 import { createScheduler } from '../scheduling/scheduler.ts';
+import { GIB, insertMachines, insertQueue, tenantId } from '../testing/cluster-rows.ts';
 import { createMemoryStore } from '../testing/memory-store.ts';
 import type { ReplicaStatusRecord } from './endpoint-record.ts';
 import { startEngine } from './start-engine.ts';
 
-const GIB = 2 ** 30;
 const address = { n1: '10.0.0.1', n2: '10.0.0.2' } as const;
-const device = { kind: 'gpu', model: 'a100', memoryBytes: 80 * GIB, healthy: true };
 const engine = shardedEngineSchema.parse({ kind: 'vllm', tensor: 4, pipeline: 2, ranks: 2 });
-const row = { tenantId: 'ten_1', status: {} };
+const row = { tenantId, status: {} };
 
 /** Two machines of four devices, and replicas of eight. */
 async function platform(replicas: readonly string[]) {
@@ -38,28 +37,12 @@ async function platform(replicas: readonly string[]) {
     },
   } as unknown as Deps;
   await store.tx({ platform: true }, async (tx) => {
-    for (const name of ['n1', 'n2'] as const)
-      await tx.insert({
-        ...row,
-        kind: 'node',
-        id: name,
-        name,
-        state: 'ready',
-        spec: {
-          cpuMilli: 64_000,
-          memoryBytes: 512 * GIB,
-          storageBytes: 0,
-          labels: {},
-          topology: [name],
-          address: address[name],
-          devices: [0, 1, 2, 3].map((index) => ({ ...device, id: `${name}/${index}`, index })),
-          facts: {
-            network: { interfaces: [{ name: 'ib0', addresses: [address[name]] }], rdma: [] },
-          },
-        },
-      });
-    const queue = { deserved: {}, limit: {}, weight: 1, priority: 0 };
-    await tx.insert({ ...row, kind: 'queue', id: 'que_1', name: 'default', state: 'open', spec: queue });
+    const machines = (['n1', 'n2'] as const).map((name) => {
+      const network = { interfaces: [{ name: 'ib0', addresses: [address[name]] }], rdma: [] };
+      return { name, address: address[name], facts: { network } };
+    });
+    await insertMachines(tx, machines, 4);
+    await insertQueue(tx);
     const files = [{ path: 'model.gguf', digest: 'd', bytes: 1 }];
     await tx.insert({
       ...row,
