@@ -1,26 +1,19 @@
 /** OpenAI's calls on one language model: parse, compute, answer. */
 import { randomUUID } from 'node:crypto';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import { EngineError } from '../engine-error.ts';
 import type { GenerateRequest, LlmEngine } from '../llm-engine.ts';
 import { chatDialect, completionsDialect, type Dialect } from '../openai/dialect.ts';
-import {
-  parseChat,
-  parseCompletions,
-  parseEmbeddings,
-  type ChatCall,
-  type GenerationOptions,
-  type Prompt,
-} from '../openai/parse-request.ts';
+import { parseChat, parseCompletions, parseEmbeddings } from '../openai/parse-request.ts';
 import { parseResponseRequest } from '../openai/parse-response-request.ts';
-import { cutSpecials, tokenizeCut } from '../openai/plain-specials.ts';
-import { toolInstructions, type ToolSet } from '../openai/tools.ts';
+import { answerEmbeddings } from './answer-embeddings.ts';
 import { answerGeneration } from './answer-generation.ts';
 import { answerResponse } from './answer-response.ts';
 import { createLlmEngine, type LlmEngineChoice } from './create-llm-engine.ts';
 import type { EngineCall, EngineRoute, EngineService } from './engine-server.ts';
+import { generateRequests, type Asked } from './generate-requests.ts';
 import { readJson, sendJson } from './http-body.ts';
-import { plainPrompt } from './plain-prompt.ts';
+import { chatTokens, tokensOf } from './prompt-tokens.ts';
 
 export interface LlmServiceOptions extends LlmEngineChoice {
   /** As `/v1/models` lists it. */
@@ -35,16 +28,6 @@ export interface LlmServiceOptions extends LlmEngineChoice {
 }
 
 type Work = (engine: LlmEngine, body: unknown, call: EngineCall) => Promise<void>;
-
-interface Asked {
-  readonly options: GenerationOptions;
-  readonly prompts: readonly (readonly number[])[];
-  /** The prompts to give back before each answer; empty for none. */
-  readonly echoed: readonly Prompt[];
-  /** The field that a prompt came in. */
-  readonly param: string;
-  readonly tools?: ToolSet | undefined;
-}
 
 export class LlmService implements EngineService {
   readonly #options: LlmServiceOptions;
@@ -139,7 +122,8 @@ export class LlmService implements EngineService {
   async #respond(engine: LlmEngine, body: unknown, call: EngineCall): Promise<void> {
     const options = parseResponseRequest(body);
     const prompt = chatTokens(engine, options);
-    const [request] = this.#requestsOf(engine, call, {
+    this.#requireModel(options.model);
+    const [request] = generateRequests(engine, call, {
       options,
       prompts: [prompt],
       echoed: [],
@@ -177,44 +161,14 @@ export class LlmService implements EngineService {
     });
   }
 
-  /** What to compute: `n` answers to each prompt. */
-  #requestsOf(
-    engine: LlmEngine,
-    { request, signal }: EngineCall,
-    { options, prompts, echoed, param }: Asked,
-  ): readonly GenerateRequest[] {
-    this.#requireModel(options.model);
-    const adapter = adapterOf(options.model);
-    const common = {
-      ignoreEnd: options.ignoreEnd,
-      hasPromptLogprobs: echoed.length > 0 && options.topLogprobs !== undefined,
-      priority: Number.parseInt(headerOf(request, 'x-gantry-priority') ?? '0', 10) || 0,
-      scope: headerOf(request, 'x-gantry-cache-scope') ?? '',
-      signal,
-      ...(adapter === undefined ? {} : { adapter }),
-      ...(options.topLogprobs === undefined ? {} : { topLogprobs: options.topLogprobs }),
-      ...(options.jsonSchema === undefined ? {} : { jsonSchema: options.jsonSchema }),
-    };
-    return prompts.flatMap((tokens) => {
-      const prompt = tokens.length === 0 ? [engine.bosToken ?? 0] : tokens;
-      const room = engine.contextTokens - prompt.length;
-      if (room <= 0) throw tooLong(engine, prompt.length, param);
-      return Array.from({ length: options.choices }, (_, choice): GenerateRequest => ({
-        ...common,
-        prompt,
-        maxTokens: Math.min(options.maxTokens ?? engine.contextTokens, room),
-        sampling: { ...options.sampling, seed: options.sampling.seed + choice },
-      }));
-    });
-  }
-
   async #generate(
     engine: LlmEngine,
     call: EngineCall,
     asked: Asked & { readonly dialect: Dialect },
   ): Promise<void> {
     const { dialect, options, prompts, echoed } = asked;
-    const requests = this.#requestsOf(engine, call, asked);
+    this.#requireModel(options.model);
+    const requests = generateRequests(engine, call, asked);
     await answerGeneration(
       engine,
       {
@@ -237,24 +191,9 @@ export class LlmService implements EngineService {
   }
 
   async #embed(engine: LlmEngine, body: unknown, { response }: EngineCall): Promise<void> {
-    const { model, inputs, encoding } = parseEmbeddings(body);
-    this.#requireModel(model);
-    const data: Record<string, unknown>[] = [];
-    let tokenCount = 0;
-    for (const [index, input] of inputs.entries()) {
-      const tokens = tokensOf(engine, input, 'input');
-      tokenCount += tokens.length;
-      const vector = await engine.embed(tokens);
-      const embedding =
-        encoding === 'float' ? vector : Buffer.from(Float32Array.from(vector).buffer).toString('base64');
-      data.push({ object: 'embedding', index, embedding });
-    }
-    sendJson(response, 200, {
-      object: 'list',
-      data,
-      model: model ?? this.#options.modelName,
-      usage: { prompt_tokens: tokenCount, total_tokens: tokenCount },
-    });
+    const embeddings = parseEmbeddings(body);
+    this.#requireModel(embeddings.model);
+    await answerEmbeddings(engine, embeddings, embeddings.model ?? this.#options.modelName, response);
   }
 
   #requireModel(model: string | undefined): void {
@@ -264,43 +203,4 @@ export class LlmService implements EngineService {
       param: 'model',
     });
   }
-}
-
-function chatTokens(engine: LlmEngine, { messages, tools }: ChatCall): readonly number[] {
-  const template = engine.chatTemplate;
-  const knowsTools = template?.includes('tools') === true;
-  const said = tools === undefined || knowsTools ? messages : [toolInstructions(tools), ...messages];
-  if (template === undefined) return engine.tokenize(plainPrompt(said));
-  const { value, mark } = cutSpecials(
-    { messages: said, tools: knowsTools ? tools?.tools : undefined },
-    engine.specialTexts,
-  );
-  const text = engine.renderChat(value.messages, value.tools);
-  return tokenizeCut(text, mark, (piece, isContinued) => engine.tokenize(piece, true, isContinued));
-}
-
-/** `chat:legal` is the model `chat` with its adapter `legal`. */
-function adapterOf(model: string | undefined): string | undefined {
-  const at = model?.indexOf(':') ?? -1;
-  return at === -1 ? undefined : model?.slice(at + 1);
-}
-
-function tokensOf(engine: LlmEngine, prompt: Prompt, param: string): readonly number[] {
-  if (typeof prompt === 'string') return engine.tokenize(prompt);
-  const unknown = prompt.find((token) => token >= engine.vocabularySize);
-  if (unknown === undefined) return prompt;
-  throw new EngineError('invalid_value', `Token ${unknown} is not in the vocabulary.`, { param });
-}
-
-function tooLong(engine: LlmEngine, tokens: number, param: string): EngineError {
-  return new EngineError(
-    'context_length_exceeded',
-    `This model's context holds ${engine.contextTokens} tokens; the prompt has ${tokens}.`,
-    { param, hint: 'Shorten the prompt.' },
-  );
-}
-
-function headerOf(request: IncomingMessage, name: string): string | undefined {
-  const value = request.headers[name];
-  return typeof value === 'string' ? value : undefined;
 }

@@ -1,0 +1,29 @@
+/** What was asked in words or messages, as tokens of the model's vocabulary. */
+import { EngineError } from '../engine-error.ts';
+import type { LlmEngine } from '../llm-engine.ts';
+import type { ChatCall, Prompt } from '../openai/parse-request.ts';
+import { cutSpecials, tokenizeCut } from '../openai/plain-specials.ts';
+import { toolInstructions } from '../openai/tools.ts';
+import { plainPrompt } from './plain-prompt.ts';
+
+/** By the model's own template where it has one. What a user writes never becomes a special token. */
+export function chatTokens(engine: LlmEngine, { messages, tools }: ChatCall): readonly number[] {
+  const template = engine.chatTemplate;
+  const knowsTools = template?.includes('tools') === true;
+  const said = tools === undefined || knowsTools ? messages : [toolInstructions(tools), ...messages];
+  if (template === undefined) return engine.tokenize(plainPrompt(said));
+  const { value, mark } = cutSpecials(
+    { messages: said, tools: knowsTools ? tools?.tools : undefined },
+    engine.specialTexts,
+  );
+  const text = engine.renderChat(value.messages, value.tools);
+  return tokenizeCut(text, mark, (piece, isContinued) => engine.tokenize(piece, true, isContinued));
+}
+
+/** Tokens that were given as such are checked: the model has a row for each. */
+export function tokensOf(engine: LlmEngine, prompt: Prompt, param: string): readonly number[] {
+  if (typeof prompt === 'string') return engine.tokenize(prompt);
+  const unknown = prompt.find((token) => token >= engine.vocabularySize);
+  if (unknown === undefined) return prompt;
+  throw new EngineError('invalid_value', `Token ${unknown} is not in the vocabulary.`, { param });
+}
