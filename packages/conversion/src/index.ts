@@ -8,6 +8,10 @@ export {
 } from './accuracy/accuracy.ts';
 export { RowTally, type RowsMeasured } from './accuracy/row-tally.ts';
 export { TextTally, type ScoredToken, type TextMeasured } from './accuracy/text-tally.ts';
+export { type AskedModel, EvaluationError } from './asked/asked-model.ts';
+export { areTasks, evaluateAskedAnswers } from './asked/evaluate-asked-answers.ts';
+export { evaluateAskedRows } from './asked/evaluate-asked-rows.ts';
+export { evaluateAskedText } from './asked/evaluate-asked-text.ts';
 export {
   configOfGguf,
   ggufToSafetensors,

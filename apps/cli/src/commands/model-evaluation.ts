@@ -17,6 +17,7 @@ interface EvaluateOptions {
   readonly against?: string;
   readonly characters: number;
   readonly window: number;
+  readonly places: number;
   readonly record: boolean;
   readonly queue: string;
   readonly memory: string;
@@ -34,6 +35,7 @@ export function modelEvaluationCommand(program: Command): void {
       .option('--against <NAME>', 'what it must agree with; of a version what it was made from unless given')
       .option('--characters <N>', 'of the text', countOption, 50_000)
       .option('--window <N>', 'characters that are scored together', countOption, 800)
+      .option('--places <N>', 'of the text, where a server does not score prompts', countOption, 256)
       .option('--no-record', 'of an endpoint: do not keep it with the version')
       .option('--queue <NAME>', 'of the job that measures a version', 'default')
       .option('--memory <SIZE>', 'of that job', '2GiB')

@@ -47,7 +47,7 @@ function answer(path: string, body: Record<string, unknown>, response: ServerRes
     token_logprobs: tokens.map((_, at) => (at === 0 ? null : Math.log(share))),
     top_logprobs: tokens.map((token, at) => (at === 0 ? null : top(token))),
   };
-  response.end(JSON.stringify({ choices: [{ logprobs }] }));
+  response.end(JSON.stringify({ choices: [{ text: String(body['prompt']), logprobs }] }));
 }
 
 beforeAll(async () => {
@@ -101,7 +101,7 @@ describe('evaluate', () => {
   const evaluate = async (endpoint: string, against?: string) => {
     const data = join(folder, 'held-out.txt');
     await writeFile(data, 'the quick brown fox');
-    const options = { endpoint, data, characters: 100, window: 10 };
+    const options = { endpoint, data, characters: 100, window: 10, places: 8 };
     return evaluateEndpoint({ url, key: 'k' }, against === undefined ? options : { ...options, against });
   };
 
@@ -127,7 +127,10 @@ describe('evaluate a tensor model', () => {
       JSON.stringify({ inputs: [{ name: 'x', shape: [1, 1], datatype: 'FP32', data: [label] }], label });
     await writeFile(data, [0, 1, 2, 1].map(row).join('\n'));
     const evaluate = (endpoint: string, against: string) =>
-      evaluateEndpoint({ url, key: 'k' }, { endpoint, against, data, characters: 100, window: 10 });
+      evaluateEndpoint(
+        { url, key: 'k' },
+        { endpoint, against, data, characters: 100, window: 10, places: 8 },
+      );
     const equal = await evaluate('scorer', 'scorer-probabilities');
     expect(equal).toMatchObject({ tokens: 4, metrics: { accuracy: 1 }, failures: [] });
     expect(equal.comparison?.meanKl).toBeLessThan(1e-6);
@@ -141,7 +144,7 @@ describe('evaluate a tensor model', () => {
     const data = join(folder, 'none.jsonl');
     await writeFile(data, '{"label": 1}');
     await expect(
-      evaluateEndpoint({ url, key: 'k' }, { endpoint: 'scorer', data, characters: 1, window: 1 }),
+      evaluateEndpoint({ url, key: 'k' }, { endpoint: 'scorer', data, characters: 1, window: 1, places: 1 }),
     ).rejects.toThrow('line 1 has no inputs');
   });
 });

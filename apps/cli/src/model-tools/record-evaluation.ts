@@ -28,7 +28,7 @@ export async function recordEvaluation(
               candidatePerplexity: finite(comparison.candidatePerplexity),
             },
           }),
-      metrics: { ...metrics, perplexity: finite(perplexity) },
+      metrics: { ...metrics, ...(perplexity === undefined ? {} : { perplexity: finite(perplexity) }) },
       data,
     },
   });

@@ -15,10 +15,11 @@ export function describeEvaluation({
   failures,
 }: Evaluation): string {
   const { accuracy } = metrics;
-  const head =
-    accuracy === undefined
-      ? `  ${endpoint}   perplexity ${perplexity.toFixed(3)} over ${tokens} tokens`
-      : `  ${endpoint}   accuracy ${(accuracy * 100).toFixed(2)} %   perplexity ${perplexity.toFixed(3)} over ${tokens} rows`;
+  const said = [
+    ...(accuracy === undefined ? [] : [`accuracy ${(accuracy * 100).toFixed(2)} %`]),
+    ...(perplexity === undefined ? [] : [`perplexity ${perplexity.toFixed(3)}`]),
+  ];
+  const head = `  ${endpoint}   ${said.join('   ')} over ${tokens} ${accuracy === undefined ? 'tokens' : 'rows'}`;
   if (comparison === undefined) return head;
   const { meanKl, topAgreement, sourcePerplexity } = comparison;
   return [

@@ -32,6 +32,10 @@ export class TextTally<Token> {
     this.#kl += coarseKl(source.top, candidate.top);
   }
 
+  get count(): number {
+    return this.#tokens;
+  }
+
   /** Of at least one token; a source counts only if every token had one. */
   get measured(): TextMeasured {
     const count = this.#tokens;
