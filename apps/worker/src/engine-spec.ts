@@ -1,5 +1,11 @@
 /** What the server writes for a replica: which model, under which name, with how much room. */
-import type { AdapterOptions, BatchingOptions, LlmDecoder, SpeculationOptions } from '@gantry/engines';
+import type {
+  AdapterOptions,
+  BatchingOptions,
+  LlmDecoder,
+  SpeculationOptions,
+  WarmUpRequest,
+} from '@gantry/engines';
 
 export interface EngineSpec {
   readonly engine: 'llm' | 'tensor';
@@ -11,6 +17,7 @@ export interface EngineSpec {
   readonly threads?: number;
   readonly memoryBytes?: number;
   readonly batching?: BatchingOptions;
+  readonly warmUp?: readonly WarmUpRequest[];
   readonly speculation?: SpeculationOptions;
   readonly adapters?: readonly AdapterOptions[];
 }
@@ -24,7 +31,7 @@ export function parseEngineSpec(text: string): EngineSpec | undefined {
     return undefined;
   }
   if (!isRecord(json)) return undefined;
-  const { modelPath, modelName, engine, decoder, batching, speculation, adapters } = json;
+  const { modelPath, modelName, engine, decoder, batching, warmUp, speculation, adapters } = json;
   if (typeof modelPath !== 'string' || typeof modelName !== 'string') return undefined;
   const counts = ['contextTokens', 'slots', 'threads', 'memoryBytes'].flatMap((name) => {
     const value = json[name];
@@ -36,6 +43,7 @@ export function parseEngineSpec(text: string): EngineSpec | undefined {
     modelName,
     ...(decoder === 'paged' ? { decoder } : {}),
     ...(isRecord(batching) ? { batching } : {}),
+    ...(Array.isArray(warmUp) ? { warmUp: warmUp as readonly WarmUpRequest[] } : {}),
     ...(isRecord(speculation) ? { speculation: speculation as unknown as SpeculationOptions } : {}),
     ...(Array.isArray(adapters) ? { adapters: adapters as readonly AdapterOptions[] } : {}),
     ...(Object.fromEntries(counts) as Partial<EngineSpec>),

@@ -25,3 +25,4 @@ export * from './routes.ts';
 export { schedulingPolicyWrite } from './scheduling.ts';
 export * from './transitions.ts';
 export * from './worker-report.ts';
+export * from './warm-up.ts';

@@ -9,6 +9,7 @@ import type {
   RequestLimits,
   Scaling,
   ShardedEngine,
+  WarmUpRequest,
 } from '@gantry/contract';
 import type { ClaimRecord } from '../scheduling/write-claims.ts';
 import type { Decoder } from './engine-files.ts';
@@ -73,6 +74,7 @@ export interface EndpointSpecRecord extends RevisionRecord {
   readonly hedging?: Hedging;
   readonly payloads?: PayloadPolicy;
   readonly batching?: Batching;
+  readonly warmUp?: readonly WarmUpRequest[];
   readonly speculation?: SpeculationRecord;
   readonly decoder?: Decoder;
   readonly adapters?: readonly AdapterRecord[];
@@ -108,6 +110,7 @@ export interface ReplicaSpecRecord extends RevisionRecord {
   readonly slots: number;
   readonly contextTokens?: number;
   readonly batching?: Batching;
+  readonly warmUp?: readonly WarmUpRequest[];
   readonly speculation?: SpeculationRecord;
   readonly decoder?: Decoder;
   readonly adapters?: readonly AdapterRecord[];

@@ -30,6 +30,7 @@ export function newReplica(endpoint: Row, wanted: WantedRevision, nowMs: number)
       ...(spec.tolerations === undefined ? {} : { tolerations: spec.tolerations }),
       ...(spec.contextTokens === undefined ? {} : { contextTokens: spec.contextTokens }),
       ...(spec.batching === undefined ? {} : { batching: spec.batching }),
+      ...(spec.warmUp === undefined ? {} : { warmUp: spec.warmUp }),
       ...(spec.speculation === undefined ? {} : { speculation: spec.speculation }),
       ...(spec.decoder === undefined ? {} : { decoder: spec.decoder }),
       ...(spec.adapters === undefined ? {} : { adapters: spec.adapters }),

@@ -48,6 +48,7 @@ export async function startEngine(
       memoryBytes: spec.resources.memory,
       ...(spec.contextTokens === undefined ? {} : { contextTokens: spec.contextTokens }),
       ...(spec.batching === undefined ? {} : { batching: spec.batching }),
+      ...(spec.warmUp === undefined ? {} : { warmUp: spec.warmUp }),
       ...(adapters.length === 0 ? {} : { adapters }),
       ...(speculation === undefined
         ? {}

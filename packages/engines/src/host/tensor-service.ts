@@ -5,6 +5,7 @@ import { buildFor, onnxBuild, type BuildDevice } from '../builds/gpu-builds.ts';
 import type { EngineError } from '../engine-error.ts';
 import { openTensorModel } from '../onnx/open-tensor-model.ts';
 import type { TensorModel } from '../onnx/tensor-model.ts';
+import type { WarmUpRequest } from '../onnx/warm-up.ts';
 import { toInferAnswer } from '../oip/infer-answer.ts';
 import { parseInfer } from '../oip/parse-infer.ts';
 import { serveEngine } from './engine-server.ts';
@@ -48,6 +49,8 @@ export interface TensorServiceOptions {
   /** The replica was given one; without its build the processor computes, and the log says so. */
   readonly device?: BuildDevice;
   readonly batching?: BatchingOptions;
+  /** Computed by every session before it is ready; absent: zeros once. */
+  readonly warmUp?: readonly WarmUpRequest[];
   readonly bodyLimitBytes?: number;
   readonly onLog?: (line: string) => void;
 }
@@ -68,7 +71,7 @@ class TensorService implements EngineService {
   }
 
   async load(): Promise<void> {
-    const { modelPath, batching, device, onLog, threads } = this.#options;
+    const { modelPath, batching, device, onLog, threads, warmUp } = this.#options;
     const runtime = buildFor(device, onnxBuild, onLog);
     // What the device has no operator for, the processor computes.
     const providers = batching?.providers ?? (runtime === undefined ? undefined : ['cuda', 'cpu']);
@@ -83,6 +86,7 @@ class TensorService implements EngineService {
       isMapped: batching?.mapWeights === true,
       ...(providers === undefined ? {} : { providers }),
       ...(runtime === undefined ? {} : { runtime }),
+      ...(warmUp === undefined ? {} : { warmUp }),
       ...(onLog === undefined ? {} : { onLog }),
       onWarm: (elapsedMs) => {
         this.#warmMs += elapsedMs;

@@ -18,6 +18,8 @@ export interface InferCall {
   readonly timeoutMs: number | undefined;
   /** Which conversation with a model that has a memory this belongs to. */
   readonly sequence?: { readonly id: string; readonly isStart: boolean; readonly isEnd: boolean };
+  /** Nobody's request: every session computes it, now and by itself, and no statistic counts it. */
+  readonly isWarmUp?: true;
 }
 
 type Fields = Readonly<Record<string, unknown>>;

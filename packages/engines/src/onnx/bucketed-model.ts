@@ -40,8 +40,10 @@ export class BucketedModel implements TensorModel {
     // Inputs whose lengths differ have a meaning of their own; the model says whether they fit each other.
     const isOne = varying.every(({ shape }) => shape[axis] === length);
     if (filled === undefined || !isOne || varying.length === 0) return this.#model.infer(call, signal);
-    this.#counts.cells += length;
-    this.#counts.paddedCells += filled - length;
+    if (call.isWarmUp !== true) {
+      this.#counts.cells += length;
+      this.#counts.paddedCells += filled - length;
+    }
     const inputs = call.inputs.map((tensor) =>
       varying.includes(tensor) ? withLength(tensor, axis, filled) : tensor,
     );

@@ -8,30 +8,44 @@ import { SequencedModel, type SequenceOptions } from './sequenced-model.ts';
 import { createTensorEngine } from './create-tensor-engine.ts';
 import type { TensorEngine, TensorEngineOptions } from './tensor-engine.ts';
 import type { TensorModel } from './tensor-model.ts';
+import { computeZeros, warmUp, type WarmUpRequest } from './warm-up.ts';
 
 export interface TensorModelOptions extends TensorEngineOptions {
+  /** Computed by every session before the model is open; absent: zeros once. */
+  readonly warmUp?: readonly WarmUpRequest[];
+  readonly onLog?: (line: string) => void;
+  /** Told how long the first computations took, of each model that is opened. */
+  readonly onWarm?: (elapsedMs: number) => void;
   readonly buckets?: BucketOptions;
   readonly sequence?: SequenceOptions;
 }
 
 export async function openTensorModel(options: TensorModelOptions): Promise<TensorModel> {
-  const { modelPath, buckets, sequence } = options;
+  const { modelPath, buckets, sequence, isBatchDeclared, onLog } = options;
   const isEnsemble = basename(modelPath) === 'ensemble.json';
   let model: TensorModel = await (isEnsemble ? openEnsemble(options) : openWarm(options));
   try {
     if (buckets !== undefined) model = new BucketedModel(model, buckets);
-    return sequence === undefined ? model : new SequencedModel(model, sequence);
+    if (sequence !== undefined) model = new SequencedModel(model, sequence);
+    const { warmUp: requests } = options;
+    if (requests !== undefined) {
+      const startedMs = performance.now();
+      await warmUp(model, { requests, folder: dirname(modelPath), isBatchDeclared, onLog });
+      options.onWarm?.(performance.now() - startedMs);
+    }
+    return model;
   } catch (error) {
     await model[Symbol.asyncDispose]();
     throw error;
   }
 }
 
-async function openWarm(options: TensorEngineOptions): Promise<TensorEngine> {
+async function openWarm(options: TensorModelOptions): Promise<TensorEngine> {
   const engine = await createTensorEngine(options);
+  if (options.warmUp !== undefined) return engine;
   try {
     const startedMs = performance.now();
-    await engine.warmUp();
+    await computeZeros(engine, options);
     options.onWarm?.(performance.now() - startedMs);
     return engine;
   } catch (error) {

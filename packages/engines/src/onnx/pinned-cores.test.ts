@@ -7,6 +7,7 @@ import { expect, it } from 'vitest';
 import { perceptron } from '../testing/tensor-models.ts';
 import { affinities, allowedCores, coresOf, parseCores } from './pinned-cores.ts';
 import { createTensorEngine } from './create-tensor-engine.ts';
+import { computeZeros } from './warm-up.ts';
 
 it('gives instances cores of their own, while there are enough', () => {
   const cores = parseCores('0-3,8,10-11');
@@ -33,7 +34,7 @@ it.skipIf(allowed.length < 2)('pins the threads that compute to those cores', as
   try {
     const before = pinned();
     await using engine = await createTensorEngine({ ...options, isPinned: true });
-    await engine.warmUp();
+    await computeZeros(engine, { isBatchDeclared: false });
     expect(pinned()).toBe(before + 1);
   } finally {
     await rm(folder, { recursive: true, force: true });

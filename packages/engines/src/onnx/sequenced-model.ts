@@ -7,7 +7,7 @@ import { EngineError } from '../engine-error.ts';
 import type { InferCall } from '../oip/parse-infer.ts';
 import type { WireTensor } from '../oip/wire-tensor.ts';
 import type { TensorModel } from './tensor-model.ts';
-import { blankInputs, type TensorSignature } from './tensor-signature.ts';
+import { blankInput, type TensorSignature } from './tensor-signature.ts';
 
 export interface SequenceOptions {
   /** State input → the output that it is next time. It begins with zeros. */
@@ -56,7 +56,7 @@ export class SequencedModel implements TensorModel {
       inputs: inputs.filter(({ name }) => !from.includes(name)),
       outputs: outputs.filter(({ name }) => !to.includes(name)),
     };
-    this.#blank = blankInputs({ inputs: states, outputs: [] }, { kind: 'free' }, 1);
+    this.#blank = states.map((info) => blankInput(info, { kind: 'free' }, 1));
   }
 
   async infer(call: InferCall, signal: AbortSignal): Promise<readonly WireTensor[]> {

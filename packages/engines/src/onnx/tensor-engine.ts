@@ -11,7 +11,6 @@ import { createRecentQuantiles } from '../recent-quantiles.ts';
 import type { OnnxInstance } from './onnx-instance.ts';
 import {
   batchShapeOf,
-  blankInputs,
   checkInputs,
   checkOutputs,
   shapeKey,
@@ -35,9 +34,6 @@ export interface TensorEngineOptions {
   readonly policy: BatchPolicy;
   /** The user gave batch knobs: a fixed first dimension is then a batch to fill. */
   readonly isBatchDeclared: boolean;
-  readonly onLog?: (line: string) => void;
-  /** Told how long the first computations took, of each model that is opened. */
-  readonly onWarm?: (elapsedMs: number) => void;
 }
 
 interface Waiting {
@@ -62,7 +58,6 @@ const mostLanes = 256;
 export class TensorEngine implements TensorModel {
   readonly signature: TensorSignature;
   readonly batch: BatchShape;
-  readonly #options: TensorEngineOptions;
   readonly #policy: BatchPolicy;
   readonly #instances: readonly OnnxInstance[];
   readonly #free: OnnxInstance[];
@@ -79,7 +74,6 @@ export class TensorEngine implements TensorModel {
   #timerMs = Infinity;
 
   constructor(options: TensorEngineOptions, instances: readonly OnnxInstance[]) {
-    this.#options = options;
     this.#instances = instances;
     this.#free = [...instances];
     this.signature = (instances[0] as OnnxInstance).signature;
@@ -89,28 +83,11 @@ export class TensorEngine implements TensorModel {
     this.#policy = { ...options.policy, ...(maxBatchSize === undefined ? {} : { maxBatchSize }) };
   }
 
-  /** Computes zeros once on every instance: the first request then meets warm code and memory. */
-  async warmUp(): Promise<void> {
-    const names = this.signature.outputs.map(({ name }) => name);
-    const rows = this.batch.kind === 'fixed' ? this.batch.rows : 1;
-    const isGuess = this.signature.inputs.some(({ shape }) =>
-      shape.some((size, axis) => size === -1 && (axis > 0 || this.batch.kind === 'none')),
-    );
-    for (const instance of this.#instances) {
-      try {
-        await instance.run(blankInputs(this.signature, this.batch, rows), names);
-      } catch (error) {
-        // Sizes that only a request knows were guessed: a refusal says nothing about the model.
-        if (!isGuess) throw error;
-        this.#options.onLog?.(`warm-up skipped: ${error instanceof Error ? error.message : String(error)}`);
-      }
-    }
-  }
-
   infer(call: InferCall, signal: AbortSignal): Promise<readonly WireTensor[]> {
     const rows = checkInputs(this.signature, this.batch, call.inputs);
     checkOutputs(this.signature, call.outputs);
     const wanted = call.outputs.length > 0 ? call.outputs : this.signature.outputs;
+    if (call.isWarmUp === true) return this.#computeEverywhere(call.inputs, rows, wanted);
     const nowMs = performance.now();
     const lane = this.#laneOf(call.inputs, nowMs);
     const waiting: Waiting = {
@@ -135,6 +112,24 @@ export class TensorEngine implements TensorModel {
     signal.addEventListener('abort', () => lane.batcher.cancel(waiting), { once: true });
     this.#pump();
     return waiting.done.promise;
+  }
+
+  /** On each instance by itself; the answer is the last one's. */
+  async #computeEverywhere(
+    inputs: readonly WireTensor[],
+    rows: number,
+    wanted: readonly { readonly name: string }[],
+  ): Promise<readonly WireTensor[]> {
+    if (rows > this.#policy.maxBatchSize) throw this.#refusal('too-many-rows', rows);
+    const padRows = this.batch.kind === 'fixed' ? this.batch.rows - rows : 0;
+    const padded = inputs.map((tensor) => joinRows([tensor], padRows));
+    let tensors: readonly WireTensor[] = [];
+    for (const instance of this.#instances)
+      ({ tensors } = await instance.run(
+        padded,
+        wanted.map(({ name }) => name),
+      ));
+    return tensors.map((tensor) => (padRows === 0 ? tensor : sliceRows(tensor, 0, rows)));
   }
 
   #refusal(reason: 'queue-full' | 'too-many-rows', rows: number): EngineError {

@@ -86,13 +86,15 @@ export function shapeKey(inputs: readonly WireTensor[]): string {
 }
 
 /** Zeros that the model takes; sizes that a request would choose are 1, the rows `rows`. */
-export function blankInputs({ inputs }: TensorSignature, batch: BatchShape, rows: number): WireTensor[] {
-  return inputs.map(({ name, datatype, shape }) => {
-    const filled = shape.map((size, axis) =>
-      axis === 0 && batch.kind !== 'none' ? rows : size === -1 ? 1 : size,
-    );
-    return { name, datatype, shape: filled, bytes: blankBytes(datatype, filled) };
-  });
+export function blankInput(
+  { name, datatype, shape }: TensorInfo,
+  batch: BatchShape,
+  rows: number,
+): WireTensor {
+  const filled = shape.map((size, axis) =>
+    axis === 0 && batch.kind !== 'none' ? rows : size === -1 ? 1 : size,
+  );
+  return { name, datatype, shape: filled, bytes: blankBytes(datatype, filled) };
 }
 
 function blankBytes(datatype: Datatype, shape: readonly number[]): Uint8Array {
