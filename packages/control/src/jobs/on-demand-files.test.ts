@@ -7,6 +7,9 @@ import type { AttemptRecord } from './job-record.ts';
 import { OnDemandFiles } from './on-demand-files.ts';
 import type { FileRefusal } from './s3-volumes.ts';
 
+/** A busy machine may take long. */
+const eventually = (check: () => void) => vi.waitFor(check, { timeout: 60_000, interval: 5 });
+
 type Fetch = (path: string) => Promise<boolean>;
 
 /** A job in /work with a volume at /work/tokens whose .bin files come on demand; what is asked of S3 is written down. */
@@ -60,18 +63,18 @@ it('files come in the order of the newest wish, two at a time, each once, and go
     return arrival.promise;
   });
   tell(['a.bin', 'b.bin', 'c.bin']);
-  await vi.waitFor(() => expect(asked).toEqual(['a.bin', 'b.bin']));
+  await eventually(() => expect(asked).toEqual(['a.bin', 'b.bin']));
   tell(['b.bin', 'd.bin', 'c.bin'], ['a.bin']);
   arrivals.get('a.bin')?.resolve(true);
-  await vi.waitFor(() => expect(asked).toEqual(['a.bin', 'b.bin', 'd.bin']));
+  await eventually(() => expect(asked).toEqual(['a.bin', 'b.bin', 'd.bin']));
   // It was still on its way when it was done with.
-  await vi.waitFor(() => expect(removed).toEqual(['a.bin']));
+  await eventually(() => expect(removed).toEqual(['a.bin']));
   arrivals.get('b.bin')?.resolve(true);
-  await vi.waitFor(() => expect(asked).toEqual(['a.bin', 'b.bin', 'd.bin', 'c.bin']));
+  await eventually(() => expect(asked).toEqual(['a.bin', 'b.bin', 'd.bin', 'c.bin']));
   // Asked for again after it has gone: it comes again.
   for (const arrival of arrivals.values()) arrival.resolve(true);
   tell(['a.bin'], ['b.bin', 'c.bin', 'd.bin']);
-  await vi.waitFor(() => expect(asked.at(-1)).toBe('a.bin'));
+  await eventually(() => expect(asked.at(-1)).toBe('a.bin'));
   arrivals.get('a.bin')?.resolve(true);
   await files[Symbol.asyncDispose]();
   expect(removed.toSorted((one, other) => one.localeCompare(other))).toEqual([
@@ -86,16 +89,16 @@ it('a file asked for again while it goes comes when it has gone', async () => {
   const gone = createDeferred<void>();
   const { asked, removed, files, tell } = scene(() => Promise.resolve(true), { leaves: () => gone.promise });
   tell(['a.bin']);
-  await vi.waitFor(() => expect(asked).toEqual(['a.bin']));
+  await eventually(() => expect(asked).toEqual(['a.bin']));
   // Settled: it is there.
-  await vi.waitFor(() => {
+  await eventually(() => {
     tell([], ['a.bin']);
     expect(removed).toEqual(['a.bin']);
   });
   tell(['a.bin', 'b.bin']);
-  await vi.waitFor(() => expect(asked).toEqual(['a.bin', 'b.bin']));
+  await eventually(() => expect(asked).toEqual(['a.bin', 'b.bin']));
   gone.resolve();
-  await vi.waitFor(() => expect(asked).toEqual(['a.bin', 'b.bin', 'a.bin']));
+  await eventually(() => expect(asked).toEqual(['a.bin', 'b.bin', 'a.bin']));
   await files[Symbol.asyncDispose]();
 });
 
@@ -112,10 +115,10 @@ it('a cache full of what is read now is waited for; what cannot come is said bes
   };
   const { refused, files, tell } = scene((path) => answers[path]?.(path) ?? Promise.resolve(true));
   tell(Object.keys(answers));
-  await vi.waitFor(() =>
+  await eventually(() =>
     expect([...refused.keys()]).toEqual(expect.arrayContaining(['away.bin', 'secret.bin', 'unknown.bin'])),
   );
-  await vi.waitFor(() => expect(left).toBeLessThan(0));
+  await eventually(() => expect(left).toBeLessThan(0));
   await files[Symbol.asyncDispose]();
   expect(refused.get('away.bin')).toEqual({ message: 'S3 is away', hint: 'wait', isUsers: false });
   expect(refused.get('secret.bin')).toMatchObject({ isUsers: true });

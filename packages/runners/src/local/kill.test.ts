@@ -44,6 +44,15 @@ function processesOf(workerId: string): readonly number[] {
     .map(Number);
 }
 
+/** With a zero after each word, as /proc has it; empty once it has ended. */
+function commandOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
 function killIfThere(pid: number | undefined): void {
   try {
     if (pid !== undefined) process.kill(pid, 'SIGKILL');
@@ -97,19 +106,15 @@ describe.skipIf(process.platform !== 'linux')('kill -9', () => {
       }
       abort.abort();
       await runner.start(spec);
-      for (let tries = 0; processesOf(workerId).length > 0 && tries < 200; tries += 1) {
-        await new Promise((resolve) => setTimeout(resolve, 10));
-      }
+      await expect.poll(() => processesOf(workerId), { timeout: 60_000, interval: 20 }).toEqual([]);
       const count = existsSync(runs) ? readFileSync(runs, 'utf8').split('\n').length - 1 : 0;
       const end = seen.at(-1);
-      expect(processesOf(workerId)).toEqual([]);
       expect(count).toBeLessThanOrEqual(1);
       expect(end?.type).toMatch(/^(exited|lost)$/);
       if (end?.type === 'exited' && end.exit.exitClass === 'done') expect(count).toBe(1);
       await runner.remove(workerId);
       appendFileSync(join(workersDir, 'done'), `${workerId} ${victim} ${end?.type}\n`);
     },
-    30_000,
   );
 });
 
@@ -131,12 +136,12 @@ describe.skipIf(process.platform !== 'linux')('whichever process of a worker is 
         limits: { cpuMilli: 1000, memoryBytes: 256 * 1024 ** 2, pids: 32 },
         logLimitBytes: 1024 ** 2,
       });
-      const isSleeping = (): boolean =>
-        processesOf(workerId).some((pid) =>
-          /^[^\0]*sleep\0/.test(readFileSync(`/proc/${pid}/cmdline`, 'utf8')),
-        );
-      for (let tries = 0; !isSleeping() && tries < 3_000; tries += 1)
-        await new Promise((resolve) => setTimeout(resolve, 10));
+      await expect
+        .poll(() => processesOf(workerId).some((pid) => /^[^\0]*sleep\0/.test(commandOf(pid))), {
+          timeout: 60_000,
+          interval: 20,
+        })
+        .toBe(true);
       const pids = processesOf(workerId);
       killIfThere(pids[victim] ?? pids[0]);
       for (;;) {
@@ -148,5 +153,5 @@ describe.skipIf(process.platform !== 'linux')('whichever process of a worker is 
       if (victim >= pids.length - 1) break;
     }
     expect(new Set(Object.values(ends))).toEqual(new Set(['infrastructure']));
-  }, 60_000);
+  });
 });

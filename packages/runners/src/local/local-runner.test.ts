@@ -117,10 +117,9 @@ describe('the local runner', () => {
     const shim = readJson<ShimRecord>(workerFiles(workersDir, 'w6').shim) as ShimRecord;
     process.kill(shim.shimPid, 'SIGKILL');
     expect((await events.next()).value).toMatchObject({ type: 'lost', workerId: 'w6' });
-    for (let tries = 0; startTimeOf(shim.childPid) === shim.childStart && tries < 200; tries += 1) {
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
-    expect(startTimeOf(shim.childPid)).not.toBe(shim.childStart);
+    await expect
+      .poll(() => startTimeOf(shim.childPid), { timeout: 60_000, interval: 20 })
+      .not.toBe(shim.childStart);
   });
 
   it.each([

@@ -45,10 +45,7 @@ async function endOf(workerId: string): Promise<WorkerEvent | undefined> {
   return undefined;
 }
 async function eventually(isTrue: () => boolean): Promise<void> {
-  for (let tries = 0; !isTrue() && tries < 500; tries += 1) {
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-  expect(isTrue()).toBe(true);
+  await expect.poll(isTrue, { timeout: 60_000, interval: 20 }).toBe(true);
 }
 
 beforeEach(() => {
