@@ -6,6 +6,7 @@ export { formatDuration, parseDuration } from './durations.ts';
 export { Histogram, type HistogramCounts } from './histogram.ts';
 export { createId } from './ids.ts';
 export { parseIgnoreRules, type IgnoreRules } from './ignore-rules.ts';
+export { isDeeperThan, maxJsonDepth } from './json-depth.ts';
 export { writeMetrics, type Labels, type MetricFamily } from './metrics.ts';
 export { nearest } from './nearest.ts';
 export { pause } from './pause.ts';

@@ -3,8 +3,11 @@ export function nearest(word: string, candidates: readonly string[]): string | u
   let best: string | undefined;
   let bestDistance = Number.POSITIVE_INFINITY;
   for (const candidate of candidates) {
+    const mostEdits = Math.max(1, Math.floor(candidate.length / 3));
+    // No fewer edits than characters too many: a word of megabytes costs nothing.
+    if (Math.abs(word.length - candidate.length) > mostEdits) continue;
     const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
-    if (distance < bestDistance && distance <= Math.max(1, Math.floor(candidate.length / 3))) {
+    if (distance < bestDistance && distance <= mostEdits) {
       best = candidate;
       bestDistance = distance;
     }

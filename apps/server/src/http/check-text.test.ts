@@ -15,3 +15,8 @@ test('any text of the world passes', () => {
     checkText({ a: ['ž', '🙂', '\u2028', '\t'], b: null, c: 1, d: undefined }, 'body'),
   ).not.toThrow();
 });
+
+test('what nests without end is refused before anything runs out of stack', () => {
+  const deep = JSON.parse(`${'['.repeat(1_000_000)}${']'.repeat(1_000_000)}`) as unknown;
+  expect(() => checkText({ env: deep }, 'body')).toThrow(/^the body nests more than 128 deep/);
+});

@@ -118,6 +118,25 @@ describe('a request that cannot be meant', () => {
     expect(answer.body.error.hint).toBeTruthy();
   });
 
+  test.each([
+    ['one key of megabytes', { command: 'true', ['x'.repeat(4_000_000)]: 1 }, 'unknown_field'],
+    [
+      'a hundred thousand unknown keys',
+      { command: 'true', ...Object.fromEntries(Array.from({ length: 100_000 }, (_, at) => [`nam${at}`, 1])) },
+      'unknown_field',
+    ],
+    [
+      'a hundred thousand mistakes',
+      { command: Array.from({ length: 100_000 }, () => 7) },
+      'validation_failed',
+    ],
+    ['lists within lists', `{"env":${'['.repeat(100_000)}${']'.repeat(100_000)}}`, 'bad_request'],
+  ])('%s: told in a few lines', async (_what, body, code) => {
+    const answer = await ask('POST', '/jobs', { body });
+    expect(answer.body.error.code).toBe(code);
+    expect(answer.text.length).toBeLessThan(10_000);
+  });
+
   test('a 405 says what is possible', async () => {
     const answer = await ask('PUT', '/jobs', { body: {} });
     expect(answer.headers.get('allow')).toBe('GET, POST');

@@ -3,6 +3,11 @@ import { type ErrorProblem, GantryError } from '@gantry/contract';
 import { nearest } from '@gantry/kit';
 import type { z } from 'zod';
 
+/** A body of a million mistakes is told of the first few: the rest would cost more than the request. */
+const mostProblems = 20;
+const mostKeyChars = 80;
+const mostMessageChars = 1_000;
+
 export function parseWith<T extends z.ZodType>(
   schema: T,
   value: unknown,
@@ -10,7 +15,7 @@ export function parseWith<T extends z.ZodType>(
 ): z.output<T> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  const problems = result.error.issues.flatMap((issue) => toProblems(issue, schema));
+  const problems = result.error.issues.slice(0, mostProblems).flatMap((issue) => toProblems(issue, schema));
   const unknown = problems.filter(({ message }) => message.startsWith('unknown key'));
   const [first] = problems;
   throw new GantryError(
@@ -25,9 +30,11 @@ export function parseWith<T extends z.ZodType>(
 
 function toProblems(issue: z.core.$ZodIssue, schema: z.ZodType): readonly ErrorProblem[] {
   const path = issue.path.map(String).join('.');
-  if (issue.code !== 'unrecognized_keys') return [{ path, message: issue.message }];
+  if (issue.code !== 'unrecognized_keys')
+    return [{ path, message: issue.message.slice(0, mostMessageChars) }];
   const known = keysAt(schema, issue.path.map(String));
-  return issue.keys.map((key) => {
+  return issue.keys.slice(0, mostProblems).map((whole) => {
+    const key = whole.slice(0, mostKeyChars);
     const guess = nearest(key, known);
     return {
       path: path === '' ? key : `${path}.${key}`,

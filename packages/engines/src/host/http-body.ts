@@ -1,4 +1,5 @@
 /** Bodies in and out. A limit holds while a body arrives, not after. */
+import { isDeeperThan, maxJsonDepth } from '@gantry/kit';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { EngineError } from '../engine-error.ts';
 
@@ -19,6 +20,8 @@ export async function readJson(request: IncomingMessage, limitBytes: number): Pr
 }
 
 export function parseJson(bytes: Buffer): unknown {
+  if (isDeeperThan(bytes, maxJsonDepth))
+    throw new EngineError('invalid_json', `Lists and objects nest more than ${maxJsonDepth} deep.`);
   try {
     return JSON.parse(bytes.toString('utf8'));
   } catch (cause) {

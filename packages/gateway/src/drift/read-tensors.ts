@@ -4,6 +4,7 @@
  */
 import { inferTensor } from '@gantry/contract/foreign/oip';
 import type { SketchedTensor } from '@gantry/serving';
+import { parseJson } from '../http/parse-json.ts';
 
 /** Longer JSON is not looked into: it would cost more to parse than to relay. */
 const maxJsonBytes = 64 * 1024;
@@ -38,7 +39,7 @@ export function readTensors(
   if (!(jsonBytes <= Math.min(maxJsonBytes, body.length))) return [];
   const found: SketchedTensor[] = [];
   let offset = jsonBytes;
-  for (const each of listOf(body.toString('utf8', 0, jsonBytes), field).slice(0, mostTensors)) {
+  for (const each of listOf(body.subarray(0, jsonBytes), field).slice(0, mostTensors)) {
     const { data: tensor } = inferTensor.safeParse(each);
     if (tensor === undefined) return found;
     const { datatype, shape, data, parameters } = tensor;
@@ -53,9 +54,9 @@ export function readTensors(
   return found;
 }
 
-function listOf(json: string, field: string): readonly unknown[] {
+function listOf(json: Buffer, field: string): readonly unknown[] {
   try {
-    const list = (JSON.parse(json) as Readonly<Record<string, unknown>> | null)?.[field];
+    const list = (parseJson(json) as Readonly<Record<string, unknown>> | null)?.[field];
     return Array.isArray(list) ? list : [];
   } catch {
     return [];

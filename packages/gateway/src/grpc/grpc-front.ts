@@ -20,6 +20,7 @@ import { callInside } from './call-inside.ts';
 import { openInferenceService } from './open-inference-service.ts';
 import { toMessage, toRest, type InferMessage } from './infer-messages.ts';
 import { fromEventData } from './rest-infer.ts';
+import { parseJson } from '../http/parse-json.ts';
 
 export interface GrpcFrontOptions {
   readonly gateway: Pick<Gateway, 'handle'>;
@@ -146,7 +147,7 @@ async function answerStream(gateway: Pick<Gateway, 'handle'>, call: InferStream)
 }
 
 const json = async (answer: Promise<InsideAnswer>): Promise<object> =>
-  JSON.parse((await answer).body.toString('utf8')) as object;
+  parseJson((await answer).body) as object;
 
 const answers: Readonly<Record<string, Answer>> = {
   ServerLive: (inside) => json(inside('GET', '/v2/health/live')),
@@ -233,7 +234,7 @@ function toStatus(error: unknown): { code: number; details: string; metadata?: M
 
 function reasonOf(body: Buffer): string {
   try {
-    const { error } = JSON.parse(body.toString('utf8')) as { readonly error?: unknown };
+    const { error } = parseJson(body) as { readonly error?: unknown };
     return typeof error === 'string' ? error : 'The engine refused without a reason.';
   } catch {
     return 'The engine refused without a reason.';

@@ -3,6 +3,7 @@ import { binaryHeader } from '@gantry/contract/foreign/oip';
 import type { OutgoingHttpHeaders } from 'node:http';
 import { plain, type Parameters, toParameters } from './infer-parameters.ts';
 import { toRaw, type TensorContents } from './tensor-contents.ts';
+import { parseJson } from '../http/parse-json.ts';
 
 export interface InferMessage {
   readonly model_name: string;
@@ -66,7 +67,7 @@ export function toRest(message: InferMessage): RestBody | { readonly reason: str
 /** The engine's answer as a message; throws when it is none. */
 export function toMessage({ headers, body }: { headers: OutgoingHttpHeaders; body: Buffer }): object {
   const length = Number(headers[binaryHeader] ?? body.length);
-  const answer = JSON.parse(body.toString('utf8', 0, length)) as {
+  const answer = parseJson(body.subarray(0, length)) as {
     readonly model_name: string;
     readonly model_version?: string;
     readonly id?: string;

@@ -3,6 +3,7 @@ import { binaryHeader } from '@gantry/contract/foreign/oip';
 import { plain, type Parameters, toParameters } from './infer-parameters.ts';
 import { toRaw, type TensorContents } from './tensor-contents.ts';
 import { rawToValues, valuesToRaw } from './tensor-values.ts';
+import { parseJson } from '../http/parse-json.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -39,7 +40,7 @@ export function toInferMessage(
   const jsonLength = Number(headers[binaryHeader] ?? body.length);
   let rest: RestInfer;
   try {
-    rest = JSON.parse(body.toString('utf8', 0, jsonLength)) as RestInfer;
+    rest = parseJson(body.subarray(0, jsonLength)) as RestInfer;
   } catch {
     return { reason: 'The body is no JSON.' };
   }

@@ -1,4 +1,6 @@
 /** Events out of bytes as they come, however they are cut. */
+import { parseJson } from './parse-json.ts';
+
 export class EventReader {
   readonly #decoder = new TextDecoder();
   #rest = '';
@@ -19,7 +21,7 @@ function dataOf(frame: string): readonly unknown[] {
     .map((line) => line.slice(5).trimStart())
     .join('\n');
   try {
-    return [JSON.parse(data)];
+    return [parseJson(Buffer.from(data))];
   } catch {
     return [];
   }

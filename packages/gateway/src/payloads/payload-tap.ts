@@ -2,6 +2,7 @@
 import type { ExchangeInput } from '../relay/exchange-input.ts';
 import type { InferenceRequest } from '../requests/inference-request.ts';
 import { redact, redactText } from './redact.ts';
+import { parseJson } from '../http/parse-json.ts';
 
 export interface PayloadPolicy {
   /** Share of the requests, 0 to 1. */
@@ -53,7 +54,7 @@ export class PayloadTap {
 
   #kept(body: Buffer, bytes: number): KeptBody {
     try {
-      return { bytes, json: redact(JSON.parse(body.toString('utf8')), this.#fields) };
+      return { bytes, json: redact(parseJson(body), this.#fields) };
     } catch {
       return { bytes };
     }

@@ -2,6 +2,7 @@
 import { request, type Dispatcher } from 'undici';
 import { remoteKinds, type Capacity } from './remote-engines.ts';
 import { remotePath, type RemoteOrigin } from './remote-origin.ts';
+import { parseJson } from '../http/parse-json.ts';
 
 export interface RemoteLook extends Capacity {
   readonly state: 'ready' | 'unready' | 'unreachable' | 'refused';
@@ -67,7 +68,7 @@ async function limited(body: AsyncIterable<Buffer>): Promise<Buffer> {
 
 function parsed(bytes: Buffer): unknown {
   try {
-    return JSON.parse(bytes.toString('utf8'));
+    return parseJson(bytes);
   } catch {
     return undefined;
   }

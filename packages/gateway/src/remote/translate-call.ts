@@ -6,6 +6,7 @@ import type { OipPath } from '../requests/parse-oip.ts';
 import type { UpstreamCall } from '../requests/inference-request.ts';
 import { datatypeOf, maxDepth, toFlat, toNested } from './nested-data.ts';
 import type { RemoteOrigin, RemoteSignature } from './remote-origin.ts';
+import { parseJson } from '../http/parse-json.ts';
 
 interface Tensor {
   readonly name: string;
@@ -93,7 +94,7 @@ export function translateCall(
 function inferBody(bytes: Buffer): InferBody | string {
   let body: InferBody | null;
   try {
-    body = JSON.parse(bytes.toString('utf8')) as InferBody | null;
+    body = parseJson(bytes) as InferBody | null;
   } catch {
     return 'The body is no JSON.';
   }
@@ -133,7 +134,7 @@ function toAnswer(
   const text = bytes.toString('utf8');
   let value: Readonly<Record<string, unknown>> | readonly unknown[];
   try {
-    value = JSON.parse(text) as typeof value;
+    value = parseJson(bytes) as typeof value;
   } catch {
     return errorBody(text);
   }

@@ -8,6 +8,7 @@ import {
 } from '@gantry/contract/foreign/openai';
 import { splitModel } from './adapter-model.ts';
 import type { InferenceRequest } from './inference-request.ts';
+import { NestedTooDeep, parseJson } from '../http/parse-json.ts';
 import type { Problem } from '../http/problem.ts';
 
 export type Operation =
@@ -47,9 +48,11 @@ const usageAsked = Buffer.from('{"stream_options":{"include_usage":true},');
 export function parseRequest(operation: Operation, bytes: Buffer): ParseOutcome {
   let value: unknown;
   try {
-    value = JSON.parse(bytes.toString('utf8'));
-  } catch {
-    return { problem: { code: 'invalid_json' } };
+    value = parseJson(bytes);
+  } catch (error) {
+    return {
+      problem: { code: 'invalid_json', ...(error instanceof NestedTooDeep ? { detail: error.message } : {}) },
+    };
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     return { problem: { code: 'invalid_json' } };

@@ -11,6 +11,7 @@ import type { Call, Intake } from '../requests/intake.ts';
 import { BackgroundStream } from './background-stream.ts';
 import { EventLog } from './event-log.ts';
 import type { ResponseStore, StoredResponse } from './response-store.ts';
+import { parseJson } from '../http/parse-json.ts';
 
 type Response = Readonly<Record<string, unknown>>;
 
@@ -123,7 +124,7 @@ function toEnd({ status, body }: InsideAnswer, problem?: string): Response {
   if (problem !== undefined) return failed(problem);
   let value: Response & { readonly error?: { readonly message?: unknown } };
   try {
-    value = JSON.parse(body.toString('utf8')) as typeof value;
+    value = parseJson(body) as typeof value;
   } catch {
     return failed('The engine’s answer could not be read.');
   }

@@ -2,6 +2,7 @@
 import type { ParseOutcome } from '../requests/parse-request.ts';
 import { parseRequest } from '../requests/parse-request.ts';
 import { isUnderWay, type ResponseStore } from './response-store.ts';
+import { parseJson } from '../http/parse-json.ts';
 
 /** To answer, or to say only how long the prompt is. */
 type ResponsesOperation = 'responses' | 'responses/input_tokens';
@@ -70,7 +71,7 @@ function outputOf({ output }: Readonly<Record<string, unknown>>): readonly unkno
 /** A whole answer, or the last event of a stream, which carries it. */
 function parseAnswer(answer: Buffer): Readonly<Record<string, unknown>> | undefined {
   try {
-    const value = JSON.parse(answer.toString('utf8')) as Record<string, unknown>;
+    const value = parseJson(answer) as Record<string, unknown>;
     return (value['response'] as Record<string, unknown> | undefined) ?? value;
   } catch {
     return undefined;

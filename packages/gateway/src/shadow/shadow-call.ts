@@ -8,6 +8,7 @@ import type { GatewayContext } from '../gateway-context.ts';
 import type { InferenceRequest } from '../requests/inference-request.ts';
 import type { ReplicaState } from '../routes/replica-state.ts';
 import type { LiveRevision, LiveRoute } from '../routes/route-table.ts';
+import { parseJson } from '../http/parse-json.ts';
 
 export interface ShadowRecord {
   readonly id: string;
@@ -129,7 +130,7 @@ export class ShadowCall implements AttemptListener {
 /** What an answer says, without ids and times: the texts of its choices, its vectors, or its tensors. */
 function answerText(body: Buffer): string | undefined {
   try {
-    const answer = JSON.parse(body.toString('utf8')) as Record<string, unknown>;
+    const answer = parseJson(body) as Record<string, unknown>;
     const { choices, data, outputs } = answer;
     if (Array.isArray(choices))
       return JSON.stringify(
