@@ -33,6 +33,13 @@ export function countOption(text: string): number {
   return value;
 }
 
+/** How long: milliseconds of `90s`, `2m`, `1h`. */
+export function durationOption(text: string): number {
+  const ms = parseDuration(text);
+  if (ms === undefined) throw new InvalidArgumentError('Write it like 90s, 5m or 1h.');
+  return ms;
+}
+
 /** A moment: as computers write it, a day, or how long ago. */
 export function timeOption(text: string, _before?: unknown, nowMs: number = Date.now()): string {
   const agoMs = parseDuration(text);

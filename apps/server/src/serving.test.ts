@@ -77,7 +77,11 @@ describe('serving', () => {
     await home.operator.call('endpoints.create', {
       body: { name: 'paged', model: 'folder', resources, speculation },
     });
-    for (const name of ['tuned', 'paged']) await endpointWhen(name, ({ state }) => state === 'ready');
+    for (const name of ['tuned', 'paged']) {
+      const { replicas } = await endpointWhen(name, ({ state }) => state === 'ready');
+      const { id, name: nodeName } = (await home.operator.call('nodes.list', {})).items[0]!;
+      expect(replicas).toMatchObject([{ node: id, nodeName }]);
+    }
     const texts = await Promise.all(
       ['tuned', 'tuned:skip', 'paged'].map(
         async (model) => (await ask(model)).body.choices[0].text as string,

@@ -116,9 +116,15 @@ describe('a sharded engine', () => {
     expect(adapted.text).toContain('adapters needs llama.cpp');
   });
 
-  it('that no machine can hold waits whole: nothing of it is started', async () => {
+  it('that no machine can hold is refused; told to wait it waits whole: nothing of it is started', async () => {
     const engine = { kind: 'vllm' as const, tensor: 4, ranks: 2, program };
-    await home.operator.call('endpoints.create', { body: { name: 'huge', model: 'lm', resources, engine } });
+    const body = { name: 'huge', model: 'lm', resources, engine };
+    await expect(home.operator.call('endpoints.create', { body })).rejects.toMatchObject({
+      code: 'unsatisfiable_request',
+      message: expect.stringMatching(/no machine here could ever run this: .*devices/) as string,
+      hint: expect.stringContaining('waitForCapacity') as string,
+    });
+    await home.operator.call('endpoints.create', { body: { ...body, waitForCapacity: true } });
     const { replicas } = await when('huge', (each) => each.replicas.length === 1);
     expect(replicas[0]).toMatchObject({ state: 'queued' });
     expect(running()).toEqual([]);

@@ -8,6 +8,7 @@ import { remoteSchema } from './remote-endpoint.ts';
 import { rolloutSchema } from './rollout.ts';
 import { hedgingSchema, payloadPolicy, requestLimits } from './request-limits.ts';
 import { shardedEngineSchema } from './sharded-engine.ts';
+import { warmUpRequest } from './warm-up.ts';
 
 /** What one replica should carry; the busiest of the targets decides. */
 export const scalingTargets = z.strictObject({
@@ -147,6 +148,8 @@ export const endpointCreate = z.strictObject({
   payloads: payloadPolicy.optional(),
   /** How a tensor model's requests are joined (docs/serving.md). */
   batching: batchingSchema.optional(),
+  /** Computed by every session of a tensor model before its replica is ready; absent: zeros once. */
+  warmUp: z.array(warmUpRequest).min(1).max(16).optional(),
   speculation: speculationSchema.optional(),
   /** What computes a language model; absent: llama.cpp where there is a GGUF, else our own from safetensors. */
   decoder: z.enum(['llama.cpp', 'paged']).optional(),
@@ -154,7 +157,10 @@ export const endpointCreate = z.strictObject({
   server: ownServerSchema.optional(),
   /** Sharded over devices by its own program; each replica asks for `ranks` times `resources`. */
   engine: shardedEngineSchema.optional(),
+  /** Make it even if no machine here could run a replica now. */
+  waitForCapacity: z.boolean().default(false),
 });
+export type EndpointCreate = z.output<typeof endpointCreate>;
 /** As written, before defaults. */
 export type EndpointCreateInput = z.input<typeof endpointCreate>;
 export const endpointUpdate = z.strictObject({
@@ -182,11 +188,15 @@ export const replicaSchema = z.object({
   id: z.string(),
   revision: z.string(),
   state: z.enum(['queued', 'starting', 'ready', 'draining', 'ended']),
+  /** Id of the machine that it runs on; of a gang that of its first rank. */
   node: z.string().optional(),
+  nodeName: z.string().optional(),
   restarts: z.number().int(),
   message: z.string().optional(),
   /** Of a gang: where each rank runs. */
-  ranks: z.array(z.object({ node: z.string(), devices: z.array(z.string()) })).optional(),
+  ranks: z
+    .array(z.object({ node: z.string(), nodeName: z.string().optional(), devices: z.array(z.string()) }))
+    .optional(),
   waiting: z.array(reasonSchema).optional(),
   /**
    * Milliseconds of the last cold start by phase: waiting for a place, fetching the model, starting the process and
@@ -228,6 +238,7 @@ export const endpointSchema = z.object({
   /** How a language model's engine guesses ahead. */
   speculation: z.string().optional(),
   batching: batchingSchema.optional(),
+  warmUp: z.array(warmUpRequest).optional(),
   engine: shardedEngineSchema.optional(),
   rollout: rolloutSchema.optional(),
   /** Revisions whose last window of requests or answers differs from their first (docs/serving.md). */

@@ -13,6 +13,7 @@ export * from './endpoints/endpoint-record.ts';
 export * from './endpoints/change-endpoint.ts';
 export * from './endpoints/endpoint-runtime.ts';
 export * from './endpoints/engine-files.ts';
+export { checkReplicaFits } from './endpoints/check-replica-fits.ts';
 export { whyNotReady } from './endpoints/why-not-ready.ts';
 export { heldByReplica } from './endpoints/held-by-replica.ts';
 export { placesOfReplica, workersOfReplica } from './endpoints/replica-places.ts';

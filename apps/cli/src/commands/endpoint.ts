@@ -2,7 +2,7 @@ import type { Endpoint, EndpointCreateInput } from '@gantry/contract';
 import { formatDuration } from '@gantry/kit';
 import type { Command } from 'commander';
 import { CliError } from '../cli-error.ts';
-import { countOption, example, group, numberOption } from '../command-group.ts';
+import { countOption, durationOption, example, group, numberOption } from '../command-group.ts';
 import { connect } from '../connection.ts';
 import { readEndpointFile } from '../endpoint-file.ts';
 import { exitCodes } from '../exit-codes.ts';
@@ -13,7 +13,7 @@ import { type ShardedOptions, shardedBody, withShardedOptions } from '../sharded
 import { streamCompletion } from '../stream-completion.ts';
 import { view, viewList, watchable } from '../view.ts';
 import { describeEndpoint, readyOf } from '../views/endpoint.ts';
-import { waitForEndpoint } from '../wait-for-endpoint.ts';
+import { hasSettled, keepsFailing, waitForEndpoint } from '../wait-for-endpoint.ts';
 
 const deployTimeoutMs = 120_000;
 
@@ -32,7 +32,9 @@ export function endpointCommands(program: Command): void {
           .option('--model <REF>', 'name, name@3 or name@alias')
           .option('--replicas <N>', 'processes (default: 1)', numberOption)
           .option('--file <FILE>', 'everything else an endpoint can be, in YAML')
-          .option('--detach', 'do not wait until it is ready'),
+          .option('--wait <DURATION>', 'until it is ready, at most so long (default: 2m)', durationOption)
+          .option('--detach', 'do not wait until it is ready')
+          .option('--wait-for-capacity', 'make it even if no machine here could run it now'),
       ),
     ),
     'gantry endpoint create chat --model quickstart',
@@ -44,14 +46,21 @@ export function endpointCommands(program: Command): void {
     const { client } = connect(command);
     const startedMs = Date.now();
     const made = await client.call('endpoints.create', { body }, { idempotencyKey: crypto.randomUUID() });
-    const found = options.detach === true ? made : await waitForEndpoint(client, made.name, deployTimeoutMs);
-    showOne(
-      command,
-      found,
-      () =>
-        `  ${found.state === 'ready' ? '✓' : '…'} endpoint ${found.name}   ${found.model}   ${readyOf(found)} replicas ready after ${formatDuration(Date.now() - startedMs)}${found.state === 'ready' ? '' : `${because(found)}\n  look: gantry endpoint show ${found.name} --watch   gantry endpoint logs ${found.name}`}`,
-    );
-    if (options.detach !== true && found.state !== 'ready') process.exitCode = exitCodes.timeout;
+    if (options.detach === true) {
+      showOne(
+        command,
+        made,
+        () =>
+          `  ✓ endpoint ${made.name}   ${made.model}\n  follow it: gantry endpoint show ${made.name} --watch`,
+      );
+      return;
+    }
+    const found = await waitForEndpoint(client, made.name, {
+      timeoutMs: options.wait ?? deployTimeoutMs,
+      onReason: (reason) => process.stderr.write(`  … ${reason}\n`),
+    });
+    showOne(command, found, () => describeMade(found, Date.now() - startedMs));
+    if (!hasSettled(found)) process.exitCode = keepsFailing(found) ? exitCodes.refused : exitCodes.timeout;
   });
 
   example(watchable(endpoint.command('list').description('Endpoints')), 'gantry endpoint list').action(
@@ -139,7 +148,18 @@ export function endpointCommands(program: Command): void {
   });
 }
 
-const because = ({ reason }: Endpoint): string => (reason === undefined ? '' : `\n  ${reason}`);
+/** What came of the waiting, with the way on where it is not ready. */
+function describeMade(endpoint: Endpoint, waitedMs: number): string {
+  const { name, model, reason } = endpoint;
+  const mark = hasSettled(endpoint) ? '✓' : '…';
+  const head = `  ${mark} endpoint ${name}   ${model}   ${readyOf(endpoint)} replicas ready after ${formatDuration(waitedMs)}`;
+  if (hasSettled(endpoint)) return head;
+  return [
+    head,
+    ...(reason === undefined ? [] : [`  ${reason}`]),
+    `  it goes on trying: gantry endpoint show ${name} --watch   gantry endpoint logs ${name}   gantry endpoint delete ${name}`,
+  ].join('\n');
+}
 
 interface UpdateOptions extends Overriding {
   readonly model?: string;
@@ -168,7 +188,9 @@ interface CreateOptions extends ShardedOptions, ReplicaOptions {
   readonly model?: string;
   readonly replicas?: number;
   readonly file?: string;
+  readonly wait?: number;
   readonly detach?: boolean;
+  readonly waitForCapacity?: boolean;
 }
 
 /** What stands on the command line goes before what stands in the file. */
@@ -180,6 +202,7 @@ function createBody(name: string | undefined, options: CreateOptions): EndpointC
     name: name ?? file.name,
     model: options.model ?? file.model,
     ...(replicas === undefined ? {} : { replicas }),
+    ...(options.waitForCapacity === true ? { waitForCapacity: true } : {}),
     ...replicaBody(options, file),
     ...shardedBody(options, file.engine),
   };

@@ -38,7 +38,7 @@ export async function serveModel(client: Client, name: string, model: string): P
   if ((await find(client, name)) === undefined)
     await client.call('endpoints.create', { body: { name, model, resources } });
   else await client.call('endpoints.update', { params: { name }, body: { model, replicas: 1 } });
-  const endpoint = await waitForEndpoint(client, name, readyWithinMs);
+  const endpoint = await waitForEndpoint(client, name, { timeoutMs: readyWithinMs });
   if (endpoint.state !== 'ready')
     throw new CliError('job_failed', `the endpoint is ${endpoint.state} after a minute`, {
       exitCode: exitCodes.job_failed,

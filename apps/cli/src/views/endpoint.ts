@@ -28,11 +28,12 @@ export function describeEndpoint(endpoint: Endpoint): string {
     top,
     '',
     table(
-      ['replica', 'revision', 'state', 'restarts', ''],
+      ['replica', 'revision', 'state', 'node', 'restarts', ''],
       endpoint.replicas.map((each) => [
         each.id,
         each.revision,
         coloured(each.state),
+        nodesOf(each),
         String(each.restarts),
         saidOf(each),
       ]),
@@ -46,6 +47,12 @@ const driftOf = ({ drift = [] }: Endpoint): string[] =>
     ({ revision, findings }) =>
       `${revision} has drifted: ${findings.map(({ feature, size }) => `${feature} ${size.toPrecision(2)}`).join(', ')}`,
   );
+
+/** Machines by name; those of a gang once each. */
+const nodesOf = ({ node, nodeName, ranks = [] }: Endpoint['replicas'][number]): string => {
+  const places = ranks.length === 0 && node !== undefined ? [{ node, nodeName }] : ranks;
+  return [...new Set(places.map((place) => place.nodeName ?? place.node))].join(', ');
+};
 
 /** Why it waits, what ended the one before it, or how it started. */
 function saidOf({ state, waiting, message, coldStart }: Endpoint['replicas'][number]): string {

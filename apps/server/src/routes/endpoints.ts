@@ -4,6 +4,7 @@ import {
   type EndpointChange,
   type GateNote,
   type ServedVersion,
+  checkReplicaFits,
   checkVersion,
   findOr404,
   isoNow,
@@ -11,7 +12,6 @@ import {
   rollBack,
   startRollout,
   updateEndpoint,
-  usableQueue,
 } from '@gantry/control';
 import { createId } from '@gantry/kit';
 import type { Row } from '@gantry/ports';
@@ -21,19 +21,16 @@ import { createTokenCost } from '../serving-limits.ts';
 import { endpointConnect } from './endpoint-connect.ts';
 import { endpointLogs } from './endpoint-logs.ts';
 import { insertEndpoint } from './insert-endpoint.ts';
+import { newEndpointSpec } from './new-endpoint-spec.ts';
 import { toEndpointStats } from './endpoint-stats.ts';
 import { createReplicaWatch } from './replica-watch.ts';
 import { viewEndpoint } from './view-endpoint.ts';
 import {
-  adaptersOf,
   checkEngine,
-  draftOf,
   engineWish,
   gateFor,
   placedResources,
-  resourcesOf,
   servedVersion,
-  slotsOf,
   toServed,
 } from './served-version.ts';
 
@@ -73,43 +70,16 @@ export function endpointRoutes(platform: Platform): EndpointRoutes {
   return {
     'endpoints.create': async ({ principal, requestId }, { body }) => {
       const id = createId('ept', deps.clock.nowMs());
-      const { name, model, queue: queueName, scaling, limits, cacheSeconds, contextTokens, ...rest } = body;
-      await deps.store.tx({ tenantId: principal.tenantId }, async (tx) => {
-        const queue = await usableQueue(tx, principal.tenantId, queueName);
-        const version = await servedVersion(tx, principal.tenantId, model, engineWish(rest));
-        checkEngine(version, rest);
-        const adapters = await adaptersOf(tx, principal.tenantId, rest.adapters);
-        const speculation = await draftOf(tx, principal.tenantId, rest.speculation);
-        const spec: EndpointSpecRecord = {
-          model: version.model,
-          modelVersionId: version.modelVersionId,
-          revision: 1,
-          lastRevision: 1,
-          replicas: rest.replicas,
-          queue: queue.name,
-          queueId: queue.id,
-          user: principal.userName,
-          slots: slotsOf(version.engine, rest),
-          resources: placedResources(version, { ...rest, resources: resourcesOf(rest) }),
-          ...(contextTokens === undefined ? {} : { contextTokens }),
-          ...(scaling === undefined ? {} : { scaling }),
-          ...(limits === undefined ? {} : { limits }),
-          ...(cacheSeconds === undefined ? {} : { cacheSeconds }),
-          ...(rest.nodeSelector === undefined ? {} : { nodeSelector: rest.nodeSelector }),
-          ...(rest.tolerations === undefined ? {} : { tolerations: rest.tolerations }),
-          ...(rest.latencyObjectiveMs === undefined ? {} : { latencyObjectiveMs: rest.latencyObjectiveMs }),
-          ...(rest.fallback === undefined ? {} : { fallback: rest.fallback }),
-          ...(rest.hedging === undefined ? {} : { hedging: rest.hedging }),
-          ...(rest.payloads === undefined ? {} : { payloads: rest.payloads }),
-          ...(rest.batching === undefined ? {} : { batching: rest.batching }),
-          ...(speculation === undefined ? {} : { speculation }),
-          ...(rest.decoder === undefined ? {} : { decoder: rest.decoder }),
-          ...(adapters === undefined ? {} : { adapters }),
-          ...(rest.server === undefined ? {} : { server: rest.server }),
-          ...(rest.engine === undefined ? {} : { engine: rest.engine }),
-        };
-        await insertEndpoint(tx, { principal, requestId }, { id, name, spec }, { model: version.model });
-      });
+      const { name } = body;
+      const { tenantId } = principal;
+      const spec = await deps.store.read({ tenantId }, (tx) => newEndpointSpec(tx, principal, body));
+      if (!body.waitForCapacity)
+        await deps.store.read({ platform: true }, (tx) =>
+          checkReplicaFits(tx, { id, tenantId, name, spec }, deps.clock.nowMs()),
+        );
+      await deps.store.tx({ tenantId }, (tx) =>
+        insertEndpoint(tx, { principal, requestId }, { id, name, spec }, { model: spec.model }),
+      );
       await endpoints.reconcile(id);
       return show(principal, id);
     },

@@ -28,6 +28,10 @@ export function viewEndpoint({
     const status = row.status as EndpointStatusRecord;
     const replicas = await allRows(tx, 'replica', ['queued', 'starting', 'ready', 'draining'], row.id);
     const seen = endpoints.rolloutView(row.id);
+    const onNode = (id: string) => {
+      const nodeName = scheduler.nodeNameOf(id);
+      return { node: id, ...(nodeName === undefined ? {} : { nodeName }) };
+    };
     const drift = endpoints
       .driftView(row.id)
       .map(({ revisionId, findings }) => ({ revision: revisionId, findings: [...findings] }));
@@ -47,8 +51,15 @@ export function viewEndpoint({
           revision: revisionName(row.name, (replica.spec as ReplicaSpecRecord).revision),
           state: replica.state as Endpoint['replicas'][number]['state'],
           restarts: status.restarts,
-          ...(status.node === undefined ? {} : { node: status.node }),
-          ...(status.otherRanks === undefined ? {} : { ranks: toRanks(replica) }),
+          ...(status.node === undefined ? {} : onNode(status.node)),
+          ...(status.otherRanks === undefined
+            ? {}
+            : {
+                ranks: placesOfReplica(replica).map(({ node, devices }) => ({
+                  ...onNode(node),
+                  devices: [...devices],
+                })),
+              }),
           ...(waiting === undefined ? {} : { waiting: [...waiting] }),
           ...(status.message === undefined ? {} : { message: status.message }),
           ...(status.coldStart === undefined ? {} : { coldStart: status.coldStart }),
@@ -70,6 +81,7 @@ export function viewEndpoint({
       ...(spec.adapters === undefined ? {} : { adapters: spec.adapters.map(({ name }) => name) }),
       ...(spec.speculation === undefined ? {} : { speculation: spec.speculation.method }),
       ...(spec.batching === undefined ? {} : { batching: spec.batching }),
+      ...(spec.warmUp === undefined ? {} : { warmUp: [...spec.warmUp] }),
       ...(spec.engine === undefined ? {} : { engine: spec.engine }),
       ...(spec.remote === undefined
         ? {}
@@ -101,6 +113,3 @@ export function viewEndpoint({
     };
   };
 }
-
-const toRanks = (replica: Row) =>
-  placesOfReplica(replica).map(({ node, devices }) => ({ node, devices: [...devices] }));

@@ -1,14 +1,14 @@
 import { GantryError, type Job, type JobSpec, jobWorks } from '@gantry/contract';
 import { createId } from '@gantry/kit';
 import type { Tx } from '@gantry/ports';
-import { canEverRun, describeReason } from '@gantry/scheduling';
 import type { Caller } from '../caller.ts';
 import { type Deps } from '../deps.ts';
 import type { Hub } from '../hub.ts';
 import { usableQueue } from '../queues/usable-queue.ts';
 import { allRows } from '../rows.ts';
-import { buildSnapshot, jobRequest, queueSelectors } from '../scheduling/build-snapshot.ts';
+import { jobRequest, queueSelectors } from '../scheduling/build-snapshot.ts';
 import { readPolicy } from '../scheduling/policy-row.ts';
+import { refuseImpossible } from '../scheduling/refuse-impossible.ts';
 import { codeOf, inputProblems } from './job-inputs.ts';
 import { type JobSpecRecord, emptyJobStatus } from './job-record.ts';
 import { placementProblems } from './placement-problems.ts';
@@ -56,25 +56,14 @@ export async function submitJob(
         ...(problems[0].hint === undefined ? {} : { hint: problems[0].hint }),
       });
     if (!spec.waitForCapacity) {
-      const [nodes, queues] = [await allRows(tx, 'node'), await allRows(tx, 'queue')];
-      const policy = await readPolicy(tx);
-      const never = canEverRun(
-        jobRequest(
-          { id, tenantId: caller.tenantId, queueId: queue.id, createdAtMs: deps.clock.nowMs(), spec },
-          queueSelectors(queues, policy),
-        ),
-        buildSnapshot({ nodes, queues, jobs: [], replicas: [], endpoints: [] }, deps.clock.nowMs(), policy),
-      );
-      if (never.length > 0) {
-        throw new GantryError(
-          'unsatisfiable_request',
-          `no machine here could ever run this: ${never.map(describeReason).join('; ')}`,
-          {
-            hint: 'ask for less, or set waitForCapacity: true to queue anyway',
-            problems: never.map((reason) => ({ path: 'resources', message: describeReason(reason) })),
-          },
-        );
-      }
+      const asked = {
+        id,
+        tenantId: caller.tenantId,
+        queueId: queue.id,
+        createdAtMs: deps.clock.nowMs(),
+        spec,
+      };
+      await refuseImpossible(tx, (selectors) => jobRequest(asked, selectors), deps.clock.nowMs());
     }
     const code = await codeOf(deps, tx, spec);
     const row = await tx.insert({

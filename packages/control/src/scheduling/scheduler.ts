@@ -38,6 +38,8 @@ export interface Scheduler extends AsyncDisposable {
   waitingOf(jobId: string): WaitingView | undefined;
   /** Of a job that runs with fewer ranks than it could use, as of the last cycle. */
   sizeOf(jobId: string): Job['size'];
+  /** As of the last cycle; undefined of a node that is no more. */
+  nodeNameOf(nodeId: string): string | undefined;
   readonly calibration: GuessCalibration;
   /** The queue and the cluster of this moment, as the planner sees them. */
   snapshot(): Snapshot;
@@ -236,6 +238,7 @@ export function createScheduler(
     decisions,
     waitingOf: (jobId) => board.of(jobId),
     sizeOf: (jobId) => sizes.of(jobId),
+    nodeNameOf: (nodeId) => mirror.rows('node').get(nodeId)?.name,
     get calibration() {
       return { runtime: history.calibration, start: starts.calibration };
     },

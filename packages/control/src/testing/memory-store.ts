@@ -76,7 +76,7 @@ function createTx(state: State): Tx {
   const tx: Tx = {
     insert: async (row) => {
       if (rowsOf(row.kind).some(({ tenantId, name }) => tenantId === row.tenantId && name === row.name))
-        throw new GantryError('already_exists', `there is a ${row.kind} "${row.name}" already`);
+        throw new GantryError('already_exists', `${row.kind} "${row.name}" exists already`);
       const next: Row = { parentId: undefined, ...copyOf(row), version: 1, createdAt: at, updatedAt: at };
       state.rows.set(keyOf(row.kind, row.id), next);
       return next;

@@ -41,7 +41,7 @@ export function resourceQueries(connection: Queryable): ResourceQueries {
         return toRow(rows[0] as ResourceRecord);
       } catch (error) {
         if ((error as { code?: string }).code !== '23505') throw error;
-        throw new GantryError('already_exists', `there is a ${row.kind} "${row.name}" already`, {
+        throw new GantryError('already_exists', `${row.kind} "${row.name}" exists already`, {
           hint: 'choose another name',
           cause: error,
         });

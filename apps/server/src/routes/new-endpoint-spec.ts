@@ -1,0 +1,57 @@
+/** What a new endpoint's row holds: what was asked for, with every name found and every default settled. */
+import type { EndpointCreate } from '@gantry/contract';
+import { type EndpointSpecRecord, usableQueue } from '@gantry/control';
+import type { Tx } from '@gantry/ports';
+import type { Principal } from '../http/index.ts';
+import {
+  adaptersOf,
+  checkEngine,
+  draftOf,
+  engineWish,
+  placedResources,
+  resourcesOf,
+  servedVersion,
+  slotsOf,
+} from './served-version.ts';
+
+export async function newEndpointSpec(
+  tx: Tx,
+  principal: Principal,
+  body: EndpointCreate,
+): Promise<EndpointSpecRecord> {
+  const { model, queue: queueName, scaling, limits, cacheSeconds, contextTokens, ...rest } = body;
+  const queue = await usableQueue(tx, principal.tenantId, queueName);
+  const version = await servedVersion(tx, principal.tenantId, model, engineWish(rest));
+  checkEngine(version, rest);
+  const adapters = await adaptersOf(tx, principal.tenantId, rest.adapters);
+  const speculation = await draftOf(tx, principal.tenantId, rest.speculation);
+  return {
+    model: version.model,
+    modelVersionId: version.modelVersionId,
+    revision: 1,
+    lastRevision: 1,
+    replicas: rest.replicas,
+    queue: queue.name,
+    queueId: queue.id,
+    user: principal.userName,
+    slots: slotsOf(version.engine, rest),
+    resources: placedResources(version, { ...rest, resources: resourcesOf(rest) }),
+    ...(contextTokens === undefined ? {} : { contextTokens }),
+    ...(scaling === undefined ? {} : { scaling }),
+    ...(limits === undefined ? {} : { limits }),
+    ...(cacheSeconds === undefined ? {} : { cacheSeconds }),
+    ...(rest.nodeSelector === undefined ? {} : { nodeSelector: rest.nodeSelector }),
+    ...(rest.tolerations === undefined ? {} : { tolerations: rest.tolerations }),
+    ...(rest.latencyObjectiveMs === undefined ? {} : { latencyObjectiveMs: rest.latencyObjectiveMs }),
+    ...(rest.fallback === undefined ? {} : { fallback: rest.fallback }),
+    ...(rest.hedging === undefined ? {} : { hedging: rest.hedging }),
+    ...(rest.payloads === undefined ? {} : { payloads: rest.payloads }),
+    ...(rest.batching === undefined ? {} : { batching: rest.batching }),
+    ...(rest.warmUp === undefined ? {} : { warmUp: rest.warmUp }),
+    ...(speculation === undefined ? {} : { speculation }),
+    ...(rest.decoder === undefined ? {} : { decoder: rest.decoder }),
+    ...(adapters === undefined ? {} : { adapters }),
+    ...(rest.server === undefined ? {} : { server: rest.server }),
+    ...(rest.engine === undefined ? {} : { engine: rest.engine }),
+  };
+}
