@@ -57,7 +57,7 @@ describe.skipIf(!hasEmbeddedPostgres() || process.platform !== 'linux')('on a Po
     const lock = "from pg_locks where locktype = 'advisory' and objid = 7070003";
     await expect
       .poll(async () => (await killer.query(`select 1 ${lock} and not granted`)).rowCount, {
-        timeout: 30_000,
+        timeout: 60_000,
       })
       .toBe(1);
     await killer.query(`select pg_terminate_backend(pid) ${lock} and granted`);
@@ -70,7 +70,7 @@ describe.skipIf(!hasEmbeddedPostgres() || process.platform !== 'linux')('on a Po
     });
     await other.end();
     await expect
-      .poll(() => first.health(), { timeout: 30_000 })
+      .poll(() => first.health(), { timeout: 60_000 })
       .toEqual({ ok: false, reason: 'another gantry took over this database: the other one' });
     await using next = await open();
     await note(next, 'mine');
@@ -87,7 +87,7 @@ describe.skipIf(!hasEmbeddedPostgres() || process.platform !== 'linux')('on a Po
       for await (const { type } of store.feed(stop.signal, { sinceSeq: 0, tenantId: 'a' })) read.push(type);
     })();
     await note(store, 'before.the.kill');
-    await expect.poll(() => read.at(-1), { timeout: 30_000 }).toBe('before.the.kill');
+    await expect.poll(() => read.at(-1), { timeout: 60_000 }).toBe('before.the.kill');
 
     process.kill(await postmasterPid(url), 'SIGKILL');
     await expect
@@ -98,7 +98,7 @@ describe.skipIf(!hasEmbeddedPostgres() || process.platform !== 'linux')('on a Po
             (error: { code?: string }) => error.code,
           ),
         {
-          timeout: 30_000,
+          timeout: 60_000,
         },
       )
       .toBe('store_unavailable');
@@ -114,8 +114,8 @@ describe.skipIf(!hasEmbeddedPostgres() || process.platform !== 'linux')('on a Po
         { timeout: 60_000 },
       )
       .toBe(true);
-    await expect.poll(() => read.at(-1), { timeout: 30_000 }).toBe('after.the.kill');
-    await expect.poll(() => recoveries, { timeout: 30_000 }).toBeGreaterThan(0);
+    await expect.poll(() => read.at(-1), { timeout: 60_000 }).toBe('after.the.kill');
+    await expect.poll(() => recoveries, { timeout: 60_000 }).toBeGreaterThan(0);
     expect(store.health()).toEqual({ ok: true });
     stop.abort();
     await reading;
@@ -130,7 +130,7 @@ describe.skipIf(!hasEmbeddedPostgres() || process.platform !== 'linux')('on a Po
       heard += 1;
     });
     await note(store, 'for.all');
-    await expect.poll(() => heard, { timeout: 30_000 }).toBe(readers.length);
+    await expect.poll(() => heard, { timeout: 60_000 }).toBe(readers.length);
     const client = new pg.Client({ connectionString: url });
     await client.connect();
     const { rows } = await client.query<{ count: number }>(

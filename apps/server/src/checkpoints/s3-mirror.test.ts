@@ -75,7 +75,7 @@ describe('checkpoints on S3', () => {
         checkpoint: { to, secret: 's3' },
       },
     });
-    await expect.poll(() => keys(`mine/${id}/versions/`).length, { timeout: 30_000 }).toBe(1);
+    await expect.poll(() => keys(`mine/${id}/versions/`).length, { timeout: 60_000 }).toBe(1);
     await home.operator.call('jobs.cancel', { params: { name } });
     expect(await ended(name)).toMatchObject({ state: 'cancelled' });
   });

@@ -25,14 +25,14 @@ beforeAll(async () => {
     Uint8Array.from({ length: 4_096 }, (_, at) => (at * 37) % 256),
   );
   await writeFile(join(dir.path, 'short.text'), 'Too short.');
-}, 60_000);
+});
 afterAll(async () => {
   await until('every worker has left', () =>
     processesOf(home.server.platform.dataDir).every(({ role }) => !['rank', 'shim'].includes(role)),
   );
   await home[Symbol.asyncDispose]();
   await dir[Symbol.asyncDispose]();
-}, 90_000);
+});
 
 const resources = { cpu: 0.5, memory: '512MiB' };
 const training = (
@@ -47,6 +47,9 @@ const training = (
   ...spec,
 });
 
+/** Of a checkpoint's folder; NaN where it is none. */
+const stepOf = (folder: string): number => Number(/^step-(\d+)$/.exec(folder)?.[1]);
+
 async function run(spec: JobSpecInput): Promise<Job> {
   await home.operator.call('jobs.submit', { body: spec });
   return jobEnd(home.operator, spec.name ?? '');
@@ -58,20 +61,16 @@ describe('data to train on', () => {
     ['empty', ['empty.md'], /^data_empty: .*empty\.md/],
     ['binary', ['picture.bin'], /^data_(binary|empty): .*picture\.bin/],
     ['shorter-than-a-sequence', ['short.text'], /^data_too_short: /],
-  ])(
-    '%s: the user’s to fix, at once, and no model is registered',
-    async (name, data, said) => {
-      const job = await run(training(name, { data }, { register: 'never' }));
-      expect(job).toMatchObject({ state: 'failed', exitClass: 'user_error', hint: expect.any(String) });
-      expect(job.exitMessage).toMatch(said);
-      expect(job.attempts).toHaveLength(1);
-      expect(job.modelVersion).toBeUndefined();
-      expect(await refusal(home.operator.call('models.get', { params: { name: 'never' } }))).toMatchObject({
-        status: 404,
-      });
-    },
-    60_000,
-  );
+  ])('%s: the user’s to fix, at once, and no model is registered', async (name, data, said) => {
+    const job = await run(training(name, { data }, { register: 'never' }));
+    expect(job).toMatchObject({ state: 'failed', exitClass: 'user_error', hint: expect.any(String) });
+    expect(job.exitMessage).toMatch(said);
+    expect(job.attempts).toHaveLength(1);
+    expect(job.modelVersion).toBeUndefined();
+    expect(await refusal(home.operator.call('models.get', { params: { name: 'never' } }))).toMatchObject({
+      status: 404,
+    });
+  });
 });
 
 describe('a training that goes wrong on the way', () => {
@@ -91,8 +90,7 @@ describe('a training that goes wrong on the way', () => {
       /^nan_loss: The \w+ is no longer a number at step (\d+)/.exec(job.exitMessage ?? '')?.[1],
     );
     const kept = await readdir(join(home.server.platform.dataDir, 'runs', job.id, 'checkpoints'));
-    const steps = kept.map((name) => Number(/^step-(\d+)$/.exec(name)?.[1]));
-    expect(Math.max(...steps)).toBe(Math.floor((step - 1) / 5) * 5);
+    expect(Math.max(...kept.map(stepOf))).toBe(Math.floor((step - 1) / 5) * 5);
   }, 120_000);
 
   test('a worker that tells why it cannot go on: its code, its sentence and its hint are the job’s', async () => {
@@ -111,12 +109,12 @@ describe('a training that goes wrong on the way', () => {
       exitMessage: 'nan_loss: The loss of step 7 is no number.',
       hint: 'Lower train.learningRate.',
     });
-  }, 60_000);
+  });
 
   test('a damaged checkpoint: the one before is used, the job says so and ends well', async () => {
     const name = 'damaged';
     await home.operator.call('jobs.submit', {
-      body: training(name, { steps: 4_000 }, { checkpoint: { everySteps: 5, keep: 3 } }),
+      body: training(name, { steps: 1_000_000 }, { checkpoint: { everySteps: 5, keep: 3 } }),
     });
     const { id } = await jobWhen(home.operator, name, ({ progress }) => (progress?.step ?? 0) >= 20);
     const ranks = () => processesOf(home.server.platform.dataDir).filter(({ role }) => role === 'rank');
@@ -125,7 +123,7 @@ describe('a training that goes wrong on the way', () => {
     const newest =
       (await readdir(folder))
         .filter((each) => /^step-\d+$/.test(each))
-        .sort()
+        .sort((one, other) => stepOf(one) - stepOf(other))
         .at(-1) ?? '';
     const [shard = ''] = (await readdir(join(folder, newest))).filter((each) => each.endsWith('.bin'));
     {
@@ -142,7 +140,7 @@ describe('a training that goes wrong on the way', () => {
     await home.operator.call('jobs.cancel', { params: { name } });
     const job = await jobEnd(home.operator, name);
     expect(job.notes?.join('\n')).toMatch(/checkpoint_damaged: .*training goes on from step/);
-  }, 90_000);
+  });
 
   test('a disk that is full: told with a hint, and nothing half written is taken for a checkpoint', async (context) => {
     const runs = join(home.server.platform.dataDir, 'runs');
@@ -163,16 +161,19 @@ describe('a training that goes wrong on the way', () => {
     } finally {
       spawnSync('/bin/umount', [runs]);
     }
-  }, 60_000);
+  });
 });
 
 describe('a command that goes wrong', () => {
   test('a fork bomb is held inside its job and gone afterwards; the platform answers all the while', async () => {
     const command = 'bomb() { bomb | bomb & }; bomb; sleep 2; exit 7';
     await home.operator.call('jobs.submit', { body: { name: 'bomb', command, resources, timeLimit: '20s' } });
-    await jobWhen(home.operator, 'bomb', ({ state }) => state === 'running');
+    // Its shell may be refused the next process and end before anybody looks.
+    await jobWhen(home.operator, 'bomb', ({ state }) => ['running', 'failed'].includes(state));
     expect((await home.ask('GET', '/healthz')).status).toBe(200);
-    await home.operator.call('jobs.cancel', { params: { name: 'bomb' } });
+    await home.operator.call('jobs.cancel', { params: { name: 'bomb' } }).catch((error: unknown) => {
+      expect(error).toMatchObject({ code: 'invalid_transition' });
+    });
     const job = await jobEnd(home.operator, 'bomb');
     expect(['cancelled', 'failed']).toContain(job.state);
     const mine = () =>
@@ -180,7 +181,7 @@ describe('a command that goes wrong', () => {
         workerId.startsWith(job.attempts[0]?.id ?? '-'),
       );
     await until('nothing of it is left', () => mine().length === 0);
-  }, 90_000);
+  });
 
   test('a log beyond its limit: the job ends well, its beginning and its end are kept, pages are small', async () => {
     const job = await run({
@@ -201,7 +202,7 @@ describe('a command that goes wrong', () => {
     const end = Buffer.alloc(64);
     await file.read(end, 0, 64, size - 64);
     expect(end.toString().endsWith('last\n')).toBe(true);
-  }, 90_000);
+  });
 });
 
 describe('names that lead elsewhere', () => {

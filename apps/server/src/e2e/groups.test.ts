@@ -35,7 +35,7 @@ test('each kind runs its own command on its own resources, and each is billed fo
           text = (await home.ask('GET', path, { key: home.operatorKey })).text;
           return text;
         },
-        { timeout: 30_000 },
+        { timeout: 60_000 },
       )
       .toContain('\n');
     return text;

@@ -54,7 +54,7 @@ async function workersGone(): Promise<void> {
 }
 
 const chat = (key: string): OpenAI =>
-  new OpenAI({ baseURL: `${server.url}/v1`, apiKey: key, maxRetries: 0, timeout: 30_000 });
+  new OpenAI({ baseURL: `${server.url}/v1`, apiKey: key, maxRetries: 0, timeout: 60_000 });
 
 describe('a model from text files to an answer', () => {
   test('two ranks train it and it is registered', async () => {
@@ -92,7 +92,7 @@ describe('a model from text files to an answer', () => {
     await operator.call('endpoints.create', {
       body: { name: 'chat', model: 'tiny', slots: 1, resources: { cpu: 0.5, memory: '512MiB' } },
     });
-    await endpointReady(operator, 'chat', AbortSignal.timeout(40_000));
+    await endpointReady(operator, 'chat', AbortSignal.timeout(60_000));
     const stream = await chat(operatorKey).completions.create({
       model: 'chat',
       prompt: 'The scheduler',

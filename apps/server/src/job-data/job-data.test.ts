@@ -108,14 +108,14 @@ describe('secrets', () => {
     });
     await expect
       .poll(async () => (await home.operator.call('jobs.get', { params: { name: job.name } })).state, {
-        timeout: 30_000,
+        timeout: 60_000,
       })
       .toBe('running');
     await home.operator.call('secrets.delete', { params: { name: 'brief' } });
     writeFileSync(join(dir, 'go'), '');
     await expect
       .poll(async () => (await home.operator.call('jobs.get', { params: { name: job.name } })).state, {
-        timeout: 30_000,
+        timeout: 60_000,
       })
       .toBe('succeeded');
   });

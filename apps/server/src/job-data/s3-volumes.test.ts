@@ -82,7 +82,7 @@ describe('a volume from S3', () => {
       expect(await factsOf(again.name, 'job.volume_fetched')).toMatchObject([{ cachedBytes: 9 }]);
       const { dataDir } = home.server.platform;
       await expect
-        .poll(() => globSync('runs/*/attempts/*/volumes', { cwd: dataDir }), { timeout: 30_000 })
+        .poll(() => globSync('runs/*/attempts/*/volumes', { cwd: dataDir }), { timeout: 60_000 })
         .toEqual([]);
     },
   );

@@ -28,7 +28,7 @@ const decided = async (isDone: (waiting: string[]) => boolean) => {
         record = await newest();
         return record !== undefined && isDone(waitingOf(record));
       },
-      { timeout: 30_000 },
+      { timeout: 60_000 },
     )
     .toBe(true);
   return record!;
@@ -139,9 +139,9 @@ test('a rule moves a job in the order from the next cycle on, and no longer when
   const { version: _v, choices: _c, calibration: _k, ...before } = await operator.call('scheduling.get', {});
   const rules = [{ name: 'second', when: 'name == "second" and waited < 7d', priority: 30 }];
   await operator.call('scheduling.set', { body: { ...before, rules } });
-  await expect.poll(() => priorityOf('second'), { timeout: 30_000 }).toBe(80);
+  await expect.poll(() => priorityOf('second'), { timeout: 60_000 }).toBe(80);
   await operator.call('scheduling.set', { body: before });
-  await expect.poll(() => priorityOf('second'), { timeout: 30_000 }).toBe(50);
+  await expect.poll(() => priorityOf('second'), { timeout: 60_000 }).toBe(50);
 });
 
 test.each([

@@ -6,6 +6,7 @@ import type { Role } from '@gantry/contract';
 import { type Client, createClient } from '@gantry/sdk';
 import { pino } from 'pino';
 import { processesOf } from '../e2e/testing/processes.ts';
+import { until } from '../e2e/testing/until.ts';
 import { readOptions } from '../options.ts';
 import { type GivenParts, type Server, serve } from '../serve.ts';
 
@@ -87,7 +88,8 @@ export async function startMemoryServer(
       await server[Symbol.asyncDispose]();
       // Workers outlive a server; none outlives its test, however that ended.
       for (const { pid } of processesOf(dataDir)) killIfThere(pid);
-      await rm(dataDir, { recursive: true, force: true });
+      await until('nothing is left of it', () => processesOf(dataDir).length === 0);
+      await rm(dataDir, { recursive: true, force: true, maxRetries: 5 });
       // Whatever the test looked at: the server broke no promise of its own meanwhile.
       if (wrongs.length > 0) throw new Error(wrongs.join(''));
     },

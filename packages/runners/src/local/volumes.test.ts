@@ -101,7 +101,7 @@ describe.skipIf(isolation.mounts === undefined)('volumes', () => {
     });
     const { stdout } = workerFiles(join(dir, 'workers'), 'w');
     await expect
-      .poll(() => existsSync(stdout) && readFileSync(stdout, 'utf8'), { timeout: 30_000 })
+      .poll(() => existsSync(stdout) && readFileSync(stdout, 'utf8'), { timeout: 60_000 })
       .toBe('up\n');
     await runner.stop('w', { graceMs: 20_000 });
     expect(await ended).toMatchObject({ exitClass: 'preempted', code: 143 });

@@ -19,7 +19,7 @@ export interface Books {
 }
 
 /** Commit times stand for times of writing: a loaded machine may put this much between them. */
-const toleranceSeconds = 3;
+const toleranceSeconds = 10;
 
 export function createBooks(capacityCpu: number, replicaCpu: number): Books {
   const held = new Map<string, Held>();

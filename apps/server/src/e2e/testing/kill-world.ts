@@ -61,7 +61,7 @@ export async function createWorld(options: {
         processesOf(dataDir).every(({ role }) => !['rank', 'shim', 'engine'].includes(role)),
       ).catch(() => undefined);
       await server.end('SIGTERM');
-      await until('all have left', () => processesOf(dataDir).length === 0, 10_000).catch(() => undefined);
+      await until('all have left', () => processesOf(dataDir).length === 0).catch(() => undefined);
       const left = processesOf(dataDir);
       for (const { pid } of left) process.kill(pid, 'SIGKILL');
       return left.map(({ role, command }) => `left behind: ${role} ${command}`);

@@ -81,14 +81,10 @@ export async function wrongTokens(
 ): Promise<readonly string[]> {
   const longest = 32;
   let billed = 0;
-  await until(
-    'every answer is billed',
-    async () => {
-      billed = (await tokensBilled(client)) - before;
-      return billed >= asking.tokens;
-    },
-    30_000,
-  ).catch(() => undefined);
+  await until('every answer is billed', async () => {
+    billed = (await tokensBilled(client)) - before;
+    return billed >= asking.tokens;
+  }).catch(() => undefined);
   return billed >= asking.tokens && billed <= asking.tokens + (asking.refusals + 60) * longest
     ? []
     : [`${billed} tokens billed, ${asking.tokens} answered`];
@@ -97,22 +93,18 @@ export async function wrongTokens(
 /** One server, one database, one engine; of ended jobs nothing. */
 export async function wrongProcesses(world: World): Promise<readonly string[]> {
   let wrong: string[] = [];
-  await until(
-    'nothing runs that nobody needs',
-    async () => {
-      const all = processesOf(world.dataDir);
-      const count = (role: string): number => all.filter((each) => each.role === role).length;
-      const engines = new Set(all.filter(({ role }) => role === 'engine').map(({ workerId }) => workerId));
-      wrong = [];
-      if (count('server') !== 1) wrong.push(`${count('server')} servers`);
-      if (count('postmaster') !== 1) wrong.push(`${count('postmaster')} databases`);
-      if (engines.size !== 1) wrong.push(`${engines.size} engines`);
-      if (count('shim') !== 1) wrong.push(`${count('shim')} shims`);
-      if (count('rank') > 0) wrong.push(`${count('rank')} processes of ranks`);
-      return wrong.length === 0;
-    },
-    15_000,
-  ).catch(() => undefined);
+  await until('nothing runs that nobody needs', async () => {
+    const all = processesOf(world.dataDir);
+    const count = (role: string): number => all.filter((each) => each.role === role).length;
+    const engines = new Set(all.filter(({ role }) => role === 'engine').map(({ workerId }) => workerId));
+    wrong = [];
+    if (count('server') !== 1) wrong.push(`${count('server')} servers`);
+    if (count('postmaster') !== 1) wrong.push(`${count('postmaster')} databases`);
+    if (engines.size !== 1) wrong.push(`${engines.size} engines`);
+    if (count('shim') !== 1) wrong.push(`${count('shim')} shims`);
+    if (count('rank') > 0) wrong.push(`${count('rank')} processes of ranks`);
+    return wrong.length === 0;
+  }).catch(() => undefined);
   return wrong.map((what) => `${what} run`);
 }
 
