@@ -53,11 +53,12 @@ export {
   type BatchRequest,
 } from './batching/dynamic-batcher.ts';
 export { LatencyCurve } from './batching/latency-curve.ts';
+export type { DriftFigure, FeatureDrift, WindowComparison } from './drift/compare-windows.ts';
 export {
   defaultDriftPolicy,
   DriftMonitor,
-  type DriftFinding,
   type DriftPolicy,
+  type DriftProgress,
   type DriftSample,
 } from './drift/drift-monitor.ts';
 export { sketchTensor, type Sketch, type SketchedTensor } from './drift/tensor-sketch.ts';

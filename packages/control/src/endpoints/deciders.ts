@@ -6,7 +6,7 @@ import type { Row } from '@gantry/ports';
 import type { Deps } from '../deps.ts';
 import { Autoscaler, type ScalingChange } from './autoscaler.ts';
 import { type EndpointChange, promoteRollout, rollBack } from './change-endpoint.ts';
-import { type DriftChange, DriftWatch, type SketchedRequest } from './drift-watch.ts';
+import { type DriftChange, type DriftView, DriftWatch, type SketchedRequest } from './drift-watch.ts';
 import type { EndpointSpecRecord, EndpointStatusRecord, ReplicaSpecRecord } from './endpoint-record.ts';
 import { asksForUse, type ReadReplicaUse, usedReplicas, UseWatch } from './replica-use.ts';
 import { RolloutJudge, type RolloutView, type SeenRequest } from './rollout-judge.ts';
@@ -90,6 +90,10 @@ export class Deciders implements Disposable {
   }
 
   driftView(endpointId: string): readonly DriftChange[] {
+    return this.#drift.drifted(endpointId);
+  }
+
+  driftFigures(endpointId: string): readonly DriftView[] {
     return this.#drift.view(endpointId);
   }
 

@@ -23,11 +23,14 @@ describe('drift of an endpoint', () => {
     expect(told).toEqual([]);
     ask(1_500, 200);
     expect(told.map(({ findings }) => findings.map(({ feature }) => feature))).toEqual([['promptTokens']]);
-    expect(watch.view('one')).toMatchObject([
+    expect(watch.drifted('one')).toMatchObject([
       { revisionId: 'chat-1', findings: [{ feature: 'promptTokens' }] },
     ]);
+    expect(watch.view('one')).toMatchObject([
+      { windows: 4, filled: 0, partlyRead: 0, last: { features: expect.any(Array) as unknown[] } },
+    ]);
     ask(500, 100);
-    expect(watch.view('one')).toEqual([]);
+    expect(watch.drifted('one')).toEqual([]);
     expect(told[1]).toEqual({ revisionId: 'chat-1', findings: [] });
   });
 });

@@ -2,7 +2,13 @@
  * Watches what each revision is asked and answers for drift; an event tells when it begins and when it is over. The
  * first requests of a revision are what later ones are compared with.
  */
-import { type DriftFinding, DriftMonitor, type DriftSample } from '@gantry/serving';
+import {
+  type DriftFigure,
+  DriftMonitor,
+  type DriftProgress,
+  type DriftSample,
+  type WindowComparison,
+} from '@gantry/serving';
 
 /** What drift is seen by in one request: its lengths and outcome, its texts as points, its tensors as numbers. */
 export interface SketchedRequest {
@@ -11,16 +17,33 @@ export interface SketchedRequest {
   readonly sample: DriftSample;
 }
 
+/** A feature that is not what it was: by which figure, how large that is, and from where on it counts. */
+export interface DriftFinding {
+  readonly feature: string;
+  readonly pValue: number;
+  readonly by: DriftFigure;
+  readonly size: number;
+  readonly threshold: number;
+}
+
 export interface DriftChange {
   readonly revisionId: string;
   /** Empty: it is as it was again. */
   readonly findings: readonly DriftFinding[];
 }
 
+/** All that is known of a revision, drifted or not. */
+export interface DriftView extends DriftProgress {
+  readonly revisionId: string;
+  /** Of the newest whole window; absent until one was compared. */
+  readonly last?: WindowComparison;
+  /** Requests of which something was too large to be looked into. */
+  readonly partlyRead: number;
+}
+
 interface Watched {
   readonly monitor: DriftMonitor;
-  /** Of the last window. */
-  findings: readonly DriftFinding[];
+  partlyRead: number;
 }
 
 /** A rollout has two; one before it may still finish its streams. */
@@ -33,19 +56,29 @@ export class DriftWatch {
   /** Undefined unless drift begins or ends with this request. */
   observe({ endpointId, revisionId, sample }: SketchedRequest): DriftChange | undefined {
     const watched = this.#watchedOf(endpointId, revisionId);
-    const findings = watched.monitor.observe(sample);
-    if (findings === undefined) return undefined;
-    const wasDrifted = watched.findings.length > 0;
-    watched.findings = findings;
-    if (findings.length > 0 === wasDrifted) return undefined;
-    return { revisionId, findings };
+    if (sample.isPartlyRead === true) watched.partlyRead += 1;
+    const wasDrifted = findingsOf(watched).length > 0;
+    if (watched.monitor.observe(sample) === undefined) return undefined;
+    const findings = findingsOf(watched);
+    return findings.length > 0 === wasDrifted ? undefined : { revisionId, findings };
   }
 
   /** Revisions that drift now. */
-  view(endpointId: string): readonly DriftChange[] {
-    return [...(this.#endpoints.get(endpointId) ?? [])].flatMap(([revisionId, { findings }]) =>
-      findings.length === 0 ? [] : [{ revisionId, findings }],
-    );
+  drifted(endpointId: string): readonly DriftChange[] {
+    return [...(this.#endpoints.get(endpointId) ?? [])].flatMap(([revisionId, watched]) => {
+      const findings = findingsOf(watched);
+      return findings.length === 0 ? [] : [{ revisionId, findings }];
+    });
+  }
+
+  /** Of every revision that is watched. */
+  view(endpointId: string): readonly DriftView[] {
+    return [...(this.#endpoints.get(endpointId) ?? [])].map(([revisionId, { monitor, partlyRead }]) => ({
+      revisionId,
+      ...monitor.progress,
+      ...(monitor.last === undefined ? {} : { last: monitor.last }),
+      partlyRead,
+    }));
   }
 
   forget(endpointId: string): void {
@@ -57,7 +90,7 @@ export class DriftWatch {
     if (revisions === undefined) this.#endpoints.set(endpointId, (revisions = new Map()));
     let watched = revisions.get(revisionId);
     if (watched === undefined) {
-      watched = { monitor: new DriftMonitor(), findings: [] };
+      watched = { monitor: new DriftMonitor(), partlyRead: 0 };
       revisions.set(revisionId, watched);
       const [oldest] = revisions.keys();
       if (revisions.size > mostRevisions && oldest !== undefined) revisions.delete(oldest);
@@ -65,3 +98,8 @@ export class DriftWatch {
     return watched;
   }
 }
+
+const findingsOf = ({ monitor }: Watched): readonly DriftFinding[] =>
+  (monitor.last?.features ?? []).flatMap(({ feature, pValue, decidedBy, figures, threshold, hasDrifted }) =>
+    hasDrifted ? [{ feature, pValue, by: decidedBy, size: figures[decidedBy] ?? 0, threshold }] : [],
+  );

@@ -122,7 +122,9 @@ describe('drift of a tensor model', () => {
       await ask('/v2/models/chat/infer', { inputs: [{ name: 'x', datatype: 'FP32', shape: [1, 8], data }] });
     }
     await until(() => samples.length === requests);
-    for (const sample of samples) for (const { feature } of monitor.observe(sample) ?? []) found.add(feature);
+    for (const sample of samples)
+      for (const { feature, hasDrifted } of monitor.observe(sample)?.features ?? [])
+        if (hasDrifted) found.add(feature);
     return [...found];
   };
   const policy = {

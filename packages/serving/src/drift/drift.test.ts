@@ -1,5 +1,6 @@
 import { createRandom } from '@gantry/kit';
 import { describe, expect, it } from 'vitest';
+import type { WindowComparison } from './compare-windows.ts';
 import { embeddingShift } from './embedding-shift.ts';
 import { sketchText } from './text-sketch.ts';
 import { DriftMonitor, type DriftSample } from './drift-monitor.ts';
@@ -75,6 +76,9 @@ describe('embeddings of texts', () => {
   });
 });
 
+const drifted = (compared: WindowComparison | undefined): string[] =>
+  (compared?.features ?? []).filter(({ hasDrifted }) => hasDrifted).map(({ feature }) => feature);
+
 describe('drift', () => {
   const request = (mean: number, errors: number): DriftSample => ({
     numbers: {
@@ -86,7 +90,7 @@ describe('drift', () => {
   const run = (monitor: DriftMonitor, requests: number, mean = 0, errors = 0.01): string[] => {
     const found: string[] = [];
     for (let index = 0; index < requests; index++)
-      for (const { feature } of monitor.observe(request(mean, errors)) ?? []) found.push(feature);
+      found.push(...drifted(monitor.observe(request(mean, errors))));
     return found;
   };
 
@@ -98,8 +102,8 @@ describe('drift', () => {
     const ask = (monitor: DriftMonitor, requests: number, field: 'billing' | 'weather'): string[] =>
       Array.from({ length: requests }, (_, index) => {
         const points = index % 4 === 0 ? { points: { prompt: point(sentence(field)) } } : {};
-        return monitor.observe({ ...request(0, 0.01), ...points }) ?? [];
-      }).flatMap((found) => found.map(({ feature }) => feature));
+        return drifted(monitor.observe({ ...request(0, 0.01), ...points }));
+      }).flat();
     const monitor = new DriftMonitor();
     expect(ask(monitor, 20_500, 'billing')).toEqual([]);
     expect(ask(monitor, 500, 'weather')).toEqual(['prompt']);
