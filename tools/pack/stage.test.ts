@@ -18,7 +18,7 @@ describe('the package', () => {
   afterAll(async () => {
     await gantry('down', '--purge', '--yes').catch(() => undefined);
     rmSync(stage, { recursive: true, force: true });
-  }, 60_000);
+  });
 
   it('names every foreign dependency at one exact version and runs no script', () => {
     const manifest = JSON.parse(readFileSync(join(stage, 'package.json'), 'utf8')) as {
@@ -35,7 +35,7 @@ describe('the package', () => {
     }
   });
 
-  it('runs a job from compiled JavaScript alone', { timeout: 120_000 }, async () => {
+  it('runs a job from compiled JavaScript alone', async () => {
     await gantry('up', '--detach', '--port', '0');
     await gantry('job', 'run', '--name', 'packed', '--', 'echo', 'hello');
     expect(await gantry('job', 'show', 'packed')).toContain('succeeded');

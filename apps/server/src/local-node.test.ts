@@ -65,43 +65,39 @@ describe('a machine with accelerators', () => {
     expect(sockets.length).toBeGreaterThan(0);
   });
 
-  test(
-    'moves work off a device that falls sick, and gives the device work again when it is well',
-    { timeout: 120_000 },
-    async () => {
-      const { name } = await home.operator.call('jobs.submit', {
-        body: { command: ['sleep', '600'], resources: { cpu: 0.1, memory: '64MiB', gpu: 1 } },
-      });
-      const job = (): Promise<Job> => home.operator.call('jobs.get', { params: { name } });
-      const deviceOf = (each: Job): string | undefined => each.attempts.at(-1)?.placement[0]?.devices[0];
-      const first = await until(job, ({ state }) => state === 'running');
-      const sick = Number(deviceOf(first)?.at(-1));
+  test('moves work off a device that falls sick, and gives the device work again when it is well', async () => {
+    const { name } = await home.operator.call('jobs.submit', {
+      body: { command: ['sleep', '600'], resources: { cpu: 0.1, memory: '64MiB', gpu: 1 } },
+    });
+    const job = (): Promise<Job> => home.operator.call('jobs.get', { params: { name } });
+    const deviceOf = (each: Job): string | undefined => each.attempts.at(-1)?.placement[0]?.devices[0];
+    const first = await until(job, ({ state }) => state === 'running');
+    const sick = Number(deviceOf(first)?.at(-1));
 
-      await machineIs([0, 1].map((index) => (index === sick ? 3 : 0)));
-      const moved = await until(job, (each) => each.state === 'running' && each.attempts.length === 2);
-      expect(deviceOf(moved)).toBe(`GPU-${1 - sick}`);
-      expect(moved.attempts[0]).toMatchObject({ exitClass: 'preempted' });
-      const MiB = 1024 ** 2;
-      expect(moved.progress?.deviceMemory).toEqual({
-        usedBytes: 12 * MiB,
-        totalBytes: 81_559 * MiB,
-        reservedBytes: 551 * MiB,
-        largestFreeBytes: 80_996 * MiB,
-      });
-      const node = await look();
-      expect(node.state).toBe('ready');
-      expect(node.devices[sick]).toMatchObject({
-        healthy: false,
-        healthProblems: ['3 uncorrectable ECC errors'],
-      });
+    await machineIs([0, 1].map((index) => (index === sick ? 3 : 0)));
+    const moved = await until(job, (each) => each.state === 'running' && each.attempts.length === 2);
+    expect(deviceOf(moved)).toBe(`GPU-${1 - sick}`);
+    expect(moved.attempts[0]).toMatchObject({ exitClass: 'preempted' });
+    const MiB = 1024 ** 2;
+    expect(moved.progress?.deviceMemory).toEqual({
+      usedBytes: 12 * MiB,
+      totalBytes: 81_559 * MiB,
+      reservedBytes: 551 * MiB,
+      largestFreeBytes: 80_996 * MiB,
+    });
+    const node = await look();
+    expect(node.state).toBe('ready');
+    expect(node.devices[sick]).toMatchObject({
+      healthy: false,
+      healthProblems: ['3 uncorrectable ECC errors'],
+    });
 
-      await machineIs(undefined);
-      expect((await until(look, ({ state }) => state === 'quarantined')).devices).toHaveLength(2);
-      await machineIs([0, 0]);
-      await until(look, ({ state }) => state === 'ready');
-      await until(job, (each) => each.state === 'running' && each.attempts.length === 3);
-      await home.operator.call('jobs.cancel', { params: { name } });
-      await until(job, ({ state }) => state === 'cancelled');
-    },
-  );
+    await machineIs(undefined);
+    expect((await until(look, ({ state }) => state === 'quarantined')).devices).toHaveLength(2);
+    await machineIs([0, 0]);
+    await until(look, ({ state }) => state === 'ready');
+    await until(job, (each) => each.state === 'running' && each.attempts.length === 3);
+    await home.operator.call('jobs.cancel', { params: { name } });
+    await until(job, ({ state }) => state === 'cancelled');
+  });
 });

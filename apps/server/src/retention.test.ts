@@ -12,7 +12,7 @@ beforeAll(async () => {
     '--keep',
     'workers=500ms,checkpoints=500ms,logs=4s,runs=4s,uploads=1s,blobs=4s',
   ]);
-}, 60_000);
+});
 afterAll(() => home[Symbol.asyncDispose]());
 
 async function until(job: string, isSo: (event: Event) => boolean): Promise<Event> {
@@ -56,4 +56,4 @@ test('checkpoints, run folder and logs of an ended job go in their time, and the
   expect(logs.body.error.message).toContain('are not kept any more');
   const { items } = await home.operator.call('events.list', { query: { limit: 100 } });
   expect(items.find(({ type }) => type === 'storage.swept')).toMatchObject({ actor: 'retention' });
-}, 90_000);
+});

@@ -30,7 +30,7 @@ beforeAll(async () => {
   }
   await home.operator.call('tenants.create', { body: { name: 'elsewhere' } });
   strangerKey = await home.keyOf('elsewhere', 'stranger', 'admin');
-}, 60_000);
+});
 
 afterAll(async () => {
   for (const { name } of (await home.operator.call('endpoints.list', {})).items)
@@ -39,7 +39,7 @@ afterAll(async () => {
   await until(async () => (await runner.list()).every(({ state }) => state !== 'running'));
   await home[Symbol.asyncDispose]();
   await rm(models, { recursive: true, force: true });
-}, 60_000);
+});
 
 async function until(condition: () => Promise<boolean>): Promise<void> {
   while (!(await condition())) await delay(50);
@@ -102,7 +102,7 @@ describe('serving', () => {
       message: expect.stringContaining('for the paged decoder') as string,
     });
     for (const name of ['tuned', 'paged']) await home.operator.call('endpoints.delete', { params: { name } });
-  }, 120_000);
+  });
 
   test('a canary takes its share and is promoted by its numbers; one command takes it back', async () => {
     // However loaded this machine is, no answer counts as slow: what is tested is not its speed.
@@ -152,7 +152,7 @@ describe('serving', () => {
     const back = await home.operator.call('endpoints.rollback', { params: { name: 'chat' } });
     expect(back).toMatchObject({ model: 'lm@1', revision: 'chat-3' });
     expect((await ask('chat')).status).toBe(200);
-  }, 120_000);
+  });
 
   test('goes to zero when nobody asks; the next request is held until a replica answers', async () => {
     await home.operator.call('endpoints.create', {
@@ -172,7 +172,7 @@ describe('serving', () => {
     expect(reasons).toContainEqual(expect.objectContaining({ from: 0, to: 1, reason: 'wake' }));
     const ready = (await eventsOf('replica.ready'))[0];
     expect(ready?.reason).toMatchObject({ coldStart: { loadMs: expect.any(Number) } });
-  }, 120_000);
+  });
 
   test('limits and budgets hold at the gateway and are an operator’s to set', async () => {
     const limited = await home.keyOf('default', 'lima', 'member');
@@ -197,7 +197,7 @@ describe('serving', () => {
     expect(spent.body.error.code).toBe('insufficient_quota');
     await home.operator.call('limits.set', { body: { keys: {} } });
     expect((await ask('chat', {}, limited)).status).toBe(200);
-  }, 120_000);
+  });
 
   test('an imported ONNX model answers the Open Inference Protocol, its requests joined', async () => {
     const path = join(models, 'sum.onnx');
@@ -240,7 +240,7 @@ describe('serving', () => {
     expect(logs.status).toBe(200);
     const foreign = await home.ask('GET', '/v2/models/adder', { key: strangerKey });
     expect(foreign.status).toBe(404);
-  }, 120_000);
+  });
 
   test('a replica whose files cannot be laid out ends with the reason, and serves once they can', async () => {
     const path = join(models, 'blocked.onnx');
@@ -267,7 +267,7 @@ describe('serving', () => {
     await rm(inTheWay);
     await endpointWhen('blocked', ({ state }) => state === 'ready');
     await home.operator.call('endpoints.delete', { params: { name: 'blocked' } });
-  }, 120_000);
+  });
 
   test('a server of one’s own is placed, awaited by its health path, asked by its own name, and stopped', async () => {
     const program = `
@@ -298,7 +298,7 @@ describe('serving', () => {
     expect((await ask('own')).body.choices[0].text).toBe('mine');
     await home.operator.call('endpoints.update', { params: { name: 'own' }, body: { replicas: 0 } });
     await endpointWhen('own', ({ replicas }) => replicas.length === 0);
-  }, 120_000);
+  });
 
   test('a foreign tenant finds nothing of it', async () => {
     expect((await ask('chat', {}, strangerKey)).status).toBe(404);

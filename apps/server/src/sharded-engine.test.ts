@@ -21,12 +21,12 @@ beforeAll(async () => {
   const path = join(models, 'lm.gguf');
   await writePermutationModel(path);
   await home.operator.call('models.import', { body: { name: 'lm', path } });
-}, 60_000);
+});
 
 afterAll(async () => {
   await home[Symbol.asyncDispose]();
   await rm(models, { recursive: true, force: true });
-}, 60_000);
+});
 
 const show = (name: string): Promise<Endpoint> => home.operator.call('endpoints.get', { params: { name } });
 
@@ -93,7 +93,7 @@ describe.each([
     await home.operator.call('endpoints.delete', { params: { name } });
     expect((await slow).status).toBe(200);
     await until('every rank has left', () => running().length === 0);
-  }, 120_000);
+  });
 });
 
 describe('a sharded engine', () => {

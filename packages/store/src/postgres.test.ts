@@ -119,7 +119,7 @@ describe.skipIf(!hasEmbeddedPostgres() || process.platform !== 'linux')('on a Po
     expect(store.health()).toEqual({ ok: true });
     stop.abort();
     await reading;
-  }, 120_000);
+  });
 
   test('readers share one connection', async () => {
     await using store = await open();

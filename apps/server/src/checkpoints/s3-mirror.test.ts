@@ -18,7 +18,7 @@ beforeAll(async () => {
   });
   const value = `aws_access_key_id=${credentials?.accessKeyId}\naws_secret_access_key=${credentials?.secretAccessKey}`;
   await home.operator.call('secrets.set', { params: { name: 's3' }, body: { value } });
-}, 60_000);
+});
 afterEach(() => {
   double.faultOf = () => undefined;
   double.buckets.get('data')?.clear();

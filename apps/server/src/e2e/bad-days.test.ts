@@ -91,7 +91,7 @@ describe('a training that goes wrong on the way', () => {
     );
     const kept = await readdir(join(home.server.platform.dataDir, 'runs', job.id, 'checkpoints'));
     expect(Math.max(...kept.map(stepOf))).toBe(Math.floor((step - 1) / 5) * 5);
-  }, 120_000);
+  });
 
   test('a worker that tells why it cannot go on: its code, its sentence and its hint are the job’s', async () => {
     const fault = JSON.stringify({

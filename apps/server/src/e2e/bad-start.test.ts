@@ -38,7 +38,7 @@ test('the port is taken', async () => {
   expect(error.told).toMatchObject({ code: 'port_in_use', hint: expect.stringContaining('--port') });
   expect(error.told.message).toContain(String(port));
   expect(processesOf(dataDir)).toEqual([]);
-}, 60_000);
+});
 
 test('another server holds the data directory', async () => {
   const dataDir = join(dir.path, 'held');
@@ -49,23 +49,19 @@ test('another server holds the data directory', async () => {
   // The first one did not notice.
   expect(await first.client.call('jobs.list', {})).toMatchObject({ items: [] });
   await first.end('SIGTERM');
-}, 60_000);
+});
 
 test.each([
   ['a file is in its way', () => join(dir.path, 'file', 'inside')],
   ['it may not be written', () => '/sys/gantry'],
-])(
-  'the data directory cannot be made: %s',
-  async (_, place) => {
-    await writeFile(join(dir.path, 'file'), '');
-    const error = await refusal({ dataDir: place(), args: memory });
-    expect(error.told).toMatchObject({
-      code: 'data_dir_not_writable',
-      hint: expect.stringContaining('--data-dir'),
-    });
-  },
-  60_000,
-);
+])('the data directory cannot be made: %s', async (_, place) => {
+  await writeFile(join(dir.path, 'file'), '');
+  const error = await refusal({ dataDir: place(), args: memory });
+  expect(error.told).toMatchObject({
+    code: 'data_dir_not_writable',
+    hint: expect.stringContaining('--data-dir'),
+  });
+});
 
 test('the database is away', async () => {
   const dataDir = join(dir.path, 'away');
@@ -77,22 +73,18 @@ test('the database is away', async () => {
   });
   expect(error.stderr).not.toContain('secret-word');
   expect(processesOf(dataDir)).toEqual([]);
-}, 60_000);
+});
 
 test.each([
   ['a host of the network without TLS', ['--host', '0.0.0.0'], /--tls-cert/],
   ['a port that is none', ['--port', '70000'], /65535/],
   ['half of a TLS pair', ['--tls-cert', 'cert.pem'], /--tls-key/],
   ['an option that does not exist', ['--prot', '1'], /--prot/],
-])(
-  '%s',
-  async (_, args, said) => {
-    const dataDir = join(dir.path, 'options');
-    const error = await refusal({ dataDir, args });
-    expect(error.exitCode).not.toBe(0);
-    expect(error.stderr).toMatch(said);
-    // Refused before anything was made.
-    expect(await readdir(dataDir).catch(() => [])).toEqual([]);
-  },
-  60_000,
-);
+])('%s', async (_, args, said) => {
+  const dataDir = join(dir.path, 'options');
+  const error = await refusal({ dataDir, args });
+  expect(error.exitCode).not.toBe(0);
+  expect(error.stderr).toMatch(said);
+  // Refused before anything was made.
+  expect(await readdir(dataDir).catch(() => [])).toEqual([]);
+});

@@ -24,7 +24,7 @@ beforeAll(async () => {
   home = await startMemoryServer(['--memory'], {}, { clock });
   dir = await createScratchDir('elastic');
   all = ((await home.operator.call('nodes.list', {})).items[0]?.cpuMilli ?? 0) / 1_000;
-}, 60_000);
+});
 afterAll(async () => {
   await home[Symbol.asyncDispose]();
   await dir[Symbol.asyncDispose]();

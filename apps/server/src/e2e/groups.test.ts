@@ -6,7 +6,7 @@ import { jobEnd, jobWhen } from './testing/follow.ts';
 let home: MemoryServer;
 beforeAll(async () => {
   home = await startMemoryServer();
-}, 60_000);
+});
 afterAll(() => home[Symbol.asyncDispose]());
 
 test('each kind runs its own command on its own resources, and each is billed for what it held', async () => {

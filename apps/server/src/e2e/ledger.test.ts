@@ -16,7 +16,7 @@ let dir: ScratchDir;
 beforeAll(async () => {
   home = await startMemoryServer();
   dir = await createScratchDir('ledger');
-}, 60_000);
+});
 afterAll(async () => {
   await home[Symbol.asyncDispose]();
   await dir[Symbol.asyncDispose]();
@@ -82,4 +82,4 @@ test('retries, a killed rank, preemption and a cancel: every second is paid once
     jobs.reduce((sum, { deviceSeconds = 0 }) => sum + deviceSeconds, 0),
     6,
   );
-}, 120_000);
+});

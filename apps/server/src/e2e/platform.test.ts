@@ -38,7 +38,7 @@ beforeAll(async () => {
   await inB.call('users.create', { body: { name: 'bea', role: 'admin' } });
   strangerKey = (await inB.call('keys.create', { body: { user: 'bea' } })).secret;
   stranger = createClient({ baseUrl: server.url, key: strangerKey });
-}, 60_000);
+});
 
 afterAll(async () => {
   for (const { name } of (await operator.call('endpoints.list', {})).items)
@@ -46,7 +46,7 @@ afterAll(async () => {
   await workersGone();
   await server[Symbol.asyncDispose]();
   await rm(dataDir, { recursive: true, force: true });
-}, 60_000);
+});
 
 async function workersGone(): Promise<void> {
   for (const { workerId } of await server.platform.deps.runner.list())
@@ -86,7 +86,7 @@ describe('a model from text files to an answer', () => {
     expect(job.attempts[0]?.placement).toHaveLength(2);
     expect(job.progress?.step).toBe(20);
     expect(await operator.call('models.get', { params: { name: 'tiny' } })).toMatchObject({ latest: 1 });
-  }, 60_000);
+  });
 
   test('an endpoint streams it to the openai client, and every token is in the ledger', async () => {
     await operator.call('endpoints.create', {
@@ -111,7 +111,7 @@ describe('a model from text files to an answer', () => {
     expect(usage?.completion_tokens).toBeGreaterThan(0);
     const tokens = await tokensBilled();
     expect(tokens).toBe((usage?.prompt_tokens ?? 0) + (usage?.completion_tokens ?? 0));
-  }, 60_000);
+  });
 
   test('the ledger holds exactly the seconds of the attempts', async () => {
     const job = await operator.call('jobs.get', { params: { name: 'learn' } });

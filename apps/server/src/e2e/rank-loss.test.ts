@@ -24,7 +24,7 @@ beforeAll(async () => {
       join(dir.path, 'texts', `${file}.txt`),
       'The scheduler places the gang whole. '.repeat(400),
     );
-}, 60_000);
+});
 afterAll(async () => {
   await home[Symbol.asyncDispose]();
   await dir[Symbol.asyncDispose]();

@@ -26,7 +26,7 @@ beforeAll(async () => {
   dir = await createScratchDir('s3');
   double = await startS3Double();
   await start();
-}, 120_000);
+});
 afterAll(async () => {
   await server.end('SIGTERM');
   await double[Symbol.asyncDispose]();
@@ -63,7 +63,7 @@ test('arriving: what is there already is not asked for again', async (context) =
   expect(await ended(name)).toMatchObject({ state: 'succeeded', attempts: [{ exitClass: 'done' }] });
   const last = double.requests.findLast(({ key }) => key === 'corpus/large');
   expect(last?.range).toBe('bytes=120000-');
-}, 120_000);
+});
 
 test('going back: it is there in the end, once the job has ended', async (context) => {
   context.skip(!(await canMount()), 'this machine allows no mount namespace');
@@ -82,4 +82,4 @@ test('going back: it is there in the end, once the job has ended', async (contex
   await start();
   expect(await ended(name)).toMatchObject({ state: 'succeeded', attempts: [{ exitClass: 'done' }] });
   expect(double.text('data', 'results/file')).toBe('result\n');
-}, 120_000);
+});

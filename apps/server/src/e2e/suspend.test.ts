@@ -20,7 +20,7 @@ beforeAll(async () => {
   home = await startMemoryServer();
   dir = await createScratchDir('suspend');
   all = ((await home.operator.call('nodes.list', {})).items[0]?.cpuMilli ?? 0) / 1_000;
-}, 60_000);
+});
 afterAll(async () => {
   await home[Symbol.asyncDispose]();
   await dir[Symbol.asyncDispose]();

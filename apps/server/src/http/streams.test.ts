@@ -121,7 +121,7 @@ describe('the feed', () => {
     const told = [...text.matchAll(/^event: slow\.(\d+)$/gm)].map((match) => Number(match[1]));
     expect(told).toEqual(Array.from({ length: count }, (_, index) => index));
     socket.destroy();
-  }, 120_000);
+  });
 });
 
 describe('one resource', () => {
@@ -147,7 +147,7 @@ describe('one resource', () => {
     await watch.next(({ data }) => (data as Queue).waiting === 0);
     await operator.call('queues.delete', { params });
     await watch.next(({ event: kind }) => kind === 'end');
-  }, 60_000);
+  });
 
   test('a machine', async () => {
     const { operator } = home;
@@ -159,7 +159,7 @@ describe('one resource', () => {
     await operator.call('nodes.act', { params: { name, action: 'return' } });
     await watch.next(({ data }) => (data as { state: string }).state === 'ready');
     await watch.leave();
-  }, 60_000);
+  });
 
   test('a job, to its end', async () => {
     const { operator } = home;
@@ -167,7 +167,7 @@ describe('one resource', () => {
     const seen = await Array.fromAsync(operator.watch('jobs.watch', { params: { name: id } }));
     expect(seen.map((each) => each.event).at(-1)).toBe('end');
     expect(seen.at(-2)?.data).toMatchObject({ state: 'succeeded' });
-  }, 60_000);
+  });
 
   test('a model and an endpoint', async () => {
     const { operator, server } = home;
@@ -215,7 +215,7 @@ describe('one resource', () => {
     await operator.call('models.delete', { params: { name: 'lm' } });
     await endpoint.next(({ event: kind }) => kind === 'end');
     await model.next(({ event: kind }) => kind === 'end');
-  }, 60_000);
+  });
 
   test.each(['jobs', 'queues', 'nodes', 'models', 'endpoints'])(
     'that is not there is an ordinary refusal: /%s/ghost/watch',
@@ -240,7 +240,7 @@ describe('a server that stops', () => {
     const ended = once(raw, 'close');
     await other[Symbol.asyncDispose]();
     await ended;
-  }, 60_000);
+  });
 });
 
 async function readUntil(socket: Socket, mark: string): Promise<string> {
@@ -251,3 +251,29 @@ async function readUntil(socket: Socket, mark: string): Promise<string> {
   }
   return text;
 }
+
+describe('a key that ends', () => {
+  const open = async (key: string) => {
+    const response = await fetch(`${home.server.url}/api/v1/events/watch`, {
+      headers: { authorization: `Bearer ${key}` },
+    });
+    expect(response.status).toBe(200);
+    return response;
+  };
+
+  test.each([
+    ['is revoked', (id: string) => home.operator.call('keys.revoke', { params: { id } })],
+    [
+      'loses its holder',
+      () => home.operator.call('users.update', { params: { name: 'is-left' }, body: { state: 'disabled' } }),
+    ],
+  ] as const)('because it %s takes its open streams with it, and says so', async (_why, end) => {
+    const user = `is-${_why === 'is revoked' ? 'cut' : 'left'}`;
+    await home.operator.call('users.create', { body: { name: user, role: 'viewer' } });
+    const { id, secret } = await home.operator.call('keys.create', { body: { user, scopes: ['read'] } });
+    const stream = await open(secret);
+    await event('before.the.end');
+    await end(id);
+    expect(await stream.text()).toMatch(/event: error\ndata: .*"unauthenticated".*works no more/);
+  });
+});

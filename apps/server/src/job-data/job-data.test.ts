@@ -13,7 +13,7 @@ let dir: string;
 beforeAll(async () => {
   home = await startMemoryServer();
   dir = await mkdtemp(join(tmpdir(), 'gantry-job-data-'));
-}, 60_000);
+});
 afterAll(async () => {
   await home[Symbol.asyncDispose]();
   await rm(dir, { recursive: true, force: true });

@@ -25,7 +25,7 @@ beforeAll(async () => {
     params: { name: 's3-wrong' },
     body: { value: value.replace('secret+key', 'other+key') },
   });
-}, 60_000);
+});
 afterEach(() => {
   double.faultOf = () => undefined;
 });

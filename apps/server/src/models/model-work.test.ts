@@ -12,7 +12,7 @@ let folder: string;
 beforeAll(async () => {
   home = await startMemoryServer();
   folder = await mkdtemp(join(tmpdir(), 'gantry-work-'));
-}, 60_000);
+});
 afterAll(async () => {
   await home[Symbol.asyncDispose]();
   await rm(folder, { recursive: true, force: true });

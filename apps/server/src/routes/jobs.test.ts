@@ -34,13 +34,13 @@ describe('a program', () => {
     expect(job.stderrTail).toEqual(['a\ufffdb\ufffdc']);
     const { text } = await ask('GET', '/binary/logs?stream=stderr');
     expect(text).toContain('a\0b');
-  }, 120_000);
+  });
 
   test('that reports what cannot be kept is heard all the same', async () => {
     const report = String.raw`{"type":"fault","at":"2026-01-01T00:00:00Z","code":"odd","message":"a\\u0000b","hint":"c\\ud800"}`;
     const job = await ended({ name: 'odd', command: `echo '${report}' >> "$GANTRY_REPORT_FILE"; exit 64` });
     expect(job).toMatchObject({ state: 'failed', exitClass: 'user_error' });
-  }, 120_000);
+  });
 
   test('that writes reports of nonsense ends well', async () => {
     const job = await ended({
@@ -48,7 +48,7 @@ describe('a program', () => {
       command: `printf 'no json\\n{}\\n[1,2\\n{"type":"progress"}\\n' >> "$GANTRY_REPORT_FILE"`,
     });
     expect(job.state).toBe('succeeded');
-  }, 120_000);
+  });
 });
 
 describe('what a state does not allow', () => {
@@ -70,7 +70,7 @@ describe('what a state does not allow', () => {
     expect((await ask('GET', '/waits')).status).toBe(404);
     // Its name is free again.
     expect((await ask('POST', '', queued)).status).toBe(201);
-  }, 120_000);
+  });
 });
 
 describe('a queue', () => {
@@ -87,7 +87,7 @@ describe('a queue', () => {
       JSON.stringify({ ...answer.body.error, requestId: '' }).replaceAll(name, 'QUEUE');
     expect(told(foreign, 'hidden')).toBe(told(ghost, 'nowhere'));
     expect((await use('defalt')).body.error.hint).toBe('did you mean "default"?');
-  }, 120_000);
+  });
 });
 
 describe('the server’s own files', () => {
@@ -110,7 +110,7 @@ describe('the server’s own files', () => {
       const { status, body } = await ask('POST', '', { command: 'true', resources: { cpu: 0.1 }, ...asked });
       expect([status, body.error.message]).toEqual([422, expect.stringContaining('there is no')]);
     }
-  }, 120_000);
+  });
 });
 
 describe('the log of a job', () => {
@@ -123,7 +123,7 @@ describe('the log of a job', () => {
     expect([status, body.error.hint]).toEqual([404, 'its ranks are 0 to 1']);
     expect((await ask('GET', '/talks/logs?sinceBytes=99999')).text).toBe('');
     expect((await ask('GET', '/talks/logs?rank=-1')).status).toBe(422);
-  }, 120_000);
+  });
 
   test('is read since a moment, and from its end', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'gantry-since-'));
@@ -145,7 +145,7 @@ describe('the log of a job', () => {
     expect(await log('tailLines=1')).toBe('latest\n');
     expect((await ask('GET', '/since/logs?since=yesterday')).status).toBe(422);
     await rm(folder, { recursive: true });
-  }, 120_000);
+  });
 });
 
 describe('a list', () => {

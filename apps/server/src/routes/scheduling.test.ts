@@ -13,7 +13,7 @@ beforeAll(async () => {
   home = await startMemoryServer();
   operator = home.operator;
   admin = createClient({ baseUrl: home.server.url, key: await home.keyOf('default', 'ada', 'admin') });
-}, 60_000);
+});
 afterAll(() => home[Symbol.asyncDispose]());
 
 const submit = (name: string, more: object = {}): Promise<unknown> =>

@@ -32,39 +32,35 @@ describe('an optimiser', () => {
     ['muon', 0.01],
     ['adafactor', 0.05],
   ] as const) {
-    it(
-      `${optimizer} learns, and takes the same steps however its state is spread (2e-5)`,
-      { timeout: 60_000 },
-      async () => {
-        const options = {
-          train: { ...train, optimizer, learningRate, steps: 8 },
-          checkpoint: { everySteps: 4, keep: 9 },
-        };
-        const alone = await scene.attempt({
-          ...options,
-          run: 'alone',
-        });
-        expect(alone.codes).toEqual([0]);
-        expect(alone.losses.at(-1)).toBeLessThan((alone.losses[0] as number) - 0.1);
-        const weights = await scene.parametersAt('alone', 8);
-        for (const parallel of [
-          { data: 2, zero: 1 },
-          { data: 3, zero: 3 },
-          { pipeline: 2, microBatches: 2 },
-          ...(optimizer === 'sgd'
-            ? [{ data: 2, zero: 3, offload: { parameters: true, chunkElements: 5000 } }]
-            : []),
-          ...(optimizer === 'adafactor' ? [{ data: 2, tensor: 2, zero: 2 }] : []),
-        ] as Layout[]) {
-          const run = JSON.stringify(parallel);
-          const ranks = (parallel.data ?? 1) * (parallel.pipeline ?? 1) * (parallel.tensor ?? 1);
-          expect((await scene.attempt({ ...options, run, ranks, parallel })).codes).toEqual(
-            Array.from({ length: ranks }, () => 0),
-          );
-          expect(worstDifference(await scene.parametersAt(run, 8), weights), run).toBeLessThan(2e-5);
-        }
-      },
-    );
+    it(`${optimizer} learns, and takes the same steps however its state is spread (2e-5)`, async () => {
+      const options = {
+        train: { ...train, optimizer, learningRate, steps: 8 },
+        checkpoint: { everySteps: 4, keep: 9 },
+      };
+      const alone = await scene.attempt({
+        ...options,
+        run: 'alone',
+      });
+      expect(alone.codes).toEqual([0]);
+      expect(alone.losses.at(-1)).toBeLessThan((alone.losses[0] as number) - 0.1);
+      const weights = await scene.parametersAt('alone', 8);
+      for (const parallel of [
+        { data: 2, zero: 1 },
+        { data: 3, zero: 3 },
+        { pipeline: 2, microBatches: 2 },
+        ...(optimizer === 'sgd'
+          ? [{ data: 2, zero: 3, offload: { parameters: true, chunkElements: 5000 } }]
+          : []),
+        ...(optimizer === 'adafactor' ? [{ data: 2, tensor: 2, zero: 2 }] : []),
+      ] as Layout[]) {
+        const run = JSON.stringify(parallel);
+        const ranks = (parallel.data ?? 1) * (parallel.pipeline ?? 1) * (parallel.tensor ?? 1);
+        expect((await scene.attempt({ ...options, run, ranks, parallel })).codes).toEqual(
+          Array.from({ length: ranks }, () => 0),
+        );
+        expect(worstDifference(await scene.parametersAt(run, 8), weights), run).toBeLessThan(2e-5);
+      }
+    });
   }
 
   it('adafactor goes on from its factored moments in another layout (2e-5)', async () => {

@@ -81,24 +81,20 @@ const layouts: Readonly<Record<string, { ranks: number; parallel: Record<string,
 };
 
 describe('the committed trajectory', () => {
-  it(
-    `is followed by every layout (loss within ${lossTolerance}, weights of all within ${weightTolerance})`,
-    { timeout: 120_000 },
-    async () => {
-      const alone = await follow('alone');
-      expectCommitted(alone.losses);
-      const weights = await scene.parametersAt('alone', steps);
-      for (const [name, layout] of Object.entries(layouts)) {
-        const { losses } = await follow(name, layout);
-        expectCommitted(losses);
-        expect(worstDifference(await scene.parametersAt(name, steps), weights), name).toBeLessThan(
-          weightTolerance,
-        );
-      }
-    },
-  );
+  it(`is followed by every layout (loss within ${lossTolerance}, weights of all within ${weightTolerance})`, async () => {
+    const alone = await follow('alone');
+    expectCommitted(alone.losses);
+    const weights = await scene.parametersAt('alone', steps);
+    for (const [name, layout] of Object.entries(layouts)) {
+      const { losses } = await follow(name, layout);
+      expectCommitted(losses);
+      expect(worstDifference(await scene.parametersAt(name, steps), weights), name).toBeLessThan(
+        weightTolerance,
+      );
+    }
+  });
 
-  it('goes on from a checkpoint of any layout in any other', { timeout: 120_000 }, async () => {
+  it('goes on from a checkpoint of any layout in any other', async () => {
     const chain = [
       'ZeRO 3 over 2, parameters and moments in a file',
       'data 2 × tensor 2',
@@ -124,7 +120,7 @@ describe('the committed trajectory', () => {
 });
 
 describe('a sequence long enough for attention in blocks', () => {
-  it('is learnt alike whole, in stages, by columns', { timeout: 60_000 }, async () => {
+  it('is learnt alike whole, in stages, by columns', async () => {
     const long = { sequenceLength: 256, batchTokens: 512, steps: 3, validationFraction: 0 };
     const options = { train: long, checkpoint: { everySteps: 3 } };
     await follow('whole', options);

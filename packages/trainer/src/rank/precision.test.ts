@@ -33,36 +33,32 @@ async function follow(run: string, options: AttemptOptions) {
 }
 
 describe('half precision', () => {
-  it(
-    'follows float32 within its rounding: 0.05 for bf16, 0.01 for fp16, in one graph and in stages',
-    { timeout: 60_000 },
-    async () => {
-      const full = await follow('fp32', {});
-      for (const [precision, band] of [
-        ['bf16', 0.05],
-        ['fp16', 0.01],
-      ] as const) {
-        const one = await follow(precision, { train: { precision } });
-        const staged = await follow(`${precision}-staged`, {
-          ranks: 2,
-          train: { precision },
-          parallel: { data: 2, zero: 2 },
-        });
-        expect(one.losses.length).toBe(train.steps);
-        for (const [step, loss] of full.losses.entries()) {
-          expect(Math.abs((one.losses[step] as number) - loss), `${precision} step ${step + 1}`).toBeLessThan(
-            band,
-          );
-          expect(
-            Math.abs((staged.losses[step] as number) - loss),
-            `${precision} step ${step + 1}`,
-          ).toBeLessThan(band);
-        }
-        // It is not float32 by another name.
-        expect(one.losses).not.toEqual(full.losses);
+  it('follows float32 within its rounding: 0.05 for bf16, 0.01 for fp16, in one graph and in stages', async () => {
+    const full = await follow('fp32', {});
+    for (const [precision, band] of [
+      ['bf16', 0.05],
+      ['fp16', 0.01],
+    ] as const) {
+      const one = await follow(precision, { train: { precision } });
+      const staged = await follow(`${precision}-staged`, {
+        ranks: 2,
+        train: { precision },
+        parallel: { data: 2, zero: 2 },
+      });
+      expect(one.losses.length).toBe(train.steps);
+      for (const [step, loss] of full.losses.entries()) {
+        expect(Math.abs((one.losses[step] as number) - loss), `${precision} step ${step + 1}`).toBeLessThan(
+          band,
+        );
+        expect(
+          Math.abs((staged.losses[step] as number) - loss),
+          `${precision} step ${step + 1}`,
+        ).toBeLessThan(band);
       }
-    },
-  );
+      // It is not float32 by another name.
+      expect(one.losses).not.toEqual(full.losses);
+    }
+  });
 
   it('clips by the norm of the gradients themselves, not by that of the scaled ones', async () => {
     // A step of SGD is as long as its gradient: cut by a norm 65,536 times too large it would go nowhere.
@@ -93,33 +89,29 @@ describe('half precision', () => {
     expect(manifest.position).toBe(7 * 8);
   });
 
-  it(
-    'leaves out a step that overflows, on every rank, halves the scale and learns on; a checkpoint keeps the scale',
-    { timeout: 60_000 },
-    async () => {
-      const overflow = new Set<number>();
-      const options: AttemptOptions = {
-        run: 'overflow',
-        ranks: 2,
-        train: { precision: 'fp16', steps: 12 },
-        onGradients: (step, gradients, rank) => {
-          if (rank === 1 && step === 6 && !overflow.has(step)) {
-            overflow.add(step);
-            gradients[5] = Number.POSITIVE_INFINITY;
-          }
-        },
-      };
-      const { losses, reports } = await follow('overflow', options);
-      expect(losses.length).toBe(12);
-      const scales = ofType(reports, 'metric').flatMap(({ step, values }) =>
-        values['lossScale'] === undefined ? [] : [{ step, scale: values['lossScale'] }],
-      );
-      expect(scales).toEqual([{ step: 6, scale: 32_768 }]);
-      expect(ofType(reports, 'fault')).toEqual([]);
-      const { manifest } = await scene.checkpoint('overflow', 12);
-      expect(manifest.lossScale).toEqual({ scale: 32_768, goodSteps: 7 });
-      // One batch more than steps was read.
-      expect(manifest.position).toBe(13 * 8);
-    },
-  );
+  it('leaves out a step that overflows, on every rank, halves the scale and learns on; a checkpoint keeps the scale', async () => {
+    const overflow = new Set<number>();
+    const options: AttemptOptions = {
+      run: 'overflow',
+      ranks: 2,
+      train: { precision: 'fp16', steps: 12 },
+      onGradients: (step, gradients, rank) => {
+        if (rank === 1 && step === 6 && !overflow.has(step)) {
+          overflow.add(step);
+          gradients[5] = Number.POSITIVE_INFINITY;
+        }
+      },
+    };
+    const { losses, reports } = await follow('overflow', options);
+    expect(losses.length).toBe(12);
+    const scales = ofType(reports, 'metric').flatMap(({ step, values }) =>
+      values['lossScale'] === undefined ? [] : [{ step, scale: values['lossScale'] }],
+    );
+    expect(scales).toEqual([{ step: 6, scale: 32_768 }]);
+    expect(ofType(reports, 'fault')).toEqual([]);
+    const { manifest } = await scene.checkpoint('overflow', 12);
+    expect(manifest.lossScale).toEqual({ scale: 32_768, goodSteps: 7 });
+    // One batch more than steps was read.
+    expect(manifest.position).toBe(13 * 8);
+  });
 });
