@@ -1,3 +1,5 @@
+/** What a gang or one of its members uses of a queue: devices, milli-cores, bytes of memory, bytes of storage. */
+import type { ClassRequest } from './class-request.ts';
 import type { Amounts } from './queue-tree.ts';
 import type { TaskGroup, Workload } from './snapshot.ts';
 
@@ -24,4 +26,15 @@ export function heldAmounts(workload: Workload): Amounts {
   return gangAmounts(workload, ({ name, count }) =>
     allocation === undefined ? count : allocation.filter(({ group }) => group === name).length,
   );
+}
+
+export function memberAmounts(
+  request: ClassRequest,
+): [devices: number, cpuMilli: number, memoryBytes: number, storageBytes: number] {
+  return [
+    request.devices + request.milli / 1000,
+    request.cpuMilli,
+    request.memoryBytes,
+    request.storageBytes,
+  ];
 }

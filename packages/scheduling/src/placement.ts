@@ -4,14 +4,14 @@
  */
 import { ClassTable } from './class-table.ts';
 import type { ClusterState } from './cluster-state.ts';
-import type { ClassRequest } from './class-request.ts';
-import { type RequestClass } from './request-class.ts';
+import { DomainRanks } from './domain-ranks.ts';
+import type { RequestClass } from './request-class.ts';
 import { deviceTake, pickDevices } from './pick-devices.ts';
 import type { Scorer } from './scorers.ts';
 import { DEFAULT_TOPOLOGY_LEVELS, type TaskGroup, type Workload } from './snapshot.ts';
 import type { PlacedMember, Statement } from './statement.ts';
 import { ISLAND, islandsOn, type Seat, seatSlices, seatsOn } from './slices.ts';
-import { type Domain, domainsOf } from './topology.ts';
+import type { Domain } from './topology.ts';
 
 export type PlaceFailure =
   | { kind: 'group'; group: TaskGroup; requestClass: RequestClass; placedMembers: number }
@@ -35,9 +35,8 @@ export class Placer {
   readonly state: ClusterState;
   readonly statement: Statement;
   readonly #scorer: Scorer;
-  readonly #levels: readonly string[];
+  readonly #ranks: DomainRanks;
   readonly classes: ClassTable;
-  readonly #domains = new Map<string, Domain[]>();
 
   constructor(
     state: ClusterState,
@@ -49,7 +48,7 @@ export class Placer {
     this.statement = statement;
     this.#scorer = scorer;
     this.classes = new ClassTable(state, scorer, options.tieRank ?? null);
-    this.#levels = options.levels ?? DEFAULT_TOPOLOGY_LEVELS;
+    this.#ranks = new DomainRanks(state, options.levels ?? DEFAULT_TOPOLOGY_LEVELS);
   }
 
   classOf(group: TaskGroup, workload: Workload): RequestClass {
@@ -65,16 +64,20 @@ export class Placer {
     const wish = workload.topology;
     if (wish === undefined) return this.#placeWithin(workload, counts, null, rules.skip ?? null);
     const deepest = wish.mode === 'required' ? wish.level : 'host';
-    const levels = this.#levelsFrom(deepest, wish.mode === 'required' ? wish.level : null);
+    const levels = this.#ranks.levelsFrom(deepest, wish.mode === 'required' ? wish.level : null);
     let best: { level: string; domain: string | null; fitting: number } = {
       level: wish.level,
       domain: null,
       fitting: 0,
     };
-    const needed = workload.taskGroups.reduce((sum, group) => sum + counts(group), 0);
+    const groups = workload.taskGroups.map((group) => ({
+      requestClass: this.classOf(group, workload),
+      count: counts(group),
+    }));
+    const needed = groups.reduce((sum, { count }) => sum + count, 0);
     let torn: PlaceFailure | null = null;
     for (const level of levels) {
-      const { fitting, nearest } = this.#rankDomains(workload, counts, level, rules.skip ?? null);
+      const { fitting, nearest } = this.#ranks.rank(groups, level, rules.skip ?? null);
       for (const domain of fitting) {
         const outcome = this.#placeWithin(workload, counts, domain, rules.skip ?? null);
         if (outcome.ok) return outcome;
@@ -98,62 +101,6 @@ export class Placer {
         requestedMembers: needed,
       },
     };
-  }
-
-  /** Narrowest first: a smaller domain inside the wished one is better still. */
-  #levelsFrom(deepest: string, widest: string | null): string[] {
-    const narrowFirst = ['host', ...[...this.#levels].reverse()];
-    const end = widest === null ? narrowFirst.length : narrowFirst.indexOf(widest) + 1;
-    return deepest === 'host' || widest !== null
-      ? narrowFirst.slice(0, end)
-      : narrowFirst.slice(narrowFirst.indexOf(deepest), end);
-  }
-
-  #domainsAt(level: string): Domain[] {
-    let domains = this.#domains.get(level);
-    if (domains === undefined) {
-      domains = domainsOf(this.state, this.#levels, level);
-      this.#domains.set(level, domains);
-    }
-    return domains;
-  }
-
-  /** Domains that could hold the gang, the tightest first; and where none can, the one that holds most of it. */
-  #rankDomains(
-    workload: Workload,
-    counts: (group: TaskGroup) => number,
-    level: string,
-    skip: Uint8Array | null,
-  ): { fitting: Domain[]; nearest: { domain: Domain; members: number } | null } {
-    const groups = workload.taskGroups.map((group) => ({
-      requestClass: this.classOf(group, workload),
-      count: counts(group),
-    }));
-    const needed = groups.reduce((sum, group) => sum + group.count, 0);
-    const devices = groups.reduce(
-      (sum, { requestClass, count }) => sum + count * requestClass.request.devices,
-      0,
-    );
-    if (level === 'host' && devices > this.state.mostDevices) return { fitting: [], nearest: null };
-    const fitting: { domain: Domain; room: number }[] = [];
-    let nearest: { domain: Domain; members: number } | null = null;
-    for (const domain of this.#domainsAt(level)) {
-      let least = Infinity;
-      let fits = true;
-      let members = 0;
-      for (const { requestClass, count } of groups) {
-        let room = 0;
-        for (const node of domain.nodes)
-          if (skip === null || skip[node] === 0) room += Math.min(needed, requestClass.fitCount(node));
-        if (room < count) fits = false;
-        least = Math.min(least, room);
-        members += Math.min(room, count);
-      }
-      if (fits) fitting.push({ domain, room: least });
-      else if (members > (nearest?.members ?? 0)) nearest = { domain, members };
-    }
-    fitting.sort((a, b) => a.room - b.room);
-    return { fitting: fitting.map(({ domain }) => domain), nearest };
   }
 
   #placeWithin(
@@ -211,7 +158,7 @@ export class Placer {
     if (slices === undefined) return null;
     const { level, size } = slices;
     const inside = domain === null ? null : new Set(domain.nodes);
-    const spots = this.#domainsAt(level === ISLAND ? 'host' : level).flatMap(({ nodes: all }) => {
+    const spots = this.#ranks.at(level === ISLAND ? 'host' : level).flatMap(({ nodes: all }) => {
       const nodes = inside === null ? all : all.filter((node) => inside.has(node));
       if (level !== ISLAND) return [seatsOn(nodes, requestClass, skip)];
       return nodes.flatMap((node) => (skip?.[node] === 1 ? [] : islandsOn(this.state, node, requestClass)));
@@ -244,7 +191,7 @@ export class Placer {
   ): Uint8Array | null {
     const first = members[0];
     if (topology?.mode !== 'required' || first === undefined) return skip;
-    const inside = this.#domainsAt(topology.level).find(({ nodes }) => nodes.includes(first.node));
+    const inside = this.#ranks.at(topology.level).find(({ nodes }) => nodes.includes(first.node));
     const outside = new Uint8Array(this.state.nodes.length).fill(1);
     for (const node of inside?.nodes ?? []) outside[node] = skip?.[node] ?? 0;
     return outside;
@@ -285,16 +232,4 @@ export class Placer {
 
 function size(group: TaskGroup): number {
   return group.request.devices * 1000 + group.request.deviceMilli + group.request.cpuMilli / 1e6;
-}
-
-/** Usage of a queue by one member. */
-export function memberAmounts(
-  request: ClassRequest,
-): [devices: number, cpuMilli: number, memoryBytes: number, storageBytes: number] {
-  return [
-    request.devices + request.milli / 1000,
-    request.cpuMilli,
-    request.memoryBytes,
-    request.storageBytes,
-  ];
 }

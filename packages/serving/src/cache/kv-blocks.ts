@@ -8,6 +8,7 @@
  * and lanes (`KvLanes`), where an engine's kernels want each sequence in a stretch of its own and a prefix is copied.
  */
 import { BlockUses } from './block-uses.ts';
+import { compactLanes } from './compact-lanes.ts';
 import { KvLanes, type LanesOptions } from './kv-lanes.ts';
 import { openInLane, openInPool, usedOf } from './open-sequence.ts';
 import { PrefixIndex, rootOf, type Found } from './prefix-index.ts';
@@ -151,29 +152,11 @@ export class KvBlocks {
     return { id, cachedTokens };
   }
 
-  /**
-   * Moves sequences of at most so many computed tokens down into holes between the lanes, where three or more are taken:
-   * an engine may split a pass at a gap, and with fewer or longer ones the gap costs less than the copy.
-   */
+  /** Closes gaps between the lanes; a sequence of more computed tokens stays where it is. */
   compact(mostTokens: number): void {
-    const lanes = this.#lanes;
-    if (lanes === undefined) return;
-    for (let hole = lanes.hole(); hole !== undefined; hole = lanes.hole()) {
-      const sequence = this.#must(hole.sequence);
-      if (lanes.taken < 3 || sequence.computed > mostTokens) return;
-      for (let at = 0; at < lanes.blocksEach; at++) this.#prefixes.forget(lanes.blockAt(hole.to, at));
-      const computedBlocks = Math.ceil(sequence.computed / this.tokensPerBlock);
-      sequence.blocks = sequence.blocks.map((from, at) => {
-        const to = lanes.blockAt(hole.to, at);
-        if (at < computedBlocks) this.#uses.move({ kind: 'copy', from, to });
-        this.#prefixes.move(from, to);
-        this.#uses.use(to);
-        this.#uses.release(from);
-        return to;
-      });
-      lanes.release(hole.from);
-      lanes.take(hole.to, hole.sequence);
-    }
+    if (this.#lanes === undefined) return;
+    const parts = { uses: this.#uses, prefixes: this.#prefixes };
+    compactLanes(parts, this.#lanes, mostTokens, this.tokensPerBlock, (id) => this.#must(id));
   }
 
   /** The first `tokens` of the sequence have been computed: its full blocks may now be shared. */
