@@ -1,6 +1,7 @@
 export { createAbortableQueue, type AbortableQueue } from './abortable-queue.ts';
 export { formatBytes, parseByteSize } from './byte-sizes.ts';
 export { createManualClock, systemClock, type Clock, type ManualClock } from './clock.ts';
+export { countOf } from './count-of.ts';
 export { createDeferred, type Deferred } from './deferred.ts';
 export { formatDuration, parseDuration } from './durations.ts';
 export { Histogram, type HistogramCounts } from './histogram.ts';

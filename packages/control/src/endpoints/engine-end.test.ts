@@ -13,6 +13,10 @@ it('an engine that failed by itself says why, without where its files lie', () =
     cause: 'itself',
     message: 'exited with 70: model_invalid: The model a.gguf cannot be loaded: 3/4 tensors',
   });
+  const working = '2026-11-21T10:00:00.000Z refused a request: 400 invalid_json';
+  expect(
+    engineEnd({ ...exit, exitClass: 'user_error', stderrTail: ['GGML_ASSERT failed', working] }).message,
+  ).toBe('exited with 70: GGML_ASSERT failed');
   expect(engineEnd({ ...exit, exitClass: 'user_error', stderrTail: [] }).message).toBe('exited with 70');
 });
 

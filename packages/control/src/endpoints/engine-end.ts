@@ -30,10 +30,13 @@ const causes: Readonly<Record<WorkerExit['exitClass'], Cause>> = {
   cancelled: 'asked',
 };
 
+/** What our engines say of themselves while all is well begins with its time: no reason of an end. */
+const journal = /^\d{4}-\d\d-\d\dT[\d:.]+Z /;
+
 /** How an engine ended, with its last word where it failed by itself: that is why. */
 export function engineEnd({ exitClass, code, message, stderrTail }: WorkerExit): EngineEnd {
   const cause = code === lostPeerCode ? 'itself' : causes[exitClass];
-  const lastWord = stderrTail.findLast((line) => line.trim() !== '')?.trim();
+  const lastWord = stderrTail.findLast((line) => line.trim() !== '' && !journal.test(line))?.trim();
   if (cause !== 'itself' || lastWord === undefined) return { cause, message };
   const told = lastWord.replace(folders, '');
   const shown = told.length > mostChars ? `${told.slice(0, mostChars)}…` : told;

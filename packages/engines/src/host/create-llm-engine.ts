@@ -27,6 +27,9 @@ export interface LlmEngineChoice {
   readonly onLog?: (line: string) => void;
 }
 
+export const threadsOf = ({ threads }: Pick<LlmEngineChoice, 'threads'>): number =>
+  threads ?? Math.max(1, availableParallelism() - 1);
+
 /** Where K/V that has to leave the memory goes. */
 export interface KvMemoryOptions {
   /** Of the paged decoder, before the disk. */
@@ -39,7 +42,7 @@ export async function createLlmEngine(choice: LlmEngineChoice): Promise<LlmEngin
   const { modelPath, contextTokens, onLog, speculation, adapters, memory } = choice;
   const common = {
     slots: choice.slots ?? 8,
-    threads: choice.threads ?? Math.max(1, availableParallelism() - 1),
+    threads: threadsOf(choice),
     ...(contextTokens === undefined ? {} : { contextTokens }),
     ...(onLog === undefined ? {} : { onLog }),
   };

@@ -6,7 +6,9 @@
 import { chmod, lstat, rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { countOf, formatDuration } from '@gantry/kit';
 import { EngineError } from '../engine-error.ts';
+import { EngineJournal } from './engine-journal.ts';
 import { sendJson } from './http-body.ts';
 import { memoryShare } from './memory-share.ts';
 
@@ -43,6 +45,8 @@ export interface EngineService extends AsyncDisposable {
   load(): Promise<void>;
   routeOf(path: string): EngineRoute | undefined;
   stats(): object;
+  /** The loaded model in a line for the log: what it is, what it may hold, what computes it. */
+  describe(): string;
   /** The body of a refusal in its dialect. */
   errorBody(error: EngineError): object;
 }
@@ -76,6 +80,7 @@ class ServiceServer implements EngineServer {
   readonly #server: Server;
   /** Calls in progress, each with the promise of its end. */
   readonly #calls = new Map<AbortController, Promise<void>>();
+  readonly #journal: EngineJournal;
   #state: State = 'loading';
   #draining: Promise<void> | undefined;
   #resolveClosed: () => void = () => undefined;
@@ -83,6 +88,7 @@ class ServiceServer implements EngineServer {
   constructor(service: EngineService, options: ListenOptions) {
     this.#service = service;
     this.#options = options;
+    this.#journal = new EngineJournal({ write: options.onLog });
     this.#server = createServer((request, response) => {
       void this.#handle(request, response);
     });
@@ -139,9 +145,15 @@ class ServiceServer implements EngineServer {
   }
 
   async #load(): Promise<void> {
+    const startedMs = performance.now();
+    this.#journal.say('loading');
     try {
       await this.#service.load();
-      if (this.#state === 'loading') this.#state = 'ready';
+      if (this.#state !== 'loading') return;
+      this.#state = 'ready';
+      this.#journal.say(
+        `ready after ${formatDuration(performance.now() - startedMs)}: ${this.#service.describe()}`,
+      );
     } catch (error) {
       if (this.#state === 'loading') this.#state = 'failed';
       throw error;
@@ -149,18 +161,27 @@ class ServiceServer implements EngineServer {
   }
 
   async #drain(): Promise<void> {
+    const { drainTimeoutMs = 30_000 } = this.#options;
+    if (this.#state === 'ready')
+      this.#journal.say(
+        `draining: ${countOf(this.#calls.size, 'request')} in progress, at most ${formatDuration(drainTimeoutMs)}`,
+      );
     this.#state = 'draining';
     const closed = new Promise<void>((resolve) => {
       this.#server.close(() => resolve());
     });
     this.#server.closeIdleConnections();
     const timer = setTimeout(() => {
+      this.#journal.say(
+        `cut off ${countOf(this.#calls.size, 'request')} that the drain has no more time for`,
+      );
       for (const call of this.#calls.keys()) call.abort();
-    }, this.#options.drainTimeoutMs ?? 30_000);
+    }, drainTimeoutMs);
     while (this.#calls.size > 0) {
       await Promise.race(this.#calls.values());
     }
     clearTimeout(timer);
+    this.#journal.flush();
     this.#server.closeIdleConnections();
     // Connections that send nothing more, among them half-open ones, get a moment for their last bytes.
     const impatience = setTimeout(() => this.#server.closeAllConnections(), 1_000);
@@ -249,8 +270,8 @@ class ServiceServer implements EngineServer {
       error instanceof EngineError
         ? error
         : new EngineError('engine_failed', 'The engine failed to answer.', { cause: error });
-    if (known.code === 'engine_failed')
-      this.#options.onLog?.(`engine_failed: ${String(known.cause ?? error)}`);
+    if (known.code === 'engine_failed') this.#journal.say(`engine_failed: ${String(known.cause ?? error)}`);
+    else if (!response.headersSent) this.#journal.refused(known);
     const body = this.#service.errorBody(known);
     if (response.headersSent) {
       response.end(`data: ${JSON.stringify(body)}\n\n`);

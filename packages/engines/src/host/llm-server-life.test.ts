@@ -144,7 +144,8 @@ describe('engine host, coming and going', () => {
     await expect(readyStatus(socketPath)).rejects.toMatchObject({ code: expect.any(String) as string });
   });
 
-  it('tells a stream that outlives the drain that it was cut', async () => {
+  it('tells a stream that outlives the drain that it was cut; its log says what was loaded, refused and cut', async () => {
+    const log: string[] = [];
     const short = await serveLlm({
       modelPath,
       modelName: 'x',
@@ -152,8 +153,10 @@ describe('engine host, coming and going', () => {
       slots: 1,
       threads: 1,
       drainTimeoutMs: 1,
+      onLog: (line) => log.push(line),
     });
     await short.loaded;
+    for (let asked = 0; asked < 3; asked += 1) await post('/v1/completions', '{', originOf(short));
     const response = await post(
       '/v1/completions',
       { prompt: 't', temperature: 0, stream: true, max_tokens: 4_000, ignore_eos: true },
@@ -164,6 +167,17 @@ describe('engine host, coming and going', () => {
     await draining;
     expect(text).toContain('"code":"shutting_down"');
     expect(text).not.toContain('[DONE]');
+    const own = log.flatMap((line) => /^\d{4}-\d\d-\d\dT[\d:.]+Z (.*)$/u.exec(line)?.[1] ?? []);
+    expect(own).toEqual([
+      'loading',
+      expect.stringMatching(
+        /^ready after .*: x by llama\.cpp on cpu, 1 slot, 2,048 tokens of context, keys and values of 2,048 tokens, 1 thread$/u,
+      ),
+      'refused a request: 400 invalid_json',
+      'draining: 1 request in progress, at most 1 ms',
+      'cut off 1 request that the drain has no more time for',
+      expect.stringMatching(/^refused 2 more in .*: 400 invalid_json$/u),
+    ]);
   });
 });
 

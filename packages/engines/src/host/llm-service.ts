@@ -1,6 +1,7 @@
 /** OpenAI's calls on one language model: parse, compute, answer. */
 import { randomUUID } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
+import { countOf } from '@gantry/kit';
 import { EngineError } from '../engine-error.ts';
 import type { GenerateRequest, LlmEngine } from '../llm-engine.ts';
 import { chatDialect, completionsDialect, type Dialect } from '../openai/dialect.ts';
@@ -9,7 +10,7 @@ import { parseResponseRequest } from '../openai/parse-response-request.ts';
 import { answerEmbeddings } from './answer-embeddings.ts';
 import { answerGeneration } from './answer-generation.ts';
 import { answerResponse } from './answer-response.ts';
-import { createLlmEngine, type LlmEngineChoice } from './create-llm-engine.ts';
+import { createLlmEngine, type LlmEngineChoice, threadsOf } from './create-llm-engine.ts';
 import type { EngineCall, EngineRoute, EngineService } from './engine-server.ts';
 import { generateRequests, type Asked } from './generate-requests.ts';
 import { readJson, sendJson } from './http-body.ts';
@@ -58,6 +59,20 @@ export class LlmService implements EngineService {
 
   stats(): object {
     return { warmMs: this.#warmMs, ...this.#engine?.stats() };
+  }
+
+  describe(): string {
+    const { modelName, decoder = 'llama.cpp', device = 'cpu' } = this.#options;
+    const engine = this.#engine as LlmEngine;
+    const { slots, kvTokensTotal } = engine.stats();
+    return [
+      `${modelName} by ${decoder} on ${device}`,
+      countOf(slots, 'slot'),
+      `${countOf(engine.contextTokens, 'token')} of context`,
+      `keys and values of ${countOf(kvTokensTotal, 'token')}`,
+      countOf(threadsOf(this.#options), 'thread'),
+      ...(engine.adapters.length === 0 ? [] : [`adapters ${engine.adapters.join(' ')}`]),
+    ].join(', ');
   }
 
   errorBody(error: EngineError): object {

@@ -17,6 +17,7 @@ afterEach(async () => {
 afterAll(async () => rm(folder, { recursive: true, force: true }));
 
 let models = 0;
+const log: string[] = [];
 async function start(model: SumModelOptions | Uint8Array, batching?: BatchingOptions): Promise<string> {
   const modelPath = join(folder, `${models++}.onnx`);
   await writeFile(modelPath, model instanceof Uint8Array ? model : sumModel(model));
@@ -25,6 +26,7 @@ async function start(model: SumModelOptions | Uint8Array, batching?: BatchingOpt
     modelName: 'sum',
     listen: { port: 0 },
     threads: 1,
+    onLog: (line) => log.push(line),
     ...(batching === undefined ? {} : { batching }),
   });
   await running.loaded;
@@ -57,6 +59,13 @@ const infer = async (origin: string, body: object): Promise<{ status: number; bo
 };
 const statsOf = async (origin: string): Promise<Record<string, number>> =>
   (await (await fetch(`${origin}/stats`)).json()) as Record<string, number>;
+
+it('an engine says in its log what it serves and how', async () => {
+  await start({ columns: 2 }, { maxBatchSize: 4, instances: 2 });
+  expect(log.at(-1)).toMatch(
+    /Z ready after .*: sum takes x FP32 \[\?, 2\] and gives .*, batches up to 4, 2 instances of 1 thread on cpu$/u,
+  );
+});
 
 describe('where a tensor model computes', () => {
   it('is what the endpoint names, and a lack is told with its remedy', async () => {

@@ -1,5 +1,6 @@
 /** The Open Inference Protocol on one tensor model (kserve/open-inference-protocol, `inference_rest.md`). */
 import { availableParallelism } from 'node:os';
+import { countOf } from '@gantry/kit';
 import { defaultBatchPolicy, type BatchPolicy } from '@gantry/serving';
 import { buildFor, onnxBuild, type BuildDevice } from '../builds/gpu-builds.ts';
 import type { EngineError } from '../engine-error.ts';
@@ -71,14 +72,14 @@ class TensorService implements EngineService {
   }
 
   async load(): Promise<void> {
-    const { modelPath, batching, device, onLog, threads, warmUp } = this.#options;
+    const { modelPath, batching, device, onLog, warmUp } = this.#options;
     const runtime = buildFor(device, onnxBuild, onLog);
     // What the device has no operator for, the processor computes.
     const providers = batching?.providers ?? (runtime === undefined ? undefined : ['cuda', 'cpu']);
     const { lengths, sequence } = batching ?? {};
     this.#engine = await openTensorModel({
       modelPath,
-      threads: threads ?? Math.max(1, availableParallelism() - 1),
+      threads: this.#threads,
       policy: toPolicy(batching ?? {}),
       isBatchDeclared: saysHowToJoin(batching),
       ...(batching?.instances === undefined ? {} : { instances: batching.instances }),
@@ -113,12 +114,35 @@ class TensorService implements EngineService {
     return { warmMs: this.#warmMs, ...this.#engine?.stats() };
   }
 
+  describe(): string {
+    const { modelName, batching = {}, device = 'cpu' } = this.#options;
+    const { inputs = [], outputs = [] } = this.#engine?.signature ?? {};
+    const tensors = (all: readonly { name: string; datatype: string; shape: readonly number[] }[]): string =>
+      all
+        .map(
+          ({ name, datatype, shape }) =>
+            `${name} ${datatype} [${shape.map((size) => (size < 0 ? '?' : size)).join(', ')}]`,
+        )
+        .join(', ');
+    const { maxBatchSize = defaultBatchPolicy.maxBatchSize, instances = 1 } = batching;
+    const on = batching.providers?.join(', ') ?? device;
+    return [
+      `${modelName} takes ${tensors(inputs)} and gives ${tensors(outputs)}`,
+      `batches up to ${maxBatchSize}`,
+      `${countOf(instances, 'instance')} of ${countOf(this.#threads, 'thread')} on ${on}`,
+    ].join(', ');
+  }
+
   errorBody(error: EngineError): object {
     return { error: error.text };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#engine?.[Symbol.asyncDispose]();
+  }
+
+  get #threads(): number {
+    return this.#options.threads ?? Math.max(1, availableParallelism() - 1);
   }
 
   get #version(): string {

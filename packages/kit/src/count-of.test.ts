@@ -1,0 +1,10 @@
+import { expect, test } from 'vitest';
+import { countOf } from './count-of.ts';
+
+test.each([
+  [0, '0 slots'],
+  [1, '1 slot'],
+  [1_024, '1,024 slots'],
+])('%d of a noun reads %s', (count, text) => {
+  expect(countOf(count, 'slot')).toBe(text);
+});
