@@ -22,6 +22,15 @@ it('an endpoint says which devices and machines its replicas may take', () => {
   });
 });
 
+it('a tensor model is warmed with so many rows, after what the file names', () => {
+  const body = read(['--warm-up', '1', '--warm-up', '32'], { warmUp: [{ name: 'usual', rows: 8 }] });
+  expect(endpointCreate.parse({ name: 'sum', model: 'sum', ...body }).warmUp).toEqual([
+    { name: 'usual', rows: 8, count: 1 },
+    { rows: 1, count: 1 },
+    { rows: 32, count: 1 },
+  ]);
+});
+
 it('the command line goes before the file, and says nothing that nobody said', () => {
   expect(read([])).toEqual({});
   const file = { resources: { cpu: 2, gpu: 1 }, nodeSelector: { pool: 'slow', zone: 'a' } };

@@ -16,11 +16,12 @@ export interface ReplicaOptions {
   readonly queue?: string;
   readonly context?: number;
   readonly slots?: number;
+  readonly warmUp?: readonly number[];
 }
 
 type ReplicaFields = Pick<
   EndpointCreateInput,
-  'resources' | 'nodeSelector' | 'tolerations' | 'queue' | 'contextTokens' | 'slots'
+  'resources' | 'nodeSelector' | 'tolerations' | 'queue' | 'contextTokens' | 'slots' | 'warmUp'
 >;
 
 export const withReplicaOptions = (command: Command): Command =>
@@ -39,12 +40,29 @@ export const withReplicaOptions = (command: Command): Command =>
     )
     .option('--queue <NAME>', 'queue that its replicas wait in')
     .option('--context <TOKENS>', 'longest prompt with its answer', countOption)
-    .option('--slots <N>', 'requests that a replica computes at once', countOption);
+    .option('--slots <N>', 'requests that a replica computes at once', countOption)
+    .option(
+      '--warm-up <ROWS>',
+      'of a tensor model: compute so many rows of zeros before it is ready; may be repeated',
+      gather(countOption),
+    );
 
 /** What stands on the command line goes before what stands in the file, resource by resource. */
 export function replicaBody(options: ReplicaOptions, file: ReplicaFields = {}): ReplicaFields {
-  const { cpu, memory, gpus, gpuModel, gpuMemory, gpuProfile, node, tolerate, queue, context, slots } =
-    options;
+  const {
+    cpu,
+    memory,
+    gpus,
+    gpuModel,
+    gpuMemory,
+    gpuProfile,
+    node,
+    tolerate,
+    queue,
+    context,
+    slots,
+    warmUp,
+  } = options;
   const resources = {
     ...file.resources,
     ...(cpu === undefined ? {} : { cpu }),
@@ -61,5 +79,8 @@ export function replicaBody(options: ReplicaOptions, file: ReplicaFields = {}): 
     ...(queue === undefined ? {} : { queue }),
     ...(context === undefined ? {} : { contextTokens: context }),
     ...(slots === undefined ? {} : { slots }),
+    ...(warmUp === undefined
+      ? {}
+      : { warmUp: [...(file.warmUp ?? []), ...warmUp.map((rows) => ({ rows }))] }),
   };
 }

@@ -73,6 +73,7 @@ function settingsOf({
   adapters,
   speculation,
   batching,
+  warmUp,
   latencyObjectiveMs,
   fallback,
   nodeSelector = {},
@@ -83,6 +84,7 @@ function settingsOf({
     adapters: adapters?.join(', '),
     speculation,
     batching: batching === undefined ? undefined : batchingText(batching),
+    'warm-up': warmUp?.map(({ name, rows, count }) => name ?? `${count} × ${rows} rows`).join(', '),
     objective: latencyObjectiveMs === undefined ? undefined : `${latencyObjectiveMs} ms`,
     fallback,
     node: Object.entries(nodeSelector)

@@ -120,6 +120,7 @@ export function checkEngine(
     readonly server?: unknown;
     /** Sharded. */
     readonly engine?: unknown;
+    readonly warmUp?: unknown;
   },
 ): void {
   if (wish.server !== undefined && wish.engine !== undefined)
@@ -128,6 +129,13 @@ export function checkEngine(
       hint: 'with `server` the command is yours, with `engine` it is written for you',
     });
   const isForeign = wish.server !== undefined || wish.engine !== undefined;
+  if (wish.warmUp !== undefined && (engine !== 'tensor' || isForeign))
+    throw new GantryError('validation_failed', `warmUp is of tensor models, and ${model} is none here`, {
+      details: { path: 'warmUp' },
+      hint: isForeign
+        ? 'your server warms itself; it is ready when its health path answers'
+        : 'a language model warms itself with a short prompt',
+    });
   // Every decoder of ours guesses.
   const asked = { ...wish, speculation: engine === 'llm' && !isForeign ? undefined : wish.speculation };
   const needs = (['speculation', 'adapters'] as const).find((name) => asked[name] !== undefined);
