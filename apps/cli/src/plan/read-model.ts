@@ -10,7 +10,7 @@ import {
   namedModels,
   type Optimiser,
 } from '@gantry/training/planner';
-import { transformerShape } from '@gantry/training/model';
+import { modelRequest, transformerShape } from '@gantry/training/model';
 import type { Command } from 'commander';
 import { connect } from '../connection.ts';
 import { readJobFile } from '../job-file.ts';
@@ -76,27 +76,8 @@ function modelOfTraining(name: string, { train }: Pick<JobSpec, 'train'>): Found
       `${name} trains no language model.`,
       'Plans are made for decoders: `train.recipe: language-model`.',
     );
-  const { depth, width, heads, kvHeads, hidden, vocabularySize, sequenceLength, batchTokens, optimizer } =
-    train;
-  const { family, norm, positions, activation, biases, tied, experts } = train.model;
-  const config = transformerShape({
-    depth,
-    width,
-    heads,
-    kvHeads,
-    hidden,
-    vocabularySize,
-    sequenceLength,
-    family: family ?? 'llama',
-    style: {
-      norm,
-      positions,
-      activation,
-      hasBiases: biases,
-    },
-    isTied: tied,
-    experts,
-  });
+  const { sequenceLength, batchTokens, optimizer } = train;
+  const config = transformerShape({ ...modelRequest(train), vocabularySize: train.vocabularySize });
   return {
     model: modelOfConfig(name, config),
     sequenceLength,

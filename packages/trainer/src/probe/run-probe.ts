@@ -4,13 +4,12 @@
  * validation and no checkpoint. Says one line of JSON.
  */
 import { readFileSync } from 'node:fs';
-import { parameterLayout, transformerShape } from '@gantry/training/model';
+import { modelRequest, parameterLayout, transformerShape } from '@gantry/training/model';
 import { gridAt, worldSizeOf } from '@gantry/training/parallel';
 import { createModelExecutor, probeDialect } from '../executor/index.ts';
 import { joinWorld, type World } from '../group/index.ts';
 import { hasWholeModel, openUpdateRule, type ModelShard } from '../parallel/index.ts';
 import type { MicroBatches } from '../rank/micro-batches.ts';
-import { modelRequest } from '../rank/model-request.ts';
 import { openShard } from '../rank/open-shard.ts';
 import { readRankEnvironment } from '../rank/rank-environment.ts';
 import { openStagedGradients } from '../rank/staged-gradients.ts';
@@ -30,7 +29,7 @@ export async function runProbe(env: Readonly<Record<string, string | undefined>>
   const job = await readTrainingJob(environment.specFile);
   // Without text there is no tokenizer: the vocabulary is as large as it is asked to be.
   const { vocabularySize } = job.train;
-  const config = transformerShape({ ...modelRequest(job), vocabularySize });
+  const config = transformerShape({ ...modelRequest(job.train), vocabularySize });
   const plan = planTraining(job, config.width, worldSize);
   await using world = await joinWorld({ rank, worldSize, timeoutMs, transport: rendezvous });
   const baseBytes = await runTiny();

@@ -3,6 +3,7 @@
  * it in a folder of its own. A later attempt finds what there is and prepares nothing.
  */
 import { join, resolve } from 'node:path';
+import { learnsMasked } from '@gantry/training/model';
 import { openDataset, prepareDataset, type PreparedDataset } from '../data/index.ts';
 import type { World } from '../group/index.ts';
 import type { RankEnvironment } from './rank-environment.ts';
@@ -19,7 +20,7 @@ type Phase = 'inspect' | 'learn' | 'encode' | 'write';
 export const inWorkdir = (job: TrainingJob, path: string): string =>
   resolve(job.workdir ?? process.cwd(), path);
 
-export const isMasked = ({ train }: TrainingJob): boolean => train.recipe === 'masked-language-model';
+export const isMasked = ({ train }: TrainingJob): boolean => learnsMasked(train);
 
 export async function openTrainingDataset(
   environment: RankEnvironment,

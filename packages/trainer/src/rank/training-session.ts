@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path';
 import {
+  modelRequest,
   eachInitialParameter,
   transformerShape,
   parameterLayout,
@@ -26,7 +27,6 @@ import type { RankEnvironment } from './rank-environment.ts';
 import { shareCheckpoint, type CheckpointSearch, type StartingPoint } from './share-checkpoint.ts';
 import { openStagedGradients } from './staged-gradients.ts';
 import { samplerOf, streamWindowOf, type TrainingOrder } from './training-data.ts';
-import { modelRequest } from './model-request.ts';
 import { isMasked, openTrainingDataset } from './training-dataset.ts';
 import type { TrainingJob } from './training-job.ts';
 import { planTraining, type TrainingPlan } from './training-plan.ts';
@@ -172,7 +172,7 @@ function checkLayout(plan: TrainingPlan, config: TransformerConfig, worldSize: n
 function toConfig(job: TrainingJob, dataset: PreparedDataset): TransformerConfig {
   try {
     return transformerShape({
-      ...modelRequest(job),
+      ...modelRequest(job.train),
       vocabularySize: dataset.vocabularySize + (isMasked(job) ? 1 : 0),
       eosId: dataset.eosId,
     });

@@ -9,6 +9,7 @@ export {
   type ModelStyle,
   type TransformerConfig,
 } from './transformer-config.ts';
+export { learnsMasked, modelRequest } from './model-request.ts';
 export { transformerShape, ShapeError, type ShapeRequest } from './transformer-shape.ts';
 export {
   eachInitialParameter,
