@@ -204,7 +204,7 @@ describe('serving', () => {
     await writeFile(path, sumModel({ columns: 2 }));
     await home.operator.call('models.import', { body: { name: 'sum', path } });
     await home.operator.call('endpoints.create', {
-      body: { name: 'adder', model: 'sum@1', resources, batching: { maxBatchSize: 16, maxDelayMs: 20 } },
+      body: { name: 'adder', model: 'sum@1', resources, batching: { maxBatchSize: 16, maxDelayMs: 200 } },
     });
     await endpointWhen('adder', ({ state }) => state === 'ready');
     const metadata = await home.ask('GET', '/v2/models/adder', { key: home.operatorKey });
@@ -235,7 +235,7 @@ describe('serving', () => {
     });
     expect(told.replicas[0].engine.batches).toBeLessThan(16);
     const shown = await home.ask('GET', '/api/v1/endpoints/adder', { key: home.operatorKey });
-    expect(shown.body.batching).toMatchObject({ maxBatchSize: 16, maxDelayMs: 20 });
+    expect(shown.body.batching).toMatchObject({ maxBatchSize: 16, maxDelayMs: 200 });
     const logs = await home.ask('GET', '/api/v1/endpoints/adder/logs', { key: home.operatorKey });
     expect(logs.status).toBe(200);
     const foreign = await home.ask('GET', '/v2/models/adder', { key: strangerKey });

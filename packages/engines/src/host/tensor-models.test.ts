@@ -191,7 +191,7 @@ describe('variable lengths', () => {
     const path = await write('lengths.onnx', sumModel());
     const origin = await start(path, {
       lengths: [4, 8],
-      maxDelayMs: 200,
+      maxDelayMs: 2_000,
       preferredSizes: [3],
       maxBatchSize: 3,
     });

@@ -41,7 +41,7 @@ function byHand(harness: GatewayHarness, body: string, length = Buffer.byteLengt
 it('gives up a replica that takes a request and says nothing; another answers in its place', async () => {
   await using hung = await createFakeEngine(() => undefined);
   await using healthy = await createFakeEngine(completeWith(['fine']));
-  await using harness = await createGatewayHarness({ firstByteTimeoutMs: 500 });
+  await using harness = await createGatewayHarness({ firstByteTimeoutMs: 1_000 });
   harness.gateway.setRoutes('acme', [chatRoute(hung)]);
   expect((await harness.post('/v1/chat/completions', chat)).status).toBeGreaterThanOrEqual(500);
   expect(harness.meter).toHaveLength(1);
@@ -56,7 +56,7 @@ it('ends a stream that falls silent with an error, and counts what came', async 
     startStream(response);
     response.write(delta('one'));
   });
-  await using harness = await createGatewayHarness({ idleTimeoutMs: 500 });
+  await using harness = await createGatewayHarness({ idleTimeoutMs: 1_000 });
   harness.gateway.setRoutes('acme', [chatRoute(engine)]);
   const text = await (await harness.post('/v1/chat/completions', { ...chat, stream: true })).text();
   expect(text).toContain('one');
@@ -75,7 +75,7 @@ it.each([
     const timer = setInterval(() => response.write(' '), 20);
     response.on('close', () => clearInterval(timer));
   });
-  await using harness = await createGatewayHarness({ idleTimeoutMs: 400, firstByteTimeoutMs: 400 });
+  await using harness = await createGatewayHarness({ idleTimeoutMs: 1_000, firstByteTimeoutMs: 1_000 });
   harness.gateway.setRoutes('acme', [chatRoute(engine)]);
   const answer = await harness.post('/v1/chat/completions', { ...chat, stream: first !== '' });
   const text = await answer.text();

@@ -25,7 +25,10 @@ describe('a hedged request', () => {
       Array.from({ length: 4 }, () => [200, 1]),
     );
     expect(harness.gateway.stats().replicas.map(({ inFlight }) => inFlight)).toEqual([0, 0]);
-    expect(harness.gateway.stats().series[0]?.hedges).toBe(slow.received.length);
+    // On a busy machine the quick one may be hedged too, and have answered before the other has heard of it.
+    const hedges = harness.gateway.stats().series[0]?.hedges;
+    expect(hedges).toBeGreaterThanOrEqual(slow.received.length);
+    expect(hedges).toBeLessThanOrEqual(4);
   });
 
   it('streams from whoever begins first', async () => {

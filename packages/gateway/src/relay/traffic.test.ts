@@ -75,7 +75,7 @@ describe('traffic', () => {
   });
 
   it('refuses to hold more than it was told to', async () => {
-    await using harness = await createGatewayHarness({ maxHolding: 1, holdMs: 300 });
+    await using harness = await createGatewayHarness({ maxHolding: 1, holdMs: 1_000 });
     harness.gateway.setRoutes('acme', [chatRoute()]);
     const answers = await Promise.all([1, 2].map(() => harness.post('/v1/completions', asked)));
     const codes = await Promise.all(
