@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
 import { createProgram } from './program.ts';
+import { callsIn, problemOfCall, wordsOf } from './testing/check-call.ts';
 
 function everyCommand(
   command: Command,
@@ -31,21 +32,9 @@ describe('every command', () => {
 
   test.each(commands)('%s: examples name commands and options that exist', (_path, command) => {
     const examples = helpOf(command).split(/\nExamples?:\n/)[1] ?? '';
-    for (const call of examples.matchAll(/(?:^|\s|\()gantry ([^&|\n)]+)/g)) {
-      const words = (call[1] ?? '').split(' -- ')[0]?.trim().split(/\s+/) ?? [];
-      let found: Command = program;
-      for (const word of words.filter((each) => !each.startsWith('-'))) {
-        const next = found.commands.find((each) => each.name() === word || each.aliases().includes(word));
-        if (next === undefined) break;
-        found = next;
-      }
-      expect(found.commands, `"gantry ${call[1]}" ends in a group`).toEqual([]);
-      const known = new Set(
-        [...found.options, ...program.options].flatMap(({ long, short }) => [long, short]),
-      );
-      for (const option of words.filter((each) => /^--?[a-z]/.test(each)))
-        expect(known, `${option} of "gantry ${call[1]}"`).toContain(option);
-    }
+    const calls = callsIn(examples);
+    expect(calls).not.toEqual([]);
+    expect(calls.flatMap((call) => problemOfCall(program, wordsOf(call), 'line') ?? [])).toEqual([]);
   });
 
   test.each(commands)(
