@@ -16,6 +16,7 @@ import { openaiClient } from './interop/checks/openai-client.ts';
 import { plannerLaunch } from './interop/checks/planner-launch.ts';
 import { s3Server } from './interop/checks/s3-server.ts';
 import { tensorClient } from './interop/checks/tensor-client.ts';
+import { tokenizerForms } from './interop/checks/tokenizer-forms.ts';
 import { torchElastic } from './interop/checks/torch-elastic.ts';
 import { torchExamples } from './interop/checks/torch-examples.ts';
 import { torchFamilies } from './interop/checks/torch-families.ts';
@@ -37,6 +38,7 @@ const checks: Readonly<Record<string, Check>> = {
   'transformers-export': transformersExport,
   'llama-onnx': llamaOnnx,
   'decoder-families': decoderFamilies,
+  'tokenizer-forms': tokenizerForms,
   'gguf-blocks': ggufBlocks,
   'foreign-models': foreignModels,
   'torch-examples': torchExamples,

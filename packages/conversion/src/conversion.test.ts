@@ -40,6 +40,7 @@ const config: LlamaConfig = {
   eosId: 0,
 };
 const tokenizer = {
+  pre_tokenizer: { type: 'ByteLevel', add_prefix_space: false },
   model: { type: 'BPE', vocab: { '<|endoftext|>': 0, a: 1, b: 2, ab: 3 }, merges: ['a b'] },
 };
 const safetensors = writeSafetensors(

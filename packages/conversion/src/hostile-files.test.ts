@@ -35,7 +35,10 @@ const safetensors = writeSafetensors(
     return { name, dtype: 'F32' as const, shape, data: new Uint8Array(buffer) };
   }),
 );
-const tokenizer = { model: { type: 'BPE', vocab: { '<|end|>': 0, a: 1, b: 2, ab: 3 }, merges: ['a b'] } };
+const tokenizer = {
+  pre_tokenizer: { type: 'ByteLevel', add_prefix_space: false },
+  model: { type: 'BPE', vocab: { '<|end|>': 0, a: 1, b: 2, ab: 3 }, merges: ['a b'] },
+};
 const gguf = safetensorsToGguf({ safetensors: [safetensors], config: json, tokenizer, name: 'x' });
 const decoder = checkpointToOnnx({ safetensors: [safetensors], config: json }, 'x.data').file;
 

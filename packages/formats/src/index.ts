@@ -13,7 +13,7 @@ export {
 export { parseGguf } from './gguf/read-gguf.ts';
 export { layoutGguf, writeGguf, type GgufLayout } from './gguf/write-gguf.ts';
 export { parseConfigJson, toConfigJson, type LlamaConfig } from './llama/llama-config.ts';
-export { llamaGgufMetadata, vocabularyOfGguf, type LlamaGgufOptions } from './llama/llama-gguf.ts';
+export { llamaGgufMetadata, type LlamaGgufOptions } from './llama/llama-gguf.ts';
 export {
   llamaTensors,
   toHalvedRotary,
@@ -32,9 +32,14 @@ export {
   type SafetensorType,
 } from './safetensors/safetensors.ts';
 export { byteCharacters, bytesOfToken } from './tokenizer/byte-alphabet.ts';
+export { byteOfToken, spaceMark } from './tokenizer/sentencepiece-form.ts';
+export { vocabularyOfGguf } from './tokenizer/tokenizer-gguf.ts';
+export { textCuts, type TextCutName } from './tokenizer/text-cuts.ts';
 export {
+  gpt2Text,
   parseTokenizerJson,
   toTokenizerJson,
   type AddedToken,
   type BpeVocabulary,
+  type TextForm,
 } from './tokenizer/tokenizer-json.ts';

@@ -1,15 +1,10 @@
 /**
- * Byte-level BPE: any text is encoded without an unknown token, and decoding gives the same bytes back.
+ * BPE over bytes, or over characters with bytes for those that have no token: any text is encoded without an unknown
+ * token, and decoding gives the same bytes back.
  * Encoding applies the learnt merges in rank order inside each pre-token (Sennrich et al. 2016, §3.2).
  */
-import {
-  byteCharacters,
-  bytesOfToken,
-  parseTokenizerJson,
-  toTokenizerJson,
-  type BpeVocabulary,
-} from '@gantry/formats';
-import { preTokenise } from './pre-tokenise.ts';
+import { parseTokenizerJson, toTokenizerJson, type BpeVocabulary } from '@gantry/formats';
+import { symbolsOf } from './text-symbols.ts';
 
 export const endOfText = '<|endoftext|>';
 
@@ -35,7 +30,7 @@ export function createTokenizer(vocabulary: BpeVocabulary): Tokenizer {
   const eos =
     vocabulary.addedTokens.find(({ content }) => content === endOfText) ?? vocabulary.addedTokens[0];
   if (eos === undefined) throw new Error('a tokenizer needs an end-of-text token');
-  const byteIds = byteCharacters.map((character) => idByToken.get(character) ?? eos.id);
+  const text = symbolsOf(vocabulary, idByToken, eos.id);
   const size = vocabulary.tokens.length;
   /** left * size + right → rank and merged id; size² stays below 2^53. */
   const merges = new Map<number, { readonly rank: number; readonly id: number }>();
@@ -43,13 +38,12 @@ export function createTokenizer(vocabulary: BpeVocabulary): Tokenizer {
     const key = (idByToken.get(left) ?? 0) * size + (idByToken.get(right) ?? 0);
     merges.set(key, { rank, id: idByToken.get(left + right) ?? 0 });
   }
-  const encoder = new TextEncoder();
   const remembered = new Map<string, readonly number[]>();
 
   const encodePiece = (piece: string): readonly number[] => {
     const known = remembered.get(piece);
     if (known !== undefined) return known;
-    const ids = Array.from(encoder.encode(piece), (byte) => byteIds[byte] as number);
+    const ids = text.symbols(piece);
     for (;;) {
       let best: { readonly rank: number; readonly id: number } | undefined;
       let bestLeft = 0;
@@ -68,9 +62,9 @@ export function createTokenizer(vocabulary: BpeVocabulary): Tokenizer {
   };
 
   return {
-    encode: (text) => {
+    encode: (words) => {
       const ids: number[] = [];
-      for (const piece of preTokenise(text)) for (const id of encodePiece(piece)) ids.push(id);
+      for (const piece of text.pieces(words)) for (const id of encodePiece(piece)) ids.push(id);
       return ids;
     },
     decode: (ids) => {
@@ -78,9 +72,9 @@ export function createTokenizer(vocabulary: BpeVocabulary): Tokenizer {
       for (const id of ids) {
         const token = vocabulary.tokens[id];
         if (token === undefined) throw new RangeError(`token ${id} is not in the vocabulary of ${size}`);
-        if (!specials.has(id)) for (const byte of bytesOfToken(token) ?? []) bytes.push(byte);
+        if (!specials.has(id)) for (const byte of text.bytes(token)) bytes.push(byte);
       }
-      return new TextDecoder('utf-8', { ignoreBOM: true }).decode(Uint8Array.from(bytes));
+      return text.restored(new TextDecoder('utf-8', { ignoreBOM: true }).decode(Uint8Array.from(bytes)));
     },
     vocabularySize: size,
     eosId: eos.id,

@@ -1,0 +1,1 @@
+export { sentencePieceOf } from './sentencepiece-vocabulary.ts';

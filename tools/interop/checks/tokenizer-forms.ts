@@ -1,0 +1,67 @@
+/** Tokenizers in every way that we read and write them: Hugging Face's `tokenizers` makes the same tokens of the same text. */
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { gpt2Text, textCuts, type TextCutName } from '../../../packages/formats/src/index.ts';
+import { createRandom } from '../../../packages/kit/src/index.ts';
+import {
+  createTokenizer,
+  tokenizerFromJson,
+  trainBpe,
+} from '../../../packages/training/src/tokenizer/index.ts';
+import { sentencePieceOf } from '../../../packages/training/src/tokenizer/testing/index.ts';
+import { type Check, askPeer } from '../check.ts';
+
+const parts = [
+  ..."0 1 12 123 4567 89012 ١٢٣ ½ Ⅻ the The THE don't DON'T we'll I'VE o'clock 's 'ſ Äpfel a\u0308 e\u0301 naïve".split(
+    ' ',
+  ),
+  ...'漢字 ひらがな 한국어 слова שלום नमस्ते 🙂 👩‍👧 ... --- // /* */ foo_bar x=y <s> </s> <|endoftext|> camelCase HTTPServer'.split(
+    ' ',
+  ),
+  ' ',
+  '  ',
+  '   ',
+  '\n',
+  '\n\n',
+  '\r\n',
+  '\t',
+  '\u00A0',
+  '\u2003',
+  '\u0085',
+  '\uFEFF',
+  '\u2581',
+  '\u200B',
+];
+
+export const tokenizerForms: Check = async (world) => {
+  const license = await readFile(new URL('../../../LICENSE', import.meta.url), 'utf8');
+  const learnt = trainBpe([license, `${parts.join(' ')} `.repeat(9)], { vocabularySize: 900 }).vocabulary;
+  const random = createRandom(11);
+  const texts = [license, ''];
+  for (let count = 0; count < 2_000; count += 1)
+    texts.push(
+      Array.from({ length: 1 + random.below(9) }, () => parts[random.below(parts.length)]).join(
+        random.below(2) === 0 ? ' ' : '',
+      ),
+    );
+  const vocabularies = {
+    ...Object.fromEntries(
+      (Object.keys(textCuts) as TextCutName[]).map((cut) => [
+        cut,
+        { ...learnt, form: { ...gpt2Text, cut, isComposed: cut === 'qwen-2' } },
+      ]),
+    ),
+    sentencepiece: sentencePieceOf(['▁the', '▁The', '▁12', '▁▁▁', '▁don', '漢字', 'слова']),
+  };
+  for (const [name, vocabulary] of Object.entries(vocabularies)) {
+    const json: unknown = JSON.parse(JSON.stringify(createTokenizer(vocabulary).toJson()));
+    const tokenizer = tokenizerFromJson(json);
+    const cases = texts.map((text) => ({ text, ids: tokenizer.encode(text) }));
+    await writeFile(join(world.dir, `${name}.json`), JSON.stringify(json));
+    await writeFile(join(world.dir, `${name}.cases`), JSON.stringify(cases));
+  }
+  return askPeer(world, 'tokenizer_forms.py', {
+    DIR: world.dir,
+    NAMES: Object.keys(vocabularies).join(' '),
+  });
+};
