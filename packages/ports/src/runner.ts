@@ -11,11 +11,23 @@ export interface WorkerMount {
   readonly readOnly: boolean;
 }
 
+/** A container image that a worker runs in, by the machine's own container tool. */
+export interface WorkerImage {
+  /** As a registry knows it: `ghcr.io/acme/tool:3`, or `…@sha256:…`. */
+  readonly reference: string;
+  readonly pull: 'missing' | 'always' | 'never';
+  /** `USER:PASSWORD` for its registry; never written to disk. */
+  readonly credentials?: string;
+}
+
 export interface WorkerSpec {
   readonly workerId: string;
   readonly attemptId: string;
   readonly jobId: string;
   readonly rank: number;
+  /** Refused by a runner whose `facts.containers` is undefined. */
+  readonly image?: WorkerImage;
+  /** Empty with an image: what the image starts by itself. */
   readonly command: readonly string[];
   readonly cwd: string;
   readonly env: Readonly<Record<string, string>>;
@@ -105,5 +117,7 @@ export interface Runner extends AsyncDisposable {
   readonly facts: {
     /** Whether workers can see folders at other places than they lie. */
     readonly mounts: boolean;
+    /** What runs workers that have an image; left out where nothing here does. */
+    readonly containers?: { readonly tool: string; readonly version: string };
   };
 }

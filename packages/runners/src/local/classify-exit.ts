@@ -32,11 +32,20 @@ export function classifyExit(record: ExitRecord): WorkerExit {
         record.message ?? 'could not be started',
         'check command and workdir; gantry job run -- COMMAND passes your PATH on',
       );
+    case 'image_missing':
+      return because(
+        'user_error',
+        record.message ?? 'its image could not be had',
+        'check the name: it is written with its registry, like docker.io/library/python:3.13; a private one needs imageSecret',
+      );
+    case 'image_unavailable':
+      return because('infrastructure', record.message ?? 'its image could not be pulled now');
     case undefined:
       break;
   }
   if (record.code === 0) return because('done', 'ended well');
   if (record.isStopRequested) return because('preempted', 'was stopped');
+  if (record.message !== undefined) return because('infrastructure', record.message);
   if (record.code === 75) return because('infrastructure', 'lost a peer or its machine (exit 75)');
   if (record.signal === 'SIGKILL' || record.signal === 'SIGBUS')
     return because('infrastructure', `was killed from outside (${record.signal})`);

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { removeContainer } from '../containers/run-tool.ts';
 import { cgroupOf } from './cgroup.ts';
 import {
   type ShimRecord,
@@ -28,7 +29,9 @@ export function killWorker(
       // gone already
     }
   }
-  const parents = readJson<SpecRecord>(files.spec)?.isolation?.cgroup;
+  const spec = readJson<SpecRecord>(files.spec);
+  if (spec?.container !== undefined) void removeContainer(spec.container.tool, workerId);
+  const parents = spec?.isolation?.cgroup;
   if (parents === undefined) return;
   const group = cgroupOf(parents, files.dir);
   const bury = (triesLeft: number): void => {

@@ -17,6 +17,8 @@ import {
 import { extname, join } from 'node:path';
 import { createAbortableQueue } from '@gantry/kit';
 import type { Runner, WorkerEvent, WorkerSpec } from '@gantry/ports';
+import type { ContainerTool } from '../containers/container-tool.ts';
+import { sweepContainers } from '../containers/sweep-containers.ts';
 import { classifyExit } from './classify-exit.ts';
 import { type Isolation, probeIsolation } from './isolation.ts';
 import { killWorker } from './kill-worker.ts';
@@ -30,7 +32,9 @@ import {
   type ExitRecord,
   type ShimRecord,
   type SpecRecord,
+  type WorkerSecrets,
   claim,
+  containerRecord,
   readJson,
   startTimeOf,
   workerFiles,
@@ -49,6 +53,8 @@ export interface LocalRunnerOptions {
   };
   /** Found out by building the walls once when left out. */
   readonly isolation?: Isolation;
+  /** Runs workers that have an image; left out: they are refused. */
+  readonly containers?: ContainerTool | undefined;
 }
 
 interface Watched {
@@ -66,7 +72,7 @@ export function createLocalRunner(options: LocalRunnerOptions): Runner {
   mkdirSync(options.workersDir, { recursive: true });
   const shimPath = options.shimPath ?? join(import.meta.dirname, `shim${extname(import.meta.filename)}`);
   const isolation = options.isolation ?? probeIsolation();
-  const { hidden } = options;
+  const { hidden, containers } = options;
   if (hidden !== undefined) mkdirSync(hidden.heldDir, { recursive: true, mode: 0o700 });
   const hiddenFrom = (needs: readonly string[]): PrivateView | undefined =>
     hidden && privateView(hidden.heldDir, hidden.paths.filter(existsSync), needs);
@@ -158,9 +164,14 @@ export function createLocalRunner(options: LocalRunnerOptions): Runner {
     if (readJson<AcknowledgedRecord>(at(name).acknowledged)?.isEndKnown !== true) follow(name);
   }
 
+  if (containers !== undefined)
+    void sweepContainers(containers, options.workersDir, (workerId) => watched.has(workerId));
+
   return {
     start: async (spec: WorkerSpec) => {
       const files = at(spec.workerId);
+      if (spec.image !== undefined && containers === undefined)
+        throw new Error(`nothing on this machine runs the image ${spec.image.reference}`);
       mkdirSync(files.dir, { recursive: true, mode: 0o700 });
       // The one and only start: whoever makes this file does it.
       if (!claim(`${files.spec}.claim`)) {
@@ -171,22 +182,26 @@ export function createLocalRunner(options: LocalRunnerOptions): Runner {
         } else follow(spec.workerId);
         return;
       }
-      const base: Record<string, string> = {};
-      for (const name of ['PATH', 'HOME', 'LANG', 'TMPDIR', 'USER']) {
-        const value = process.env[name];
-        if (value !== undefined) base[name] = value;
-      }
       for (const { source, target } of spec.mounts ?? []) makeMountPoint(spec.cwd, source, target);
       writeFileSync(files.report, '', { mode: 0o600 });
-      const { secretEnv, needs = [], ...kept } = spec;
+      const { secretEnv = {}, needs = [], image, ...kept } = spec;
+      const { credentials } = image ?? {};
       const view = isolation.mounts && hiddenFrom([files.dir, ...needs]);
-      const hasSecrets = secretEnv !== undefined && Object.keys(secretEnv).length > 0;
+      const hasSecrets = credentials !== undefined || Object.keys(secretEnv).length > 0;
+      const secrets: WorkerSecrets = {
+        env: secretEnv,
+        ...(credentials === undefined ? {} : { imageCredentials: credentials }),
+      };
       writeJson(files.spec, {
         ...kept,
-        env: { ...base, ...spec.env },
+        // A container has a home and a PATH of its own.
+        env: image === undefined ? { ...machineVariables(), ...spec.env } : spec.env,
         isolation,
         ...(view === undefined ? {} : { view }),
         ...(hasSecrets ? { hasSecrets } : {}),
+        ...(image === undefined || containers === undefined
+          ? {}
+          : { container: containerRecord(containers, image, needs) }),
       } satisfies SpecRecord);
       const shim = spawn(
         options.nodePath,
@@ -194,11 +209,12 @@ export function createLocalRunner(options: LocalRunnerOptions): Runner {
         {
           detached: true,
           stdio: [hasSecrets ? 'pipe' : 'ignore', 'ignore', 'ignore'],
-          env: { PATH: process.env['PATH'] ?? '' },
+          // A container tool finds its store, its daemon and its proxy by the server's own variables.
+          env: spec.image === undefined ? { PATH: process.env['PATH'] ?? '' } : process.env,
         },
       );
       shim.stdin?.on('error', () => undefined);
-      shim.stdin?.end(JSON.stringify(secretEnv));
+      shim.stdin?.end(JSON.stringify(secrets));
       shim.unref();
       shim.on('error', () => undefined);
       follow(spec.workerId, shim);
@@ -269,7 +285,12 @@ export function createLocalRunner(options: LocalRunnerOptions): Runner {
         if (!kept.includes(path)) rmSync(path, { recursive: true, force: true });
       }
     },
-    facts: { mounts: isolation.mounts !== undefined },
+    facts: {
+      mounts: isolation.mounts !== undefined,
+      ...(containers === undefined
+        ? {}
+        : { containers: { tool: containers.kind, version: containers.version } }),
+    },
     [Symbol.asyncDispose]: async () => {
       clearInterval(patrol);
       for (const entry of watched.values()) entry.watcher?.close();
@@ -278,6 +299,15 @@ export function createLocalRunner(options: LocalRunnerOptions): Runner {
       queue.close();
     },
   };
+}
+
+function machineVariables(): Record<string, string> {
+  const variables: Record<string, string> = {};
+  for (const name of ['PATH', 'HOME', 'LANG', 'TMPDIR', 'USER']) {
+    const value = process.env[name];
+    if (value !== undefined) variables[name] = value;
+  }
+  return variables;
 }
 
 function removeEmpty(dir: string): void {

@@ -1,25 +1,23 @@
 /**
- * One small process a worker that outlives the server: starts the command in its own process group with its
- * output going straight to files, enforces the limits, and writes down how it ended. It trusts nobody to be
+ * One small process a worker that outlives the server: starts the command in its own process group or container with
+ * its output going straight to files, enforces the limits, and writes down how it ended. It trusts nobody to be
  * there: the server may be killed and come back.
  */
-import { spawn } from 'node:child_process';
-import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readFileSync, readdirSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { type WorkerCgroup, cgroupOf, createCgroup } from './cgroup.ts';
-import { findProgram } from './find-program.ts';
+import { beginContainer } from '../containers/contained-command.ts';
 import { bytesBefore, createLogKeeper } from './keep-logs.ts';
 import { createMask } from './mask.ts';
-import { type Walls, sandboxCommand, unwrapExit } from './sandbox-command.ts';
+import type { CommandEnd, RunningCommand } from './running-command.ts';
+import { beginWalled } from './walled-command.ts';
 import {
   type ExitRecord,
   type SpecRecord,
+  type WorkerSecrets,
   claim,
-  isNamespaced,
   readJson,
   startTimeOf,
   workerFiles,
-  workerMark,
   writeJson,
 } from './worker-files.ts';
 
@@ -30,147 +28,32 @@ const spec = readJson<SpecRecord>(files.spec);
 // A server that came up meanwhile may have given this worker up; then it must not run.
 if (spec === undefined) process.exit(64);
 /** What may not lie on a disk comes through standard input; half of it is none of it. */
-const secretEnv = spec.hasSecrets ? readSecrets() : {};
-if (secretEnv === undefined || !claim(files.begin)) process.exit(64);
-const masked = createMask(Object.values(secretEnv));
+const secrets = spec.hasSecrets ? readSecrets() : { env: {} };
+if (secrets === undefined || !claim(files.begin)) process.exit(64);
+const hidden = [...Object.values(secrets.env), ...passwordOf(secrets)];
+const masked = createMask(hidden);
 
 const startedMs = performance.now();
 const startedAtMs = Date.now();
 const out = openSync(files.stdout, 'a+', 0o600);
 const err = openSync(files.stderr, 'a+', 0o600);
-let cause: ExitRecord['cause'];
 let isStopRequested = false;
-
-const { isolation } = spec;
-const cgroup = makeGroup();
-const [wanted = '', ...rest] = spec.command;
-if (!existsSync(spec.cwd))
-  finish(null, null, 'not_started', `its working directory ${spec.cwd} is not there`);
-const found = findProgram(wanted, spec.env['PATH'] ?? '', spec.cwd);
-const mounts = mountsOf();
-// A program that lies in a volume is there only once the volume is.
-const isMounted = mounts?.list.some(({ target }) => wanted.startsWith(`${target}/`)) ?? false;
-if (found.path === undefined && !isMounted) {
-  finish(
-    null,
-    null,
-    'not_started',
-    wanted === ''
-      ? 'the command is empty'
-      : found.code === 'ENOENT'
-        ? `there is no program "${wanted}" ${wanted.includes('/') ? `seen from ${spec.cwd}` : 'on its PATH'}`
-        : `"${wanted}" may not be executed`,
-  );
-}
-const hasNamespace = isNamespaced(spec);
-const [program = '', ...args] = sandboxCommand(
-  {
-    namespacePrefix: hasNamespace
-      ? ((mounts && isolation.mounts?.namespacePrefix) ?? isolation.namespacePrefix)
-      : [],
-    procsFiles: cgroup?.procsFiles ?? [],
-    pidFile: files.pid,
-    ...(mounts === undefined ? {} : { mounts }),
-  },
-  [found.path ?? wanted, ...rest],
-);
-const ended = hasNamespace ? openSync(files.ended, 'w', 0o600) : undefined;
-const child = spawn(program, args, {
-  cwd: spec.cwd,
-  env: { ...spec.env, ...secretEnv, [workerMark]: spec.workerId },
-  detached: true,
-  stdio: ['ignore', out, err, ...(ended === undefined ? [] : [ended])],
-});
-if (ended !== undefined) closeSync(ended);
-child.on('error', (error: NodeJS.ErrnoException) => {
-  finish(null, null, 'not_started', `${wanted} could not be started: ${error.code ?? error.message}`);
-});
-if (child.pid !== undefined) {
-  writeJson(files.shim, {
-    shimPid: process.pid,
-    shimStart: startTimeOf(process.pid),
-    childPid: child.pid,
-    childStart: startTimeOf(child.pid),
-  });
-}
-child.on('exit', (rawCode, rawSignal) => {
-  // Whatever the command left behind goes with it, in its group or out of it.
-  signalGroup('SIGKILL');
-  cgroup?.killAll();
-  const { code, signal } = hasNamespace
-    ? unwrapExit(rawCode, rawSignal, readFileSync(files.ended, 'utf8') !== '')
-    : { code: rawCode, signal: rawSignal };
-  if (code !== 0 && cause === undefined && cgroup?.wasOutOfMemory() === true) cause = 'out_of_memory';
-  finish(code, signal, cause);
-});
-
-/** Without its group a worker still runs: the watchdog below stands in. */
-function makeGroup(): WorkerCgroup | undefined {
-  const parents = spec?.isolation.cgroup;
-  if (spec === undefined || parents === undefined) return undefined;
-  try {
-    return createCgroup(parents, files.dir, spec.limits);
-  } catch {
-    cgroupOf(parents, files.dir).remove();
-    return undefined;
-  }
-}
-
-function mountsOf(): Walls['mounts'] {
-  const list = spec?.mounts ?? [];
-  if (spec?.isolation.mounts === undefined || (list.length === 0 && spec.view === undefined))
-    return undefined;
-  const { barePrefix: prefix, inner } = spec.isolation.mounts;
-  mkdirSync(files.stage, { recursive: true });
-  const view = spec.view === undefined ? {} : { view: spec.view };
-  return { list, places: { stage: files.stage, cwd: spec.cwd, ...view }, prefix, inner };
-}
-
-function readSecrets(): Readonly<Record<string, string>> | undefined {
-  try {
-    return JSON.parse(readFileSync(0, 'utf8')) as Record<string, string>;
-  } catch {
-    return undefined;
-  }
-}
+let isTimeOver = false;
+let command: RunningCommand | undefined;
 
 // A stop is asked for through a file, then a signal to look at once; SIGTERM to the shim means the same.
+const givenUp = new AbortController();
 let killTimer: NodeJS.Timeout | undefined;
 const onStop = (): void => {
   const request = readJson<{ graceMs: number }>(files.stop) ?? { graceMs: 0 };
   isStopRequested = true;
-  signalGroup('SIGTERM');
+  givenUp.abort();
+  command?.signal('SIGTERM');
   clearTimeout(killTimer);
-  killTimer = setTimeout(() => signalGroup('SIGKILL'), request.graceMs);
+  if (command !== undefined) killTimer = setTimeout(() => command?.signal('SIGKILL'), request.graceMs);
 };
 process.on('SIGUSR2', onStop);
 process.on('SIGTERM', onStop);
-if (readJson(files.stop) !== undefined) onStop();
-
-if (spec.timeLimitMs !== undefined) {
-  // Timers above 2^31 ms fire at once; a limit that long is no limit that a run of this process meets.
-  setTimeout(
-    () => {
-      cause = 'time_limit';
-      signalGroup('SIGTERM');
-      setTimeout(() => signalGroup('SIGKILL'), 10_000);
-    },
-    Math.min(spec.timeLimitMs, 2 ** 31 - 1),
-  );
-}
-
-/** Memory and process count, once a second: the fallback where no control group may be written. */
-const watchdog = (): void => {
-  const use = groupUse(child.pid ?? 0);
-  if (use.residentBytes > spec.limits.memoryBytes) {
-    cause = 'out_of_memory';
-    signalGroup('SIGKILL');
-  } else if (use.processes > spec.limits.pids) {
-    cause = 'too_many_processes';
-    signalGroup('SIGKILL');
-  }
-};
-if (cgroup === undefined) setInterval(watchdog, 1_000);
 
 setInterval(
   createLogKeeper({
@@ -182,45 +65,65 @@ setInterval(
   250,
 );
 
-function signalGroup(signal: NodeJS.Signals): void {
-  if (child.pid === undefined) return;
+const about = { spec, files, stdout: out, stderr: err };
+if (spec.container === undefined) follow(beginWalled({ ...about, secretEnv: secrets.env }));
+else {
+  // Nobody knows whom to signal before it has begun, which a large image may put off for minutes.
+  const early = setInterval(() => readJson(files.stop) !== undefined && onStop(), 250);
+  const begun = await beginContainer({
+    ...about,
+    container: spec.container,
+    secrets,
+    signal: givenUp.signal,
+  });
+  clearInterval(early);
+  follow(begun);
+}
+
+function follow(begun: Awaited<ReturnType<typeof beginContainer>>): void {
+  if ('notBegun' in begun) {
+    finish(begun.notBegun);
+    return;
+  }
+  command = begun;
+  if (begun.pid !== undefined) {
+    writeJson(files.shim, {
+      shimPid: process.pid,
+      shimStart: startTimeOf(process.pid),
+      childPid: begun.pid,
+      childStart: startTimeOf(begun.pid),
+    });
+  }
+  void begun.ended.then(finish);
+  if (isStopRequested || readJson(files.stop) !== undefined) onStop();
+  const { timeLimitMs } = spec as SpecRecord;
+  if (timeLimitMs === undefined) return;
+  // Timers above 2^31 ms fire at once; a limit that long is no limit that a run of this process meets.
+  setTimeout(
+    () => {
+      isTimeOver = true;
+      begun.signal('SIGTERM');
+      setTimeout(() => begun.signal('SIGKILL'), 10_000);
+    },
+    Math.min(timeLimitMs, 2 ** 31 - 1),
+  );
+}
+
+function readSecrets(): WorkerSecrets | undefined {
   try {
-    process.kill(-child.pid, signal);
+    return JSON.parse(readFileSync(0, 'utf8')) as WorkerSecrets;
   } catch {
-    // the group is gone
+    return undefined;
   }
 }
 
-function groupUse(group: number): { residentBytes: number; processes: number } {
-  let residentBytes = 0;
-  let processes = 0;
-  let names: string[] = [];
-  try {
-    names = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
-  } catch {
-    return { residentBytes, processes };
-  }
-  for (const name of names) {
-    try {
-      const text = readFileSync(`/proc/${name}/stat`, 'utf8');
-      const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-      if (Number(fields[2]) !== group && Number(fields[3]) !== group) continue;
-      residentBytes += Number(fields[21]) * 4096;
-      processes += 1;
-    } catch {
-      // ended while we looked
-    }
-  }
-  return { residentBytes, processes };
+function passwordOf({ imageCredentials = '' }: WorkerSecrets): readonly string[] {
+  const password = imageCredentials.slice(imageCredentials.indexOf(':') + 1);
+  return password === '' ? [] : [password];
 }
 
-function finish(
-  code: number | null,
-  signal: string | null,
-  why: ExitRecord['cause'],
-  message?: string,
-): void {
-  const refusedProcesses = cgroup?.refusedProcesses() ?? 0;
+function finish({ code, signal, cause, message, refusedProcesses }: CommandEnd): void {
+  const why = isTimeOver ? 'time_limit' : cause;
   const record: ExitRecord = {
     code,
     signal,
@@ -228,7 +131,7 @@ function finish(
     stderrTail: tailOf(err),
     clockJumpMs: Math.round(Date.now() - startedAtMs - (performance.now() - startedMs)),
     at: new Date().toISOString(),
-    ...(refusedProcesses === 0 ? {} : { refusedProcesses }),
+    ...(refusedProcesses === undefined ? {} : { refusedProcesses }),
     ...(why === undefined ? {} : { cause: why }),
     ...(message === undefined ? {} : { message }),
   };
@@ -240,15 +143,14 @@ function finish(
 
 /** A group can be removed once the kernel has buried what was inside. */
 function leave(triesLeft: number): void {
-  if (cgroup === undefined || cgroup.remove() || triesLeft === 0) process.exit(0);
-  cgroup.killAll();
+  if (command === undefined || command.bury() || triesLeft === 0) process.exit(0);
   Atomics.wait(pause, 0, 0, 10);
   leave(triesLeft - 1);
 }
 
 function tailOf(descriptor: number): string[] {
   // Masked before it is cut: half a secret at the edge is a secret too.
-  const longest = Math.max(0, ...Object.values(secretEnv ?? {}).map((value) => Buffer.byteLength(value)));
+  const longest = Math.max(0, ...hidden.map((value) => Buffer.byteLength(value)));
   return masked(bytesBefore(descriptor, fstatSync(descriptor).size, 8_192 + longest))
     .toString('utf8')
     .slice(-8_192)

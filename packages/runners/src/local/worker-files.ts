@@ -1,7 +1,8 @@
 /** The files through which server, shim and worker speak; each outlives whoever wrote it. */
 import { closeSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { WorkerSpec } from '@gantry/ports';
+import type { WorkerImage, WorkerSpec } from '@gantry/ports';
+import type { ContainerTool } from '../containers/container-tool.ts';
 import type { Isolation } from './isolation.ts';
 import type { PrivateView } from './private-view.ts';
 
@@ -31,11 +32,32 @@ export const workerFiles = (workersDir: string, workerId: string) => {
 };
 
 /** What lies on the disk of a worker: never its secrets, only that there are some. */
-export type SpecRecord = Omit<WorkerSpec, 'secretEnv' | 'needs'> & {
+export type SpecRecord = Omit<WorkerSpec, 'secretEnv' | 'needs' | 'image'> & {
   readonly isolation: Isolation;
   readonly view?: PrivateView;
   readonly hasSecrets?: boolean;
+  readonly container?: ContainerRecord;
 };
+
+/** Of a worker that runs in a container. */
+export interface ContainerRecord {
+  readonly tool: ContainerTool;
+  readonly image: Omit<WorkerImage, 'credentials'>;
+  /** Folders that it sees at their own paths. */
+  readonly shown: readonly string[];
+}
+
+export const containerRecord = (
+  tool: ContainerTool,
+  { credentials: _credentials, ...image }: WorkerImage,
+  shown: readonly string[],
+): ContainerRecord => ({ tool, image, shown });
+
+/** What comes to a shim through standard input, never through a file. */
+export interface WorkerSecrets {
+  readonly env: Readonly<Record<string, string>>;
+  readonly imageCredentials?: string;
+}
 
 export interface AcknowledgedRecord {
   readonly offsetBytes: number;
@@ -45,15 +67,16 @@ export interface AcknowledgedRecord {
 /** In the environment of every process of a worker: tells it from a stranger that got its process id later. */
 export const workerMark = 'GANTRY_WORKER_ID';
 
+/** A rank of a gang on GPUs: it shares memory with others. */
+export const hasGpuPeers = ({ env }: Pick<SpecRecord, 'env'>): boolean =>
+  (env['CUDA_VISIBLE_DEVICES'] ?? '') !== '' && Number(env['WORLD_SIZE'] ?? 1) > 1;
+
 /**
  * Ranks that share GPUs among processes open each other's memory by process id (CUDA IPC), which a PID namespace
  * each would prevent; their control group holds them instead.
  */
-export function isNamespaced(spec: SpecRecord): boolean {
-  const hasGpuPeers =
-    (spec.env['CUDA_VISIBLE_DEVICES'] ?? '') !== '' && Number(spec.env['WORLD_SIZE'] ?? 1) > 1;
-  return spec.isolation.namespacePrefix.length > 0 && !hasGpuPeers;
-}
+export const isNamespaced = (spec: SpecRecord): boolean =>
+  spec.isolation.namespacePrefix.length > 0 && !hasGpuPeers(spec);
 
 /** True when the process with this id carries the worker's mark. */
 export function isOfWorker(pid: number, workerId: string): boolean {
@@ -74,7 +97,13 @@ export interface ShimRecord {
 export interface ExitRecord {
   readonly code: number | null;
   readonly signal: string | null;
-  readonly cause?: 'out_of_memory' | 'time_limit' | 'too_many_processes' | 'not_started';
+  readonly cause?:
+    | 'out_of_memory'
+    | 'time_limit'
+    | 'too_many_processes'
+    | 'not_started'
+    | 'image_missing'
+    | 'image_unavailable';
   readonly message?: string;
   readonly isStopRequested: boolean;
   /** How often its limit of processes refused another one; left out when never. */
