@@ -18,6 +18,8 @@ export async function followFeed(platform: Platform, signal: AbortSignal, logger
         const { kind, resourceId, tenantId } = event;
         for (const topic of [`${kind}:${resourceId}`, `${kind}@${tenantId}`, `kind:${kind}`])
           platform.hub.changed(topic);
+        // Also of another server: no key outlives its end here.
+        if (kind === 'key' || kind === 'user') platform.forgetKeys();
         platform.scheduler.note(event.kind, event.resourceId);
         if (event.actor !== 'scheduler') platform.hub.changed('scheduler');
       }

@@ -24,6 +24,7 @@ import {
   reissueOperatorKey,
   watchWrites,
 } from '@gantry/control';
+import { type HeldByKey, KeyWatch } from '@gantry/gateway';
 import { type Clock, systemClock } from '@gantry/kit';
 import { createLocalRunner, createWorkerMeter, probeIsolation, toIsolationFacts } from '@gantry/runners';
 import type { Runner } from '@gantry/ports';
@@ -40,6 +41,7 @@ import { loadVaultKey } from './job-data/vault-key.ts';
 import { openBlobs } from './open-blobs.ts';
 import { openGrpc } from './open-grpc.ts';
 import { filesBelongTo } from './files-owner.ts';
+import { createKeyLookups } from './key-lookups.ts';
 import { createKeptFiles } from './kept-files.ts';
 import { createNodeLive } from './node-live.ts';
 import { createDeviceMemory } from './device-memory.ts';
@@ -131,10 +133,9 @@ export async function serve(options: ServerOptions, logger: Logger, given: Given
 
   const hub = createHub();
   const jobs = stack.use(createJobRuntime(deps, hub));
-  const authenticate = (secret: string): Promise<AuthenticatedKey | undefined> =>
-    store.read({ platform: true }, (tx) => authenticateKey(tx, secret, systemClock.nowMs()));
+  const keys = createKeyLookups(store);
   const readDevice = (deviceId: string) => localNode.readings().get(deviceId);
-  const serving = stack.use(await createServing(deps, hub, authenticate, logger, dataDir.path, readDevice));
+  const serving = stack.use(await createServing(deps, hub, keys, logger, dataDir.path, readDevice));
   const { gateway, endpoints } = serving;
   const scheduler = stack.use(
     createScheduler(
@@ -148,6 +149,9 @@ export async function serve(options: ServerOptions, logger: Logger, given: Given
       },
     ),
   );
+
+  const heldStreams = new Set<HeldByKey<AuthenticatedKey>>();
+  const streamWatch = stack.use(new KeyWatch({ held: () => heldStreams, keyNow: keys.keyNow }));
 
   const tenantNames = new Map<string, string>();
   const platform: Platform = {
@@ -174,7 +178,10 @@ export async function serve(options: ServerOptions, logger: Logger, given: Given
       return name;
     },
     feed: (signal, options) => store.feed(signal, options),
-    forgetKeys: () => gateway.forgetKeys(),
+    forgetKeys: () => {
+      gateway.forgetKeys();
+      streamWatch.look();
+    },
   };
 
   // Another server on the same database, or an operator with psql, wakes us through the feed.
@@ -198,7 +205,8 @@ export async function serve(options: ServerOptions, logger: Logger, given: Given
   const http = stack.use(
     await createHttpServer({
       handlers: createHandlers(platform),
-      authenticate,
+      ...keys,
+      heldStreams,
       resolveTenant: async (name) => {
         const rows = await store.read({ platform: true }, (tx) => allRows(tx, 'tenant'));
         const row = rows.find((each) => each.name === name || each.id === name);

@@ -12,6 +12,7 @@ import { type Gateway, type Origin, type Route, createGateway } from '@gantry/ga
 import { GantryError } from '@gantry/contract';
 import type { Logger } from 'pino';
 import type { DeviceReading } from './local-node.ts';
+import type { KeyLookups } from './key-lookups.ts';
 import { type Meter, createMeter } from './meter.ts';
 import { openMeterJournal } from './meter-journal.ts';
 import { type PayloadLog, createPayloadLog } from './payload-log.ts';
@@ -26,10 +27,12 @@ export interface Serving extends AsyncDisposable {
   readonly payloads: PayloadLog;
 }
 
+const mayInfer = ({ scopes }: AuthenticatedKey): boolean => scopes.includes('infer');
+
 export async function createServing(
   deps: Deps,
   hub: Hub,
-  authenticate: (secret: string) => Promise<AuthenticatedKey | undefined>,
+  keys: KeyLookups,
   logger: Logger,
   dataDir: string,
   readDevice: (deviceId: string) => DeviceReading | undefined,
@@ -50,12 +53,19 @@ export async function createServing(
   const gateway = stack.use(
     createGateway({
       authenticate: async (bearer) => {
-        const key = await authenticate(bearer).catch((error: unknown) => {
+        const key = await keys.authenticate(bearer).catch((error: unknown) => {
           if (error instanceof GantryError && error.status === 401) return undefined;
           throw error;
         });
-        const mayAsk = key !== undefined && key.scopes.includes('infer');
-        return mayAsk ? { tenantId: key.tenantId, principalId: key.userName, keyId: key.keyId } : undefined;
+        return key !== undefined && mayInfer(key)
+          ? { tenantId: key.tenantId, principalId: key.userName, keyId: key.keyId }
+          : undefined;
+      },
+      isKeyGood: async (keyId) => {
+        // Those of the platform's own work end with the work.
+        if (!keyId.startsWith('key_')) return true;
+        const key = await keys.keyNow(keyId);
+        return key !== undefined && mayInfer(key);
       },
       limits: limits.limits,
       responseKeeper: responses,

@@ -17,6 +17,8 @@ import type { GatewayRequest, GatewayResponse } from './http/wire.ts';
 
 export interface GatewayOptions {
   readonly authenticate: Authenticate;
+  /** Whether a key that was good still is, for what it keeps open. Absent: keys never end. */
+  readonly isKeyGood?: (keyId: string) => Promise<boolean>;
   /** Called once for every request that reached a route, whatever became of it. Must not throw or block. */
   readonly meter?: (record: MeterRecord) => void;
   /** Called after some requests, at most 50 a second of an endpoint, with what drift is seen by. Must not throw. */
@@ -87,7 +89,7 @@ export interface Gateway extends AsyncDisposable {
   handle(request: GatewayRequest, response: GatewayResponse): void;
   /** Replaces every route of a tenant at once. Requests in flight finish where they are. */
   setRoutes(tenantId: string, routes: readonly Route[]): void;
-  /** Forgets who keys belong to: call when a key is revoked or a role changes. */
+  /** Forgets who keys belong to, and ends what keys that are good no more keep open: call when keys or roles change. */
   forgetKeys(): void;
   stats(): GatewaySnapshot;
   endpointStats(tenantId: string, endpointId: string, endpointName: string): EndpointSnapshot;

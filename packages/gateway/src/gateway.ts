@@ -15,6 +15,7 @@ import {
 import type { GatewayContext } from './gateway-context.ts';
 import { GatewayStats } from './metering/gateway-stats.ts';
 import { KeyCache } from './limits/key-cache.ts';
+import { KeyWatch } from './limits/key-watch.ts';
 import { unlimited } from './limits/limits.ts';
 import type { EndpointLoad } from './metering/load-meter.ts';
 import { Intake, type Call } from './requests/intake.ts';
@@ -33,7 +34,7 @@ import type { RemoteOrigin } from './remote/remote-origin.ts';
 import { ResponseCache } from './answer-cache/response-cache.ts';
 import { BackgroundResponses, type ResponseAnswer } from './responses/background-responses.ts';
 import { parseResponses } from './responses/continue-response.ts';
-import { writeEvents } from './responses/event-log.ts';
+import { EventFollowers } from './responses/event-followers.ts';
 import { keptResponse } from './responses/response-routes.ts';
 import { ResponseStore } from './responses/response-store.ts';
 import { RetryBudget } from './relay/retry-budget.ts';
@@ -51,6 +52,8 @@ class HttpGateway implements Gateway {
   readonly #upstreams: Upstreams;
   readonly #context: GatewayContext;
   readonly #keys: KeyCache;
+  readonly #keyWatch: KeyWatch<true>;
+  readonly #followers = new EventFollowers();
   readonly #answers: Answers;
   readonly #intake: Intake;
   readonly #background: BackgroundResponses;
@@ -68,6 +71,11 @@ class HttpGateway implements Gateway {
       authenticate: options.authenticate,
       now,
       ...(options.keyTtlMs === undefined ? {} : { ttlMs: options.keyTtlMs }),
+    });
+    const { isKeyGood = async () => true } = options;
+    this.#keyWatch = new KeyWatch({
+      held: () => [...this.#context.exchanges, ...this.#followers.open],
+      keyNow: async (keyId) => ((await isKeyGood(keyId)) ? true : undefined),
     });
     this.#maxBodyBytes = settings.maxBodyBytes;
     this.#onError = options.onError ?? (() => undefined);
@@ -208,7 +216,7 @@ class HttpGateway implements Gateway {
   #answer(call: Call, answer: ResponseAnswer): void {
     if ('problem' in answer) this.#answers.refuse(call, answer.problem);
     else if ('json' in answer) writeWhole(call, answer.json);
-    else writeEvents(call, answer, this.#context.options.stalledClientMs);
+    else this.#followers.follow(call, answer, this.#context.options.stalledClientMs);
   }
 
   #list(call: Call, listing: Listing | undefined): void {
@@ -229,6 +237,7 @@ class HttpGateway implements Gateway {
 
   forgetKeys(): void {
     this.#keys.forget();
+    this.#keyWatch.look();
   }
 
   stats(): GatewaySnapshot {
@@ -282,6 +291,7 @@ class HttpGateway implements Gateway {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isStopping = true;
     this.#stuck[Symbol.dispose]();
+    this.#keyWatch[Symbol.dispose]();
     for (const exchange of this.#context.exchanges) exchange.end('shutting_down');
     await this.#upstreams[Symbol.asyncDispose]();
   }

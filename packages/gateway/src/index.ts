@@ -1,6 +1,7 @@
 export type { EndpointSnapshot, Gateway, GatewayOptions, GatewaySnapshot } from './gateway-api.ts';
 export { createGateway } from './gateway.ts';
 export { type Authenticate } from './limits/key-cache.ts';
+export { type HeldByKey, KeyWatch } from './limits/key-watch.ts';
 export { unlimited, type Admission, type Estimate, type Limits } from './limits/limits.ts';
 export { type MeterRecord } from './metering/meter-record.ts';
 export { type PayloadRecord } from './payloads/payload-record.ts';

@@ -3,12 +3,11 @@ import { createHash } from 'node:crypto';
 import { GantryError, type RouteDefinition, type RouteName, declaredErrors } from '@gantry/contract';
 import type { FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify';
 import type { AuthThrottle } from './auth-throttle.ts';
-import { toErrorReply } from './error-reply.ts';
 import { checkText } from './check-text.ts';
 import { isNotModified, readIfMatch, toEtag } from './etag.ts';
 import { parseWith } from './parse.ts';
 import { isAllowed } from './permission.ts';
-import { type StreamReplyOptions, streamReply } from './stream-reply.ts';
+import { streamRoute } from './stream-route.ts';
 import type { HttpServerOptions, Principal, PublicContext, StreamItem } from './types.ts';
 
 /** Bodies of this type reach their handler as a stream, unread. */
@@ -111,8 +110,14 @@ export function createRouteHandler(
       body: bodyOf(route, request),
     };
     if (route.stream !== undefined) {
-      reply.hijack();
-      await stream(reply, handler(context, input), route.stream, context, noteUndeclared);
+      const { stream: kind, permission } = route;
+      await streamRoute(reply, context, {
+        kind,
+        permission,
+        held: options.heldStreams,
+        items: (signal) => handler({ ...context, signal }, input),
+        noteError: noteUndeclared,
+      });
       return reply;
     }
     const result = await once(request, context, () =>
@@ -141,27 +146,6 @@ export function createRouteHandler(
       .type('application/json; charset=utf-8')
       .send(json);
   };
-}
-
-/** The reply is ours from here: nothing of the framework runs after it, so errors are answered here too. */
-async function stream(
-  reply: FastifyReply,
-  items: AsyncIterable<StreamItem>,
-  kind: StreamReplyOptions['kind'],
-  context: PublicContext,
-  noteError: (error: unknown, requestId: string) => void,
-): Promise<void> {
-  const headers = { 'x-request-id': context.requestId };
-  try {
-    await streamReply(reply.raw, items, { kind, headers, signal: context.signal, log: context.log });
-  } catch (error) {
-    noteError(error, context.requestId);
-    const answer = toErrorReply(error, context.requestId);
-    if (answer.isInternal) context.log.error({ error: String(error) }, 'a stream failed inside');
-    reply.raw
-      .writeHead(answer.status, { 'content-type': 'application/json; charset=utf-8', ...headers })
-      .end(JSON.stringify(answer.body));
-  }
 }
 
 function bodyOf(route: RouteDefinition, request: FastifyRequest): unknown {

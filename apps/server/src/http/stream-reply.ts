@@ -1,4 +1,5 @@
 /** An async iterable → server-sent events or a plain log, no faster than the client reads. */
+import { GantryError } from '@gantry/contract';
 import type { ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 import { toErrorReply } from './error-reply.ts';
@@ -51,12 +52,15 @@ export async function streamReply(
       const { done, value } = await next;
       clearTimeout(opening);
       open();
+      lostRight(signal);
       if (done === true || signal.aborted) break;
       if (!response.write('chunk' in value ? value.chunk : toFrame(value))) await drained(response, signal);
       next = iterator.next();
     }
+    lostRight(signal);
     response.end();
-  } catch (error) {
+  } catch (thrown) {
+    const error = signal.reason instanceof GantryError ? signal.reason : thrown;
     if (!response.headersSent) throw error;
     const { body } = toErrorReply(error, headers['x-request-id'] ?? '');
     if (!signal.aborted) log.warn({ error: String(error) }, 'a stream ended early');
@@ -69,6 +73,11 @@ export async function streamReply(
     clearInterval(heartbeat);
     await iterator.return?.();
   }
+}
+
+/** A stream that was ended for a reason of ours says it; a client that left hears nothing anyway. */
+function lostRight({ reason }: AbortSignal): void {
+  if (reason instanceof GantryError) throw reason;
 }
 
 /** HTML standard §9.2.6; JSON has no raw line breaks, so one data line is enough. */

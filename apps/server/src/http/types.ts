@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Role, RouteInput, RouteName, RouteResponse, Routes } from '@gantry/contract';
+import type { HeldByKey } from '@gantry/gateway';
 import type { Store } from '@gantry/ports';
 import type { Logger } from 'pino';
 import type { TlsPair } from './read-tls.ts';
@@ -53,6 +54,8 @@ export type Handlers = {
 export interface HttpServerOptions {
   readonly handlers: Handlers;
   authenticate(secret: string): Promise<Principal | undefined>;
+  /** Where open streams are noted, so that they end with their key. */
+  readonly heldStreams: Set<HeldByKey<Principal>>;
   resolveTenant(name: string): Promise<{ readonly id: string; readonly name: string } | undefined>;
   /** As the store's `idempotent` promises. */
   readonly idempotency: { readonly run: Store['idempotent'] };

@@ -59,6 +59,24 @@ export async function authenticateKey(
   const key = parsed === undefined ? undefined : await tx.getKey(parsed.id);
   if (parsed === undefined || key === undefined) return undefined;
   if (!isSame(await hashSecret(parsed.secret), key.hash)) return undefined;
+  return holderOf(tx, key, nowMs);
+}
+
+/** What a key that was good may do now, for what it keeps open; undefined when that is nothing any more. */
+export async function keyAsItIsNow(
+  tx: Tx,
+  keyId: string,
+  nowMs: number,
+): Promise<AuthenticatedKey | undefined> {
+  const key = await tx.getKey(keyId);
+  if (key === undefined) return undefined;
+  return holderOf(tx, key, nowMs).catch((error: unknown) => {
+    if (error instanceof GantryError && error.status === 401) return undefined;
+    throw error;
+  });
+}
+
+async function holderOf(tx: Tx, key: ApiKeyRow, nowMs: number): Promise<AuthenticatedKey | undefined> {
   if (key.revokedAt !== undefined && Date.parse(key.revokedAt) <= nowMs) {
     throw new GantryError('unauthenticated', `this key was revoked at ${key.revokedAt}`, {
       hint: 'ask an admin for a new one: gantry key create',

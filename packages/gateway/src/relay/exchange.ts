@@ -98,6 +98,15 @@ export class Exchange implements AttemptListener {
     return this.#relay.progress;
   }
 
+  get keyId(): string | undefined {
+    return this.#input.principal.keyId;
+  }
+
+  /** Its caller may have lost the right to it. */
+  recheck(isGood: true | undefined): void {
+    if (isGood === undefined) this.#fail({ code: 'invalid_api_key' });
+  }
+
   /** Ends what is still open, because the gateway stops or its answer gets nowhere, and cancels the work behind it. */
   end(code: 'shutting_down' | 'upstream_timeout'): void {
     if (code === 'upstream_timeout') this.#attempts.current?.replica.noteFailure(this.#context.now());
