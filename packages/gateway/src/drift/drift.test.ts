@@ -178,6 +178,6 @@ describe('what is read of an answer', () => {
       [`{"inputs":[${tensor}]}`, '9999'],
       [`{"inputs":[${tensor}]}`, '-1'],
     ] as const)
-      expect(readTensors(Buffer.from(body), length, 'inputs')).toEqual([]);
+      expect(readTensors(Buffer.from(body), length, 'inputs').tensors).toEqual([]);
   });
 });

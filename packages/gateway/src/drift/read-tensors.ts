@@ -5,8 +5,9 @@
 import { inferTensor } from '@gantry/contract/foreign/oip';
 import type { SketchedTensor } from '@gantry/serving';
 import { parseJson } from '../http/parse-json.ts';
+import { peekTensors } from './peek-tensors.ts';
 
-/** Longer JSON is not looked into: it would cost more to parse than to relay. */
+/** Longer JSON is not parsed, which would cost more than to relay it, but looked into in a few places. */
 const maxJsonBytes = 64 * 1024;
 const mostTensors = 8;
 const mostNameChars = 64;
@@ -30,16 +31,39 @@ const values: Readonly<Record<string, readonly [number, Read]>> = {
   FP64: [8, (view, index) => view.getFloat64(8 * index, true)],
 };
 
+export interface ReadTensors {
+  readonly tensors: readonly SketchedTensor[];
+  /** There are more, too many or too large to be looked into. */
+  readonly isPartial: boolean;
+}
+
 export function readTensors(
   body: Buffer,
   jsonLength: string | string[] | undefined,
   field: 'inputs' | 'outputs',
-): readonly SketchedTensor[] {
-  const jsonBytes = typeof jsonLength === 'string' ? Number(jsonLength) : body.length;
-  if (!(jsonBytes <= Math.min(maxJsonBytes, body.length))) return [];
+): ReadTensors {
+  const isBinary = typeof jsonLength === 'string';
+  const jsonBytes = isBinary ? Number(jsonLength) : body.length;
+  if (!(jsonBytes <= body.length)) return none;
+  if (jsonBytes > maxJsonBytes) {
+    if (isBinary) return { tensors: [], isPartial: true };
+    const { tensors, isWhole } = peekTensors(body, field, mostTensors);
+    return {
+      tensors: tensors.map((tensor) => ({ ...tensor, name: tensor.name.slice(0, mostNameChars) })),
+      isPartial: !isWhole,
+    };
+  }
+  const listed = listOf(body.subarray(0, jsonBytes), field);
+  const tensors = tensorsOf(listed.slice(0, mostTensors), body, jsonBytes);
+  return { tensors, isPartial: listed.length > mostTensors };
+}
+
+const none: ReadTensors = { tensors: [], isPartial: false };
+
+/** Up to the first that is none. `offset`: where raw values begin. */
+function tensorsOf(listed: readonly unknown[], body: Buffer, offset: number): readonly SketchedTensor[] {
   const found: SketchedTensor[] = [];
-  let offset = jsonBytes;
-  for (const each of listOf(body.subarray(0, jsonBytes), field).slice(0, mostTensors)) {
+  for (const each of listed) {
     const { data: tensor } = inferTensor.safeParse(each);
     if (tensor === undefined) return found;
     const { datatype, shape, data, parameters } = tensor;
@@ -69,7 +93,9 @@ function ofJson(data: readonly unknown[]): Values {
   const flat = data.flat(16);
   const at = (index: number): number | string => {
     const value = flat[index];
-    return typeof value === 'string' ? value : Number(value);
+    if (typeof value === 'string') return value;
+    // What is not finite has no number in JSON.
+    return value === null ? NaN : Number(value);
   };
   return { count: flat.length, at };
 }

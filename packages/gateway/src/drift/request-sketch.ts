@@ -58,13 +58,13 @@ export class RequestSketch {
     const { bytes, fields, oip } = this.#request;
     const isAnswered = status < 400;
     if (oip?.verb === 'infer') {
-      for (const tensor of readTensors(bytes, this.#headers[binaryHeader], 'inputs'))
-        sketchTensor(sketch, 'input', tensor, draw());
-      const { body, headers = {} } = this.#whole ?? {};
-      if (isAnswered && body !== undefined)
-        for (const tensor of readTensors(body, headers[binaryHeader], 'outputs'))
-          sketchTensor(sketch, 'output', tensor, draw());
-      return sketch;
+      const { body, headers = {} } = isAnswered ? (this.#whole ?? {}) : {};
+      const inputs = readTensors(bytes, this.#headers[binaryHeader], 'inputs');
+      const outputs = body && readTensors(body, headers[binaryHeader], 'outputs');
+      for (const tensor of inputs.tensors) sketchTensor(sketch, 'input', tensor, draw());
+      for (const tensor of outputs?.tensors ?? []) sketchTensor(sketch, 'output', tensor, draw());
+      const isPartlyRead = inputs.isPartial || outputs?.isPartial === true;
+      return isPartlyRead ? { ...sketch, isPartlyRead } : sketch;
     }
     const prompt = sketchText(newestText(fields, textChars));
     if (prompt !== undefined) sketch.points['prompt'] = prompt;
