@@ -1,10 +1,12 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+/** What the paged engine answers, against the permutation and against llama.cpp on the same weights. */
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseSafetensors, writeSafetensors } from '@gantry/formats';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { createLlamaEngine } from '../llamacpp/llama-engine.ts';
-import type { GenerateEvent, GenerateRequest, LlmEngine } from '../llm-engine.ts';
+import type { GenerateEvent } from '../llm-engine.ts';
+import { askEngine, greedySampling, type Answer } from '../testing/ask-engine.ts';
+import { openPermutationFolder } from '../testing/permutation-folder.ts';
 import {
   answerAfter,
   cycle,
@@ -12,59 +14,19 @@ import {
   writePermutationModel,
 } from '../testing/permutation-model.ts';
 import { runRandomTraffic } from '../testing/random-traffic.ts';
-import { KvPool } from './kv-pool.ts';
-import { createPagedEngine, type PagedEngineOptions } from './paged-engine.ts';
 
-let folder: string;
-let engine: LlmEngine;
-const open = (options: Partial<PagedEngineOptions> = {}): Promise<LlmEngine> =>
-  createPagedEngine({ folder, slots: 4, threads: 1, stepTokens: 64, prefillTokens: 16, ...options });
-
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'gantry-paged-'));
-  await writePermutationFolder(folder);
-  engine = await open();
-});
+const model = await openPermutationFolder();
+const { folder, open } = model;
+const engine = await open();
 afterAll(async () => {
   await engine[Symbol.asyncDispose]();
-  await rm(folder, { recursive: true, force: true });
+  await model[Symbol.asyncDispose]();
 });
-
-const greedy = { temperature: 0, topP: 1, seed: 1 };
-/** Bytes of a block of 16 tokens of the fixture: 2 layers, 2 groups of width 16, keys and values. */
-const blockBytes = 2 * 2 * 2 * 16 * 16 * 4;
-
-interface Answer {
-  readonly tokens: readonly number[];
-  readonly logprobs: readonly number[];
-  readonly cachedTokens: number;
-  readonly reason: string;
-}
-
-async function ask(
-  of: LlmEngine,
-  text: string,
-  changes: Partial<GenerateRequest> = {},
-  seen: (event: GenerateEvent) => void = () => undefined,
-): Promise<Answer> {
-  const tokens: number[] = [];
-  const logprobs: number[] = [];
-  const request = { prompt: of.tokenize(text), maxTokens: 200, sampling: greedy, ...changes };
-  for await (const event of of.generate(request)) {
-    seen(event);
-    if (event.type === 'end')
-      return { tokens, logprobs, cachedTokens: event.cachedTokens, reason: event.reason };
-    if (event.type !== 'token') continue;
-    tokens.push(event.token);
-    if (event.logprob !== undefined) logprobs.push(event.logprob);
-  }
-  throw new Error('no end');
-}
 
 describe('paged engine', () => {
   it('answers as the permutation says, to the end of text', async () => {
     for (const last of ['t', 'A', '7']) {
-      const { tokens, reason } = await ask(engine, `ABC${last}`);
+      const { tokens, reason } = await askEngine(engine, `ABC${last}`);
       expect(engine.detokenize(tokens)).toBe(answerAfter(last));
       expect(reason).toBe('stop');
     }
@@ -88,8 +50,8 @@ describe('paged engine', () => {
       const scores = (of: number[]) => (event: GenerateEvent) => {
         if (event.type === 'prompt') of.push(...event.scores.flatMap(({ logprob }) => logprob ?? []));
       };
-      const one = await ask(ours, prompt, wanted, scores(mine));
-      const same = await ask(theirs, prompt, wanted, scores(their));
+      const one = await askEngine(ours, prompt, wanted, scores(mine));
+      const same = await askEngine(theirs, prompt, wanted, scores(their));
       expect(one.tokens).toEqual(same.tokens);
       expect(mine).toHaveLength(prompt.length - 1);
       // llama.cpp keeps keys and values in half precision.
@@ -111,7 +73,7 @@ describe('paged engine', () => {
     });
     const texts = ['the quick', cycle.repeat(2).slice(30, 127), 'Z'];
     const [answer, ...mine] = await Promise.all([
-      ask(ours, 'the quick', { maxTokens: 20, ignoreEnd: true }),
+      askEngine(ours, 'the quick', { maxTokens: 20, ignoreEnd: true }),
       ...texts.map((text) => ours.embed(ours.tokenize(text))),
     ]);
     expect(answer.tokens).toHaveLength(20);
@@ -123,7 +85,7 @@ describe('paged engine', () => {
       expect(got).toHaveLength(wanted.length);
       expect(dot(got, wanted) / Math.sqrt(dot(got, got) * dot(wanted, wanted))).toBeGreaterThan(0.999);
     }
-    expect((await ask(ours, texts[1] as string, { maxTokens: 1 })).cachedTokens).toBe(0);
+    expect((await askEngine(ours, texts[1] as string, { maxTokens: 1 })).cachedTokens).toBe(0);
     await expect(ours.embed([])).rejects.toMatchObject({ code: 'context_length_exceeded' });
   });
 
@@ -144,25 +106,8 @@ describe('paged engine', () => {
     });
     await writeFile(path, writeSafetensors(tensors));
     await using rounded = await open({ folder: halves });
-    const { tokens } = await ask(rounded, 'ABCt');
+    const { tokens } = await askEngine(rounded, 'ABCt');
     expect(rounded.detokenize(tokens)).toBe(answerAfter('t'));
-  });
-
-  it('is exact under random traffic, also where memory is short and both tiers are in use', async () => {
-    const tight = { kvBytes: 34 * blockBytes, slots: 6, spillMemoryBytes: 3 * blockBytes };
-    await using short = await open({
-      ...tight,
-      spillDiskBytes: 20 * blockBytes,
-      spillFolder: folder,
-      contextTokens: 160,
-    });
-    for (const of of [engine, short]) {
-      const result = await runRandomTraffic(of, { requests: 150, seed: 3, concurrency: 9 });
-      expect(result.wrong).toEqual([]);
-      expect(result.completed + result.cancelled).toBe(150);
-      expect(of.stats()).toMatchObject({ queued: 0, running: 0, kvTokensUsed: 0 });
-    }
-    expect(short.stats().kvTokensSpilled).toBeGreaterThan(0);
   });
 
   it('takes nearly all of a perfect draft, answers as without, and refuses one that is not there', async () => {
@@ -172,7 +117,7 @@ describe('paged engine', () => {
     await using guessing = await open({ speculation: draft });
     await Promise.all(
       ['t', 'A', '7'].map(async (last) => {
-        const { tokens } = await ask(guessing, `the ${last}`);
+        const { tokens } = await askEngine(guessing, `the ${last}`);
         expect(guessing.detokenize(tokens)).toBe(answerAfter(last));
       }),
     );
@@ -193,10 +138,10 @@ describe('paged engine', () => {
         topLogprobs: 1,
         ignoreEnd: true,
       };
-      const alone = await ask(engine, prompt, wanted);
+      const alone = await askEngine(engine, prompt, wanted);
       const [one, beside] = await Promise.all([
-        ask(guessing, prompt, wanted),
-        ask(guessing, 'zt', { maxTokens: 30, ignoreEnd: true }),
+        askEngine(guessing, prompt, wanted),
+        askEngine(guessing, 'zt', { maxTokens: 30, ignoreEnd: true }),
       ]);
       expect(one.tokens).toEqual(alone.tokens);
       for (const [at, logprob] of one.logprobs.entries())
@@ -209,49 +154,9 @@ describe('paged engine', () => {
     expect(guessing.stats()).toMatchObject({ queued: 0, running: 0, kvTokensUsed: 0 });
   });
 
-  it('preempts when memory runs out, and every answer is what it would have been', async () => {
-    await using small = await open({
-      kvBytes: 8 * blockBytes,
-      contextTokens: 112,
-      spillMemoryBytes: 4 * blockBytes,
-    });
-    const ends = ['t', 'e', 'b'];
-    const answers = await Promise.all(
-      ends.map((last) => ask(small, `${cycle.slice(0, 30)}${last}`, { maxTokens: 45, scope: last })),
-    );
-    for (const [at, last] of ends.entries())
-      expect(small.detokenize(answers[at]?.tokens ?? [])).toBe(answerAfter(last).slice(0, 45));
-    expect(small.stats().preemptions).toBeGreaterThan(0);
-  });
-
-  it('shares the whole prompt between answers to it, and nothing across scopes', async () => {
-    const prompt = cycle.slice(0, 50);
-    const four = await Promise.all(
-      [1, 2, 3, 4].map((seed) =>
-        ask(engine, prompt, { scope: 'n', sampling: { ...greedy, seed }, maxTokens: 5 }),
-      ),
-    );
-    expect(four.map(({ cachedTokens }) => cachedTokens)).toEqual([0, 49, 49, 49]);
-    expect((await ask(engine, prompt, { scope: 'n', maxTokens: 1 })).cachedTokens).toBe(48);
-    expect((await ask(engine, prompt, { scope: 'foreign', maxTokens: 1 })).cachedTokens).toBe(0);
-  });
-
-  it('takes memory for the tokens that there are, not for those that there may be', async () => {
-    const events = engine.generate({
-      prompt: engine.tokenize('abcde'),
-      maxTokens: 400,
-      sampling: greedy,
-      ignoreEnd: true,
-    });
-    const reader = events[Symbol.asyncIterator]();
-    await reader.next();
-    expect(engine.stats().kvTokensUsed).toBe(16);
-    await reader.return?.();
-  });
-
   it('samples the same answer for the same seed, beside others too', async () => {
     const warm = (seed: number): Promise<Answer> =>
-      ask(engine, 'the q', {
+      askEngine(engine, 'the q', {
         sampling: { temperature: 20, topP: 0.9, seed },
         maxTokens: 30,
         ignoreEnd: true,
@@ -264,10 +169,13 @@ describe('paged engine', () => {
 
   it('follows logit bias and penalties', async () => {
     const bias = new Map([[engine.tokenize('Z')[0] as number, 200]]);
-    const biased = await ask(engine, 't', { sampling: { ...greedy, logitBias: bias }, maxTokens: 3 });
+    const biased = await askEngine(engine, 't', {
+      sampling: { ...greedySampling, logitBias: bias },
+      maxTokens: 3,
+    });
     expect(engine.detokenize(biased.tokens)).toBe('ZZZ');
-    const penalised = { ...greedy, logitBias: bias, presencePenalty: 300 };
-    const { tokens } = await ask(engine, 't', { sampling: penalised, maxTokens: 2 });
+    const penalised = { ...greedySampling, logitBias: bias, presencePenalty: 300 };
+    const { tokens } = await askEngine(engine, 't', { sampling: penalised, maxTokens: 2 });
     expect(engine.detokenize(tokens)).toMatch(/^Z[^Z]$/);
   });
 
@@ -302,7 +210,7 @@ describe('paged engine', () => {
     };
     const sampling = { temperature, topP: 1, seed: 3 };
     const answers = await Promise.all(
-      ['t', 'A', '7'].map((last) => ask(engine, last, { jsonSchema, sampling, maxTokens: 120 })),
+      ['t', 'A', '7'].map((last) => askEngine(engine, last, { jsonSchema, sampling, maxTokens: 120 })),
     );
     for (const { tokens } of answers) {
       const { colour, size } = JSON.parse(engine.detokenize(tokens)) as { colour: string; size: unknown };
@@ -317,35 +225,5 @@ describe('paged engine', () => {
     await writePermutationFolder(cut);
     await writeFile(join(cut, 'model.safetensors'), 'too short');
     await expect(open({ folder: cut })).rejects.toMatchObject({ code: 'model_invalid' });
-  });
-});
-
-describe('KvPool', () => {
-  it('says so when the disk behind it fails, and keeps what it holds', () => {
-    const room = {
-      planes: 2,
-      blocks: 3,
-      kvHeads: 1,
-      tokensPerBlock: 2,
-      headWidth: 2,
-      memorySlots: 1,
-      diskSlots: 1,
-    };
-    const pool = new KvPool({ ...room, folder });
-    for (const [at, plane] of pool.planes.entries()) plane.fill(at + 1, 0, 4);
-    pool.move([
-      { kind: 'spill', block: 0, slot: 0 },
-      { kind: 'spill', block: 0, slot: 1 },
-      { kind: 'copy', from: 2, to: 0 },
-      { kind: 'fetch', slot: 1, block: 1 },
-      { kind: 'fetch', slot: 0, block: 2 },
-    ]);
-    expect(pool.planes.map((plane) => [...plane])).toEqual([
-      [0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1],
-      [0, 0, 0, 0, 2, 2, 2, 2, 2, 2, 2, 2],
-    ]);
-    pool[Symbol.dispose]();
-    expect(() => pool.move([{ kind: 'spill', block: 1, slot: 1 }])).toThrow();
-    expect(() => new KvPool({ ...room, folder: join(folder, 'absent') })).toThrow('ENOENT');
   });
 });
