@@ -6,12 +6,17 @@ export interface ChildNode extends AsyncDisposable {
   readonly hello: Record<string, unknown>;
 }
 
-/** A Node process that prints one JSON line when it is ready, or counts as ready after `isReady` says so. */
-export async function startNode(
+/** A Node process that prints one line of JSON when it is ready. */
+export const startNode = (args: readonly string[], env: Record<string, string> = {}): Promise<ChildNode> =>
+  startProgram(process.execPath, args, env);
+
+/** A program that prints one line of JSON when it is ready, or when it is done. */
+export async function startProgram(
+  program: string,
   args: readonly string[],
   env: Record<string, string> = {},
 ): Promise<ChildNode> {
-  const child = spawn(process.execPath, args, {
+  const child = spawn(program, args, {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, ...env },
   });

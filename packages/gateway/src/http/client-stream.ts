@@ -1,12 +1,14 @@
 /** The client's side of a streamed answer: its head, its frames, and what becomes of a client that reads slowly. */
 import type { OutgoingHttpHeaders } from 'node:http';
 import type { Attempt } from '../relay/attempt.ts';
+import { ChunkWriter } from './chunk-writer.ts';
 import type { GatewayResponse } from './wire.ts';
 
 export class ClientStream {
   /** The client has seen part of the answer: it can no longer be tried elsewhere. */
   isStreaming = false;
   readonly #response: GatewayResponse;
+  readonly #chunks: ChunkWriter;
   readonly #stalledMs: number;
   readonly #now: () => number;
   /** It reads more slowly than the model writes, and the model waits. */
@@ -18,6 +20,7 @@ export class ClientStream {
 
   constructor(response: GatewayResponse, stalledMs: number, now: () => number) {
     this.#response = response;
+    this.#chunks = new ChunkWriter(response);
     this.#stalledMs = stalledMs;
     this.#now = now;
   }
@@ -40,7 +43,7 @@ export class ClientStream {
       });
     }
     this.movedMs = this.#now();
-    if (!this.#response.write(frames) && !this.isPaused) this.#pause(attempt);
+    if (!this.#chunks.write(frames) && !this.isPaused) this.#pause(attempt);
   }
 
   close(): void {
@@ -54,7 +57,7 @@ export class ClientStream {
     this.#stallTimer = setTimeout(() => {
       this.#response.destroy();
     }, this.#stalledMs);
-    this.#response.once('drain', () => {
+    this.#chunks.onceDrained(() => {
       clearTimeout(this.#stallTimer);
       this.isPaused = false;
       this.movedMs = this.#now();
