@@ -11,10 +11,10 @@ import { readPolicy } from '../scheduling/policy-row.ts';
 import { refuseImpossible } from '../scheduling/refuse-impossible.ts';
 import { codeOf, inputProblems } from './job-inputs.ts';
 import { type JobSpecRecord, emptyJobStatus } from './job-record.ts';
+import { layoutProblems } from './layout-problems.ts';
 import { placementProblems } from './placement-problems.ts';
 import { jobView } from './job-view.ts';
 import { withPinnedModels } from './model-inputs.ts';
-import { unsupportedFields } from './unsupported.ts';
 
 /** Written as `queued` with its event before the answer: what is acknowledged is never lost. */
 export async function submitJob(
@@ -24,14 +24,6 @@ export async function submitJob(
   asked: JobSpec,
   requestId: string,
 ): Promise<Job> {
-  const refused = unsupportedFields(asked);
-  if (refused.length > 0) {
-    throw new GantryError(
-      'validation_failed',
-      `not possible on this server yet: ${refused.map(({ path }) => path).join(', ')}`,
-      { problems: refused },
-    );
-  }
   const job = await deps.store.tx({ platform: true }, async (tx) => {
     const spec = await withPinnedModels(tx, caller.tenantId, asked);
     const queue = await usableQueue(tx, caller.tenantId, spec.queue);
@@ -48,6 +40,7 @@ export async function submitJob(
     const pool = spec.nodeSelector === undefined ? undefined : await poolOf(tx, queue.id);
     const problems = [
       ...placementProblems(spec, pool, deps.clock.nowMs()),
+      ...layoutProblems(spec),
       ...(await inputProblems(deps, tx, caller.tenantId, { id, spec })),
     ];
     if (problems[0] !== undefined)

@@ -2,10 +2,9 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { parallelSchema } from '@gantry/contract';
-import type { ZeroLimits } from '@gantry/training/parallel';
+import { parallelSizes, type ZeroLimits } from '@gantry/training/parallel';
 import { readDeepSpeed, type DeepSpeedSettings } from '@gantry/training/deepspeed';
 import type { TrainingJob } from './training-job.ts';
-import { parallelSizes } from './training-plan.ts';
 import { UserFault } from './user-fault.ts';
 
 export async function withDeepSpeed(job: TrainingJob, worldSize: number): Promise<TrainingJob> {
@@ -51,7 +50,7 @@ function trainOf(
   worldSize: number,
 ): Partial<TrainingJob['train']> {
   const { train } = job;
-  const sequences = batchOf(settings, parallelSizes(job, worldSize).data);
+  const sequences = batchOf(settings, parallelSizes(job.parallel, worldSize).data);
   return {
     batchTokens: sequences === undefined ? train.batchTokens : sequences * train.sequenceLength,
     clipNorm: settings.clipNorm ?? train.clipNorm,

@@ -1,7 +1,12 @@
 /** The job's `train` section with every default decided: what the loop needs, and nothing else. */
 import type { Precision } from '@gantry/training/autodiff';
 import type { LearningRatePlan } from '@gantry/training/optimizer';
-import type { ParallelSizes, PipelineSchedule, ZeroStage } from '@gantry/training/parallel';
+import {
+  parallelSizes,
+  type ParallelSizes,
+  type PipelineSchedule,
+  type ZeroStage,
+} from '@gantry/training/parallel';
 import type { CompressionPlan, OptimizerOptions } from '../parallel/index.ts';
 import { chooseMicroSequences } from './micro-sequences.ts';
 import { mostBatchesOf } from './most-batches.ts';
@@ -62,7 +67,7 @@ export function planTraining(job: TrainingJob, width: number, worldSize: number)
   }
   const globalSequences = Math.floor(train.batchTokens / time);
   const { parallel } = job;
-  const sizes = parallelSizes(job, worldSize);
+  const sizes = parallelSizes(parallel, worldSize);
   const perRank = Math.ceil(globalSequences / sizes.data);
   const microSequences = chooseMicroSequences(perRank, time, sizes, parallel?.microBatches);
   const microBatches = Math.ceil(perRank / microSequences);
@@ -119,27 +124,6 @@ export function planTraining(job: TrainingJob, width: number, worldSize: number)
         (everyMs === undefined ? Math.max(25, Math.ceil(train.steps / 10)) : undefined),
     },
   };
-}
-
-/** Without a layout, or with `replicas` beside one, the ranks left over are data-parallel. */
-export function parallelSizes({ parallel }: TrainingJob, worldSize: number): ParallelSizes {
-  const { data: wanted = 1, tensor = 1, pipeline = 1, schedule, virtualStages = 2 } = parallel ?? {};
-  const { expert = 1 } = parallel ?? {};
-  const isSpelledOut = wanted > 1 || wanted * tensor * pipeline === worldSize;
-  const data = isSpelledOut ? wanted : Math.max(1, Math.floor(worldSize / (tensor * pipeline)));
-  // A gang that has become smaller shares its experts among as many as still divide it.
-  const shares = isSpelledOut ? expert : greatestCommonDivisor(expert, data);
-  return {
-    data,
-    tensor,
-    pipeline,
-    ...(shares === 1 ? {} : { expert: shares }),
-    ...(schedule === 'interleaved' && virtualStages > 1 ? { chunks: virtualStages } : {}),
-  };
-}
-
-function greatestCommonDivisor(one: number, other: number): number {
-  return other === 0 ? one : greatestCommonDivisor(other, one % other);
 }
 
 /** Interleaving runs a micro-batch of each stage through a chunk before the next (Narayanan et al. 2021, §2.2). */

@@ -1,3 +1,4 @@
+export { checkAskedLayout, parallelSizes } from './asked-layout.ts';
 export { factoredLayout, factorNames, isFactored } from './factored-layout.ts';
 export {
   checkParallelSizes,
