@@ -34,6 +34,8 @@ export interface GatewayOptions {
   /** An internal failure, with the request id that the client was given. */
   readonly onError?: (error: unknown, requestId: string) => void;
   readonly maxBodyBytes?: number;
+  /** Bodies of 64 KiB and more that are held at once, all tenants together; one has half at most. */
+  readonly maxHeldBytes?: number;
   readonly maxResponseBytes?: number;
   readonly holdMs?: number;
   readonly maxAttempts?: number;
@@ -105,6 +107,7 @@ export interface Gateway extends AsyncDisposable {
 
 export const gatewayDefaults = {
   maxBodyBytes: 16 * 1024 * 1024,
+  maxHeldBytes: 1024 * 1024 * 1024,
   maxResponseBytes: 64 * 1024 * 1024,
   holdMs: 30_000,
   maxAttempts: 3,

@@ -14,6 +14,7 @@ import {
 } from './gateway-api.ts';
 import type { GatewayContext } from './gateway-context.ts';
 import { GatewayStats } from './metering/gateway-stats.ts';
+import { BodyRoom } from './limits/body-room.ts';
 import { KeyCache } from './limits/key-cache.ts';
 import { KeyWatch } from './limits/key-watch.ts';
 import { unlimited } from './limits/limits.ts';
@@ -25,9 +26,9 @@ import { operationPaths, parseRequest, type ParseOutcome } from './requests/pars
 import { Quarantine } from './quarantine/quarantine.ts';
 import { createAffinityRouter } from './routes/replica-router.ts';
 import type { ReplicaState } from './routes/replica-state.ts';
-import { readBody } from './http/request-body.ts';
+import type { Problem } from './http/problem.ts';
 import { createRequestIds } from './http/request-id.ts';
-import { unfold } from './http/content-encoding.ts';
+import { wholeBody } from './http/whole-body.ts';
 import { bearerOf, pathOf } from './http/request-line.ts';
 import { lookAtRemote, type RemoteLook } from './remote/look-at-remote.ts';
 import type { RemoteOrigin } from './remote/remote-origin.ts';
@@ -48,6 +49,12 @@ export function createGateway(options: GatewayOptions): Gateway {
   return new HttpGateway(options);
 }
 
+const noRoom: Problem = {
+  code: 'overloaded',
+  detail: 'The gateway holds as many bytes of requests as it can.',
+  retryAfterMs: 1_000,
+};
+
 class HttpGateway implements Gateway {
   readonly #upstreams: Upstreams;
   readonly #context: GatewayContext;
@@ -59,6 +66,7 @@ class HttpGateway implements Gateway {
   readonly #background: BackgroundResponses;
   readonly #stuck: StuckAnswers;
   readonly #maxBodyBytes: number;
+  readonly #bodies: BodyRoom;
   readonly #onError: (error: unknown, requestId: string) => void;
   readonly #nextId = createRequestIds();
   #isStopping = false;
@@ -78,6 +86,7 @@ class HttpGateway implements Gateway {
       keyNow: async (keyId) => ((await isKeyGood(keyId)) ? true : undefined),
     });
     this.#maxBodyBytes = settings.maxBodyBytes;
+    this.#bodies = new BodyRoom(settings.maxHeldBytes);
     this.#onError = options.onError ?? (() => undefined);
     this.#context = {
       table: new RouteTable(this.#upstreams, now),
@@ -101,7 +110,7 @@ class HttpGateway implements Gateway {
     this.#answers = new Answers(this.#context.stats);
     this.#intake = new Intake(this.#context, options.limits ?? unlimited);
     this.#stuck = new StuckAnswers(this.#context.exchanges, settings, now);
-    this.#background = new BackgroundResponses(this.#context.responses, this.#intake);
+    this.#background = new BackgroundResponses(this.#context.responses, this.#intake, this.#bodies);
   }
 
   handle(incoming: GatewayRequest, response: GatewayResponse): void {
@@ -173,29 +182,25 @@ class HttpGateway implements Gateway {
   }
 
   #read(call: Call, method: 'GET' | 'POST', parse: (bytes: Buffer) => ParseOutcome): void {
-    const { incoming, response, id } = call;
+    const { incoming, response, id, principal } = call;
     if (incoming.method !== method) {
       this.#answers.refuse(call, { code: 'method_not_allowed', detail: `Use ${method}.` });
       return;
     }
-    readBody(incoming, this.#maxBodyBytes, (body) => {
-      if (body.kind === 'gone') return;
-      if (body.kind === 'too-large') {
-        this.#answers.refuseTooLarge(call, this.#maxBodyBytes);
-        return;
+    const maxBytes = this.#maxBodyBytes;
+    const { grow } = this.#bodies.holdFor(principal.tenantId, response);
+    wholeBody(incoming, { maxBytes, grow }, (body) => {
+      if (body.kind === 'gone' || response.destroyed) return;
+      try {
+        if (body.kind === 'bytes') this.#infer(call, parse(body.bytes));
+        else if (body.kind === 'too-large') this.#answers.refuseTooLarge(call, maxBytes);
+        else if (body.kind === 'no-room') this.#answers.refuse(call, noRoom);
+        else this.#answers.refuse(call, { code: 'invalid_request', detail: body.detail });
+      } catch (error) {
+        this.#onError(error, id);
+        if (!response.headersSent) this.#answers.refuse(call, { code: 'internal' });
+        else response.destroy();
       }
-      unfold(body.bytes, incoming.headers['content-encoding'], this.#maxBodyBytes, (whole) => {
-        if (response.destroyed) return;
-        try {
-          if (whole.kind === 'bytes') this.#infer(call, parse(whole.bytes));
-          else if (whole.kind === 'too-large') this.#answers.refuseTooLarge(call, this.#maxBodyBytes);
-          else this.#answers.refuse(call, { code: 'invalid_request', detail: whole.detail });
-        } catch (error) {
-          this.#onError(error, id);
-          if (!response.headersSent) this.#answers.refuse(call, { code: 'internal' });
-          else response.destroy();
-        }
-      });
     });
   }
 

@@ -14,11 +14,12 @@ export function cachedAnswer({ cache, now }: GatewayContext, input: ExchangeInpu
   const cacheMs = route.cacheMs ?? 0;
   if (cacheMs <= 0 || !request.isDeterministic) return undefined;
   const versions = revisions.filter(({ weight }) => weight > 0).map(({ revision }) => revision.revisionId);
-  const scope = [principal.tenantId, route.endpointId, ...versions];
+  const { tenantId } = principal;
+  const scope = [tenantId, route.endpointId, ...versions];
   const key = cache.keyFor(scope, incoming.url ?? '', request.bytes);
-  const body = cache.get(key, now());
+  const body = cache.get(tenantId, key, now());
   return body === undefined
-    ? { body, remember: (answer) => cache.set(key, answer, now() + cacheMs) }
+    ? { body, remember: (answer) => cache.set(tenantId, key, answer, now() + cacheMs) }
     : { body, remember: undefined };
 }
 

@@ -46,14 +46,14 @@ describe('response cache', () => {
   it('forgets by age and by size, least recently used first', () => {
     const cache = new ResponseCache(160);
     const body = Buffer.alloc(10);
-    for (let i = 0; i < 16; i++) cache.set(String(i), body, 1_000);
-    expect(cache.get('0', 0)).toBe(body);
-    cache.set('new', body, 1_000);
-    expect(cache.get('1', 0)).toBeUndefined();
-    expect(cache.get('0', 0)).toBe(body);
-    expect(cache.get('0', 1_000)).toBeUndefined();
-    cache.set('huge', Buffer.alloc(100), 1_000);
-    expect(cache.get('huge', 0)).toBeUndefined();
+    for (let i = 0; i < 16; i++) cache.set('t', String(i), body, 1_000);
+    expect(cache.get('t', '0', 0)).toBe(body);
+    cache.set('t', 'new', body, 1_000);
+    expect(cache.get('t', '1', 0)).toBeUndefined();
+    expect(cache.get('t', '0', 0)).toBe(body);
+    expect(cache.get('t', '0', 1_000)).toBeUndefined();
+    cache.set('t', 'huge', Buffer.alloc(100), 1_000);
+    expect(cache.get('t', 'huge', 0)).toBeUndefined();
     expect(cache.bytes).toBe(150);
   });
 });

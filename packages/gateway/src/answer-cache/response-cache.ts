@@ -1,5 +1,6 @@
-/** Answers by exact request, least recently used out first, bounded in bytes. Tenants never share: the key has them. */
+/** Answers by exact request, least recently used out first, bounded in bytes. Tenants share the room and nothing else. */
 import { createHash } from 'node:crypto';
+import { SharedRoom } from '../limits/shared-room.ts';
 
 interface Entry {
   readonly body: Buffer;
@@ -7,12 +8,12 @@ interface Entry {
 }
 
 export class ResponseCache {
-  readonly #entries = new Map<string, Entry>();
+  readonly #room: SharedRoom<Entry>;
   readonly #maxBytes: number;
-  #bytes = 0;
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
+    this.#room = new SharedRoom(maxBytes);
   }
 
   /** `scope`: tenant, endpoint and the revisions that answer; a rollout thereby empties the cache. */
@@ -23,34 +24,23 @@ export class ResponseCache {
       .digest('base64');
   }
 
-  get(key: string, nowMs: number): Buffer | undefined {
-    const entry = this.#entries.get(key);
+  get(tenantId: string, key: string, nowMs: number): Buffer | undefined {
+    const entry = this.#room.get(tenantId, key);
     if (entry === undefined) return undefined;
-    this.#entries.delete(key);
     if (entry.expiresAtMs <= nowMs) {
-      this.#bytes -= entry.body.length;
+      this.#room.delete(tenantId, key);
       return undefined;
     }
-    this.#entries.set(key, entry);
+    this.#room.touch(tenantId, key);
     return entry.body;
   }
 
-  set(key: string, body: Buffer, expiresAtMs: number): void {
+  set(tenantId: string, key: string, body: Buffer, expiresAtMs: number): void {
     // One answer may not push out all others.
-    if (body.length > this.#maxBytes / 16) return;
-    const known = this.#entries.get(key);
-    if (known !== undefined) this.#bytes -= known.body.length;
-    this.#entries.delete(key);
-    this.#entries.set(key, { body, expiresAtMs });
-    this.#bytes += body.length;
-    for (const [oldest, entry] of this.#entries) {
-      if (this.#bytes <= this.#maxBytes) break;
-      this.#entries.delete(oldest);
-      this.#bytes -= entry.body.length;
-    }
+    if (body.length <= this.#maxBytes / 16) this.#room.set(tenantId, key, { body, expiresAtMs }, body.length);
   }
 
   get bytes(): number {
-    return this.#bytes;
+    return this.#room.bytes;
   }
 }

@@ -3,7 +3,14 @@ import type { GatewayRequest } from './wire.ts';
 export type BodyOutcome =
   | { readonly kind: 'bytes'; readonly bytes: Buffer }
   | { readonly kind: 'too-large' }
+  | { readonly kind: 'no-room' }
   | { readonly kind: 'gone' };
+
+export interface BodyLimits {
+  readonly maxBytes: number;
+  /** The body is so long by now; false ends it as `no-room`. */
+  readonly grow: (bytes: number) => boolean;
+}
 
 /**
  * Reads a body of at most `maxBytes` and calls back exactly once. Beyond the limit nothing more is kept, so a
@@ -11,7 +18,7 @@ export type BodyOutcome =
  */
 export function readBody(
   request: GatewayRequest,
-  maxBytes: number,
+  { maxBytes, grow }: BodyLimits,
   done: (outcome: BodyOutcome) => void,
 ): void {
   const announced = Number(request.headers['content-length']);
@@ -34,9 +41,10 @@ export function readBody(
   request.on('data', (chunk: Buffer) => {
     if (settled) return;
     length += chunk.length;
-    if (length > maxBytes) {
+    const problem = length > maxBytes ? 'too-large' : grow(length) ? undefined : 'no-room';
+    if (problem !== undefined) {
       chunks.length = 0;
-      settle({ kind: 'too-large' });
+      settle({ kind: problem });
       return;
     }
     chunks.push(chunk);

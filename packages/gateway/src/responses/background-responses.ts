@@ -5,6 +5,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { InsideResponse, type InsideAnswer } from '../http/inside-response.ts';
+import type { BodyRoom } from '../limits/body-room.ts';
 import type { Listing } from '../http/listings.ts';
 import type { InferenceRequest } from '../requests/inference-request.ts';
 import type { Call, Intake } from '../requests/intake.ts';
@@ -20,11 +21,13 @@ export type ResponseAnswer = Listing | { readonly events: EventLog; readonly sta
 
 export class BackgroundResponses {
   readonly #store: ResponseStore;
+  readonly #bodies: BodyRoom;
   readonly #intake: Pick<Intake, 'take'>;
   /** By tenant and id: what breaks it off. */
   readonly #running = new Map<string, { readonly cancel: () => void; readonly events?: EventLog }>();
 
-  constructor(store: ResponseStore, intake: Pick<Intake, 'take'>) {
+  constructor(store: ResponseStore, intake: Pick<Intake, 'take'>, bodies: BodyRoom) {
+    this.#bodies = bodies;
     this.#store = store;
     this.#intake = intake;
   }
@@ -50,8 +53,11 @@ export class BackgroundResponses {
     const stream = request.isStream ? new BackgroundStream(begun) : undefined;
     const inside = new InsideResponse((chunk) => {
       stream?.push(chunk);
+      if (stream !== undefined && stream.log.bytes > this.#store.mostBytes) breakOff();
       return undefined;
     });
+    // The caller is answered at once; what was asked stays in memory until it is done.
+    this.#bodies.holdFor(tenantId, inside).grow(request.bytes.length);
     const problem = this.#intake.take({ ...call, response: inside }, request);
     if (problem !== undefined) return { problem };
     const stored: StoredResponse = {
@@ -80,8 +86,11 @@ export class BackgroundResponses {
       stream?.end(response);
       if (keep(response, bytes)) return;
       const { events: _events, ...without } = stored;
-      const tooLarge = { ...begun, ...failed('The answer is too large to be kept.') };
-      this.#store.set(tenantId, id, { ...without, response: tooLarge });
+      this.#store.set(tenantId, id, { ...without, response: { ...begun, ...failed(tooLarge) } });
+    };
+    const breakOff = (): void => {
+      end(failed(tooLarge));
+      inside.destroy();
     };
     this.#running.set(keyOf(tenantId, id), {
       cancel: () => {
@@ -111,6 +120,8 @@ export class BackgroundResponses {
     this.#running.get(keyOf(tenantId, id))?.cancel();
   }
 }
+
+const tooLarge = 'The answer is too large to be kept.';
 
 const keyOf = (tenantId: string, id: string): string => `${tenantId} ${id}`;
 

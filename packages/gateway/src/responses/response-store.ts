@@ -1,7 +1,8 @@
 /**
  * Answers of the Responses dialect that clients may ask for again or continue from, by tenant. In memory and bounded:
- * the oldest go when the room is full. A keeper holds them over a restart.
+ * when the room is full, who holds most gives up its oldest. A keeper holds them over a restart.
  */
+import { SharedRoom } from '../limits/shared-room.ts';
 import { toFrame } from './event-log.ts';
 
 export interface StoredResponse {
@@ -31,23 +32,28 @@ export interface ResponseKeeper {
 }
 
 export class ResponseStore {
-  readonly #entries = new Map<string, KeptResponse>();
+  readonly #room: SharedRoom<StoredResponse>;
   readonly #maxBytes: number;
   readonly #keeper: ResponseKeeper | undefined;
-  #bytes = 0;
 
   /** `known`: those of before, oldest first. */
   constructor(maxBytes: number, keeper?: ResponseKeeper, known: readonly KeptResponse[] = []) {
     this.#maxBytes = maxBytes;
     this.#keeper = keeper;
+    this.#room = new SharedRoom(maxBytes, (tenantId, id) => keeper?.remove(tenantId, id));
     for (const kept of known) this.#insert({ ...kept, stored: endedByRestart(kept.stored) });
   }
 
-  get(tenantId: string, id: string): StoredResponse | undefined {
-    return this.#entries.get(keyOf(tenantId, id))?.stored;
+  /** One answer may not push out all others. */
+  get mostBytes(): number {
+    return this.#maxBytes / 8;
   }
 
-  /** False: one answer may not push out all others. */
+  get(tenantId: string, id: string): StoredResponse | undefined {
+    return this.#room.get(tenantId, id);
+  }
+
+  /** False: it is too large. */
   set(tenantId: string, id: string, stored: StoredResponse): boolean {
     this.delete(tenantId, id);
     const kept = { tenantId, id, stored };
@@ -57,24 +63,14 @@ export class ResponseStore {
   }
 
   delete(tenantId: string, id: string): boolean {
-    const key = keyOf(tenantId, id);
-    const kept = this.#entries.get(key);
-    if (kept === undefined) return false;
-    this.#entries.delete(key);
-    this.#bytes -= kept.stored.bytes;
-    this.#keeper?.remove(tenantId, id);
-    return true;
+    const isGone = this.#room.delete(tenantId, id);
+    if (isGone) this.#keeper?.remove(tenantId, id);
+    return isGone;
   }
 
-  #insert(kept: KeptResponse): boolean {
-    const { tenantId, id, stored } = kept;
-    if (stored.bytes > this.#maxBytes / 8) return false;
-    this.#entries.set(keyOf(tenantId, id), kept);
-    this.#bytes += stored.bytes;
-    for (const oldest of this.#entries.values()) {
-      if (this.#bytes <= this.#maxBytes) break;
-      this.delete(oldest.tenantId, oldest.id);
-    }
+  #insert({ tenantId, id, stored }: KeptResponse): boolean {
+    if (stored.bytes > this.mostBytes) return false;
+    this.#room.set(tenantId, id, stored, stored.bytes);
     return true;
   }
 }
@@ -89,5 +85,3 @@ function endedByRestart(stored: StoredResponse): StoredResponse {
   const last = toFrame({ type: 'response.failed', response }, events.length);
   return { ...stored, response, events: [...events, last] };
 }
-
-const keyOf = (tenantId: string, id: string): string => `${tenantId} ${id}`;
