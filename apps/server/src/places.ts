@@ -32,7 +32,8 @@ export function hiddenPlaces(dataDir: string): {
   const heldDir = outside(dataDir, 'view');
   noteOutside(dataDir, [heldDir]);
   const config = process.env['XDG_CONFIG_HOME'] ?? join(homedir(), '.config');
-  return { paths: [resolve(dataDir), outside(dataDir, 'rv'), join(config, 'gantry')], heldDir };
+  const ours = [resolve(dataDir), outside(dataDir, 'rv'), outside(dataDir, 'gw')];
+  return { paths: [...ours, join(config, 'gantry')], heldDir };
 }
 
 export function createPlaces(dataDir: string, blobs: BlobStore): Places {
@@ -42,7 +43,8 @@ export function createPlaces(dataDir: string, blobs: BlobStore): Places {
   // Sockets live outside a long data directory: a Unix socket's path ends at ~100 bytes.
   const inside = join(dataDir, 'rendezvous');
   const rendezvous = inside.length <= 57 ? inside : outside(dataDir, 'rv');
-  noteOutside(dataDir, [rendezvous]);
+  const gateway = inside.length <= 57 ? join(dataDir, 'gateway') : outside(dataDir, 'gw');
+  noteOutside(dataDir, [rendezvous, gateway]);
   const rendezvousDir = (attemptId: string): string => join(rendezvous, attemptId.slice(-12));
 
   return {
@@ -50,6 +52,7 @@ export function createPlaces(dataDir: string, blobs: BlobStore): Places {
     runDir,
     modelDir,
     rendezvousDir,
+    gatewaySocket: () => join(gateway, 'gateway.sock'),
     prepareAttempt: async ({ jobId, attemptId, spec }) => {
       const attemptDir = join(runDir(jobId), 'attempts', attemptId);
       await mkdir(attemptDir, { recursive: true });

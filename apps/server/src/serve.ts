@@ -39,6 +39,7 @@ import { createS3Access } from './job-data/s3-access.ts';
 import { createS3Volumes } from './job-data/s3-volumes.ts';
 import { loadVaultKey } from './job-data/vault-key.ts';
 import { openBlobs } from './open-blobs.ts';
+import { openGatewaySocket } from './open-gateway-socket.ts';
 import { openGrpc } from './open-grpc.ts';
 import { filesBelongTo } from './files-owner.ts';
 import { createKeyLookups } from './key-lookups.ts';
@@ -237,6 +238,7 @@ export async function serve(options: ServerOptions, logger: Logger, given: Given
       ...(tls === undefined ? {} : { tls }),
     }),
   );
+  stack.use(await openGatewaySocket(gateway, deps.places.gatewaySocket()));
   const { url } = await http.listen({ host: options.host, port: options.port });
   const grpc =
     options.grpcPort === undefined

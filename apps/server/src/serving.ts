@@ -7,6 +7,7 @@ import {
   type EndpointRuntime,
   type Hub,
   createEndpointRuntime,
+  holderOfAttemptKey,
 } from '@gantry/control';
 import { type Gateway, type Origin, type Route, createGateway } from '@gantry/gateway';
 import { GantryError } from '@gantry/contract';
@@ -53,6 +54,8 @@ export async function createServing(
   const gateway = stack.use(
     createGateway({
       authenticate: async (bearer) => {
+        const rank = await holderOfAttemptKey(deps, bearer);
+        if (rank !== undefined) return { tenantId: rank.tenantId, principalId: rank.userName };
         const key = await keys.authenticate(bearer).catch((error: unknown) => {
           if (error instanceof GantryError && error.status === 401) return undefined;
           throw error;

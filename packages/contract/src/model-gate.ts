@@ -68,6 +68,8 @@ export const evaluationSchema = z.object({
   data: z.object({ digest: z.string(), bytes: z.number() }),
   at: timeSchema,
   by: z.string(),
+  /** The endpoint that was asked, where the job did not compute the version itself. */
+  through: z.string().optional(),
   /** The job that measured it; absent: whoever said so did. */
   job: z.string().optional(),
 });

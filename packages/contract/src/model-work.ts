@@ -3,6 +3,7 @@
  * version, or how near a version is to what it was made from.
  */
 import { z } from 'zod';
+import { nameSchema } from './common.ts';
 
 const modelReference = z
   .string()
@@ -125,15 +126,26 @@ export const convertSchema = z
   });
 export type ConvertSpec = z.output<typeof convertSchema>;
 
-export const evaluateSchema = z.strictObject({
-  model: modelReference,
-  /** What it must be near to: the version that it was made from, where the platform knows it, unless given. */
-  against: modelReference.optional(),
-  /** Text that neither was trained on; `.jsonl`: rows for a tensor model, each with a `label` if it is known. */
-  data: filePath,
-  /** Of a text: so many characters of it count. */
-  characters: z.number().int().min(100).max(10_000_000).default(50_000),
-  /** Characters that are scored together. */
-  window: z.number().int().min(16).max(100_000).default(800),
-});
+export const evaluateSchema = z
+  .strictObject({
+    model: modelReference,
+    /** What it must be near to: the version that it was made from, where the platform knows it, unless given. */
+    against: modelReference.optional(),
+    /** Text that neither was trained on; `.jsonl`: rows for a tensor model, each with a `label` if it is known. */
+    data: filePath,
+    /** Of a text: so many characters of it count. */
+    characters: z.number().int().min(100).max(10_000_000).default(50_000),
+    /** Characters that are scored together. */
+    window: z.number().int().min(16).max(100_000).default(800),
+    /** The endpoint that serves `model`, asked instead of computing it: for what no engine of the job reads. */
+    through: nameSchema.optional(),
+    /** Likewise the endpoint that serves `against`. */
+    againstThrough: nameSchema.optional(),
+    /** Of a text: where a server does not score prompts it is asked at so many places what comes next. */
+    places: z.number().int().min(1).max(100_000).default(256),
+  })
+  .refine(({ through, againstThrough }) => againstThrough === undefined || through !== undefined, {
+    path: ['againstThrough'],
+    message: 'goes with `through`: both are asked alike',
+  });
 export type EvaluateSpec = z.output<typeof evaluateSchema>;

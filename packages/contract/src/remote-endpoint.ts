@@ -38,6 +38,11 @@ export const endpointConnect = z
     urls: z.array(remoteUrl).min(1).max(64),
     /** The name that they know the model by. */
     modelName: z.string().min(1).max(200),
+    /** The registered version that the servers hold, so that it can be evaluated through them; needs the right to admin. */
+    serves: z
+      .string()
+      .regex(/^[a-z0-9][a-z0-9-]{0,62}@[a-z0-9-]{1,63}$/, 'must name a version, like scorer@2')
+      .optional(),
     /** A secret of the tenant, sent as the bearer. */
     secret: z.string().min(1).max(63).optional(),
     queue: z.string().max(200).default('default'),
@@ -76,6 +81,7 @@ export type RemoteServer = z.output<typeof remoteServerSchema>;
 export const remoteSchema = z.object({
   engine: z.enum(remoteEngines),
   modelName: z.string(),
+  serves: z.string().optional(),
   secret: z.string().optional(),
   servers: z.array(remoteServerSchema),
 });

@@ -33,6 +33,8 @@ export interface Places {
   removeRun(jobId: string): Promise<number>;
   /** The sockets' folder of an attempt that ended. */
   removeRendezvous(attemptId: string): Promise<void>;
+  /** Where work of ours reaches the gateway: a Unix socket, alone in its folder. */
+  gatewaySocket(): string;
   /** Where `materialiseModel` puts the files of a version. */
   modelDir(versionId: string): string;
   /** The files of a model version beside each other, each under its own path; returns where `main` lies. */

@@ -22,6 +22,7 @@ export * from './endpoints/to-route.ts';
 export * from './endpoints/wanted-revisions.ts';
 export * from './find.ts';
 export * from './hub.ts';
+export { holderOfAttemptKey } from './jobs/attempt-key.ts';
 export { platformRestartLimit } from './jobs/after-exit.ts';
 export * from './jobs/job-inputs.ts';
 export * from './jobs/job-record.ts';

@@ -9,6 +9,7 @@ interface ConnectOptions {
   readonly engine: RemoteEngine;
   readonly server: string[];
   readonly modelName: string;
+  readonly serves?: string;
   readonly secret?: string;
   readonly slots?: number;
   readonly managementPort?: number;
@@ -29,6 +30,10 @@ export function endpointConnectCommands(program: Command): void {
         'where: http, https, grpc or grpcs; several of one model share the work',
       )
       .requiredOption('--model-name <NAME>', 'that they know the model by')
+      .option(
+        '--serves <VERSION>',
+        'the registered version that they hold, so that it can be evaluated there',
+      )
       .option('--secret <NAME>', 'sent as the bearer: gantry secret set NAME')
       .option('--slots <N>', 'requests that one computes at once, where it does not say', countOption)
       .option('--management-port <N>', 'of TorchServe: where it tells of its workers', countOption)

@@ -3,6 +3,7 @@
  * gate believes; an endpoint by its clients' way in, whatever engine is behind it.
  */
 import type { Command } from 'commander';
+import { CliError } from '../cli-error.ts';
 import { countOption, example, group } from '../command-group.ts';
 import { connect } from '../connection.ts';
 import { exitCodes } from '../exit-codes.ts';
@@ -15,6 +16,8 @@ import { submitJob } from './job/submit-job.ts';
 interface EvaluateOptions {
   readonly data: string;
   readonly against?: string;
+  readonly through?: string;
+  readonly againstThrough?: string;
   readonly characters: number;
   readonly window: number;
   readonly places: number;
@@ -33,6 +36,11 @@ export function modelEvaluationCommand(program: Command): void {
       .description('Perplexity or accuracy on held-out data, and whether it may take the place of its source')
       .requiredOption('--data <FILE>', 'text that neither was trained on; .jsonl: rows for a tensor model')
       .option('--against <NAME>', 'what it must agree with; of a version what it was made from unless given')
+      .option(
+        '--through <ENDPOINT>',
+        'of a version: ask the endpoint that serves it, whatever engine that has',
+      )
+      .option('--against-through <ENDPOINT>', 'likewise for what it must agree with')
       .option('--characters <N>', 'of the text', countOption, 50_000)
       .option('--window <N>', 'characters that are scored together', countOption, 800)
       .option('--places <N>', 'of the text, where a server does not score prompts', countOption, 256)
@@ -43,6 +51,7 @@ export function modelEvaluationCommand(program: Command): void {
     'gantry model evaluate llama@2 --data held-out.txt',
     'gantry model evaluate small --against full --data held-out.txt',
     'gantry model evaluate scorer@3 --data rows.jsonl',
+    'gantry model evaluate scorer-trt@1 --through trt --data rows.jsonl',
   ).action(async (name: string, options: EvaluateOptions, command: Command) =>
     name.includes('@') ? evaluateVersion(name, options, command) : measureEndpoint(name, options, command),
   );
@@ -50,10 +59,10 @@ export function modelEvaluationCommand(program: Command): void {
 
 async function evaluateVersion(
   name: string,
-  { data, against, characters, window, queue, memory, detach }: EvaluateOptions,
+  { queue, memory, detach, record: _record, ...wish }: EvaluateOptions,
   command: Command,
 ): Promise<void> {
-  const evaluate = { model: name, data, characters, window, ...(against === undefined ? {} : { against }) };
+  const evaluate = { model: name, ...wish };
   const spec = { workdir: process.cwd(), queue, evaluate, resources: { memory } };
   await submitJob(command, spec, {
     isFollowed: detach !== true,
@@ -70,6 +79,10 @@ async function evaluateVersion(
 }
 
 async function measureEndpoint(endpoint: string, options: EvaluateOptions, command: Command): Promise<void> {
+  if (options.through !== undefined)
+    throw new CliError('bad_request', '--through is for a version, like scorer@2', {
+      hint: `an endpoint is asked anyway: gantry model evaluate ${options.through} --data ${options.data}`,
+    });
   const { url, key, client } = connect(command);
   const found = await evaluateEndpoint({ url, key }, { endpoint, ...options });
   const kept = options.record ? await recordEvaluation(client, found) : undefined;

@@ -1,9 +1,10 @@
 /** An endpoint for servers of somebody else. */
 import { GantryError } from '@gantry/contract';
-import { type EndpointSpecRecord, usableQueue } from '@gantry/control';
+import { type EndpointSpecRecord, resolveVersion, usableQueue } from '@gantry/control';
 import { isPrivateHost } from '@gantry/gateway';
 import { createId } from '@gantry/kit';
 import type { Handlers, Principal } from '../http/index.ts';
+import { isAllowed } from '../http/permission.ts';
 import type { Platform } from '../platform.ts';
 import { insertEndpoint } from './insert-endpoint.ts';
 
@@ -17,6 +18,7 @@ export function endpointConnect(
       engine,
       urls,
       modelName,
+      serves,
       secret,
       managementPort,
       queue: queueName,
@@ -38,6 +40,11 @@ export function endpointConnect(
       throw new GantryError('forbidden', 'gRPC servers are connected by operators', {
         hint: 'give the address of its HTTP port',
       });
+    // Evaluations through it count, and the gate believes them.
+    if (serves !== undefined && !isAllowed('admin', principal.role, principal.scopes))
+      throw new GantryError('forbidden', 'saying which version its servers hold needs the right to admin', {
+        hint: 'leave `serves` out; the servers then count for no evaluation',
+      });
     const id = createId('ept', deps.clock.nowMs());
     const model = `${engine}:${modelName}`;
     await deps.store.tx({ tenantId: principal.tenantId }, async (tx) => {
@@ -46,6 +53,7 @@ export function endpointConnect(
         throw new GantryError('validation_failed', `there is no secret "${secret}"`, {
           hint: `gantry secret set ${secret}`,
         });
+      const held = serves && (await resolveVersion(tx, principal.tenantId, serves)).name;
       const spec: EndpointSpecRecord = {
         model,
         modelVersionId: '',
@@ -62,6 +70,7 @@ export function endpointConnect(
           urls,
           modelName,
           mayBePrivate: isOperator,
+          ...(held === undefined ? {} : { serves: held }),
           ...(secret === undefined ? {} : { secret }),
           ...(managementPort === undefined ? {} : { managementPort }),
         },
@@ -71,7 +80,12 @@ export function endpointConnect(
         ...(hedging === undefined ? {} : { hedging }),
         ...(payloads === undefined ? {} : { payloads }),
       };
-      await insertEndpoint(tx, { principal, requestId }, { id, name, spec }, { model, urls });
+      await insertEndpoint(
+        tx,
+        { principal, requestId },
+        { id, name, spec },
+        { model, urls, ...(held === undefined ? {} : { serves: held }) },
+      );
     });
     await endpoints.reconcile(id);
     return show(principal, id);

@@ -89,6 +89,7 @@ export function viewEndpoint({
             remote: {
               engine: spec.remote.engine,
               modelName: spec.remote.modelName,
+              ...(spec.remote.serves === undefined ? {} : { serves: spec.remote.serves }),
               ...(spec.remote.secret === undefined ? {} : { secret: spec.remote.secret }),
               servers: [...endpoints.remoteView(row)],
             },

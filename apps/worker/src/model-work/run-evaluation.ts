@@ -6,6 +6,7 @@ import type { EvaluateSpec } from '@gantry/contract';
 import type { AccuracyReport } from '@gantry/conversion';
 import { type EvaluatedModel, evaluateTensorRows, evaluateText } from '@gantry/engines/evaluation';
 import { join } from 'node:path';
+import { type AskedMeasuring, measureAsked } from './measure-asked.ts';
 import { findModel } from './model-source.ts';
 import { WorkError } from './work-error.ts';
 import { report } from './work-reports.ts';
@@ -15,11 +16,13 @@ interface EvaluationSpec {
   readonly evaluate: EvaluateSpec;
   /** Folders of registered versions, by `name@3`. */
   readonly models: Readonly<Record<string, string>>;
+  /** Endpoints that answer for a version, by `name@3`. */
+  readonly asked?: AskedMeasuring['asked'];
 }
 
 export function runEvaluation(env: Environment): Promise<number> {
   return finishWork(env, async () => {
-    const { evaluate, models } = await readWorkSpec<EvaluationSpec>(env);
+    const { evaluate, models, asked = {} } = await readWorkSpec<EvaluationSpec>(env);
     const { model, against, data, characters } = evaluate;
     const whole = await readFile(data, 'utf8').catch(() => '');
     const isRows = data.endsWith('.jsonl');
@@ -27,12 +30,29 @@ export function runEvaluation(env: Environment): Promise<number> {
     if (text.trim() === '') throw new WorkError('data_missing', `${data} holds no text`, 'name a UTF-8 file');
     const folders = { candidate: models[model] ?? '', source: against && models[against] };
     const threads = Math.max(1, Math.min(Number(env['OMP_NUM_THREADS'] ?? 1), availableParallelism()));
-    const found = await (isRows ? measureRows : measureText)({ ...folders, text, threads, evaluate, env });
+    const found =
+      evaluate.through === undefined
+        ? await (isRows ? measureRows : measureText)({ ...folders, text, threads, evaluate, env })
+        : await telling(env, (onProgress) =>
+            measureAsked({
+              evaluate,
+              asked,
+              text,
+              isRows,
+              threads,
+              env,
+              onProgress,
+              openSource: () => sourceOf(folders.source ?? '', isRows),
+            }),
+          );
     const comparison = found.comparison && toJson(found.comparison);
     await report(env, {
       type: 'evaluation',
       ...(comparison === undefined ? {} : { comparison }),
-      metrics: { ...found.metrics, perplexity: finite(found.perplexity) },
+      metrics: {
+        ...found.metrics,
+        ...(found.perplexity === undefined ? {} : { perplexity: finite(found.perplexity) }),
+      },
       data: {
         digest: `sha256:${createHash('sha256').update(text).digest('hex')}`,
         bytes: Buffer.byteLength(text),
@@ -60,17 +80,25 @@ interface Found {
 async function measureText({ candidate, source, text, threads, evaluate, env }: Measuring): Promise<Found> {
   const mine = await llmOf(candidate);
   const theirs = source === undefined ? undefined : await llmOf(source);
-  const said: Promise<void>[] = [];
-  const found = await evaluateText({
-    candidate: mine,
-    ...(theirs === undefined ? {} : { source: theirs }),
-    text,
-    window: evaluate.window,
-    threads,
-    onProgress: (step, totalSteps) => said.push(report(env, { type: 'progress', step, totalSteps })),
-  });
-  await Promise.all(said);
+  const { window } = evaluate;
+  const against = theirs === undefined ? {} : { source: theirs };
+  const found = await telling(env, (onProgress) =>
+    evaluateText({ candidate: mine, ...against, text, window, threads, onProgress }),
+  );
   return { ...found, metrics: {} };
+}
+
+/** Work that reports how far it is. */
+async function telling<Found>(
+  env: Environment,
+  work: (onProgress: (done: number, all: number) => void) => Promise<Found>,
+): Promise<Found> {
+  const said: Promise<void>[] = [];
+  const found = await work((step, totalSteps) =>
+    said.push(report(env, { type: 'progress', step, totalSteps })),
+  );
+  await Promise.all(said);
+  return found;
 }
 
 async function measureRows({ candidate, source, text, threads }: Measuring): Promise<Found> {
@@ -83,6 +111,9 @@ async function measureRows({ candidate, source, text, threads }: Measuring): Pro
     threads,
   });
 }
+
+const sourceOf = async (path: string, isRows: boolean): ReturnType<AskedMeasuring['openSource']> =>
+  isRows ? { modelPath: await onnxOf(path), decoder: 'tensor' } : llmOf(path);
 
 /** llama.cpp where there is a GGUF, as endpoints choose; else our own decoder for safetensors; else ONNX Runtime. */
 async function llmOf(path: string): Promise<EvaluatedModel> {

@@ -1,5 +1,6 @@
 /** What is the same for all work on models: its spec, and how it ends. */
 import { readFile } from 'node:fs/promises';
+import { EvaluationError } from '@gantry/conversion';
 import { FormatError } from '@gantry/formats';
 import { EngineError } from '@gantry/engines/error';
 import { WorkError } from './work-error.ts';
@@ -20,7 +21,11 @@ export async function finishWork(env: Environment, work: () => Promise<void>): P
     await work();
     return exitCodes.done;
   } catch (error) {
-    const known = error instanceof WorkError || error instanceof FormatError || error instanceof EngineError;
+    const known =
+      error instanceof WorkError ||
+      error instanceof EvaluationError ||
+      error instanceof FormatError ||
+      error instanceof EngineError;
     if (!known) {
       process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
       return exitCodes.internal;

@@ -45,6 +45,8 @@ export interface RemoteRecord {
   readonly engine: EndpointConnect['engine'];
   readonly urls: readonly string[];
   readonly modelName: string;
+  /** The registered version that they hold, as an admin said. */
+  readonly serves?: string;
   readonly secret?: string;
   readonly managementPort?: number;
   /** An operator connected it: its URLs may lead into private networks. */

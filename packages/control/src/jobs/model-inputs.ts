@@ -2,6 +2,7 @@
 import { GantryError, type JobSpec } from '@gantry/contract';
 import type { Row, Tx } from '@gantry/ports';
 import type { Deps } from '../deps.ts';
+import { type AskedEndpoint, askedEndpoints } from '../models/asked-endpoints.ts';
 import type { ModelVersionRecord } from '../models/model-record.ts';
 import { sourceOf } from '../models/promotion-gate.ts';
 import { resolveVersion } from '../models/resolve-version.ts';
@@ -26,10 +27,9 @@ export async function withPinnedModels(tx: Tx, tenantId: string, spec: JobSpec):
     throw new GantryError('validation_failed', `${version.name} cannot be compared with itself`, {
       details: { path: 'evaluate.against' },
     });
-  return {
-    ...spec,
-    evaluate: { ...evaluate, model: version.name, ...(against === undefined ? {} : { against }) },
-  };
+  const pinned = { ...evaluate, model: version.name, ...(against === undefined ? {} : { against }) };
+  await askedEndpoints(tx, tenantId, pinned);
+  return { ...spec, evaluate: pinned };
 }
 
 /** What it was made from, unless another is named. */
@@ -47,13 +47,19 @@ async function comparedWith(
 export interface ModelInputs {
   /** The folder of each version, by `name@3`. */
   readonly folders: Readonly<Record<string, string>>;
+  /** The endpoints that answer for a version instead. */
+  readonly asked: Readonly<Record<string, AskedEndpoint>>;
 }
 
 export async function modelInputs(deps: Deps, row: Row): Promise<ModelInputs> {
   const { convert, evaluate } = (row.spec as JobSpecRecord).job;
-  const wanted = [convert?.model, convert?.calibrate?.reuse, evaluate?.model, evaluate?.against].filter(
-    (name) => name !== undefined,
-  );
+  const asked =
+    evaluate === undefined
+      ? {}
+      : await deps.store.read({ platform: true }, (tx) => askedEndpoints(tx, row.tenantId, evaluate));
+  const wanted = [convert?.model, convert?.calibrate?.reuse, evaluate?.model, evaluate?.against]
+    .filter((name) => name !== undefined)
+    .filter((name) => !(name in asked));
   const folders: Record<string, string> = {};
   for (const name of wanted) {
     const version = await deps.store.read({ platform: true }, (tx) =>
@@ -66,5 +72,5 @@ export async function modelInputs(deps: Deps, row: Row): Promise<ModelInputs> {
     await deps.places.materialiseModel(version.id, (version.spec as ModelVersionRecord).files, '');
     folders[name] = deps.places.modelDir(version.id);
   }
-  return { folders };
+  return { folders, asked };
 }

@@ -4,6 +4,7 @@ import type { NodeSpecRecord } from '../nodes/node-record.ts';
 import { cudaNames } from '../nodes/visible-devices.ts';
 import type { Deps } from '../deps.ts';
 import { openSecrets } from '../secrets/secrets.ts';
+import { gatewayAccess } from './attempt-key.ts';
 import { restoreCheckpoint } from './checkpoint-mirror.ts';
 import { type UploadSpecRecord, workDirOf } from './job-inputs.ts';
 import { fetchS3Volumes, s3VolumeDir } from './s3-volumes.ts';
@@ -72,11 +73,11 @@ interface Ground {
 
 async function layGround(deps: Deps, row: Row, attempt: AttemptRecord): Promise<Ground> {
   const { job } = row.spec as JobSpecRecord;
-  const { folders } = await modelInputs(deps, row);
+  const { folders, asked } = await modelInputs(deps, row);
   const { specFile } = await deps.places.prepareAttempt({
     jobId: row.id,
     attemptId: attempt.id,
-    spec: { ...job, name: row.name, models: folders },
+    spec: { ...job, name: row.name, models: folders, asked },
   });
   return { folders, specFile, places: await rankPlaces(deps, attempt), cwd: workDirOf(deps, row, attempt) };
 }
@@ -137,7 +138,12 @@ function workerOf(
     command: commandOf(deps, job, group.command),
     cwd,
     env,
-    needs: [deps.places.runDir(row.id), deps.places.rendezvousDir(attempt.id), ...Object.values(folders)],
+    needs: [
+      deps.places.runDir(row.id),
+      deps.places.rendezvousDir(attempt.id),
+      ...Object.values(folders),
+      ...(gatewayAccess(deps, row, attempt)?.needs ?? []),
+    ],
     limits: { cpuMilli, memoryBytes: resources.memory, pids: 4096 },
     logLimitBytes: 256 * 1024 ** 2,
     timeLimitMs: job.timeLimit,
@@ -152,7 +158,10 @@ async function prepareInputs(
   preparation: Preparation,
 ): Promise<Pick<WorkerSpec, 'secretEnv' | 'mounts'>> {
   const { job } = row.spec as JobSpecRecord;
-  const secretEnv = await openSecrets(deps, row.tenantId, job);
+  const secretEnv = {
+    ...(await openSecrets(deps, row.tenantId, job)),
+    ...gatewayAccess(deps, row, attempt)?.secretEnv,
+  };
   if (job.upload !== undefined) await unpackUpload(deps, job.upload, cwd);
   const { mounts, problems } = await volumeMounts(deps, row.tenantId, job, cwd, (index) =>
     s3VolumeDir(deps, row.id, attempt.id, index),

@@ -1,9 +1,10 @@
 /** What a job exported, as a version of the model it was asked to register. */
-import { GantryError, type Measured } from '@gantry/contract';
+import { type EvaluateSpec, GantryError, type Measured } from '@gantry/contract';
 import type { Row, Tx } from '@gantry/ports';
 import type { AttemptFacts } from '../jobs/attempt-facts.ts';
 import { type Deps, isoNow } from '../deps.ts';
 import type { AttemptRecord, JobSpecRecord, JobStatusRecord } from '../jobs/job-record.ts';
+import { askedEndpoints } from './asked-endpoints.ts';
 import type { ModelVersionRecord } from './model-record.ts';
 import { recordEvaluation } from './record-evaluation.ts';
 import { registerVersion, storeModelFiles } from './register-version.ts';
@@ -36,6 +37,10 @@ export async function storeJobModel(
       message: 'the work is done, but it reported no numbers that could be kept',
       hint: `what it found is in its log: gantry job logs ${row.name}`,
     };
+  if (evaluate !== undefined) {
+    const moved = await whatMoved(deps, row.tenantId, evaluate);
+    if (moved !== undefined) return moved;
+  }
   if (register === undefined) return undefined;
   if (artifact === undefined)
     return {
@@ -53,6 +58,24 @@ export async function storeJobModel(
   }
 }
 
+/** What was asked must still serve what it was asked for; else nobody knows of what the numbers are. */
+async function whatMoved(
+  deps: Deps,
+  tenantId: string,
+  evaluate: EvaluateSpec,
+): Promise<ModelProblem | undefined> {
+  try {
+    await deps.store.read({ platform: true }, (tx) => askedEndpoints(tx, tenantId, evaluate));
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof GantryError) || error.code === 'internal') throw error;
+    return {
+      message: `the numbers were not kept: ${error.message} any more`,
+      hint: 'leave the endpoint as it is until the evaluation has ended',
+    };
+  }
+}
+
 /** What an evaluating job measured; of any other job such a report counts for nothing. */
 export async function recordJobEvaluation(
   deps: Deps,
@@ -62,7 +85,7 @@ export async function recordJobEvaluation(
 ): Promise<void> {
   const { user, job } = row.spec as JobSpecRecord;
   if (job.evaluate === undefined || measured === undefined) return;
-  const { model: name, against } = job.evaluate;
+  const { model: name, against, through } = job.evaluate;
   const version = await tx.byName('model-version', row.tenantId, name);
   const model = version?.parentId === undefined ? undefined : await tx.get('model', version.parentId);
   if (version === undefined || model === undefined) return;
@@ -76,6 +99,7 @@ export async function recordJobEvaluation(
       data,
       at: isoNow(deps.clock),
       by: user,
+      ...(through === undefined ? {} : { through }),
       job: row.name,
     },
   );
