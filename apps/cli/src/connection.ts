@@ -29,6 +29,12 @@ export function defaultDataDir(): string {
 
 export const quickstartDataDir = (): string => `${defaultDataDir()}-quickstart`;
 
+/** Of `gantry up --memory`: gone when that server is. */
+export const memoryDataDir = (): string => `${defaultDataDir()}-memory`;
+
+/** Where a server of this machine is looked for. */
+export const ownDataDirs = (): readonly string[] => [defaultDataDir(), quickstartDataDir(), memoryDataDir()];
+
 export const contextFile = (): string =>
   join(process.env['XDG_CONFIG_HOME'] ?? join(homedir(), '.config'), 'gantry', 'contexts.json');
 
@@ -122,9 +128,8 @@ function locate(options: GlobalOptions): { url: string; key: string } {
       });
     return { url: url ?? context.url, key: key ?? context.key };
   }
-  // Without a word from the user: the server of this machine, or the one that the quickstart left running.
-  const dirs =
-    options.dataDir === undefined ? [defaultDataDir(), quickstartDataDir()] : [resolve(options.dataDir)];
+  // Without a word from the user: the server of this machine, the one that the quickstart left running, or one in memory.
+  const dirs = options.dataDir === undefined ? ownDataDirs() : [resolve(options.dataDir)];
   for (const dir of dirs) {
     const server = readServer(dir);
     const ownKey = readOperatorKey(dir);

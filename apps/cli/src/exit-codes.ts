@@ -23,3 +23,9 @@ export const exitCodeMeanings: Readonly<Record<keyof typeof exitCodes, string>> 
   timeout: 'what was waited for did not happen in time',
   internal: 'a bug of gantry; please report it',
 };
+
+/** Of a request that a server refused, by its HTTP status. */
+export function exitCodeOfStatus(status: number | undefined): number {
+  if (status === 401 || status === 403) return exitCodes.denied;
+  return status === 404 ? exitCodes.not_found : exitCodes.refused;
+}

@@ -2,7 +2,7 @@
 import { ApiError } from '@gantry/sdk';
 import { CommanderError } from 'commander';
 import { CliError } from './cli-error.ts';
-import { exitCodes } from './exit-codes.ts';
+import { exitCodeOfStatus, exitCodes } from './exit-codes.ts';
 
 export interface Report {
   readonly exitCode: number;
@@ -52,8 +52,7 @@ function withoutProblems(message: string, problems: readonly { readonly message:
 
 function exitCodeOf(error: ApiError): number {
   if (error.code === 'unreachable' || error.code === 'untrusted') return exitCodes.unreachable;
-  if (error.status === 401 || error.status === 403) return exitCodes.denied;
-  return error.status === 404 ? exitCodes.not_found : exitCodes.refused;
+  return exitCodeOfStatus(error.status);
 }
 
 const toJson = (code: string, message: string, more: object = {}): string =>

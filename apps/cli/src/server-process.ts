@@ -5,13 +5,24 @@ import { createServer } from 'node:net';
 import { extname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { CliError } from './cli-error.ts';
-import { defaultDataDir, quickstartDataDir, readServer } from './connection.ts';
+import { ownDataDirs, readServer } from './connection.ts';
 import { exitCodes } from './exit-codes.ts';
 import { makeFolders } from './make-folders.ts';
 
 export const serverEntry = (): string =>
   process.env['GANTRY_SERVER_ENTRY'] ??
   join(import.meta.dirname, '..', '..', 'server', 'src', `main${extname(import.meta.filename)}`);
+
+/** What a server says when it is ready. */
+export interface ReadyServer {
+  readonly url: string;
+  readonly pid: number;
+  /** `host:port` where it speaks gRPC, if it does. */
+  readonly grpc?: string;
+}
+
+export const describeAddresses = ({ url, grpc }: ReadyServer): string =>
+  grpc === undefined ? url : `${url} · grpc ${grpc}`;
 
 export interface StartOptions {
   readonly dataDir: string;
@@ -26,7 +37,9 @@ export async function runServer({ dataDir, args }: StartOptions): Promise<number
   child.stdout.on('data', (chunk: Buffer) => {
     const ready = parseReady(chunk.toString());
     if (ready !== undefined)
-      process.stdout.write(`  ✓ platform up   ${ready.url}   data ${dataDir}\n  stop it with Ctrl-C\n`);
+      process.stdout.write(
+        `  ✓ platform up   ${describeAddresses(ready)}   data ${dataDir}\n  stop it with Ctrl-C\n`,
+      );
   });
   let problem: CliError | undefined;
   createInterface({ input: child.stderr }).on('line', (line) => {
@@ -41,7 +54,7 @@ export async function runServer({ dataDir, args }: StartOptions): Promise<number
 }
 
 /** In the background: resolves when it answers, rejects with its own words when it does not start. */
-export function startServer({ dataDir, args }: StartOptions): Promise<{ url: string; pid: number }> {
+export function startServer({ dataDir, args }: StartOptions): Promise<ReadyServer> {
   try {
     makeFolders(dataDir);
     makeFolders(join(dataDir, 'logs'), 0o700);
@@ -74,10 +87,10 @@ export function startServer({ dataDir, args }: StartOptions): Promise<{ url: str
   });
 }
 
-function parseReady(text: string): { url: string; pid: number } | undefined {
+function parseReady(text: string): ReadyServer | undefined {
   for (const line of text.split('\n')) {
     if (!line.startsWith('{"ready"')) continue;
-    return JSON.parse(line) as { url: string; pid: number };
+    return JSON.parse(line) as ReadyServer;
   }
   return undefined;
 }
@@ -109,7 +122,7 @@ function startError(words: string, code: number | null, logFile: string): CliErr
 async function withPortFacts(error: CliError, args: readonly string[]): Promise<CliError> {
   if (error.code !== 'port_in_use') return error;
   const port = Number(args[args.indexOf('--port') + 1]);
-  const owner = [defaultDataDir(), quickstartDataDir()]
+  const owner = ownDataDirs()
     .map((dir) => ({ dir, server: readServer(dir) }))
     .find(({ server }) => server !== undefined && new URL(server.url).port === String(port));
   const free = await freePort(port + 1);

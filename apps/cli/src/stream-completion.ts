@@ -1,7 +1,7 @@
 /** One streamed completion through the OpenAI surface, as any client would ask for it. */
 import { CliError } from './cli-error.ts';
 import { type CompletionFrame, completionFrames } from './completion-frames.ts';
-import { exitCodes } from './exit-codes.ts';
+import { exitCodeOfStatus, exitCodes } from './exit-codes.ts';
 
 export interface CompletionRequest {
   readonly url: string;
@@ -12,7 +12,7 @@ export interface CompletionRequest {
 }
 
 export async function* streamCompletion(request: CompletionRequest): AsyncIterable<string> {
-  const response = await fetch(`${request.url}/v1/completions`, {
+  const response = await fetched(request.url, {
     method: 'POST',
     headers: { authorization: `Bearer ${request.key}`, 'content-type': 'application/json' },
     body: JSON.stringify({
@@ -25,7 +25,10 @@ export async function* streamCompletion(request: CompletionRequest): AsyncIterab
     }),
   });
   if (!response.ok || response.body === null)
-    throw refused(`the endpoint answered ${response.status}: ${messageOf(await response.text())}`);
+    throw refused(
+      `the endpoint answered ${response.status}: ${messageOf(await response.text())}`,
+      response.status,
+    );
   for await (const frame of completionFrames(response.body)) {
     if (frame === 'done') return;
     if (frame.error !== undefined) throw refused(`the answer broke off: ${frame.error.message}`);
@@ -33,9 +36,20 @@ export async function* streamCompletion(request: CompletionRequest): AsyncIterab
   }
 }
 
-const refused = (message: string): CliError =>
+async function fetched(url: string, init: RequestInit): Promise<Response> {
+  try {
+    return await fetch(`${url}/v1/completions`, init);
+  } catch {
+    throw new CliError('unreachable', `nothing answers at ${url}`, {
+      exitCode: exitCodes.unreachable,
+      hint: 'is it up? gantry up; another server? gantry login URL',
+    });
+  }
+}
+
+const refused = (message: string, status?: number): CliError =>
   new CliError('endpoint_failed', message, {
-    exitCode: exitCodes.refused,
+    exitCode: exitCodeOfStatus(status),
     hint: 'look: gantry endpoint list',
   });
 

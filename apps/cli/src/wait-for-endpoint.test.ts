@@ -23,12 +23,18 @@ test('every reason is told once, however its seconds count on; the wait ends whe
     { state: 'deploying', reason: 'a replica waits: 2 of 4 CPUs are free' },
     { state: 'deploying', reason: 'a replica has been starting for 1 s' },
     { state: 'deploying', reason: 'a replica has been starting for 2 s' },
+    { state: 'deploying', reason: 'the last replica died; the next is tried in 1 s' },
+    { state: 'deploying', reason: 'the last replica died; the next is being tried (2 failed in a row)' },
     { state: 'ready' },
   );
   const onReason = (reason: string) => heard.push(reason);
   const found = await waitForEndpoint(client, 'chat', { timeoutMs: 60_000, onReason });
   expect(found.state).toBe('ready');
-  expect(heard).toEqual(['a replica waits: 2 of 4 CPUs are free', 'a replica has been starting for 1 s']);
+  expect(heard).toEqual([
+    'a replica waits: 2 of 4 CPUs are free',
+    'a replica has been starting for 1 s',
+    'the last replica died; the next is tried in 1 s',
+  ]);
 });
 
 test.each(['idle', 'stopped'] as const)(

@@ -35,5 +35,6 @@ export const hasSettled = ({ state }: Endpoint): boolean => state !== 'deploying
 export const keepsFailing = ({ replicas }: Endpoint): boolean =>
   replicas.some(({ state, restarts }) => state !== 'ready' && restarts >= hopelessFailures);
 
-/** A reason without its seconds, which only count on. */
-const newsOf = (reason: string | undefined): string | undefined => reason?.replaceAll(/\d+ s\b/gu, '');
+/** What of a reason is new: neither when the next is tried nor seconds that only count on. */
+const newsOf = (reason: string | undefined): string | undefined =>
+  reason?.replace(/; the next is .*$/u, '').replaceAll(/\d+ s\b/gu, '');

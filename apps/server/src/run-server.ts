@@ -34,7 +34,9 @@ try {
     everyMs: 60_000,
   });
   flushCompileCache(); // a server that is killed writes nothing at its end
-  process.stdout.write(`${JSON.stringify({ ready: true, url: server.url, pid: process.pid })}\n`);
+  const { url, grpcPort } = server;
+  const grpc = grpcPort === undefined ? {} : { grpc: `${new URL(url).hostname}:${grpcPort}` };
+  process.stdout.write(`${JSON.stringify({ ready: true, url, pid: process.pid, ...grpc })}\n`);
   await using _warming = warmHost(workerEntry(), logger);
   const signal = await stopped.promise;
   logger.info({ signal }, 'stopping');

@@ -7,7 +7,7 @@ import {
   type GlobalOptions,
   type ServerFile,
   defaultDataDir,
-  quickstartDataDir,
+  ownDataDirs,
   readOperatorKey,
   readServer,
 } from '../connection.ts';
@@ -39,7 +39,7 @@ export function doctorCommand(program: Command): void {
 
 /** The one with a server in it: the default one's, else the one that the quickstart left running. */
 const usualDataDir = (): string =>
-  [defaultDataDir(), quickstartDataDir()].find((dir) => readServer(dir) !== undefined) ?? defaultDataDir();
+  ownDataDirs().find((dir) => readServer(dir) !== undefined) ?? defaultDataDir();
 
 function line({ name, state, text, hint }: Check): string {
   const first = `  ${marks[state]} ${name.padEnd(10)} ${text}`;

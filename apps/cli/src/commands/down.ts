@@ -4,8 +4,9 @@ import { formatBytes } from '@gantry/kit';
 import type { Command } from 'commander';
 import { CliError } from '../cli-error.ts';
 import { example } from '../command-group.ts';
-import { type GlobalOptions, contextFile, defaultDataDir, quickstartDataDir } from '../connection.ts';
+import { type GlobalOptions, contextFile, memoryDataDir, ownDataDirs } from '../connection.ts';
 import { endWorkers, runningWorkers } from '../end-workers.ts';
+import { forgetMemoryServer } from '../memory-server.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { type Trace, folder, footprintOf, isDataDir } from '../footprint.ts';
 import { isJson, print, showOne, table } from '../output.ts';
@@ -24,7 +25,7 @@ export function downCommand(program: Command): void {
     'gantry down --purge --yes',
   ).action(async (options: DownOptions, command: Command) => {
     const given = command.optsWithGlobals<GlobalOptions>().dataDir;
-    const dirs = given === undefined ? [defaultDataDir(), quickstartDataDir()] : [resolve(given)];
+    const dirs = given === undefined ? ownDataDirs() : [resolve(given)];
     if (
       options.purge === true &&
       given !== undefined &&
@@ -38,8 +39,9 @@ export function downCommand(program: Command): void {
     const stopped: string[] = [];
     for (const dir of dirs) if (await stopServer(dir)) stopped.push(dir);
     const say = (text: string): void => (isJson(command) ? undefined : print(text));
-    const workers = dirs.flatMap((dir) => runningWorkers(dir));
     for (const dir of stopped) say(`  ✓ stopped   ${dir}`);
+    if (given === undefined && (await forgetMemoryServer())) say(`  ✓ removed   ${memoryDataDir()}`);
+    const workers = dirs.flatMap((dir) => runningWorkers(dir));
     if (workers.length > 0 && options.purge !== true) {
       if (options.workers === true) {
         for (const dir of dirs) await endWorkers(dir);

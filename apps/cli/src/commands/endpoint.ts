@@ -1,5 +1,5 @@
 import type { Endpoint, EndpointCreateInput } from '@gantry/contract';
-import { formatDuration } from '@gantry/kit';
+import { countOf, formatDuration } from '@gantry/kit';
 import type { Command } from 'commander';
 import { CliError } from '../cli-error.ts';
 import { countOption, durationOption, example, group, numberOption } from '../command-group.ts';
@@ -119,7 +119,7 @@ export function endpointCommands(program: Command): void {
       command,
       found,
       () =>
-        `  ${found.name} is ${coloured(found.state)}   ${found.model}   ${found.desiredReplicas} replicas wanted`,
+        `  ${found.name} is ${coloured(found.state)}   ${found.model}   ${countOf(found.desiredReplicas, 'replica')} wanted`,
     );
   });
 
@@ -151,7 +151,7 @@ export function endpointCommands(program: Command): void {
 /** What came of the waiting, with the way on where it is not ready. */
 function describeMade(endpoint: Endpoint, waitedMs: number): string {
   const { name, model, reason } = endpoint;
-  const mark = hasSettled(endpoint) ? '✓' : '…';
+  const mark = hasSettled(endpoint) ? '✓' : keepsFailing(endpoint) ? '✗' : '…';
   const head = `  ${mark} endpoint ${name}   ${model}   ${readyOf(endpoint)} replicas ready after ${formatDuration(waitedMs)}`;
   if (hasSettled(endpoint)) return head;
   return [
@@ -170,6 +170,10 @@ interface UpdateOptions extends Overriding {
 }
 
 function updateBody({ model, replicas, hedgeAfter, payloads, redact }: UpdateOptions) {
+  if ([model, replicas, hedgeAfter, payloads, redact].every((each) => each === undefined))
+    throw new CliError('bad_request', 'nothing to change was named', {
+      hint: 'gantry endpoint update --help; shares of traffic: gantry endpoint rollout, sizes: gantry endpoint scale',
+    });
   if (redact !== undefined && payloads === undefined)
     throw new CliError('bad_request', '--redact goes with --payloads', {
       hint: '--payloads 0.01 --redact user',

@@ -3,10 +3,11 @@ import { formatDuration } from '@gantry/kit';
 import type { Command } from 'commander';
 import { CliError } from '../cli-error.ts';
 import { example } from '../command-group.ts';
-import { type GlobalOptions, defaultDataDir, readServer } from '../connection.ts';
+import { type GlobalOptions, defaultDataDir, memoryDataDir, readServer } from '../connection.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { showOne } from '../output.ts';
-import { runServer, startServer } from '../server-process.ts';
+import { forgetMemoryServer } from '../memory-server.ts';
+import { describeAddresses, runServer, startServer } from '../server-process.ts';
 
 const passed = [
   'port',
@@ -23,6 +24,7 @@ const passed = [
   'checkpoints',
   's3Volumes',
   's3Cache',
+  'containers',
 ] as const;
 
 export function upCommand(program: Command): void {
@@ -38,17 +40,23 @@ export function upCommand(program: Command): void {
       .option('--tls-key <FILE>', 'its key, PEM')
       .option('--insecure', 'listen beyond this machine without TLS')
       .option('--database-url <URL>', 'a Postgres of your own')
-      .option('--memory', 'keep everything in memory; nothing survives')
+      .option('--memory', 'keep the database in memory; files go too, unless in --data-dir')
       .option('--prices <FILE>', 'what things cost from which day on, JSON; docs/ledger.md')
       .option('--blobs <URL>', 'keep blobs on S3: s3://bucket/prefix; docs/s3.md')
       .option('--checkpoints <URL>', 'copy checkpoints to S3 as well: s3://bucket/prefix')
       .option('--s3-volumes <URLS>', "prefixes all may use with the server's credentials: s3://bucket/open,…")
       .option('--s3-cache <SIZE>', 'how much of S3 this node keeps (50GiB); docs/s3.md')
+      .option(
+        '--containers <TOOL>',
+        'what runs images: podman, docker, nerdctl, a path or none (the first that answers)',
+      )
       .option('--keep <AGES>', 'how long things stay: logs=14d,checkpoints=14d,runs=90d,blobs=7d'),
     'gantry up --detach',
     'gantry up --host 0.0.0.0 --tls-cert cert.pem --tls-key key.pem',
   ).action(async (options: Record<string, string | boolean | undefined>, command: Command) => {
-    const dataDir = resolve(command.optsWithGlobals<GlobalOptions>().dataDir ?? defaultDataDir());
+    const given = command.optsWithGlobals<GlobalOptions>().dataDir;
+    const isForgotten = options['memory'] === true && given === undefined;
+    const dataDir = isForgotten ? memoryDataDir() : resolve(given ?? defaultDataDir());
     const running = readServer(dataDir);
     if (running !== undefined)
       throw new CliError(
@@ -59,9 +67,12 @@ export function upCommand(program: Command): void {
           exitCode: exitCodes.refused,
         },
       );
+    // Left by one that was killed.
+    if (isForgotten) await forgetMemoryServer();
     const args = passed.flatMap((flag) => serverFlag(flag, options[flag]));
     if (options['detach'] !== true) {
       process.exitCode = await runServer({ dataDir, args });
+      if (isForgotten) await forgetMemoryServer();
       return;
     }
     const startedMs = Date.now();
@@ -70,7 +81,7 @@ export function upCommand(program: Command): void {
       command,
       { ...server, dataDir },
       () =>
-        `  ✓ platform up   ${formatDuration(Date.now() - startedMs)}   ${server.url} · data ${dataDir}\n  look: gantry status    stop: gantry down`,
+        `  ✓ platform up   ${formatDuration(Date.now() - startedMs)}   ${describeAddresses(server)} · data ${dataDir}\n  look: gantry status    stop: gantry down`,
     );
   });
 }

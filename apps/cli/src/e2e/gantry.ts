@@ -17,16 +17,23 @@ export interface Bench extends AsyncDisposable {
   readonly gantry: (...args: readonly string[]) => Promise<Ran>;
 }
 
-export function createBench(): Bench {
+export interface BenchOptions {
+  /** The data directory is the default one, not named on the command line. */
+  readonly isDefault?: boolean;
+}
+
+export function createBench({ isDefault = false }: BenchOptions = {}): Bench {
   const home = mkdtempSync(join(tmpdir(), 'gantry-cli-'));
   const dataDir = join(home, 'data');
   const env = { ...process.env, HOME: home, XDG_CONFIG_HOME: join(home, 'config'), NO_COLOR: '1' };
   for (const name of ['GANTRY_URL', 'GANTRY_KEY', 'GANTRY_DATA_DIR', 'GANTRY_CONTEXT', 'DATABASE_URL'])
     delete (env as Record<string, string | undefined>)[name];
+  const where = isDefault ? [] : ['--data-dir', dataDir];
+  if (isDefault) Object.assign(env, { GANTRY_DATA_DIR: dataDir });
   const main = join(import.meta.dirname, '..', 'main.ts');
   const gantry = (...args: readonly string[]): Promise<Ran> =>
     new Promise((resolve) => {
-      const child = spawn(process.execPath, [main, '--data-dir', dataDir, ...args], { env, cwd: home });
+      const child = spawn(process.execPath, [main, ...where, ...args], { env, cwd: home });
       let [out, err] = ['', ''];
       child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
       child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));

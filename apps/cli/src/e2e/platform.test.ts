@@ -189,6 +189,22 @@ describe('gantry down', () => {
   });
 });
 
+test(
+  'a server in memory is found without a word, says where it speaks gRPC, and leaves nothing behind',
+  { timeout: patienceMs },
+  async () => {
+    await using fleeting = createBench({ isDefault: true });
+    const { gantry, home, dataDir } = fleeting;
+    const up = await gantry('up', '--memory', '--detach', '--port', '0', '--grpc-port', '0');
+    expect(up).toMatchObject({ code: 0, err: '' });
+    expect(up.out).toMatch(/platform up .* http:\S+ · grpc 127\.0\.0\.1:\d+ · data .*-memory$/m);
+    await gantry('job', 'run', '--detach', '--name', 'long', '--', 'sleep', '1000');
+    expect((await gantry('job', 'wait', 'long', '--for', 'running', '--timeout', '60s')).code).toBe(0);
+    expect((await gantry('down')).out).toContain(`removed   ${dataDir}-memory`);
+    expect(readdirSync(home)).toEqual([]);
+  },
+);
+
 describe('gantry down --purge', () => {
   test('lists, and removes nothing without --yes', { timeout: patienceMs }, async () => {
     const { code, out, err } = await bench.gantry('down', '--purge');

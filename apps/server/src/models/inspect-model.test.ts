@@ -39,6 +39,7 @@ describe('a model file', () => {
 
   it.each([
     ['junk.gguf', 'garbage'],
+    ['no-version.gguf', 'GGUFGGUF'],
     ['empty.gguf', ''],
     ['junk.safetensors', 'junk'],
     ['cut.safetensors', safetensors('{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}', 4)],

@@ -22,6 +22,9 @@ import {
 
 const limits = { keys: 65_536, keyLength: 65_535, tensors: 65_536, nameLength: 64, dimensions: 4 } as const;
 
+/** What lies above is damage: versions are counted by ones since 2023. */
+const mostVersion = 0xffff;
+
 const scalarByCode = new Map(
   Object.entries(scalarTypes).map(([type, { code }]) => [code, type as GgufScalarType]),
 );
@@ -37,6 +40,13 @@ export function parseGguf(bytes: Uint8Array, fileBytes: number = bytes.byteLengt
     throw new FormatError('format_invalid', 'The file does not begin with GGUF.', 'Is it a GGUF model?');
   }
   const version = reader.u32();
+  if (version > mostVersion) {
+    throw new FormatError(
+      'format_invalid',
+      `${version} is no version of GGUF.`,
+      'The file is damaged, or of a machine with the other byte order.',
+    );
+  }
   if (version !== 2 && version !== 3) {
     throw new FormatError(
       'format_unsupported',

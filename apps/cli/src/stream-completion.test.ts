@@ -1,0 +1,49 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { expect, onTestFinished, test } from 'vitest';
+import { exitCodes } from './exit-codes.ts';
+import { streamCompletion } from './stream-completion.ts';
+
+/** A server that answers everything so, and where it is. */
+async function answering(status: number, body: string): Promise<string> {
+  const server = createServer((_request, response) => response.writeHead(status).end(body));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void server.close());
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+async function textFrom(url: string): Promise<string> {
+  let text = '';
+  for await (const piece of streamCompletion({ url, key: 'k', model: 'chat', prompt: 'a', maxTokens: 9 }))
+    text += piece;
+  return text;
+}
+
+test('pieces come as they stream, to the word that nothing is missing', async () => {
+  const frames = ['one ', 'two'].map((text) => `data: {"choices":[{"text":"${text}"}]}\n\n`);
+  expect(await textFrom(await answering(200, `${frames.join('')}data: [DONE]\n\n`))).toBe('one two');
+});
+
+test.each([
+  [404, exitCodes.not_found],
+  [401, exitCodes.denied],
+  [429, exitCodes.refused],
+])('a refusal with %d has its exit code and the words of the server', async (status, exitCode) => {
+  const url = await answering(status, '{"error":{"message":"not for you"}}');
+  await expect(textFrom(url)).rejects.toMatchObject({
+    exitCode,
+    message: expect.stringContaining('not for you') as string,
+  });
+});
+
+test('an answer that breaks off is told as that', async () => {
+  const url = await answering(200, 'data: {"error":{"message":"shutting down"}}\n\n');
+  await expect(textFrom(url)).rejects.toMatchObject({ message: 'the answer broke off: shutting down' });
+});
+
+test('where nothing answers, that is said: it is no bug', async () => {
+  await expect(textFrom('http://127.0.0.1:1')).rejects.toMatchObject({
+    code: 'unreachable',
+    exitCode: exitCodes.unreachable,
+  });
+});
