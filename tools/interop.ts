@@ -11,6 +11,7 @@ import { decoderFamilies } from './interop/checks/decoder-families.ts';
 import { llamaServer } from './interop/checks/llama-server.ts';
 import { foreignModels } from './interop/checks/foreign-models.ts';
 import { ggufBlocks } from './interop/checks/gguf-blocks.ts';
+import { ggufFamilies } from './interop/checks/gguf-families.ts';
 import { llamaOnnx } from './interop/checks/llama-onnx.ts';
 import { openaiClient } from './interop/checks/openai-client.ts';
 import { plannerLaunch } from './interop/checks/planner-launch.ts';
@@ -40,6 +41,7 @@ const checks: Readonly<Record<string, Check>> = {
   'decoder-families': decoderFamilies,
   'tokenizer-forms': tokenizerForms,
   'gguf-blocks': ggufBlocks,
+  'gguf-families': ggufFamilies,
   'foreign-models': foreignModels,
   'torch-examples': torchExamples,
   'torch-resume': torchResume,

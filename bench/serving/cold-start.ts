@@ -2,7 +2,8 @@
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { quantiseGguf } from '@gantry/conversion';
+import { openGguf, quantiseGguf } from '@gantry/conversion';
+import { wholeFile } from '@gantry/formats';
 import { writePermutationModel } from '@gantry/engines/testing';
 import type { BenchLine } from '../bench-line.ts';
 import { startNode } from './child-node.ts';
@@ -16,7 +17,7 @@ export async function coldStart(): Promise<BenchLine[]> {
   try {
     const path = join(folder, 'model.gguf');
     await writePermutationModel(path, { layers: 10, width: 1_024 });
-    writeFileSync(path, quantiseGguf(readFileSync(path), 'F16').file);
+    writeFileSync(path, wholeFile(quantiseGguf(openGguf(readFileSync(path)), 'F16').file));
     const megabytes = Math.round(statSync(path).size / 1e6);
     const script = join(import.meta.dirname, 'llm-process.ts');
     const times: number[] = [];

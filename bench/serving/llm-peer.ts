@@ -5,7 +5,8 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { quantiseGguf } from '@gantry/conversion';
+import { openGguf, quantiseGguf } from '@gantry/conversion';
+import { wholeFile } from '@gantry/formats';
 import { cycle, writePermutationFolder, writePermutationModel } from '@gantry/engines/testing';
 import { createRandom } from '@gantry/kit';
 import type { BenchLine } from '../bench-line.ts';
@@ -37,7 +38,7 @@ export async function llmPeer(): Promise<BenchLine[]> {
     const eight = join(folder, 'eight.gguf');
     await writePermutationModel(whole, size);
     await writePermutationFolder(join(folder, 'hf'), size);
-    writeFileSync(eight, quantiseGguf(readFileSync(whole), 'Q8_0').file);
+    writeFileSync(eight, wholeFile(quantiseGguf(openGguf(readFileSync(whole)), 'Q8_0').file));
     return [
       await beside('16 streams, Q8_0', eight, eight),
       await beside('16 streams, F32', whole, whole),

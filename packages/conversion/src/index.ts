@@ -12,12 +12,9 @@ export { type AskedModel, EvaluationError } from './asked/asked-model.ts';
 export { areTasks, evaluateAskedAnswers } from './asked/evaluate-asked-answers.ts';
 export { evaluateAskedRows } from './asked/evaluate-asked-rows.ts';
 export { evaluateAskedText } from './asked/evaluate-asked-text.ts';
-export {
-  configOfGguf,
-  ggufToSafetensors,
-  safetensorsToGguf,
-  type HuggingFaceModel,
-} from './llama/llama-conversion.ts';
+export { checkpointToGguf, type HuggingFaceModel } from './gguf/checkpoint-gguf.ts';
+export { ggufToCheckpoint, type GgufCheckpoint } from './gguf/gguf-checkpoint.ts';
+export { ggufPieces, openGguf, type LateGguf } from './gguf/late-gguf.ts';
 export { checkpointToOnnx, type Checkpoint } from './decoder/checkpoint-onnx.ts';
 export type { FileBytes } from './decoder/weight-source.ts';
 export { decodeValues, encodeValues, hasCodec, type CodecType } from './quantise/blocks.ts';

@@ -1,3 +1,4 @@
+export { wholeFile, type FilePieces } from './file-pieces.ts';
 export { FormatError, type FormatErrorCode } from './format-error.ts';
 export {
   tensorBytes,
@@ -13,6 +14,7 @@ export {
 export { parseGguf } from './gguf/read-gguf.ts';
 export { layoutGguf, writeGguf, type GgufLayout } from './gguf/write-gguf.ts';
 export { parseConfigJson, toConfigJson, type LlamaConfig } from './llama/llama-config.ts';
+export { gpt2GgufMetadata, type Gpt2Config } from './llama/gpt2-gguf.ts';
 export { llamaGgufMetadata, type LlamaGgufOptions } from './llama/llama-gguf.ts';
 export {
   llamaTensors,

@@ -1,5 +1,5 @@
 /** The worker kind `convert`, as the platform and the command line start it: a spec file in, files and a report out. */
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseGguf, parseSafetensors, writeGguf } from '@gantry/formats';
@@ -57,7 +57,14 @@ describe('a registered GGUF', () => {
       formats: ['gguf'],
       lineage: { tool: 'quantize Q8_0', options: { type: 'Q8_0' }, versions: { node: process.version } },
     });
-    expect(parseGguf(await readFile(to)).tensors.map(({ type }) => type)).toContain('Q8_0');
+    const types = parseGguf(await readFile(to)).tensors.map(({ type }) => type);
+    expect(types).toContain('Q8_0');
+
+    // In the place of the file that it is made from; nothing else is left there.
+    const again = await convert({ convert: { path: to, type: 'Q4_0' }, to });
+    expect(again.code).toBe(0);
+    expect(parseGguf(await readFile(to)).tensors.map(({ type }) => type)).toContain('Q4_0');
+    expect((await readdir(folder)).filter((name) => name.endsWith('.part'))).toEqual([]);
   });
 });
 

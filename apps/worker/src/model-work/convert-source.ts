@@ -4,20 +4,21 @@ import { basename, dirname, join } from 'node:path';
 import { type ConvertSpec, type ModelFormat, modelFormats, weightTypes } from '@gantry/contract';
 import {
   type Checkpoint,
+  checkpointToGguf,
   checkpointToOnnx,
   type CleanUp,
-  ggufToSafetensors,
+  ggufPieces,
+  ggufToCheckpoint,
   onnxWeightTypes,
+  openGguf,
   quantiseGguf,
   quantisedTypes,
   quantiseOnnx,
   quantiseOnnxStatic,
   type QuantisedOnnx,
   type QuantisedType,
-  safetensorsToGguf,
 } from '@gantry/conversion';
 import { calibrateFile } from '@gantry/engines/calibration';
-import { toConfigJson } from '@gantry/formats';
 import { formatBytes } from '@gantry/kit';
 import { fileBytes } from './file-bytes.ts';
 import type { ModelSource } from './model-source.ts';
@@ -44,7 +45,7 @@ export interface Converted {
   readonly bytesBefore: number;
   /** What was made simpler on the way. */
   readonly cleanUps?: readonly CleanUp[];
-  /** What smaller weights cost: root of the mean squared error, relative to the weights' own root mean square. */
+  /** What smaller weights cost, complete once the files are written: root of the mean squared error, relative to the weights' own root mean square. */
   readonly tensors: readonly { readonly name: string; readonly relativeError: number }[];
 }
 
@@ -88,12 +89,12 @@ export async function convertSource(source: ModelSource, wish: Wish): Promise<Co
 type Way = (place: string, wish: Wish) => Promise<Converted>;
 
 const smallerGguf: Way = async (place, { type }) => {
-  const bytes = await readFile(place);
-  const { file, tensors } = quantiseGguf(bytes, ggufType(type));
+  const source = fileBytes(place);
+  const { file, tensors } = quantiseGguf(openGguf(source), ggufType(type));
   return {
-    files: [{ name: 'model.gguf', bytes: file }],
+    files: [{ name: 'model.gguf', ...file }],
     steps: [`quantize ${type}`],
-    bytesBefore: bytes.byteLength,
+    bytesBefore: source.byteLength,
     tensors,
   };
 };
@@ -102,33 +103,30 @@ const toGguf: Way = async (folder, { type }) => {
   const model = await readHuggingFace(folder);
   const bytesBefore = model.safetensors.reduce((sum, { byteLength }) => sum + byteLength, 0);
   const direct = (['F32', 'F16', 'BF16'] as const).find((each) => each === type);
-  const file = safetensorsToGguf(model, direct ?? 'F32');
+  const gguf = checkpointToGguf(model, direct ?? 'F32');
   if (direct !== undefined)
     return {
-      files: [{ name: 'model.gguf', bytes: file }],
+      files: [{ name: 'model.gguf', ...ggufPieces(gguf) }],
       steps: [`convert gguf ${type}`],
       bytesBefore,
       tensors: [],
     };
-  const smaller = quantiseGguf(file, ggufType(type));
+  const { file, tensors } = quantiseGguf(gguf, ggufType(type));
   return {
-    files: [{ name: 'model.gguf', bytes: smaller.file }],
+    files: [{ name: 'model.gguf', ...file }],
     steps: ['convert gguf F32', `quantize ${type}`],
     bytesBefore,
-    tensors: smaller.tensors,
+    tensors,
   };
 };
 
 const toSafetensors: Way = async (place) => {
-  const bytes = await readFile(place);
-  const { safetensors, config, tokenizer } = ggufToSafetensors(bytes);
+  const source = fileBytes(place);
+  const { safetensors, config, tokenizer } = ggufToCheckpoint(source);
   return {
-    files: [
-      { name: 'model.safetensors', bytes: safetensors },
-      ...textFiles({ config: toConfigJson(config), tokenizer }),
-    ],
+    files: [{ name: 'model.safetensors', ...safetensors }, ...textFiles({ config, tokenizer })],
     steps: ['convert safetensors F32'],
-    bytesBefore: bytes.byteLength,
+    bytesBefore: source.byteLength,
     tensors: [],
   };
 };
@@ -141,11 +139,10 @@ const toOnnx: Way = async (folder, wish) => {
 };
 
 const ggufToOnnx: Way = async (place, wish) => {
-  const bytes = await readFile(place);
-  const { safetensors, config: found, tokenizer } = ggufToSafetensors(bytes);
-  const config = toConfigJson(found);
-  const made = await onnxOf({ safetensors: [safetensors], config }, wish, place);
-  return { ...made, bytesBefore: bytes.byteLength, beside: textFiles({ config, tokenizer }) };
+  const file = fileBytes(place);
+  const { source, config, tokenizer } = ggufToCheckpoint(file);
+  const made = await onnxOf({ source, config }, wish, place);
+  return { ...made, bytesBefore: file.byteLength, beside: textFiles({ config, tokenizer }) };
 };
 
 async function onnxOf(model: Checkpoint, wish: Wish, from: string): Promise<Omit<Converted, 'bytesBefore'>> {

@@ -1,9 +1,19 @@
-/** Every form that our trainer registers becomes ONNX with keys and values, and foretells what llama.cpp does with its GGUF. */
+/**
+ * Every form that our trainer registers becomes ONNX with keys and values, and foretells what llama.cpp does with its
+ * GGUF; and its safetensors and its GGUF become each other, byte for byte.
+ */
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { checkpointToOnnx, quantiseOnnx } from '@gantry/conversion';
+import {
+  checkpointToGguf,
+  checkpointToOnnx,
+  ggufPieces,
+  ggufToCheckpoint,
+  quantiseOnnx,
+} from '@gantry/conversion';
 import { evaluateText } from '@gantry/engines/evaluation';
+import { parseGguf, wholeFile } from '@gantry/formats';
 import { createRandom } from '@gantry/kit';
 import { exportModel } from '@gantry/trainer/export';
 import { fromLlama, parameterLayout, type TransformerConfig } from '@gantry/training/model';
@@ -105,6 +115,33 @@ describe.each(Object.entries(forms))('%s', (name, config) => {
     }
   });
 
+  it('goes from safetensors to the GGUF that the trainer wrote, and back', async () => {
+    const json = async (file: string): Promise<unknown> =>
+      JSON.parse(await readFile(join(trained, file), 'utf8'));
+    const theirs = await readFile(join(trained, 'model.gguf'));
+    const checkpoint = {
+      safetensors: [fileBytes(join(trained, 'model.safetensors'))],
+      config: await json('config.json'),
+      tokenizer: await json('tokenizer.json'),
+      name: 'gantry',
+    };
+    const ours = wholeFile(ggufPieces(checkpointToGguf(checkpoint)));
+    const content = (file: Uint8Array) => {
+      const { metadata, tensors } = parseGguf(file);
+      const bytes = tensors.map(({ name, offset, bytes: length }): [string, Buffer] => [
+        name,
+        Buffer.from(file.subarray(offset, offset + length)),
+      ]);
+      return { metadata, tensors: new Map(bytes) };
+    };
+    expect(content(ours)).toEqual(content(theirs));
+
+    const back = ggufToCheckpoint(fileBytes(join(trained, 'model.gguf')));
+    expect(back.config).toMatchObject({ model_type: checkpointType(checkpoint.config) });
+    const again = { ...checkpoint, ...back, safetensors: [wholeFile(back.safetensors)] };
+    expect(content(wholeFile(ggufPieces(checkpointToGguf(again))))).toEqual(content(theirs));
+  });
+
   it('is made smaller from either alike', async () => {
     const smaller = async (place: string): Promise<unknown> => {
       const source = await findModel(join(folder, place));
@@ -129,3 +166,5 @@ describe.each(Object.entries(forms))('%s', (name, config) => {
     expect(comparison?.meanKl).toBeLessThan(0.05);
   });
 });
+
+const checkpointType = (config: unknown): unknown => (config as { readonly model_type: unknown }).model_type;

@@ -8,12 +8,19 @@ import { gpt2Form } from './gpt2-family.ts';
 import { llamaFamilies, llamaFamilyForm, type LlamaFamily } from './llama-family.ts';
 import { type FileBytes, safetensorsSource, type WeightSource } from './weight-source.ts';
 
-export interface Checkpoint {
-  /** One file, or the shards of one model. */
-  readonly safetensors: readonly (FileBytes | Uint8Array)[];
+export type Checkpoint = {
   /** `config.json`, parsed. */
   readonly config: unknown;
-}
+} & (
+  | {
+      /** One file, or the shards of one model. */
+      readonly safetensors: readonly (FileBytes | Uint8Array)[];
+    }
+  | {
+      /** Tensors under their Hugging Face names, wherever they lie. */
+      readonly source: WeightSource;
+    }
+);
 
 /** One file where the weights fit into it; else they lie in `dataName` beside it. */
 export function checkpointToOnnx(
@@ -24,11 +31,12 @@ export function checkpointToOnnx(
   return splitOnnxModel(modelOf(checkpoint), dataName, mostInlineBytes);
 }
 
-function modelOf({ safetensors, config }: Checkpoint): OnnxModel {
+function modelOf({ config, ...weights }: Checkpoint): OnnxModel {
   if (typeof config !== 'object' || config === null || Array.isArray(config))
     throw new FormatError('format_invalid', 'config.json is not an object.');
   const json = config as Json;
-  return decoderOnnx(formOf(json, safetensorsSource(safetensors)));
+  const source = 'source' in weights ? weights.source : safetensorsSource(weights.safetensors);
+  return decoderOnnx(formOf(json, source));
 }
 
 function formOf(json: Json, source: WeightSource): DecoderForm {

@@ -8,6 +8,8 @@ export interface Held {
   readonly name: string;
   readonly shape: readonly number[];
   readonly data: Late;
+  /** The same in pieces, of tensors that may be too large to be there at once. */
+  readonly strips?: () => Iterable<Float32Array>;
 }
 
 /** y = x · matrix + bias; the matrix is [in, out]. */
@@ -72,13 +74,4 @@ export interface DecoderForm {
   readonly last: Norm;
   /** [width, vocabulary] */
   readonly head: Held;
-}
-
-/** [rows, columns] → [columns, rows] */
-export function transposed(values: Float32Array, rows: number, columns: number): Float32Array {
-  const result = new Float32Array(values.length);
-  for (let row = 0; row < rows; row += 1)
-    for (let column = 0; column < columns; column += 1)
-      result[column * rows + row] = values[row * columns + column] as number;
-  return result;
 }

@@ -1,7 +1,8 @@
 /** GPT-2: learned positions, LayerNorm, biases; one matrix for queries, keys and values, and every matrix [in, out]. */
 import { FormatError } from '@gantry/formats';
-import { type Activation, type DecoderForm, type Held, type Linear, transposed } from './decoder-form.ts';
+import type { Activation, DecoderForm, Held, Linear } from './decoder-form.ts';
 import { countOf, type Json } from './config-count.ts';
+import { transposed } from './transposed.ts';
 import type { WeightSource } from './weight-source.ts';
 
 /** By the names of Hugging Face. */
@@ -19,7 +20,18 @@ const plain: Readonly<Record<string, unknown>> = {
   add_cross_attention: false,
 };
 
-export function gpt2Form(json: Json, source: WeightSource): DecoderForm {
+export interface Gpt2Sizes {
+  readonly activation: Activation;
+  readonly width: number;
+  readonly heads: number;
+  readonly hidden: number;
+  readonly layers: number;
+  readonly vocabularySize: number;
+  readonly contextLength: number;
+  readonly normEpsilon: number;
+}
+
+export function gpt2Sizes(json: Json): Gpt2Sizes {
   for (const [name, wanted] of Object.entries(plain))
     if (json[name] !== undefined && json[name] !== wanted)
       throw new FormatError('format_unsupported', `config.json: ${name} is ${JSON.stringify(json[name])}.`);
@@ -38,7 +50,26 @@ export function gpt2Form(json: Json, source: WeightSource): DecoderForm {
     json['n_inner'] === undefined || json['n_inner'] === null ? 4 * width : countOf(json, 'n_inner');
   if (width % heads !== 0)
     throw new FormatError('format_invalid', `config.json: ${width} does not divide by ${heads} heads.`);
-  const prefix = source.has('transformer.wte.weight') ? 'transformer.' : '';
+  return {
+    activation,
+    width,
+    heads,
+    hidden,
+    layers: countOf(json, 'n_layer', 10_000),
+    vocabularySize,
+    contextLength,
+    normEpsilon: typeof json['layer_norm_epsilon'] === 'number' ? json['layer_norm_epsilon'] : 1e-5,
+  };
+}
+
+/** Files of the bare model leave it out. */
+export const gpt2Prefix = (source: Pick<WeightSource, 'has'>): string =>
+  source.has('transformer.wte.weight') ? 'transformer.' : '';
+
+export function gpt2Form(json: Json, source: WeightSource): DecoderForm {
+  const { activation, width, heads, hidden, layers, vocabularySize, contextLength, normEpsilon } =
+    gpt2Sizes(json);
+  const prefix = gpt2Prefix(source);
   const held = (name: string, shape: readonly number[]): Held => {
     source.check(name, shape);
     return { name, shape, data: () => source.read(name, shape) };
@@ -71,10 +102,10 @@ export function gpt2Form(json: Json, source: WeightSource): DecoderForm {
     headWidth: width / heads,
     vocabularySize,
     contextLength,
-    normEpsilon: typeof json['layer_norm_epsilon'] === 'number' ? json['layer_norm_epsilon'] : 1e-5,
+    normEpsilon,
     embedding,
     positions: { kind: 'learned', table: held(`${prefix}wpe.weight`, [contextLength, width]) },
-    layers: Array.from({ length: countOf(json, 'n_layer', 10_000) }, (_, index) => {
+    layers: Array.from({ length: layers }, (_, index) => {
       const layer = `${prefix}h.${index}`;
       return {
         before: norm(`${layer}.ln_1`),

@@ -32,9 +32,10 @@ export class GraphBuilder {
     return name;
   }
 
-  hold({ name, shape, data }: Held): string {
+  hold({ name, shape, data, strips }: Held): string {
     const bytes = 4 * shape.reduce((product, size) => product * size, 1);
-    if (!this.constants.has(name)) this.constants.set(name, { name, shape, data: { bytes, make: data } });
+    const late = { bytes, make: data, ...(strips === undefined ? {} : { strips }) };
+    if (!this.constants.has(name)) this.constants.set(name, { name, shape, data: late });
     return name;
   }
 

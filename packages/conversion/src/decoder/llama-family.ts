@@ -3,15 +3,9 @@
  * (experts in place of the MLP). What would change the arithmetic and is not computed here is refused.
  */
 import { FormatError, type LlamaConfig, parseConfigJson } from '@gantry/formats';
-import {
-  type DecoderForm,
-  type GatedMlp,
-  type Held,
-  type Linear,
-  type Mlp,
-  transposed,
-} from './decoder-form.ts';
+import type { DecoderForm, GatedMlp, Held, Linear, Mlp } from './decoder-form.ts';
 import { countOf, type Json } from './config-count.ts';
+import { transposed, transposedStrips } from './transposed.ts';
 import type { WeightSource } from './weight-source.ts';
 
 /** By `model_type`: what the family adds to the Llama form. */
@@ -23,17 +17,38 @@ export const llamaFamilies = {
 } as const;
 export type LlamaFamily = keyof typeof llamaFamilies;
 
-export function llamaFamilyForm(family: LlamaFamily, json: Json, source: WeightSource): DecoderForm {
+export interface Experts {
+  readonly count: number;
+  /** Of them compute a token. */
+  readonly top: number;
+}
+
+export interface LlamaSizes {
+  readonly config: LlamaConfig;
+  readonly experts: Experts | undefined;
+}
+
+/** What `config.json` says; biases are told by the tensors that are there. */
+export function llamaSizes(family: LlamaFamily, json: Json, hasHead: boolean): LlamaSizes {
   refuseWindows(json);
-  const declared = parseConfigJson({ ...json, model_type: 'llama', attention_bias: false });
-  const { width, heads, kvHeads, headWidth, vocabularySize } = declared;
-  const config: LlamaConfig = {
-    ...declared,
-    tiedEmbeddings: declared.tiedEmbeddings || !source.has('lm_head.weight'),
-  };
+  const declared = parseConfigJson({ ...json, model_type: 'llama', attention_bias: false, mlp_bias: false });
+  const config = { ...declared, tiedEmbeddings: declared.tiedEmbeddings || !hasHead };
+  if (!llamaFamilies[family].hasExperts) return { config, experts: undefined };
+  const [count, top] = [
+    countOf(json, 'num_local_experts', mostExperts),
+    countOf(json, 'num_experts_per_tok'),
+  ];
+  if (top > count)
+    throw new FormatError('format_invalid', `config.json: ${top} of ${count} experts cannot be chosen.`);
+  return { config, experts: { count, top } };
+}
+
+export function llamaFamilyForm(family: LlamaFamily, json: Json, source: WeightSource): DecoderForm {
+  const { config, experts } = llamaSizes(family, json, source.has('lm_head.weight'));
+  const { width, heads, kvHeads, headWidth, vocabularySize } = config;
   const held = (name: string, shape: readonly number[]): Held => {
     source.check(name, shape);
-    return { name, shape, data: () => source.read(name, shape) };
+    return { name, shape, data: () => source.read(name, shape), strips: () => source.strips(name, shape) };
   };
   /** From [out, in], as these files have it. */
   const turned = (name: string, rows: number, columns: number): Held => {
@@ -42,6 +57,7 @@ export function llamaFamilyForm(family: LlamaFamily, json: Json, source: WeightS
       name: `${name}:t`,
       shape: [columns, rows],
       data: () => transposed(source.read(name, [rows, columns]), rows, columns),
+      strips: () => transposedStrips(() => source.strips(name, [rows, columns]), rows, columns),
     };
   };
   const linear = (name: string, rows: number, columns: number): Linear => ({
@@ -55,14 +71,8 @@ export function llamaFamilyForm(family: LlamaFamily, json: Json, source: WeightS
     down: linear(`${place}.${down}`, width, config.hidden),
   });
   const mlp = (layer: string): Mlp => {
-    if (!llamaFamilies[family].hasExperts)
-      return gated(`${layer}.mlp`, ['gate_proj', 'up_proj', 'down_proj']);
-    const [count, top] = [
-      countOf(json, 'num_local_experts', mostExperts),
-      countOf(json, 'num_experts_per_tok'),
-    ];
-    if (top > count)
-      throw new FormatError('format_invalid', `config.json: ${top} of ${count} experts cannot be chosen.`);
+    if (experts === undefined) return gated(`${layer}.mlp`, ['gate_proj', 'up_proj', 'down_proj']);
+    const { count, top } = experts;
     const place = `${layer}.block_sparse_moe`;
     return {
       kind: 'experts',

@@ -1,6 +1,7 @@
 /** The tensors of a checkpoint, read one by one when they are wanted: a model may be larger than the memory. */
 import { FormatError, parseSafetensors, type SafetensorPlace } from '@gantry/formats';
 import { decodeValues, hasCodec } from '../quantise/blocks.ts';
+import { rowsOfStrip, stripsOf } from '../gguf/strips.ts';
 
 /** A file whose pieces are read as they are needed. */
 export interface FileBytes {
@@ -9,23 +10,30 @@ export interface FileBytes {
 }
 
 export interface WeightSource {
+  readonly names: Iterable<string>;
   has(name: string): boolean;
   /** Row by row; throws where the tensor is missing or of another shape. */
   read(name: string, shape: readonly number[]): Float32Array;
+  /** The same in strips of whole rows, a multiple of `step` each. */
+  strips(name: string, shape: readonly number[], step?: number): Iterable<Float32Array>;
   /** Throws what `read` would, and reads nothing. */
   check(name: string, shape: readonly number[]): void;
 }
 
-export const inMemory = (bytes: Uint8Array): FileBytes => ({
-  byteLength: bytes.byteLength,
-  read: (offset, length) => bytes.subarray(offset, offset + length),
-});
+/** Bytes in memory are a file too. */
+export const opened = (given: FileBytes | Uint8Array): FileBytes =>
+  'read' in given
+    ? given
+    : {
+        byteLength: given.byteLength,
+        read: (offset, length) => given.subarray(offset, offset + length),
+      };
 
 /** The shards of one model. */
 export function safetensorsSource(files: readonly (FileBytes | Uint8Array)[]): WeightSource {
   const found = new Map<string, SafetensorPlace & { readonly file: FileBytes }>();
   for (const given of files) {
-    const file = 'read' in given ? given : inMemory(given);
+    const file = opened(given);
     for (const place of parseSafetensors(headerOf(file), file.byteLength).tensors)
       found.set(place.name, { ...place, file });
   }
@@ -46,14 +54,25 @@ export function safetensorsSource(files: readonly (FileBytes | Uint8Array)[]): W
     return { ...place, dtype };
   };
   return {
+    names: found.keys(),
     has: (name) => found.has(name),
     check: (name, shape) => void placeOf(name, shape),
     read: (name, shape) => {
       const { file, dtype, offset, bytes } = placeOf(name, shape);
       return decodeValues(dtype, file.read(offset, bytes));
     },
+    *strips(name, shape, step) {
+      const { file, dtype, offset, bytes } = placeOf(name, shape);
+      const rows = rowsOf(shape);
+      for (const { from, count } of stripsOf(rows, rowsOfStrip(shape, step)))
+        yield decodeValues(dtype, file.read(offset + (from * bytes) / rows, (count * bytes) / rows));
+    },
   };
 }
+
+/** A vector is one row. */
+export const rowsOf = (shape: readonly number[]): number =>
+  shape.slice(0, -1).reduce((product, size) => product * size, 1);
 
 /** Length and JSON; what the length claims is bounded by the file. */
 function headerOf(file: FileBytes): Uint8Array {

@@ -5,14 +5,15 @@
  * projections of some layers, as llama.cpp's of the same names do. The report says what became of each tensor and what it cost.
  */
 import {
-  parseGguf,
   tensorTypes,
-  writeGguf,
-  type GgufTensorPlace,
+  type FilePieces,
+  type GgufTensor,
   type GgufTensorType,
   type GgufValue,
 } from '@gantry/formats';
+import { ggufPieces, type LateGguf, type LateTensor } from '../gguf/late-gguf.ts';
 import { decodeValues, encodeValues, hasCodec, type CodecType } from './blocks.ts';
+import { RelativeError } from './relative-error.ts';
 
 export const quantisedTypes = [
   'F16',
@@ -38,10 +39,9 @@ export interface QuantisedTensor {
 }
 
 export interface QuantisedModel {
-  readonly file: Uint8Array;
+  readonly file: FilePieces;
+  /** Of each tensor once its pieces are made: complete when the file is. */
   readonly tensors: readonly QuantisedTensor[];
-  readonly bytesBefore: number;
-  readonly bytesAfter: number;
 }
 
 interface Scheme {
@@ -96,34 +96,45 @@ const schemes: Readonly<Record<QuantisedType, Scheme>> = {
   Q2_K: { fileType: 10, most: 'Q2_K', ends: 'Q6_K', rich: mixes.Q2_K },
 };
 
-export function quantiseGguf(file: Uint8Array, type: QuantisedType): QuantisedModel {
-  const header = parseGguf(file);
-  const metadata = new Map<string, GgufValue>(header.metadata);
+export function quantiseGguf(source: LateGguf, type: QuantisedType): QuantisedModel {
+  const metadata = new Map<string, GgufValue>(source.metadata);
   metadata.set('general.file_type', { type: 'u32', value: schemes[type].fileType });
   metadata.set('general.quantization_version', { type: 'u32', value: 2 });
   metadata.delete('general.alignment');
-  const layers = 1 + Math.max(-1, ...header.tensors.map(({ name }) => layerOf(name) ?? -1));
-  const model = { layers, sharers: sharersOf(header.metadata) };
+  const layers = 1 + Math.max(-1, ...source.tensors.map(({ name }) => layerOf(name) ?? -1));
+  const model = { layers, sharers: sharersOf(source.metadata) };
   const report: QuantisedTensor[] = [];
-  const tensors = header.tensors.map((tensor) => {
-    const data = file.subarray(tensor.offset, tensor.offset + tensor.bytes);
+  const tensors = source.tensors.map((tensor): LateTensor => {
+    const { name, type: from } = tensor;
     const to = targetOf(tensor, schemes[type], model);
-    if (to === undefined || !hasCodec(tensor.type) || to === tensor.type) {
-      report.push({ name: tensor.name, from: tensor.type, to: tensor.type, relativeError: 0 });
-      return { name: tensor.name, shape: tensor.shape, type: tensor.type, data };
-    }
-    const values = decodeValues(tensor.type, data);
-    const encoded = encodeValues(to, values);
-    const relativeError = errorOf(values, decodeValues(to, encoded));
-    report.push({ name: tensor.name, from: tensor.type, to, relativeError });
-    return { name: tensor.name, shape: tensor.shape, type: to, data: encoded };
+    if (to === undefined || !hasCodec(from) || to === from)
+      return {
+        ...tensor,
+        *pieces() {
+          yield* tensor.pieces();
+          report.push({ name, from, to: from, relativeError: 0 });
+        },
+      };
+    return {
+      ...tensor,
+      type: to,
+      *pieces() {
+        const error = new RelativeError();
+        for (const piece of tensor.pieces()) {
+          const values = decodeValues(from, piece);
+          const encoded = encodeValues(to, values);
+          error.addAll(values, decodeValues(to, encoded));
+          yield encoded;
+        }
+        report.push({ name, from, to, relativeError: error.value });
+      },
+    };
   });
-  const written = writeGguf(metadata, tensors);
-  return { file: written, tensors: report, bytesBefore: file.byteLength, bytesAfter: written.byteLength };
+  return { file: ggufPieces({ metadata, tensors }), tensors: report };
 }
 
 function targetOf(
-  { name, shape }: GgufTensorPlace,
+  { name, shape }: GgufTensor,
   { most, ends, rich }: Scheme,
   model: Pick<SensitivePlace, 'layers' | 'sharers'>,
 ): CodecType | undefined {
@@ -145,18 +156,9 @@ function layerOf(name: string): number | undefined {
 
 function sharersOf(metadata: ReadonlyMap<string, GgufValue>): number {
   const countOf = (key: string): number => {
-    const found = metadata.get(`llama.attention.${key}`);
+    const name = metadata.get('general.architecture');
+    const found = metadata.get(`${name?.type === 'string' ? name.value : 'llama'}.attention.${key}`);
     return found?.type === 'u32' ? found.value : 1;
   };
   return countOf('head_count') / countOf('head_count_kv');
-}
-
-function errorOf(values: Float32Array, restored: Float32Array): number {
-  let error = 0;
-  let size = 0;
-  for (let i = 0; i < values.length; i += 1) {
-    error += ((values[i] as number) - (restored[i] as number)) ** 2;
-    size += (values[i] as number) ** 2;
-  }
-  return size === 0 ? 0 : Math.sqrt(error / size);
 }

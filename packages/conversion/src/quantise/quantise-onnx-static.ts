@@ -15,16 +15,11 @@ import type { ActivationRange } from './onnx/activation-range.ts';
 import { cleanGraph } from './onnx/clean-graph.ts';
 import type { ConvLayer } from './onnx/conv-layers.ts';
 import { filtersBack, storedConv } from './onnx/conv-rules.ts';
-import { type DenseLayer, makeNode, withBias } from './onnx/dense-layers.ts';
+import { makeNode } from './onnx/dense-layers.ts';
+import { storedDense } from './onnx/dense-rules.ts';
 import { int8Columns } from './onnx/int8-columns.ts';
 import { dynamicLstm } from './onnx/lstm-rules.ts';
-import {
-  heavyLayers,
-  type LayerRule,
-  microsoft,
-  type QuantisedOnnx,
-  rewriteLayers,
-} from './onnx/rewrite-layers.ts';
+import { heavyLayers, microsoft, type QuantisedOnnx, rewriteLayers } from './onnx/rewrite-layers.ts';
 
 export type ActivationType = 'uint8' | 'uint16';
 
@@ -93,7 +88,7 @@ export function quantiseOnnxStatic(
       nodes: thereAndBack(input, `${input}:dq`, `${input}:in`),
     }),
     rules: {
-      dense: staticDense,
+      dense: storedDense(({ input }) => `${input}:dq`),
       lstm: dynamicLstm,
       conv: {
         makeWeight: (layer) => storedConv.makeWeight(layer),
@@ -118,30 +113,6 @@ export function quantiseOnnxStatic(
     },
   });
 }
-
-const staticDense: LayerRule<DenseLayer> = {
-  makeWeight: ({ key, weight }) => {
-    const { values, scales, relativeError } = int8Columns(weight);
-    return {
-      relativeError,
-      tensors: [
-        { name: `${key}:int8`, shape: [weight.rows, weight.columns], data: values },
-        { name: `${key}:scale`, shape: [weight.columns], data: scales },
-        { name: `${key}:zero`, shape: [weight.columns], data: new Int8Array(weight.columns) },
-      ],
-    };
-  },
-  toNodes: (layer) =>
-    withBias(layer, (product) => [
-      makeNode(
-        'DequantizeLinear',
-        [`${layer.key}:int8`, `${layer.key}:scale`, `${layer.key}:zero`],
-        [`${layer.output}:weight`],
-        { axis: { int: 1 } },
-      ),
-      makeNode('MatMul', [`${layer.input}:dq`, `${layer.output}:weight`], [product]),
-    ]),
-};
 
 /** In 32 bits and in steps of the products: so ONNX Runtime adds it before it rounds. */
 function biasTensors({ bias, output, weight }: ConvLayer, inputScale: number): NewTensor[] {

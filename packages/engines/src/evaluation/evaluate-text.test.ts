@@ -2,8 +2,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ggufToSafetensors, checkpointToOnnx } from '@gantry/conversion';
-import { toConfigJson } from '@gantry/formats';
+import { checkpointToOnnx, ggufToCheckpoint } from '@gantry/conversion';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { cycle, writePermutationModel } from '../testing/permutation-model.ts';
 import { perceptron } from '../testing/tensor-models.ts';
@@ -17,14 +16,10 @@ beforeAll(async () => {
   source = { modelPath: join(folder, 'model.gguf'), decoder: 'llama.cpp' };
   candidate = { modelPath: join(folder, 'model.onnx'), decoder: 'onnx' };
   await writePermutationModel(source.modelPath, { seed: 1 });
-  const { safetensors, config, tokenizer } = ggufToSafetensors(await readFile(source.modelPath));
-  const json = toConfigJson(config);
-  await writeFile(join(folder, 'config.json'), JSON.stringify(json));
+  const { source: weights, config, tokenizer } = ggufToCheckpoint(await readFile(source.modelPath));
+  await writeFile(join(folder, 'config.json'), JSON.stringify(config));
   await writeFile(join(folder, 'tokenizer.json'), JSON.stringify(tokenizer));
-  await writeFile(
-    candidate.modelPath,
-    checkpointToOnnx({ safetensors: [safetensors], config: json }, 'model.onnx.data').file,
-  );
+  await writeFile(candidate.modelPath, checkpointToOnnx({ source: weights, config }, 'model.onnx.data').file);
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 

@@ -2,13 +2,14 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { decodeValues, hasCodec, quantiseGguf } from '@gantry/conversion';
+import { decodeValues, hasCodec, openGguf, quantiseGguf } from '@gantry/conversion';
 import {
   byteCharacters,
   llamaGgufMetadata,
   llamaTensors,
   parseGguf,
   toHalvedRotary,
+  wholeFile,
   writeGguf,
   type LlamaConfig,
 } from '@gantry/formats';
@@ -47,10 +48,9 @@ it.each(['Q2_K', 'Q3_K', 'Q4_K', 'Q5_K', 'Q6_K'] as const)(
       );
       return { name, shape, type: 'F32' as const, data: new Uint8Array(data.buffer) };
     });
-    const { file, tensors } = quantiseGguf(
-      writeGguf(llamaGgufMetadata(config, vocabulary, { name: 'x' }), source),
-      type,
-    );
+    const whole = writeGguf(llamaGgufMetadata(config, vocabulary, { name: 'x' }), source);
+    const { file: made, tensors } = quantiseGguf(openGguf(whole), type);
+    const file = wholeFile(made);
     expect(tensors.map(({ to }) => to)).toContain(type);
     const places = new Map(parseGguf(file).tensors.map((tensor) => [tensor.name, tensor]));
     const weights = new Map(

@@ -2,7 +2,8 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { quantiseGguf } from '@gantry/conversion';
+import { openGguf, quantiseGguf } from '@gantry/conversion';
+import { wholeFile } from '@gantry/formats';
 import { expect, it } from 'vitest';
 import { answerAfter, writePermutationModel } from '../testing/permutation-model.ts';
 import { createLlamaEngine } from './llama-engine.ts';
@@ -12,7 +13,7 @@ it.each(['F16', 'Q8_0', 'Q4_0'] as const)('answers the same from %s weights', as
   try {
     const modelPath = join(folder, 'model.gguf');
     await writePermutationModel(modelPath);
-    await writeFile(modelPath, quantiseGguf(await readFile(modelPath), type).file);
+    await writeFile(modelPath, wholeFile(quantiseGguf(openGguf(await readFile(modelPath)), type).file));
     await using engine = await createLlamaEngine({ modelPath, slots: 1, threads: 1 });
     const tokens: number[] = [];
     const request = {

@@ -19,14 +19,9 @@ export function llamaGgufMetadata(
   vocabulary: BpeVocabulary,
   options: LlamaGgufOptions,
 ): ReadonlyMap<string, GgufValue> {
-  const u32 = (value: number): GgufValue => ({ type: 'u32', value });
-  const f32 = (value: number): GgufValue => ({ type: 'f32', value });
-  const text = (value: string): GgufValue => ({ type: 'string', value });
-  const metadata = new Map<string, GgufValue>([
+  return new Map<string, GgufValue>([
     ['general.architecture', text('llama')],
-    ['general.name', text(options.name)],
-    ['general.file_type', u32(fileTypes[options.weightType ?? 'F32'] ?? 0)],
-    ['general.quantization_version', u32(2)],
+    ...generalMetadata(config, vocabulary, options),
     ['llama.vocab_size', u32(config.vocabularySize)],
     ['llama.context_length', u32(config.contextLength)],
     ['llama.embedding_length', u32(config.width)],
@@ -39,11 +34,27 @@ export function llamaGgufMetadata(
     ['llama.attention.key_length', u32(config.headWidth)],
     ['llama.attention.value_length', u32(config.headWidth)],
     ['llama.attention.layer_norm_rms_epsilon', f32(config.normEpsilon)],
-    ['tokenizer.ggml.bos_token_id', u32(config.bosId)],
-    ['tokenizer.ggml.eos_token_id', u32(config.eosId)],
-    ['tokenizer.ggml.eot_token_id', u32(config.eosId)],
-    ...tokenizerMetadata(vocabulary, config.vocabularySize),
   ]);
-  if (options.chatTemplate !== undefined) metadata.set('tokenizer.chat_template', text(options.chatTemplate));
-  return metadata;
+}
+
+const u32 = (value: number): GgufValue => ({ type: 'u32', value });
+const f32 = (value: number): GgufValue => ({ type: 'f32', value });
+const text = (value: string): GgufValue => ({ type: 'string', value });
+
+/** What every architecture says: its name, what its weights are, and its tokenizer. */
+export function generalMetadata(
+  { vocabularySize, bosId, eosId }: Pick<LlamaConfig, 'vocabularySize' | 'bosId' | 'eosId'>,
+  vocabulary: BpeVocabulary,
+  { name, weightType = 'F32', chatTemplate }: LlamaGgufOptions,
+): readonly (readonly [string, GgufValue])[] {
+  return [
+    ['general.name', text(name)],
+    ['general.file_type', u32(fileTypes[weightType] ?? 0)],
+    ['general.quantization_version', u32(2)],
+    ...tokenizerMetadata(vocabulary, vocabularySize),
+    ['tokenizer.ggml.bos_token_id', u32(bosId)],
+    ['tokenizer.ggml.eos_token_id', u32(eosId)],
+    ['tokenizer.ggml.eot_token_id', u32(eosId)],
+    ...(chatTemplate === undefined ? [] : [['tokenizer.chat_template', text(chatTemplate)] as const]),
+  ];
 }

@@ -16,6 +16,8 @@ export interface OnnxTensor {
 export interface OnnxLateData {
   readonly bytes: number;
   make(): Float32Array;
+  /** The same in pieces, of a tensor that may be too large to be there at once. */
+  strips?(): Iterable<Float32Array>;
 }
 
 /** Numbers that lie in a file beside the model's, little-endian; ONNX Runtime maps them into memory. */

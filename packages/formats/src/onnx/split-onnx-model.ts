@@ -2,7 +2,8 @@
  * A model whose weights may be too many for one file: protobuf ends at 2 GiB. What is left over lies in a second file
  * beside it, each tensor at a multiple of the page size, so that ONNX Runtime maps it (onnx/docs/ExternalData.md).
  */
-import { encodeOnnxModel, type OnnxModel, type OnnxTensor } from './onnx-model.ts';
+import type { FilePieces } from '../file-pieces.ts';
+import { encodeOnnxModel, type OnnxLateData, type OnnxModel, type OnnxTensor } from './onnx-model.ts';
 
 export interface OnnxFiles {
   readonly file: Uint8Array<ArrayBuffer>;
@@ -10,11 +11,8 @@ export interface OnnxFiles {
   readonly data?: OnnxDataFile;
 }
 
-export interface OnnxDataFile {
+export interface OnnxDataFile extends FilePieces {
   readonly name: string;
-  readonly bytes: number;
-  /** In order of their places; made one by one. Between them are zeros. */
-  pieces(): Iterable<{ readonly offset: number; readonly bytes: Uint8Array }>;
 }
 
 const pageBytes = 4_096;
@@ -31,14 +29,14 @@ export function splitOnnxModel(
   const late = model.initializers.flatMap((tensor) => ('make' in tensor.data ? [tensor.data] : []));
   if (late.reduce((sum, { bytes }) => sum + bytes, 0) <= mostInlineBytes)
     return { file: encodeOnnxModel(model) };
-  const places = new Map<string, { readonly offset: number; readonly make: () => Float32Array }>();
+  const places = new Map<string, { readonly offset: number; readonly data: OnnxLateData }>();
   let end = 0;
   const initializers = model.initializers.map((tensor): OnnxTensor => {
     const { data } = tensor;
     if (!('make' in data) || data.bytes < smallBytes) return tensor;
     const offset = Math.ceil(end / pageBytes) * pageBytes;
     end = offset + data.bytes;
-    places.set(tensor.name, { offset, make: () => data.make() });
+    places.set(tensor.name, { offset, data });
     return { ...tensor, data: { type: 'float32', location: name, offset, bytes: data.bytes } };
   });
   return {
@@ -47,9 +45,12 @@ export function splitOnnxModel(
       name,
       bytes: end,
       *pieces() {
-        for (const { offset, make } of places.values()) {
-          const { buffer, byteOffset, byteLength } = make();
-          yield { offset, bytes: new Uint8Array(buffer, byteOffset, byteLength) };
+        for (const { offset, data } of places.values()) {
+          let at = offset;
+          for (const { buffer, byteOffset, byteLength } of data.strips?.() ?? [data.make()]) {
+            yield { offset: at, bytes: new Uint8Array(buffer, byteOffset, byteLength) };
+            at += byteLength;
+          }
         }
       },
     },

@@ -2,7 +2,7 @@
  * GPT-2 as Hugging Face and llama.cpp have it: q, k and v are one tensor. Hugging Face keeps linear weights [in, out]
  * (its Conv1D), llama.cpp [out, in] as we do.
  */
-import { llamaGgufMetadata, type GgufValue } from '@gantry/formats';
+import { gpt2GgufMetadata } from '@gantry/formats';
 import { weightOf, type ExportForm, type FormRequest, type FormTensor } from './export-form.ts';
 import { joined } from './joined.ts';
 
@@ -81,22 +81,8 @@ export function gpt2Form(request: FormRequest): ExportForm {
     push(`model.norm.${kind}`, `transformer.ln_f.${kind}`, `output_norm.${kind}`, [width]);
   if (!config.tiedEmbeddings)
     push('lm_head.weight', 'lm_head.weight', 'output.weight', [vocabularySize, width]);
-  return { safetensors, configJson: configJson(request), gguf: { metadata: metadata(), tensors: gguf } };
-
-  function metadata(): Map<string, GgufValue> {
-    const shared = [...llamaGgufMetadata(config, tokenizer.vocabulary, { name })];
-    const u32 = (value: number): GgufValue => ({ type: 'u32', value });
-    return new Map<string, GgufValue>([
-      ['general.architecture', { type: 'string', value: 'gpt2' }],
-      ...shared.filter(([key]) => !key.startsWith('llama.') && key !== 'general.architecture'),
-      ['gpt2.context_length', u32(contextLength)],
-      ['gpt2.embedding_length', u32(width)],
-      ['gpt2.feed_forward_length', u32(hidden)],
-      ['gpt2.block_count', u32(layers)],
-      ['gpt2.attention.head_count', u32(config.heads)],
-      ['gpt2.attention.layer_norm_epsilon', { type: 'f32', value: config.normEpsilon }],
-    ]);
-  }
+  const metadata = gpt2GgufMetadata(config, tokenizer.vocabulary, { name });
+  return { safetensors, configJson: configJson(request), gguf: { metadata, tensors: gguf } };
 }
 
 function configJson({ config }: FormRequest): Record<string, unknown> {

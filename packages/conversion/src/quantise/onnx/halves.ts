@@ -1,5 +1,5 @@
 import type { Matrix } from './dense-layers.ts';
-import { RelativeError } from './int8-columns.ts';
+import { RelativeError } from '../relative-error.ts';
 
 export function halvesOf({ rows, columns, at }: Matrix): {
   readonly halves: Float16Array;

@@ -1,3 +1,4 @@
+import { RelativeError } from '../relative-error.ts';
 import type { Matrix } from './dense-layers.ts';
 
 export interface Int8Columns {
@@ -25,18 +26,4 @@ export function int8Columns({ rows, columns, at }: Matrix): Int8Columns {
     }
   }
   return { values, scales, relativeError: error.value };
-}
-
-export class RelativeError {
-  #error = 0;
-  #size = 0;
-
-  add(value: number, restored: number): void {
-    this.#error += (value - restored) ** 2;
-    this.#size += value ** 2;
-  }
-
-  get value(): number {
-    return this.#size === 0 ? 0 : Math.sqrt(this.#error / this.#size);
-  }
 }
