@@ -6,6 +6,7 @@ import { createWorkerMeter } from '@gantry/runners';
 import { jobFamilies } from './metrics/job-families.ts';
 import { platformFamilies } from './metrics/platform-families.ts';
 import { createProcessFamilies } from './metrics/process-families.ts';
+import { createServingFamilies } from './metrics/serving-families.ts';
 import type { Platform } from './platform.ts';
 
 export interface Metrics {
@@ -15,6 +16,7 @@ export interface Metrics {
 
 export function createMetrics(platform: Platform, gateway: Gateway): Metrics {
   const processFamilies = createProcessFamilies();
+  const servingFamilies = createServingFamilies(platform, gateway);
   const meter = createWorkerMeter(join(platform.dataDir, 'workers'));
   return {
     platform: async () =>
@@ -22,6 +24,7 @@ export function createMetrics(platform: Platform, gateway: Gateway): Metrics {
         ...(await platformFamilies(platform)),
         ...processFamilies(),
         ...gateway.stats().families,
+        ...(await servingFamilies()),
       ]),
     jobs: async () => writeMetrics(await jobFamilies(platform, meter)),
   };

@@ -6,7 +6,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Endpoint, EndpointCreateInput } from '@gantry/contract';
 import { sumModel } from '@gantry/engines/testing/tensor-models';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type MemoryServer, startMemoryServer } from './testing/memory-server.ts';
+import { type Answer, type MemoryServer, startMemoryServer } from './testing/memory-server.ts';
+import { type ExposedSample, parseExposition } from './testing/parse-exposition.ts';
 
 let home: MemoryServer;
 let models: string;
@@ -66,4 +67,82 @@ test('a replica is ready once its warm-up requests were computed, and says which
     (each) => each.reason?.includes('warm-up') === true,
   );
   expect(reason).toContain('The warm-up request "misshapen" failed: "x" has 3 values');
+}, 120_000);
+
+/** `/metrics` as `family{label} value`, of one endpoint. */
+async function metricsOf(model: string): Promise<ReadonlyMap<string, readonly ExposedSample[]>> {
+  const { text } = await home.ask('GET', '/metrics', { key: home.operatorKey });
+  return new Map(
+    [...parseExposition(text)].flatMap(([name, { samples }]) => {
+      const own = samples.filter(({ labels }) => labels['model'] === model);
+      return own.length === 0 ? [] : [[name, own] as const];
+    }),
+  );
+}
+
+const infer = (
+  model: string,
+  data: readonly (readonly number[])[],
+  parameters: object = {},
+): Promise<Answer> =>
+  home.ask('POST', `/v2/models/${model}/infer`, {
+    key: home.operatorKey,
+    body: {
+      parameters,
+      inputs: [
+        { name: 'x', datatype: 'FP32', shape: [data.length, data[0]?.length ?? 0], data: data.flat() },
+      ],
+    },
+  });
+
+test('what a replica does, holds and costs, and what drift is seen by, are metrics of bounded labels', async () => {
+  await serve('watched', {});
+  for (let at = 0; at < 3; at++)
+    expect(
+      (
+        await infer('watched', [
+          [at, 1],
+          [at, 2],
+        ])
+      ).status,
+    ).toBe(200);
+  const { id } = await home.operator.call('endpoints.get', { params: { name: 'watched' } });
+  // Three windows of requests as the gateway sketches them, the last about other values.
+  for (let request = 0; request < 1_500; request++)
+    home.server.platform.endpoints.observe({
+      endpointId: id,
+      revisionId: 'watched-1',
+      sample: {
+        numbers: { 'input.x.mean': (request % 17) + (request < 1_000 ? 0 : 20) },
+        kinds: { outcome: 'answered' },
+        isPartlyRead: request % 500 === 0,
+      },
+    });
+  const families = await metricsOf('watched');
+  const value = (name: string, more: Readonly<Record<string, string>> = {}): number | undefined =>
+    families
+      .get(name)
+      ?.find(({ labels }) => Object.entries(more).every(([key, each]) => labels[key] === each))?.value;
+  expect(value('gantry_replica_batch_rows_total')).toBe(6);
+  expect(value('gantry_replica_batches_total')).toBe(3);
+  for (const name of ['queued', 'running', 'cpu_ratio', 'memory_ratio', 'cost_per_hour'])
+    expect([name, value(`gantry_replica_${name}`)]).toEqual([name, expect.any(Number)]);
+  expect(families.get('gantry_replica_queued')?.[0]?.labels).toEqual({
+    tenant: expect.any(String) as string,
+    model: 'watched',
+    revision: 'watched-1',
+    version: 'sum@1',
+    replica: expect.stringMatching(/^rpl_/) as string,
+  });
+  const feature = 'input.x.mean';
+  expect(value('gantry_endpoint_drifting', { feature })).toBe(1);
+  expect(value('gantry_endpoint_drifting', { feature: 'outcome' })).toBe(0);
+  expect(value('gantry_endpoint_drift', { feature, figure: 'psi' })).toBeGreaterThan(1);
+  expect(value('gantry_endpoint_drift', { feature, figure: 'ks' })).toBeGreaterThan(0.9);
+  expect(value('gantry_endpoint_drift_threshold', { feature, figure: 'psi' })).toBe(0.2);
+  expect(value('gantry_endpoint_drift_p', { feature })).toBeLessThan(
+    value('gantry_endpoint_drift_p_threshold') ?? 0,
+  );
+  expect(value('gantry_endpoint_drift_windows_total')).toBe(2);
+  expect(value('gantry_endpoint_drift_partly_read_total')).toBe(3);
 }, 120_000);

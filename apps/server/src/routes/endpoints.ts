@@ -147,7 +147,7 @@ export function endpointRoutes(platform: Platform): EndpointRoutes {
     'endpoints.stats': async ({ principal }, { params }) => {
       const row = await find(principal, params.name);
       const snapshot = platform.gateway.endpointStats(principal.tenantId, row.id, row.name);
-      const told = await lookAtReplicas(row.id, snapshot.replicas);
+      const told = await lookAtReplicas(snapshot.replicas, row.id);
       return toEndpointStats(snapshot, createTokenCost(deps), told);
     },
     'endpoints.logs': endpointLogs(platform),

@@ -16,14 +16,14 @@ import { createReplicaUse } from '../replica-use.ts';
 type SeenReplica = EndpointSnapshot['replicas'][number];
 type Told = Pick<ReplicaStats, 'engine' | 'costPerHour' | 'cpuPercent' | 'memoryPercent' | 'devicePercent'>;
 
-/** By replica. One that does not answer in time is left out. */
+/** By replica, of one endpoint or of all. One that does not answer in time is left out. */
 export function createReplicaWatch({
   deps,
   dataDir,
   localNode,
-}: Platform): (endpointId: string, replicas: readonly SeenReplica[]) => Promise<ReadonlyMap<string, Told>> {
+}: Platform): (replicas: readonly SeenReplica[], endpointId?: string) => Promise<ReadonlyMap<string, Told>> {
   const readUse = createReplicaUse(join(dataDir, 'workers'), (id) => localNode.readings().get(id));
-  return async (endpointId, replicas) => {
+  return async (replicas, endpointId) => {
     const rows = await deps.store.read({ platform: true }, (tx) =>
       allRows(tx, 'replica', ['ready'], endpointId),
     );

@@ -25,6 +25,8 @@ import { type EndpointRoute, toRemoteRoute, toRoute } from './to-route.ts';
 import { type ChangeAuthor, writeChange, writeScale } from './write-change.ts';
 import { writeDecision } from './write-decision.ts';
 
+export type { DriftView };
+
 export interface EndpointWorld extends RemoteWorld, DeciderWorld {
   /** Replaces a tenant's routes at the gateway. */
   publish(tenantId: string, routes: readonly EndpointRoute[]): void;
