@@ -54,6 +54,8 @@ export interface CheckpointState {
   /** Of half-precision training. */
   readonly lossScale?: { readonly scale: number; readonly goodSteps: number } | undefined;
   readonly adaptation?: AdaptationState | undefined;
+  /** Moments that no step reads are left out (Muon: the second ones of matrices); before 2026-11 they were there. */
+  readonly isSparse?: true;
   /** After the moments: gradients that compression has not sent yet. */
   readonly owes?: true;
   /** After these: PowerSGD's basis, of so many rows. */

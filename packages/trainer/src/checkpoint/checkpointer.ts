@@ -4,7 +4,7 @@
  * time, each with memory of its own; they are sealed in the order in which they began.
  */
 import { mkdir, rm } from 'node:fs/promises';
-import { ownedSpans, sizesOf } from '@gantry/training/parallel';
+import { ownedSpans, sizesOf, type OwnedSpans } from '@gantry/training/parallel';
 import type { FrozenState } from '../offload/index.ts';
 import type { ModelShard } from '../parallel/model-shard.ts';
 import type { StageBuffer } from '../parallel/stage-buffer.ts';
@@ -71,7 +71,7 @@ interface Save {
 export class Checkpointer implements AsyncDisposable {
   readonly #options: CheckpointerOptions;
   /** What this rank writes, one kind of values after the other. */
-  readonly #owned: readonly (ReturnType<typeof ownedSpans> & { readonly buffer: StageBuffer })[];
+  readonly #owned: readonly (OwnedSpans & { readonly buffer: StageBuffer })[];
   readonly #writers: ShardWriter[] = [];
   readonly #idle: ShardWriter[] = [];
   /** The oldest first. */
@@ -81,10 +81,7 @@ export class Checkpointer implements AsyncDisposable {
   constructor(options: CheckpointerOptions) {
     const { saved, grid } = options.shard;
     this.#options = options;
-    this.#owned = saved.map(({ buffer, layout }) => ({
-      buffer,
-      ...ownedSpans(layout, grid),
-    }));
+    this.#owned = saved.map(({ buffer, layout, keeps }) => ({ buffer, ...ownedSpans(layout, grid, keeps) }));
     // The memory of the first save is there before training starts.
     this.#idle.push(this.#openWriter());
   }
@@ -109,9 +106,10 @@ export class Checkpointer implements AsyncDisposable {
       base += length;
     }
     const stallMs = performance.now() - startedMs;
-    const { owed, basisRank } = this.#options.shard;
+    const { saved, owed, basisRank } = this.#options.shard;
     const state: CheckpointState = {
       ...done,
+      ...(saved.some(({ keeps }) => keeps !== undefined) ? { isSparse: true } : {}),
       ...(owed === undefined ? {} : { owes: true }),
       ...(basisRank === undefined ? {} : { basisRank }),
     };

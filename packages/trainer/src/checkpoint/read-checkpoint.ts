@@ -98,17 +98,18 @@ async function readKinds(
   config: ModelConfig,
   kinds: readonly WantedValues[],
 ): Promise<void> {
-  const { layout, blockBytes } = manifest;
+  const { layout, blockBytes, isSparse } = manifest;
   const stages = savedStages(layout, config);
-  const wanted = kinds.map(({ buffer, layout: own, layoutOf }) => {
+  const wanted = kinds.map(({ buffer, layout: own, layoutOf, keeps }) => {
     const saved = stages.map((stage) => ({ ...stage, layout: layoutOf(stage.layout) }));
     const found = new Map(runsInto(own, saved).map(({ stage, runs }) => [stage, runs]));
-    return { buffer, saved, runsOf: (stage: SavedStage) => found.get(stage) ?? [] };
+    const savedOf = isSparse === true ? keeps : undefined;
+    return { buffer, saved, savedOf, runsOf: (stage: SavedStage) => found.get(stage) ?? [] };
   });
   for (const [index, stage] of stages.entries()) {
-    const ofStage = wanted.map(({ buffer, saved, runsOf }) => {
+    const ofStage = wanted.map(({ buffer, saved, savedOf, runsOf }) => {
       const { layout: lies } = saved[index] as SavedStage;
-      return { buffer, lies, runs: runsOf(saved[index] as SavedStage) };
+      return { buffer, lies, savedOf, runs: runsOf(saved[index] as SavedStage) };
     });
     if (ofStage.every(({ runs }) => runs.length === 0)) continue;
     for (let data = 0; data < layout.data; data += 1) {
@@ -119,8 +120,8 @@ async function readKinds(
       const hasExperts = gridAt(layout, rank).expertIndex === stage.expertIndex;
       const segments: ShardSegment[] = [];
       let base = 0;
-      for (const [kind, { buffer, lies, runs }] of ofStage.entries()) {
-        const owned = ownedSpans(lies, { ...layout, dataIndex: data });
+      for (const [kind, { buffer, lies, savedOf, runs }] of ofStage.entries()) {
+        const owned = ownedSpans(lies, { ...layout, dataIndex: data }, savedOf);
         const spans = owned.spans.filter(({ unit }) => unit.kind !== 'experts' || hasExperts);
         segments.push(...segmentsOf(runs, spans, buffer, record.starts?.[kind] ?? base));
         base += owned.length;

@@ -292,7 +292,7 @@ export class ModelShard {
           parameter,
           from,
           at: span.at + from - span.from,
-          view: (buffer) => buffer.view(span).subarray(from - span.from, to - span.from),
+          view: (buffer) => buffer.view({ from, to }),
         });
       }
     }

@@ -2,6 +2,7 @@
 import {
   groupsOf,
   type HeldLayers,
+  type KeptOf,
   type ParallelGrid,
   type StageLayout,
   type StageParameter,
@@ -54,8 +55,11 @@ export interface ShardPiece {
   readonly view: (buffer: StageBuffer) => Float32Array;
 }
 
-/** What an optimiser keeps: moments beside each parameter, or factors of them (Adafactor). */
-export type OptimizerState = 'first' | 'first and second' | 'factors';
+/**
+ * What an optimiser keeps: moments beside each parameter, the second of them perhaps not of the matrices of layers
+ * (Muon), or factors of them (Adafactor).
+ */
+export type OptimizerState = 'first' | 'first and second' | 'first, and second beside matrices' | 'factors';
 
 /** Values of one kind, as checkpoints hold them. */
 export interface SavedValues {
@@ -63,6 +67,8 @@ export interface SavedValues {
   readonly layout: StageLayout;
   /** The same of another stage. */
   layoutOf(this: void, stage: StageLayout): StageLayout;
+  /** Only of these parameters; `layout` has no others. */
+  readonly keeps?: KeptOf;
   /** In a checkpoint only where one was made with them: owed gradients, PowerSGD's basis of a rank. */
   readonly isOwed?: true;
   readonly basisRank?: number;

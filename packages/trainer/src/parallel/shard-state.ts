@@ -1,6 +1,6 @@
 /** The buffers that a rank has of parameters, gradients and what its optimiser keeps: all, or what it owns of them. */
-import type { ownedSpans, ZeroStage } from '@gantry/training/parallel';
-import { besideParameters, factorsOf } from './saved-values.ts';
+import { isNoLayerMatrix, ownedSpans, type OwnedSpans, type ZeroStage } from '@gantry/training/parallel';
+import { besideParameters, besideSome, factorsOf } from './saved-values.ts';
 import type { SavedValues, ShardOptions } from './shard-options.ts';
 import { StageBuffer } from './stage-buffer.ts';
 
@@ -15,9 +15,12 @@ export interface ShardState {
   readonly saved: readonly SavedValues[];
 }
 
+/** The place of who owns all. */
+const everything = { dataIndex: 0, data: 1 };
+
 export function openShardState(
-  { layout, zero, arena, offloaded, ...options }: ShardOptions,
-  owned: ReturnType<typeof ownedSpans>,
+  { layout, grid, zero, arena, offloaded, ...options }: ShardOptions,
+  owned: OwnedSpans,
 ): ShardState {
   const state = offloaded === undefined ? (options.state ?? 'first and second') : 'nothing';
   const nothing = { spans: [], length: 0 };
@@ -29,13 +32,17 @@ export function openShardState(
   const parameters = buffer(3, hasParameters);
   const gradients = buffer(2, true);
   const first = buffer(1, hasFirst);
-  const second = buffer(1, hasSecond);
+  const second =
+    state === 'first, and second beside matrices'
+      ? new StageBuffer(layout, arena, ownedSpans(layout, zero >= 1 ? grid : everything, isNoLayerMatrix))
+      : buffer(1, hasSecond);
   const factors = state === 'factors' ? factorsOf(layout, arena) : undefined;
   const saved = [
     ...(hasParameters ? [parameters] : []),
     ...(hasFirst ? [first] : []),
     ...(hasSecond ? [second] : []),
   ].map((kept) => besideParameters(kept, layout));
+  if (state === 'first, and second beside matrices') saved.push(besideSome(second, layout, isNoLayerMatrix));
   return {
     parameters,
     gradients,

@@ -1,5 +1,8 @@
-/** A rank's share of one kind of value (parameters, gradients, a moment): all of its stage's elements, or what it owns. */
-import type { OwnedSpan, StageLayout } from '@gantry/training/parallel';
+/**
+ * A rank's share of one kind of value (parameters, gradients, a moment): all of its stage's elements, or what it owns,
+ * or of that only what is kept.
+ */
+import type { OwnedSpan, OwnedSpans, StageLayout } from '@gantry/training/parallel';
 import type { Arena } from '../memory/index.ts';
 
 export class StageBuffer {
@@ -7,11 +10,7 @@ export class StageBuffer {
   /** Undefined when the buffer holds all elements of the stage. */
   readonly #spans: readonly OwnedSpan[] | undefined;
 
-  constructor(
-    layout: StageLayout,
-    arena: Arena,
-    owned?: { readonly spans: readonly OwnedSpan[]; readonly length: number },
-  ) {
+  constructor(layout: StageLayout, arena: Arena, owned?: OwnedSpans) {
     this.#spans = owned?.spans;
     this.#values = arena.floats(owned?.length ?? layout.length);
   }
@@ -27,10 +26,12 @@ export class StageBuffer {
     });
   }
 
-  /** The elements of an owned span. */
-  view({ from, to, at }: OwnedSpan): Float32Array {
-    const start = this.#spans === undefined ? from : at;
-    return this.values.subarray(start, start + to - from);
+  /** Elements [from, to) of the stage, all of them in one of its spans. */
+  view({ from, to }: Pick<OwnedSpan, 'from' | 'to'>): Float32Array {
+    if (from === to) return this.values.subarray(0, 0);
+    const [held] = this.held(from, to);
+    if (held?.values.length !== to - from) throw new RangeError(`[${from}, ${to}) is not held in one piece`);
+    return held.values;
   }
 
   /** Takes what it holds of the stage's elements [from, from + source.length). */

@@ -7,7 +7,7 @@ import {
   type AdamWSettings,
   type AdamWStep,
 } from '@gantry/training/optimizer';
-import type { StageUnit } from '@gantry/training/parallel';
+import { isLayerMatrix, isOfLayer, type StageUnit } from '@gantry/training/parallel';
 import { createExecutor, type Executor } from '../executor/index.ts';
 import { updateOffloaded } from '../offload/index.ts';
 import { AdafactorRule } from './adafactor-rule.ts';
@@ -26,7 +26,7 @@ export interface OptimizerOptions {
 export const stateOf: Readonly<Record<OptimizerName, OptimizerState>> = {
   adamw: 'first and second',
   sgd: 'first',
-  muon: 'first and second',
+  muon: 'first, and second beside matrices',
   adafactor: 'factors',
 };
 
@@ -118,7 +118,7 @@ class MuonRule implements UpdateRule {
   async apply(step: AdamWStep): Promise<void> {
     const shard = this.#shard;
     shard.eachOwnPiece((piece) => {
-      if (!isMatrixOfLayer(piece)) adamW(shard, piece, this.#settings, step);
+      if (!isLayerMatrix(piece.unit, piece.parameter)) adamW(shard, piece, this.#settings, step);
     });
     for (const unit of shard.layout.units) if (isOfLayer(unit)) await this.#moveLayer(unit, step);
   }
@@ -131,7 +131,7 @@ class MuonRule implements UpdateRule {
     const shard = this.#shard;
     const { momentum, weightDecay } = this.#options;
     shard.eachOwnPiece((piece) => {
-      if (piece.unit !== unit || !isMatrixOfLayer(piece)) return;
+      if (piece.unit !== unit || !isLayerMatrix(unit, piece.parameter)) return;
       const gradients = piece.view(shard.gradients);
       const first = piece.view(shard.first);
       const from = piece.from - unit.from;
@@ -145,7 +145,7 @@ class MuonRule implements UpdateRule {
     });
     await shard.gatherOwned(unit, this.#directions);
     for (const parameter of unit.parameters) {
-      if (!isMatrix(parameter)) continue;
+      if (!isLayerMatrix(unit, parameter)) continue;
       const [rows, columns] = parameter.shape as readonly [number, number];
       const { executor, input, output } = await this.#orthogonaliser(rows, columns);
       const at = parameter.offset - unit.from;
@@ -182,16 +182,4 @@ class MuonRule implements UpdateRule {
     });
     return { executor, input, output };
   }
-}
-
-function isMatrixOfLayer({ unit, parameter }: ShardPiece): boolean {
-  return isOfLayer(unit) && isMatrix(parameter);
-}
-
-function isOfLayer({ kind }: StageUnit): boolean {
-  return kind === 'layer' || kind === 'experts';
-}
-
-function isMatrix({ shape, global }: ShardPiece['parameter']): boolean {
-  return shape.length === 2 && global.decays;
 }

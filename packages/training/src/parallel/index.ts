@@ -28,7 +28,16 @@ export {
   type StagePlace,
   type StageUnit,
 } from './stage-layout.ts';
-export { ownedPart, ownedParts, ownedSpans, ownerOf, type OwnedSpan } from './owned-spans.ts';
+export { isLayerMatrix, isNoLayerMatrix, isOfLayer } from './layer-matrices.ts';
+export {
+  ownedPart,
+  ownedParts,
+  ownedSpans,
+  ownerOf,
+  type KeptOf,
+  type OwnedSpan,
+  type OwnedSpans,
+} from './owned-spans.ts';
 export { StragglerWatch } from './straggler-watch.ts';
 export { runsInto, type ElementRun, type SavedStage, type StageRuns } from './reshard.ts';
 export { heldLayers, type HeldLayers } from './held-layers.ts';

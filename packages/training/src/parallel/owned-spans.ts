@@ -1,5 +1,5 @@
 /** Which data-parallel rank owns which elements of a stage: what it keeps under ZeRO, and what it saves. */
-import { aligned, type StageLayout, type StageUnit } from './stage-layout.ts';
+import { aligned, type StageLayout, type StageParameter, type StageUnit } from './stage-layout.ts';
 
 export interface UnitOwner {
   /** Place among the ranks that have the unit, and how many they are. */
@@ -51,17 +51,37 @@ export interface OwnedSpan {
   readonly at: number;
 }
 
-/** All that one data-parallel rank owns, and how many elements that is. */
-export function ownedSpans(
-  layout: StageLayout,
-  place: DataPlace,
-): { readonly spans: readonly OwnedSpan[]; readonly length: number } {
+/** Whether values of a kind are kept of a parameter at all. */
+export type KeptOf = (unit: StageUnit, parameter: StageParameter) => boolean;
+
+export interface OwnedSpans {
+  readonly spans: readonly OwnedSpan[];
+  /** Elements of all of them. */
+  readonly length: number;
+}
+
+/** All that one data-parallel rank owns; with `keeps` only of those parameters, the rest takes no room. */
+export function ownedSpans(layout: StageLayout, place: DataPlace, keeps?: KeptOf): OwnedSpans {
   let at = 0;
-  const spans = layout.units.map((unit): OwnedSpan => {
-    const { from, to } = ownedPart(unit, ownerOf(unit, place));
-    const span = { unit, from, to, at };
-    at += to - from;
-    return span;
+  const spans = layout.units.flatMap((unit): OwnedSpan[] => {
+    const part = ownedPart(unit, ownerOf(unit, place));
+    const ranges =
+      keeps === undefined
+        ? [part]
+        : unit.parameters.flatMap((parameter) => (keeps(unit, parameter) ? within(parameter, part) : []));
+    return ranges.map(({ from, to }) => {
+      const span = { unit, from, to, at };
+      at += aligned(to - from);
+      return span;
+    });
   });
   return { spans, length: at };
+}
+
+function within(
+  { offset, length }: StageParameter,
+  part: { readonly from: number; readonly to: number },
+): { from: number; to: number }[] {
+  const [from, to] = [Math.max(part.from, offset), Math.min(part.to, offset + length)];
+  return from < to ? [{ from, to }] : [];
 }

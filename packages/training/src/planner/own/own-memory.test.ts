@@ -41,12 +41,18 @@ describe('memory of our own runtime', () => {
 
   it.each([
     ['adamw', 2],
-    ['muon', 2],
     ['sgd', 1],
   ] as const)('%s keeps %i copies beside the parameters', (optimizer, copies) => {
     const { parameters, optimiser } = memoryOf({ optimizer });
     expect(parameters).toBeGreaterThanOrEqual(parameterBytes);
     expect(optimiser).toBe(copies * parameters);
+  });
+
+  it('Muon keeps a momentum of everything, and a second moment of what is no matrix of a layer', () => {
+    const { parameters, optimiser } = memoryOf({ optimizer: 'muon' });
+    const { layers, width, hidden, kvHeads, headWidth } = runOf(4).config;
+    const matrices = layers * (2 * width * width + 2 * width * kvHeads * headWidth + 3 * width * hidden);
+    expect(optimiser).toBe(2 * parameters - 4 * matrices);
   });
 
   it('Adafactor keeps rows and columns instead', () => {

@@ -8,6 +8,7 @@ import { parameterLayout } from '../../model/parameter-layout.ts';
 import {
   factoredLayout,
   gridAt,
+  isNoLayerMatrix,
   ownedSpans,
   rankAt,
   stageLayout,
@@ -47,8 +48,24 @@ interface CountedMemory extends Omit<OwnMemory, 'runtime' | 'total'> {
   readonly nodes: number;
 }
 
-/** Whole copies of what a rank owns. */
-const moments: Readonly<Record<Optimiser, number>> = { adamw: 2, muon: 2, sgd: 1, adafactor: 0 };
+interface Owned {
+  readonly stage: StageLayout;
+  /** Whose part is cut out: everybody's without ZeRO. */
+  readonly place: Parameters<typeof ownedSpans>[1];
+}
+
+const copies =
+  (count: number) =>
+  (owned: Owned): number =>
+    count * ownedSpans(owned.stage, owned.place).length;
+
+/** Elements that a rank keeps of the moments. */
+const moments: Readonly<Record<Optimiser, (owned: Owned) => number>> = {
+  adamw: copies(2),
+  muon: (owned) => copies(1)(owned) + ownedSpans(owned.stage, owned.place, isNoLayerMatrix).length,
+  sgd: copies(1),
+  adafactor: ({ stage }) => factoredLayout(stage).length,
+};
 
 /** A process before it had a model, and at most, with what it ran. */
 export interface MeasuredMemory {
@@ -100,9 +117,7 @@ function rankMemory(run: OwnRun, grid: ParallelGrid): CountedMemory {
     parameters: held(3),
     gradients: held(2),
     optimiser:
-      layout.optimizer === 'adafactor'
-        ? 4 * factoredLayout(stage).length
-        : moments[layout.optimizer] * held(1),
+      4 * moments[layout.optimizer]({ stage, place: layout.zero >= 1 ? grid : { dataIndex: 0, data: 1 } }),
   };
   const work = runsWhole(layout) ? wholeMemory(run, stage) : stagedMemory(run, stage, grid);
   // What ranks send each other arrives where it belongs.
