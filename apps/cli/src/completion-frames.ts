@@ -1,6 +1,10 @@
 /** What an OpenAI completions stream says, event by event, to its end. */
 export interface CompletionFrame {
-  readonly choices?: readonly { readonly text?: string }[];
+  readonly choices?: readonly {
+    readonly text?: string;
+    /** Of a chat. */
+    readonly delta?: { readonly content?: string | null };
+  }[];
   readonly error?: { readonly message: string };
   readonly usage?: {
     readonly prompt_tokens: number;

@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { exitCodes } from './exit-codes.ts';
-import { streamCompletion } from './stream-completion.ts';
+import { streamCompletion, takesNoText } from './stream-completion.ts';
 
 /** A server that answers everything so, and where it is. */
 async function answering(status: number, body: string): Promise<string> {
@@ -22,6 +22,22 @@ async function textFrom(url: string): Promise<string> {
 test('pieces come as they stream, to the word that nothing is missing', async () => {
   const frames = ['one ', 'two'].map((text) => `data: {"choices":[{"text":"${text}"}]}\n\n`);
   expect(await textFrom(await answering(200, `${frames.join('')}data: [DONE]\n\n`))).toBe('one two');
+});
+
+test('an answer to a chat comes in the same way', async () => {
+  const frames = ['one ', 'two'].map(
+    (content) => `data: {"choices":[{"delta":{"content":"${content}"}}]}\n\n`,
+  );
+  expect(await textFrom(await answering(200, `${frames.join('')}data: [DONE]\n\n`))).toBe('one two');
+});
+
+test('a model that takes tensors is told from one that is not there', async () => {
+  const told = async (error: string) =>
+    textFrom(await answering(404, JSON.stringify({ error }))).catch((problem: unknown) =>
+      takesNoText(problem),
+    );
+  expect(await told('There is nothing at /v1/completions.')).toBe(true);
+  expect(await told('No such model for this key.')).toBe(false);
 });
 
 test.each([

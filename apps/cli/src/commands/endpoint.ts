@@ -6,11 +6,12 @@ import { countOption, durationOption, example, group, numberOption } from '../co
 import { connect } from '../connection.ts';
 import { readEndpointFile } from '../endpoint-file.ts';
 import { exitCodes } from '../exit-codes.ts';
+import { describeOutputs, inferOnce } from '../infer-once.ts';
 import { coloured, isJson, showOne } from '../output.ts';
 import { type Overriding, overridable } from '../overridable.ts';
 import { replicaBody, type ReplicaOptions, withReplicaOptions } from '../replica-options.ts';
 import { type ShardedOptions, shardedBody, withShardedOptions } from '../sharded-options.ts';
-import { streamCompletion } from '../stream-completion.ts';
+import { streamCompletion, takesNoText } from '../stream-completion.ts';
 import { view, viewList, watchable } from '../view.ts';
 import { describeEndpoint, readyOf } from '../views/endpoint.ts';
 import { hasSettled, keepsFailing, waitForEndpoint } from '../wait-for-endpoint.ts';
@@ -133,19 +134,36 @@ export function endpointCommands(program: Command): void {
 
   example(
     endpoint
-      .command('try <name> <prompt>')
-      .description('Ask an endpoint and print what streams back')
+      .command('try <name> <input>')
+      .description('Ask an endpoint: a language model with text, a tensor model with JSON')
+      .option('--chat', "as a message in the model's own template")
       .option('--max-tokens <N>', 'length of the answer', countOption, 60),
     'gantry endpoint try chat "A gang is placed"',
-  ).action(async (name: string, prompt: string, { maxTokens }: { maxTokens: number }, command: Command) => {
+    'gantry endpoint try chat --chat "What is a gang?" --max-tokens 200',
+    `gantry endpoint try scorer '{"x": [[1, 2]]}'`,
+  ).action(async (name: string, input: string, options: TryOptions, command: Command) => {
     const { url, key } = connect(command);
+    const { maxTokens, chat: isChat = false } = options;
     let text = '';
-    for await (const piece of streamCompletion({ url, key, model: name, prompt, maxTokens })) {
-      text += piece;
-      if (!isJson(command)) process.stdout.write(piece);
+    try {
+      const pieces = streamCompletion({ url, key, model: name, prompt: input, maxTokens, isChat });
+      for await (const piece of pieces) {
+        text += piece;
+        if (!isJson(command)) process.stdout.write(piece);
+      }
+    } catch (error) {
+      if (!takesNoText(error)) throw error;
+      const outputs = await inferOnce({ url, key, endpoint: name, text: input });
+      showOne(command, { endpoint: name, outputs }, () => describeOutputs(outputs));
+      return;
     }
-    showOne(command, { endpoint: name, prompt, text }, () => '');
+    showOne(command, { endpoint: name, prompt: input, text }, () => '');
   });
+}
+
+interface TryOptions {
+  readonly chat?: boolean;
+  readonly maxTokens: number;
 }
 
 /** What came of the waiting, with the way on where it is not ready. */

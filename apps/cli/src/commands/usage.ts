@@ -11,6 +11,12 @@ interface UsageOptions {
   readonly to?: string;
 }
 
+/** What belongs to no such thing: tokens belong to no job. */
+const elsewhere: Partial<Record<UsageOptions['by'], string>> = {
+  job: '(endpoints and storage)',
+  endpoint: '(jobs and storage)',
+};
+
 export function usageCommand(program: Command): void {
   example(
     watchable(
@@ -21,6 +27,7 @@ export function usageCommand(program: Command): void {
         .option('--from <TIME>', 'like 7d (so long ago), 2026-01-31 or 2026-01-31T12:00:00Z', timeOption)
         .option('--to <TIME>', 'the same, not included', timeOption),
     ),
+    'gantry usage --by endpoint',
     'gantry usage --by queue --from 7d',
   ).action(async ({ by, from, to }: UsageOptions, command: Command) => {
     const { client } = connect(command);
@@ -33,8 +40,7 @@ export function usageCommand(program: Command): void {
         ).items,
       heads: by === 'resource' ? ['resource', 'quantity', 'cost'] : [by, 'resource', 'quantity', 'cost'],
       row: (row) => [
-        // What belongs to no such thing, as tokens belong to no job.
-        row.key === '-' ? `(no ${by})` : row.key,
+        row.key === '-' ? (elsewhere[by] ?? `(no ${by})`) : row.key,
         ...(by === 'resource' ? [] : [row.resource]),
         quantityOf(row.quantity, row.unit),
         `${row.cost.toFixed(6)} ${row.currency}`,

@@ -1,5 +1,6 @@
 /** What the gateway saw of an endpoint, in tables: by revision, by replica, and how busy the last minute was. */
 import type { EndpointStats } from '@gantry/contract';
+import { countOf } from '@gantry/kit';
 import { coloured, table } from '../output.ts';
 
 type ReplicaStats = EndpointStats['replicas'][number];
@@ -24,6 +25,9 @@ const percent = (share: number | undefined): string =>
 const money = (cost: number | undefined): string => cost?.toPrecision(3) ?? '';
 const failed = (errors: number): string => (errors === 0 ? '0' : coloured(String(errors)));
 
+/** In the currency of `gantry usage`. */
+const costHeads = ['cost per 1000', 'per 1000 tokens'];
+
 const latencyHeads = ['p50/p95/p99 ms', 'first token', 'between'];
 const latencies = ({
   requestMs,
@@ -40,7 +44,7 @@ export function describeStats({
   revisions,
   replicas,
 }: EndpointStats): string {
-  const head = `  ${queriesPerSecond.toFixed(1)} requests/s   ${inFlight} in progress   ${holding} waiting   ${replicas.length} replicas`;
+  const head = `  ${queriesPerSecond.toFixed(1)} requests/s   ${inFlight} in progress   ${holding} waiting   ${countOf(replicas.length, 'replica')}`;
   if (revisions.length === 0) return `${head}\n  nobody has asked since the server started`;
   const most = Math.max(...arrivals, 0);
   return [
@@ -57,8 +61,7 @@ export function describeStats({
         'available',
         'in time',
         'tokens in/cached/out',
-        'per 1000',
-        'per 1000 tokens',
+        ...costHeads,
       ],
       revisions.map((each) => [
         each.revision,
@@ -90,9 +93,8 @@ function served(replicas: readonly ReplicaStats[]): string {
       'errors',
       ...latencyHeads,
       'tokens in/cached/out',
-      'an hour',
-      'per 1000',
-      'per 1000 tokens',
+      'cost an hour',
+      ...costHeads,
     ],
     replicas.map((each) => [
       each.id,

@@ -3,10 +3,14 @@ import type { Endpoint } from '@gantry/contract';
 import { formatDuration } from '@gantry/kit';
 import { coloured, table } from '../output.ts';
 
-export const readyOf = ({ replicas, desiredReplicas, remote }: Endpoint): string => {
+/** Of the version that serves; one that is being rolled out is told apart. */
+export const readyOf = ({ replicas, desiredReplicas, remote, rollout }: Endpoint): string => {
   if (remote !== undefined)
     return `${remote.servers.filter(({ state }) => state === 'ready').length} / ${remote.servers.length}`;
-  return `${replicas.filter(({ state }) => state === 'ready').length} / ${desiredReplicas}`;
+  const ready = replicas.filter(({ state }) => state === 'ready');
+  const rolled = ready.filter(({ revision }) => revision === rollout?.revision).length;
+  const beside = rollout === undefined ? '' : ` + ${rolled}`;
+  return `${ready.length - rolled} / ${desiredReplicas}${beside}`;
 };
 
 export function describeEndpoint(endpoint: Endpoint): string {
@@ -21,7 +25,9 @@ export function describeEndpoint(endpoint: Endpoint): string {
     ]);
     return [head, '', table(['server', 'state', 'takes', 'context', ''], rows)].join('\n');
   }
-  const more = [settingsOf(endpoint), ...driftOf(endpoint)].filter((line) => line !== '');
+  const more = [rolloutOf(endpoint), settingsOf(endpoint), ...driftOf(endpoint)].filter(
+    (line) => line !== '',
+  );
   const top = [head, ...more.map((line) => `  ${line}`)].join('\n');
   if (endpoint.replicas.length === 0) return top;
   return [
@@ -40,6 +46,12 @@ export function describeEndpoint(endpoint: Endpoint): string {
     ),
   ].join('\n');
 }
+
+/** Which other version has a part of the traffic; the evidence is told by `endpoint stats`. */
+const rolloutOf = ({ name, rollout }: Endpoint): string =>
+  rollout === undefined
+    ? ''
+    : `${rollout.mode} ${rollout.percent} % to ${rollout.model} (${rollout.revision})   verdict: ${rollout.verdict}   gantry endpoint stats ${name}`;
 
 /** What of a revision's requests or answers is not what it was, by how much. */
 const driftOf = ({ drift = [] }: Endpoint): string[] =>

@@ -127,6 +127,40 @@ test('a machine shows use, facts and devices', () => {
   expect(text).toMatch(/gpu-0 +H100 +69 GB/);
 });
 
+test('an endpoint that is rolled out tells both versions apart, and each replica its machine', () => {
+  const replica = { state: 'ready' as const, restarts: 0, node: 'nod_1' };
+  const text = plain(
+    describeEndpoint({
+      ...base,
+      name: 'chat',
+      state: 'ready',
+      model: 'notes@1',
+      revision: 'chat-1',
+      desiredReplicas: 1,
+      replicas: [
+        { ...replica, id: 'rep_1', revision: 'chat-1', nodeName: 'gpu-1' },
+        { ...replica, id: 'rep_2', revision: 'chat-2' },
+      ],
+      rollout: {
+        model: 'notes@2',
+        revision: 'chat-2',
+        mode: 'canary',
+        percent: 10,
+        automatic: true,
+        startedAt: at,
+        verdict: 'wait',
+        evidence: [],
+        compared: 0,
+        equal: 0,
+      },
+    }),
+  );
+  expect(text).toContain('chat   ready   notes@1   1 / 1 + 1 ready');
+  expect(text).toContain('canary 10 % to notes@2 (chat-2)   verdict: wait   gantry endpoint stats chat');
+  expect(text).toMatch(/rep_1 +chat-1 +ready +gpu-1 +0/);
+  expect(text).toMatch(/rep_2 +chat-2 +ready +nod_1 +0/);
+});
+
 test('an endpoint shows why a replica is not ready', () => {
   const endpoint: Endpoint = {
     ...base,

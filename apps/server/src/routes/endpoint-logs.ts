@@ -24,11 +24,12 @@ export function endpointLogs({ deps }: Platform): Handlers['endpoints.logs'] {
   };
 }
 
-/** Of the replica that was named, else of the newest that ever ran. */
+/** Of the replica that was named, else of the newest that lives, else of the newest that ever ran. */
 function workerOf(replicas: readonly Row[], replica: string | undefined, rank: number): string | undefined {
-  return replicas
+  const newest = replicas
     .filter(({ id }) => replica === undefined || id === replica)
-    .toSorted((one, other) => other.createdAt.localeCompare(one.createdAt))
+    .toSorted((one, other) => other.createdAt.localeCompare(one.createdAt));
+  return [...newest.filter(({ state }) => state !== 'ended'), ...newest]
     .map((row) => workersOfReplica(row)[rank])
     .find((workerId) => workerId !== undefined);
 }
