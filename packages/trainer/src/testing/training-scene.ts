@@ -6,6 +6,7 @@ import { workerReportSchema, type WorkerReport } from '@gantry/contract';
 import { openCheckpoint, type FoundCheckpoint } from '../checkpoint/index.ts';
 import { runTrainingRank, type TrainingRankOptions } from '../rank/run-training-rank.ts';
 import { runTraining } from '../rank/run-training.ts';
+import { withWordsKept } from './kept-words.ts';
 import { readParameters } from './read-parameters.ts';
 
 export interface AttemptOptions extends Partial<Omit<TrainingRankOptions, 'env'>> {
@@ -68,7 +69,7 @@ export async function openTrainingScene(): Promise<TrainingScene> {
     join(root, run, 'checkpoints', `step-${String(step).padStart(8, '0')}`);
   return {
     root,
-    attempt: (options = {}) => attempt(root, options),
+    attempt: (options = {}) => withWordsKept(() => attempt(root, options)),
     untilReported: async (run, text) => {
       const path = join(root, run, 'report.jsonl');
       while (!(await readFile(path, 'utf8').catch(() => '')).includes(text))
