@@ -2,6 +2,7 @@
  * The turn of every engine that joins requests: plan a pass, compute it, again; sleep when there is nothing. One
  * pass is in progress at a time, and a pass that fails is told to `fail` before the next is planned.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { createDeferred, type Deferred } from '@gantry/kit';
 
 export interface StepLoopSteps<Plan> {
@@ -45,6 +46,8 @@ export class StepLoop<Plan> implements AsyncDisposable {
       const plan = this.#steps.plan();
       if (plan === undefined) {
         if (!this.#isDisposed) await this.#wake.promise;
+        // Requests that came in one breath share their first pass.
+        await nextTurn();
         continue;
       }
       try {

@@ -15,6 +15,7 @@ import type { LlamaBuild } from '../builds/gpu-builds.ts';
 import { EngineError } from '../engine-error.ts';
 import { LiveAnswers } from '../live-answers.ts';
 import type { EngineStats, GenerateEvent, GenerateRequest, LlmEngine } from '../llm-engine.ts';
+import { piecesOf } from '../pieces.ts';
 import { proposeGuesses } from '../propose-guesses.ts';
 import { StepLoop } from '../step-loop.ts';
 import { Adapters, type AdapterOptions } from './adapters.ts';
@@ -25,6 +26,7 @@ import { grammarOf } from './grammar.ts';
 import { renderTemplate } from './jinja-template.ts';
 import { LlamaLanes } from './llama-lanes.ts';
 import { LlamaPasses, type LlamaAnswerState } from './llama-passes.ts';
+import { specialTextsOf, vocabularySizeOf, widestPass } from './model-facts.ts';
 import { nativeParts, type NativeParts, type NativeSampler } from './native.ts';
 import { kvBytesPerToken, ParkedFiles, type ParkingOptions } from './parked-files.ts';
 import { samplerConfig } from './sampler-config.ts';
@@ -37,8 +39,9 @@ export interface LlamaEngineOptions {
   /** Sequences computed together. */
   readonly slots: number;
   readonly threads: number;
-  /** Most tokens of one forward pass, and most prompt tokens beside running streams. */
+  /** Most tokens of one forward pass; default what `widestPass` says. */
   readonly stepTokens?: number;
+  /** Prompt tokens beside running streams; default what `piecesOf` says. */
   readonly prefillTokens?: number;
   /** Guess tokens ahead and check them in one pass; the answer is the same, sooner. */
   readonly speculation?: SpeculationOptions;
@@ -60,7 +63,7 @@ export async function createLlamaEngine(options: LlamaEngineOptions): Promise<Ll
   try {
     model = await llama.loadModel({ modelPath: options.modelPath });
     const contextTokens = Math.min(options.contextTokens ?? 2_048, model.trainContextSize);
-    const stepTokens = Math.max(options.stepTokens ?? 256, options.slots);
+    const stepTokens = Math.max(options.stepTokens ?? widestPass(model), options.slots);
     const context = await model.createContext({
       sequences: options.slots,
       contextSize: contextTokens,
@@ -157,7 +160,7 @@ class LlamaEngine implements LlmEngine {
     this.#adapters = adapters;
     this.#slots = options.slots;
     this.contextTokens = options.contextTokens;
-    this.vocabularySize = model.fileInfo.metadata.tokenizer.ggml.tokens.length;
+    this.vocabularySize = vocabularySizeOf(model);
     this.bosToken = model.tokens.shouldPrependBosToken ? (model.tokens.bos ?? undefined) : undefined;
     this.specialTexts = specialTextsOf(model);
     this.chatTemplate = model.fileInfo.metadata.tokenizer.chat_template;
@@ -169,7 +172,7 @@ class LlamaEngine implements LlmEngine {
       sequences: options.slots,
       contextTokens: options.contextTokens,
       stepTokens: options.stepTokens,
-      prefillTokens: Math.min(options.prefillTokens ?? 64, options.stepTokens),
+      ...piecesOf(options.prefillTokens, options.stepTokens),
       spillSlots: options.spillSlots,
     });
     this.#scheduler = scheduler;
@@ -301,14 +304,6 @@ class LlamaEngine implements LlmEngine {
     await this.#model.dispose();
     await this.#llama.dispose();
   }
-}
-
-/** Of `tokenizer.ggml.token_type`: unknown and control tokens, which a text by itself never becomes. */
-const specialTypes: ReadonlySet<number> = new Set([2, 3]);
-
-function specialTextsOf({ fileInfo }: LlamaModel): readonly string[] {
-  const { tokens, token_type: types } = fileInfo.metadata.tokenizer.ggml;
-  return tokens.filter((_, id) => specialTypes.has(types[id] ?? 1));
 }
 
 type GenerateMessages = Parameters<LlmEngine['renderChat']>[0];

@@ -64,7 +64,9 @@ export class LlamaPasses {
     for (const [adapter, entries] of byAdapter) {
       adapters.use(adapter);
       const { due, scored } = this.#addAll(entries);
+      const startedMs = performance.now();
       await context.decodeBatch();
+      scheduler.observe(entries, performance.now() - startedMs);
       scheduler.commit({ moves: [], entries });
       for (const one of scored) await this.#score(one);
       await Promise.all(due.map(async (one) => this.#sampleAll(one)));

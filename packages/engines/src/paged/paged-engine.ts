@@ -11,6 +11,7 @@ import type { Speculation, SpeculationOptions } from '../llamacpp/drafter.ts';
 import { LiveAnswers } from '../live-answers.ts';
 import type { ChatMessage, EngineStats, GenerateEvent, GenerateRequest, LlmEngine } from '../llm-engine.ts';
 import { proposeGuesses } from '../propose-guesses.ts';
+import { piecesOf } from '../pieces.ts';
 import { StepLoop } from '../step-loop.ts';
 import { AnswerGrammars, type AnswerGrammar } from './answer-grammars.ts';
 import { AnswerRows, type AnswerState } from './answer-rows.ts';
@@ -68,13 +69,14 @@ export async function createPagedEngine(options: PagedEngineOptions): Promise<Ll
     ...room,
     ...(options.spillFolder === undefined ? {} : { spillFolder: options.spillFolder }),
   });
+  const stepTokens = Math.max(options.stepTokens ?? 256, options.slots);
   const scheduler = new StepScheduler({
     blocks: room.blocks,
     tokensPerBlock,
     contextTokens,
     sequences: options.slots,
-    stepTokens: Math.max(options.stepTokens ?? 256, options.slots),
-    prefillTokens: options.prefillTokens ?? 64,
+    stepTokens,
+    ...piecesOf(options.prefillTokens, stepTokens),
     spillSlots: room.memorySlots + room.diskSlots,
   });
   const speculation = await openSpeculation(options, model, contextTokens).catch(async (cause: unknown) => {
@@ -265,10 +267,12 @@ class PagedEngine implements LlmEngine {
 
   async #compute(plan: StepPlan): Promise<void> {
     const embedded = plan.entries.filter(({ id, isSampled }) => isSampled && this.#embedded.has(id));
+    const startedMs = performance.now();
     const { logits, states } = await this.#decoder.compute(
       plan,
       embedded.map(({ id }) => id),
     );
+    this.#scheduler.observe(plan.entries, performance.now() - startedMs);
     this.#scheduler.commit(plan);
     this.#steps += 1;
     for (const [id, state] of states) this.#embedded.get(id)?.(state);

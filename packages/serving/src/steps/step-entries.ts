@@ -1,25 +1,23 @@
 /** What a pass computes: a token of everybody who generates, pieces of prompts in what room is left, then guesses. */
 import type { KvBlocks } from '../cache/kv-blocks.ts';
-import type { StepEntry, StepSchedulerOptions } from './step-plan.ts';
+import type { StepEntry } from './step-plan.ts';
 import type { StepSequence } from './step-sequence.ts';
 
-/** `ranked`: best first. */
+/** `ranked`: best first. `pieceTokens`: how many prompt tokens go beside so many that generate. */
 export function entriesOf(
   ranked: readonly StepSequence[],
-  { stepTokens, prefillTokens }: Pick<StepSchedulerOptions, 'stepTokens' | 'prefillTokens'>,
+  stepTokens: number,
   kv: KvBlocks,
+  pieceTokens: (generating: number) => number,
 ): StepEntry[] {
   const entries: StepEntry[] = [];
-  let room = stepTokens;
   for (const sequence of ranked) {
-    if (sequence.tokens.length - sequence.computed !== 1 || room <= 0) continue;
+    if (sequence.tokens.length - sequence.computed !== 1 || entries.length === stepTokens) continue;
     entries.push(entryOf(sequence, 1, kv));
-    room -= 1;
   }
-  if (entries.length > 0) {
-    const reading = ranked.filter(({ tokens, computed }) => tokens.length - computed > 1).length;
-    room = Math.min(room, prefillTokens * piecesFor(reading, entries.length));
-  }
+  const reading = ranked.filter(({ tokens, computed }) => tokens.length - computed > 1).length;
+  const pieces = piecesFor(reading, entries.length);
+  let room = Math.min(stepTokens - entries.length, pieceTokens(entries.length) * pieces);
   for (const sequence of ranked) {
     const left = sequence.tokens.length - sequence.computed;
     if (left <= 1 || room <= 0) continue;
@@ -31,7 +29,8 @@ export function entriesOf(
 }
 
 /** Two pieces a pass where more wait for their prompts than would wait for their next token; never more. */
-const piecesFor = (reading: number, generating: number): number => (reading > generating ? 2 : 1);
+const piecesFor = (reading: number, generating: number): number =>
+  generating > 0 && reading > generating ? 2 : 1;
 
 /** The next `count` tokens of the sequence. */
 function entryOf(sequence: StepSequence, count: number, kv: KvBlocks): StepEntry {

@@ -1,6 +1,7 @@
 /** What goes into the step scheduler and what comes out of it. */
 import type { BlockId, KvMove } from '../cache/kv-blocks.ts';
 import type { LanesOptions } from '../cache/kv-lanes.ts';
+import type { StepPaceOptions } from './step-pace.ts';
 
 export interface StepSchedulerOptions {
   /** Blocks of K/V memory; enough for one sequence of `contextTokens` at least. */
@@ -14,6 +15,8 @@ export interface StepSchedulerOptions {
   readonly stepTokens: number;
   /** Most prompt tokens of a plan in which other sequences are generating; twice that where fewer do than read. */
   readonly prefillTokens: number;
+  /** Absent: pieces of `prefillTokens`; else that is the least, and what passes took decides (`observe`). */
+  readonly pace?: Pick<StepPaceOptions, 'mostTokens' | 'stallMs'>;
   /** Blocks that the slower tier has room for; default 0. */
   readonly spillSlots?: number;
   /** The engine's memory is cut into lanes, one a sequence; absent: any block is anybody's. */

@@ -11,7 +11,8 @@ import { KvBlocks, type BlockId } from '../cache/kv-blocks.ts';
 import { commonPrefix } from './common-prefix.ts';
 import { FairQueue, type WaitingSequence } from './fair-queue.ts';
 import { addGuesses, entriesOf } from './step-entries.ts';
-import type { SequenceStart, StepPlan, StepSchedulerOptions } from './step-plan.ts';
+import { StepPace } from './step-pace.ts';
+import type { SequenceStart, StepEntry, StepPlan, StepSchedulerOptions } from './step-plan.ts';
 import { byRank, reuseKeyOf, type StepSequence as Running } from './step-sequence.ts';
 
 /** The same prompt as one that is being read: it waits for that, then shares all of it. */
@@ -23,6 +24,7 @@ interface Follower {
 export class StepScheduler {
   readonly #options: StepSchedulerOptions;
   readonly #kv: KvBlocks;
+  readonly #pace: StepPace | undefined;
   readonly #queue = new FairQueue();
   readonly #running = new Map<string, Running>();
   #followers: Follower[] = [];
@@ -38,6 +40,8 @@ export class StepScheduler {
       );
     this.#options = options;
     this.#kv = new KvBlocks(options);
+    const { pace, prefillTokens, stepTokens } = options;
+    this.#pace = pace && new StepPace({ ...pace, leastTokens: prefillTokens, passTokens: stepTokens });
   }
 
   get running(): number {
@@ -107,8 +111,11 @@ export class StepScheduler {
     if (this.queued === 0) this.#kv.compact(this.#options.prefillTokens * 4);
     this.#admit();
     this.#makeRoom();
-    const entries = entriesOf(this.#ranked(), this.#options, this.#kv);
-    addGuesses(entries, this.#options.stepTokens, this.#running, this.#kv);
+    const { stepTokens } = this.#options;
+    const entries = entriesOf(this.#ranked(), stepTokens, this.#kv, (generating) =>
+      this.#pieceTokens(generating),
+    );
+    addGuesses(entries, stepTokens, this.#running, this.#kv);
     const moves = this.#kv.takeMoves();
     return entries.length === 0 && moves.length === 0 ? undefined : { moves, entries };
   }
@@ -122,6 +129,12 @@ export class StepScheduler {
       this.#kv.computed(sequence.kv, sequence.computed);
       this.#queue.charge(sequence.scope, tokens.length);
     }
+  }
+
+  /** How long the pass of these entries took; the size of later ones follows from it. */
+  observe(entries: readonly StepEntry[], elapsedMs: number): void {
+    const tokens = entries.reduce((sum, entry) => sum + entry.tokens.length, 0);
+    this.#pace?.observe(tokens, elapsedMs);
   }
 
   /** The next token of a sampled entry. False when the context is full: the sequence has to finish. */
@@ -167,6 +180,12 @@ export class StepScheduler {
   /** The slower tier does not have these slots after all. */
   dropSlots(slots: readonly number[]): void {
     this.#kv.dropSlots(slots);
+  }
+
+  #pieceTokens(generating: number): number {
+    const { prefillTokens, stepTokens } = this.#options;
+    if (this.#pace !== undefined) return this.#pace.pieceTokens(generating);
+    return generating === 0 ? stepTokens : prefillTokens;
   }
 
   /** Best first: who keeps its memory longest. */
