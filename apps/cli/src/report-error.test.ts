@@ -55,6 +55,25 @@ test('the server repeats its first problem in its sentence; we do not', () => {
   ]);
 });
 
+test('of a sentence before the problem no word is lost', () => {
+  const problems = [{ path: 'resources', message: 'a member asks for 64 devices' }];
+  const message = 'no machine here could ever run this: a member asks for 64 devices';
+  const error = new ApiError({ code: 'unsatisfiable_request', status: 422, message, problems });
+  expect(reportError(error, false).text).toContain('  no machine here could ever run this   [');
+});
+
+test('where the sentence is the problem itself, it is said once, and its hint too', () => {
+  const hint = 'Set it to 2.';
+  const problems = [{ path: 'parallel', message: 'heads do not divide', hint }];
+  const message = 'parallel: heads do not divide';
+  const error = new ApiError({ code: 'validation_failed', status: 422, message, hint, problems });
+  expect(reportError(error, false).text?.split('\n')).toEqual([
+    '  parallel  heads do not divide — Set it to 2.',
+    '  this does not fit   [validation_failed]',
+  ]);
+  expect(JSON.parse(reportError(error, true).text ?? '')).toMatchObject({ error: { message, hint } });
+});
+
 test('a wrong command line is told like every other error, with the help that is nearest', () => {
   const error = new CommanderError(
     1,

@@ -1,4 +1,5 @@
 /** What went wrong, told in one place: sentence and code, every problem with its place, then the way on. */
+import type { ErrorProblem } from '@gantry/contract';
 import { ApiError } from '@gantry/sdk';
 import { CommanderError } from 'commander';
 import { CliError } from './cli-error.ts';
@@ -18,15 +19,20 @@ export function reportError(error: unknown, asJson: boolean, helpCommand = 'gant
   }
   const exitCode = error instanceof CliError ? error.exitCode : exitCodeOf(error);
   const { code, hint, problems } = error;
-  const message = withoutProblems(error.message, problems);
-  if (asJson) return { exitCode, text: toJson(code, message, { hint, problems }) };
+  if (asJson)
+    return {
+      exitCode,
+      text: toJson(code, withoutProblems(error.message, problems) || error.message, { hint, problems }),
+    };
+  const message = withoutProblems(error.message, problems) || 'this does not fit';
+  const isSaid = problems.some((problem) => problem.hint === hint);
   const lines = [
     ...problems.map(
       (problem) =>
         `  ${problem.path}  ${problem.message}${problem.hint === undefined ? '' : ` — ${problem.hint}`}`,
     ),
     `  ${message}   [${code}]`,
-    ...(hint === undefined ? [] : [`  ${hint}`]),
+    ...(hint === undefined || isSaid ? [] : [`  ${hint}`]),
   ];
   return { exitCode, text: lines.join('\n') };
 }
@@ -43,11 +49,12 @@ function commandLineReport(error: CommanderError, asJson: boolean, helpCommand: 
   };
 }
 
-/** The server's sentence repeats its first problem for those who read nothing else; the list has it already. */
-function withoutProblems(message: string, problems: readonly { readonly message: string }[]): string {
-  const cut = problems[0] === undefined ? -1 : message.indexOf(problems[0].message);
-  if (cut <= 0) return message;
-  return message.slice(0, cut).replace(/:? ?[\w.[\]-]*:? ?$/, '') || message;
+/** The server's sentence repeats its first problem for those who read nothing else; the list has it already. Empty where it is all there is. */
+function withoutProblems(message: string, [first]: readonly ErrorProblem[]): string {
+  const cut = first === undefined ? -1 : message.indexOf(first.message);
+  if (first === undefined || cut < 0) return message;
+  const before = message.slice(0, cut).replace(/:? *$/, '');
+  return (before.endsWith(first.path) ? before.slice(0, -first.path.length) : before).replace(/:? *$/, '');
 }
 
 function exitCodeOf(error: ApiError): number {
