@@ -6,6 +6,7 @@ import { doctorCommand } from './commands/doctor.ts';
 import { downCommand } from './commands/down.ts';
 import { endpointCommands } from './commands/endpoint.ts';
 import { endpointConnectCommands } from './commands/endpoint-connect.ts';
+import { endpointFeedbackCommand } from './commands/endpoint-feedback.ts';
 import { endpointRolloutCommands } from './commands/endpoint-rollout.ts';
 import { engineCommands } from './commands/engine.ts';
 import { eventsCommand } from './commands/events.ts';
@@ -55,6 +56,7 @@ const register: readonly ((program: Command) => void)[] = [
   endpointCommands,
   endpointRolloutCommands,
   endpointConnectCommands,
+  endpointFeedbackCommand,
   engineCommands,
   // Sharing.
   queueCommands,

@@ -114,7 +114,8 @@ export function endpointRoutes(platform: Platform): EndpointRoutes {
       checkVersion(row, ifMatchVersion);
       const isHeld = body.mode === 'shadow';
       const { version, note } = await versionOf(principal, body.to, row, { ...query, isHeld });
-      const decide = (spec: EndpointSpecRecord) => startRollout(spec, body, version, isoNow(deps.clock));
+      const decide = (spec: EndpointSpecRecord) =>
+        startRollout(spec, body, version, isoNow(deps.clock), note.gateOverridden !== undefined);
       await endpoints.change(row.id, noting(note, decide), {
         actor: principal.userName,
         requestId,

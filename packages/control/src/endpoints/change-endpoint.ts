@@ -78,10 +78,18 @@ export function startRollout(
   wish: RolloutCreate,
   version: ServedVersion,
   startedAt: string,
+  /** An admin's word was needed. */
+  isPastGate = false,
 ): EndpointChange {
   refuseIfRemote(spec);
   const { mode, percent, automatic, minPairs, header } = wish;
-  const chosen = { percent, automatic, minPairs, ...(header === undefined ? {} : { header }) };
+  const chosen = {
+    percent,
+    automatic,
+    minPairs,
+    ...(header === undefined ? {} : { header }),
+    ...(isPastGate ? { isPastGate } : {}),
+  };
   const running = spec.rollout;
   if (running?.modelVersionId === version.modelVersionId && running.mode === mode) {
     return {

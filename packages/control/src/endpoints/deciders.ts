@@ -5,6 +5,7 @@
 import type { Row } from '@gantry/ports';
 import type { Deps } from '../deps.ts';
 import { Autoscaler, type ScalingChange } from './autoscaler.ts';
+import { heldBackBy } from '../models/pass-gate.ts';
 import { type EndpointChange, promoteRollout, rollBack } from './change-endpoint.ts';
 import { type DriftChange, type DriftView, DriftWatch, type SketchedRequest } from './drift-watch.ts';
 import type { EndpointSpecRecord, EndpointStatusRecord, ReplicaSpecRecord } from './endpoint-record.ts';
@@ -139,7 +140,7 @@ export class Deciders implements Disposable {
     this.#actions.background(work);
   }
 
-  /** Promotes or rolls back once the numbers suffice. */
+  /** Promotes or rolls back once the numbers suffice; what its gate holds back by now is not promoted. */
   async #decideRollout(endpointId: string): Promise<void> {
     const view = this.#judge.view(endpointId);
     if (view === undefined || view.verdict.kind === 'wait' || this.#ending.has(endpointId)) return;
@@ -149,8 +150,16 @@ export class Deciders implements Disposable {
       const rollout = (row?.spec as EndpointSpecRecord | undefined)?.rollout;
       if (row === undefined || rollout?.automatic !== true || rollout.mode !== 'canary') return;
       const { kind, because, evidence } = view.verdict;
-      const why = { ...(because === undefined ? {} : { because }), evidence, decidedBy: 'sequential test' };
-      const end = kind === 'promote' ? promoteRollout : rollBack;
+      const failures =
+        kind === 'promote' && rollout.isPastGate !== true
+          ? await this.#deps.store.read({ platform: true }, (tx) => heldBackBy(tx, rollout.modelVersionId))
+          : [];
+      const isPromoted = kind === 'promote' && failures.length === 0;
+      const why =
+        failures.length === 0
+          ? { ...(because === undefined ? {} : { because }), evidence, decidedBy: 'sequential test' }
+          : { because: 'gate', failures, evidence, decidedBy: 'gate' };
+      const end = isPromoted ? promoteRollout : rollBack;
       await this.#actions.change(endpointId, (spec) => end(row.name, spec, why));
     } finally {
       this.#ending.delete(endpointId);

@@ -28,6 +28,8 @@ export interface RolloutRecord extends RevisionRecord {
   readonly minPairs: number;
   /** Requests with it go to the rollout's version, whatever its share. */
   readonly header?: { readonly name: string; readonly value: string };
+  /** An admin let it past its gate; what the gate says later does not end it. */
+  readonly isPastGate?: boolean;
   readonly startedAt: string;
 }
 
