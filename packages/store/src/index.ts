@@ -1,3 +1,3 @@
 export { hasEmbeddedPostgres } from './embedded/embedded-postgres.ts';
 export { openStore, type StoreLog, type StoreOptions } from './open-store.ts';
-export { noteOutside } from './outside-list.ts';
+export { noteOutside, readOutside } from './outside-list.ts';

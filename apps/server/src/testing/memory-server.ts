@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Role } from '@gantry/contract';
 import { type Client, createClient } from '@gantry/sdk';
+import { readOutside } from '@gantry/store';
 import { pino } from 'pino';
 import { processesOf } from '../e2e/testing/processes.ts';
 import { until } from '../e2e/testing/until.ts';
@@ -89,7 +90,8 @@ export async function startMemoryServer(
       // Workers outlive a server; none outlives its test, however that ended.
       for (const { pid } of processesOf(dataDir)) killIfThere(pid);
       await until('nothing is left of it', () => processesOf(dataDir).length === 0);
-      await rm(dataDir, { recursive: true, force: true, maxRetries: 5 });
+      for (const path of [...readOutside(dataDir), dataDir])
+        await rm(path, { recursive: true, force: true, maxRetries: 5 });
       // Whatever the test looked at: the server broke no promise of its own meanwhile.
       if (wrongs.length > 0) throw new Error(wrongs.join(''));
     },

@@ -66,7 +66,8 @@ describe('traffic', () => {
       response.writeHead(500).end('{}');
     });
     await using good = await createFakeEngine();
-    await using harness = await createGatewayHarness();
+    // No time passes: it is not tried again because its two seconds are over.
+    await using harness = await createGatewayHarness({ now: () => 1_000 });
     harness.gateway.setRoutes('acme', [chatRoute(bad, good)]);
     for (let i = 0; i < 40; i++) await harness.post('/v1/completions', asked);
     expect(bad.received).toHaveLength(5);
