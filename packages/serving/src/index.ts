@@ -46,13 +46,7 @@ export {
   type ScalingPolicy,
 } from './scaling/scaling-policy.ts';
 export { defaultBatchPolicy, type BatchPolicy, type QueuePolicy } from './batching/batch-policy.ts';
-export {
-  DynamicBatcher,
-  type Admitted,
-  type BatchDecision,
-  type BatchRequest,
-} from './batching/dynamic-batcher.ts';
-export { LatencyCurve } from './batching/latency-curve.ts';
+export { ShapeLanes } from './batching/shape-lanes.ts';
 export type { DriftFigure, FeatureDrift, WindowComparison } from './drift/compare-windows.ts';
 export {
   defaultDriftPolicy,

@@ -212,6 +212,34 @@ describe('variable lengths', () => {
   });
 });
 
+describe('lengths beyond the last', () => {
+  const ask = (origin: string, length: number): Promise<Answer> =>
+    infer(origin, { x: { shape: [1, length], data: Array.from({ length }, () => 1) } });
+
+  it('are cut or refused where the endpoint says so, and what was cut is told', async () => {
+    const path = await write('lengths.onnx', sumModel());
+    const cutting = await start(path, { lengths: [4], overlong: 'truncate' });
+    expect((await ask(cutting, 6)).outputs).toMatchObject({ y: { data: [8] }, echo: { shape: [1, 4] } });
+    expect(await statsOf(cutting)).toMatchObject({ truncated: 1, truncatedCells: 2, lengthWaste: 0 });
+    await running?.[Symbol.asyncDispose]();
+    const refusing = await start(path, { lengths: [4], overlong: 'refuse' });
+    expect((await ask(refusing, 4)).status).toBe(200);
+    expect(await ask(refusing, 6)).toMatchObject({
+      status: 400,
+      error: expect.stringContaining('A length of 6 is more than the 4 that are taken') as string,
+    });
+  });
+
+  it('are filled and cut for a model that takes one length only, and that it does so shows nowhere', async () => {
+    const path = await write('static.onnx', sumModel({ rows: 2, columns: 4 }));
+    const origin = await start(path, { lengths: [4], overlong: 'truncate' });
+    expect((await metadataOf(origin)).inputs).toEqual([{ name: 'x', datatype: 'FP32', shape: [2, -1] }]);
+    expect((await ask(origin, 3)).outputs).toMatchObject({ y: { data: [6] }, echo: { shape: [1, 3] } });
+    expect((await ask(origin, 9)).outputs).toMatchObject({ y: { data: [8] }, echo: { shape: [1, 4] } });
+    expect(await statsOf(origin)).toMatchObject({ lengthWaste: 1 / 8, truncatedCells: 5, waste: 0.5 });
+  });
+});
+
 describe('ensembles', () => {
   const steps = [
     { model: 'sum.onnx', inputs: { x: 'table' }, outputs: { echo: 'rows', y: 'sums' } },
@@ -234,6 +262,8 @@ describe('ensembles', () => {
     const table = { shape: [2, 3], data: [1, 0, 0, 0, 1, 0] };
     const whole = await infer(origin, { table });
     expect(whole.outputs['sums']?.data).toEqual([2, 2]);
+    // Of the models together: the network has two steps, and is one.
+    expect(await statsOf(origin)).toMatchObject({ requests: 3, rows: 6, batches: 3, instances: 2 });
     await running?.[Symbol.asyncDispose]();
     // By hand, through the same network twice.
     const alone = await start(join(place, 'net.onnx'));

@@ -1,7 +1,7 @@
 /** The Open Inference Protocol on one tensor model (kserve/open-inference-protocol, `inference_rest.md`). */
 import { availableParallelism } from 'node:os';
 import { countOf } from '@gantry/kit';
-import { defaultBatchPolicy, type BatchPolicy } from '@gantry/serving';
+import { defaultBatchPolicy, type BatchPolicy, type QueuePolicy } from '@gantry/serving';
 import { buildFor, onnxBuild, type BuildDevice } from '../builds/gpu-builds.ts';
 import type { EngineError } from '../engine-error.ts';
 import { openTensorModel } from '../onnx/open-tensor-model.ts';
@@ -13,16 +13,22 @@ import { serveEngine } from './engine-server.ts';
 import type { EngineCall, EngineRoute, EngineServer, EngineService, ListenOptions } from './engine-server.ts';
 import { readBytes, sendJson } from './http-body.ts';
 
-/** As an endpoint's `batching` names them (docs/serving.md). */
-export interface BatchingOptions {
-  readonly maxBatchSize?: number;
-  readonly preferredSizes?: readonly number[];
-  readonly maxDelayMs?: number;
+interface WaitingOptions {
   readonly maxQueueSize?: number;
   readonly timeoutMs?: number;
   readonly timeoutAction?: 'reject' | 'delay';
+}
+
+/** As an endpoint's `batching` names them (docs/serving.md). */
+export interface BatchingOptions extends WaitingOptions {
+  readonly maxBatchSize?: number;
+  readonly preferredSizes?: readonly number[];
+  readonly maxDelayMs?: number;
   readonly preserveOrder?: boolean;
   readonly priorityLevels?: number;
+  readonly defaultPriority?: number;
+  /** By level, in place of what is said for all of them. */
+  readonly levels?: Readonly<Record<string, WaitingOptions>>;
   readonly instances?: number;
   /** Threads keep to cores of their own. */
   readonly pinThreads?: boolean;
@@ -32,6 +38,8 @@ export interface BatchingOptions {
   readonly providers?: readonly string[];
   /** Inputs of variable length are filled up to the next of these. */
   readonly lengths?: readonly number[];
+  /** What is longer than the last of `lengths`; default: computed as it is. */
+  readonly overlong?: 'keep' | 'truncate' | 'refuse';
   /** A model with a memory: its state inputs, each with the output that it is next time. */
   readonly sequence?: {
     readonly states: Readonly<Record<string, string>>;
@@ -76,7 +84,7 @@ class TensorService implements EngineService {
     const runtime = buildFor(device, onnxBuild, onLog);
     // What the device has no operator for, the processor computes.
     const providers = batching?.providers ?? (runtime === undefined ? undefined : ['cuda', 'cpu']);
-    const { lengths, sequence } = batching ?? {};
+    const { lengths, overlong = 'keep', sequence } = batching ?? {};
     this.#engine = await openTensorModel({
       modelPath,
       threads: this.#threads,
@@ -92,7 +100,7 @@ class TensorService implements EngineService {
       onWarm: (elapsedMs) => {
         this.#warmMs += elapsedMs;
       },
-      ...(lengths === undefined ? {} : { buckets: { lengths } }),
+      ...(lengths === undefined ? {} : { buckets: { lengths, overlong } }),
       ...(sequence === undefined ? {} : { sequence: toSequence(sequence) }),
     });
   }
@@ -197,19 +205,25 @@ function saysHowToJoin(batching: BatchingOptions | undefined): boolean {
 }
 
 function toPolicy(batching: BatchingOptions): BatchPolicy {
-  const { maxQueueSize, timeoutMs, timeoutAction = 'reject' } = batching;
+  const { priorityLevels = 1, defaultPriority = 1, levels = {} } = batching;
   return {
     ...defaultBatchPolicy,
     maxBatchSize: batching.maxBatchSize ?? defaultBatchPolicy.maxBatchSize,
     preferredBatchSizes: (batching.preferredSizes ?? []).toSorted((one, other) => one - other),
     maxQueueDelayMs: batching.maxDelayMs ?? 0,
-    priorityLevels: batching.priorityLevels ?? 1,
+    priorityLevels,
+    defaultPriority,
     preserveOrdering: batching.preserveOrder ?? false,
-    queue: {
-      ...(maxQueueSize === undefined ? {} : { maxQueueSize }),
-      ...(timeoutMs === undefined ? {} : { timeoutMs }),
-      timeoutAction,
-      allowTimeoutOverride: true,
-    },
+    queue: toQueue(batching),
+    queueByPriority: Object.fromEntries(
+      Object.entries(levels).map(([level, own]) => [Number(level), toQueue({ ...batching, ...own })]),
+    ),
   };
 }
+
+const toQueue = ({ maxQueueSize, timeoutMs, timeoutAction = 'reject' }: WaitingOptions): QueuePolicy => ({
+  ...(maxQueueSize === undefined ? {} : { maxQueueSize }),
+  ...(timeoutMs === undefined ? {} : { timeoutMs }),
+  timeoutAction,
+  allowTimeoutOverride: true,
+});

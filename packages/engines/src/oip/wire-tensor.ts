@@ -6,6 +6,11 @@ export interface WireTensor {
   readonly datatype: Datatype;
   readonly shape: readonly number[];
   readonly bytes: Uint8Array;
+  /**
+   * Nobody else reads the bytes, and they are all of their buffer: whoever computes with the tensor may hand the
+   * buffer to its thread instead of copying it. Whoever keeps the tensor, or gives it to two, takes this off.
+   */
+  readonly isOwned?: boolean;
 }
 
 export function elementCount(shape: readonly number[]): number {
@@ -71,7 +76,7 @@ export function joinRows(tensors: readonly WireTensor[], padRows = 0): WireTenso
     bytes.set(one.bytes, offset);
     offset += one.bytes.byteLength;
   }
-  return { ...first, shape, bytes };
+  return { ...first, shape, bytes, isOwned: true };
 }
 
 /** The rows `from … from + count` of a tensor, without a copy. */
@@ -83,5 +88,10 @@ export function sliceRows(tensor: WireTensor, from: number, count: number): Wire
   const bounds = size === undefined ? (textBounds(bytes, elementCount(shape)) ?? []) : undefined;
   const at = (row: number): number =>
     bounds === undefined ? row * (size as number) : (bounds[row * rest] as number);
-  return { ...tensor, shape: [count, ...shape.slice(1)], bytes: bytes.subarray(at(from), at(from + count)) };
+  return {
+    ...tensor,
+    shape: [count, ...shape.slice(1)],
+    bytes: bytes.subarray(at(from), at(from + count)),
+    isOwned: false,
+  };
 }

@@ -10,11 +10,14 @@ export class Ensemble implements TensorModel {
   readonly signature: TensorSignature;
   readonly #spec: EnsembleSpec;
   readonly #models: readonly TensorModel[];
+  /** Names that one step takes and no client gets: their bytes go on without a copy. */
+  readonly #handedOn: ReadonlySet<string>;
 
   /** `models`: of each step. */
   constructor(spec: EnsembleSpec, models: readonly TensorModel[]) {
     this.#spec = spec;
     this.#models = models;
+    this.#handedOn = handedOn(spec);
     this.signature = ensembleSignature(
       spec,
       models.map(({ signature }) => signature),
@@ -36,10 +39,11 @@ export class Ensemble implements TensorModel {
       const [[index, step]] = waiting.splice(at, 1) as [[number, EnsembleStep]];
       const outputs = this.#run(index, step, call, tensors, signal);
       for (const [own, name] of Object.entries(step.outputs)) {
-        const tensor = outputs.then((all) => ({
-          ...(all.find((each) => each.name === own) as WireTensor),
-          name,
-        }));
+        const tensor = outputs.then((all) => {
+          const given = all.find((each) => each.name === own) as WireTensor;
+          const isOwned = given.isOwned === true && this.#handedOn.has(name);
+          return { ...given, name, isOwned };
+        });
         // A failure is told by those who wait for it; where nobody does it is the same failure.
         tensor.catch(() => undefined);
         tensors.set(name, tensor);
@@ -49,8 +53,16 @@ export class Ensemble implements TensorModel {
     return Promise.all(wanted.map(({ name }) => tensors.get(name) as Promise<WireTensor>));
   }
 
+  /** Of each model; what counts adds up, so `requests` are those of all steps together. */
   stats(): object {
+    const models = [...new Set(this.#models)].map((model) => model.stats() as Record<string, unknown>);
+    const sums = Object.fromEntries(
+      summed.map((name) => [name, models.reduce((sum, each) => sum + Number(each[name] ?? 0), 0)]),
+    );
+    const { rows = 0, paddedRows = 0 } = sums;
     return {
+      ...sums,
+      waste: paddedRows === 0 ? 0 : paddedRows / (rows + paddedRows),
       steps: this.#spec.steps.map(({ model }, at) => ({ model, ...this.#models[at]?.stats() })),
     };
   }
@@ -86,4 +98,23 @@ export class Ensemble implements TensorModel {
       });
     }
   }
+}
+
+const summed = [
+  'requests',
+  'rows',
+  'batches',
+  'paddedRows',
+  'timedOut',
+  'refused',
+  'queued',
+  'running',
+  'instances',
+] as const;
+
+function handedOn({ steps, outputs }: EnsembleSpec): ReadonlySet<string> {
+  const takers = new Map<string, number>(outputs.map((name) => [name, 2]));
+  for (const { inputs } of steps)
+    for (const name of Object.values(inputs)) takers.set(name, (takers.get(name) ?? 0) + 1);
+  return new Set([...takers].flatMap(([name, count]) => (count === 1 ? [name] : [])));
 }

@@ -47,6 +47,7 @@ export interface RunResult {
 
 export interface OnnxInstance extends AsyncDisposable {
   readonly signature: TensorSignature;
+  /** Inputs that are owned are gone afterwards: their buffers went to the thread. */
   run(inputs: readonly WireTensor[], outputs: readonly string[]): Promise<RunResult>;
 }
 
@@ -72,7 +73,8 @@ export async function startInstance(options: SessionOptions): Promise<OnnxInstan
     else {
       const run = runs.get(answer.id);
       runs.delete(answer.id);
-      if (answer.kind === 'done') run?.resolve({ tensors: answer.tensors, computeMs: answer.computeMs });
+      if (answer.kind === 'done')
+        run?.resolve({ tensors: received(answer.tensors), computeMs: answer.computeMs });
       else
         run?.reject(
           new EngineError('invalid_value', `The model refuses these inputs: ${firstLine(answer.message)}`),
@@ -103,14 +105,25 @@ export async function startInstance(options: SessionOptions): Promise<OnnxInstan
   };
 }
 
-/**
- * In a buffer that may change hands: the caller keeps its own, of which these bytes may be a small part that begins
- * where no view of numbers could.
- */
-const ownTensor = (tensor: WireTensor): WireTensor & { readonly bytes: Uint8Array<ArrayBuffer> } => ({
-  ...tensor,
-  bytes: new Uint8Array(tensor.bytes),
-});
+type OwnTensor = WireTensor & { readonly bytes: Uint8Array<ArrayBuffer> };
+
+/** In a buffer that may change hands: the tensor's own where it is nobody else's, else a copy. */
+const ownTensor = (tensor: WireTensor): OwnTensor =>
+  tensor.isOwned === true && isWhole(tensor.bytes)
+    ? (tensor as OwnTensor)
+    : { ...tensor, bytes: new Uint8Array(tensor.bytes) };
+
+const isWhole = ({ buffer, byteLength }: Uint8Array): boolean =>
+  buffer instanceof ArrayBuffer && buffer.byteLength === byteLength;
+
+/** What came from the thread is ours alone, unless two of them lie in one buffer. */
+const received = (tensors: readonly WireTensor[]): readonly WireTensor[] =>
+  tensors.map((tensor) => ({
+    ...tensor,
+    isOwned:
+      isWhole(tensor.bytes) &&
+      tensors.every((other) => other === tensor || other.bytes.buffer !== tensor.bytes.buffer),
+  }));
 
 /** A provider whose library is not there is the installation's lack, not the model's. */
 function loadHint(message: string): string {

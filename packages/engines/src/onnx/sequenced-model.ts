@@ -132,7 +132,8 @@ export class SequencedModel implements TensorModel {
     const results = await Promise.race([inner, aborted(signal)]);
     sequence.states = Object.entries(states).map(([input, output]) => {
       const tensor = results.find(({ name }) => name === output) as WireTensor;
-      return { ...tensor, name: input };
+      // Kept, also when the next request fails.
+      return { ...tensor, name: input, isOwned: false };
     });
     return results.filter(({ name }) => !kept.includes(name));
   }

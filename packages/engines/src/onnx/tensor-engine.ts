@@ -2,12 +2,13 @@
  * A tensor model with its requests joined: each waits in the lane of its shape, lanes take turns at the free
  * instances, and the rows of an answer go back to whom they belong.
  */
-import { DynamicBatcher, LatencyCurve, type BatchPolicy } from '@gantry/serving';
+import { ShapeLanes, type BatchPolicy } from '@gantry/serving';
 import { createDeferred, type Deferred } from '@gantry/kit';
 import { EngineError } from '../engine-error.ts';
 import type { InferCall } from '../oip/parse-infer.ts';
 import { joinRows, sliceRows, type WireTensor } from '../oip/wire-tensor.ts';
 import { createRecentQuantiles } from '../recent-quantiles.ts';
+import { AnswerOrder } from './answer-order.ts';
 import type { OnnxInstance } from './onnx-instance.ts';
 import {
   batchShapeOf,
@@ -41,19 +42,9 @@ interface Waiting {
   readonly outputs: readonly string[];
   readonly rows: number;
   readonly arrivedMs: number;
-  readonly lane: Lane;
+  readonly shape: string;
   readonly done: Deferred<readonly WireTensor[]>;
 }
-
-/** Requests of one shape. */
-interface Lane {
-  readonly batcher: DynamicBatcher<Waiting>;
-  readonly curve: LatencyCurve;
-  /** Of the last use, so that lanes of shapes that come once do not pile up. */
-  usedMs: number;
-}
-
-const mostLanes = 256;
 
 export class TensorEngine implements TensorModel {
   readonly signature: TensorSignature;
@@ -61,15 +52,15 @@ export class TensorEngine implements TensorModel {
   readonly #policy: BatchPolicy;
   readonly #instances: readonly OnnxInstance[];
   readonly #free: OnnxInstance[];
-  readonly #lanes = new Map<string, Lane>();
+  readonly #lanes: ShapeLanes<Waiting>;
+  /** Where answers leave in the order of arrival. */
+  readonly #order: AnswerOrder<Waiting> | undefined;
   /** Of a batch that failed: one bad request must not fail those it met by chance, so each runs again by itself. */
   readonly #alone: Waiting[] = [];
   readonly #queueMs = createRecentQuantiles();
   readonly #computeMs = createRecentQuantiles();
   readonly #batchRows = createRecentQuantiles();
-  readonly #counts = { requests: 0, rows: 0, batches: 0, paddedRows: 0, timedOut: 0 };
-  /** The answers of the batches in the order of their start, where the order must be kept. */
-  #order: Promise<unknown> = Promise.resolve();
+  readonly #counts = { requests: 0, rows: 0, batches: 0, paddedRows: 0, timedOut: 0, refused: 0 };
   #timer: NodeJS.Timeout | undefined;
   #timerMs = Infinity;
 
@@ -81,6 +72,8 @@ export class TensorEngine implements TensorModel {
     const maxBatchSize =
       this.batch.kind === 'none' ? 1 : this.batch.kind === 'fixed' ? this.batch.rows : undefined;
     this.#policy = { ...options.policy, ...(maxBatchSize === undefined ? {} : { maxBatchSize }) };
+    this.#lanes = new ShapeLanes(this.#policy);
+    this.#order = this.#policy.preserveOrdering ? new AnswerOrder() : undefined;
   }
 
   infer(call: InferCall, signal: AbortSignal): Promise<readonly WireTensor[]> {
@@ -89,29 +82,38 @@ export class TensorEngine implements TensorModel {
     const wanted = call.outputs.length > 0 ? call.outputs : this.signature.outputs;
     if (call.isWarmUp === true) return this.#computeEverywhere(call.inputs, rows, wanted);
     const nowMs = performance.now();
-    const lane = this.#laneOf(call.inputs, nowMs);
     const waiting: Waiting = {
-      lane,
+      shape: shapeKey(call.inputs),
       inputs: call.inputs,
       outputs: wanted.map(({ name }) => name),
       rows,
       arrivedMs: nowMs,
       done: createDeferred(),
     };
-    const admitted = lane.batcher.enqueue(
-      {
-        item: waiting,
-        rows,
-        ...(call.priority === undefined ? {} : { priority: call.priority }),
-        ...(call.timeoutMs === undefined ? {} : { timeoutMs: call.timeoutMs }),
-      },
-      nowMs,
-    );
-    if (admitted.kind === 'refused') throw this.#refusal(admitted.reason, rows);
+    const { priority, timeoutMs } = call;
+    const request = {
+      item: waiting,
+      rows,
+      ...(priority === undefined ? {} : { priority }),
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    };
+    const admitted = this.#lanes.enqueue(waiting.shape, request, nowMs);
+    if (admitted.kind === 'refused') {
+      this.#counts.refused += 1;
+      throw this.#refusal(admitted.reason, rows);
+    }
     this.#counts.requests += 1;
-    signal.addEventListener('abort', () => lane.batcher.cancel(waiting), { once: true });
+    this.#order?.enter(waiting, admitted.level);
+    signal.addEventListener('abort', () => this.#leave(waiting), { once: true });
     this.#pump();
     return waiting.done.promise;
+  }
+
+  /** Its client left: what does not run yet never will. */
+  #leave(waiting: Waiting): void {
+    if (!this.#lanes.cancel(waiting.shape, waiting)) return;
+    this.#order?.pass(waiting);
+    waiting.done.reject(new EngineError('timed_out', 'The client left.'));
   }
 
   /** On each instance by itself; the answer is the last one's. */
@@ -122,7 +124,7 @@ export class TensorEngine implements TensorModel {
   ): Promise<readonly WireTensor[]> {
     if (rows > this.#policy.maxBatchSize) throw this.#refusal('too-many-rows', rows);
     const padRows = this.batch.kind === 'fixed' ? this.batch.rows - rows : 0;
-    const padded = inputs.map((tensor) => joinRows([tensor], padRows));
+    const padded = inputs.map((tensor) => ({ ...joinRows([tensor], padRows), isOwned: false }));
     let tensors: readonly WireTensor[] = [];
     for (const instance of this.#instances)
       ({ tensors } = await instance.run(
@@ -148,7 +150,9 @@ export class TensorEngine implements TensorModel {
       ...this.#counts,
       /** Of all rows computed, how many were padding. */
       waste: paddedRows === 0 ? 0 : paddedRows / (rows + paddedRows),
-      queued: [...this.#lanes.values()].reduce((sum, { batcher }) => sum + batcher.waiting, 0),
+      queued: this.#lanes.waiting,
+      /** Rows that are joined at most now: the learned size of the shape that came last. */
+      rowsWorthJoining: this.#lanes.sizeLimit,
       running: this.#instances.length - this.#free.length,
       instances: this.#instances.length,
       batchRows: this.#batchRows.summary(),
@@ -162,46 +166,16 @@ export class TensorEngine implements TensorModel {
     for (const instance of this.#instances) await instance[Symbol.asyncDispose]();
   }
 
-  #laneOf(inputs: readonly WireTensor[], nowMs: number): Lane {
-    const key = shapeKey(inputs);
-    let lane = this.#lanes.get(key);
-    if (lane === undefined) {
-      if (this.#lanes.size >= mostLanes) this.#dropIdleLane();
-      lane = { batcher: new DynamicBatcher(this.#policy), curve: new LatencyCurve(), usedMs: nowMs };
-      this.#lanes.set(key, lane);
-    }
-    lane.usedMs = nowMs;
-    return lane;
-  }
-
-  #dropIdleLane(): void {
-    let oldest: { readonly key: string; readonly usedMs: number } | undefined;
-    for (const [key, { batcher, usedMs }] of this.#lanes)
-      if (batcher.waiting === 0 && usedMs < (oldest?.usedMs ?? Infinity)) oldest = { key, usedMs };
-    if (oldest !== undefined) this.#lanes.delete(oldest.key);
-  }
-
   /** Starts what may start now and sets the clock for what may start later. */
   #pump(): void {
     const nowMs = performance.now();
-    let wakeAtMs = Infinity;
     while (this.#free.length > 0 && this.#alone.length > 0)
       this.#start([this.#alone.shift() as Waiting], nowMs);
-    // Lanes take turns: who was served goes to the end.
-    const lanes = [...this.#lanes];
-    for (const [key, lane] of lanes) {
-      for (;;) {
-        const decision = lane.batcher.next(nowMs, this.#free.length > 0);
-        for (const waiting of decision.expired) this.#expire(waiting);
-        if (decision.batch.length === 0) {
-          wakeAtMs = Math.min(wakeAtMs, decision.wakeAtMs ?? Infinity);
-          break;
-        }
-        this.#lanes.delete(key);
-        this.#lanes.set(key, lane);
-        this.#start(decision.batch, nowMs);
-      }
-    }
+    const { batches, expired, delayed, wakeAtMs = Infinity } = this.#lanes.next(nowMs, this.#free.length);
+    for (const waiting of expired) this.#expire(waiting);
+    // It lost its place: nobody waits for its answer any more.
+    for (const waiting of delayed) this.#order?.pass(waiting);
+    for (const { items } of batches) this.#start(items, nowMs);
     if (wakeAtMs === this.#timerMs) return;
     clearTimeout(this.#timer);
     this.#timerMs = wakeAtMs;
@@ -215,9 +189,10 @@ export class TensorEngine implements TensorModel {
     );
   }
 
-  #expire({ done }: Waiting): void {
+  #expire(waiting: Waiting): void {
     this.#counts.timedOut += 1;
-    done.reject(
+    this.#order?.pass(waiting);
+    waiting.done.reject(
       new EngineError('timed_out', 'The request waited longer than its time limit.', {
         hint: 'Try again later.',
       }),
@@ -227,21 +202,27 @@ export class TensorEngine implements TensorModel {
   #start(batch: readonly Waiting[], nowMs: number): void {
     const instance = this.#free.pop() as OnnxInstance;
     for (const { arrivedMs } of batch) this.#queueMs.record(nowMs - arrivedMs);
-    const work = this.#compute(instance, batch);
-    const before = this.#order;
-    const settled = (async () => {
-      const answers = await work;
-      if (this.#policy.preserveOrdering) await before.catch(() => undefined);
-      for (const [index, { done }] of batch.entries()) done.resolve(answers[index] as readonly WireTensor[]);
-    })();
-    this.#order = settled;
-    settled.catch((error: unknown) => {
-      if (batch.length === 1) batch[0]?.done.reject(error);
-      else {
-        this.#alone.push(...batch);
-        this.#pump();
-      }
-    });
+    this.#compute(instance, batch).then(
+      (answers) => {
+        for (const [index, waiting] of batch.entries())
+          this.#answer(waiting, answers[index] as readonly WireTensor[]);
+      },
+      (error: unknown) => {
+        if (batch.length > 1) {
+          this.#alone.push(...batch);
+          this.#pump();
+          return;
+        }
+        const [waiting] = batch as [Waiting];
+        this.#order?.pass(waiting);
+        waiting.done.reject(error);
+      },
+    );
+  }
+
+  #answer(waiting: Waiting, tensors: readonly WireTensor[]): void {
+    if (this.#order === undefined) waiting.done.resolve(tensors);
+    else this.#order.pass(waiting, () => waiting.done.resolve(tensors));
   }
 
   async #compute(
@@ -259,7 +240,7 @@ export class TensorEngine implements TensorModel {
         ),
       );
       const { tensors, computeMs } = await instance.run(inputs, names);
-      this.#observe((batch[0] as Waiting).lane, rows, padRows, computeMs);
+      this.#observe((batch[0] as Waiting).shape, rows, padRows, computeMs);
       let from = 0;
       return batch.map((one) => {
         const mine = tensors
@@ -274,14 +255,13 @@ export class TensorEngine implements TensorModel {
     }
   }
 
-  #observe(lane: Lane, rows: number, padRows: number, computeMs: number): void {
+  #observe(shape: string, rows: number, padRows: number, computeMs: number): void {
     this.#counts.batches += 1;
     this.#counts.rows += rows;
     this.#counts.paddedRows += padRows;
     this.#batchRows.record(rows);
     this.#computeMs.record(computeMs);
     if (this.batch.kind !== 'free') return;
-    lane.curve.observe(rows, computeMs);
-    lane.batcher.limitSize(lane.curve.bestSize(this.#policy.maxBatchSize));
+    this.#lanes.observe(shape, rows, computeMs);
   }
 }

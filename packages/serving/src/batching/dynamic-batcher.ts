@@ -24,12 +24,14 @@ export interface BatchDecision<T> {
   readonly batch: readonly T[];
   /** Waited too long: answer "timed out". */
   readonly expired: readonly T[];
+  /** Waited too long and lost their place to all others. */
+  readonly delayed: readonly T[];
   /** Ask again then, if nothing else happens first. */
   readonly wakeAtMs: number | undefined;
 }
 
 export type Admitted =
-  | { readonly kind: 'queued' }
+  | { readonly kind: 'queued'; readonly level: number }
   | { readonly kind: 'refused'; readonly reason: 'queue-full' | 'too-many-rows' };
 
 export class DynamicBatcher<T> {
@@ -51,17 +53,39 @@ export class DynamicBatcher<T> {
     return this.#levels.reduce((sum, level) => sum + level.length, this.#delayed.length);
   }
 
+  /** Whoever goes first; a delayed one is less urgent than any level. */
+  get head(): { readonly priority: number; readonly arrivedMs: number } | undefined {
+    const level = this.#levels.findIndex(({ length }) => length > 0);
+    const first = level < 0 ? this.#delayed[0] : this.#levels[level]?.[0];
+    const priority = level < 0 ? this.#levels.length + 1 : level + 1;
+    return first && { priority, arrivedMs: first.arrivedMs };
+  }
+
+  get sizeLimit(): number {
+    return this.#sizeLimit;
+  }
+
+  /** The level that a request of this priority waits in, from 1. */
+  levelOf(priority: number | undefined): number {
+    const asked = Math.round(priority ?? this.#policy.defaultPriority);
+    return Math.min(this.#policy.priorityLevels, Math.max(1, asked));
+  }
+
+  waitingAt(level: number): number {
+    return this.#levels[level - 1]?.length ?? 0;
+  }
+
   limitSize(rows: number): void {
     this.#sizeLimit = Math.max(1, Math.min(rows, this.#policy.maxBatchSize));
   }
 
-  enqueue(request: BatchRequest<T>, nowMs: number): Admitted {
+  /** `others`: requests of the same level that wait elsewhere and count towards the queue's size. */
+  enqueue(request: BatchRequest<T>, nowMs: number, others = 0): Admitted {
     if (request.rows > this.#policy.maxBatchSize) return { kind: 'refused', reason: 'too-many-rows' };
-    const asked = request.priority ?? this.#policy.defaultPriority;
-    const priority = Math.min(this.#policy.priorityLevels, Math.max(1, asked));
+    const priority = this.levelOf(request.priority);
     const level = this.#levels[priority - 1] as Waiting<T>[];
     const policy = this.#policy.queueByPriority[priority] ?? this.#policy.queue;
-    if (policy.maxQueueSize !== undefined && level.length >= policy.maxQueueSize)
+    if (policy.maxQueueSize !== undefined && level.length + others >= policy.maxQueueSize)
       return { kind: 'refused', reason: 'queue-full' };
     const own = policy.allowTimeoutOverride ? request.timeoutMs : undefined;
     const timeoutMs = own === undefined ? policy.timeoutMs : Math.min(own, policy.timeoutMs ?? own);
@@ -73,7 +97,7 @@ export class DynamicBatcher<T> {
       policy,
       deadlineMs: timeoutMs === undefined ? undefined : nowMs + timeoutMs,
     });
-    return { kind: 'queued' };
+    return { kind: 'queued', level: priority };
   }
 
   /** Takes a request out again (its client left); false when it already runs. */
@@ -89,8 +113,9 @@ export class DynamicBatcher<T> {
   }
 
   next(nowMs: number, hasFreeInstance: boolean): BatchDecision<T> {
-    const expired = this.#expire(nowMs);
-    if (!hasFreeInstance || this.waiting === 0) return { batch: [], expired, wakeAtMs: this.#nextDeadline() };
+    const { expired, delayed } = this.#expire(nowMs);
+    if (!hasFreeInstance || this.waiting === 0)
+      return { batch: [], expired, delayed, wakeAtMs: this.#nextDeadline() };
     const order = [...this.#levels.flat(), ...this.#delayed];
     const take = this.#fill(order);
     const rows = take.reduce((sum, { rows }) => sum + rows, 0);
@@ -99,7 +124,7 @@ export class DynamicBatcher<T> {
     const isFull = take.length < order.length || rows >= this.#sizeLimit;
     const isPreferred = this.#policy.preferredBatchSizes.includes(rows);
     if (!isFull && !isPreferred && nowMs < dueMs) {
-      return { batch: [], expired, wakeAtMs: Math.min(dueMs, this.#nextDeadline() ?? dueMs) };
+      return { batch: [], expired, delayed, wakeAtMs: Math.min(dueMs, this.#nextDeadline() ?? dueMs) };
     }
     // Over a preferred size but not full: cut back to it, what remains starts the next batch.
     const sent = isFull || isPreferred ? take : this.#cutToPreferred(take);
@@ -108,7 +133,7 @@ export class DynamicBatcher<T> {
       this.#levels[level] = (this.#levels[level] as Waiting<T>[]).filter((waiting) => !gone.has(waiting));
     }
     this.#delayed = this.#delayed.filter((waiting) => !gone.has(waiting));
-    return { batch: sent.map(({ item }) => item), expired, wakeAtMs: this.#nextDeadline() };
+    return { batch: sent.map(({ item }) => item), expired, delayed, wakeAtMs: this.#nextDeadline() };
   }
 
   /** From the front, whole requests, until the next does not fit: nobody overtakes within a level. */
@@ -134,19 +159,20 @@ export class DynamicBatcher<T> {
     return take.slice(0, best);
   }
 
-  #expire(nowMs: number): readonly T[] {
-    const expired: T[] = [];
+  #expire(nowMs: number): Pick<BatchDecision<T>, 'expired' | 'delayed'> {
+    const [expired, delayed]: [T[], T[]] = [[], []];
     for (const [index, level] of this.#levels.entries()) {
       if (!level.some(({ deadlineMs }) => deadlineMs !== undefined && deadlineMs <= nowMs)) continue;
       this.#levels[index] = level.filter((waiting) => {
         if (waiting.deadlineMs === undefined || waiting.deadlineMs > nowMs) return true;
-        if (waiting.policy.timeoutAction === 'delay')
+        if (waiting.policy.timeoutAction === 'delay') {
           this.#delayed.push({ ...waiting, deadlineMs: undefined });
-        else expired.push(waiting.item);
+          delayed.push(waiting.item);
+        } else expired.push(waiting.item);
         return false;
       });
     }
-    return expired;
+    return { expired, delayed };
   }
 
   #nextDeadline(): number | undefined {
