@@ -1,21 +1,21 @@
 /** The server's folders and the small looks at the world that the rules ask for (control's `Places`). */
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { mkdir, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { createWriteStream } from 'node:fs';
+import { createWriteStream, lstatSync } from 'node:fs';
 import { GantryError } from '@gantry/contract';
 import type { Places } from '@gantry/control';
 import type { BlobStore } from '@gantry/ports';
+import { readOwnFile } from '@gantry/runners';
 import { noteOutside } from '@gantry/store';
 import { newestCheckpoint } from './checkpoints/newest-checkpoint.ts';
 import { engineStats } from './engine-stats.ts';
 import { removeTree } from './kept-files.ts';
-import { inspectModelFile } from './models/inspect-model.ts';
+import { createModelFiles } from './models/model-files.ts';
 
 /** A folder of ours that cannot lie in the data directory; `gantry down --purge` knows it once it is noted. */
 const outside = (dataDir: string, purpose: string): string =>
@@ -39,7 +39,8 @@ export function hiddenPlaces(dataDir: string): {
 export function createPlaces(dataDir: string, blobs: BlobStore): Places {
   const runDir = (jobId: string): string => join(dataDir, 'runs', jobId);
   const modelDir = (versionId: string): string => join(dataDir, 'cache', versionId);
-  const workerDir = (workerId: string): string => join(dataDir, 'workers', workerId);
+  /** What the worker sees of its folder. */
+  const workerDir = (workerId: string): string => join(dataDir, 'workers', workerId, 'own');
   // Sockets live outside a long data directory: a Unix socket's path ends at ~100 bytes.
   const inside = join(dataDir, 'rendezvous');
   const rendezvous = inside.length <= 57 ? inside : outside(dataDir, 'rv');
@@ -86,23 +87,23 @@ export function createPlaces(dataDir: string, blobs: BlobStore): Places {
       return join(folder, main);
     },
     engineOrigin: async (workerId) => {
-      const text = await readFile(join(workerDir(workerId), 'endpoint.json'), 'utf8').catch(() => undefined);
-      if (text === undefined) return undefined;
       try {
+        const text = readOwnFile(join(workerDir(workerId), 'endpoint.json'));
         const { socketPath, port, healthPath } = JSON.parse(text) as {
           readonly socketPath?: string;
           readonly port?: number;
           readonly healthPath?: string;
         };
-        if (typeof socketPath === 'string') return { socketPath };
+        if (typeof socketPath === 'string')
+          return isOwnSocket(socketPath, workerDir(workerId)) ? { socketPath } : undefined;
         if (typeof port !== 'number') return undefined;
         return { port, ...(healthPath === undefined ? {} : { healthPath }) };
       } catch {
-        return undefined; // half written: the next look sees it whole
+        return undefined; // not there yet, or half written: the next look sees it whole
       }
     },
     announceEngine: async (workerId, origin) => {
-      await mkdir(workerDir(workerId), { recursive: true });
+      await mkdir(workerDir(workerId), { recursive: true, mode: 0o700 });
       await writeFile(join(workerDir(workerId), 'endpoint.json'), `${JSON.stringify(origin)}\n`);
     },
     engineWarmMs: async (origin) => (await engineStats(origin))?.['warmMs'],
@@ -123,28 +124,7 @@ export function createPlaces(dataDir: string, blobs: BlobStore): Places {
         probe.on('error', () => resolve('unreachable'));
         probe.end();
       }),
-    filesOf: async (path) => {
-      const info = await stat(path).catch(() => undefined);
-      if (info === undefined)
-        throw new GantryError('data_missing', `there is nothing at ${path}`, {
-          hint: 'name a directory or a file on the server machine',
-        });
-      const paths = info.isFile()
-        ? [path]
-        : (await readdir(path, { recursive: true, withFileTypes: true }))
-            .filter((entry) => entry.isFile())
-            .map((entry) => join(entry.parentPath, entry.name));
-      if (paths.length > 10_000)
-        throw new GantryError('data_invalid', `${path} holds ${paths.length} files; a model has fewer`);
-      return Promise.all(
-        paths.sort().map(async (file) => ({
-          path: info.isFile() ? basename(file) : relative(path, file),
-          bytes: (await stat(file)).size,
-          open: () => createReadStream(file) as AsyncIterable<Uint8Array>,
-          inspect: () => inspectModelFile(file),
-        })),
-      );
-    },
+    filesOf: createModelFiles({ hidden: hiddenPlaces(dataDir).paths, runDir }),
     freePort: () =>
       new Promise((resolve, reject) => {
         const server = createServer();
@@ -155,6 +135,17 @@ export function createPlaces(dataDir: string, blobs: BlobStore): Places {
         });
       }),
   };
+}
+
+/**
+ * A worker says itself where it listens: it may name its own socket, not a neighbour's, which it does not see but we do.
+ * A path that is too long for a socket has it in a folder of the engine's own in the temporary one.
+ */
+function isOwnSocket(socketPath: string, workerDir: string): boolean {
+  const folder = dirname(socketPath);
+  const isOwn = folder === workerDir || (dirname(folder) === tmpdir() && resolve(folder) === folder);
+  const isNamed = isOwn && basename(socketPath) === 'engine.sock';
+  return isNamed && lstatSync(socketPath, { throwIfNoEntry: false })?.isSocket() === true;
 }
 
 const exists = (file: string): Promise<boolean> =>

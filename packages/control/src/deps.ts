@@ -50,7 +50,11 @@ export interface Places {
   engineHealth(origin: EngineOrigin): Promise<EngineHealth>;
   /** How long its own first requests took, where it tells. */
   engineWarmMs(origin: EngineOrigin): Promise<number | undefined>;
-  filesOf(path: string): Promise<
+  /** `of`: only what a worker of that job could see itself. */
+  filesOf(
+    path: string,
+    of?: { readonly jobId: string },
+  ): Promise<
     readonly {
       path: string;
       bytes: number;

@@ -16,7 +16,8 @@ export async function newestCheckpoint(runDir: string): Promise<FoundCheckpoint 
     const folder = open.shift();
     if (folder === undefined) break;
     const entries = await readdir(folder.path, { withFileTypes: true }).catch(() => []);
-    const names = entries.map(({ name }) => name);
+    // What a link leads to is found where it lies, or is none of the run's.
+    const names = entries.filter((entry) => !entry.isSymbolicLink()).map(({ name }) => name);
     const times = await Promise.all(
       names
         .filter((name) => name.endsWith('.ckpt'))

@@ -133,7 +133,13 @@ describe('a training that goes wrong on the way', () => {
     process.kill(ranks().at(-1)?.pid ?? 0, 'SIGKILL');
     for (const { pid } of ranks()) process.kill(pid, 'SIGCONT');
     const { attempts } = await jobWhen(home.operator, name, (job) => job.attempts.length === 2);
-    const report = join(home.server.platform.dataDir, 'workers', `${attempts[1]?.id}-0`, 'report.jsonl');
+    const report = join(
+      home.server.platform.dataDir,
+      'workers',
+      `${attempts[1]?.id}-0`,
+      'own',
+      'report.jsonl',
+    );
     await until('the second attempt trains', async () =>
       (await readFile(report, 'utf8').catch(() => '')).includes('"progress"'),
     );

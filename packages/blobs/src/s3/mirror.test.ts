@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -74,6 +74,20 @@ describe('a folder’s versions on S3', () => {
     expect(await newest()).toMatchObject({ name: 'step-1' });
     await restoreVersion(place(), await newest(), join(dir, 'back'), signal);
     expect(await readFile(join(dir, 'back/step-1/a'), 'utf8')).toBe('one');
+  });
+
+  it('are neither read nor written through a link out of the folder', async () => {
+    await checkpoint('step-1', { a: 'one' });
+    await mirror('step-1', 1);
+    await mkdir(join(dir, 'elsewhere/ck'), { recursive: true });
+    await writeFile(join(dir, 'elsewhere/ck/key'), 'secret');
+    await symlink(join(dir, 'elsewhere'), join(dir, 'run/link'));
+    await expect(mirror('link/ck', 2)).rejects.toMatchObject({ code: 'data_invalid' });
+    const version = { ...(await newest()), name: 'link/ck' };
+    await expect(restoreVersion(place(), version, join(dir, 'run'), signal)).rejects.toMatchObject({
+      code: 'data_invalid',
+    });
+    expect(await readFile(join(dir, 'elsewhere/ck/key'), 'utf8')).toBe('secret');
   });
 
   it('that are damaged or lead elsewhere are not believed', async () => {

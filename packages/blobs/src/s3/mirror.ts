@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, realpath, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative, sep } from 'node:path';
 import { GantryError } from '@gantry/contract';
 import { z } from 'zod';
@@ -83,6 +83,7 @@ export async function mirrorVersion(
   if (newest?.name === name && newest.modifiedMs === modifiedMs) return undefined;
   const known = new Set(before.flatMap(({ files }) => files.map(({ sha256 }) => sha256)));
   const top = join(root, name);
+  await insideOnly(root, top);
   const isFile = (await stat(top)).isFile();
   const paths = isFile ? [''] : await filesBelow(top);
   const files: MirroredVersion['files'] = [];
@@ -124,6 +125,7 @@ export async function restoreVersion(
   const aside = join(dirname(target), `.restoring-${basename(target)}`);
   await rm(aside, { recursive: true, force: true });
   await mkdir(dirname(aside), { recursive: true });
+  await insideOnly(root, dirname(aside));
   await eachAtOnce(version.files, filesAtOnce, signal, async (file, stop) => {
     const full = join(aside, file.path);
     await mkdir(dirname(full), { recursive: true });
@@ -151,6 +153,15 @@ async function forgetOld(place: MirrorPlace, keep: number): Promise<void> {
   const named = new Set(versions.slice(0, keep).flatMap(({ files }) => files.map(({ sha256 }) => sha256)));
   for await (const { key } of bucket.list(`${prefix}files/`))
     if (!named.has(key.slice(`${prefix}files/`.length))) await bucket.delete(key);
+}
+
+/** The folder belongs to a job: a link in it must not lead us, who may more, out of it. */
+async function insideOnly(root: string, target: string): Promise<void> {
+  const [inside, found] = await Promise.all([realpath(root), realpath(target)]);
+  if (found !== inside && !found.startsWith(inside + sep))
+    throw new GantryError('data_invalid', `${target} is a link that leads out of ${root}`, {
+      hint: 'keep checkpoints in the folder itself',
+    });
 }
 
 async function filesBelow(dir: string): Promise<readonly string[]> {

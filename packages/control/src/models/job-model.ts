@@ -48,7 +48,7 @@ export async function storeJobModel(
       hint: 'a program of your own appends an artifact line to $GANTRY_REPORT_FILE; else leave register out',
     };
   try {
-    return { name: register, artifact, files: await storeModelFiles(deps, artifact.path) };
+    return { name: register, artifact, files: await storeModelFiles(deps, artifact.path, { jobId: row.id }) };
   } catch (error) {
     const why = error instanceof GantryError ? `${error.code}: ${error.message}` : String(error);
     return {

@@ -17,9 +17,14 @@ export interface RegisterInput {
   readonly requestId?: string;
 }
 
-export async function storeModelFiles(deps: Deps, path: string): Promise<ModelVersionRecord['files']> {
+/** `of`: the job that named the path. */
+export async function storeModelFiles(
+  deps: Deps,
+  path: string,
+  of?: { readonly jobId: string },
+): Promise<ModelVersionRecord['files']> {
   const files: { path: string; digest: string; bytes: number }[] = [];
-  const found = await deps.places.filesOf(path);
+  const found = await deps.places.filesOf(path, of);
   for (const file of found) await file.inspect();
   for (const file of found) {
     const { digest, bytes } = await deps.blobs.put(file.open());

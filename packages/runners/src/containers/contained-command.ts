@@ -130,7 +130,7 @@ async function create(
         command: spec.command,
         cwd: spec.cwd,
         envFile,
-        shown: [files.dir, ...shown].filter(existsSync),
+        shown: [files.own, ...shown].filter(existsSync),
         mounts: spec.mounts ?? [],
         limits: spec.limits,
         gpus,

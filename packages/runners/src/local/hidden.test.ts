@@ -1,5 +1,13 @@
 /** What a worker sees of the folders that are the server's own, as whoever runs the tests. */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Runner, WorkerSpec } from '@gantry/ports';
@@ -52,7 +60,7 @@ async function run(text: string, change: Partial<WorkerSpec> = {}): Promise<stri
   for await (const event of runner.events(abort.signal)) {
     if (event.type === 'exited' || event.type === 'lost') break;
   }
-  const { stdout, stderr } = workerFiles(at('home/workers'), 'w');
+  const { stdout, stderr } = workerFiles(at('home/workers'), change.workerId ?? 'w');
   return readFileSync(stdout, 'utf8') + readFileSync(stderr, 'utf8');
 }
 
@@ -91,6 +99,46 @@ describe.skipIf(isolation.mounts === undefined)('the server’s own folders', ()
     expect(await run('cat /gantry-hidden-volume/words; ls "$HOUSE"', { mounts })).toBe(
       'wordsruns\nworkers\n',
     );
+  });
+
+  it('show a worker its own folder alone: what the server trusts about it lies beside', async () => {
+    const said = await run(
+      'cd "$HOUSE/workers/w"; ls; touch own/mine && echo mine; ln -sf ../../keys/operator.key stderr.log; ' +
+        'echo "{}" > exit.json; echo "{}" > spec.json; rm -f stdout.log; echo told',
+    );
+    expect(said).toMatch(/^own\nstage\nmine\n/);
+    expect(said).toContain('told');
+    expect(said).not.toContain('secret');
+    const { exit, spec } = workerFiles(at('home/workers'), 'w');
+    for (const file of [exit, spec]) expect(JSON.parse(readFileSync(file, 'utf8'))).not.toEqual({});
+  });
+
+  it.each([
+    ['a link to the keys', 'ln -s ../../../keys/operator.key'],
+    ['a pipe', 'mkfifo'],
+  ])('are not read through %s in place of the reports', async (_what, make) => {
+    const said = await run(`cd "$HOUSE/workers/w/own" && rm report.jsonl && ${make} report.jsonl; echo made`);
+    expect(said).toBe('made\n');
+  });
+
+  it('are no volume, whatever link was put in the way since it was asked for', async () => {
+    for (const [name, target] of [
+      ['folder', at('held/0/keys')],
+      ['file', at('held/0/keys/operator.key')],
+    ] as const) {
+      symlinkSync(target, at('project', name));
+      const mounts = [{ source: at('project', name), target: `/gantry-hidden-${name}`, readOnly: true }];
+      const said = await run('cat /gantry-hidden-*/* /gantry-hidden-*', { mounts, workerId: name });
+      const { stderr } = workerFiles(at('home/workers'), name);
+      expect(said + readFileSync(stderr, 'utf8')).toMatch(/\[gantry\] (there is no|.*could not be)/);
+      expect(said).not.toContain('secret');
+    }
+  });
+
+  it('are no volume through a link inside a volume of theirs', async () => {
+    symlinkSync('../../keys', at('home/runs/mine/link'));
+    const mounts = [{ source: at('home/runs/mine/link'), target: '/gantry-hidden-link', readOnly: true }];
+    expect(await run('cat /gantry-hidden-link/*', { mounts })).toMatch(/\[gantry\] there is no .*link/);
   });
 
   it('cannot be the working folder', async () => {

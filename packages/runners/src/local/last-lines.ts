@@ -1,4 +1,5 @@
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, readSync } from 'node:fs';
+import { openOwnFile } from './own-file.ts';
 
 const blockBytes = 64 * 1024;
 const newline = 0x0a;
@@ -6,7 +7,7 @@ const newline = 0x0a;
 /** Where the last `lines` lines of a file of `sizeBytes` begin; a last line without its end counts as one. */
 export function beginOfLastLines(file: string, sizeBytes: number, lines: number): number {
   if (sizeBytes === 0 || lines === 0) return sizeBytes;
-  const descriptor = openSync(file, 'r');
+  const descriptor = openOwnFile(file);
   try {
     const block = Buffer.alloc(blockBytes);
     let left = lines;

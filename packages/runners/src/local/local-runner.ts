@@ -24,6 +24,7 @@ import { type Isolation, probeIsolation } from './isolation.ts';
 import { killWorker } from './kill-worker.ts';
 import { makeMountPoint } from './make-mount-point.ts';
 import { mayStillBegin } from './may-still-begin.ts';
+import { ownFileBytes } from './own-file.ts';
 import { type PrivateView, privateView } from './private-view.ts';
 import { readWorkerLog } from './read-worker-log.ts';
 import { type ReportTail, createReportTail } from './report-tail.ts';
@@ -60,7 +61,7 @@ export interface LocalRunnerOptions {
 interface Watched {
   readonly workerId: string;
   readonly tail: ReportTail;
-  watcher: FSWatcher | undefined;
+  watchers: readonly FSWatcher[];
   shim: ChildProcess | undefined;
   isStartedTold: boolean;
   isEnded: boolean;
@@ -110,7 +111,7 @@ export function createLocalRunner(options: LocalRunnerOptions): Runner {
 
   const end = (entry: Watched, event: WorkerEvent): void => {
     entry.isEnded = true;
-    entry.watcher?.close();
+    closeAll(entry.watchers);
     watched.delete(entry.workerId);
     queue.push(event);
   };
@@ -135,14 +136,15 @@ export function createLocalRunner(options: LocalRunnerOptions): Runner {
     const entry: Watched = {
       workerId,
       tail: createReportTail(files.report, readJson<AcknowledgedRecord>(files.acknowledged)?.offsetBytes),
-      watcher: undefined,
+      watchers: [],
       shim,
       isStartedTold: false,
       isEnded: false,
     };
     watched.set(workerId, entry);
-    entry.watcher = watch(files.dir, { persistent: false }, () => look(entry));
-    entry.watcher.on('error', () => undefined);
+    entry.watchers = [files.dir, files.own]
+      .filter(existsSync)
+      .map((dir) => watch(dir, { persistent: false }, () => look(entry)).on('error', () => undefined));
     shim?.on('exit', () => setImmediate(lookForLoss, entry));
     lookForLoss(entry);
   };
@@ -172,7 +174,7 @@ export function createLocalRunner(options: LocalRunnerOptions): Runner {
       const files = at(spec.workerId);
       if (spec.image !== undefined && containers === undefined)
         throw new Error(`nothing on this machine runs the image ${spec.image.reference}`);
-      mkdirSync(files.dir, { recursive: true, mode: 0o700 });
+      mkdirSync(files.own, { recursive: true, mode: 0o700 });
       // The one and only start: whoever makes this file does it.
       if (!claim(`${files.spec}.claim`)) {
         const known = watched.get(spec.workerId);
@@ -186,7 +188,7 @@ export function createLocalRunner(options: LocalRunnerOptions): Runner {
       writeFileSync(files.report, '', { mode: 0o600 });
       const { secretEnv = {}, needs = [], image, ...kept } = spec;
       const { credentials } = image ?? {};
-      const view = isolation.mounts && hiddenFrom([files.dir, ...needs]);
+      const view = isolation.mounts && hiddenFrom([files.own, files.stage, ...needs]);
       const hasSecrets = credentials !== undefined || Object.keys(secretEnv).length > 0;
       const secrets: WorkerSecrets = {
         env: secretEnv,
@@ -258,12 +260,12 @@ export function createLocalRunner(options: LocalRunnerOptions): Runner {
     acknowledge: async (workerId, upTo) => {
       const files = at(workerId);
       if (!existsSync(files.dir)) return;
-      const size = sizeOf(files.report);
+      const size = ownFileBytes(files.report);
       if (upTo === 'end') writeJson(files.acknowledged, { offsetBytes: size, isEndKnown: true });
       else if (size >= upTo) writeJson(files.acknowledged, { offsetBytes: upTo });
     },
     remove: async (workerId, removal = {}) => {
-      watched.get(workerId)?.watcher?.close();
+      closeAll(watched.get(workerId)?.watchers ?? []);
       watched.delete(workerId);
       const files = at(workerId);
       if (removal.keepLogs !== true) {
@@ -293,7 +295,7 @@ export function createLocalRunner(options: LocalRunnerOptions): Runner {
     },
     [Symbol.asyncDispose]: async () => {
       clearInterval(patrol);
-      for (const entry of watched.values()) entry.watcher?.close();
+      for (const entry of watched.values()) closeAll(entry.watchers);
       // A worker that comes up just now still builds its view there.
       if (hidden !== undefined && watched.size === 0) removeEmpty(hidden.heldDir);
       queue.close();
@@ -318,6 +320,6 @@ function removeEmpty(dir: string): void {
   }
 }
 
-function sizeOf(file: string): number {
-  return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+function closeAll(watchers: readonly FSWatcher[]): void {
+  for (const watcher of watchers) watcher.close();
 }

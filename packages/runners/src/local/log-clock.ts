@@ -2,7 +2,7 @@
  * When which byte of a worker's log was written. The worker writes to the log itself, so its lines carry no time of
  * ours; the shim notes how long each log is as time goes by, and a reader finds a moment's place in these notes.
  */
-import { appendFileSync, readFileSync } from 'node:fs';
+import { appendOwnFile, readOwnFile } from './own-file.ts';
 
 export interface LogSizes {
   readonly stdout: number;
@@ -28,7 +28,7 @@ export function createLogClock(file: string): LogClock {
       const hasShrunk =
         last !== undefined && (sizes.stdout < last.sizes.stdout || sizes.stderr < last.sizes.stderr);
       if (last !== undefined && !hasShrunk && nowMs - last.nowMs < everyMs) return;
-      appendFileSync(file, `${nowMs} ${sizes.stdout} ${sizes.stderr}\n`, { mode: 0o600 });
+      appendOwnFile(file, `${nowMs} ${sizes.stdout} ${sizes.stderr}\n`);
       last = { nowMs, sizes };
       notes += 1;
     },
@@ -50,7 +50,7 @@ export function byteAt(file: string, stream: keyof LogSizes, sinceMs: number): n
 function readNotes(file: string): readonly { readonly atMs: number; readonly sizes: LogSizes }[] {
   let text = '';
   try {
-    text = readFileSync(file, 'utf8');
+    text = readOwnFile(file);
   } catch {
     // a worker of before there were notes
   }

@@ -3,7 +3,8 @@
  * before the command, so nobody else ever sees the mounts and the kernel drops them at its end.
  *
  * First the server's own folders are emptied but for what the worker needs: the original is held aside, an empty file
- * system takes its place, and what is shown is bound into it. Then volumes are bound where they are wanted.
+ * system takes its place, and what is shown is bound into it. Then volumes are bound where they are wanted; a link that
+ * was put in the way since they were asked for leads to no original.
  *
  * A mount point below `/` that does not exist is made for this worker alone: `/` is built anew from binds of what
  * is there (pivot_root(8), "pivot_root . ."). Deeper ones must exist, or lie in the worker's own folder.
@@ -24,6 +25,7 @@ fail() { echo "[gantry] $1" >&2; exit 75; }
 stage=$1; cwd=$2; held=$3; shift 3
 if [ -n "$held" ]; then
   mount -t tmpfs -o mode=700 gantry "$held" || fail "the view could not be built"
+  home=$(cd -P "$held" && pwd)
 fi
 while [ "$1" != -- ]; do
   root=$1; original=$2; shift 2
@@ -70,8 +72,23 @@ done
 if [ -n "$isBuilt" ]; then
   cd "$stage" && pivot_root . . && umount -l . && cd / || fail "the file system could not be changed"
 fi
+is_meant() {
+  [ -n "$held" ] || return 0
+  case $1 in "$held"/*) [ "$2" = "$home\${1#"$held"}" ]; return; esac
+  case $2 in "$home"|"$home"/*) return 1; esac
+}
+bind() {
+  if [ ! -d "$1" ]; then
+    is_meant "$1" "$(readlink -f "$1")" || refuse "there is no $1"
+    mount --bind "$1" "$2"
+  else
+    (cd -P "$1" && { is_meant "$1" "$(pwd)" || refuse "there is no $1"; } && mount --bind . "$2")
+  fi
+}
 while [ "$1" != -- ]; do
-  mount --bind "$1" "$2" || fail "$1 could not be mounted at $2"
+  bind "$1" "$2"; code=$?
+  [ $code = 126 ] && exit 126
+  [ $code = 0 ] || fail "$1 could not be mounted at $2"
   if [ "$3" = ro ]; then
     flags=$(findmnt -n -o VFS-OPTIONS -M "$2")
     mount -o "remount,bind,ro\${flags#r?}" "$2" || fail "$2 could not be made read-only"

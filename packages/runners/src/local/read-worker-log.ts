@@ -1,8 +1,9 @@
 /** A worker's log as a stream, as far as it goes or as long as the worker lives. */
-import { createReadStream, statSync, watch } from 'node:fs';
+import { createReadStream, watch } from 'node:fs';
 import type { LogQuery } from '@gantry/ports';
 import { beginOfLastLines } from './last-lines.ts';
 import { byteAt } from './log-clock.ts';
+import { openOwnFile, ownFileBytes } from './own-file.ts';
 import { type SpecRecord, readJson, type workerFiles } from './worker-files.ts';
 
 export async function* readWorkerLog(
@@ -14,12 +15,16 @@ export async function* readWorkerLog(
   let left = query.limitBytes ?? Infinity;
   for (;;) {
     const isOver = readJson(files.exit) !== undefined;
-    const size = sizeOf(files[query.stream]);
+    const size = ownFileBytes(files[query.stream]);
     // Its middle was dropped while we followed: what was kept of its end is told (again) from there.
     if (size < offset && query.follow) offset = Math.min(size, Math.floor((spec?.logLimitBytes ?? 0) / 4));
     const end = Math.min(size, offset + left);
     if (end > offset) {
-      for await (const chunk of createReadStream(files[query.stream], { start: offset, end: end - 1 })) {
+      for await (const chunk of createReadStream('', {
+        fd: openOwnFile(files[query.stream]),
+        start: offset,
+        end: end - 1,
+      })) {
         yield chunk as Uint8Array;
       }
       left -= end - offset;
@@ -33,15 +38,13 @@ export async function* readWorkerLog(
 function beginOf(files: ReturnType<typeof workerFiles>, query: LogQuery): number {
   const { stream, sinceBytes, sinceMs, lastLines } = query;
   const file = files[stream];
-  const size = sizeOf(file);
+  const size = ownFileBytes(file);
   return Math.max(
     sinceBytes,
     sinceMs === undefined ? 0 : Math.min(size, byteAt(files.logClock, stream, sinceMs)),
     lastLines === undefined ? 0 : beginOfLastLines(file, size, lastLines),
   );
 }
-
-const sizeOf = (file: string): number => statSync(file, { throwIfNoEntry: false })?.size ?? 0;
 
 /** Resolves at the next change in a folder, after a second at the latest (some file systems do not tell). */
 function nextChange(dir: string, signal: AbortSignal): Promise<void> {

@@ -1,6 +1,7 @@
 /** Follows a worker's report file from where it was last read; whole lines only, bad ones counted and skipped. */
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, readSync } from 'node:fs';
 import { type WorkerReport, workerReportSchema } from '@gantry/contract';
+import { openOwnFile } from './own-file.ts';
 
 const maxLineBytes = 1024 * 1024;
 
@@ -27,7 +28,7 @@ export function createReportTail(file: string, fromBytes = 0): ReportTail {
       const reports: TailedReport[] = [];
       let descriptor: number;
       try {
-        descriptor = openSync(file, 'r');
+        descriptor = openOwnFile(file);
       } catch {
         return reports;
       }

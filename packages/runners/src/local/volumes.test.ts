@@ -115,7 +115,7 @@ describe('secrets', () => {
     expect(ended).toMatchObject({ exitClass: 'done', stderrTail: ['[*****************]'] });
     const files = workerFiles(join(dir, 'workers'), 'w');
     for (const name of readdirSync(files.dir)) {
-      if (name === 'stderr.log' || name === 'stage') continue;
+      if (['stderr.log', 'stage', 'own'].includes(name)) continue;
       expect(readFileSync(join(files.dir, name), 'utf8'), name).not.toContain('very-secret');
     }
   });

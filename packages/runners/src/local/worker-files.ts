@@ -1,15 +1,22 @@
-/** The files through which server, shim and worker speak; each outlives whoever wrote it. */
-import { closeSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+/**
+ * The files through which server, shim and worker speak; each outlives whoever wrote it. The worker sees its `own` folder
+ * alone: what the server trusts (how to end it, which tool to call for that, how it ended, its logs) lies beside it.
+ */
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { WorkerImage, WorkerSpec } from '@gantry/ports';
 import type { ContainerTool } from '../containers/container-tool.ts';
 import type { Isolation } from './isolation.ts';
+import { readOwnFile, writeOwnFile } from './own-file.ts';
 import type { PrivateView } from './private-view.ts';
 
 export const workerFiles = (workersDir: string, workerId: string) => {
   const dir = join(workersDir, workerId);
+  const own = join(dir, 'own');
   return {
     dir,
+    /** The worker's; nothing in it is what it seems until it was looked at (`own-file.ts`). */
+    own,
     spec: join(dir, 'spec.json'),
     /** Made by whoever decides first: the shim that begins, or a server that gives the worker up. */
     begin: join(dir, 'begin'),
@@ -23,7 +30,7 @@ export const workerFiles = (workersDir: string, workerId: string) => {
     stage: join(dir, 'stage'),
     acknowledged: join(dir, 'acknowledged.json'),
     exit: join(dir, 'exit.json'),
-    report: join(dir, 'report.jsonl'),
+    report: join(own, 'report.jsonl'),
     stdout: join(dir, 'stdout.log'),
     stderr: join(dir, 'stderr.log'),
     /** How long both logs were when. */
@@ -116,7 +123,7 @@ export interface ExitRecord {
 
 export function readJson<T>(file: string): T | undefined {
   try {
-    return JSON.parse(readFileSync(file, 'utf8')) as T;
+    return JSON.parse(readOwnFile(file)) as T;
   } catch {
     return undefined;
   }
@@ -135,8 +142,7 @@ export function claim(file: string): boolean {
 
 /** Whole or not at all: readers never see half a file. */
 export function writeJson(file: string, value: unknown): void {
-  writeFileSync(`${file}.tmp`, JSON.stringify(value), { mode: 0o600 });
-  renameSync(`${file}.tmp`, file);
+  writeOwnFile(file, JSON.stringify(value));
 }
 
 let bootId: string | undefined;

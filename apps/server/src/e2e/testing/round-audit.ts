@@ -63,7 +63,7 @@ async function wrongTraining(world: World, job: Job, steps: number): Promise<rea
 }
 
 async function reportsOf(workerDir: string): Promise<readonly { type: string; step: number }[]> {
-  const text = await readFile(join(workerDir, 'report.jsonl'), 'utf8').catch(() => '');
+  const text = await readFile(join(workerDir, 'own', 'report.jsonl'), 'utf8').catch(() => '');
   return text.split('\n').flatMap((line) => {
     try {
       return [JSON.parse(line) as { type: string; step: number }];
