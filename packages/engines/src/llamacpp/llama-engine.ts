@@ -2,111 +2,28 @@
  * A GGUF model stepped by our scheduler: each turn plans one forward pass, computes it off the event loop,
  * samples the sequences that are due and hands their tokens out. Requests join and leave between passes.
  */
-import type { GgufHeader } from '@gantry/formats';
 import { DraftLength, StepScheduler, type StepPlan } from '@gantry/serving/steps';
-import {
-  type Llama,
-  type LlamaContext,
-  type LlamaEmbeddingContext,
-  type LlamaModel,
-  type Token,
-} from 'node-llama-cpp';
-import type { LlamaBuild } from '../builds/gpu-builds.ts';
+import type { LlamaEmbeddingContext, Token } from 'node-llama-cpp';
 import { EngineError } from '../engine-error.ts';
 import { LiveAnswers } from '../live-answers.ts';
 import type { EngineStats, GenerateEvent, GenerateRequest, LlmEngine } from '../llm-engine.ts';
 import { piecesOf } from '../pieces.ts';
 import { proposeGuesses } from '../propose-guesses.ts';
 import { StepLoop } from '../step-loop.ts';
-import { Adapters, type AdapterOptions } from './adapters.ts';
 import { byteLevelDetokenizer } from './byte-level-detokenizer.ts';
-import { checkModelFile } from './check-model-file.ts';
-import { createDrafter, vocabularyOf, type Speculation, type SpeculationOptions } from './drafter.ts';
 import { grammarOf } from './grammar.ts';
 import { renderTemplate } from './jinja-template.ts';
 import { LlamaLanes } from './llama-lanes.ts';
 import { LlamaPasses, type LlamaAnswerState } from './llama-passes.ts';
-import { specialTextsOf, vocabularySizeOf, widestPass } from './model-facts.ts';
-import { nativeParts, type NativeParts, type NativeSampler } from './native.ts';
-import { kvBytesPerToken, ParkedFiles, type ParkingOptions } from './parked-files.ts';
+import { type LlamaEngineOptions, type LoadedModel, loadModel, tokensPerBlock } from './loaded-model.ts';
+import { specialTextsOf, vocabularySizeOf } from './model-facts.ts';
+import type { NativeSampler } from './native.ts';
 import { samplerConfig } from './sampler-config.ts';
-import { startLlama } from './start-llama.ts';
 
-export interface LlamaEngineOptions {
-  readonly modelPath: string;
-  /** Tokens of one sequence; at most what the model was trained for. */
-  readonly contextTokens?: number;
-  /** Sequences computed together. */
-  readonly slots: number;
-  readonly threads: number;
-  /** Most tokens of one forward pass; default what `widestPass` says. */
-  readonly stepTokens?: number;
-  /** Prompt tokens beside running streams; default what `piecesOf` says. */
-  readonly prefillTokens?: number;
-  /** Guess tokens ahead and check them in one pass; the answer is the same, sooner. */
-  readonly speculation?: SpeculationOptions;
-  readonly adapters?: readonly AdapterOptions[];
-  /** Prefixes that have to leave the K/V memory are kept in files. */
-  readonly parking?: ParkingOptions;
-  /** Of llama.cpp for a device; absent: the processor computes. */
-  readonly build?: LlamaBuild;
-  readonly onLog?: (line: string) => void;
-}
+export type { LlamaEngineOptions } from './loaded-model.ts';
 
-/** Of a page in which memory is accounted and prefixes are found again. */
-const tokensPerBlock = 16;
-
-export async function createLlamaEngine(options: LlamaEngineOptions): Promise<LlmEngine> {
-  const header = await checkModelFile(options.modelPath);
-  const llama = await startLlama(options);
-  let model: LlamaModel | undefined;
-  try {
-    model = await llama.loadModel({ modelPath: options.modelPath });
-    const contextTokens = Math.min(options.contextTokens ?? 2_048, model.trainContextSize);
-    const stepTokens = Math.max(options.stepTokens ?? widestPass(model), options.slots);
-    const context = await model.createContext({
-      sequences: options.slots,
-      contextSize: contextTokens,
-      batchSize: stepTokens,
-      flashAttention: true,
-      threads: options.threads,
-    });
-    const speculation = options.speculation && {
-      tokens: options.speculation.tokens ?? 4,
-      drafter: await createDrafter(llama, vocabularyOf(model), options.speculation, {
-        contextTokens,
-        slots: options.slots,
-        threads: options.threads,
-      }),
-    };
-    const native = nativeParts(model, context);
-    const adapters = new Adapters(native);
-    for (const adapter of options.adapters ?? []) await adapters.load(adapter);
-    const { parking: room } = options;
-    const tokenBytes = kvBytesPerToken(header);
-    const spillSlots =
-      room === undefined || tokenBytes === undefined
-        ? 0
-        : Math.floor(room.bytes / tokenBytes / tokensPerBlock);
-    const parking =
-      room === undefined || spillSlots === 0
-        ? undefined
-        : await ParkedFiles.open(room, native.context, contextTokens);
-    return new LlamaEngine(
-      { ...options, contextTokens, stepTokens, spillSlots },
-      { header, llama, model, context, native, adapters, parking, speculation },
-    );
-  } catch (cause) {
-    await model?.dispose();
-    await llama.dispose();
-    if (cause instanceof EngineError) throw cause;
-    throw new EngineError('model_invalid', `The model ${options.modelPath} cannot be loaded.`, {
-      hint:
-        cause instanceof Error ? cause.message : 'Is it a GGUF file of an architecture that llama.cpp knows?',
-      cause,
-    });
-  }
-}
+export const createLlamaEngine = async (options: LlamaEngineOptions): Promise<LlmEngine> =>
+  new LlamaEngine(options, await loadModel(options));
 
 class LlamaEngine implements LlmEngine {
   readonly contextTokens: number;
@@ -115,14 +32,8 @@ class LlamaEngine implements LlmEngine {
   readonly specialTexts: readonly string[];
   readonly chatTemplate: string | undefined;
   readonly #detokenize: (tokens: readonly number[]) => string;
-  readonly #llama: Llama;
-  readonly #model: LlamaModel;
-  readonly #contextOwner: LlamaContext;
-  readonly #native: NativeParts;
-  readonly #adapters: Adapters;
-  readonly #parking: ParkedFiles | undefined;
+  readonly #loaded: LoadedModel;
   readonly #scheduler: StepScheduler;
-  readonly #speculation: Speculation | undefined;
   readonly #answers: LiveAnswers<LlamaAnswerState>;
   readonly #probe: NativeSampler;
   readonly #passes: LlamaPasses;
@@ -131,53 +42,32 @@ class LlamaEngine implements LlmEngine {
   #embedding: Promise<LlamaEmbeddingContext> | undefined;
   #isDisposed = false;
 
-  constructor(
-    options: LlamaEngineOptions & {
-      readonly contextTokens: number;
-      readonly stepTokens: number;
-      readonly spillSlots: number;
-    },
-    parts: {
-      readonly header: GgufHeader;
-      readonly llama: Llama;
-      readonly model: LlamaModel;
-      readonly context: LlamaContext;
-      readonly native: NativeParts;
-      readonly adapters: Adapters;
-      readonly parking: ParkedFiles | undefined;
-      readonly speculation: Speculation | undefined;
-    },
-  ) {
-    const { header, llama, model, context, native, adapters, parking, speculation } = parts;
-    this.#parking = parking;
-    this.#speculation = speculation;
+  constructor(options: LlamaEngineOptions, loaded: LoadedModel) {
+    const { header, model, native, adapters, parking, speculation } = loaded;
+    const { contextTokens, stepTokens, spillSlots } = loaded;
+    this.#loaded = loaded;
     this.#detokenize =
       byteLevelDetokenizer(header) ?? ((tokens) => model.detokenize(tokens as readonly Token[]));
-    this.#llama = llama;
-    this.#model = model;
-    this.#contextOwner = context;
-    this.#native = native;
-    this.#adapters = adapters;
     this.#slots = options.slots;
-    this.contextTokens = options.contextTokens;
+    this.contextTokens = contextTokens;
     this.vocabularySize = vocabularySizeOf(model);
     this.bosToken = model.tokens.shouldPrependBosToken ? (model.tokens.bos ?? undefined) : undefined;
     this.specialTexts = specialTextsOf(model);
     this.chatTemplate = model.fileInfo.metadata.tokenizer.chat_template;
-    const blocksEach = Math.ceil(options.contextTokens / tokensPerBlock);
+    const blocksEach = Math.ceil(contextTokens / tokensPerBlock);
     const scheduler = new StepScheduler({
       blocks: options.slots * blocksEach,
       tokensPerBlock,
       lanes: { blocksEach },
       sequences: options.slots,
-      contextTokens: options.contextTokens,
-      stepTokens: options.stepTokens,
-      ...piecesOf(options.prefillTokens, options.stepTokens),
-      spillSlots: options.spillSlots,
+      contextTokens,
+      stepTokens,
+      ...piecesOf(options.prefillTokens, stepTokens),
+      spillSlots,
     });
     this.#scheduler = scheduler;
     this.#answers = new LiveAnswers({
-      contextTokens: options.contextTokens,
+      contextTokens,
       wake: () => this.#loop.wake(),
       cachedTokens: (id) => scheduler.reusedTokens(id),
       onEnd: ({ id }) => {
@@ -185,7 +75,7 @@ class LlamaEngine implements LlmEngine {
         speculation?.drafter.forget(id);
       },
     });
-    this.#probe = this.#native.createSampler();
+    this.#probe = this.#loaded.native.createSampler();
     this.#probe.applyConfig({ temperature: 0 });
     const passes = new LlamaPasses({
       model,
@@ -217,11 +107,11 @@ class LlamaEngine implements LlmEngine {
   }
 
   get adapters(): readonly string[] {
-    return this.#adapters.names;
+    return this.#loaded.adapters.names;
   }
 
   tokenize(text: string, hasSpecials = false, isContinued = false): number[] {
-    return this.#model.tokenize(text, hasSpecials, isContinued ? 'trimLeadingSpace' : undefined);
+    return this.#loaded.model.tokenize(text, hasSpecials, isContinued ? 'trimLeadingSpace' : undefined);
   }
 
   detokenize(tokens: readonly number[]): string {
@@ -231,9 +121,9 @@ class LlamaEngine implements LlmEngine {
   renderChat(messages: GenerateMessages, tools?: readonly unknown[]): string {
     if (this.chatTemplate === undefined)
       throw new EngineError('unsupported', 'The model has no chat template.');
-    const { bosString, eosString } = this.#model.tokens;
+    const { bosString, eosString } = this.#loaded.model.tokens;
     return renderTemplate(
-      (template) => this.#native.createChatTemplate(template),
+      (template) => this.#loaded.native.createChatTemplate(template),
       this.chatTemplate,
       { bos: bosString ?? '', eos: eosString ?? '' },
       messages,
@@ -243,14 +133,14 @@ class LlamaEngine implements LlmEngine {
 
   async *generate(request: GenerateRequest): AsyncGenerator<GenerateEvent, void, undefined> {
     if (this.#isDisposed) throw new EngineError('shutting_down', 'The engine is shutting down.');
-    this.#adapters.check(request.adapter);
+    this.#loaded.adapters.check(request.adapter);
     this.#answers.checkPrompt(request);
-    const sampler = this.#native.createSampler();
-    const grammarEvaluationState = await grammarOf(this.#llama, this.#model, request);
+    const sampler = this.#loaded.native.createSampler();
+    const grammarEvaluationState = await grammarOf(this.#loaded.llama, this.#loaded.model, request);
     sampler.applyConfig({ ...samplerConfig(request.sampling, []), ...grammarEvaluationState });
     const state: LlamaAnswerState = {
       sampler,
-      draftLength: new DraftLength(this.#speculation?.tokens ?? 1),
+      draftLength: new DraftLength(this.#loaded.speculation?.tokens ?? 1),
       dispose: () => sampler.dispose(),
     };
     yield* this.#answers.open(request, state, (id) =>
@@ -271,7 +161,10 @@ class LlamaEngine implements LlmEngine {
         param: 'input',
       });
     }
-    this.#embedding ??= this.#model.createEmbeddingContext({ contextSize: this.contextTokens, threads: 1 });
+    this.#embedding ??= this.#loaded.model.createEmbeddingContext({
+      contextSize: this.contextTokens,
+      threads: 1,
+    });
     const { vector } = await (await this.#embedding).getEmbeddingFor(tokens as Token[]);
     return vector;
   }
@@ -296,13 +189,14 @@ class LlamaEngine implements LlmEngine {
     await this.#loop[Symbol.asyncDispose]();
     this.#answers.failAll(new EngineError('shutting_down', 'The engine is shutting down.'));
     this.#probe.dispose();
-    await this.#adapters[Symbol.asyncDispose]();
-    await this.#parking?.[Symbol.asyncDispose]();
-    await this.#speculation?.drafter[Symbol.asyncDispose]();
+    const { llama, model, context, adapters, parking, speculation } = this.#loaded;
+    await adapters[Symbol.asyncDispose]();
+    await parking?.[Symbol.asyncDispose]();
+    await speculation?.drafter[Symbol.asyncDispose]();
     if (this.#embedding !== undefined) await (await this.#embedding).dispose();
-    await this.#contextOwner.dispose();
-    await this.#model.dispose();
-    await this.#llama.dispose();
+    await context.dispose();
+    await model.dispose();
+    await llama.dispose();
   }
 }
 
