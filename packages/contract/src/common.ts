@@ -7,7 +7,6 @@ export const nameSchema = z
   .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, 'must be 1–63 lower-case letters, digits or dashes')
   .meta({ description: 'lower-case letters, digits and dashes' });
 
-export const idSchema = z.string().regex(/^[a-z]+_[0-9a-z]{26}$/);
 export const timeSchema = z.iso.datetime();
 
 /** `5m`, `12h`, or a number of seconds; parsed to milliseconds. */

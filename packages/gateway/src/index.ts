@@ -5,10 +5,9 @@ export { type HeldByKey, KeyWatch } from './limits/key-watch.ts';
 export { unlimited, type Admission, type Estimate, type Limits } from './limits/limits.ts';
 export { type MeterRecord } from './metering/meter-record.ts';
 export { type PayloadRecord } from './payloads/payload-record.ts';
-export { problemCodes, type Problem, type ProblemCode } from './http/problem.ts';
+export { type Problem, type ProblemCode } from './http/problem.ts';
 export {
   createAffinityRouter,
-  createLeastWorkRouter,
   type AffinityRouterOptions,
   type ReplicaRouter,
   type RouterChoice,

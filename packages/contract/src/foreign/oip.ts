@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 
-export const tensorTypes = [
+const tensorTypes = [
   'BOOL',
   'UINT8',
   'UINT16',
@@ -34,20 +34,3 @@ export const inferTensor = z.looseObject({
   /** Absent where the values come in binary. */
   data: z.array(z.unknown()).optional(),
 });
-
-export const inferRequest = z.looseObject({
-  id: z.string().optional(),
-  parameters,
-  inputs: z.array(inferTensor).min(1),
-  outputs: z.array(z.looseObject({ name: z.string().min(1), parameters })).optional(),
-});
-
-export const inferResponse = z.looseObject({
-  model_name: z.string(),
-  model_version: z.string().optional(),
-  id: z.string().optional(),
-  parameters,
-  outputs: z.array(inferTensor),
-});
-
-export const inferError = z.looseObject({ error: z.string() });

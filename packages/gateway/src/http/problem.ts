@@ -127,5 +127,3 @@ export function problemBody(problem: Problem, dialect: Dialect = 'openai'): stri
     },
   });
 }
-
-export const problemCodes = Object.keys(catalogue) as readonly ProblemCode[];

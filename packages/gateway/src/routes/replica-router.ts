@@ -32,7 +32,7 @@ export interface ReplicaRouter {
   ): RouterChoice | undefined;
 }
 
-export function createLeastWorkRouter(): ReplicaRouter {
+function createLeastWorkRouter(): ReplicaRouter {
   let turn = 0;
   return {
     pick: (replicas, _tenantId, request) => {

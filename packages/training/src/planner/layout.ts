@@ -2,7 +2,7 @@
 import type { DeviceProfile } from './device-profile.ts';
 import type { ModelShape } from './model-shape.ts';
 import type { Optimiser } from './optimiser-cost.ts';
-import type { ZeroStage } from './zero-memory.ts';
+import type { ZeroStage } from '../parallel/index.ts';
 
 export interface Layout {
   readonly data: number;

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { layoutMemory, layerActivationBytes } from './layout-memory.ts';
 import { layoutTime } from './layout-time.ts';
 import { modelParameters } from './model-shape.ts';
+import { activationBytes, parameterCount } from './testing/published-formulas.ts';
 import { type PublishedRun, korthikanti, megatronSc21 } from './testing/published-runs.ts';
-import { activationBytes, parameterCount } from './transformer-cost.ts';
 
 const errorsOf = (runs: readonly PublishedRun[]): readonly number[] =>
   runs.map(({ task, layout, seconds }) => Math.abs(layoutTime(task, layout).total / seconds - 1));

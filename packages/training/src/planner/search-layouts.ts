@@ -4,7 +4,7 @@ import { type Layout, type TrainingTask, describeLayout } from './layout.ts';
 import { type LayoutMemory, layoutMemory, reservedBytes } from './layout-memory.ts';
 import { type LayoutTime, layoutTime } from './layout-time.ts';
 import type { ModelShape } from './model-shape.ts';
-import type { ZeroStage } from './zero-memory.ts';
+import type { ZeroStage } from '../parallel/index.ts';
 
 export interface Candidate {
   readonly layout: Layout;

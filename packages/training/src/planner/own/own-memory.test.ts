@@ -69,6 +69,15 @@ describe('memory of our own runtime', () => {
     expect(optimiser / (2 * parameterBytes)).toBeCloseTo(share(1), 1);
   });
 
+  it('in pure fp32: 16 → 8 + 8/N, 4 + 12/N, 16/N', () => {
+    const bytes = ([0, 1, 2, 3] as const).map((zero) => {
+      const { parameters, gradients, optimiser } = memoryOf({ data: 8, zero });
+      return (4 * (parameters + gradients + optimiser)) / parameterBytes;
+    });
+    // Parts are cut at cache lines.
+    for (const [zero, expected] of [16, 9, 5.5, 2].entries()) expect(bytes[zero]).toBeCloseTo(expected, 1);
+  });
+
   it('recompute keeps the rows between layers only; more micro-batches in flight keep more', () => {
     const kept = (layout: Partial<OwnLayout>): number => memoryOf(layout).activations;
     const pipeline = { pipeline: 2, microBatches: 4 } as const;

@@ -3,7 +3,7 @@ import type { Dialect } from '../../autodiff/index.ts';
 import type { TransformerConfig } from '../../model/transformer-config.ts';
 import type { ParallelSizes, PipelineSchedule } from '../../parallel/index.ts';
 import type { Optimiser } from '../optimiser-cost.ts';
-import type { ZeroStage } from '../zero-memory.ts';
+import type { ZeroStage } from '../../parallel/index.ts';
 
 export interface OwnLayout extends ParallelSizes {
   readonly zero: ZeroStage;

@@ -3,7 +3,7 @@ import { ShapeError } from '../../model/transformer-shape.ts';
 import type { TransformerConfig } from '../../model/transformer-config.ts';
 import { checkParallelSizes } from '../../parallel/index.ts';
 import { divisorsOf } from '../check-layout.ts';
-import type { ZeroStage } from '../zero-memory.ts';
+import type { ZeroStage } from '../../parallel/index.ts';
 import type { OwnCalibration } from './own-calibration.ts';
 import { ownMemory, type OwnMemory } from './own-memory.ts';
 import { oneRank, type OwnLayout, type OwnRun } from './own-run.ts';

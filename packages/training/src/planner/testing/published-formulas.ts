@@ -1,5 +1,5 @@
-/** Parameters, arithmetic and activations of GPT-style decoders, as published; sizes in elements, bytes or FLOP. */
-export interface Transformer {
+/** Sizes of GPT-style decoders as published: what the planner's own counting is held against. Elements and bytes. */
+interface Transformer {
   readonly layers: number;
   readonly width: number;
   readonly heads: number;
@@ -12,15 +12,7 @@ export function parameterCount({ layers, width: h, vocabulary, sequenceLength }:
   return 12 * layers * h * h * (1 + 13 / (12 * h) + (vocabulary + sequenceLength) / (12 * layers * h));
 }
 
-/** FLOP an iteration with full recompute: 96BsLh²(1 + s/(6h) + V/(16Lh)) (Narayanan et al. 2021, equation 3). */
-export function iterationFlop(
-  { layers, width: h, vocabulary, sequenceLength: s }: Transformer,
-  batch: number,
-): number {
-  return 96 * batch * s * layers * h * h * (1 + s / (6 * h) + vocabulary / (16 * layers * h));
-}
-
-export interface ActivationChoice {
+interface ActivationChoice {
   readonly microBatch: number;
   readonly tensorParallel: number;
   readonly recompute: 'none' | 'selective' | 'full';
@@ -39,19 +31,4 @@ export function activationBytes(model: Transformer, choice: ActivationChoice): n
   const factors = { none: linear + scores, selective: linear, full: 2 } as const;
   const inFlight = v > 1 ? 1 + (p - 1) / (p * v) : 1;
   return s * b * h * factors[choice.recompute] * layers * inFlight;
-}
-
-/** Idle share beside the ideal time: (p − 1)/(v·m) for interleaved 1F1B, v = 1 for GPipe and 1F1B. */
-export function pipelineBubble(pipeline: number, microBatches: number, virtualStages = 1): number {
-  return (pipeline - 1) / (virtualStages * microBatches);
-}
-
-/** End-to-end seconds to train on `tokens`: 8TP/(nX) (Narayanan et al. 2021, equation 4). */
-export function trainingSeconds(
-  parameters: number,
-  tokens: number,
-  devices: number,
-  flopPerDevice: number,
-): number {
-  return (8 * tokens * parameters) / (devices * flopPerDevice);
 }
