@@ -1,11 +1,13 @@
 import type { Endpoint, EndpointCreateInput } from '@gantry/contract';
 import { countOf, formatDuration } from '@gantry/kit';
+import type { Client } from '@gantry/sdk';
 import type { Command } from 'commander';
 import { CliError } from '../cli-error.ts';
 import { countOption, durationOption, example, group, numberOption } from '../command-group.ts';
 import { connect } from '../connection.ts';
 import { readEndpointFile } from '../endpoint-file.ts';
 import { exitCodes } from '../exit-codes.ts';
+import { heldBack } from '../held-back.ts';
 import { describeOutputs, inferOnce } from '../infer-once.ts';
 import { coloured, isJson, showOne } from '../output.ts';
 import { type Overriding, overridable } from '../overridable.ts';
@@ -47,6 +49,7 @@ export function endpointCommands(program: Command): void {
     const { client } = connect(command);
     const startedMs = Date.now();
     const made = await client.call('endpoints.create', { body }, { idempotencyKey: crypto.randomUUID() });
+    await tellHeldBack(client, made.model);
     if (options.detach === true) {
       showOne(
         command,
@@ -164,6 +167,15 @@ export function endpointCommands(program: Command): void {
 interface TryOptions {
   readonly chat?: boolean;
   readonly maxTokens: number;
+}
+
+/** An endpoint of its own may serve what its gate holds back: that is how it is measured. Nobody should be surprised. */
+async function tellHeldBack(client: Client, model: string): Promise<void> {
+  const why = await heldBack(client, model);
+  if (why === undefined) return;
+  process.stderr.write(
+    `  ! ${model} has not passed its gate: ${why}\n    measure it: gantry model evaluate ${model} --data held-out.txt\n`,
+  );
 }
 
 /** What came of the waiting, with the way on where it is not ready. */

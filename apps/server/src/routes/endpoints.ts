@@ -27,6 +27,7 @@ import { createReplicaWatch } from './replica-watch.ts';
 import { viewEndpoint } from './view-endpoint.ts';
 import {
   checkEngine,
+  checkSameDialect,
   engineWish,
   gateFor,
   placedResources,
@@ -62,6 +63,7 @@ export function endpointRoutes(platform: Platform): EndpointRoutes {
       const spec = endpoint.spec as EndpointSpecRecord;
       const found = await servedVersion(tx, principal.tenantId, reference, engineWish(spec));
       checkEngine(found, spec);
+      await checkSameDialect(tx, principal.tenantId, found, spec);
       placedResources(found, spec);
       const note = wish.isHeld === true ? {} : await gateFor(tx, found.row, principal, wish.override);
       return { version: toServed(found), note };

@@ -1,9 +1,10 @@
 /** The gate of a model over the API: what a quantised version must show before it may take traffic. */
 import { createHash } from 'node:crypto';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { writePermutationModel } from '@gantry/engines/testing';
+import { sumModel } from '@gantry/engines/testing/tensor-models';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type MemoryServer, startMemoryServer } from '../testing/memory-server.ts';
 
@@ -115,4 +116,24 @@ test('what is no evaluation is refused with its place', async () => {
   expect(await refused({ data, against: 'lm@9', comparison: near })).toEqual([404, 'not_found']);
   expect(await refused({ data }, '7')).toEqual([404, 'not_found']);
   expect(await refused({ data: { ...data, digest: 'x' } })).toEqual([422, 'validation_failed']);
+});
+
+test('an endpoint keeps its dialect: clients of text are given no tensor model, by no way', async () => {
+  const { operator } = home;
+  const [text, tensors] = [join(folder, 'text.gguf'), join(folder, 'tensors.onnx')];
+  await writePermutationModel(text, { seed: 1 });
+  await writeFile(tensors, sumModel({ columns: 2 }));
+  await operator.call('models.import', { body: { name: 'text', path: text } });
+  await operator.call('models.import', { body: { name: 'tensors', path: tensors } });
+  const params = { name: 'talk' };
+  await operator.call('endpoints.create', { body: { name: 'talk', model: 'text', replicas: 0 } });
+  for (const attempt of [
+    operator.call('endpoints.update', { params, body: { model: 'tensors' } }),
+    operator.call('endpoints.rollout', { params, body: { to: 'tensors@1' } }),
+  ])
+    await expect(attempt).rejects.toMatchObject({
+      code: 'validation_failed',
+      message: expect.stringContaining('tensors@1 is a tensor model, and text@1 a language model') as string,
+      hint: expect.stringContaining('a name of its own') as string,
+    });
 });

@@ -150,6 +150,25 @@ export function checkEngine(
   );
 }
 
+/** Whoever asks an endpoint goes on asking in the same dialect: text stays text, tensors stay tensors. */
+export async function checkSameDialect(
+  tx: Tx,
+  tenantId: string,
+  found: Servable,
+  spec: EndpointSpecRecord,
+): Promise<void> {
+  const wish = engineWish(spec);
+  if (wish.isOwnServer === true || spec.remote !== undefined) return;
+  const serving = await servedVersion(tx, tenantId, spec.model, wish);
+  if (serving.engine === found.engine) return;
+  const dialects = { llm: 'a language model', tensor: 'a tensor model' };
+  throw new GantryError(
+    'validation_failed',
+    `${found.model} is ${dialects[found.engine]}, and ${serving.model} ${dialects[serving.engine]}: its clients could not ask it`,
+    { hint: 'serve it under a name of its own: gantry endpoint create NAME --model REF' },
+  );
+}
+
 /** The wish with each adapter's version found. */
 export async function adaptersOf(
   tx: Tx,
