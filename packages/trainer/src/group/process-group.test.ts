@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { createRandom } from '@gantry/kit';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { freePort } from '../testing/free-port.ts';
 import { allReduceAlgorithms, type AllReduceAlgorithm } from './collectives.ts';
 import { evenParts } from './wire.ts';
 import { joinWorld, type ProcessGroup, type World } from './process-group.ts';
@@ -197,19 +198,6 @@ describe.each(kinds)('collectives over %s', (kind) => {
 });
 
 describe('ranks over TCP', () => {
-  const freePort = async (): Promise<number> => {
-    const { createServer } = await import('node:net');
-    const server = createServer();
-    await new Promise<void>((resolve) => {
-      server.listen(0, '127.0.0.1', resolve);
-    });
-    const { port } = server.address() as { port: number };
-    await new Promise((resolve) => {
-      server.close(resolve);
-    });
-    return port;
-  };
-
   it('find each other through rank 0, and sum', async () => {
     const transport = { kind: 'tcp', host: '127.0.0.1', port: await freePort(), token: 'secret' } as const;
     const worlds = await joinAll(3, 30_000, transport);

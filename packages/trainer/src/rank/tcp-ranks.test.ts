@@ -1,5 +1,5 @@
-import { createServer } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { freePort } from '../testing/free-port.ts';
 import { ofType, openTrainingScene, type TrainingScene } from '../testing/training-scene.ts';
 
 let scene: TrainingScene;
@@ -7,18 +7,6 @@ beforeEach(async () => {
   scene = await openTrainingScene();
 });
 afterEach(() => scene[Symbol.asyncDispose]());
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => {
-    server.close(resolve);
-  });
-  return port;
-}
 
 describe('ranks that share no folder of sockets', () => {
   it('train over TCP to the same bits', async () => {
