@@ -28,6 +28,38 @@ describe('rollouts in words', () => {
     expect(describeRollout(endpoint)).toContain('no rollout runs');
   });
 
+  it.each([
+    ['no difference yet', 0.4, 0.7, '━━━━────────'],
+    ['worse, 98.6 % sure', 0.0134, 1, '━━━━━━━━━━━━'],
+    ['not worse, 95.0 % sure', 0.9, 0.05, '━━━━━━━━━━━━'],
+    ['not worse, 99.9 % sure', 1, 0, '━━━━━━━━━━━━'],
+  ])('says in words and as a bar: %s', (words, worsePValue, withinMarginPValue, drawn) => {
+    const evidence = {
+      metric: 'latency' as const,
+      pairs: 40,
+      difference: 0.01,
+      worsePValue,
+      withinMarginPValue,
+    };
+    const text = describeRollout({
+      ...endpoint,
+      rollout: {
+        model: 'lm@2',
+        revision: 'chat-2',
+        mode: 'canary',
+        percent: 5,
+        automatic: true,
+        startedAt: '2026-01-01T00:00:00Z',
+        verdict: 'wait',
+        compared: 0,
+        equal: 0,
+        evidence: [evidence],
+      },
+    });
+    // eslint-disable-next-line no-control-regex
+    expect(text.replaceAll(/\u001b\[[0-9;]*m/g, '')).toContain(`${drawn}  ${words}`);
+  });
+
   it('reads a fixed number or bounds, and asks for one of them', () => {
     expect(scaleBody({ replicas: 2 })).toEqual({ replicas: 2 });
     expect(scaleBody({ min: 0, max: 4, target: { queue: 2 } })).toEqual({
