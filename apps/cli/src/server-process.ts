@@ -147,13 +147,39 @@ export async function freePort(wanted: number): Promise<number> {
   return 0;
 }
 
-export async function stopServer(dataDir: string): Promise<boolean> {
+/** Whether one ran there. It is stopped only once it has left: what follows may remove its files. */
+export async function stopServer(dataDir: string, limitMs = 60_000): Promise<boolean> {
   const server = readServer(dataDir);
   if (server === undefined) return false;
-  process.kill(server.pid, 'SIGTERM');
-  for (let tries = 0; tries < 300 && readServer(dataDir) !== undefined; tries += 1)
+  askToStop(server.pid, dataDir);
+  const giveUpAtMs = performance.now() + limitMs;
+  while (readServer(dataDir)?.pid === server.pid) {
+    if (performance.now() > giveUpAtMs)
+      throw new CliError(
+        'data_dir_held',
+        `the server of ${dataDir} (pid ${server.pid}) was asked to stop and still runs after ${limitMs / 1000} s`,
+        {
+          hint: `wait and run gantry down again; kill -9 ${server.pid} ends it at once, and nothing acknowledged is lost`,
+          exitCode: exitCodes.timeout,
+        },
+      );
     await new Promise((resolve) => setTimeout(resolve, 50));
+  }
   return true;
+}
+
+function askToStop(pid: number, dataDir: string): void {
+  try {
+    process.kill(pid, 'SIGTERM');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ESRCH') return; // it was faster
+    if (code !== 'EPERM') throw error;
+    throw new CliError('forbidden', `the server of ${dataDir} (pid ${pid}) is another user's`, {
+      hint: 'ask whoever started it, or use sudo',
+      exitCode: exitCodes.denied,
+    });
+  }
 }
 
 export function isPortFree(port: number): Promise<boolean> {
