@@ -1,5 +1,5 @@
 /** Who a key is, asked of the database each time: what was true a moment ago may be revoked. */
-import { type AuthenticatedKey, authenticateKey, keyAsItIsNow } from '@gantry/control';
+import { type AuthenticatedKey, authenticateKey, keyAsItIsNow, parseKey } from '@gantry/control';
 import { systemClock } from '@gantry/kit';
 import type { Store } from '@gantry/ports';
 
@@ -11,7 +11,10 @@ export interface KeyLookups {
 }
 
 export const createKeyLookups = (store: Pick<Store, 'read'>): KeyLookups => ({
-  authenticate: (secret) =>
-    store.read({ platform: true }, (tx) => authenticateKey(tx, secret, systemClock.nowMs())),
+  authenticate: async (secret) =>
+    // What has not the form of a key costs the database nothing.
+    parseKey(secret) === undefined
+      ? undefined
+      : store.read({ platform: true }, (tx) => authenticateKey(tx, secret, systemClock.nowMs())),
   keyNow: (keyId) => store.read({ platform: true }, (tx) => keyAsItIsNow(tx, keyId, systemClock.nowMs())),
 });

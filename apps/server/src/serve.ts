@@ -55,6 +55,7 @@ import { createPlaces, hiddenPlaces } from './places.ts';
 import type { Platform } from './platform.ts';
 import { createHandlers } from './routes/index.ts';
 import { createServing } from './serving.ts';
+import { watchSharing } from './sharing.ts';
 import { workerEntry } from './worker-entry.ts';
 import type { Logger } from 'pino';
 
@@ -231,6 +232,7 @@ export async function serve(options: ServerOptions, logger: Logger, given: Given
       },
       metrics: () => metrics.platform(),
       jobMetrics: () => metrics.jobs(),
+      isShared: await watchSharing(store),
       page: createPage,
       audit: (entry) => logger.info({ audit: entry }, 'write'),
       logger,

@@ -51,6 +51,10 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   });
   app.addContentTypeParser(byteType, (_request, body, done) => done(null, body));
   const meter = createHttpMeter();
+  const paths: string[] = [];
+  app.addHook('onRoute', ({ method, url }) => {
+    paths.push(...[method].flat().map((each) => `${each} ${url}`));
+  });
   answerProblems(app, options, meter);
 
   const authenticate = createAuthenticate(options, createAuthThrottle('keys'));
@@ -71,6 +75,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   await app.ready();
 
   return {
+    paths,
     listen: async ({ host, port }) => {
       try {
         await app.listen({ host, port });

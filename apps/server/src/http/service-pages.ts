@@ -1,6 +1,7 @@
 /**
  * What is no route of the contract: health, metrics, the API's description, the page at `/`. Metrics need no key
- * from this machine itself; from elsewhere, also through a proxy, they need an operator's.
+ * from this machine itself while one tenant lives here: jobs of all share its network. From elsewhere, also through a
+ * proxy, they need an operator's.
  */
 import { GantryError } from '@gantry/contract';
 import { writeMetrics } from '@gantry/kit';
@@ -17,7 +18,7 @@ const localName = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/;
 
 export interface ServicePageOptions extends Pick<
   HttpServerOptions,
-  'health' | 'metrics' | 'jobMetrics' | 'page'
+  'health' | 'metrics' | 'jobMetrics' | 'isShared' | 'page'
 > {
   readonly meter: HttpMeter;
   authenticate(request: FastifyRequest): Promise<Principal>;
@@ -27,7 +28,7 @@ export function addServicePages(app: FastifyInstance, options: ServicePageOption
   const admitScraper = async (request: FastifyRequest): Promise<void> => {
     const isForwarded = ['forwarded', 'x-forwarded-for'].some((header) => header in request.headers);
     const isLocal = loopback.test(request.ip) && localName.test(request.headers.host ?? '');
-    if (isLocal && !isForwarded) return;
+    if (isLocal && !isForwarded && !(await options.isShared())) return;
     const { role } = await options.authenticate(request);
     if (role !== 'operator')
       throw new GantryError('forbidden', 'metrics show every tenant: they need the key of an operator');

@@ -67,6 +67,8 @@ export interface HttpServerOptions {
   };
   metrics(): Promise<string>;
   jobMetrics(): Promise<string>;
+  /** More than one tenant lives here. */
+  isShared(): Promise<boolean>;
   page(): Promise<string>;
   audit(entry: Readonly<Record<string, unknown>>): void;
   readonly logger: Logger;
@@ -75,5 +77,7 @@ export interface HttpServerOptions {
 }
 
 export interface HttpServer extends AsyncDisposable {
+  /** All that it answers at, as `GET /path`. */
+  readonly paths: readonly string[];
   listen(at: { readonly host: string; readonly port: number }): Promise<{ readonly url: string }>;
 }

@@ -10,7 +10,7 @@ beforeAll(async () => {
 afterAll(() => home[Symbol.asyncDispose]());
 
 const scrape = async (path: '/metrics' | '/metrics/jobs'): Promise<ReadonlyMap<string, ExposedFamily>> => {
-  const { status, headers, text } = await home.ask('GET', path);
+  const { status, headers, text } = await home.ask('GET', path, { key: home.operatorKey });
   expect([status, headers.get('content-type')]).toEqual([200, 'text/plain; version=0.0.4; charset=utf-8']);
   return parseExposition(text);
 };
@@ -134,7 +134,19 @@ describe('/metrics/jobs', () => {
 });
 
 describe('who may scrape', () => {
-  test('from this machine everybody; through a proxy only an operator', async () => {
+  test('from this machine everybody while one tenant lives here, whose jobs share its network', async () => {
+    await using alone = await startMemoryServer();
+    const statuses = async () => [
+      (await alone.ask('GET', '/metrics')).status,
+      (await alone.ask('GET', '/metrics/jobs')).status,
+      (await alone.ask('GET', '/metrics', { key: alone.operatorKey })).status,
+    ];
+    expect(await statuses()).toEqual([200, 200, 200]);
+    await alone.operator.call('tenants.create', { body: { name: 'second' } });
+    expect(await statuses()).toEqual([401, 401, 200]);
+  });
+
+  test('through a proxy only an operator', async () => {
     const headers = { 'x-forwarded-for': '203.0.113.9' };
     const memberKey = await home.keyOf('default', 'scraper', 'admin');
     for (const path of ['/metrics', '/metrics/jobs']) {

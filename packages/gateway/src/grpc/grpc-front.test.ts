@@ -31,6 +31,7 @@ async function start(answer: Answer = echo) {
     engine,
     harness,
     client,
+    port: front.port,
     /** Resolves with the message, rejects with the gRPC status. */
     call: (method: string, message: object, key: string | undefined = 'sk-acme') =>
       new Promise<Record<string, unknown>>((resolve, reject) => {
@@ -55,6 +56,31 @@ const raw = Buffer.from(Float32Array.of(1.5, -2).buffer);
 const tensor = { name: 'x', datatype: 'FP32', shape: [1, 2] };
 
 describe('Open Inference Protocol over gRPC', () => {
+  it.each([
+    ['as it is', {}],
+    ['folded to a few kilobytes', { 'grpc.default_compression_algorithm': 2 }],
+  ])('refuses a message beyond the limit, %s, before anything looks at it', async (_how, options) => {
+    await using world = await start();
+    const large = {
+      model_name: 'iris',
+      inputs: [tensor],
+      raw_input_contents: [Buffer.alloc(17 * 1024 ** 2)],
+    };
+    const port = world.port;
+    const client = new (openInferenceService())(`127.0.0.1:${port}`, credentials.createInsecure(), options);
+    const ask = (message: object) =>
+      new Promise<number>((resolve) => {
+        const metadata = new Metadata();
+        metadata.set('authorization', 'Bearer sk-acme');
+        const invoke = (client as unknown as Record<string, (...args: unknown[]) => unknown>)['ModelInfer'];
+        invoke?.call(client, message, metadata, (error: ServiceError | null) => resolve(error?.code ?? 0));
+      });
+    expect(await ask(large)).toBe(codes.RESOURCE_EXHAUSTED);
+    expect(world.engine.received).toHaveLength(0);
+    expect(await ask({ ...large, raw_input_contents: [raw] })).toBe(codes.OK);
+    (client as Client).close();
+  });
+
   it('tells of the server and of a model', async () => {
     await using world = await start(({ path }, response) => {
       sendJson(response, {

@@ -20,8 +20,11 @@ export interface KeyCacheOptions {
   readonly maxEntries?: number;
 }
 
+const mostGuesses = 10_000;
+
 export class KeyCache {
   readonly #entries = new Map<string, Entry>();
+  readonly #guesses = new Map<string, Entry>();
   readonly #asking = new Map<string, Promise<Principal | undefined>>();
   readonly #authenticate: Authenticate;
   readonly #now: () => number;
@@ -39,7 +42,7 @@ export class KeyCache {
   /** Answers at once when it knows; the hot path then needs no promise. */
   lookup(bearer: string): Principal | undefined | Promise<Principal | undefined> {
     const digest = hash('sha256', bearer, 'base64');
-    const entry = this.#entries.get(digest);
+    const entry = this.#entries.get(digest) ?? this.#guesses.get(digest);
     if (entry !== undefined && entry.expiresAtMs > this.#now()) return entry.principal;
     const asked = this.#asking.get(digest);
     if (asked !== undefined) return asked;
@@ -52,6 +55,7 @@ export class KeyCache {
   forget(): void {
     this.#generation++;
     this.#entries.clear();
+    this.#guesses.clear();
     this.#asking.clear();
   }
 
@@ -68,13 +72,16 @@ export class KeyCache {
   }
 
   #keep(digest: string, principal: Principal | undefined): void {
-    if (this.#entries.size >= this.#maxEntries) {
-      const oldest = this.#entries.keys().next();
-      if (!oldest.done) this.#entries.delete(oldest.value);
-    }
     this.#entries.delete(digest);
+    this.#guesses.delete(digest);
+    // Apart, so that who guesses pushes out other guesses and nobody's key.
+    const entries = principal === undefined ? this.#guesses : this.#entries;
+    if (entries.size >= (principal === undefined ? mostGuesses : this.#maxEntries)) {
+      const oldest = entries.keys().next();
+      if (!oldest.done) entries.delete(oldest.value);
+    }
     // A wrong key is remembered briefly: it spares the store a guesser, and a key made a second ago soon works.
     const ttlMs = principal === undefined ? Math.min(1_000, this.#ttlMs) : this.#ttlMs;
-    this.#entries.set(digest, { principal, expiresAtMs: this.#now() + ttlMs });
+    entries.set(digest, { principal, expiresAtMs: this.#now() + ttlMs });
   }
 }

@@ -11,17 +11,29 @@ for (const [network, prefix] of [
   ['169.254.0.0', 16],
   ['172.16.0.0', 12],
   ['192.0.0.0', 24],
+  ['192.0.2.0', 24],
+  ['192.88.99.0', 24],
   ['192.168.0.0', 16],
   ['198.18.0.0', 15],
+  ['198.51.100.0', 24],
+  ['203.0.113.0', 24],
   ['224.0.0.0', 3],
 ] as const)
   inside.addSubnet(network, prefix, 'ipv4');
 for (const [network, prefix] of [
-  ['::', 128],
-  ['::1', 128],
+  // Loopback, unspecified, and what holds an address of version 4 in its last bits (RFC 4291 §2.5.5, RFC 2765).
+  ['::', 96],
+  ['::ffff:0:0:0', 96],
+  // Translations to version 4, which may lead inside: NAT64 (RFC 6052, 8215), Teredo (4380), 6to4 (3056).
   ['64:ff9b::', 96],
+  ['64:ff9b:1::', 48],
+  ['2001::', 32],
+  ['2002::', 16],
+  ['100::', 64],
+  ['2001:db8::', 32],
   ['fc00::', 7],
   ['fe80::', 10],
+  ['fec0::', 10],
   ['ff00::', 8],
 ] as const)
   inside.addSubnet(network, prefix, 'ipv6');
@@ -36,7 +48,7 @@ export function isPrivateAddress(address: string): boolean {
 /** A host that is an address of the inside; names are judged when they are looked up. */
 export function isPrivateHost(url: string): boolean {
   const host = new URL(url).hostname.replace(/^\[|\]$/g, '');
-  return isIP(host) === 0 ? /(^|\.)localhost$/i.test(host) : isPrivateAddress(host);
+  return isIP(host) === 0 ? /(^|\.)localhost\.?$/i.test(host) : isPrivateAddress(host);
 }
 
 /** As `dns.lookup`, but a name that leads inside leads nowhere: checked at every connection, so it cannot change later. */
