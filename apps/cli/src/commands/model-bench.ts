@@ -25,7 +25,11 @@ export function modelBenchCommand(program: Command): void {
       .option('--answer-tokens <N>', 'exactly so many', countOption, 32)
       .option('--ttft-ms <N>', 'first token within, to count as good', numberOption, 1_000)
       .option('--itl-ms <N>', 'mean gap within, to count as good', numberOption, 100)
-      .option('--seed <N>', 'of lengths and times', countOption, 1),
+      .option('--seed <N>', 'of lengths and times', countOption, 1)
+      .option(
+        '--html <FILE>',
+        'also a page with pictures: latency over time, tokens, how latencies are spread',
+      ),
     'gantry model bench chat --clients 8',
     'gantry model bench chat --trace conversation_trace.jsonl --requests 200 --speed 10 --lengths 0.02',
   ).action(async (endpoint: string, options: BenchOptions, command: Command) => {
@@ -34,8 +38,26 @@ export function modelBenchCommand(program: Command): void {
         hint: 'a closed loop has clients; an open one a rate or a trace',
       });
     const { url, key } = connect(command);
-    const report = await benchEndpoint({ url, key, model: endpoint }, options);
-    showOne(command, report, () => describeLoad(report));
+    const report = await benchEndpoint({ url, key, model: endpoint }, options, tellProgress());
+    showOne(command, report, () =>
+      [describeLoad(report), ...(options.html === undefined ? [] : [`  pictures: ${options.html}`])].join(
+        '\n',
+      ),
+    );
     if (Object.keys(report.failures).length > 0) process.exitCode = exitCodes.refused;
   });
+}
+
+const tellEveryMs = 2_000;
+
+/** How far a long run is, on stderr, for people who watch it. */
+function tellProgress(): (answers: readonly { readonly failure: string | undefined }[], all: number) => void {
+  if (!process.stderr.isTTY) return () => undefined;
+  let toldMs = performance.now();
+  return (answers, all) => {
+    if (performance.now() - toldMs < tellEveryMs) return;
+    toldMs = performance.now();
+    const failed = answers.filter(({ failure }) => failure !== undefined).length;
+    process.stderr.write(`  ${answers.length} of ${all}${failed === 0 ? '' : `   ${failed} failed`}\n`);
+  };
 }

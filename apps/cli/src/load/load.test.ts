@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { describeLoad } from '../views/model-tools.ts';
+import { loadPage } from './load-page.ts';
 import { toLoadReport } from './load-report.ts';
 import { parseTrace } from './parse-trace.ts';
 import { promptOf, syntheticLoad } from './planned-request.ts';
@@ -64,12 +65,21 @@ describe('load', () => {
 
   it('counts as good what met both objectives, and tells failures by their reason', () => {
     const failed = { ...answered(1, []), failure: 'HTTP 429' };
-    const answers = [answered(50, [10, 10]), answered(500, [10]), answered(50, [90, 90]), failed];
+    const answers = [answered(50, [10, 10]), answered(500, [10]), answered(50, [90, 90]), failed].map(
+      (answer, at) => ({ ...answer, sentMs: 500 * at }),
+    );
     const report = toLoadReport({ answers, seconds: 2, worstLagMs: 80 }, { ttftMs: 100, itlMs: 20 });
     expect(report).toMatchObject({ requests: 4, goodShare: 0.25, goodPerSecond: 0.5, answerTokens: 8 });
     expect(report.failures).toEqual({ 'HTTP 429': 1 });
     const text = describeLoad(report);
     expect(text).toContain('1 × HTTP 429');
     expect(text).toContain('this machine was the limit');
+    const shown = loadPage('load on chat', { answers, seconds: 2, worstLagMs: 80 }, report, {
+      ttftMs: 100,
+      itlMs: 20,
+    });
+    expect(shown.match(/<svg/g)).toHaveLength(3);
+    expect(shown).toContain('25.0 % within 100 ms to the first token');
+    expect(shown).not.toContain('NaN');
   });
 });

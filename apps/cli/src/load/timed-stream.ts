@@ -48,8 +48,15 @@ export async function timedStream(
     }
     return await read(response.body, startedMs, now);
   } catch (error) {
-    return failed(error instanceof Error ? error.message : String(error));
+    return failed(connectionReason(error));
   }
+}
+
+/** What `fetch` failed of, which it only says as the cause. */
+function connectionReason(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { code } = (error.cause ?? {}) as { readonly code?: unknown };
+  return typeof code === 'string' ? `no connection (${code})` : error.message;
 }
 
 /** Few words, so that failures of a kind are counted together. */

@@ -1,10 +1,11 @@
 /** A load run on one endpoint, from its options to its report. */
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { CliError } from '../cli-error.ts';
+import { loadPage } from '../load/load-page.ts';
 import { toLoadReport, type LoadReport } from '../load/load-report.ts';
 import { parseTrace } from '../load/parse-trace.ts';
 import { promptOf, syntheticLoad } from '../load/planned-request.ts';
-import { runLoad } from '../load/run-load.ts';
+import { runLoad, type SentAnswer } from '../load/run-load.ts';
 import { timedStream, type StreamTarget } from '../load/timed-stream.ts';
 
 export interface BenchOptions {
@@ -19,19 +20,32 @@ export interface BenchOptions {
   readonly ttftMs: number;
   readonly itlMs: number;
   readonly seed: number;
+  /** A page with pictures goes there. */
+  readonly html?: string;
 }
 
-export async function benchEndpoint(target: StreamTarget, options: BenchOptions): Promise<LoadReport> {
+export async function benchEndpoint(
+  target: StreamTarget,
+  options: BenchOptions,
+  /** After each answer, with how many there will be. */
+  onAnswer: (answers: readonly SentAnswer[], all: number) => void = () => undefined,
+): Promise<LoadReport> {
   const { trace, rate, requests, speed, lengths } = options;
   const planned =
     trace === undefined
       ? syntheticLoad({ ...options, rate })
       : parseTrace(await readTrace(trace), { speed, lengths, limit: requests });
   const isOpen = trace !== undefined || rate !== undefined;
-  const run = await runLoad(planned, isOpen ? undefined : (options.clients ?? 4), (request) =>
-    timedStream(target, promptOf(request), request.answerTokens, () => performance.now()),
+  const run = await runLoad(
+    planned,
+    isOpen ? undefined : (options.clients ?? 4),
+    (request) => timedStream(target, promptOf(request), request.answerTokens, () => performance.now()),
+    (answers) => onAnswer(answers, planned.length),
   );
-  return toLoadReport(run, options);
+  const report = toLoadReport(run, options);
+  if (options.html !== undefined)
+    await writeFile(options.html, loadPage(`Load on ${target.model}`, run, report, options));
+  return report;
 }
 
 async function readTrace(path: string): Promise<string> {

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -21,6 +21,19 @@ function classes(path: string, [input]: readonly { readonly data: readonly [numb
   return scores.map((score) => Math.exp(score) / sum);
 }
 
+/** What servers say beside a status: OpenAI's `code`, else its `type`, else nothing that can be read. */
+const refusals: Readonly<Record<string, readonly [status: number, body: string]>> = {
+  busy: [429, '{}'],
+  coded: [429, '{"error": {"message": "slow down", "type": "requests", "code": "rate_limit_exceeded"}}'],
+  typed: [400, '{"error": {"message": "no", "type": "invalid_request_error", "code": null}}'],
+  proxied: [502, '<html>Bad gateway</html>'],
+  dying: [
+    200,
+    'data: {"choices": [{"text": "a"}]}\n\ndata: {"error": {"message": "the engine was lost"}}\n\n',
+  ],
+  cut: [200, 'data: {"choices": [{"text": "a"}]}\n\n'],
+};
+
 /** Streams three tokens, or scores a prompt letter by letter: `full` knows it well, `worse` does not. */
 function answer(path: string, body: Record<string, unknown>, response: ServerResponse): void {
   const inputs = body['inputs'] as readonly { readonly data: readonly [number] }[] | undefined;
@@ -28,8 +41,13 @@ function answer(path: string, body: Record<string, unknown>, response: ServerRes
     response.end(JSON.stringify({ outputs: [{ name: 'y', shape: [1, 3], data: classes(path, inputs) }] }));
     return;
   }
-  if (body['model'] === 'busy') {
-    response.writeHead(429).end('{}');
+  if (body['model'] === 'hanging-up') {
+    response.destroy();
+    return;
+  }
+  const refusal = refusals[String(body['model'])];
+  if (refusal !== undefined) {
+    response.writeHead(refusal[0]).end(refusal[1]);
     return;
   }
   if (body['stream'] === true) {
@@ -91,9 +109,26 @@ describe('bench', () => {
     expect(report.failures).toEqual({});
   });
 
-  it('tells refusals by their status', async () => {
-    const report = await benchEndpoint({ url, key: 'k', model: 'busy' }, options);
-    expect(report.failures).toEqual({ 'HTTP 429': 6 });
+  it('tells failures apart by status and code, by the word of a broken stream, or by why nobody answered', async () => {
+    const failuresOf = async (model: string) =>
+      (await benchEndpoint({ url, key: 'k', model }, options)).failures;
+    expect(await failuresOf('busy')).toEqual({ 'HTTP 429': 6 });
+    expect(await failuresOf('coded')).toEqual({ 'HTTP 429 rate_limit_exceeded': 6 });
+    expect(await failuresOf('typed')).toEqual({ 'HTTP 400 invalid_request_error': 6 });
+    expect(await failuresOf('proxied')).toEqual({ 'HTTP 502': 6 });
+    expect(await failuresOf('dying')).toEqual({ 'the engine was lost': 6 });
+    expect(await failuresOf('cut')).toEqual({ 'the stream ended early': 6 });
+    expect(await failuresOf('hanging-up')).toEqual({ 'no connection (UND_ERR_SOCKET)': 6 });
+  });
+
+  it('tells how far it is, and draws it', async () => {
+    const html = join(folder, 'load.html');
+    const told: number[] = [];
+    const target = { url, key: 'k', model: 'full' };
+    await benchEndpoint(target, { ...options, html }, (answers, all) => told.push(answers.length / all));
+    expect(told.at(-1)).toBe(1);
+    expect(told).toHaveLength(6);
+    expect(await readFile(html, 'utf8')).toContain('<title>Load on full</title>');
   });
 });
 

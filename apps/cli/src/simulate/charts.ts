@@ -12,6 +12,8 @@ export interface Series {
 const [width, height, left, right, top, bottom] = [900, 260, 64, 12, 12, 28];
 const plotWidth = width - left - right;
 const plotHeight = height - top - bottom;
+/** Points of a line through quantiles. */
+const quantiles = 200;
 
 /** Lines over time, all on one scale. */
 export function lineChart(series: readonly Series[], unit: AxisUnit): string {
@@ -27,6 +29,27 @@ export function lineChart(series: readonly Series[], unit: AxisUnit): string {
   });
   const legends = series.map(({ name }) => name);
   return `${svg([...yAxis(axis), ...timeAxis(seconds), ...lines])}${legend(legends)}`;
+}
+
+/** Values by the share of them that are no larger: the further right, the rarer. */
+export function quantileChart(
+  series: readonly { readonly name: string; readonly values: readonly number[] }[],
+  unit: AxisUnit,
+): string {
+  const axis = valueAxis(Math.max(...series.flatMap(({ values }) => values)), unit);
+  const lines = series.map(({ name, values }, index) => {
+    const sorted = values.toSorted((one, other) => one - other);
+    const points = Array.from({ length: quantiles + 1 }, (_, step) => {
+      const value = sorted[Math.round(((sorted.length - 1) * step) / quantiles)] ?? 0;
+      return `${round(left + (plotWidth * step) / quantiles)},${round(top + plotHeight * (1 - value / axis.most))}`;
+    });
+    return `<polyline class="line c${index % 6}" points="${points.join(' ')}"><title>${escapeHtml(name)}</title></polyline>`;
+  });
+  const shares = [0, 25, 50, 75, 95].map(
+    (percent) =>
+      `<text class="tick" text-anchor="${percent === 0 ? 'start' : 'middle'}" x="${round(left + (plotWidth * percent) / 100)}" y="${height - 8}">${percent} %</text>`,
+  );
+  return `${svg([...yAxis(axis), ...shares, ...lines])}${legend(series.map(({ name }) => name))}`;
 }
 
 export interface BarGroup {
