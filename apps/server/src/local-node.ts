@@ -5,6 +5,7 @@
  */
 import { hostname } from 'node:os';
 import {
+  CONTAINERS_LABEL,
   type Deps,
   type NodeSpecRecord,
   type NodeStatusRecord,
@@ -14,6 +15,7 @@ import {
 } from '@gantry/control';
 import type { Node } from '@gantry/contract';
 import { createId, pause } from '@gantry/kit';
+import type { Runner } from '@gantry/ports';
 import type { Accelerator, LocalInventory, MachineFacts } from '@gantry/runners/inventory';
 
 export interface DeviceReading {
@@ -56,7 +58,7 @@ export function createLocalNode(deps: Deps, tenantId: string, inventory: LocalIn
     isWatched ||= found.devices.length > 0 || isDriverSilent;
     const before = readings;
     readings = new Map(found.devices.map((device) => [device.id, toReading(device, before.get(device.id))]));
-    return record(deps, tenantId, toNodeSpec(name, found), isDriverSilent);
+    return record(deps, tenantId, toNodeSpec(name, found, deps.runner.facts.containers), isDriverSilent);
   };
 
   return {
@@ -159,7 +161,11 @@ async function join(deps: Deps, tenantId: string, name: string, spec: NodeSpecRe
   });
 }
 
-function toNodeSpec(name: string, found: MachineFacts): NodeSpecRecord {
+function toNodeSpec(
+  name: string,
+  found: MachineFacts,
+  containers: Runner['facts']['containers'],
+): NodeSpecRecord {
   return {
     cpuMilli: found.cpu.count * 1000,
     memoryBytes: found.memory.totalBytes,
@@ -168,6 +174,7 @@ function toNodeSpec(name: string, found: MachineFacts): NodeSpecRecord {
       'gantry.dev/hostname': name,
       'kubernetes.io/arch': process.arch,
       'kubernetes.io/os': process.platform,
+      ...(containers === undefined ? {} : { [CONTAINERS_LABEL]: 'yes' }),
     },
     topology: [name],
     address: '127.0.0.1',
@@ -182,7 +189,12 @@ function toNodeSpec(name: string, found: MachineFacts): NodeSpecRecord {
       }) => lasting,
     ),
     sockets: found.sockets,
-    facts: { ...found.facts, cpuModel: found.cpu.model, network: found.network },
+    facts: {
+      ...found.facts,
+      ...(containers === undefined ? {} : { containers: `${containers.tool} ${containers.version}` }),
+      cpuModel: found.cpu.model,
+      network: found.network,
+    },
   };
 }
 

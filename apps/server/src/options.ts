@@ -25,6 +25,8 @@ export interface ServerOptions {
   readonly s3: S3Options;
   /** The operator's prices, JSON. */
   readonly pricesFile: string | undefined;
+  /** The program that runs images: its name or path, or `none`; absent: the first that answers. */
+  readonly containers: string | undefined;
 }
 
 export function defaultDataDir(env: NodeJS.ProcessEnv, uid: number | undefined): string {
@@ -55,6 +57,7 @@ export function readOptions(
       'device-check-seconds': { type: 'string', default: '30' },
       keep: { type: 'string' },
       prices: { type: 'string' },
+      containers: { type: 'string' },
       blobs: { type: 'string' },
       checkpoints: { type: 'string' },
       's3-volumes': { type: 'string' },
@@ -89,6 +92,7 @@ export function readOptions(
     isMemory: values.memory,
     bodyLimitBytes: 8 * 1024 ** 2,
     deviceCheckSeconds,
+    containers: values.containers ?? env['GANTRY_CONTAINERS'],
     pricesFile: values.prices ?? env['GANTRY_PRICES'],
     keep: parseKeepPolicy(values.keep ?? env['GANTRY_KEEP']),
     s3: s3Of(

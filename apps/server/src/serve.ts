@@ -26,7 +26,13 @@ import {
 } from '@gantry/control';
 import { type HeldByKey, KeyWatch } from '@gantry/gateway';
 import { type Clock, systemClock } from '@gantry/kit';
-import { createLocalRunner, createWorkerMeter, probeIsolation, toIsolationFacts } from '@gantry/runners';
+import {
+  createLocalRunner,
+  createWorkerMeter,
+  findContainerTool,
+  probeIsolation,
+  toIsolationFacts,
+} from '@gantry/runners';
 import type { Runner } from '@gantry/ports';
 import { openStore } from '@gantry/store';
 import { followFeed, pumpWorkers } from './background.ts';
@@ -105,6 +111,10 @@ export async function serve(options: ServerOptions, logger: Logger, given: Given
         nodePath: process.execPath,
         isolation,
         hidden,
+        containers: await findContainerTool({
+          searchPath: process.env['PATH'] ?? '',
+          wanted: options.containers,
+        }),
       }),
     );
   const log = {

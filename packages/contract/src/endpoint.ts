@@ -1,6 +1,7 @@
 /** A served name: what it serves, how it scales, what it allows, and how a new version takes over. */
 import { z } from 'zod';
 import { baseShape, nameSchema, timeSchema } from './common.ts';
+import { imageFields, imageIsMissing, isImageWhole } from './container-image.ts';
 import { reasonSchema } from './job.ts';
 import { resourcesSchema } from './job-resources.ts';
 import { nodeSelectorSchema, tolerationSchema } from './node-choice.ts';
@@ -108,8 +109,12 @@ const adapterSchema = z.strictObject({
  * or the Open Inference Protocol over HTTP. `$PORT`, `$MODEL_PATH` and `$MODEL_NAME` are filled in, also in its
  * environment.
  */
-const ownServerSchema = z.strictObject({
-  command: z.array(z.string().max(10_000)).min(1).max(256),
+const ownServerFields = z.strictObject({
+  /** With an image it may be empty: then what the image starts by itself. */
+  command: z.array(z.string().max(10_000)).max(256).default([]),
+  ...imageFields,
+  /** Where a server in an image listens, whatever it is told; absent: it takes `$PORT`. */
+  containerPort: z.number().int().min(1).max(65_535).optional(),
   /** Answers 200 when it can serve. */
   healthPath: z.string().startsWith('/').max(500).default('/health'),
   /** Given up when it is not healthy after so long. */
@@ -122,6 +127,16 @@ const ownServerSchema = z.strictObject({
     .regex(/^\d+\.\d+\.\d+$/, 'must be a version like 10.3.0')
     .optional(),
 });
+const ownServerSchema = ownServerFields
+  .refine(({ command, image }) => command.length > 0 || image !== undefined, {
+    path: ['command'],
+    message: 'is missing: a server is a command, or an image',
+  })
+  .refine(isImageWhole, imageIsMissing)
+  .refine(({ image, containerPort }) => image !== undefined || containerPort === undefined, {
+    path: ['containerPort'],
+    message: 'is for a server in an image',
+  });
 export type OwnServer = z.output<typeof ownServerSchema>;
 
 export const endpointCreate = z.strictObject({

@@ -1,5 +1,6 @@
 export * from './access.ts';
 export * from './common.ts';
+export type { RanImage } from './container-image.ts';
 export * from './declared-errors.ts';
 export * from './endpoint.ts';
 export * from './endpoint-stats.ts';

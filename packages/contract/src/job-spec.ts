@@ -4,6 +4,7 @@ import { resourcesSchema } from './job-resources.ts';
 import { outputPattern, secretUseSchema, volumeSchema } from './job-data.ts';
 import { convertSchema, evaluateSchema } from './model-work.ts';
 import { nodeSelectorSchema, tolerationSchema } from './node-choice.ts';
+import { imageFields, imageIsMissing, isImageWhole } from './container-image.ts';
 import { durationSchema, nameSchema, timeSchema } from './common.ts';
 import { isFreelyData, isOneProcess, parallelSchema } from './parallel.ts';
 import { trainSchema } from './train.ts';
@@ -47,7 +48,7 @@ export const jobSpecSchema = z
     evaluate: evaluateSchema.optional(),
     framework: z.enum(['none', 'torch', 'tensorflow', 'jax']).default('none'),
     backend: z.string().max(50).optional(),
-    image: z.string().max(500).optional(),
+    ...imageFields,
     workdir: z.string().max(4096).optional(),
     env: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.string().max(65_536)).default({}),
     secrets: z.array(secretUseSchema).max(100).default([]),
@@ -119,6 +120,11 @@ export const jobSpecSchema = z
   .superRefine((spec, context) => {
     const message = groupProblem(spec);
     if (message !== undefined) context.addIssue({ code: 'custom', path: ['groups'], message });
+  })
+  .refine(isImageWhole, imageIsMissing)
+  .refine((spec) => spec.image === undefined || worksOf(spec)[0] === 'command', {
+    path: ['image'],
+    message: 'is for a command: our own runtime runs as a program of the machine',
   })
   .refine(({ minReplicas = 1, replicas = 1 }) => minReplicas <= replicas, {
     path: ['minReplicas'],

@@ -1,3 +1,4 @@
+import { ranImageSchema } from './container-image.ts';
 import { z } from 'zod';
 import { outputFileSchema } from './job-data.ts';
 import { baseShape, timeSchema } from './common.ts';
@@ -41,6 +42,7 @@ export const attemptSchema = z.object({
   endedAt: timeSchema.optional(),
   exitClass: z.enum(exitClasses).optional(),
   exitMessage: z.string().optional(),
+  image: ranImageSchema.optional(),
 });
 
 export const jobSchema = z.object({

@@ -71,3 +71,4 @@ export * from './secrets/mask-stream.ts';
 export * from './secrets/secrets.ts';
 export * from './secrets/vault.ts';
 export * from './serial-loop.ts';
+export { CONTAINERS_LABEL } from '@gantry/scheduling';

@@ -18,6 +18,8 @@ export interface WorkerImage {
   readonly pull: 'missing' | 'always' | 'never';
   /** `USER:PASSWORD` for its registry; never written to disk. */
   readonly credentials?: string;
+  /** It has a network of its own, of which this port alone is reached, from this machine alone; else the machine's. */
+  readonly publish?: { readonly hostPort: number; readonly containerPort: number };
 }
 
 export interface WorkerSpec {

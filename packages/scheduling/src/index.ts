@@ -1,3 +1,4 @@
+export { CONTAINERS_LABEL } from './containers-label.ts';
 export { DemandWatch } from './ahead/demand-watch.ts';
 export { canEverRun, type ClusterShape } from './can-ever-run.ts';
 export { isTolerated } from './class-request.ts';

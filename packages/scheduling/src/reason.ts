@@ -3,6 +3,7 @@
  * stands, `held` waits for a person, `quota` for the queue, `capacity` for the cluster, `order` for
  * its turn. `describeReason` is the one place that turns a reason into words.
  */
+import { CONTAINERS_LABEL } from './containers-label.ts';
 import type { Reduced, UnblockChange } from './plan.ts';
 import type { ResourceName } from './snapshot.ts';
 
@@ -140,6 +141,13 @@ const describe: Describe = {
   growth_not_worth: () => 'More would bring it less than they cost: a restart, or what others make of them.',
 };
 
+function nodeInWords({
+  [CONTAINERS_LABEL]: _containers,
+  ...others
+}: Readonly<Record<string, string>>): string {
+  return Object.keys(others).length === 0 ? 'no node' : `no node with the labels ${JSON.stringify(others)}`;
+}
+
 type DescribeDetail = {
   [Kind in UnsatisfiableDetail['kind']]: (detail: Extract<UnsatisfiableDetail, { kind: Kind }>) => string;
 };
@@ -154,7 +162,10 @@ const details: DescribeDetail = {
     `no device is sliced into "${profile}" (known: ${known.join(', ') || 'none'})`,
   device_memory: ({ requestedBytes, largestBytes }) =>
     `a device with ${bytesInWords(requestedBytes)} is asked, the largest has ${bytesInWords(largestBytes)}`,
-  selector: ({ selector }) => `no node carries the labels ${JSON.stringify(selector)}`,
+  selector: ({ selector }) =>
+    CONTAINERS_LABEL in selector
+      ? `an image is asked for, and ${nodeInWords(selector)} runs containers: install podman, docker or nerdctl there and start its server again`
+      : `no node carries the labels ${JSON.stringify(selector)}`,
   taints: ({ taints }) => `every matching node has a taint that it does not tolerate (${taints.join(', ')})`,
   slices: ({ level, size, requestedSlices, capacitySlices }) =>
     `${counted(requestedSlices, 'slice')} of ${size} members must fit, each inside one ${level}; the empty cluster holds ${capacitySlices}`,

@@ -19,17 +19,20 @@ export function endpointRolloutCommands(program: Command): void {
   example(
     withReplicaOptions(
       endpoint
-        .command('serve <name> <command...>')
+        .command('serve <name> [command...]')
         .description('Serve a model with a server of your own: vLLM, SGLang, Triton, llama-server')
         .requiredOption('--model <REF>', 'name, name@3 or name@alias')
         .option('--replicas <N>', 'processes', numberOption, 1)
         .option('--health <PATH>', 'answers 200 when it can serve', '/health')
+        .option('--image <REF>', 'run it in a container of this image; without a command, as the image says')
+        .option('--container-port <N>', 'where the image listens whatever $PORT says', countOption)
         .option('--model-name <NAME>', 'that it knows the model by')
         .option('--tensorrt <VERSION>', 'that it has, for plans of the format tensorrt-plan'),
     ),
+    "gantry endpoint serve chat --model llama --image ghcr.io/ggml-org/llama.cpp:server -- -m '$MODEL_PATH' --port '$PORT'",
     "gantry endpoint serve chat --model llama --gpus 1 -- vllm serve '$MODEL_PATH' --port '$PORT' --served-model-name '$MODEL_NAME'",
   ).action(async (name: string, words: string[], options: ServeOptions, command: Command) => {
-    const { model, replicas, health, modelName, tensorrt } = options;
+    const { model, replicas, health, image, containerPort, modelName, tensorrt } = options;
     const made = await connect(command).client.call('endpoints.create', {
       body: {
         name,
@@ -39,6 +42,8 @@ export function endpointRolloutCommands(program: Command): void {
         server: {
           command: words,
           healthPath: health,
+          ...(image === undefined ? {} : { image }),
+          ...(containerPort === undefined ? {} : { containerPort }),
           ...(modelName === undefined ? {} : { modelName }),
           ...(tensorrt === undefined ? {} : { tensorrt }),
         },
@@ -237,6 +242,8 @@ interface ServeOptions extends ReplicaOptions {
   readonly model: string;
   readonly replicas: number;
   readonly health: string;
+  readonly image?: string;
+  readonly containerPort?: number;
   readonly modelName?: string;
   readonly tensorrt?: string;
 }

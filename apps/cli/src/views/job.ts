@@ -63,6 +63,7 @@ export function describeJob(job: Job, nameOf: NameOf): string {
                 `${attempt.epoch}: ${whereText(attempt.placement, nameOf)}, ${attempt.exitClass ?? attempt.state}`,
             )
             .join(' · '),
+    image: imageText(job.attempts.at(-1)?.image),
     took:
       job.startedAt === undefined || job.endedAt === undefined
         ? undefined
@@ -182,3 +183,7 @@ const resourceWords = (resources: JobSpec['resources']): readonly string[] => [
 ];
 
 const count = (amount: number, noun: string): string => `${amount} ${noun}${amount === 1 ? '' : 's'}`;
+
+/** The digest where a registry gave one: it names these bytes for ever. */
+const imageText = (image: Job['attempts'][number]['image']): string | undefined =>
+  image && `${image.reference} (${image.digest ?? image.id.slice(0, 19)})`;

@@ -1,5 +1,5 @@
 /** What a new endpoint's row holds: what was asked for, with every name found and every default settled. */
-import type { EndpointCreate } from '@gantry/contract';
+import { type EndpointCreate, GantryError } from '@gantry/contract';
 import { type EndpointSpecRecord, usableQueue } from '@gantry/control';
 import type { Tx } from '@gantry/ports';
 import type { Principal } from '../http/index.ts';
@@ -23,6 +23,7 @@ export async function newEndpointSpec(
   const queue = await usableQueue(tx, principal.tenantId, queueName);
   const version = await servedVersion(tx, principal.tenantId, model, engineWish(rest));
   checkEngine(version, rest);
+  await checkImageSecret(tx, principal.tenantId, rest.server?.imageSecret);
   const adapters = await adaptersOf(tx, principal.tenantId, rest.adapters);
   const speculation = await draftOf(tx, principal.tenantId, rest.speculation);
   return {
@@ -54,4 +55,11 @@ export async function newEndpointSpec(
     ...(rest.server === undefined ? {} : { server: rest.server }),
     ...(rest.engine === undefined ? {} : { engine: rest.engine }),
   };
+}
+
+async function checkImageSecret(tx: Tx, tenantId: string, name: string | undefined): Promise<void> {
+  if (name === undefined || (await tx.byName('secret', tenantId, name)) !== undefined) return;
+  throw new GantryError('validation_failed', `server.imageSecret: there is no secret "${name}"`, {
+    hint: `echo USER:PASSWORD | gantry secret set ${name}`,
+  });
 }

@@ -1,4 +1,4 @@
-import type { Row, WorkerSpec } from '@gantry/ports';
+import type { Row, WorkerImage, WorkerSpec } from '@gantry/ports';
 import type { Deps } from '../deps.ts';
 import type { NodeSpecRecord } from '../nodes/node-record.ts';
 import { cudaNames, shareOfDevice, visibleDevices } from '../nodes/visible-devices.ts';
@@ -19,6 +19,7 @@ export async function replicaWorker(
     readonly command: readonly string[];
     readonly env?: Readonly<Record<string, string>>;
     readonly pids: number;
+    readonly image?: WorkerImage;
     /** Whose files it reads. */
     readonly modelVersionIds: readonly string[];
   },
@@ -33,6 +34,7 @@ export async function replicaWorker(
     jobId: replica.id,
     rank,
     command,
+    ...(worker.image === undefined ? {} : { image: worker.image }),
     cwd: places.runDir(replica.id),
     env: {
       ...(await deviceVariables(store, resources, place)),

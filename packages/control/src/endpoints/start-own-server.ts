@@ -8,6 +8,7 @@ import type { Deps } from '../deps.ts';
 import type { ReplicaSpecRecord } from './endpoint-record.ts';
 import { prepareForeignServer } from './foreign-server.ts';
 import { replicaWorker } from './replica-worker.ts';
+import { workerImage } from '../jobs/worker-image.ts';
 import type { EngineStart } from './start-engine.ts';
 
 export async function startOwnServer(
@@ -20,8 +21,10 @@ export async function startOwnServer(
   const prepared = await prepareForeignServer(deps, replica, { workerId, healthPath: server.healthPath });
   if (prepared === undefined) return undefined;
   const { modelPath, port, specFile, times } = prepared;
+  const image = await workerImage(deps, replica.tenantId, server);
+  const { containerPort } = server;
   const values = {
-    PORT: String(port),
+    PORT: String(containerPort ?? port),
     MODEL_PATH: modelPath,
     MODEL_NAME: server.modelName ?? spec.model,
   };
@@ -35,6 +38,12 @@ export async function startOwnServer(
       env: values,
       pids: 4096,
       modelVersionIds,
+      ...(image === undefined
+        ? {}
+        : {
+            image:
+              containerPort === undefined ? image : { ...image, publish: { hostPort: port, containerPort } },
+          }),
     }),
   );
   return times;

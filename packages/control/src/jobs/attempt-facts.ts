@@ -2,7 +2,7 @@
  * What the workers of an attempt said that outlives it. A fault after which they went on is a note; the fault they
  * ended with explains the end. Pure.
  */
-import type { Measured, WorkerReport } from '@gantry/contract';
+import type { Measured, RanImage, WorkerReport } from '@gantry/contract';
 import type { JobStatusRecord } from './job-record.ts';
 
 interface Fault {
@@ -14,6 +14,8 @@ export interface AttemptFacts {
   readonly artifact?: NonNullable<JobStatusRecord['artifact']>;
   readonly evaluation?: Measured;
   readonly fault?: Fault;
+  /** Of the rank that told it last: ranks of one attempt may run on machines that know a tag differently. */
+  readonly image?: RanImage;
   readonly notes: readonly string[];
 }
 
@@ -33,6 +35,10 @@ export function withReport(before: AttemptFacts, report: WorkerReport): AttemptF
     const { type: _type, at: _at, ...evaluation } = report;
     return { ...facts, evaluation };
   }
+  if (report.type === 'facts') {
+    const image = ranImage(report.values);
+    return image === undefined ? facts : { ...facts, image };
+  }
   if (report.type !== 'artifact') return facts;
   const metrics = Object.fromEntries(
     Object.entries(report.metrics).filter((pair): pair is [string, number] => typeof pair[1] === 'number'),
@@ -47,4 +53,14 @@ export function withReport(before: AttemptFacts, report: WorkerReport): AttemptF
 export function settled({ fault, ...facts }: AttemptFacts): AttemptFacts {
   if (fault === undefined || facts.notes.includes(fault.message)) return facts;
   return { ...facts, notes: [...facts.notes, fault.message].slice(-maxNotes) };
+}
+
+/** As the runner reports it before a container begins. */
+function ranImage({ image, imageId, imageDigest }: Readonly<Record<string, unknown>>): RanImage | undefined {
+  if (typeof image !== 'string' || typeof imageId !== 'string') return undefined;
+  return {
+    reference: image,
+    id: imageId,
+    ...(typeof imageDigest === 'string' ? { digest: imageDigest } : {}),
+  };
 }

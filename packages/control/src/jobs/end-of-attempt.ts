@@ -52,6 +52,7 @@ export function endOfAttempt(
     endedAt: end.at,
     heldMs: end.heldMs,
     exitClass: after.exitClass,
+    ...(facts.image === undefined ? {} : { image: facts.image }),
     ...(message === undefined ? {} : { exitMessage: message }),
   };
   const isOver = isTerminal(after.state);

@@ -65,7 +65,14 @@ export async function inputProblems(
     if (spec.workdir !== undefined)
       problems.push({ path: 'workdir', message: 'an upload is the working directory; leave workdir out' });
   }
-  if (spec.upload === undefined && spec.workdir !== undefined)
+  if (spec.imageSecret !== undefined && (await tx.byName('secret', tenantId, spec.imageSecret)) === undefined)
+    problems.push({
+      path: 'imageSecret',
+      message: `there is no secret "${spec.imageSecret}"`,
+      hint: `echo USER:PASSWORD | gantry secret set ${spec.imageSecret}`,
+    });
+  // Of an image it is a folder that only the image knows.
+  if (spec.upload === undefined && spec.workdir !== undefined && spec.image === undefined)
     problems.push(...(await workdirProblems(deps, spec.workdir)));
   for (const [index, { secret }] of spec.volumes.entries())
     if (secret !== undefined && (await tx.byName('secret', tenantId, secret)) === undefined)

@@ -1,5 +1,5 @@
 /** How a job lies in the store: its spec as submitted, and a status that only the platform writes. */
-import type { ExitClass, Job, JobSpec } from '@gantry/contract';
+import type { ExitClass, Job, JobSpec, RanImage } from '@gantry/contract';
 import type { ClaimRecord } from '../scheduling/write-claims.ts';
 
 export interface AttemptRecord {
@@ -19,6 +19,7 @@ export interface AttemptRecord {
   readonly heldMs?: number;
   readonly exitClass?: ExitClass;
   readonly exitMessage?: string;
+  readonly image?: RanImage;
   /** Why the platform or the user asked it to stop, if they did. */
   readonly stopReason?: 'cancelled' | 'suspended' | 'preempted' | 'rank_failed' | 'node_drained' | 'resized';
   /** Of one that is stopped to change its size: where the next one begins. */

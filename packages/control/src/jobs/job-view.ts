@@ -39,6 +39,7 @@ export function jobView(row: Row, tenantName: string, live: LiveView = {}): Job 
         endedAt: attempt.endedAt,
         exitClass: attempt.exitClass,
         exitMessage: attempt.exitMessage,
+        image: attempt.image,
       }),
     ),
     progress,

@@ -15,6 +15,7 @@ import { groupOfRank, rankGroups } from './rank-groups.ts';
 import { networkFacts } from './network-facts.ts';
 import { type RankPlace, workerEnvironment } from './worker-environment.ts';
 import { workerIdOf } from './worker-id.ts';
+import { workerImage } from './worker-image.ts';
 
 /** Says so before what may take long, and gives it up when it is told to. */
 export interface Preparation {
@@ -156,7 +157,7 @@ async function prepareInputs(
   attempt: AttemptRecord,
   cwd: string,
   preparation: Preparation,
-): Promise<Pick<WorkerSpec, 'secretEnv' | 'mounts'>> {
+): Promise<Pick<WorkerSpec, 'secretEnv' | 'mounts' | 'image'>> {
   const { job } = row.spec as JobSpecRecord;
   const secretEnv = {
     ...(await openSecrets(deps, row.tenantId, job)),
@@ -169,7 +170,8 @@ async function prepareInputs(
   const [problem] = problems;
   if (problem === undefined) {
     await fetchS3Volumes(deps, row, attempt, preparation);
-    return { secretEnv, mounts };
+    const image = await workerImage(deps, row.tenantId, job);
+    return { secretEnv, mounts, ...(image === undefined ? {} : { image }) };
   }
   const { hint } = problem;
   throw new GantryError('data_missing', problem.message, hint === undefined ? {} : { hint });

@@ -35,15 +35,17 @@ async function sourceOf(deps: Deps, tenantId: string, volume: Volume, s3Dir: str
 export async function volumeMounts(
   deps: Deps,
   tenantId: string,
-  spec: Pick<JobSpec, 'volumes'>,
+  spec: Pick<JobSpec, 'volumes' | 'image'>,
   workDir: string,
   s3DirOf: (index: number) => string,
 ): Promise<{ readonly mounts: readonly WorkerMount[]; readonly problems: readonly ErrorProblem[] }> {
   const mounts: WorkerMount[] = [];
   const problems: ErrorProblem[] = [];
+  // In a container every place can be mounted at.
+  const isContained = spec.image !== undefined;
   for (const [index, volume] of spec.volumes.entries()) {
     const at = `volumes.${index}`;
-    if (!deps.runner.facts.mounts) {
+    if (!isContained && !deps.runner.facts.mounts) {
       problems.push({
         path: at,
         message: 'this server may not give a job a file system of its own',
@@ -56,7 +58,7 @@ export async function volumeMounts(
     if ('problem' in source) problems.push({ path: at, message: source.problem, hint: source.hint });
     else if (mounts.some((mount) => mount.target === target))
       problems.push({ path: `${at}.mount`, message: `two volumes at ${volume.mount}` });
-    else if (!(await deps.jobFiles.canMountAt(target, workDir)))
+    else if (!isContained && !(await deps.jobFiles.canMountAt(target, workDir)))
       problems.push({
         path: `${at}.mount`,
         message: `there is no ${target} on this machine to mount at`,

@@ -2,6 +2,7 @@
 import type { JobSpec } from '@gantry/contract';
 import type { Row } from '@gantry/ports';
 import {
+  CONTAINERS_LABEL,
   DEFAULT_TOPOLOGY_LEVELS,
   type GroupRequest,
   type NodeState,
@@ -78,13 +79,15 @@ export function queueSelectors(queues: readonly Row[], policy: PolicySpecRecord)
   return selectors;
 }
 
-/** The labels of its queue's pool go before those that work asks for itself. */
+/** What an image needs and the labels of its queue's pool go before those that work asks for itself. */
 const selecting = (
   queueId: string,
   selectors: QueueSelectors,
-  asked?: Readonly<Record<string, string>>,
+  asked: Readonly<Record<string, string>> | undefined,
+  image: string | undefined,
 ): Pick<Workload, 'nodeSelector' | 'bound'> => {
-  const bound = selectors.get(queueId);
+  const pool = selectors.get(queueId);
+  const bound = image === undefined ? pool : { ...pool, [CONTAINERS_LABEL]: 'yes' };
   if (bound !== undefined) return { nodeSelector: { ...asked, ...bound }, bound };
   return asked === undefined ? {} : { nodeSelector: asked };
 };
@@ -185,7 +188,7 @@ export function jobRequest(
     })),
     ...dataNeeds(spec.volumes),
     ...topologyWish(topology),
-    ...selecting(input.queueId, selectors, spec.nodeSelector),
+    ...selecting(input.queueId, selectors, spec.nodeSelector, spec.image),
     ...(spec.tolerations === undefined ? {} : { tolerations: spec.tolerations.map(toToleration) }),
     ...(spec.deadline === undefined ? {} : { deadlineMs: Date.parse(spec.deadline) }),
   };
@@ -264,7 +267,7 @@ export function toReplicaWorkload(row: Row, endpoint: Row, selectors: QueueSelec
     state: isPending ? 'pending' : 'running',
     ...(isPending ? claimOf(status.claim) : {}),
     ...weightNeeds(spec),
-    ...selecting(endpointSpec.queueId, selectors, spec.nodeSelector),
+    ...selecting(endpointSpec.queueId, selectors, spec.nodeSelector, spec.server?.image),
     ...(spec.tolerations === undefined ? {} : { tolerations: spec.tolerations.map(toToleration) }),
     taskGroups: [
       {

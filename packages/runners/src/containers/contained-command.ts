@@ -20,6 +20,7 @@ import {
 import { createArguments, envFileText, startArguments, visibleInside } from './container-arguments.ts';
 import { homeOf } from './container-home.ts';
 import { type MemoryWatch, watchMemory } from './container-memory.ts';
+import { containerMounts } from './container-mounts.ts';
 import type { ContainerTool } from './container-tool.ts';
 import { memoryFolder } from './memory-folder.ts';
 import { obtainImage } from './obtain-image.ts';
@@ -56,11 +57,7 @@ export async function beginContainer(input: ContainedInput): Promise<Beginning> 
   tellImage(files.report, image.reference, obtained);
 
   const created = await create(input, obtained.id);
-  if ('unfit' in created)
-    return notBegun(
-      'not_started',
-      `the variable ${created.unfit} has more than one line, which no container tool passes on`,
-    );
+  if ('problem' in created) return notBegun('not_started', created.problem);
   if (created.code !== 0) return notBegun('not_started', `no container could be made: ${lastWords(created)}`);
   if (signal.aborted) {
     await removeContainer(tool, name);
@@ -68,6 +65,8 @@ export async function beginContainer(input: ContainedInput): Promise<Beginning> 
   }
 
   const client = spawn(tool.path, startArguments(tool, name), {
+    // podman's conmon leaves a file `oom` where it stands when memory runs out.
+    cwd: input.files.dir,
     stdio: ['ignore', input.stdout, input.stderr],
     detached: true,
   });
@@ -106,9 +105,9 @@ export async function beginContainer(input: ContainedInput): Promise<Beginning> 
 
 /** Its platform variables, the user's and the secrets, in a file that lies in memory and goes at once. */
 async function create(
-  { spec, container: { tool, shown }, files, secrets }: ContainedInput,
+  { spec, container: { tool, image, shown }, files, secrets }: ContainedInput,
   imageId: string,
-): Promise<ToolAnswer | { readonly unfit: string }> {
+): Promise<ToolAnswer | { readonly problem: string }> {
   const gpus = (spec.env['CUDA_VISIBLE_DEVICES'] ?? '').split(',').filter(Boolean);
   const lines = envFileText({
     ...spec.env,
@@ -116,7 +115,13 @@ async function create(
     ...secrets.env,
     [workerMark]: spec.workerId,
   });
-  if ('unfit' in lines) return lines;
+  if ('unfit' in lines)
+    return {
+      problem: `the variable ${lines.unfit} has more than one line, which no container tool passes on`,
+    };
+  const hidden = spec.view?.roots.map(({ path }) => path) ?? [];
+  const volumes = containerMounts(spec.mounts ?? [], hidden);
+  if ('refused' in volumes) return { problem: `there is no ${volumes.refused} on this machine` };
   const dir = mkdtempSync(join(memoryFolder() ?? tmpdir(), 'gantry-env-'));
   const envFile = join(dir, 'env');
   try {
@@ -127,11 +132,12 @@ async function create(
         name: spec.workerId,
         home: homeOf(dirname(files.dir)),
         imageId,
+        ...(image.publish === undefined ? {} : { publish: image.publish }),
         command: spec.command,
         cwd: spec.cwd,
         envFile,
         shown: [files.own, ...shown].filter(existsSync),
-        mounts: spec.mounts ?? [],
+        ...volumes,
         limits: spec.limits,
         gpus,
         hasGpuPeers: hasGpuPeers(spec),

@@ -17,6 +17,7 @@ const plan: ContainerPlan = {
   cwd: '/data/run',
   envFile: '/dev/shm/e/env',
   shown: ['/data/run'],
+  covers: ['/corpus/server'],
   mounts: [{ source: '/corpus,v2', target: '/corpus', readOnly: true }],
   limits: { cpuMilli: 2_000, memoryBytes: 4 * 1024 ** 3, pids: 64 },
   gpus: [],
@@ -39,12 +40,22 @@ describe('the words that make a container', () => {
           '--pids-limit=64',
           '--cpu-shares=2048',
           '--mount=type=bind,source=/data/run,target=/data/run',
+          expect.stringMatching(/^--mount=type=tmpfs(,notmpcopyup)?,target=\/corpus\/server$/),
           '--mount=type=bind,"source=/corpus,v2",target=/corpus,readonly',
         ]),
       );
       expect(words.slice(words.indexOf('sha256:5f'))).toEqual(['sha256:5f', 'python', '-c', 'print(1)']);
     },
   );
+
+  it('give a server that listens where it likes a network of its own, seen from this machine alone', () => {
+    const words = createArguments(tool('docker'), {
+      ...plan,
+      publish: { hostPort: 4711, containerPort: 8000 },
+    });
+    expect(words).toContain('--publish=127.0.0.1:4711:8000');
+    expect(words).not.toContain('--network=host');
+  });
 
   it('ask for devices as the tool does', () => {
     const gpus = { ...plan, gpus: ['1', '3'] };

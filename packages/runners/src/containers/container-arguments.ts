@@ -3,7 +3,7 @@
  * the machine's files, a container sees by binding the same few folders at the same paths, so every path that its
  * environment names is true inside.
  */
-import type { WorkerMount, WorkerSpec } from '@gantry/ports';
+import type { WorkerImage, WorkerMount, WorkerSpec } from '@gantry/ports';
 import type { ContainerTool, ContainerToolKind } from './container-tool.ts';
 
 export interface ContainerPlan {
@@ -12,6 +12,7 @@ export interface ContainerPlan {
   /** Of all containers of one data directory. */
   readonly home: string;
   readonly imageId: string;
+  readonly publish?: WorkerImage['publish'];
   readonly command: readonly string[];
   readonly cwd: string;
   /** Holds every variable: nothing of them stands on a command line. */
@@ -19,6 +20,8 @@ export interface ContainerPlan {
   /** Bound at their own paths, to be written to. */
   readonly shown: readonly string[];
   readonly mounts: readonly WorkerMount[];
+  /** Places inside of mounts that look empty to it. */
+  readonly covers: readonly string[];
   readonly limits: WorkerSpec['limits'];
   /** As `CUDA_VISIBLE_DEVICES` names them on the machine; empty without GPUs. */
   readonly gpus: readonly string[];
@@ -32,6 +35,8 @@ interface Dialect {
   readonly gpus: (names: readonly string[]) => readonly string[];
   /** It keeps no log of its own, and folders keep their labels where SELinux watches. */
   readonly extra: readonly string[];
+  /** An empty file system; podman would fill it with what lies beneath. */
+  readonly empty: readonly string[];
   /** Signals are ours to send. */
   readonly attach: readonly string[];
 }
@@ -45,15 +50,17 @@ const dialects: Readonly<Record<ContainerToolKind, Dialect>> = {
   podman: {
     gpus: byCdi,
     extra: ['--log-driver=none', '--security-opt=label=disable'],
+    empty: ['type=tmpfs', 'notmpcopyup'],
     attach: ['--attach', '--sig-proxy=false'],
   },
   docker: {
     gpus: byRequest,
     extra: ['--log-driver=none', '--security-opt=label=disable'],
+    empty: ['type=tmpfs'],
     attach: ['--attach', '--sig-proxy=false'],
   },
   // It reads what an attached container prints from its log.
-  nerdctl: { gpus: byRequest, extra: [], attach: ['--attach'] },
+  nerdctl: { gpus: byRequest, extra: [], empty: ['type=tmpfs'], attach: ['--attach'] },
 };
 
 export const workerLabel = 'gantry.worker';
@@ -68,7 +75,9 @@ export function createArguments(tool: ContainerTool, plan: ContainerPlan): reado
     'create',
     `--name=${plan.name}`,
     ...Object.entries(labels).map(([key, value]) => `--label=${key}=${value}`),
-    '--network=host',
+    plan.publish === undefined
+      ? '--network=host'
+      : `--publish=127.0.0.1:${plan.publish.hostPort}:${plan.publish.containerPort}`,
     `--user=${uid}:${gid}`,
     '--security-opt=no-new-privileges',
     ...dialect.extra,
@@ -77,6 +86,7 @@ export function createArguments(tool: ContainerTool, plan: ContainerPlan): reado
     plan.hasGpuPeers ? '--ipc=host' : `--shm-size=${sharedMemoryBytes(plan.limits)}`,
     ...(plan.gpus.length === 0 ? [] : dialect.gpus(plan.gpus)),
     ...[...shown, ...plan.mounts].map(mountArgument),
+    ...plan.covers.map((target) => csvArgument([...dialect.empty, `target=${target}`])),
     `--workdir=${plan.cwd}`,
     `--env-file=${plan.envFile}`,
     plan.imageId,
@@ -103,8 +113,10 @@ function limitArguments({ memoryBytes, pids, cpuMilli }: WorkerSpec['limits']): 
 /** The value is a line of CSV (RFC 4180), so a comma in a path is quoted. */
 function mountArgument({ source, target, readOnly }: WorkerMount): string {
   const fields = ['type=bind', `source=${source}`, `target=${target}`, ...(readOnly ? ['readonly'] : [])];
-  return `--mount=${fields.map(csvField).join(',')}`;
+  return csvArgument(fields);
 }
+
+const csvArgument = (fields: readonly string[]): string => `--mount=${fields.map(csvField).join(',')}`;
 
 const csvField = (text: string): string => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 

@@ -1,10 +1,19 @@
 /** What a worker with an image is promised, held against a double of the tool and against the machine's own. */
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Runner, WorkerEvent, WorkerExit, WorkerSpec } from '@gantry/ports';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { createLocalRunner } from '../local/local-runner.ts';
+import { type LocalRunnerOptions, createLocalRunner } from '../local/local-runner.ts';
 import { type ShimRecord, readJson, workerFiles } from '../local/worker-files.ts';
 import { runTool } from './run-tool.ts';
 import { type TestedTool, makeDouble, makeReal } from './testing/make-tools.ts';
@@ -23,9 +32,10 @@ describe.each([
   let abort: AbortController;
   let number = 0;
 
-  const open = (): void => {
+  const open = (hidden?: NonNullable<LocalRunnerOptions['hidden']>): void => {
     abort = new AbortController();
-    runner = createLocalRunner({ workersDir, nodePath: process.execPath, containers: tested?.tool });
+    const about = { workersDir, nodePath: process.execPath, containers: tested?.tool };
+    runner = createLocalRunner(hidden === undefined ? about : { ...about, hidden });
     events = runner.events(abort.signal)[Symbol.asyncIterator]();
   };
   const close = async (): Promise<void> => {
@@ -196,6 +206,34 @@ describe.each([
       await runner.start(spec('while head -c 4m /dev/zero; do sleep 0.02; done | tail -c 1000000000'));
       expect((await endOf()).exitClass).toBe('out_of_memory');
     });
+  });
+
+  it('sees nothing of the server’s own folders through a volume that holds them or a link to them', async ({
+    skip,
+  }) => {
+    skip(!runner.facts.mounts, 'where no walls are built, nothing is hidden');
+    await close();
+    const own = join(workersDir, 'server');
+    mkdirSync(own);
+    writeFileSync(join(own, 'key'), 's3cret');
+    symlinkSync(own, join(workersDir, 'link'));
+    open({ paths: [own], heldDir: join(workersDir, 'held') });
+    const mount = { source: join(workersDir, 'link'), target: '/in', readOnly: true };
+    await runner.start(spec('cat /in/key', { mounts: [mount] }));
+    expect(await endOf()).toMatchObject({
+      exitClass: 'user_error',
+      message: `there is no ${mount.source} on this machine`,
+    });
+    if (tested?.home !== undefined) return;
+    const worker = spec('ls /in; cat /in/server/key', {
+      mounts: [{ ...mount, source: workersDir }],
+      needs: [],
+      cwd: '/',
+    });
+    await runner.start(worker);
+    expect(await endOf()).toMatchObject({ exitClass: 'user_error' });
+    expect(printed(worker)).toContain('server\n');
+    expect(printed(worker)).not.toContain('s3cret');
   });
 
   describe('of a double', () => {

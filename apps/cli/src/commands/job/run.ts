@@ -30,6 +30,7 @@ interface RunOptions {
   readonly preemptible: boolean;
   readonly timeLimit?: string;
   readonly retries?: number;
+  readonly image?: string;
   readonly upload?: string;
   readonly env?: readonly (readonly [string, string])[];
   readonly secret?: NonNullable<JobSpecInput['secrets']>;
@@ -70,6 +71,7 @@ export function runCommand(job: Command): void {
       )
       .option('--time-limit <DURATION>', 'stopped after this, like 90s, 5m or 12h (default: 24h)')
       .option('--retries <N>', 'tried again this often when it fails by itself', countOption)
+      .option('--image <REF>', 'in a container of this image, like docker.io/library/python:3.13')
       .option('--upload <DIR>', 'take this folder along, without what .gantryignore or .gitignore name')
       .option('--env <NAME=VALUE>', 'a variable more; may be repeated', gather(envOption))
       .option('--secret <NAME>', 'a secret as a variable, NAME=VARIABLE for another', gather(secretOption))
@@ -79,15 +81,18 @@ export function runCommand(job: Command): void {
       .option('--detach', 'submit and return'),
     'gantry job run --cpus 2 -- python train.py',
     'gantry job run --upload . --secret hf-token --output "out/**" -- python train.py',
+    'gantry job run --image docker.io/library/python:3.13 --upload . -- python train.py',
     'gantry job run --gpus 1 --detach --name nightly -- bash nightly.sh',
   ).action(async (argv: string[], options: RunOptions, command: Command) => {
     await submitJob(
       command,
       {
         command: argv,
-        ...(options.upload === undefined ? { workdir: process.cwd() } : {}),
+        // A container has folders, a PATH and a home of its own.
+        ...(options.upload === undefined && options.image === undefined ? { workdir: process.cwd() } : {}),
+        ...(options.image === undefined ? {} : { image: options.image }),
         env: Object.fromEntries([
-          ...inherited.flatMap((name) => {
+          ...(options.image === undefined ? inherited : []).flatMap((name) => {
             const value = process.env[name];
             return value === undefined ? [] : [[name, value] as const];
           }),

@@ -60,7 +60,7 @@ const applets = [
   'pwd',
 ];
 
-/** An image of nothing but this machine's busybox. Undefined where no tool answers or there is no busybox. */
+/** An image of nothing but this machine's busybox. Undefined where nothing runs one, or there is no busybox. */
 export async function makeReal(): Promise<TestedTool | undefined> {
   const tool = await findContainerTool({ searchPath: process.env['PATH'] ?? '' });
   if (tool === undefined || !existsSync(busybox)) return undefined;
@@ -75,6 +75,11 @@ export async function makeReal(): Promise<TestedTool | undefined> {
     writeFileSync(join(root, 'etc/passwd'), 'root:x:0:0:root:/:/bin/sh\n');
     execFileSync('tar', ['-C', root, '-cf', join(dir, 'image.tar'), '.']);
     execFileSync(tool.path, ['import', join(dir, 'image.tar'), image], { stdio: 'ignore' });
+    // A tool may answer and yet not be let run anything: inside another container, say.
+    execFileSync(tool.path, ['run', '--rm', '--network=host', image, '/bin/sh', '-c', 'exit 0'], {
+      stdio: 'ignore',
+      timeout: 60_000,
+    });
     return {
       tool,
       image,
