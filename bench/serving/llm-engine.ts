@@ -10,7 +10,6 @@ import { median } from './gateway-cost.ts';
 
 const greedy = { temperature: 0, topP: 1, seed: 1 };
 const contextTokens = 4_096;
-const pieceTokens = 64;
 
 export async function llmEngine(): Promise<BenchLine[]> {
   const folder = mkdtempSync(join(tmpdir(), 'glm-'));
@@ -36,7 +35,6 @@ function open(modelPath: string, slots: number, speculation?: SpeculationOptions
     contextTokens: slots > 4 ? 512 : contextTokens,
     slots,
     threads: 1,
-    prefillTokens: pieceTokens,
     ...(speculation === undefined ? {} : { speculation }),
   });
 }
@@ -98,21 +96,23 @@ async function prefixes(target: string): Promise<BenchLine[]> {
   ];
 }
 
-/** Gaps of a stream while a prompt of 3,000 tokens is read beside it, in units of one piece of that prompt. */
+/** Gaps of a stream while a prompt of 3,000 tokens is read beside it, in units of the pass that reads a piece of it. */
 async function undisturbed(target: string): Promise<BenchLine[]> {
   await using engine = await open(target, 2);
   const prompt = engine.tokenize(textOf(3_000, 1));
   const stream = times(engine, engine.tokenize('the'), 400);
+  const passesBefore = engine.stats().steps;
   const startedMs = performance.now();
   await times(engine, prompt, 1, 'other');
   const readMs = performance.now() - startedMs;
+  const passes = engine.stats().steps - passesBefore;
   const at = (await stream).filter((ms) => ms <= readMs);
   const gaps = at
     .slice(1)
     .map((ms, index) => ms - (at[index] ?? 0))
     .sort((a, b) => a - b);
   const p99 = gaps[Math.floor(gaps.length * 0.99)] ?? Number.NaN;
-  const piece = readMs / Math.ceil(prompt.length / pieceTokens);
+  const piece = readMs / passes;
   return [
     line(
       'gap p99 beside a prompt of 3,000 tokens',
