@@ -3,9 +3,9 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseGguf, parseSafetensors, writeGguf } from '@gantry/formats';
-import { encodeOnnxModel } from '@gantry/formats/onnx';
 import { writePermutationModel } from '@gantry/engines/testing';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { denseModel } from '../testing/dense-model.ts';
 import { runConversion } from './run-conversion.ts';
 
 let folder: string;
@@ -104,16 +104,3 @@ describe('a file', () => {
     expect(refused.said['message']).toContain('line 1');
   });
 });
-
-/** One dense layer of 64 × 64. */
-const denseModel = (): Uint8Array =>
-  encodeOnnxModel({
-    name: 'dense',
-    opsets: { '': 17 },
-    nodes: [{ operator: 'MatMul', domain: '', inputs: ['x', 'w'], outputs: ['y'], attributes: {} }],
-    initializers: [
-      { name: 'w', shape: [64, 64], data: Float32Array.from({ length: 4096 }, (_, at) => Math.sin(at)) },
-    ],
-    inputs: [{ name: 'x', type: 'float32', shape: ['rows', 64] }],
-    outputs: [{ name: 'y', type: 'float32', shape: ['rows', 64] }],
-  });

@@ -7,6 +7,7 @@ import type { ModelShard } from '../parallel/index.ts';
 import { CheckpointPace } from '../rank/checkpoint-pace.ts';
 import { BestModel } from '../rank/best-model.ts';
 import { badBatchReport, failedSaveReport, lostBestReport } from '../rank/fault-reports.ts';
+import { modelReport } from '../rank/model-report.ts';
 import type { RankEnvironment } from '../rank/rank-environment.ts';
 import type { ReportWriter } from '../rank/report-writer.ts';
 import type { BadBatchReport, StepOutcome } from '../rank/train-loop.ts';
@@ -143,23 +144,19 @@ export class ClassifierZero implements AsyncDisposable {
     const best = await this.#best?.takeInto(shard.parameters.values);
     const judgement = await this.#judgeHeldOut();
     await exportClassifier(config, samples, shard.parameters.values, outDir, plan.roundsToInt8);
-    await reports.write({
-      type: 'artifact',
-      kind: 'model',
-      path: outDir,
-      formats: ['onnx'],
-      metrics: { ...(this.#lastLoss === undefined ? {} : { loss: this.#lastLoss }), ...judgement },
-      lineage: {
-        job: environment.job,
-        attempt: environment.attempt,
-        step: best?.step ?? step,
-        ...(best === undefined ? {} : { trainedSteps: step }),
+    await reports.write(
+      modelReport(environment, {
+        outDir,
+        formats: ['onnx'],
+        metrics: { ...(this.#lastLoss === undefined ? {} : { loss: this.#lastLoss }), ...judgement },
+        step,
+        best,
         seed: plan.seed,
         dataset: samples.digest,
-        trainSamples: samples.train.length,
-        seconds: Math.round((performance.now() - this.#startedMs) / 1000),
-      },
-    });
+        trained: { trainSamples: samples.train.length },
+        startedMs: this.#startedMs,
+      }),
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -14,6 +14,7 @@ import { endFigures } from './end-figures.ts';
 import { badBatchReport, failedSaveReport, lostBestReport } from './fault-reports.ts';
 import { generateSample } from './generate-sample.ts';
 import { CheckpointPace } from './checkpoint-pace.ts';
+import { modelReport } from './model-report.ts';
 import type { ReportWriter } from './report-writer.ts';
 import { bigramLossOf, startReports } from './start-reports.ts';
 import { openTokenSource, type TokenSource } from './token-source.ts';
@@ -170,26 +171,22 @@ export class RankZero implements AsyncDisposable {
     });
     const values = endFigures(this.#session, this.#startedMs);
     await this.#reports.write({ type: 'metric', step, values });
-    await this.#reports.write({
-      type: 'artifact',
-      kind: 'model',
-      path: outDir,
-      formats: [...formats],
-      metrics: {
-        ...(this.#lastLoss === undefined ? {} : { loss: this.#lastLoss }),
-        ...(loss === undefined ? {} : { validationLoss: loss, ...bigramLossOf(this.#session) }),
-      },
-      lineage: {
-        job: environment.job,
-        attempt: environment.attempt,
-        step: best?.step ?? step,
-        ...(best === undefined ? {} : { trainedSteps: step }),
+    await this.#reports.write(
+      modelReport(environment, {
+        outDir,
+        formats,
+        metrics: {
+          ...(this.#lastLoss === undefined ? {} : { loss: this.#lastLoss }),
+          ...(loss === undefined ? {} : { validationLoss: loss, ...bigramLossOf(this.#session) }),
+        },
+        step,
+        best,
         seed: plan.seed,
         dataset: dataset.manifestDigest,
-        trainTokens: dataset.train.tokens,
-        seconds: Math.round((performance.now() - this.#startedMs) / 1000),
-      },
-    });
+        trained: { trainTokens: dataset.train.tokens },
+        startedMs: this.#startedMs,
+      }),
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

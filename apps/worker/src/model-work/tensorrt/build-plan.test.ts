@@ -2,8 +2,8 @@
 import { chmod, cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { encodeOnnxModel } from '@gantry/formats/onnx';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { denseModel } from '../../testing/dense-model.ts';
 import { runConversion } from '../run-conversion.ts';
 import { toCalibrationCache } from './calibration-cache.ts';
 import { versionOf } from './plan-tools.ts';
@@ -30,19 +30,7 @@ beforeAll(async () => {
     await writeFile(join(folder, name), text);
     await chmod(join(folder, name), 0o755);
   }
-  await writeFile(
-    join(folder, 'scorer.onnx'),
-    encodeOnnxModel({
-      name: 'scorer',
-      opsets: { '': 17 },
-      nodes: [{ operator: 'MatMul', domain: '', inputs: ['x', 'w'], outputs: ['y'], attributes: {} }],
-      initializers: [
-        { name: 'w', shape: [64, 64], data: Float32Array.from({ length: 4096 }, (_, at) => Math.sin(at)) },
-      ],
-      inputs: [{ name: 'x', type: 'float32', shape: ['rows', 64] }],
-      outputs: [{ name: 'y', type: 'float32', shape: ['rows', 64] }],
-    }),
-  );
+  await writeFile(join(folder, 'scorer.onnx'), denseModel());
 });
 afterAll(async () => {
   vi.restoreAllMocks();
