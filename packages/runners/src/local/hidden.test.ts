@@ -65,6 +65,22 @@ async function run(text: string, change: Partial<WorkerSpec> = {}): Promise<stri
 }
 
 describe.skipIf(isolation.mounts === undefined)('the server’s own folders', () => {
+  it.each([true, false])('are empty in a volume that holds them (read-only: %s)', async (readOnly) => {
+    symlinkSync(dir, at('project/alias'));
+    for (const [workerId, source] of [
+      ['w', dir],
+      ['w2', at('project/alias')],
+    ] as const) {
+      const mounts = [{ source, target: at('project/all'), readOnly }];
+      const said = await run('ls all; ls all/home; cat all/home/keys/operator.key', { workerId, mounts });
+      expect(said).toMatch(/home\n/);
+      expect(said).toContain('project\n');
+      expect(said).toMatch(/operator.key.*No such file|can't open|cannot/);
+      expect(said).not.toContain('secret');
+      expect(said).not.toContain('runs\n');
+    }
+  });
+
   it('are empty to a worker but for its own and what it needs, which it may write', async () => {
     const said = await run(
       'cd "$HOUSE"; ls; ls runs workers keys; cat runs/mine/deep/state; echo done > runs/mine/result',

@@ -4,7 +4,8 @@
  *
  * First the server's own folders are emptied but for what the worker needs: the original is held aside, an empty file
  * system takes its place, and what is shown is bound into it. Then volumes are bound where they are wanted; a link that
- * was put in the way since they were asked for leads to no original.
+ * was put in the way since they were asked for leads to no original, and one that holds the server's folders has them
+ * emptied as well: a bind shows what lies beneath a mount.
  *
  * A mount point below `/` that does not exist is made for this worker alone: `/` is built anew from binds of what
  * is there (pivot_root(8), "pivot_root . ."). Deeper ones must exist, or lie in the worker's own folder.
@@ -27,8 +28,11 @@ if [ -n "$held" ]; then
   mount -t tmpfs -o mode=700 gantry "$held" || fail "the view could not be built"
   home=$(cd -P "$held" && pwd)
 fi
+covered=
 while [ "$1" != -- ]; do
   root=$1; original=$2; shift 2
+  covered="$covered$(cd -P "$root" && pwd)
+"
   mkdir "$original" && mount --rbind "$root" "$original" && mount -t tmpfs -o mode=755 gantry "$root" ||
     fail "$root could not be emptied"
   while [ "$1" != - ]; do
@@ -77,12 +81,20 @@ is_meant() {
   case $1 in "$held"/*) [ "$2" = "$home\${1#"$held"}" ]; return; esac
   case $2 in "$home"|"$home"/*) return 1; esac
 }
+cover() {
+  real=$(pwd); real=\${real%/}
+  set -f; IFS='
+'
+  for root in $covered; do
+    case $root in "$real"/*) mount -t tmpfs -o ro,mode=755 gantry "$1\${root#"$real"}" || return 1; esac
+  done
+}
 bind() {
   if [ ! -d "$1" ]; then
     is_meant "$1" "$(readlink -f "$1")" || refuse "there is no $1"
     mount --bind "$1" "$2"
   else
-    (cd -P "$1" && { is_meant "$1" "$(pwd)" || refuse "there is no $1"; } && mount --bind . "$2")
+    (cd -P "$1" && { is_meant "$1" "$(pwd)" || refuse "there is no $1"; } && mount --bind . "$2" && cover "$2")
   fi
 }
 while [ "$1" != -- ]; do
