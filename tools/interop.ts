@@ -8,10 +8,12 @@ import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import type { Check } from './interop/check.ts';
 import { decoderFamilies } from './interop/checks/decoder-families.ts';
+import { llamaQuantize } from './interop/checks/llama-quantize.ts';
 import { llamaServer } from './interop/checks/llama-server.ts';
 import { foreignModels } from './interop/checks/foreign-models.ts';
 import { ggufBlocks } from './interop/checks/gguf-blocks.ts';
 import { ggufFamilies } from './interop/checks/gguf-families.ts';
+import { largeModel } from './interop/checks/large-model.ts';
 import { llamaOnnx } from './interop/checks/llama-onnx.ts';
 import { openaiClient } from './interop/checks/openai-client.ts';
 import { plannerLaunch } from './interop/checks/planner-launch.ts';
@@ -42,12 +44,16 @@ const checks: Readonly<Record<string, Check>> = {
   'tokenizer-forms': tokenizerForms,
   'gguf-blocks': ggufBlocks,
   'gguf-families': ggufFamilies,
+  'llama-quantize': llamaQuantize,
+  'large-model': largeModel,
   'foreign-models': foreignModels,
   'torch-examples': torchExamples,
   'torch-resume': torchResume,
   'torch-elastic': torchElastic,
   's3-server': s3Server,
 };
+/** Ten gigabytes and minutes: run when it is named. */
+const isLarge = (name: string): boolean => name === 'large-model';
 const say = (line: string): boolean => process.stdout.write(`  ${line}\n`);
 
 const wanted = process.argv.slice(2);
@@ -64,7 +70,7 @@ try {
   // Jobs that say `python3` or `torchrun` get this environment's, as a user's activated environment would.
   process.env['PATH'] = `${dirname(python)}${delimiter}${process.env['PATH'] ?? ''}`;
   for (const [name, check] of Object.entries(checks)) {
-    if (wanted.length > 0 && !wanted.includes(name)) continue;
+    if (wanted.length > 0 ? !wanted.includes(name) : isLarge(name)) continue;
     const startedAt = performance.now();
     const seconds = (): string => `${((performance.now() - startedAt) / 1_000).toFixed(0)} s`;
     try {

@@ -4,9 +4,14 @@ export interface Codec {
   decode(source: DataView, values: Float32Array): void;
 }
 
-/** Nearest whole number within bounds; halves go to the even one, as ggml's. */
+/** Half of the whole numbers that single precision has: beside it the halves of a number have no bits. */
+const magic = 12_582_912;
+
+/**
+ * Nearest whole number within bounds, of a number in single precision; halves go to the even one. As ggml's: adding 1.5 × 2²³
+ * rounds, and taking it away leaves the whole number (of sizes below 2²²; larger ones are out of bounds anyway).
+ */
 export function roundWithin(value: number, lowest: number, highest: number): number {
-  const whole = Math.round(value);
-  const nearest = whole - value === 0.5 && whole % 2 !== 0 ? whole - 1 : whole;
-  return Math.min(highest, Math.max(lowest, nearest));
+  const nearest = Math.fround(value + magic) - magic;
+  return nearest < lowest ? lowest : nearest > highest ? highest : nearest;
 }

@@ -25,13 +25,21 @@ export interface AffineSearch {
 }
 
 /** Large values decide a dot product. */
-export const weighBySize = (values: Float32Array): Float32Array => values.map(abs);
+export const weighBySize = (values: Float32Array): Float32Array => weighFrom(0, values);
 
 export function weighBySizeAndUsual(values: Float32Array): Float32Array {
   let squares = 0;
-  for (const value of values) squares = fround(squares + fround(value * value));
-  const usual = fround(sqrt(fround(squares / values.length)));
-  return values.map((value) => usual + abs(value));
+  for (let at = 0; at < values.length; at += 1) {
+    const value = values[at] as number;
+    squares = fround(squares + fround(value * value));
+  }
+  return weighFrom(fround(sqrt(fround(squares / values.length))), values);
+}
+
+function weighFrom(usual: number, values: Float32Array): Float32Array {
+  const weights = new Float32Array(values.length);
+  for (let at = 0; at < values.length; at += 1) weights[at] = usual + abs(values[at] as number);
+  return weights;
 }
 
 /** Leaves in `steps` what it chose for each value. */
@@ -39,7 +47,8 @@ export function fitAffine(values: Float32Array, search: AffineSearch, steps: Uin
   const { highest, first, candidates } = search;
   const weights = search.weigh(values);
   let [low, high, w, wx] = [Infinity, -Infinity, 0, 0];
-  for (const [at, value] of values.entries()) {
+  for (let at = 0; at < values.length; at += 1) {
+    const value = values[at] as number;
     low = Math.min(low, value);
     high = Math.max(high, value);
     w = fround(w + (weights[at] as number));
@@ -50,8 +59,8 @@ export function fitAffine(values: Float32Array, search: AffineSearch, steps: Uin
   if (!(high > low)) return { scale: 0, minimum: -low };
   const plain = fround(highest / fround(high - low));
   let best = { scale: fround(1 / plain), offset: low };
-  for (const [at, value] of values.entries())
-    steps[at] = roundWithin(fround(plain * fround(value - low)), 0, highest);
+  for (let at = 0; at < values.length; at += 1)
+    steps[at] = roundWithin(fround(plain * fround((values[at] as number) - low)), 0, highest);
   let bestError = affineError(values, weights, steps, best, search);
   const tried = new Uint8Array(values.length);
   for (let candidate = 0; candidate <= candidates; candidate += 1) {
@@ -138,12 +147,15 @@ export const fitSymmetric: SymmetricFit = (values, half, steps) => {
   if (abs(extreme) < nothing) return 0;
   const productsOf = (inverse: number): Products => {
     const products = new Products();
-    for (const value of values) products.add(value, roundWithin(fround(inverse * value), -half, half - 1));
+    for (let at = 0; at < values.length; at += 1) {
+      const value = values[at] as number;
+      products.add(value, roundWithin(fround(inverse * value), -half, half - 1));
+    }
     return products;
   };
   const keep = (inverse: number): void => {
-    for (const [at, value] of values.entries())
-      steps[at] = half + roundWithin(fround(inverse * value), -half, half - 1);
+    for (let at = 0; at < values.length; at += 1)
+      steps[at] = half + roundWithin(fround(inverse * (values[at] as number)), -half, half - 1);
   };
   const plain = fround(-half / extreme);
   let { scale, wxq } = productsOf(plain);
