@@ -15,7 +15,7 @@ export * from './endpoints/endpoint-runtime.ts';
 export * from './endpoints/engine-files.ts';
 export { checkReplicaFits } from './endpoints/check-replica-fits.ts';
 export { whyNotReady } from './endpoints/why-not-ready.ts';
-export { heldByReplica } from './endpoints/held-by-replica.ts';
+export { amountsOfReplica, heldByReplica } from './endpoints/held-by-replica.ts';
 export { placesOfReplica, workersOfReplica } from './endpoints/replica-places.ts';
 export type { ReadReplicaUse } from './endpoints/replica-use.ts';
 export * from './endpoints/to-route.ts';

@@ -1,11 +1,14 @@
 /** How a queue is shown: shares in people's units, with what it and its children hold and wait for. */
 import type { Queue } from '@gantry/contract';
 import {
+  type EndpointSpecRecord,
   type HeldAmounts,
   type JobSpecRecord,
   type JobStatusRecord,
   type QueueSpecRecord,
+  type ReplicaSpecRecord,
   allRows,
+  amountsOfReplica,
   currentAttempt,
   heldBy,
 } from '@gantry/control';
@@ -39,7 +42,7 @@ interface Load {
   waiting: number;
 }
 
-/** What each queue holds and waits for, its children's included. */
+/** What each queue's jobs and replicas hold and wait for, its children's included. */
 async function loads(tx: Tx, queues: readonly Row[]): Promise<ReadonlyMap<string, Load>> {
   const result = new Map<string, Load>(
     queues.map((queue) => [queue.id, { used: { devices: 0, cpu: 0, memory: 0 }, running: 0, waiting: 0 }]),
@@ -62,6 +65,14 @@ async function loads(tx: Tx, queues: readonly Row[]): Promise<ReadonlyMap<string
     const { job, queueId } = row.spec as JobSpecRecord;
     const attempt = currentAttempt(row.status as JobStatusRecord);
     add(queueId, row.state === 'queued' ? undefined : heldBy(job, attempt?.placement ?? []));
+  }
+  const queueOf = new Map(
+    (await allRows(tx, 'endpoint')).map((row) => [row.id, (row.spec as EndpointSpecRecord).queueId]),
+  );
+  for (const row of await allRows(tx, 'replica', ['queued', 'starting', 'ready', 'draining'])) {
+    const queueId = queueOf.get(row.parentId ?? '');
+    if (queueId === undefined) continue;
+    add(queueId, row.state === 'queued' ? undefined : amountsOfReplica(row.spec as ReplicaSpecRecord));
   }
   return result;
 }

@@ -1,5 +1,9 @@
 /** Queues over HTTP: what is refused. */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { writePermutationModel } from '@gantry/engines/testing';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { type MemoryServer, startMemoryServer } from '../testing/memory-server.ts';
 import { refusal } from '../testing/refusal.ts';
 
@@ -58,4 +62,29 @@ test('a limit below what is held, another place in the tree and a weight of noth
   expect(await change({ weight: 0 })).toMatchObject({ code: 'validation_failed' });
   expect(await operator.call('queues.get', { params: { name: 'busy' } })).toEqual(before);
   await operator.call('jobs.cancel', { params: { name: 'holds' } });
+});
+
+test('a queue holds what replicas of its endpoints hold, beside its jobs', async () => {
+  const { operator } = home;
+  const folder = await mkdtemp(join(tmpdir(), 'gantry-queues-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  await writePermutationModel(join(folder, 'lm.gguf'), { seed: 1 });
+  await operator.call('models.import', { body: { name: 'lm', path: join(folder, 'lm.gguf') } });
+  await operator.call('queues.create', { body: { name: 'serving', limit: { cpu: 0.3 } } });
+  const resources = { cpu: 0.25, memory: '256MiB' };
+  await operator.call('endpoints.create', {
+    body: { name: 'chat', model: 'lm', queue: 'serving', replicas: 2, resources },
+  });
+  const queue = () => operator.call('queues.get', { params: { name: 'serving' } });
+  // One starts, the other waits for the limit.
+  await expect
+    .poll(queue, { timeout: 60_000 })
+    .toMatchObject({ running: 1, waiting: 1, used: { cpu: 0.25, memory: 256 * 1024 ** 2 } });
+  expect(
+    await refusal(
+      operator.call('queues.update', { params: { name: 'serving' }, body: { limit: { cpu: 0.1 } } }),
+    ),
+  ).toMatchObject({ code: 'in_use' });
+  await operator.call('endpoints.delete', { params: { name: 'chat' } });
+  await expect.poll(queue, { timeout: 60_000 }).toMatchObject({ running: 0, waiting: 0, used: { cpu: 0 } });
 });
