@@ -1,6 +1,7 @@
 /** What goes into a job and comes out of it: secrets, volumes, uploads, outputs. */
 import { z } from 'zod';
 import { baseShape, nameSchema, timeSchema } from './common.ts';
+import { globPattern } from './glob-pattern.ts';
 
 const environmentName = z
   .string()
@@ -33,7 +34,7 @@ export const volumeSchema = z
     ),
     readOnly: z.boolean().default(true),
     /** Of an S3 prefix: files whose paths match come when the job asks for them (a `files` report), not before it. */
-    onDemand: z.array(z.string().min(1).max(1000)).min(1).max(20).optional(),
+    onDemand: z.array(globPattern(1000)).min(1).max(20).optional(),
   })
   .refine(
     (volume) =>
@@ -51,14 +52,10 @@ export const volumeSchema = z
 export type Volume = z.output<typeof volumeSchema>;
 
 /** A glob relative to the working directory. */
-export const outputPattern = z
-  .string()
-  .min(1)
-  .max(4096)
-  .refine(
-    (path) => !path.includes('\0') && !path.startsWith('/') && !path.split('/').includes('..'),
-    'must be relative to the working directory and without ".."',
-  );
+export const outputPattern = globPattern(4096).refine(
+  (path) => !path.includes('\0') && !path.startsWith('/') && !path.split('/').includes('..'),
+  'must be relative to the working directory and without ".."',
+);
 
 export const outputFileSchema = z.object({
   path: z.string(),
