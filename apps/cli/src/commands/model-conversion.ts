@@ -15,6 +15,8 @@ import { formatBytes } from '@gantry/kit';
 import { type Command, Option } from 'commander';
 import { CliError } from '../cli-error.ts';
 import { countOption, example, group } from '../command-group.ts';
+import { connect } from '../connection.ts';
+import { memoryOf } from '../model-tools/conversion-memory.ts';
 import { convertHere, type ConvertedModel, type ConvertWish } from '../model-tools/convert-here.ts';
 import { showOne } from '../output.ts';
 import { convertedLines } from '../views/converted.ts';
@@ -23,7 +25,7 @@ import { submitJob } from './job/submit-job.ts';
 interface JobOptions {
   readonly register?: string;
   readonly queue: string;
-  readonly memory: string;
+  readonly memory?: string;
   readonly gpuModel?: string;
   readonly detach?: boolean;
 }
@@ -133,7 +135,7 @@ const withJobOptions = (command: Command): Command =>
       'as a job: the model that the result is a version of; the source unless given',
     )
     .option('--queue <NAME>', 'of the job', 'default')
-    .option('--memory <SIZE>', 'of the job', '2GiB')
+    .option('--memory <SIZE>', 'of the job (default: 2GiB, or what the size of an ONNX model asks for)')
     .option('--gpu-model <MODEL>', 'of a TensorRT plan: the device that it is built on and for')
     .option('--detach', 'submit the job and return');
 
@@ -221,7 +223,7 @@ async function convert(
       convert: wish,
       register,
       resources: {
-        memory,
+        memory: memory ?? (await memoryOf(connect(command).client, wish)),
         ...(wish.format === 'tensorrt-plan' ? { gpu: 1 } : {}),
         ...(gpuModel === undefined ? {} : { gpuModel }),
       },
