@@ -15,7 +15,8 @@ import type { Transport } from './transport.ts';
 
 let directory: string;
 beforeEach(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'gantry-mesh-'));
+  // A socket's path ends at about 100 bytes, which some machines' temporary folder has already.
+  directory = await mkdtemp(join(tmpdir().length > 60 ? '/tmp' : tmpdir(), 'gantry-mesh-'));
 });
 afterEach(() => rm(directory, { recursive: true, force: true }));
 
