@@ -3,6 +3,7 @@ import json
 import os
 import runpy
 import sys
+import types
 
 import torch
 import transformers
@@ -13,11 +14,19 @@ checkout = os.environ.get("GANTRY_LLAMA_CPP")
 
 def their_tensors(name):
     """Of the GGUF that llama.cpp's converter writes."""
+    # Asked for a tokenizer.model, which these have not; the rest of it is not needed.
+    sys.modules.setdefault("sentencepiece", types.SimpleNamespace(SentencePieceProcessor=None))
     import gguf
     from conversion.base import TextModel
 
     # It knows tokenizers by a digest of what they do, and ours is none of those.
     TextModel.get_vocab_base_pre = lambda self, tokenizer: "gpt-2"
+    with open(f"{folder}/{name}/config.json") as file:
+        config = json.load(file)
+    if "n_positions" in config:
+        # transformers no longer writes it; their converter wants it.
+        with open(f"{folder}/{name}/config.json", "w") as file:
+            json.dump({**config, "n_ctx": config["n_positions"]}, file)
     made = f"{folder}/{name}-theirs.gguf"
     sys.argv = ["convert_hf_to_gguf.py", f"{folder}/{name}", "--outfile", made, "--outtype", "f32"]
     runpy.run_path(f"{checkout}/convert_hf_to_gguf.py", run_name="__main__")

@@ -4,6 +4,7 @@
  * block take the next type whose blocks they fill. Q2_K and the mixes `_M` give more bits to the values and the last
  * projections of some layers, as llama.cpp's of the same names do. The report says what became of each tensor and what it cost.
  */
+import { weightTypes } from '@gantry/contract';
 import {
   tensorTypes,
   type FilePieces,
@@ -15,20 +16,10 @@ import { ggufPieces, type LateGguf, type LateTensor } from '../gguf/late-gguf.ts
 import { decodeValues, encodeValues, hasCodec, type CodecType } from './blocks.ts';
 import { RelativeError } from './relative-error.ts';
 
-export const quantisedTypes = [
-  'F16',
-  'Q8_0',
-  'Q6_K',
-  'Q5_K_M',
-  'Q5_K',
-  'Q4_K_M',
-  'Q4_K',
-  'Q4_0',
-  'Q3_K_M',
-  'Q3_K',
-  'Q2_K',
-] as const;
-export type QuantisedType = (typeof quantisedTypes)[number];
+export type QuantisedType = Exclude<(typeof weightTypes.gguf)[number], 'F32' | 'BF16'>;
+export const quantisedTypes = weightTypes.gguf.filter(
+  (type): type is QuantisedType => type !== 'F32' && type !== 'BF16',
+);
 
 export interface QuantisedTensor {
   readonly name: string;
