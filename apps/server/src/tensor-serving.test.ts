@@ -95,6 +95,34 @@ const infer = (
     },
   });
 
+test('the knobs of the queue reach the engine: sizes to wait for, levels with limits of their own, lengths', async () => {
+  const batching = {
+    maxBatchSize: 8,
+    preferredSizes: [3],
+    // Nothing leaves before there are three of a length, unless its level says so.
+    maxDelayMs: 10_000,
+    priorityLevels: 2,
+    defaultPriority: 2,
+    levels: { 1: { timeoutMs: 1 }, 2: { maxQueueSize: 3 } },
+    preserveOrder: true,
+    lengths: [2, 4],
+    overlong: 'refuse' as const,
+  };
+  expect((await serve('knobs', { batching })).batching).toEqual(batching);
+  const urgent = await infer('knobs', [[1, 1]], { priority: 1 });
+  expect([urgent.status, urgent.body.error]).toEqual([504, expect.stringContaining('waited longer')]);
+  const long = await infer('knobs', [[1, 1, 1, 1, 1]]);
+  expect([long.status, long.body.error]).toEqual([400, expect.stringContaining('A length of 5')]);
+  const joined = await Promise.all([infer('knobs', [[1]]), infer('knobs', [[2, 2]]), infer('knobs', [[3]])]);
+  expect(joined.map(({ body }) => body.outputs?.[0].data)).toEqual([[2], [8], [6]]);
+  const { replicas } = await home.operator.call('endpoints.stats', { params: { name: 'knobs' } });
+  const { timedOut = 0, lengthWaste = 0, ...engine } = replicas[0]?.engine ?? {};
+  expect(engine).toMatchObject({ batches: 1, rows: 3, refused: 0, queued: 0, truncated: 0 });
+  // The gateway asks again while it may.
+  expect(timedOut).toBeGreaterThan(0);
+  expect(lengthWaste).toBeGreaterThan(0);
+}, 120_000);
+
 test('what a replica does, holds and costs, and what drift is seen by, are metrics of bounded labels', async () => {
   await serve('watched', {});
   for (let at = 0; at < 3; at++)
@@ -118,6 +146,17 @@ test('what a replica does, holds and costs, and what drift is seen by, are metri
         isPartlyRead: request % 500 === 0,
       },
     });
+  const { drift } = await home.operator.call('endpoints.stats', { params: { name: 'watched' } });
+  expect(drift).toMatchObject([
+    { revision: 'watched-1', window: 500, windows: 2, partlyRead: 3, featuresLeftOut: 0 },
+  ]);
+  expect(drift?.[0]?.features[0]).toMatchObject({
+    feature: 'input.x.mean',
+    hasDrifted: true,
+    decidedBy: 'psi',
+    threshold: 0.2,
+    figures: { psi: expect.any(Number) as number, ks: expect.any(Number) as number },
+  });
   const families = await metricsOf('watched');
   const value = (name: string, more: Readonly<Record<string, string>> = {}): number | undefined =>
     families

@@ -63,6 +63,32 @@ const replicaStats = z.object({
 });
 export type ReplicaStats = z.output<typeof replicaStats>;
 
+/** What drift of a revision is seen by: its newest whole window of requests beside its first. */
+const revisionDrift = z.object({
+  revision: z.string(),
+  /** Requests of a window, windows compared, requests of the one that fills now. */
+  window: z.number().int(),
+  windows: z.number().int(),
+  filled: z.number().int(),
+  /** Requests of which something was too large to be looked into. */
+  partlyRead: z.number().int(),
+  /** A feature must be as unlikely; absent until a window was compared. */
+  pThreshold: z.number().optional(),
+  /** The nearest to drifting first. */
+  features: z.array(
+    z.object({
+      feature: z.string(),
+      hasDrifted: z.boolean(),
+      pValue: z.number(),
+      /** The figure that must reach the threshold. */
+      decidedBy: z.string(),
+      threshold: z.number(),
+      figures: z.record(z.string(), z.number()),
+    }),
+  ),
+  featuresLeftOut: z.number().int(),
+});
+
 export const endpointStatsSchema = z.object({
   inFlight: z.number().int(),
   holding: z.number().int(),
@@ -71,5 +97,7 @@ export const endpointStatsSchema = z.object({
   arrivals: z.array(z.number().int()),
   revisions: z.array(revisionStats),
   replicas: z.array(replicaStats),
+  /** Of each revision that was asked. */
+  drift: z.array(revisionDrift).optional(),
 });
 export type EndpointStats = z.output<typeof endpointStatsSchema>;

@@ -45,16 +45,30 @@ export const scalingSchema = z
   .refine(({ min, max }) => min <= max, { path: ['min'], message: 'must not be above max' });
 export type Scaling = z.output<typeof scalingSchema>;
 
+/** How long a request may wait, and with how many others. */
+const waitingShape = {
+  maxQueueSize: z.number().int().min(1).max(100_000).optional(),
+  timeoutMs: z.number().positive().max(600_000).optional(),
+  timeoutAction: z.enum(['reject', 'delay']).optional(),
+};
+
 const batchingSchema = z.strictObject({
   maxBatchSize: z.number().int().min(1).max(4096).optional(),
   preferredSizes: z.array(z.number().int().min(1).max(4096)).max(16).optional(),
   maxDelayMs: z.number().min(0).max(10_000).optional(),
-  maxQueueSize: z.number().int().min(1).max(100_000).optional(),
-  timeoutMs: z.number().positive().max(600_000).optional(),
-  timeoutAction: z.enum(['reject', 'delay']).optional(),
+  ...waitingShape,
   preserveOrder: z.boolean().optional(),
   /** Levels of priority a request may name; 1 is the most urgent. */
   priorityLevels: z.number().int().min(1).max(16).optional(),
+  /** Of requests that name none. */
+  defaultPriority: z.number().int().min(1).max(16).optional(),
+  /** By level, in place of what is said for all of them. */
+  levels: z
+    .record(
+      z.string().regex(/^([1-9]|1[0-6])$/, 'must be a level from 1 to 16'),
+      z.strictObject(waitingShape),
+    )
+    .optional(),
   /** Sessions of a replica that compute at the same time; they share its cores. */
   instances: z.number().int().min(1).max(64).optional(),
   /** Each computing thread keeps to a core of its own, where the replica has enough of them. */
@@ -69,6 +83,8 @@ const batchingSchema = z.strictObject({
     .optional(),
   /** Inputs of variable length are filled up with zeros to the next of these along their second dimension. */
   lengths: z.array(z.number().int().min(1).max(1_048_576)).min(1).max(16).optional(),
+  /** What is longer than the last of `lengths`: computed as it is, cut, or refused. */
+  overlong: z.enum(['keep', 'truncate', 'refuse']).optional(),
   /** A model with a memory: its state inputs, each with the output that it is next time. */
   sequence: z
     .strictObject({

@@ -9,6 +9,7 @@ describe('the numbers of an endpoint', () => {
     arrivals: [0, 0],
     revisions: [],
     replicas: [],
+    drift: [],
   };
   const counts = { requests: 3, errors: 0, promptTokens: 12, cachedTokens: 4, completionTokens: 30 };
 
@@ -45,15 +46,46 @@ describe('the numbers of an endpoint', () => {
           costPerHour: 0.08,
           costPerThousandRequests: 0.5,
           cpuPercent: 41.26,
-          engine: { queued: 3, kvTokensUsed: 64, kvTokensTotal: 512, rows: 9, batches: 2 },
+          engine: {
+            queued: 3,
+            kvTokensUsed: 64,
+            kvTokensTotal: 512,
+            rows: 9,
+            batches: 2,
+            rowsWorthJoining: 8,
+            waste: 0.1,
+          },
+        },
+      ],
+      drift: [
+        {
+          revision: 'chat-1',
+          window: 500,
+          windows: 2,
+          filled: 17,
+          partlyRead: 3,
+          pThreshold: 0.0005,
+          features: [
+            {
+              feature: 'input.x.mean',
+              hasDrifted: true,
+              pValue: 1e-9,
+              decidedBy: 'psi',
+              threshold: 0.2,
+              figures: { psi: 0.87, ks: 0.5 },
+            },
+          ],
+          featuresLeftOut: 4,
         },
       ],
     });
+    expect(text).toContain('drift of chat-1: 2 windows of 500 requests compared   3 requests partly read');
+    expect(text).toMatch(/input\.x\.mean +drifted +psi 0\.87 of 0\.2 +1\.0e-9 +ks 0\.50\n {2}4 more/);
     expect(text).toContain('last minute ▁▂█ at most 7 a second');
     expect(text).toMatch(/chat-1 +lm@1 +3 +0 +1\.23 \/ 12\.0 \/ 204/);
     expect(text).toMatch(/99\.9 % +50\.0 % +12 \/ 4 \/ 30/);
     expect(text).toMatch(/rep-1 +chat-1 +3 +0 +3\.00 \/ 4\.00 \/ 5\.00 +12 \/ 4 \/ 30 +0\.0800 +0\.500/);
-    expect(text).toMatch(/rep-1 +2 +3 +41\.3 % +64 \/ 512 tokens +4\.5/);
+    expect(text).toMatch(/rep-1 +2 +3 +41\.3 % +64 \/ 512 tokens +4\.5 of 8 rows, 10\.0 % padding/);
   });
 
   it('of nothing are the lowest bars', () => {

@@ -43,6 +43,7 @@ export function describeStats({
   arrivals,
   revisions,
   replicas,
+  drift = [],
 }: EndpointStats): string {
   const head = `  ${queriesPerSecond.toFixed(1)} requests/s   ${inFlight} in progress   ${holding} waiting   ${countOf(replicas.length, 'replica')}`;
   if (revisions.length === 0) return `${head}\n  nobody has asked since the server started`;
@@ -77,7 +78,36 @@ export function describeStats({
       ]),
     ),
     ...(replicas.length === 0 ? [] : ['', served(replicas), '', used(replicas)]),
+    ...drift.flatMap((each) => ['', driftText(each)]),
   ].join('\n');
+}
+
+/** Of many features, those that a reader of a table takes in. */
+const shownFeatures = 8;
+
+function driftText(drift: NonNullable<EndpointStats['drift']>[number]): string {
+  const { revision, window, windows, filled, partlyRead, features, featuresLeftOut } = drift;
+  const missed = partlyRead === 0 ? '' : `   ${partlyRead} requests partly read`;
+  const progress =
+    windows === 0
+      ? `drift of ${revision}: nothing compared yet, ${filled} requests in a window of ${window}`
+      : `drift of ${revision}: ${windows} windows of ${window} requests compared`;
+  const head = `  ${progress}${missed}`;
+  if (features.length === 0) return head;
+  const shown = features.slice(0, shownFeatures);
+  const rest = features.length - shown.length + featuresLeftOut;
+  const rows = shown.map(({ feature, hasDrifted, decidedBy, figures, threshold, pValue }) => [
+    feature,
+    hasDrifted ? coloured('drifted') : '',
+    `${decidedBy} ${(figures[decidedBy] ?? 0).toPrecision(2)} of ${threshold}`,
+    pValue.toPrecision(2),
+    Object.entries(figures)
+      .filter(([name]) => name !== decidedBy)
+      .map(([name, value]) => `${name} ${value.toPrecision(2)}`)
+      .join(', '),
+  ]);
+  const more = rest === 0 ? [] : [`  ${rest} more, further from drifting`];
+  return [head, table(['feature', '', 'counts from', 'chance', 'also'], rows), ...more].join('\n');
 }
 
 const tokens = (each: Pick<ReplicaStats, 'promptTokens' | 'cachedTokens' | 'completionTokens'>): string =>
@@ -113,7 +143,7 @@ function served(replicas: readonly ReplicaStats[]): string {
 /** What each replica is doing now: its share of its machine, and what its engine says of itself. */
 function used(replicas: readonly ReplicaStats[]): string {
   return table(
-    ['replica', 'in progress', 'queued', 'cpu', 'memory', 'device', 'keys and values', 'rows a batch'],
+    ['replica', 'in progress', 'queued', 'cpu', 'memory', 'device', 'keys and values', 'a batch'],
     replicas.map(({ id, inFlight, cpuPercent, memoryPercent, devicePercent, engine = {} }) => [
       id,
       String(inFlight),
@@ -122,11 +152,23 @@ function used(replicas: readonly ReplicaStats[]): string {
       engine['kvTokensTotal'] === undefined
         ? ''
         : `${engine['kvTokensUsed'] ?? 0} / ${engine['kvTokensTotal']} tokens`,
-      engine['batches'] === undefined || engine['batches'] === 0
-        ? ''
-        : ((engine['rows'] ?? 0) / engine['batches']).toFixed(1),
+      batchText(engine),
     ]),
   );
+}
+
+/** Rows that a tensor model joins, of how many it found worth joining, and what of them is padding; tokens a pass of an LLM. */
+function batchText(engine: Readonly<Record<string, number>>): string {
+  const { batches = 0, rows = 0, rowsWorthJoining, waste = 0, lengthWaste = 0, steps = 0 } = engine;
+  if (batches > 0) {
+    const mean = rows / batches;
+    const most = rowsWorthJoining === undefined || rowsWorthJoining < mean ? '' : ` of ${rowsWorthJoining}`;
+    const padding = 1 - (1 - waste) * (1 - lengthWaste);
+    return `${mean.toFixed(1)}${most} rows${padding === 0 ? '' : `, ${percent(padding)} padding`}`;
+  }
+  if (steps === 0) return '';
+  const { promptTokens = 0, cachedTokens = 0, completionTokens = 0 } = engine;
+  return `${((promptTokens - cachedTokens + completionTokens) / steps).toFixed(1)} tokens`;
 }
 
 const levels = '▁▂▃▄▅▆▇█';

@@ -4,13 +4,10 @@
  */
 import type { DriftView } from '@gantry/control';
 import type { Labels, MetricFamily } from '@gantry/kit';
+import { type FeatureDrift, nearestToDrift } from '../nearest-to-drift.ts';
 import { counter, gauge } from './samples.ts';
 
-type FeatureDrift = NonNullable<DriftView['last']>['features'][number];
 type DriftFigure = FeatureDrift['decidedBy'];
-
-/** Of a revision; who has more features sees those nearest to drifting, and how many are left out. */
-const mostFeatures = 24;
 
 const figureNames: Readonly<Record<DriftFigure, string>> = {
   psi: 'psi',
@@ -24,7 +21,7 @@ const figureNames: Readonly<Record<DriftFigure, string>> = {
 type Revision = DriftView & { readonly labels: Labels };
 
 export function driftFamilies(revisions: readonly Revision[]): readonly MetricFamily[] {
-  const shown = revisions.map((revision) => ({ ...revision, features: nearest(revision) }));
+  const shown = revisions.map((revision) => ({ ...revision, features: nearestToDrift(revision.last) }));
   const each = <T>(samples: (feature: FeatureDrift, labels: Labels) => T[]): T[] =>
     shown.flatMap(({ labels, features }) =>
       features.flatMap((feature) => samples(feature, { ...labels, feature: feature.feature })),
@@ -83,11 +80,4 @@ export function driftFamilies(revisions: readonly Revision[]): readonly MetricFa
       revisions.map(({ labels, partlyRead }) => ({ labels, value: partlyRead })),
     ),
   ];
-}
-
-/** How much of what would count each is; the drifted first. */
-export function nearest({ last }: Pick<DriftView, 'last'>, most = mostFeatures): readonly FeatureDrift[] {
-  const nearness = ({ hasDrifted, figures, decidedBy, threshold }: FeatureDrift): number =>
-    (hasDrifted ? 1e9 : 0) + (figures[decidedBy] ?? 0) / threshold;
-  return (last?.features ?? []).toSorted((one, other) => nearness(other) - nearness(one)).slice(0, most);
 }

@@ -1,5 +1,7 @@
 import type { EndpointStats, ReplicaStats } from '@gantry/contract';
 import type { EndpointSnapshot } from '@gantry/gateway';
+import type { DriftView } from '@gantry/control';
+import { nearestToDrift } from '../nearest-to-drift.ts';
 import type { createTokenCost } from '../serving-limits.ts';
 
 type Seen = EndpointSnapshot['series'][number];
@@ -46,6 +48,7 @@ export function toEndpointStats(
   snapshot: EndpointSnapshot,
   tokenCost: ReturnType<typeof createTokenCost>,
   told: ReadonlyMap<string, Partial<ReplicaStats>>,
+  drift: readonly DriftView[],
 ): EndpointStats {
   return {
     inFlight: snapshot.inFlight,
@@ -80,6 +83,16 @@ export function toEndpointStats(
         ...counts,
         ...more,
         ...(costPerHour === undefined ? {} : costsOf(counts, (costPerHour * ageMs) / 3_600_000)),
+      };
+    }),
+    drift: drift.map(({ revisionId, last, ...progress }) => {
+      const features = nearestToDrift(last);
+      return {
+        revision: revisionId,
+        ...progress,
+        ...(last === undefined ? {} : { pThreshold: last.pThreshold }),
+        features: features.map((each) => ({ ...each, figures: { ...each.figures } })),
+        featuresLeftOut: (last?.features.length ?? 0) - features.length,
       };
     }),
   };

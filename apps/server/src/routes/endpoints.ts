@@ -151,7 +151,7 @@ export function endpointRoutes(platform: Platform): EndpointRoutes {
       const row = await find(principal, params.name);
       const snapshot = platform.gateway.endpointStats(principal.tenantId, row.id, row.name);
       const told = await lookAtReplicas(snapshot.replicas, row.id);
-      return toEndpointStats(snapshot, createTokenCost(deps), told);
+      return toEndpointStats(snapshot, createTokenCost(deps), told, endpoints.driftFigures(row.id));
     },
     'endpoints.logs': endpointLogs(platform),
     'endpoints.payloads': async ({ principal }, { params, query }) => {
