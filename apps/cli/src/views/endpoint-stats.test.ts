@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { describeStats, sparkline } from './endpoint-stats.ts';
 
@@ -80,7 +81,9 @@ describe('the numbers of an endpoint', () => {
       ],
     });
     expect(text).toContain('drift of chat-1: 2 windows of 500 requests compared   3 requests partly read');
-    expect(text).toMatch(/input\.x\.mean +drifted +psi 0\.87 of 0\.2 +1\.0e-9 +ks 0\.50\n {2}4 more/);
+    expect(stripVTControlCharacters(text)).toMatch(
+      /input\.x\.mean +drifted +psi 0\.87 of 0\.2 +1\.0e-9 +ks 0\.50\n {2}4 more/,
+    );
     expect(text).toContain('last minute ▁▂█ at most 7 a second');
     expect(text).toMatch(/chat-1 +lm@1 +3 +0 +1\.23 \/ 12\.0 \/ 204/);
     expect(text).toMatch(/99\.9 % +50\.0 % +12 \/ 4 \/ 30/);

@@ -111,7 +111,8 @@ describe.each(Object.entries(forms))('%s', (name, config) => {
     for (const place of [whole, apart]) {
       const { comparison } = await measure(join(place, 'model.onnx'), join(trained, 'model.gguf'));
       expect(comparison).toMatchObject({ topAgreement: 1 });
-      expect(Math.abs(comparison?.meanKl ?? Infinity)).toBeLessThan(1e-6);
+      // llama.cpp keeps keys and values in half precision, and multiplies them so in wide passes.
+      expect(Math.abs(comparison?.meanKl ?? Infinity)).toBeLessThan(1e-5);
     }
   });
 

@@ -17,10 +17,14 @@ const readers: Readonly<Record<string, (find: Find, header: GgufHeader) => Json>
         num_local_experts: experts,
         num_experts_per_tok: find('llama.expert_used_count'),
       };
-    const has = (name: string): boolean =>
-      header.tensors.some((tensor) => tensor.name === `blk.0.${name}.bias`);
-    // Hugging Face's Llama has biases on all four, or on none.
-    return { ...json, attention_bias: has('attn_q') && has('attn_output'), mlp_bias: has('ffn_up') };
+    const hasAny = (...names: readonly string[]): boolean =>
+      header.tensors.some((tensor) => names.some((name) => tensor.name === `blk.0.${name}.bias`));
+    // Hugging Face's Llama has biases on all or on none: one that its file lacks begins, and stays, at zero.
+    return {
+      ...json,
+      attention_bias: hasAny('attn_q', 'attn_k', 'attn_v', 'attn_output'),
+      mlp_bias: hasAny('ffn_gate', 'ffn_up', 'ffn_down'),
+    };
   },
   qwen2: (find, header) => ({
     ...llamaJson('qwen2', find, header),

@@ -59,6 +59,10 @@ const families: Readonly<Record<string, { readonly config: object; readonly shap
       ...biases('q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'),
     },
   },
+  'llama with biases on some': {
+    config: { attention_bias: true },
+    shapes: { ...weights, ...biases('q_proj', 'k_proj', 'v_proj') },
+  },
   mistral: { config: { model_type: 'mistral', sliding_window: null }, shapes: weights },
   qwen2: {
     config: { model_type: 'qwen2', use_sliding_window: false },

@@ -71,7 +71,7 @@ describe('inference requests', () => {
     const joined = joinRows(parts, 2);
     expect(joined.shape).toEqual([8, 2]);
     expect([0, 1, 4].map((from, index) => sliceRows(joined, from, [1, 3, 2][index] as number))).toEqual(
-      parts.map((part) => ({ ...part, bytes: expect.anything() })),
+      parts.map(({ name, datatype, shape }) => expect.objectContaining({ name, datatype, shape })),
     );
     expect(decodeValues(sliceRows(joined, 1, 3))).toEqual(decodeValues(parts[1] as WireTensor));
   });
