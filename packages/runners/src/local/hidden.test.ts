@@ -122,7 +122,7 @@ describe.skipIf(isolation.mounts === undefined)('the server’s own folders', ()
       'cd "$HOUSE/workers/w"; ls; touch own/mine && echo mine; ln -sf ../../keys/operator.key stderr.log; ' +
         'echo "{}" > exit.json; echo "{}" > spec.json; rm -f stdout.log; echo told',
     );
-    expect(said).toMatch(/^own\nstage\nmine\n/);
+    expect(said).toMatch(/^own\nmine\n/);
     expect(said).toContain('told');
     expect(said).not.toContain('secret');
     const { exit, spec } = workerFiles(at('home/workers'), 'w');

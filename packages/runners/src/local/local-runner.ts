@@ -188,7 +188,9 @@ export function createLocalRunner(options: LocalRunnerOptions): Runner {
       writeFileSync(files.report, '', { mode: 0o600 });
       const { secretEnv = {}, needs = [], image, ...kept } = spec;
       const { credentials } = image ?? {};
-      const view = isolation.mounts && hiddenFrom([files.own, files.stage, ...needs]);
+      // A file system is built anew only around volumes.
+      const building = spec.mounts === undefined || spec.mounts.length === 0 ? [] : [files.stage];
+      const view = isolation.mounts && hiddenFrom([files.own, ...building, ...needs]);
       const hasSecrets = credentials !== undefined || Object.keys(secretEnv).length > 0;
       const secrets: WorkerSecrets = {
         env: secretEnv,

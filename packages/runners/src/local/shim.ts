@@ -5,10 +5,9 @@
  */
 import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { beginContainer } from '../containers/contained-command.ts';
 import { bytesBefore, createLogKeeper } from './keep-logs.ts';
 import { createMask } from './mask.ts';
-import type { CommandEnd, RunningCommand } from './running-command.ts';
+import type { Beginning, CommandEnd, RunningCommand } from './running-command.ts';
 import { beginWalled } from './walled-command.ts';
 import {
   type ExitRecord,
@@ -70,6 +69,8 @@ if (spec.container === undefined) follow(beginWalled({ ...about, secretEnv: secr
 else {
   // Nobody knows whom to signal before it has begun, which a large image may put off for minutes.
   const early = setInterval(() => readJson(files.stop) !== undefined && onStop(), 250);
+  // Most commands are none: what they need not load begins them sooner.
+  const { beginContainer } = await import('../containers/contained-command.ts');
   const begun = await beginContainer({
     ...about,
     container: spec.container,
@@ -80,7 +81,7 @@ else {
   follow(begun);
 }
 
-function follow(begun: Awaited<ReturnType<typeof beginContainer>>): void {
+function follow(begun: Beginning): void {
   if ('notBegun' in begun) {
     finish(begun.notBegun);
     return;
