@@ -54,6 +54,22 @@ async function collect(events: AsyncIterable<GenerateEvent>): Promise<Answer> {
 }
 
 describe('llama.cpp engine', () => {
+  it('tells answers that are sampled side by side the log probabilities that each has alone', async () => {
+    const told = (last: string, scope: string) =>
+      collect(engine.generate(request(`AB${last}`, { scope, maxTokens: 12, topLogprobs: 3 })));
+    const lasts = cycle.slice(0, 16).split('');
+    const alone: Answer[] = [];
+    for (const last of lasts) alone.push(await told(last, 'alone'));
+    for (let round = 0; round < 4; round++) {
+      const together = await Promise.all(lasts.map((last) => told(last, `round${round}`)));
+      for (const [at, { text, logprobs }] of together.entries()) {
+        expect(text).toBe(alone[at]?.text);
+        for (const [token, logprob] of logprobs.entries())
+          expect(logprob).toBeCloseTo(alone[at]?.logprobs[token] ?? Number.NaN, 3);
+      }
+    }
+  });
+
   it('answers as the permutation says, to the end of text', async () => {
     for (const last of ['t', 'A', '7']) {
       expect(await collect(engine.generate(request(`ABC${last}`)))).toMatchObject({

@@ -75,8 +75,7 @@ class LlamaEngine implements LlmEngine {
         speculation?.drafter.forget(id);
       },
     });
-    this.#probe = this.#loaded.native.createSampler();
-    this.#probe.applyConfig({ temperature: 0 });
+    this.#probe = this.#createProbe();
     const passes = new LlamaPasses({
       model,
       context: native.context,
@@ -138,10 +137,15 @@ class LlamaEngine implements LlmEngine {
     const sampler = this.#loaded.native.createSampler();
     const grammarEvaluationState = await grammarOf(this.#loaded.llama, this.#loaded.model, request);
     sampler.applyConfig({ ...samplerConfig(request.sampling, []), ...grammarEvaluationState });
+    const probe = request.topLogprobs === undefined ? undefined : this.#createProbe();
     const state: LlamaAnswerState = {
       sampler,
+      probe,
       draftLength: new DraftLength(this.#loaded.speculation?.tokens ?? 1),
-      dispose: () => sampler.dispose(),
+      dispose: () => {
+        sampler.dispose();
+        probe?.dispose();
+      },
     };
     yield* this.#answers.open(request, state, (id) =>
       this.#scheduler.add({
@@ -153,6 +157,13 @@ class LlamaEngine implements LlmEngine {
         isScored: request.hasPromptLogprobs === true,
       }),
     );
+  }
+
+  /** Reads the model's own distribution, before a request's sampler changes it. */
+  #createProbe(): NativeSampler {
+    const probe = this.#loaded.native.createSampler();
+    probe.applyConfig({ temperature: 0 });
+    return probe;
   }
 
   async embed(tokens: readonly number[]): Promise<readonly number[]> {

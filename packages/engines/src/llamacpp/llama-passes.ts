@@ -14,6 +14,8 @@ import { samplerConfig } from './sampler-config.ts';
 
 export interface LlamaAnswerState {
   readonly sampler: NativeSampler;
+  /** Where log probabilities are asked for: of its own, because answers are sampled side by side. */
+  readonly probe: NativeSampler | undefined;
   readonly draftLength: DraftLength;
   dispose(): void;
 }
@@ -23,7 +25,7 @@ export interface LlamaPassesParts {
   readonly model: LlamaModel;
   readonly context: NativeContext;
   readonly adapters: Adapters;
-  /** Greedy, with probabilities: reads the model's own distribution before a request's sampler changes it. */
+  /** Greedy, with probabilities: reads the model's own distribution of prompts, one token after the other. */
   readonly probe: NativeSampler;
   readonly scheduler: StepScheduler;
   readonly lanes: LlamaLanes;
@@ -69,7 +71,10 @@ export class LlamaPasses {
       scheduler.observe(entries, performance.now() - startedMs);
       scheduler.commit({ moves: [], entries });
       for (const one of scored) await this.#score(one);
-      await Promise.all(due.map(async (one) => this.#sampleAll(one)));
+      // llama.cpp puts a pass's logits in order at the first look at them: nobody else may look meanwhile.
+      const [first, ...others] = due;
+      if (first !== undefined) await this.#sampleAll(first);
+      await Promise.all(others.map(async (one) => this.#sampleAll(one)));
     }
     this.counts.steps += 1;
   }
@@ -135,14 +140,13 @@ export class LlamaPasses {
     const token = request.prompt[position];
     // Told already, before a preemption.
     if (token === undefined || answer.isCancelled || answer.scores.length > position) return;
-    const probabilities = await this.#probabilities(logitIndex);
+    const probabilities = await this.#probabilities(logitIndex, this.#parts.probe);
     const { logprob, top } = toLogprobs(token, probabilities, request.topLogprobs ?? 0);
     answer.scores.push({ token, logprob: logprob ?? null, top: top ?? [] });
   }
 
-  async #probabilities(logitIndex: number): Promise<readonly number[] | undefined> {
-    const { context, probe } = this.#parts;
-    return (await context.sampleToken(logitIndex, probe, true))[1];
+  async #probabilities(logitIndex: number, probe: NativeSampler): Promise<readonly number[] | undefined> {
+    return (await this.#parts.context.sampleToken(logitIndex, probe, true))[1];
   }
 
   /** The next token, handed out; undefined when the sequence has ended with it or before it. */
@@ -157,7 +161,7 @@ export class LlamaPasses {
       return undefined;
     }
     const probabilities =
-      request.topLogprobs === undefined ? undefined : await this.#probabilities(logitIndex);
+      state.probe === undefined ? undefined : await this.#probabilities(logitIndex, state.probe);
     const { presencePenalty, frequencyPenalty } = request.sampling;
     if (presencePenalty !== undefined || frequencyPenalty !== undefined)
       state.sampler.applyConfig(samplerConfig(request.sampling, generated));
