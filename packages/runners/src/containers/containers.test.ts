@@ -154,8 +154,7 @@ describe.each([
     await expect.poll(() => isThere(worker), { timeout: 60_000, interval: 50 }).toBe(false);
   });
 
-  // Once in three runs of the whole suite the double's container was still there; why is not known yet.
-  it('whose shim died while no server was there is taken away by the next server', { retry: 3 }, async () => {
+  it('whose shim died while no server was there is taken away by the next server', async () => {
     const worker = spec('while :; do sleep 0.05; done');
     await runner.start(worker);
     await next('started');

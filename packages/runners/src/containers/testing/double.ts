@@ -12,8 +12,8 @@ import {
   readdirSync,
   renameSync,
   rmSync,
+  writeFileSync,
 } from 'node:fs';
-import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 interface Made {
@@ -109,8 +109,17 @@ const verbs: Readonly<Record<string, () => void>> = {
   kill: () => killGroup(last, words[1] ?? 'KILL'),
   inspect: () => console.log(JSON.stringify(stateOf(last))),
   rm: () => {
-    if (existsSync(at(last, 'state')) && stateOf(last).Running) killGroup(last, 'KILL');
-    rmSync(join(containers, last), { recursive: true, force: true });
+    if (!existsSync(at(last, 'state'))) return;
+    const { Pid: pid, Running: isRunning } = stateOf(last);
+    // Out of the way first: who waits for its end would else write that down into a folder that is being emptied.
+    const gone = join(home, `gone-${process.pid}`);
+    renameSync(join(containers, last), gone);
+    try {
+      if (isRunning) process.kill(-pid, 'SIGKILL');
+    } catch {
+      // it ended by itself
+    }
+    rmSync(gone, { recursive: true });
   },
   ps: () => console.log(existsSync(containers) ? readdirSync(containers).join('\n') : ''),
 };
