@@ -4,6 +4,7 @@
  */
 import { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { corkForTurn } from './cork-for-turn.ts';
 import type { GatewayResponse } from './wire.ts';
 
 const cr = 0x0d;
@@ -22,7 +23,9 @@ export class ChunkWriter {
   write(piece: Buffer): boolean {
     const socket = this.#ownSocket();
     this.#isBegun = true;
-    return socket === undefined ? this.#response.write(piece) : socket.write(framed(piece));
+    if (socket === undefined) return this.#response.write(piece);
+    corkForTurn(socket);
+    return socket.write(framed(piece));
   }
 
   onceDrained(listener: () => void): void {

@@ -61,7 +61,7 @@ export class SseFrames {
 
   /** Notes what a frame says; true when it must not reach the client. */
   #look(bytes: Buffer, start: number, end: number): boolean {
-    const frame = bytes.subarray(start, end);
+    const frame = start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end);
     if (frame.indexOf(usageKey) >= 0) {
       const text = frame.toString('utf8');
       if (!nullUsage.test(text)) return this.#lookForUsage(text);

@@ -1,8 +1,10 @@
 /** One keep-alive connection pool per place that a replica listens at. */
-import { Agent, Pool, type Dispatcher } from 'undici';
+import type { SocketConnectOpts } from 'node:net';
+import { Agent, Pool, type buildConnector, type Dispatcher } from 'undici';
 import { GrpcUpstream } from '../grpc/grpc-upstream.ts';
 import { publicLookup } from '../remote/private-address.ts';
 import { isGrpc, isRemote, type RemoteOrigin } from '../remote/remote-origin.ts';
+import { connectReplica } from './replica-socket.ts';
 import type { Origin } from './route.ts';
 
 export interface UpstreamsOptions {
@@ -44,12 +46,14 @@ export class Upstreams implements AsyncDisposable {
       bodyTimeout: this.#options.idleTimeoutMs,
       keepAliveTimeout: 30_000,
       keepAliveMaxTimeout: 120_000,
-      connect: {
-        timeout: this.#options.connectTimeoutMs,
-        ...('socketPath' in origin ? { socketPath: origin.socketPath } : {}),
-        ...(isRemote(origin) && !origin.mayBePrivate ? { lookup: publicLookup } : {}),
-      },
+      connect: this.#connect(origin),
     });
+  }
+
+  #connect(origin: Origin): buildConnector.BuildOptions | buildConnector.connector {
+    const { connectTimeoutMs: timeout } = this.#options;
+    if (!isRemote(origin)) return connectReplica(placeOf(origin), timeout);
+    return origin.mayBePrivate ? { timeout } : { timeout, lookup: publicLookup };
   }
 
   /** For looks at servers of somebody else: a change of routes does not close it. */
@@ -112,3 +116,6 @@ function urlOf(origin: Origin): string {
   const host = origin.host.includes(':') ? `[${origin.host}]` : origin.host;
   return `http://${host}:${origin.port}`;
 }
+
+const placeOf = (origin: Exclude<Origin, RemoteOrigin>): SocketConnectOpts =>
+  'socketPath' in origin ? { path: origin.socketPath } : { host: origin.host, port: origin.port };
