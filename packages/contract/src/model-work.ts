@@ -48,7 +48,8 @@ export type WeightType = (typeof weightTypes)[ConvertTarget][number];
 const allTypes = [...new Set(Object.values(weightTypes).flat())];
 
 /** How the range of an activation follows from samples. */
-export const rangeMethods = ['minmax', 'percentile', 'entropy'] as const;
+export const calibrationMethods = ['minmax', 'percentile', 'entropy'] as const;
+export type CalibrationMethod = (typeof calibrationMethods)[number];
 
 const planSizes = z.array(z.number().int().min(1).max(1_048_576)).min(1).max(8);
 
@@ -65,7 +66,7 @@ export const convertSchema = z
     calibrate: z
       .strictObject({
         data: filePath,
-        method: z.enum(rangeMethods).default('entropy'),
+        method: z.enum(calibrationMethods).default('entropy'),
         /** A plan whose calibration is taken over if it is of the same model, samples and method. */
         reuse: modelReference.optional(),
       })

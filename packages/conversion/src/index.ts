@@ -25,12 +25,8 @@ export {
   type QuantisedTensor,
   type QuantisedType,
 } from './quantise/quantise-gguf.ts';
-export {
-  calibrationMethods,
-  RangeObserver,
-  type ActivationRange,
-  type CalibrationMethod,
-} from './quantise/onnx/activation-range.ts';
+export { calibrationMethods, type CalibrationMethod } from '@gantry/contract';
+export { RangeObserver, type ActivationRange } from './quantise/onnx/activation-range.ts';
 export { cleanGraph, type CleanUp } from './quantise/onnx/clean-graph.ts';
 export { smallestWeight } from './quantise/onnx/dense-layers.ts';
 export type { QuantisedLayer, QuantisedOnnx } from './quantise/onnx/rewrite-layers.ts';

@@ -5,9 +5,10 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import {
+  type CalibrationMethod,
+  calibrationMethods,
   type ConvertTarget,
   convertTargets,
-  rangeMethods,
   type WeightType,
   weightTypes,
 } from '@gantry/contract';
@@ -38,7 +39,7 @@ interface ConvertOptions extends JobOptions {
   readonly input?: ForeignInput[];
   readonly format?: ConvertTarget;
   readonly calibrate?: string;
-  readonly method: (typeof rangeMethods)[number];
+  readonly method: CalibrationMethod;
   readonly program?: string[];
   readonly programArgs?: string[];
   readonly shape?: PlanShapes;
@@ -49,7 +50,7 @@ interface ConvertOptions extends JobOptions {
 interface QuantizeOptions extends JobOptions {
   readonly type: WeightType;
   readonly calibrate?: string;
-  readonly method: (typeof rangeMethods)[number];
+  readonly method: CalibrationMethod;
 }
 
 const allTypes = [...new Set(Object.values(weightTypes).flat())];
@@ -83,7 +84,7 @@ export function modelConversionCommands(program: Command): void {
         .option('--calibrate <FILE>', 'of a TensorRT plan of int8: samples as rows (.jsonl)')
         .addOption(
           new Option('--method <METHOD>', 'how ranges follow from samples')
-            .choices([...rangeMethods])
+            .choices([...calibrationMethods])
             .default('entropy'),
         )
         .option('--reuse-calibration <REF>', 'of a TensorRT plan: take over that of another plan, if equal'),
@@ -114,7 +115,7 @@ export function modelConversionCommands(program: Command): void {
         .option('--calibrate <FILE>', 'samples as rows (.jsonl), for int8-static and int16-activations')
         .addOption(
           new Option('--method <METHOD>', 'how ranges follow from samples')
-            .choices([...rangeMethods])
+            .choices([...calibrationMethods])
             .default('entropy'),
         ),
     ),

@@ -3,9 +3,7 @@
  * lie within (2,048 bins). `minmax` takes all of it; `percentile` leaves out the outermost; `entropy` cuts where the
  * distribution, told in 128 levels, has changed least (Kullback-Leibler; Migacz 2017, "8-bit Inference with TensorRT").
  */
-
-export const calibrationMethods = ['minmax', 'percentile', 'entropy'] as const;
-export type CalibrationMethod = (typeof calibrationMethods)[number];
+import type { CalibrationMethod } from '@gantry/contract';
 
 export interface ActivationRange {
   readonly low: number;
