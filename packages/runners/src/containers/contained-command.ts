@@ -15,7 +15,7 @@ import {
   type WorkerSecrets,
   hasGpuPeers,
   workerMark,
-  type workerFiles,
+  type WorkerFiles,
 } from '../local/worker-files.ts';
 import { createArguments, envFileText, startArguments, visibleInside } from './container-arguments.ts';
 import { homeOf } from './container-home.ts';
@@ -30,7 +30,7 @@ export interface ContainedInput {
   readonly spec: SpecRecord;
   readonly container: ContainerRecord;
   readonly secrets: WorkerSecrets;
-  readonly files: ReturnType<typeof workerFiles>;
+  readonly files: WorkerFiles;
   /** Descriptors of its logs. */
   readonly stdout: number;
   readonly stderr: number;

@@ -1,4 +1,5 @@
 /** How a worker ended → whose failure it was (docs/runners.md). Pure. */
+import { countOf } from '@gantry/kit';
 import type { WorkerExit } from '@gantry/ports';
 import type { ExitRecord } from './worker-files.ts';
 
@@ -15,7 +16,7 @@ export function classifyExit(record: ExitRecord): WorkerExit {
     exitClass,
     message:
       refused > 0 && exitClass !== 'done'
-        ? `${message}; its limit of processes refused it another one ${refused} times`
+        ? `${message}; its limit of processes refused it another one ${countOf(refused, 'time')}`
         : message,
     ...(hint === undefined ? {} : { hint }),
   });

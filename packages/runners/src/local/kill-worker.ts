@@ -4,18 +4,14 @@ import { cgroupOf } from './cgroup.ts';
 import {
   type ShimRecord,
   type SpecRecord,
-  type workerFiles,
+  type WorkerFiles,
   isOfWorker,
   readJson,
   startTimeOf,
 } from './worker-files.ts';
 
 /** Ends what a dead shim left: by its group's mark, as ids are used again, and by its control group. */
-export function killWorker(
-  workerId: string,
-  files: ReturnType<typeof workerFiles>,
-  shim: ShimRecord | undefined,
-): void {
+export function killWorker(workerId: string, files: WorkerFiles, shim: ShimRecord | undefined): void {
   const written = Number(readText(files.pid));
   const leader = shim?.childPid ?? (Number.isInteger(written) && written > 1 ? written : undefined);
   const isSame =

@@ -2,7 +2,7 @@
  * Workers of this machine. All that must outlive the server lies in each worker's folder; what is in memory
  * here can be made again from there, which is what happens when a server starts.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import {
   existsSync,
   type FSWatcher,
@@ -12,7 +12,6 @@ import {
   rmSync,
   statSync,
   watch,
-  writeFileSync,
 } from 'node:fs';
 import { extname, join } from 'node:path';
 import { createAbortableQueue } from '@gantry/kit';
@@ -22,10 +21,9 @@ import { sweepContainers } from '../containers/sweep-containers.ts';
 import { classifyExit } from './classify-exit.ts';
 import { type Isolation, probeIsolation } from './isolation.ts';
 import { killWorker } from './kill-worker.ts';
-import { makeMountPoint } from './make-mount-point.ts';
+import { type HiddenFolders, launchShim } from './launch-shim.ts';
 import { mayStillBegin } from './may-still-begin.ts';
 import { ownFileBytes } from './own-file.ts';
-import { type PrivateView, privateView } from './private-view.ts';
 import { readWorkerLog } from './read-worker-log.ts';
 import { type ReportTail, createReportTail } from './report-tail.ts';
 import {
@@ -33,11 +31,10 @@ import {
   type ExitRecord,
   type ShimRecord,
   type SpecRecord,
-  type WorkerSecrets,
   claim,
-  containerRecord,
   readJson,
   startTimeOf,
+  type WorkerFiles,
   workerFiles,
   writeJson,
 } from './worker-files.ts';
@@ -47,11 +44,7 @@ export interface LocalRunnerOptions {
   readonly nodePath: string;
   readonly shimPath?: string;
   /** Folders of which a worker sees only its own and what its spec says that it needs, where the machine permits. */
-  readonly hidden?: {
-    readonly paths: readonly string[];
-    /** An empty folder outside of them, made when missing. */
-    readonly heldDir: string;
-  };
+  readonly hidden?: HiddenFolders;
   /** Found out by building the walls once when left out. */
   readonly isolation?: Isolation;
   /** Runs workers that have an image; left out: they are refused. */
@@ -75,11 +68,9 @@ export function createLocalRunner(options: LocalRunnerOptions): Runner {
   const isolation = options.isolation ?? probeIsolation();
   const { hidden, containers } = options;
   if (hidden !== undefined) mkdirSync(hidden.heldDir, { recursive: true, mode: 0o700 });
-  const hiddenFrom = (needs: readonly string[]): PrivateView | undefined =>
-    hidden && privateView(hidden.heldDir, hidden.paths.filter(existsSync), needs);
   const watched = new Map<string, Watched>();
   const queue = createAbortableQueue<WorkerEvent>();
-  const at = (workerId: string): ReturnType<typeof workerFiles> => {
+  const at = (workerId: string): WorkerFiles => {
     if (!safeId.test(workerId)) throw new RangeError(`"${workerId}" is no worker id`);
     return workerFiles(options.workersDir, workerId);
   };
@@ -184,43 +175,13 @@ export function createLocalRunner(options: LocalRunnerOptions): Runner {
         } else follow(spec.workerId);
         return;
       }
-      for (const { source, target } of spec.mounts ?? []) makeMountPoint(spec.cwd, source, target);
-      writeFileSync(files.report, '', { mode: 0o600 });
-      const { secretEnv = {}, needs = [], image, ...kept } = spec;
-      const { credentials } = image ?? {};
-      // A file system is built anew only around volumes.
-      const building = spec.mounts === undefined || spec.mounts.length === 0 ? [] : [files.stage];
-      const view = isolation.mounts && hiddenFrom([files.own, ...building, ...needs]);
-      const hasSecrets = credentials !== undefined || Object.keys(secretEnv).length > 0;
-      const secrets: WorkerSecrets = {
-        env: secretEnv,
-        ...(credentials === undefined ? {} : { imageCredentials: credentials }),
-      };
-      writeJson(files.spec, {
-        ...kept,
-        // A container has a home and a PATH of its own.
-        env: image === undefined ? { ...machineVariables(), ...spec.env } : spec.env,
+      const shim = launchShim(spec, files, {
+        nodePath: options.nodePath,
+        shimPath,
         isolation,
-        ...(view === undefined ? {} : { view }),
-        ...(hasSecrets ? { hasSecrets } : {}),
-        ...(image === undefined || containers === undefined
-          ? {}
-          : { container: containerRecord(containers, image, needs) }),
-      } satisfies SpecRecord);
-      const shim = spawn(
-        options.nodePath,
-        ['--max-old-space-size=64', '--disable-warning=ExperimentalWarning', shimPath, files.spec],
-        {
-          detached: true,
-          stdio: [hasSecrets ? 'pipe' : 'ignore', 'ignore', 'ignore'],
-          // A container tool finds its store, its daemon and its proxy by the server's own variables.
-          env: spec.image === undefined ? { PATH: process.env['PATH'] ?? '' } : process.env,
-        },
-      );
-      shim.stdin?.on('error', () => undefined);
-      shim.stdin?.end(JSON.stringify(secrets));
-      shim.unref();
-      shim.on('error', () => undefined);
+        containers,
+        hidden,
+      });
       follow(spec.workerId, shim);
     },
     stop: async (workerId, { graceMs }) => {
@@ -303,15 +264,6 @@ export function createLocalRunner(options: LocalRunnerOptions): Runner {
       queue.close();
     },
   };
-}
-
-function machineVariables(): Record<string, string> {
-  const variables: Record<string, string> = {};
-  for (const name of ['PATH', 'HOME', 'LANG', 'TMPDIR', 'USER']) {
-    const value = process.env[name];
-    if (value !== undefined) variables[name] = value;
-  }
-  return variables;
 }
 
 function removeEmpty(dir: string): void {

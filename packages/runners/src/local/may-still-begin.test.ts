@@ -4,14 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
 import { mayStillBegin } from './may-still-begin.ts';
-import { claim, workerFiles } from './worker-files.ts';
+import { type WorkerFiles, claim, workerFiles } from './worker-files.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'gantry-begin-'));
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
 const longAfterMs = (): number => Date.now() + 3_600_000;
 
-function claimedWorker(id: string): ReturnType<typeof workerFiles> {
+function claimedWorker(id: string): WorkerFiles {
   const files = workerFiles(dir, id);
   mkdirSync(files.dir);
   writeFileSync(files.spec, '{}');

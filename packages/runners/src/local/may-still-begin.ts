@@ -1,7 +1,7 @@
 /** Between the spawn of a shim and its first word its server may die, and the next one must judge what it finds. */
 import type { ChildProcess } from 'node:child_process';
 import { readFileSync, readdirSync, statSync } from 'node:fs';
-import { type workerFiles, claim } from './worker-files.ts';
+import { type WorkerFiles, claim } from './worker-files.ts';
 
 /** A shim that another server spawned and that no process list shows yet is given this long. */
 const beginWithinMs = 10_000;
@@ -12,7 +12,7 @@ const beginWithinMs = 10_000;
  */
 export function mayStillBegin(
   shim: ChildProcess | undefined,
-  files: ReturnType<typeof workerFiles>,
+  files: WorkerFiles,
   nowMs = Date.now(),
 ): boolean {
   if (shim !== undefined) return shim.exitCode === null && shim.signalCode === null;

@@ -4,12 +4,9 @@ import type { LogQuery } from '@gantry/ports';
 import { beginOfLastLines } from './last-lines.ts';
 import { byteAt } from './log-clock.ts';
 import { openOwnFile, ownFileBytes } from './own-file.ts';
-import { type SpecRecord, readJson, type workerFiles } from './worker-files.ts';
+import { type SpecRecord, readJson, type WorkerFiles } from './worker-files.ts';
 
-export async function* readWorkerLog(
-  files: ReturnType<typeof workerFiles>,
-  query: LogQuery,
-): AsyncIterable<Uint8Array> {
+export async function* readWorkerLog(files: WorkerFiles, query: LogQuery): AsyncIterable<Uint8Array> {
   const spec = readJson<SpecRecord>(files.spec);
   let offset = beginOf(files, query);
   let left = query.limitBytes ?? Infinity;
@@ -35,7 +32,7 @@ export async function* readWorkerLog(
   }
 }
 
-function beginOf(files: ReturnType<typeof workerFiles>, query: LogQuery): number {
+function beginOf(files: WorkerFiles, query: LogQuery): number {
   const { stream, sinceBytes, sinceMs, lastLines } = query;
   const file = files[stream];
   const size = ownFileBytes(file);

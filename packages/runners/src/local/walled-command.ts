@@ -5,12 +5,12 @@ import { type WorkerCgroup, cgroupOf, createCgroup } from './cgroup.ts';
 import { findProgram } from './find-program.ts';
 import type { Beginning, CommandEnd } from './running-command.ts';
 import { type Walls, sandboxCommand, unwrapExit } from './sandbox-command.ts';
-import { type SpecRecord, isNamespaced, type workerFiles, workerMark } from './worker-files.ts';
+import { type SpecRecord, isNamespaced, type WorkerFiles, workerMark } from './worker-files.ts';
 
 export interface WalledInput {
   readonly spec: SpecRecord;
   readonly secretEnv: Readonly<Record<string, string>>;
-  readonly files: ReturnType<typeof workerFiles>;
+  readonly files: WorkerFiles;
   /** Descriptors of its logs. */
   readonly stdout: number;
   readonly stderr: number;

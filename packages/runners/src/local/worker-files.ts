@@ -38,6 +38,8 @@ export const workerFiles = (workersDir: string, workerId: string) => {
   };
 };
 
+export type WorkerFiles = ReturnType<typeof workerFiles>;
+
 /** What lies on the disk of a worker: never its secrets, only that there are some. */
 export type SpecRecord = Omit<WorkerSpec, 'secretEnv' | 'needs' | 'image'> & {
   readonly isolation: Isolation;
