@@ -13,7 +13,7 @@ import { chooseReplica, msUntilUsable, toWish, type ReplicaWish } from '../route
 import { isRefusal, isTimeout } from './connection-errors.ts';
 import { remoteRefusal, upstreamCall } from './exchange-headers.ts';
 import type { ExchangeInput } from './exchange-input.ts';
-import { clientLeft, handedOver, notNow, retriableStatuses, suspectWaitMs } from './exchange-rules.ts';
+import { badGateway, clientLeft, handedOver, notNow, outOfTime, suspectWaitMs } from './exchange-rules.ts';
 import { finalUsage } from '../metering/final-usage.ts';
 import type { GatewayContext } from '../gateway-context.ts';
 import { Hold } from './hold-request.ts';
@@ -190,10 +190,14 @@ export class Exchange implements AttemptListener {
   onHead(attempt: Attempt, status: number, headers: IncomingHttpHeaders): void {
     const isNotNow = status === notNow;
     if (isNotNow) this.#attempts.count--;
-    if (isNotNow || (retriableStatuses.has(status) && this.#mayRetry())) {
+    if (isNotNow || (status === badGateway && this.#mayRetry())) {
       attempt.abandon(new Error('retrying elsewhere'));
       attempt.replica.noteFailure(this.#context.now());
       if (!this.#attempts.goesOnWithout(attempt)) this.#next();
+      return;
+    }
+    if (status === outOfTime && this.#attempts.goesOnWithout(attempt)) {
+      attempt.abandon(new Error('another is still at work'));
       return;
     }
     this.#attempts.listenTo(attempt);

@@ -54,6 +54,22 @@ describe('a hedged request', () => {
     expect((await answering).status).toBe(200);
   });
 
+  it('waits for the second when the time of the first runs out in its queue', async () => {
+    const left: (() => void)[] = [];
+    const held: Answer = (_, response) => left.push(() => response.writeHead(504).end('{}'));
+    await using one = await createFakeEngine(held);
+    await using two = await createFakeEngine(held);
+    await using harness = await createGatewayHarness();
+    harness.gateway.setRoutes('acme', [{ ...chatRoute(one, two), hedging }]);
+    const answering = harness.post('/v1/chat/completions', ask);
+    await until(() => left.length === 2);
+    left[0]?.();
+    await until(() => one.open() + two.open() === 1);
+    left[1]?.();
+    expect((await answering).status).toBe(504);
+    expect([one.received.length, two.received.length]).toEqual([1, 1]);
+  });
+
   it('is not asked twice in a session, of a model that keeps state, without another replica, or when fast', async () => {
     await using one = await createFakeEngine((received, response) => {
       setTimeout(() => completeWith(['slow'])(received, response), 60);

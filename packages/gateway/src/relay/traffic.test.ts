@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { completeWith, createFakeEngine } from '../testing/fake-engine.ts';
+import { completeWith, createFakeEngine, type Answer } from '../testing/fake-engine.ts';
 import { chatRoute, createGatewayHarness, replicaAt, until } from '../testing/gateway-harness.ts';
 
 const asked = { model: 'chat', prompt: 'hi' };
@@ -73,6 +73,21 @@ describe('traffic', () => {
     expect(bad.received).toHaveLength(5);
     harness.gateway.setRoutes('acme', [chatRoute(bad)]);
     expect((await harness.post('/v1/completions', asked)).status).toBe(500);
+  });
+
+  it('passes on that the time of a request ran out in a queue, and asks nobody again', async () => {
+    const outOfTime: Answer = (_, response) => {
+      response.writeHead(504).end('{"error":{"code":"timed_out"}}');
+    };
+    await using one = await createFakeEngine(outOfTime);
+    await using two = await createFakeEngine(outOfTime);
+    await using harness = await createGatewayHarness();
+    harness.gateway.setRoutes('acme', [chatRoute(one, two)]);
+    const answer = await harness.post('/v1/completions', asked);
+    expect([answer.status, await answer.json()]).toEqual([504, { error: { code: 'timed_out' } }]);
+    expect(one.received.length + two.received.length).toBe(1);
+    expect(harness.gateway.stats().replicas.map(({ inFlight }) => inFlight)).toEqual([0, 0]);
+    expect(harness.meter).toMatchObject([{ status: 504 }]);
   });
 
   it('refuses to hold more than it was told to', async () => {
