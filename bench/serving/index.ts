@@ -3,6 +3,7 @@ import { azureAutoscaler } from './azure-autoscaler.ts';
 import { coldStart } from './cold-start.ts';
 import { dynamicBatching } from './dynamic-batching.ts';
 import { gatewayCost } from './gateway-cost.ts';
+import { hotSwap } from './hot-swap.ts';
 import { integerLayers } from './integer-layers.ts';
 import { llmEngine } from './llm-engine.ts';
 import { llmPeer } from './llm-peer.ts';
@@ -20,4 +21,5 @@ export const cases: Readonly<Record<string, () => Promise<BenchLine[]>>> = {
   'llm-engine': llmEngine,
   'llm-peer': llmPeer,
   'cold-start': coldStart,
+  'hot-swap': hotSwap,
 };
