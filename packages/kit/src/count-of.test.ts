@@ -8,3 +8,7 @@ test.each([
 ])('%d of a noun reads %s', (count, text) => {
   expect(countOf(count, 'slot')).toBe(text);
 });
+
+test('a noun that takes no s brings its plural', () => {
+  expect([1, 2].map((count) => countOf(count, 'entry', 'entries'))).toEqual(['1 entry', '2 entries']);
+});

@@ -1,4 +1,5 @@
 /** What is wrong with a queue tree before anything is planned with it: doubles, unknown parents, circles, bad amounts. */
+import { countOf } from '@gantry/kit';
 import { type QueueNode, SnapshotError } from './snapshot.ts';
 
 const FIELDS = ['deserved', 'limit', 'weight', 'borrowing', 'lending'] as const;
@@ -52,7 +53,7 @@ export function checkAmounts(queue: QueueNode): void {
   if (shape !== undefined && !(shape.nodes >= 1 && shape.devices >= 1))
     throw new SnapshotError(
       'queue_shape_invalid',
-      `Queue ${queue.id} is promised ${shape.nodes} nodes with ${shape.devices} devices each.`,
+      `Queue ${queue.id} is promised ${countOf(shape.nodes, 'node')} with ${countOf(shape.devices, 'device')} each.`,
       'Promise one node or more, with one device or more each.',
     );
 }

@@ -1,3 +1,4 @@
+import { countOf } from '@gantry/kit';
 import { RESOURCE_NAMES, SnapshotError, type Workload } from './snapshot.ts';
 
 /** Throws when the numbers of a workload contradict each other: nothing is planned from it. */
@@ -6,7 +7,7 @@ export function checkWorkload(workload: Workload): void {
   if (slices !== undefined && !(Number.isInteger(slices.size) && slices.size > 0))
     throw new SnapshotError(
       'workload_invalid',
-      `Workload ${workload.id} wants slices of ${slices.size} members.`,
+      `Workload ${workload.id} wants slices of ${countOf(slices.size, 'member')}.`,
       'A slice has a whole number of members, one or more.',
     );
   if (slices !== undefined && taskGroups.some(({ count, minCount }) => minCount < count))

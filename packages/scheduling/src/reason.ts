@@ -3,6 +3,7 @@
  * stands, `held` waits for a person, `quota` for the queue, `capacity` for the cluster, `order` for
  * its turn. `describeReason` is the one place that turns a reason into words.
  */
+import { countOf } from '@gantry/kit';
 import { CONTAINERS_LABEL } from './containers-label.ts';
 import type { Reduced, UnblockChange } from './plan.ts';
 import type { ResourceName } from './snapshot.ts';
@@ -87,7 +88,7 @@ export type UnsatisfiableDetail =
 
 const RESOURCE_WORDS: Record<ResourceName, { noun: string; format: (value: number) => string }> = {
   devices: { noun: 'devices', format: (value) => String(Math.round(value * 1000) / 1000) },
-  cpuMilli: { noun: 'CPU', format: (value) => counted(Math.round(value) / 1000, 'core') },
+  cpuMilli: { noun: 'CPU', format: (value) => countOf(Math.round(value) / 1000, 'core') },
   memoryBytes: { noun: 'memory', format: (value) => bytesInWords(value) },
   storageBytes: { noun: 'storage', format: (value) => bytesInWords(value) },
 };
@@ -95,10 +96,6 @@ const RESOURCE_WORDS: Record<ResourceName, { noun: string; format: (value: numbe
 function bytesInWords(bytes: number): string {
   const gib = bytes / 2 ** 30;
   return gib >= 1 ? `${Math.round(gib * 10) / 10} GiB` : `${Math.round((bytes / 2 ** 20) * 10) / 10} MiB`;
-}
-
-function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
 function amount(resource: ResourceName, value: number): string {
@@ -121,19 +118,19 @@ const describe: Describe = {
   queue_keeps: (reason) =>
     `Queue ${reason.queueId} lends no more: it keeps ${amount(reason.resource, reason.kept)} ${RESOURCE_WORDS[reason.resource].noun} for itself, ${amount(reason.resource, reason.by)} of them are missing here.`,
   promised_whole: (reason) =>
-    `Queue ${reason.queueId} is promised ${counted(reason.nodes, 'node')} with ${counted(reason.devices, 'device')} each; there only work runs that can be evicted.`,
+    `Queue ${reason.queueId} is promised ${countOf(reason.nodes, 'node')} with ${countOf(reason.devices, 'device')} each; there only work runs that can be evicted.`,
   kept_ahead: (reason) =>
-    `${counted(reason.devices, 'device')} are kept for queue ${reason.queueId}, which is expected to need them from ${new Date(reason.fromMs).toISOString()} to ${new Date(reason.untilMs).toISOString()}; work that is done by then may start.`,
+    `${countOf(reason.devices, 'device')} are kept for queue ${reason.queueId}, which is expected to need them from ${new Date(reason.fromMs).toISOString()} to ${new Date(reason.untilMs).toISOString()}; work that is done by then may start.`,
   insufficient_capacity: (reason) =>
-    `Not enough free ${RESOURCE_WORDS[reason.resource].noun} for group "${reason.group}": ${amount(reason.resource, reason.requested)} asked, ${amount(reason.resource, reason.free)} free on nodes it may use.${reason.restingNodes === 0 ? '' : ` ${counted(reason.restingNodes, 'node')} take${reason.restingNodes === 1 ? 's' : ''} nothing new: cordoned, draining or unhealthy.`}`,
+    `Not enough free ${RESOURCE_WORDS[reason.resource].noun} for group "${reason.group}": ${amount(reason.resource, reason.requested)} asked, ${amount(reason.resource, reason.free)} free on nodes it may use.${reason.restingNodes === 0 ? '' : ` ${countOf(reason.restingNodes, 'node')} take${reason.restingNodes === 1 ? 's' : ''} nothing new: cordoned, draining or unhealthy.`}`,
   fragmented: (reason) =>
-    `Free capacity is scattered: ${reason.fittingMembers} of ${reason.requestedMembers} members of group "${reason.group}" fit, though ${counted(Number(amount('devices', reason.freeDevices)), 'device')} ${reason.freeDevices === 1 ? 'is' : 'are'} free.`,
+    `Free capacity is scattered: ${reason.fittingMembers} of ${reason.requestedMembers} members of group "${reason.group}" fit, though ${countOf(Number(amount('devices', reason.freeDevices)), 'device')} ${reason.freeDevices === 1 ? 'is' : 'are'} free.`,
   topology_not_satisfied: (reason) =>
     `No ${reason.level} has room for all ${reason.requestedMembers} members; the best${reason.bestDomain === null ? '' : ` (${reason.bestDomain})`} fits ${reason.fittingMembers}.`,
   slices_not_satisfied: (reason) =>
-    `${counted(reason.requestedSlices, 'slice')} of ${reason.size} members must fit, each inside one ${reason.level}; there is room for ${reason.fittingSlices}.`,
+    `${countOf(reason.requestedSlices, 'slice')} of ${reason.size} members must fit, each inside one ${reason.level}; there is room for ${reason.fittingSlices}.`,
   waiting_for_victims: (reason) =>
-    `Room is being made: waiting for ${counted(reason.victims.length, 'workload')} to leave.`,
+    `Room is being made: waiting for ${countOf(reason.victims.length, 'workload')} to leave.`,
   behind_reservation: (reason) =>
     `The free capacity is reserved for ${reason.workloadId}, which is ahead${reason.untilMs === null ? '' : ` and should start by ${new Date(reason.untilMs).toISOString()}`}.`,
   settling: (reason) =>
@@ -168,9 +165,9 @@ const details: DescribeDetail = {
       : `no node carries the labels ${JSON.stringify(selector)}`,
   taints: ({ taints }) => `every matching node has a taint that it does not tolerate (${taints.join(', ')})`,
   slices: ({ level, size, requestedSlices, capacitySlices }) =>
-    `${counted(requestedSlices, 'slice')} of ${size} members must fit, each inside one ${level}; the empty cluster holds ${capacitySlices}`,
+    `${countOf(requestedSlices, 'slice')} of ${size} members must fit, each inside one ${level}; the empty cluster holds ${capacitySlices}`,
   gang_size: ({ requestedMembers, capacityMembers, level }) =>
-    `${requestedMembers} members are needed together, the empty cluster holds ${capacityMembers}${level === null ? '' : ` within one ${level}`}`,
+    `${countOf(requestedMembers, 'member')} ${requestedMembers === 1 ? 'is' : 'are'} needed together, the empty cluster holds ${capacityMembers}${level === null ? '' : ` within one ${level}`}`,
 };
 
 function describeUnsatisfiable(detail: UnsatisfiableDetail): string {
@@ -184,9 +181,10 @@ export function describeReason(reason: Reason): string {
 
 /** "Runs with 3 of 8 replicas." and why it has no more. */
 export function describeReduced({ group, members, wanted, reasons }: Reduced): string {
-  return [`Runs with ${members} of ${wanted} replicas of "${group}".`, ...reasons.map(describeReason)].join(
-    ' ',
-  );
+  return [
+    `Runs with ${members} of ${countOf(wanted, 'replica')} of "${group}".`,
+    ...reasons.map(describeReason),
+  ].join(' ');
 }
 
 type DescribeChange = {
@@ -194,9 +192,9 @@ type DescribeChange = {
 };
 
 const changes: DescribeChange = {
-  fewer_members: ({ count, group }) => `${count} replicas instead of all of "${group}"`,
-  fewer_devices: ({ devices, group }) => `${devices} devices per replica of "${group}"`,
-  less_cpu: ({ cpuMilli, group }) => `${cpuMilli / 1000} cores per replica of "${group}"`,
+  fewer_members: ({ count, group }) => `${countOf(count, 'replica')} instead of all of "${group}"`,
+  fewer_devices: ({ devices, group }) => `${countOf(devices, 'device')} per replica of "${group}"`,
+  less_cpu: ({ cpuMilli, group }) => `${countOf(cpuMilli / 1000, 'core')} per replica of "${group}"`,
   less_memory: ({ memoryBytes, group }) => `${bytesInWords(memoryBytes)} of memory per replica of "${group}"`,
   any_device_model: ({ group }) => `any device model for "${group}"`,
   drop_topology: () => 'no topology wish',

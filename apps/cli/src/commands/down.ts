@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { formatBytes } from '@gantry/kit';
+import { countOf, formatBytes } from '@gantry/kit';
 import type { Command } from 'commander';
 import { CliError } from '../cli-error.ts';
 import { example } from '../command-group.ts';
@@ -45,10 +45,10 @@ export function downCommand(program: Command): void {
     if (workers.length > 0 && options.purge !== true) {
       if (options.workers === true) {
         for (const dir of dirs) await endWorkers(dir);
-        say(`  ✓ ended   ${count(workers.length)}`);
+        say(`  ✓ ended   ${countOf(workers.length, 'running worker')}`);
       } else
         say(
-          `  ${count(workers.length)} ${workers.length === 1 ? 'goes' : 'go'} on; the next "gantry up" takes over; to end them: gantry down --workers`,
+          `  ${countOf(workers.length, 'running worker')} ${workers.length === 1 ? 'goes' : 'go'} on; the next "gantry up" takes over; to end them: gantry down --workers`,
         );
     }
 
@@ -70,7 +70,8 @@ export function downCommand(program: Command): void {
         traces.map(({ path, bytes, what }) => [path, formatBytes(bytes), what]),
       ),
     );
-    if (workers.length > 0) say(`  ${count(workers.length)} ${workers.length === 1 ? 'ends' : 'end'}`);
+    if (workers.length > 0)
+      say(`  ${countOf(workers.length, 'running worker')} ${workers.length === 1 ? 'ends' : 'end'}`);
     if (options.yes !== true)
       throw new CliError('bad_request', 'nothing was removed', {
         hint: 'add --yes to remove all of it',
@@ -95,8 +96,6 @@ interface DownOptions {
   readonly workers?: boolean;
   readonly yes?: boolean;
 }
-
-const count = (workers: number): string => `${workers} running worker${workers === 1 ? '' : 's'}`;
 
 /** Without a --data-dir everything goes, also what `gantry login` remembered. */
 function tracesOf(dirs: readonly string[], isEverything: boolean): readonly Trace[] {

@@ -1,6 +1,7 @@
 /** How a served model changes: rollouts and their end, processes, draining, and the numbers that decide. */
 import type { Endpoint } from '@gantry/contract';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { countOf } from '@gantry/kit';
 import { countOption, example, group, numberOption } from '../command-group.ts';
 import { connect } from '../connection.ts';
 import { type LogOptions, logQuery, withLogOptions } from '../log-options.ts';
@@ -136,7 +137,8 @@ export function endpointRolloutCommands(program: Command): void {
     showOne(
       command,
       found,
-      () => `  ${found.name} is ${coloured(found.state)}   ${found.desiredReplicas} replicas wanted`,
+      () =>
+        `  ${found.name} is ${coloured(found.state)}   ${countOf(found.desiredReplicas, 'replica')} wanted`,
     );
   });
 

@@ -1,6 +1,7 @@
 /** How work is ordered and placed: looked at, changed while the server runs, and past decisions planned again. */
 import { writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
+import { countOf } from '@gantry/kit';
 import type { Rule } from '@gantry/scheduling';
 import { CliError } from '../cli-error.ts';
 import { example, group } from '../command-group.ts';
@@ -166,7 +167,7 @@ export function policyCommands(program: Command): void {
         const together =
           found.shape === undefined
             ? ''
-            : `, promised ${found.shape.nodes} × ${found.shape.devices} devices together`;
+            : `, promised ${found.shape.nodes} × ${countOf(found.shape.devices, 'device')} together`;
         return `  ${found.queue}: ${effective.order}${found.order === undefined ? ' (inherited)' : ''}, ${where}${kept}${together}`;
       });
     },

@@ -1,4 +1,5 @@
 /** A load run as one page: its table, what it was like from beginning to end, and how its latencies are spread. */
+import { countOf } from '@gantry/kit';
 import { data, escapeHtml, page, section, tableOf } from '../html-page.ts';
 import type { AxisUnit } from '../simulate/axes.ts';
 import { lineChart, quantileChart } from '../simulate/charts.ts';
@@ -84,7 +85,7 @@ export function loadPage(
 
 function sentence(report: LoadReport, { ttftMs, itlMs }: Objectives): string {
   const { requests, seconds, answerTokensPerSecond, goodShare, goodPerSecond } = report;
-  return `${requests} requests in ${seconds.toFixed(1)} s, ${answerTokensPerSecond.toFixed(0)} tokens/s; ${(goodShare * 100).toFixed(1)} % within ${ttftMs} ms to the first token and ${itlMs} ms between (${goodPerSecond.toFixed(1)}/s)`;
+  return `${countOf(requests, 'request')} in ${seconds.toFixed(1)} s, ${answerTokensPerSecond.toFixed(0)} tokens/s; ${(goodShare * 100).toFixed(1)} % within ${ttftMs} ms to the first token and ${itlMs} ms between (${goodPerSecond.toFixed(1)}/s)`;
 }
 
 const row = (name: string, spread: Spread | undefined): readonly string[] =>

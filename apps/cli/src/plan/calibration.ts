@@ -11,6 +11,7 @@ import {
   referenceRun,
 } from '@gantry/training/planner';
 import type { Command } from 'commander';
+import { countOf } from '@gantry/kit';
 import { CliError } from '../cli-error.ts';
 import { contextFile } from '../connection.ts';
 import { showOne } from '../output.ts';
@@ -58,7 +59,7 @@ export async function readCalibration(): Promise<OwnCalibration> {
 function page(file: string, { machine, dialect, memory, step }: OwnCalibration): string {
   const gigaflop = (rate: number): string => `${(rate / 1e9).toFixed(0)} GFLOP/s`;
   return [
-    `  ${machine}, ${step.cores} cores, ${dialect} graphs`,
+    `  ${machine}, ${countOf(step.cores, 'core')}, ${dialect} graphs`,
     `  ${gigaflop(step.flopPerSecond.alone)} a rank alone, ${gigaflop(step.flopPerSecond.together)} each on all cores`,
     `  ${(step.exchange.bytesPerSecond / 1e9).toFixed(2)} GB/s between ranks, ${(1e6 * step.exchange.startSeconds).toFixed(0)} µs a collective`,
     `  a process of ${Math.round(memory.baseBytes / 2 ** 20)} MiB, ${(memory.nodeBytes / 1024).toFixed(1)} KiB a node of its graphs`,

@@ -1,4 +1,5 @@
 /** A plan for devices of a published profile, ready to be drawn. */
+import { countOf } from '@gantry/kit';
 import {
   type Candidate,
   describeLayout,
@@ -36,7 +37,7 @@ export function devicePicture(plan: Plan, search: Search, json: unknown): PlanPi
     })),
   ];
   return {
-    title: `${model.name} on ${devices} × ${device.name}: ${batch} sequences of ${sequenceLength}`,
+    title: `${model.name} on ${devices} × ${device.name}: ${countOf(batch, 'sequence')} of ${sequenceLength}`,
     sentences: [limit, ...why],
     heads: ['layout', 'step', 'MFU', 'memory'],
     rows: listed.map((candidate) => [
@@ -79,6 +80,11 @@ function pipelineOf({ task, best: { layout, time } }: Plan): PlanPicture['pipeli
   const schedule = chunks > 1 ? 'interleaved' : '1f1b';
   const spans = pipelineTimeline({ schedule, stages, microBatches, chunks }, ms);
   const part =
-    microBatches < all ? `the first ${microBatches} of ${all} micro-batches` : `${all} micro-batches`;
-  return { spans, caption: `${schedule}, ${stages} stages of ${chunks} chunks, ${part}, predicted` };
+    microBatches < all
+      ? `the first ${microBatches} of ${all} micro-batches`
+      : countOf(all, 'micro-batch', 'micro-batches');
+  return {
+    spans,
+    caption: `${schedule}, ${countOf(stages, 'stage')} of ${countOf(chunks, 'chunk')}, ${part}, predicted`,
+  };
 }

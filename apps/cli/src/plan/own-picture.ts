@@ -1,4 +1,5 @@
 /** A plan for ranks of our own runtime, ready to be drawn. */
+import { countOf } from '@gantry/kit';
 import {
   describeOwnLayout,
   type OwnCandidate,
@@ -18,7 +19,7 @@ export function ownPicture(
   const nameOf = ({ run }: OwnCandidate): string => describeOwnLayout(run.layout, run.sequences);
   const [best] = fitting;
   return {
-    title: `${name} on ${ranks} of our own ranks: ${batch} sequences of ${sequenceLength}`,
+    title: `${name} on ${countOf(ranks, 'rank')} of our own: ${countOf(batch, 'sequence')} of ${sequenceLength}`,
     sentences: [calibration.machine, ...sentences],
     heads: ['layout', 'step', 'a rank'],
     rows: listed.map((each) => [nameOf(each), seconds(each.step.total), mib(each.memory.total)]),
@@ -56,5 +57,8 @@ function pipelineOf({ run: { layout }, step }: OwnCandidate): PlanPicture['pipel
     send: (1000 * step.pipeline) / passes / 2,
   };
   const spans = pipelineTimeline({ schedule, stages, microBatches, chunks }, ms);
-  return { spans, caption: `${schedule}, ${stages} stages, ${microBatches} micro-batches, predicted` };
+  return {
+    spans,
+    caption: `${schedule}, ${countOf(stages, 'stage')}, ${countOf(microBatches, 'micro-batch', 'micro-batches')}, predicted`,
+  };
 }

@@ -1,4 +1,5 @@
 /** A plan as a page of text. */
+import { countOf } from '@gantry/kit';
 import { describeLayout, modelParameters, usableBytes } from '@gantry/training/planner';
 import pc from 'picocolors';
 import { table } from '../output.ts';
@@ -22,7 +23,7 @@ export function planPage({ task, best, listed, fitting, considered, limit, why }
   const billions = modelParameters(model) / 1e9;
   const head = [
     `  ${model.name}: ${billions.toFixed(billions < 10 ? 2 : 1)} B parameters on ${devices} × ${device.name}`,
-    `  ${batch} sequences of ${sequenceLength} tokens a step · ${fitting} of ${considered} layouts fit`,
+    `  ${countOf(batch, 'sequence')} of ${sequenceLength} tokens a step · ${fitting} of ${countOf(considered, 'layout')} fit`,
   ];
   const rows = listed.map(({ layout, memory, time }) => [
     describeLayout(layout),

@@ -12,6 +12,7 @@ import {
   whyOwnWins,
 } from '@gantry/training/planner';
 import type { Command } from 'commander';
+import { countOf } from '@gantry/kit';
 import pc from 'picocolors';
 import { CliError } from '../cli-error.ts';
 import { exitCodes } from '../exit-codes.ts';
@@ -135,7 +136,7 @@ function page(
   ].map(([title = '', ...cells]) => `  ${pc.dim(title.padEnd(18))}  ${cells.join(' · ')}`);
   return [
     `  ${name} on ${ranks} of our own ranks · ${calibration.machine}`,
-    `  ${batch} sequences of ${sequenceLength} tokens a step · ${considered} layouts divide`,
+    `  ${countOf(batch, 'sequence')} of ${sequenceLength} tokens a step · ${countOf(considered, 'layout')} divide${considered === 1 ? 's' : ''}`,
     '',
     table(['layout', 'step', 'tokens/s', 'a rank'], rows),
     '',

@@ -1,5 +1,5 @@
 import type { Job } from '@gantry/contract';
-import { formatBytes, formatDuration } from '@gantry/kit';
+import { countOf, formatBytes, formatDuration } from '@gantry/kit';
 import type { Client } from '@gantry/sdk';
 import { CliError } from '../cli-error.ts';
 import { exitCodes } from '../exit-codes.ts';
@@ -38,7 +38,11 @@ function sayState(job: Job, submittedMs: number): void {
       job.startedAt === undefined
         ? Date.now() - submittedMs
         : Date.parse(job.startedAt) - Date.parse(job.createdAt);
-    sayStep(`job ${job.name}`, formatDuration(took), `queued → running · ${ranks} ranks on this machine`);
+    sayStep(
+      `job ${job.name}`,
+      formatDuration(took),
+      `queued → running · ${countOf(ranks, 'rank')} on this machine`,
+    );
   } else if (job.state === 'queued' && job.waiting?.reasons[0] !== undefined)
     print(`  … ${job.name} waits: ${job.waiting.reasons[0].message}`);
 }

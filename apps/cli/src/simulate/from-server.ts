@@ -1,6 +1,6 @@
 /** `gantry simulate --from-server` and `gantry policy set --try`: the server's past as it is set, and as it might be. */
 import { basename } from 'node:path';
-import { parseDuration } from '@gantry/kit';
+import { countOf, parseDuration } from '@gantry/kit';
 import { QUEUE_POLICIES } from '@gantry/scheduling';
 import type { Client } from '@gantry/sdk';
 import type { Command } from 'commander';
@@ -65,7 +65,7 @@ export async function experimentOn(client: Client, comparison: Comparison): Prom
     return replayPast(label, changed(other, asked));
   };
   return {
-    title: `${url}: ${past.jobs.length.toLocaleString('en-US')} jobs on ${unitsOf(past.world)} devices of ${nodes} ${nodes === 1 ? 'node' : 'nodes'}`,
+    title: `${url}: ${countOf(past.jobs.length, 'job')} on ${countOf(unitsOf(past.world), 'device')} of ${countOf(nodes, 'node')}`,
     notes: notesOn(past, Date.now()),
     policies: [AS_SET, ...Object.keys(QUEUE_POLICIES)],
     ours: AS_SET,

@@ -1,4 +1,5 @@
 /** `gantry simulate --trace gavel`: jobs whose speed on each device model was measured (OSDI'20). */
+import { countOf } from '@gantry/kit';
 import { MIXED_POLICIES, parseMixedJobs, parseThroughputs, runMixed } from '@gantry/scheduling/simulate';
 import { CliError } from '../cli-error.ts';
 import { needed, oneOf, readTrace } from './read-trace.ts';
@@ -17,7 +18,7 @@ export function gavel(options: SimulateOptions): Experiment {
     arrivalSeconds: spec.arrivalSeconds / options.arrivalRate,
   }));
   return {
-    title: `gavel: ${specs.length.toLocaleString('en-US')} jobs on ${[...cluster].map(([model, count]) => `${count} × ${model}`).join(', ')}`,
+    title: `gavel: ${countOf(specs.length, 'job')} on ${[...cluster].map(([model, count]) => `${count} × ${model}`).join(', ')}`,
     notes: [],
     policies: Object.keys(MIXED_POLICIES),
     ours: 'throughput-aware',

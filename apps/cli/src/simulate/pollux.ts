@@ -1,6 +1,7 @@
 /** `gantry simulate --trace pollux`: elastic training jobs whose speed at every size was measured (OSDI'21). */
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { countOf } from '@gantry/kit';
 import {
   ADAPTIVE_POLICIES,
   APPLICATION_NAMES,
@@ -28,7 +29,7 @@ export function pollux(options: SimulateOptions): Experiment {
   if (specs.length === 0) throw new CliError('trace_invalid', `${workload} has a header and no jobs`);
   const arrivals = specs.map((spec) => ({ ...spec, submittedAt: spec.submittedAt / options.arrivalRate }));
   return {
-    title: `pollux: ${specs.length} jobs on ${nodes * devicesPerNode} GPUs, ${devicesPerNode} a node`,
+    title: `pollux: ${countOf(specs.length, 'job')} on ${countOf(nodes * devicesPerNode, 'GPU')}, ${devicesPerNode} a node`,
     notes: [],
     policies: Object.keys(ADAPTIVE_POLICIES),
     ours: 'goodput',

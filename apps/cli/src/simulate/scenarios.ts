@@ -1,4 +1,5 @@
 /** A public list of jobs as it is, and what if there were more machines or faster arrivals. */
+import { countOf } from '@gantry/kit';
 import { parseItp, parsePhilly } from '@gantry/scheduling/simulate';
 import { CliError } from '../cli-error.ts';
 import { needed, readTrace } from './read-trace.ts';
@@ -14,7 +15,7 @@ export function fromTrace(trace: keyof typeof parsers, options: SimulateOptions)
   const devicesPerNode = options.gpusPerNode;
   return toExperiment(options, {
     scenario: { jobs, cluster: { devices, devicesPerNode } },
-    title: `${trace}: ${jobs.length.toLocaleString('en-US')} jobs on ${devices} GPUs, ${devicesPerNode} a node`,
+    title: `${trace}: ${countOf(jobs.length, 'job')} on ${countOf(devices, 'GPU')}, ${devicesPerNode} a node`,
   });
 }
 
@@ -50,9 +51,13 @@ function moreNodes(scenario: Scenario, { addNodes, arrivalRate }: SimulateOption
       hint: 'write it like 2 or 2xH100x8',
     });
   if (found[2] !== undefined && Number(found[2]) !== devicesPerNode)
-    throw new CliError('bad_request', `nodes here have ${devicesPerNode} devices, those have ${found[2]}`, {
-      hint: `the replay's nodes are all alike: --add-nodes ${Math.ceil((count * Number(found[2])) / devicesPerNode)}`,
-    });
+    throw new CliError(
+      'bad_request',
+      `nodes here have ${countOf(devicesPerNode, 'device')}, those have ${found[2]}`,
+      {
+        hint: `the replay's nodes are all alike: --add-nodes ${Math.ceil((count * Number(found[2])) / devicesPerNode)}`,
+      },
+    );
   const cluster = { devices: devices + count * devicesPerNode, devicesPerNode };
   return [{ ...faster(scenario, arrivalRate), cluster, label: `+${count}` }];
 }

@@ -1,6 +1,6 @@
 /** The real queue and cluster, to be lived through again: as the server's planner sees them, under the policy that holds or one that is tried. */
 import { isAccelerated } from './device-unit.ts';
-import { formatDuration } from '@gantry/kit';
+import { countOf, formatDuration } from '@gantry/kit';
 import { type LiveWorld, type PastJob, replayLive, summariseLive } from '@gantry/scheduling/simulate';
 import type { Client } from '@gantry/sdk';
 import { CliError } from '../cli-error.ts';
@@ -65,7 +65,11 @@ export function notesOn({ world, jobs }: ServerPast, nowMs: number): readonly st
   return [
     `jobs of ${formatDuration(nowMs - first)}, each with the time it took; of those that have not ended also what they still need by their estimate, else their limit`,
     ...(isAccelerated(world) ? [] : ['no GPU here: a core counts as a device']),
-    ...(standing === 0 ? [] : [`${standing} replicas of endpoints keep their place throughout`]),
-    ...(unwell === 0 ? [] : [`${unwell} nodes that are lost, cordoned or quarantined take no work`]),
+    ...(standing === 0
+      ? []
+      : [
+          `${countOf(standing, 'replica')} of endpoints keep${standing === 1 ? 's its' : ' their'} place throughout`,
+        ]),
+    ...(unwell === 0 ? [] : [`lost, cordoned or quarantined, so without work: ${countOf(unwell, 'node')}`]),
   ];
 }

@@ -1,6 +1,6 @@
 import type { Upload } from '@gantry/contract';
 import { writeTar } from '@gantry/formats/tar';
-import { formatBytes } from '@gantry/kit';
+import { countOf, formatBytes } from '@gantry/kit';
 import type { Client } from '@gantry/sdk';
 import { packFolder } from './pack-folder.ts';
 
@@ -12,12 +12,10 @@ export async function uploadFolder(
 ): Promise<Upload> {
   const { files, bytes, links } = packFolder(dir);
   const upload = await client.call('uploads.create', { body: writeTar(files) });
-  say(`  ✓ uploaded ${count(files.length, 'file')}, ${formatBytes(bytes)}, from ${dir}`);
+  say(`  ✓ uploaded ${countOf(files.length, 'file')}, ${formatBytes(bytes)}, from ${dir}`);
   if (links.length > 0)
     say(
-      `  left out ${count(links.length, 'link')}: ${links.slice(0, 3).join(', ')}${links.length > 3 ? ' …' : ''}`,
+      `  left out ${countOf(links.length, 'link')}: ${links.slice(0, 3).join(', ')}${links.length > 3 ? ' …' : ''}`,
     );
   return upload;
 }
-
-const count = (amount: number, noun: string): string => `${amount} ${noun}${amount === 1 ? '' : 's'}`;

@@ -87,11 +87,11 @@ const shownFeatures = 8;
 
 function driftText(drift: NonNullable<EndpointStats['drift']>[number]): string {
   const { revision, window, windows, filled, partlyRead, features, featuresLeftOut } = drift;
-  const missed = partlyRead === 0 ? '' : `   ${partlyRead} requests partly read`;
+  const missed = partlyRead === 0 ? '' : `   ${countOf(partlyRead, 'request')} partly read`;
   const progress =
     windows === 0
-      ? `drift of ${revision}: nothing compared yet, ${filled} requests in a window of ${window}`
-      : `drift of ${revision}: ${windows} windows of ${window} requests compared`;
+      ? `drift of ${revision}: nothing compared yet, ${countOf(filled, 'request')} in a window of ${window}`
+      : `drift of ${revision}: ${countOf(windows, 'window')} of ${window} requests compared`;
   const head = `  ${progress}${missed}`;
   if (features.length === 0) return head;
   const shown = features.slice(0, shownFeatures);

@@ -1,6 +1,6 @@
 /** An endpoint in words. */
 import type { Endpoint } from '@gantry/contract';
-import { formatDuration } from '@gantry/kit';
+import { countOf, formatDuration } from '@gantry/kit';
 import { coloured, table } from '../output.ts';
 
 /** Of the version that serves; one that is being rolled out is told apart. */
@@ -96,7 +96,9 @@ function settingsOf({
     adapters: adapters?.join(', '),
     speculation,
     batching: batching === undefined ? undefined : batchingText(batching),
-    'warm-up': warmUp?.map(({ name, rows, count }) => name ?? `${count} × ${rows} rows`).join(', '),
+    'warm-up': warmUp
+      ?.map(({ name, rows, count }) => name ?? `${count} × ${countOf(rows, 'row')}`)
+      .join(', '),
     objective: latencyObjectiveMs === undefined ? undefined : `${latencyObjectiveMs} ms`,
     fallback,
     node: Object.entries(nodeSelector)
@@ -109,7 +111,7 @@ function settingsOf({
 }
 
 const engineText = ({ kind, tensor, pipeline, ranks }: NonNullable<Endpoint['engine']>): string =>
-  `${kind}, tensor ${tensor} × pipeline ${pipeline} in ${ranks} ${ranks === 1 ? 'rank' : 'ranks'}`;
+  `${kind}, tensor ${tensor} × pipeline ${pipeline} in ${countOf(ranks, 'rank')}`;
 
 const batchingText = (batching: object): string =>
   Object.entries(batching)

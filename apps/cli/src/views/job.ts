@@ -1,6 +1,6 @@
 /** A job in words. */
 import { type Job, type JobSpec, isTerminal, rankProcesses } from '@gantry/contract';
-import { formatBytes, formatDuration } from '@gantry/kit';
+import { countOf, formatBytes, formatDuration } from '@gantry/kit';
 import { ago, coloured } from '../output.ts';
 import type { NameOf } from '../resource-names.ts';
 import { arenaText, deviceText, heldOutText, lossText } from './training.ts';
@@ -17,7 +17,7 @@ type Placement = Job['attempts'][number]['placement'];
 
 function whereText(placement: Placement, nameOf: NameOf): string {
   const machines = [...new Set(placement.map(({ node }) => nameOf(node)))];
-  return `${count(placement.length, 'rank')} on ${machines.length > 2 ? count(machines.length, 'machine') : machines.join(' and ')}`;
+  return `${countOf(placement.length, 'rank')} on ${machines.length > 2 ? countOf(machines.length, 'machine') : machines.join(' and ')}`;
 }
 
 export function progressOf({ progress }: Job): string {
@@ -68,16 +68,17 @@ export function describeJob(job: Job, nameOf: NameOf): string {
       job.startedAt === undefined || job.endedAt === undefined
         ? undefined
         : formatDuration(Date.parse(job.endedAt) - Date.parse(job.startedAt)),
-    used: job.deviceSeconds === undefined ? undefined : `${Math.round(job.deviceSeconds)} device-seconds`,
+    used:
+      job.deviceSeconds === undefined ? undefined : countOf(Math.round(job.deviceSeconds), 'device-second'),
     model: job.modelVersion,
     outputs:
       job.outputs === undefined || job.outputs.length === 0
         ? undefined
-        : `${count(job.outputs.length, 'file')}: gantry job outputs ${job.name}`,
+        : `${countOf(job.outputs.length, 'file')}: gantry job outputs ${job.name}`,
     size:
       job.size === undefined
         ? undefined
-        : [`runs with ${job.size.ranks} of ${count(job.size.wanted, 'rank')}.`, ...job.size.reasons].join(
+        : [`runs with ${job.size.ranks} of ${countOf(job.size.wanted, 'rank')}.`, ...job.size.reasons].join(
             ' ',
           ),
     rests:
@@ -118,7 +119,7 @@ export function describeWaiting(job: Job, nowMs: number = Date.now()): string {
     return `  ${job.name} is ${coloured(job.state)} by ${job.suspended?.by}; it goes on with: gantry job resume ${job.name}`;
   if (job.size !== undefined)
     return [
-      `  ${job.name} ${coloured('runs')} with ${job.size.ranks} of ${count(job.size.wanted, 'rank')}`,
+      `  ${job.name} ${coloured('runs')} with ${job.size.ranks} of ${countOf(job.size.wanted, 'rank')}`,
       ...job.size.reasons.map((reason) => `    ${reason}`),
     ].join('\n');
   if (job.state !== 'queued') return `  ${job.name} is ${coloured(job.state)}; it waits for nothing`;
@@ -145,7 +146,9 @@ function startsOf({ estimatedStart }: NonNullable<Job['waiting']>, nowMs: number
   const inTime = (iso: string): string => formatDuration(Math.max(0, Date.parse(iso) - nowMs));
   const { p50, p90, learnedFrom } = estimatedStart;
   const rests =
-    learnedFrom === 0 ? 'nothing has started yet to learn from' : `learned from ${learnedFrom} starts`;
+    learnedFrom === 0
+      ? 'nothing has started yet to learn from'
+      : `learned from ${countOf(learnedFrom, 'start')}`;
   return [`  ${'starts'.padEnd(9)}in ${inTime(p50)}, nine times of ten within ${inTime(p90)} (${rests})`];
 }
 
@@ -178,11 +181,9 @@ function needsOf(spec: unknown): string {
 
 const resourceWords = (resources: JobSpec['resources']): readonly string[] => [
   ...(resources.gpu > 0 ? [`${resources.gpu} × ${resources.gpuProfile ?? resources.gpuModel ?? 'GPU'}`] : []),
-  count(resources.cpu, 'CPU'),
+  countOf(resources.cpu, 'CPU'),
   formatBytes(resources.memory),
 ];
-
-const count = (amount: number, noun: string): string => `${amount} ${noun}${amount === 1 ? '' : 's'}`;
 
 /** The digest where a registry gave one: it names these bytes for ever. */
 const imageText = (image: Job['attempts'][number]['image']): string | undefined =>

@@ -1,5 +1,6 @@
 /** What the tools on models found, in words. */
 import type { ModelVersion } from '@gantry/contract';
+import { countOf } from '@gantry/kit';
 import type { LoadReport, Spread } from '../load/load-report.ts';
 import type { Evaluation } from '../model-tools/evaluate-endpoint.ts';
 import type { RecordedEvaluation } from '../model-tools/record-evaluation.ts';
@@ -68,7 +69,7 @@ export function describeLoad(report: LoadReport): string {
       ? [name, '–', '–', '–', '–']
       : [name, ...[spread.mean, spread.p50, spread.p95, spread.p99].map((value) => value.toFixed(1))];
   return [
-    `  ${requests} requests in ${seconds.toFixed(1)} s   ${report.requestsPerSecond.toFixed(1)} answered/s   ${report.answerTokensPerSecond.toFixed(0)} tokens/s`,
+    `  ${countOf(requests, 'request')} in ${seconds.toFixed(1)} s   ${report.requestsPerSecond.toFixed(1)} answered/s   ${report.answerTokensPerSecond.toFixed(0)} tokens/s`,
     `  tokens in ${report.promptTokens} (${report.cachedTokens} cached)   out ${report.answerTokens}`,
     `  goodput ${goodPerSecond.toFixed(1)}/s   ${(goodShare * 100).toFixed(1)} % within the objectives`,
     ...failed,

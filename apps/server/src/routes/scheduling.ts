@@ -16,6 +16,7 @@ import {
   readPastWork,
   readPolicy,
 } from '@gantry/control';
+import { countOf } from '@gantry/kit';
 import type { Row, Tx } from '@gantry/ports';
 import type { Handlers } from '../http/index.ts';
 import type { Platform } from '../platform.ts';
@@ -219,7 +220,7 @@ function tooLarge(shape: QueueSpecRecord['shape'] | null, row: Row): readonly Po
   if (shape === undefined || shape === null) return [];
   const promised = shape.nodes * shape.devices;
   if (promised <= (deserved.devices ?? 0)) return [];
-  const message = `promises ${promised} devices, and queue "${row.name}" deserves ${deserved.devices ?? 0}`;
+  const message = `promises ${countOf(promised, 'device')}, and queue "${row.name}" deserves ${deserved.devices ?? 0}`;
   return [{ path: 'shape', message, hint: `first: gantry queue update ${row.name} --gpus ${promised}` }];
 }
 

@@ -11,6 +11,7 @@ import {
   resolveVersion,
   tiedResources,
 } from '@gantry/control';
+import { countOf } from '@gantry/kit';
 import type { Row, Tx } from '@gantry/ports';
 import { isAllowed } from '../http/permission.ts';
 import type { Principal } from '../http/index.ts';
@@ -74,7 +75,7 @@ export function resourcesOf({
   if (resources.gpu !== 0 && resources.gpu !== gpu)
     throw new GantryError(
       'validation_failed',
-      `each of ${engine.ranks} ranks holds ${gpu} devices (tensor ${engine.tensor} × pipeline ${engine.pipeline}), not ${resources.gpu}`,
+      `${engine.ranks === 1 ? 'its rank' : `each of ${engine.ranks} ranks`} holds ${countOf(gpu, 'device')} (tensor ${engine.tensor} × pipeline ${engine.pipeline}), not ${resources.gpu}`,
       { details: { path: 'resources.gpu' }, hint: 'leave resources.gpu out, or change the sizes' },
     );
   return { ...resources, gpu };

@@ -5,7 +5,7 @@
 import { link, lstat, mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, matchesGlob, relative, sep } from 'node:path';
 import { GantryError } from '@gantry/contract';
-import { formatBytes } from '@gantry/kit';
+import { countOf, formatBytes } from '@gantry/kit';
 import { eachAtOnce } from './each-at-once.ts';
 import { copyAside, writeLater } from './later-files.ts';
 import type { ObjectCache } from './object-cache.ts';
@@ -215,6 +215,8 @@ export async function storeVolume(place: VolumePlace, signal: AbortSignal): Prom
     notes:
       passedOver === 0
         ? []
-        : [`${passedOver} links and other special files were not written to ${formatS3Address(address)}`],
+        : [
+            `${countOf(passedOver, 'link or other special file', 'links and other special files')} ${passedOver === 1 ? 'was' : 'were'} not written to ${formatS3Address(address)}`,
+          ],
   };
 }

@@ -1,4 +1,5 @@
 /** How the platform schedules, as its operators set it; one row, kind `policy`, name `scheduling`. */
+import { countOf } from '@gantry/kit';
 import { PLACEMENT_NAMES, QUEUE_POLICIES, type Rule, ruleProblems } from '@gantry/scheduling';
 
 export interface PolicySpecRecord {
@@ -102,7 +103,7 @@ export function policyProblems(policy: PolicySpecRecord): readonly PolicyProblem
     if (path.length > levels.length)
       problems.push({
         path: `topology.nodes.${node}`,
-        message: `has ${path.length} domains for ${levels.length} levels`,
+        message: `has ${countOf(path.length, 'domain')} for ${countOf(levels.length, 'level')}`,
         hint: `one for each of: ${levels.join(', ')}`,
       });
   return problems;

@@ -100,9 +100,13 @@ export class LlmService implements EngineService {
         const engine = this.#engine as LlmEngine;
         const { queued } = engine.stats();
         if (queued >= (this.#options.queueLimit ?? 256)) {
-          throw new EngineError('queue_full', `${queued} requests are waiting already.`, {
-            hint: 'Try again later.',
-          });
+          throw new EngineError(
+            'queue_full',
+            `${countOf(queued, 'request')} ${queued === 1 ? 'is' : 'are'} waiting already.`,
+            {
+              hint: 'Try again later.',
+            },
+          );
         }
         await work(engine, await readJson(call.request, this.#options.bodyLimitBytes ?? 10_000_000), call);
       },

@@ -1,4 +1,5 @@
 /** Tensor values in JSON: flattened or nested lists, row by row, to and from the bytes that travel. */
+import { countOf } from '@gantry/kit';
 import { EngineError } from '../engine-error.ts';
 import type { Datatype } from './datatypes.ts';
 import { decodeTexts, elementCount, encodeTexts, type WireTensor } from './wire-tensor.ts';
@@ -84,7 +85,10 @@ export function encodeValues(
   const count = elementCount(shape);
   const values = Array.isArray(data[0]) ? data.flat(16) : data;
   if (values.length !== count) {
-    throw bad(name, `"${name}" has ${values.length} values; its shape [${shape.join(', ')}] takes ${count}.`);
+    throw bad(
+      name,
+      `"${name}" has ${countOf(values.length, 'value')}; its shape [${shape.join(', ')}] takes ${count}.`,
+    );
   }
   if (datatype === 'BYTES') {
     if (!values.every((value): value is string => typeof value === 'string'))

@@ -107,9 +107,13 @@ export class SequencedModel implements TensorModel {
         'Begin it with sequence_start; one that was idle too long is forgotten.',
       );
     if (this.#live.size >= this.#options.most)
-      throw new EngineError('queue_full', `${this.#options.most} sequences are open already.`, {
-        hint: 'End some with sequence_end, or try again later.',
-      });
+      throw new EngineError(
+        'queue_full',
+        `${this.#options.most} sequences are open already, the most there may be.`,
+        {
+          hint: 'End some with sequence_end, or try again later.',
+        },
+      );
     // A second start begins anew; what still runs of the first keeps its own state.
     const sequence =
       isStart || known === undefined

@@ -3,7 +3,7 @@
  * instances, and the rows of an answer go back to whom they belong.
  */
 import { ShapeLanes, type BatchPolicy } from '@gantry/serving';
-import { createDeferred, type Deferred } from '@gantry/kit';
+import { countOf, createDeferred, type Deferred } from '@gantry/kit';
 import { EngineError } from '../engine-error.ts';
 import type { InferCall } from '../oip/parse-infer.ts';
 import { joinRows, sliceRows, type WireTensor } from '../oip/wire-tensor.ts';
@@ -139,7 +139,7 @@ export class TensorEngine implements TensorModel {
       ? new EngineError('queue_full', 'The queue of this model is full.', { hint: 'Try again later.' })
       : new EngineError(
           'invalid_value',
-          `${rows} rows came in one request; at most ${this.#policy.maxBatchSize} are computed together.`,
+          `${countOf(rows, 'row')} came in one request; at most ${this.#policy.maxBatchSize} can be computed together.`,
           { param: 'inputs', hint: 'Send them in several requests.' },
         );
   }

@@ -51,8 +51,8 @@ describe('warm-up requests', () => {
     );
     expect(said.map((line) => line.split(',', 2).join(','))).toEqual([
       'warm-up "usual": 8 rows, 3 times',
-      'warm-up "2": 4 rows, 1 times',
-      'warm-up "3": 1 rows, 1 times',
+      'warm-up "2": 4 rows, 1 time',
+      'warm-up "3": 1 row, 1 time',
     ]);
     expect(stats).toMatchObject({ requests: 0, batches: 0, instances: 2 });
   });

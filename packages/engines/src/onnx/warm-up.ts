@@ -4,7 +4,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createRandom } from '@gantry/kit';
+import { countOf, createRandom } from '@gantry/kit';
 import { EngineError } from '../engine-error.ts';
 import { datatypes } from '../oip/datatypes.ts';
 import { encodeValues } from '../oip/json-values.ts';
@@ -57,7 +57,9 @@ export async function warmUp(model: TensorModel, options: WarmUp): Promise<void>
       const startedMs = performance.now();
       for (let turn = 0; turn < count; turn++) await compute(model, inputs);
       const tookMs = ((performance.now() - startedMs) / count).toFixed(1);
-      options.onLog?.(`warm-up "${name}": ${rows} rows, ${count} times, ${tookMs} ms each on every instance`);
+      options.onLog?.(
+        `warm-up "${name}": ${countOf(rows, 'row')}, ${countOf(count, 'time')}, ${tookMs} ms each on every instance`,
+      );
     } catch (error) {
       const { message, hint } = error as EngineError;
       throw new EngineError('model_invalid', `The warm-up request "${name}" failed: ${message}`, {

@@ -1,6 +1,7 @@
 /** `ModelInfer` between its two dialects: gRPC messages here, REST with binary tensors on the way to the engine. */
 import { binaryHeader } from '@gantry/contract/foreign/oip';
 import type { OutgoingHttpHeaders } from 'node:http';
+import { countOf } from '@gantry/kit';
 import { plain, type Parameters, toParameters } from './infer-parameters.ts';
 import { toRaw, type TensorContents } from './tensor-contents.ts';
 import { parseJson } from '../http/parse-json.ts';
@@ -30,7 +31,9 @@ export interface RestBody {
 export function toRest(message: InferMessage): RestBody | { readonly reason: string } {
   const { inputs, raw_input_contents: raws } = message;
   if (raws.length > 0 && raws.length !== inputs.length)
-    return { reason: `raw_input_contents has ${raws.length} entries for ${inputs.length} inputs.` };
+    return {
+      reason: `raw_input_contents has ${countOf(raws.length, 'entry', 'entries')} for ${countOf(inputs.length, 'input')}.`,
+    };
   const tail: Buffer[] = [];
   for (const [index, { name, datatype, contents }] of inputs.entries()) {
     const raw = raws[index] ?? toRaw(datatype, contents ?? {});

@@ -2,6 +2,7 @@
  * Limits held in this process: requests and tokens a minute and requests at once, for a key, its tenant and the
  * tenant's use of one endpoint; and the tenant's budget. All of them say yes, or nothing is taken.
  */
+import { countOf } from '@gantry/kit';
 import { Budget, type BudgetHold } from '@gantry/serving';
 import type { Admission, Estimate, Limits } from './limits.ts';
 import { type LimitMeter, MeterBook } from './meter-book.ts';
@@ -95,7 +96,7 @@ function takeFrom(
   if (concurrentRequests !== undefined && scope.inFlight >= concurrentRequests) {
     return {
       code: 'rate_limit_exceeded',
-      detail: `At most ${concurrentRequests} requests at once.`,
+      detail: `At most ${countOf(concurrentRequests, 'request')} at once.`,
       retryAfterMs: 1_000,
     };
   }
@@ -103,7 +104,7 @@ function takeFrom(
   if (requestWaitMs > 0) {
     return {
       code: 'rate_limit_exceeded',
-      detail: `At most ${scope.requests?.limit ?? 0} requests a minute.`,
+      detail: `At most ${countOf(scope.requests?.limit ?? 0, 'request')} a minute.`,
       retryAfterMs: requestWaitMs,
     };
   }
@@ -114,7 +115,7 @@ function takeFrom(
     if (waitMs > 0) {
       return {
         code: 'rate_limit_exceeded',
-        detail: `At most ${scope.tokens.capacity} tokens a minute.`,
+        detail: `At most ${countOf(scope.tokens.capacity, 'token')} a minute.`,
         retryAfterMs: waitMs,
       };
     }

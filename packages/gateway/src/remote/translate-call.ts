@@ -2,6 +2,7 @@
  * Open Inference Protocol ↔ the REST dialects of TensorFlow Serving (`/v1/models/M:predict`, columns) and TorchServe
  * (`/predictions/M`, its JSON envelope). Clients speak one protocol whatever stands behind a name.
  */
+import { countOf } from '@gantry/kit';
 import type { OipPath } from '../requests/parse-oip.ts';
 import type { UpstreamCall } from '../requests/inference-request.ts';
 import { datatypeOf, maxDepth, toFlat, toNested } from './nested-data.ts';
@@ -105,7 +106,8 @@ function inferBody(bytes: Buffer): InferBody | string {
     if (typeof name !== 'string' || !isShape(shape) || !Array.isArray(data))
       return 'Each of `inputs` needs a name, a shape and data.';
     const size = shape.reduce((product, each) => product * each, 1);
-    if (data.length !== size) return `\`${name}\` has ${data.length} values, but its shape holds ${size}.`;
+    if (data.length !== size)
+      return `\`${name}\` has ${countOf(data.length, 'value')}, but its shape holds ${size}.`;
   }
   if (outputs !== undefined && !(Array.isArray(outputs) && outputs.every(isNamed)))
     return 'Each of `outputs` needs a name.';

@@ -1,6 +1,7 @@
 /** CSV files with one header → samples. A column of numbers is one number; any other is one for each of its values. */
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { countOf } from '@gantry/kit';
 import { DataError } from '../data/index.ts';
 import type { FoundFile } from '../data/find-files.ts';
 import { parseCsv } from './csv.ts';
@@ -28,7 +29,7 @@ export async function readTable(files: readonly FoundFile[], label: string): Pro
     for (const [index, row] of body.entries()) {
       if (row.length !== names.length)
         throw invalid(
-          `${path}: row ${index + 2} has ${row.length} fields, and there are ${names.length} columns.`,
+          `${path}: row ${index + 2} has ${countOf(row.length, 'field')}, and the table ${countOf(names.length, 'column')}.`,
           'Quote fields that hold commas.',
         );
       rows.push(row);

@@ -1,4 +1,5 @@
 /** The recipe `classifier`: samples in memory on every rank, data-parallel, the same loop and checkpoints as a transformer's. */
+import { countOf } from '@gantry/kit';
 import { checkClassifier, classifierLayout, type ClassifierConfig } from '@gantry/training/classifier';
 import { eachInitialParameter, ShapeError } from '@gantry/training/model';
 import { gridAt } from '@gantry/training/parallel';
@@ -156,7 +157,7 @@ function planOf(job: TrainingJob, { batchSize }: ClassifierJob, worldSize: numbe
     [plan.zero > 1, `zero ${plan.zero}`],
     [plan.recompute !== 'none', `recompute ${plan.recompute}`],
     [plan.precision !== 'fp32', `precision ${plan.precision}`],
-    [data !== worldSize, `data ${data} over ${worldSize} ranks`],
+    [data !== worldSize, `data ${data} over ${countOf(worldSize, 'rank')}`],
   ] as const;
   const [first] = wrong.filter(([isWrong]) => isWrong);
   if (first !== undefined)

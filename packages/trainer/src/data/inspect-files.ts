@@ -2,6 +2,7 @@
  * What is in the files that were named: whether each is text, whether it was seen before, which of its documents
  * are worth learning from. Nothing is kept of the texts; who needs them reads them again and says when they changed.
  */
+import { countOf } from '@gantry/kit';
 import { documentsOf } from '@gantry/training/data';
 import { DocumentCleaner, type CleaningOptions, type DropReason } from '@gantry/training/cleaning';
 import { DataError } from './data-error.ts';
@@ -135,14 +136,14 @@ function nothingUsed(files: readonly DatasetFile[]): DataError {
   if (files.some(({ reason }) => reason === 'cleaned')) {
     return new DataError(
       'data_empty',
-      `Cleaning leaves nothing of the ${files.length} matching files (${names}).`,
+      `Cleaning leaves nothing of what matches: ${countOf(files.length, 'file')} (${names}).`,
       'Loosen train.clean; dropped.jsonl beside the prepared data says why each document was left out.',
     );
   }
   const isBinary = files.some(({ reason }) => reason === 'binary');
   return new DataError(
     isBinary ? 'data_binary' : 'data_empty',
-    `None of the ${files.length} matching files holds text (${names}).`,
+    `Nothing that matches holds text: ${countOf(files.length, 'file')} (${names}).`,
     isBinary ? 'Give UTF-8 text or JSON Lines.' : 'The files are empty; check that the data was written.',
   );
 }

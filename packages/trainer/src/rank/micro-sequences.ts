@@ -1,4 +1,5 @@
 /** How a rank's share of a batch is cut into graph runs. */
+import { countOf } from '@gantry/kit';
 import type { ParallelSizes } from '@gantry/training/parallel';
 import { UserFault } from './user-fault.ts';
 
@@ -16,7 +17,7 @@ export function chooseMicroSequences(
     if (wanted > perRank) {
       throw new UserFault(
         'bad_spec',
-        `${wanted} micro-batches are more than the ${perRank} sequences that a rank has each step.`,
+        `${wanted} micro-batches are more than the ${countOf(perRank, 'sequence')} that a rank has each step.`,
         `Set parallel.microBatches to ${perRank} or less, or raise train.batchTokens.`,
       );
     }

@@ -1,3 +1,4 @@
+import { countOf } from '@gantry/kit';
 import { expectedBubble, rankAt } from '@gantry/training/parallel';
 import { drawPipeline } from '../profile/index.ts';
 import type { TrainingSession } from './training-session.ts';
@@ -13,8 +14,8 @@ export async function pipelineFigures({
   const ranks = Array.from({ length: stages }, (_, pipeline) =>
     rankAt(sizes, { data: 0, tensor: 0, pipeline }),
   );
-  const inChunks = chunks === 1 ? '' : ` of ${chunks} chunks`;
-  const caption = `${schedule}, ${stages} stages${inChunks}, ${microBatches} micro-batches`;
+  const inChunks = chunks === 1 ? '' : ` of ${countOf(chunks, 'chunk')}`;
+  const caption = `${schedule}, ${countOf(stages, 'stage')}${inChunks}, ${countOf(microBatches, 'micro-batch', 'micro-batches')}`;
   const pipelineBubble = await drawPipeline(environment.runDirectory, ranks, caption);
   if (pipelineBubble === undefined) return {};
   return {

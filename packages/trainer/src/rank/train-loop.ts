@@ -3,6 +3,7 @@
  * must stop", how far a checkpoint is) are summed over all ranks each step: every rank decides from the same
  * numbers, so all do the same without asking.
  */
+import { countOf } from '@gantry/kit';
 import {
   afterGoodStep,
   afterOverflow,
@@ -247,7 +248,7 @@ async function drain(
 }
 
 function badLoss(step: number, verdict: BadVerdict, count: number): UserFault {
-  const many = count > 1 ? ` after ${count - 1} batches that were left out` : '';
+  const many = count > 1 ? ` after ${countOf(count - 1, 'batch', 'batches')} left out` : '';
   if (verdict.kind === 'spike') {
     const { loss, median } = verdict;
     return new UserFault(

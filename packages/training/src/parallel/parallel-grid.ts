@@ -2,6 +2,7 @@
  * Ranks as a grid of data × pipeline × tensor. The tensor index runs fastest (its ranks talk most, so they
  * are neighbours), then data, then pipeline, as Megatron-LM orders them (Narayanan et al. 2021, §2.3).
  */
+import { countOf } from '@gantry/kit';
 import type { TransformerConfig } from '../model/transformer-config.ts';
 import { divisors, ShapeError } from '../model/transformer-shape.ts';
 
@@ -102,7 +103,7 @@ export function checkParallelSizes(sizes: ParallelSizes, config: TransformerConf
   const { tensor, pipeline, chunks = 1 } = sizes;
   if (worldSizeOf(sizes) !== worldSize) {
     throw new ShapeError(
-      `A layout of data ${sizes.data} × tensor ${tensor} × pipeline ${pipeline} needs ${worldSizeOf(sizes)} ranks, and there are ${worldSize}.`,
+      `A layout of data ${sizes.data} × tensor ${tensor} × pipeline ${pipeline} needs ${countOf(worldSizeOf(sizes), 'rank')}, and there ${worldSize === 1 ? 'is one' : `are ${worldSize}`}.`,
       `Set parallel.data to ${Math.max(1, Math.floor(worldSize / (tensor * pipeline)))}, or leave replicas out.`,
     );
   }

@@ -1,4 +1,5 @@
 /** Which numbers do not divide, and the nearest that do. */
+import { countOf } from '@gantry/kit';
 import { type Layout, type TrainingTask, microBatchesOf } from './layout.ts';
 
 export interface LayoutProblem {
@@ -18,7 +19,7 @@ const rules: readonly Rule[] = [
     if (tensor > device.devicesPerNode)
       return problem(
         'tensor',
-        `Tensor parallel ${tensor} leaves the node of ${device.devicesPerNode} devices.`,
+        `Tensor parallel ${tensor} leaves the node of ${countOf(device.devicesPerNode, 'device')}.`,
         `At most ${device.devicesPerNode}; use pipeline or data parallelism beyond.`,
       );
     // Every rank needs whole query heads; key-value heads are shared among as many ranks as there are.
@@ -69,7 +70,7 @@ const rules: readonly Rule[] = [
     if (used === devices) return undefined;
     return problem(
       'devices',
-      `DP${data} × TP${tensor} × PP${pipeline} is ${used} devices, not ${devices}.`,
+      `DP${data} × TP${tensor} × PP${pipeline} is ${countOf(used, 'device')}, not ${devices}.`,
       `TP × PP must divide ${devices}; nearest: ${nearest(devices, tensor * pipeline)}.`,
     );
   },

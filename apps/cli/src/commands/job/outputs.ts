@@ -2,7 +2,7 @@ import { createWriteStream, mkdirSync, renameSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { Job } from '@gantry/contract';
-import { formatBytes } from '@gantry/kit';
+import { countOf, formatBytes } from '@gantry/kit';
 import type { Command } from 'commander';
 import { CliError } from '../../cli-error.ts';
 import { example } from '../../command-group.ts';
@@ -31,7 +31,7 @@ export function outputsCommand(job: Command): void {
         outputs.map(({ path, bytes, digest }) => [path, formatBytes(bytes), digest.slice(0, 19)]),
       ),
     );
-    if (to !== undefined) print(`  ✓ ${outputs.length} files are in ${to}`);
+    if (to !== undefined) print(`  ✓ ${countOf(outputs.length, 'file')} in ${to}`);
   });
 }
 

@@ -1,4 +1,5 @@
 /** A search over layouts of our own runtime in sentences. */
+import { countOf } from '@gantry/kit';
 import { largestTimePart, type TimePart } from '../explain.ts';
 import type { OwnLayout } from './own-run.ts';
 import { type OwnCandidate, type OwnSearch, type OwnTask } from './search-own-layouts.ts';
@@ -54,10 +55,10 @@ export function whyNothingOwnFits(
   return {
     message:
       `Nothing fits: the smallest layout (${describeOwnLayout(run.layout, run.sequences)}) needs ${mib(needed)} ` +
-      `on ${ranks} ranks, and the machine has ${mib(calibration.memoryBytes)}: ${mib(needed - calibration.memoryBytes)} too much.`,
+      `on ${countOf(ranks, 'rank')}, and the machine has ${mib(calibration.memoryBytes)}: ${mib(needed - calibration.memoryBytes)} too much.`,
     hint:
       fewer >= 1
-        ? `${fewer} ${fewer === 1 ? 'rank' : 'ranks'} of that size would fit; so would shorter sequences or a smaller model.`
+        ? `${countOf(fewer, 'rank')} of that size would fit; so would shorter sequences or a smaller model.`
         : 'A smaller model or shorter sequences would fit, or another machine.',
   };
 }

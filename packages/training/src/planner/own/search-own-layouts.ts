@@ -1,4 +1,5 @@
 /** Every way to spread a training over processes of one machine that was calibrated: quickest first, as far as it fits. */
+import { countOf } from '@gantry/kit';
 import { ShapeError } from '../../model/transformer-shape.ts';
 import type { TransformerConfig } from '../../model/transformer-config.ts';
 import { checkParallelSizes } from '../../parallel/index.ts';
@@ -89,7 +90,7 @@ function nothingDivides({ batch, ranks }: OwnTask): { message: string; hint: str
   const below = Math.floor(batch / ranks) * ranks;
   const near = [below, below + ranks].filter((count) => count > 0);
   return {
-    message: `A batch of ${batch} sequences does not divide among ${ranks} data-parallel ranks.`,
+    message: `A batch of ${countOf(batch, 'sequence')} does not divide among ${ranks} data-parallel ranks.`,
     hint: `Nearest batches: ${near.join(' and ')}.`,
   };
 }
