@@ -1,14 +1,7 @@
 /** Operations on served models; part of the one table in routes.ts. */
 import { z } from 'zod';
 import { pageOf, pageQuery } from './common.ts';
-import {
-  endpointCreate,
-  endpointSchema,
-  endpointUpdate,
-  feedbackCreate,
-  servingLimits,
-  servingLimitsSchema,
-} from './endpoint.ts';
+import { endpointCreate, endpointSchema, endpointUpdate, feedbackCreate } from './endpoint.ts';
 import { endpointStatsSchema } from './endpoint-stats.ts';
 import { logBeginning } from './log-beginning.ts';
 import { gateOverride } from './model-gate.ts';
@@ -16,6 +9,7 @@ import { rolloutCreate } from './rollout.ts';
 import { payloadSchema } from './request-limits.ts';
 import { endpointConnect } from './remote-endpoint.ts';
 import type { RouteDefinition } from './routes.ts';
+import { servingLimits, servingLimitsSchema } from './serving-limits.ts';
 
 const route = <const T extends RouteDefinition>(definition: T): T => definition;
 const ok = z.object({ ok: z.literal(true) });
