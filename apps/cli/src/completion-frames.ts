@@ -1,4 +1,6 @@
 /** What an OpenAI completions stream says, event by event, to its end. */
+import { eventFrames } from '@gantry/sdk';
+
 export interface CompletionFrame {
   readonly choices?: readonly {
     readonly text?: string;
@@ -17,16 +19,6 @@ export interface CompletionFrame {
 export async function* completionFrames(
   body: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<CompletionFrame | 'done'> {
-  const decoder = new TextDecoder();
-  let text = '';
-  for await (const chunk of body) {
-    text += decoder.decode(chunk, { stream: true });
-    for (let end = text.indexOf('\n\n'); end !== -1; end = text.indexOf('\n\n')) {
-      // Everything but data lines is comment or event name.
-      const data = /^data: ?(.*)$/m.exec(text.slice(0, end))?.[1];
-      text = text.slice(end + 2);
-      if (data === '[DONE]') yield 'done';
-      else if (data !== undefined) yield JSON.parse(data) as CompletionFrame;
-    }
-  }
+  for await (const { data } of eventFrames(body))
+    yield data === '[DONE]' ? 'done' : (JSON.parse(data) as CompletionFrame);
 }

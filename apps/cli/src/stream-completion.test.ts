@@ -24,6 +24,11 @@ test('pieces come as they stream, to the word that nothing is missing', async ()
   expect(await textFrom(await answering(200, `${frames.join('')}data: [DONE]\n\n`))).toBe('one two');
 });
 
+test('a server of others may end its lines as Windows does', async () => {
+  const frames = ['one ', 'two'].map((text) => `data: {"choices":[{"text":"${text}"}]}\r\n\r\n`);
+  expect(await textFrom(await answering(200, `${frames.join('')}data: [DONE]\r\n\r\n`))).toBe('one two');
+});
+
 test('an answer to a chat comes in the same way', async () => {
   const frames = ['one ', 'two'].map(
     (content) => `data: {"choices":[{"delta":{"content":"${content}"}}]}\n\n`,
