@@ -50,7 +50,7 @@ function entryOf(sequence: StepSequence, count: number, kv: KvBlocks): StepEntry
 export function addGuesses(
   entries: StepEntry[],
   stepTokens: number,
-  running: ReadonlyMap<string, StepSequence>,
+  running: Pick<ReadonlyMap<string, StepSequence>, 'get'>,
   kv: KvBlocks,
 ): void {
   let spare = stepTokens - entries.reduce((sum, { tokens }) => sum + tokens.length, 0);

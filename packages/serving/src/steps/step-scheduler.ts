@@ -3,17 +3,15 @@
  * is left, so that a long prompt stalls no stream (Sarathi-Serve, OSDI '24, §4). It moves numbers only; an engine
  * executes the plan and says what came out. Every engine with K/V memory is driven by it, whichever form that has.
  *
- * A sequence holds the blocks that its tokens need. When memory runs out, or a higher priority finds no place, the
- * sequence that came last of the lowest priority is preempted: its full blocks stay findable or move to the slower tier,
- * and what is lost of it is computed again (vLLM, Kwon et al. 2023, §4.5, both of its ways in one).
+ * A sequence holds the blocks that its tokens need. One that is preempted keeps its full blocks findable, or they move to
+ * the slower tier; what is lost of it is computed again (vLLM, Kwon et al. 2023, §4.5, both of its ways in one).
  */
 import { KvBlocks, type BlockId } from '../cache/kv-blocks.ts';
-import { commonPrefix } from './common-prefix.ts';
 import { FairQueue, type WaitingSequence } from './fair-queue.ts';
+import { RunningSequences } from './running-sequences.ts';
 import { addGuesses, entriesOf } from './step-entries.ts';
 import { StepPace } from './step-pace.ts';
 import type { SequenceStart, StepEntry, StepPlan, StepSchedulerOptions } from './step-plan.ts';
-import { byRank, reuseKeyOf, type StepSequence as Running } from './step-sequence.ts';
 
 /** The same prompt as one that is being read: it waits for that, then shares all of it. */
 interface Follower {
@@ -26,12 +24,8 @@ export class StepScheduler {
   readonly #kv: KvBlocks;
   readonly #pace: StepPace | undefined;
   readonly #queue = new FairQueue();
-  readonly #running = new Map<string, Running>();
+  readonly #running: RunningSequences;
   #followers: Follower[] = [];
-  /** They go on before anybody new of their priority. */
-  readonly #preempted: Running[] = [];
-  #turn = 0;
-  preemptions = 0;
 
   constructor(options: StepSchedulerOptions) {
     if (options.blocks * options.tokensPerBlock < options.contextTokens)
@@ -40,6 +34,7 @@ export class StepScheduler {
       );
     this.#options = options;
     this.#kv = new KvBlocks(options);
+    this.#running = new RunningSequences(this.#kv, options);
     const { pace, prefillTokens, stepTokens } = options;
     this.#pace = pace && new StepPace({ ...pace, leastTokens: prefillTokens, passTokens: stepTokens });
   }
@@ -49,7 +44,11 @@ export class StepScheduler {
   }
 
   get queued(): number {
-    return this.#queue.size + this.#followers.length + this.#preempted.length;
+    return this.#queue.size + this.#followers.length + this.#running.preempted;
+  }
+
+  get preemptions(): number {
+    return this.#running.preemptions;
   }
 
   get usedBlocks(): number {
@@ -69,7 +68,7 @@ export class StepScheduler {
 
   /** The tokens of this sequence's prompt that needed no computing; undefined while it waits. */
   reusedTokens(id: string): number | undefined {
-    return (this.#running.get(id) ?? this.#preempted.find((one) => one.id === id))?.reused;
+    return this.#running.begun(id)?.reused;
   }
 
   /** Sequences that generate, with all their tokens, and how many guesses each has room for. */
@@ -110,9 +109,9 @@ export class StepScheduler {
     // Somebody who waits fills a gap for free.
     if (this.queued === 0) this.#kv.compact(this.#options.prefillTokens * 4);
     this.#admit();
-    this.#makeRoom();
+    this.#running.placeSampled();
     const { stepTokens } = this.#options;
-    const entries = entriesOf(this.#ranked(), stepTokens, this.#kv, (generating) =>
+    const entries = entriesOf(this.#running.ranked(), stepTokens, this.#kv, (generating) =>
       this.#pieceTokens(generating),
     );
     addGuesses(entries, stepTokens, this.#running, this.#kv);
@@ -149,17 +148,12 @@ export class StepScheduler {
   finish(id: string): void {
     if (this.#queue.remove(id)) return;
     this.#followers = this.#followers.filter(({ next }) => next.id !== id);
-    const at = this.#preempted.findIndex((one) => one.id === id);
-    if (at !== -1) this.#preempted.splice(at, 1);
-    const sequence = this.#running.get(id);
-    if (sequence === undefined) return;
-    this.#running.delete(id);
-    this.#kv.close(sequence.kv);
+    this.#running.end(id);
   }
 
   /** The bytes were lost, wholly or in part: everybody computes again from the tokens. */
   restart({ isTierLost = false } = {}): void {
-    for (const sequence of this.#ranked().toReversed()) this.#preempt(sequence);
+    this.#running.preemptAll();
     this.#kv.forgetPrefixes();
     if (isTierLost) this.#kv.closeTier();
   }
@@ -169,7 +163,7 @@ export class StepScheduler {
    * that is, if it is still here.
    */
   lose(block: BlockId): string | undefined {
-    const sequence = this.#ranked().find(({ kv }) => this.#kv.sequence(kv)?.blocks.includes(block));
+    const sequence = this.#running.ranked().find(({ kv }) => this.#kv.sequence(kv)?.blocks.includes(block));
     if (sequence === undefined) return undefined;
     this.#kv.lose(sequence.kv);
     sequence.computed = 0;
@@ -188,32 +182,25 @@ export class StepScheduler {
     return generating === 0 ? stepTokens : prefillTokens;
   }
 
-  /** Best first: who keeps its memory longest. */
-  #ranked(): Running[] {
-    return [...this.#running.values()].sort(byRank);
-  }
-
   #admit(): void {
     const followers = this.#followers;
-    this.#followers = followers.filter((follower) => this.#isEarly(follower) || !this.#start(follower.next));
-    while (this.#preempted.length > 0) {
-      const [first] = this.#preempted.sort(byRank);
-      if (first === undefined || !this.#resume(first)) break;
-      this.#preempted.shift();
-    }
+    this.#followers = followers.filter(
+      (follower) => this.#isEarly(follower) || !this.#running.start(follower.next),
+    );
+    this.#running.resume();
     for (;;) {
       const next = this.#queue.peek();
-      const before = this.#preempted[0];
+      const before = this.#running.firstPreempted;
       if (next === undefined || (before !== undefined && before.priority >= next.priority)) return;
       // What is copied only is worth waiting for from two pages on.
       const isWorth = this.#kv.canFork || next.tokens.length > 2 * this.#options.tokensPerBlock;
-      const leader = isWorth ? this.#twinOf(next) : undefined;
+      const leader = isWorth ? this.#running.twinOf(next) : undefined;
       if (leader !== undefined && leader.computed < next.tokens.length - 1) {
         this.#followers.push({ next, leader: leader.id });
         this.#queue.take();
         continue;
       }
-      if (!this.#start(next)) return;
+      if (!this.#running.start(next)) return;
       this.#queue.take();
     }
   }
@@ -221,106 +208,5 @@ export class StepScheduler {
   #isEarly({ next, leader }: Follower): boolean {
     const sequence = this.#running.get(leader);
     return sequence !== undefined && sequence.computed < next.tokens.length - 1;
-  }
-
-  /** A running sequence with the same prompt in the same scope. */
-  #twinOf({ tokens, isScored, ...next }: WaitingSequence): Running | undefined {
-    if (isScored) return undefined;
-    const reuseKey = reuseKeyOf(next);
-    for (const one of this.#running.values())
-      if (
-        one.reuseKey === reuseKey &&
-        one.promptTokens === tokens.length &&
-        commonPrefix(one.tokens, tokens) === tokens.length
-      )
-        return one;
-    return undefined;
-  }
-
-  #start(next: WaitingSequence): boolean {
-    const { tokens, scope, isScored } = next;
-    const reuseKey = reuseKeyOf(next);
-    const twin = this.#kv.canFork ? this.#twinOf(next) : undefined;
-    const isShared = twin !== undefined && twin.computed >= tokens.length - 1;
-    const needed = isShared ? 1 : this.#kv.need(tokens, reuseKey, !isScored).blocks;
-    if (!this.#hasRoom(needed, next.priority)) return false;
-    // Making room may have preempted the twin: then the prefix index has all of its full blocks.
-    const opened =
-      isShared && this.#running.has(twin.id)
-        ? this.#share(twin, tokens)
-        : this.#kv.open(tokens, reuseKey, !isScored);
-    if (opened === undefined) return false;
-    this.#running.set(next.id, {
-      id: next.id,
-      scope,
-      reuseKey,
-      priority: next.priority,
-      turn: this.#turn++,
-      tokens: [...tokens],
-      promptTokens: tokens.length,
-      isScored,
-      reused: opened.cachedTokens,
-      kv: opened.id,
-      computed: opened.cachedTokens,
-      draft: [],
-    });
-    return true;
-  }
-
-  /** All blocks of the twin up to the last token of the prompt, which is computed for its logits. */
-  #share(
-    twin: Running,
-    tokens: readonly number[],
-  ): { readonly id: number; readonly cachedTokens: number } | undefined {
-    const id = this.#kv.fork(twin.kv);
-    this.#kv.truncate(id, tokens.length - 1);
-    if (this.#kv.append(id, tokens.at(-1) as number)) return { id, cachedTokens: tokens.length - 1 };
-    this.#kv.close(id);
-    return undefined;
-  }
-
-  #resume(sequence: Running): boolean {
-    const { tokens, reuseKey } = sequence;
-    // The log probabilities of a prompt are told once; until then nothing of it is skipped.
-    if (sequence.computed >= sequence.promptTokens) sequence.isScored = false;
-    const mayReuse = !sequence.isScored;
-    if (!this.#hasRoom(this.#kv.need(tokens, reuseKey, mayReuse).blocks, sequence.priority)) return false;
-    const opened = this.#kv.open(tokens, reuseKey, mayReuse);
-    if (opened === undefined) return false;
-    sequence.kv = opened.id;
-    sequence.computed = opened.cachedTokens;
-    this.#running.set(sequence.id, sequence);
-    return true;
-  }
-
-  /** Beside a block that each running sequence may want next. Takes it from lower priorities if need be. */
-  #hasRoom(blocks: number, priority: number): boolean {
-    for (;;) {
-      const hasPlace = this.#running.size < this.#options.sequences;
-      const reserve = Math.min(this.#running.size, this.#options.blocks - blocks);
-      if (hasPlace && this.#kv.hasRoom(blocks, Math.max(0, reserve))) return true;
-      const last = this.#ranked().at(-1);
-      if (last === undefined || last.priority >= priority) return hasPlace && this.#running.size === 0;
-      this.#preempt(last);
-    }
-  }
-
-  /** A place for each token that was sampled, the first in rank before the last. */
-  #makeRoom(): void {
-    for (const sequence of this.#ranked()) {
-      while (this.#running.has(sequence.id)) {
-        const placed = this.#kv.sequence(sequence.kv)?.tokens ?? 0;
-        const token = sequence.tokens[placed];
-        if (token === undefined) break;
-        if (!this.#kv.append(sequence.kv, token)) this.#preempt(this.#ranked().at(-1) as Running);
-      }
-    }
-  }
-
-  #preempt(sequence: Running): void {
-    this.#running.delete(sequence.id);
-    this.#kv.close(sequence.kv);
-    this.#preempted.push(sequence);
-    this.preemptions += 1;
   }
 }
