@@ -93,6 +93,21 @@ describe.skipIf(isolation.mounts === undefined)('the server’s own folders', ()
     expect(readFileSync(at('home/runs/mine/result'), 'utf8')).toBe('done\n');
   });
 
+  it.each(['two words', 'back\\slash', 'tab\tbed', '#1', "it's $HOME"])(
+    'show what is needed and lies in a folder named %j, files as well as folders',
+    async (name) => {
+      mkdirSync(at('home', name, 'inside'), { recursive: true });
+      for (const file of ['shown', 'kept-back']) writeFileSync(at('home', name, file), file);
+      const needs = [at('home', name, 'inside'), at('home', name, 'shown')];
+      const said = await run('cd "$HOUSE/$NAMED" && ls && cat shown && touch inside/mine', {
+        needs,
+        env: { HOUSE: at('home'), NAMED: name },
+      });
+      expect(said).toBe('inside\nshown\nshown');
+      expect(existsSync(at('home', name, 'inside/mine'))).toBe(true);
+    },
+  );
+
   it('cannot be uncovered: not by unmounting, not through another process, not where they were held', async () => {
     const said = await run(
       'umount "$HOUSE"; umount -l "$HOUSE"; unshare --user --map-root-user --mount umount "$HOUSE"; ls "$HELD"; ' +

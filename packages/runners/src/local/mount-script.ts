@@ -2,10 +2,12 @@
  * Gives a worker a file system view of its own: a small program for /bin/sh, run inside the worker's mount namespace
  * before the command, so nobody else ever sees the mounts and the kernel drops them at its end.
  *
- * First the server's own folders are emptied but for what the worker needs: the original is held aside, an empty file
- * system takes its place, and what is shown is bound into it. Then volumes are bound where they are wanted; a link that
- * was put in the way since they were asked for leads to no original, and one that holds the server's folders has them
- * emptied as well: a bind shows what lies beneath a mount.
+ * First the server's own folders are emptied but for what the worker needs: the originals are held aside, empty folders
+ * get what is shown of each bound into them, and take the originals' places. All of it is one table for one `mount -a`,
+ * since each program that begins delays the worker; every target of the table is new, or `mount` would take what is
+ * mounted beneath a covered folder for done. Then volumes are bound where they are wanted; a link that was put in the way
+ * since they were asked for leads to no original, and one that holds the server's folders has them emptied as well: a
+ * bind shows what lies beneath a mount.
  *
  * A mount point below `/` that does not exist is made for this worker alone: `/` is built anew from binds of what
  * is there (pivot_root(8), "pivot_root . ."). Deeper ones must exist, or lie in the worker's own folder.
@@ -13,39 +15,55 @@
  * The tools lie in sbin, which a user's PATH may leave out.
  */
 import type { WorkerMount } from '@gantry/ports';
-import { type PrivateView, heldAt, throughView } from './private-view.ts';
+import { type PrivateView, throughView } from './private-view.ts';
 
 /**
- * $1 = a folder to build in, $2 = the working folder, $3 = where originals are held or ''; then for each root: itself,
- * where it is held, what is shown of it, -; then --; then source, target, ro|rw for each mount; then --.
+ * $1 = a folder to build in, $2 = the working folder, $3 = where originals are held or '', $4 = the same as fstab(5)
+ * spells it; then for each root: itself, spelled, for each thing shown of it where it lies inside and that spelled, -;
+ * then --; then source, target, ro|rw for each mount; then --.
  */
 const script = `
 users_path=$PATH; PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 refuse() { echo "[gantry] $1" >&2; exit 126; }
 fail() { echo "[gantry] $1" >&2; exit 75; }
-stage=$1; cwd=$2; held=$3; shift 3
+newline='
+'
+stage=$1; cwd=$2; held=$3; spelled_held=$4; shift 4
 if [ -n "$held" ]; then
-  mount -t tmpfs -o mode=700 gantry "$held" || fail "the view could not be built"
-  home=$(cd -P "$held" && pwd)
+  mount -t tmpfs -o mode=700 gantry "$held" && cd -P "$held" || fail "the view could not be built"
+  home=$PWD
 fi
-covered=
+covered= folders= files= aside= shown= views= index=0
 while [ "$1" != -- ]; do
-  root=$1; original=$2; shift 2
-  covered="$covered$(cd -P "$root" && pwd)
-"
-  mkdir "$original" && mount --rbind "$root" "$original" && mount -t tmpfs -o mode=755 gantry "$root" ||
-    fail "$root could not be emptied"
+  root=$1; spelled_root=$2; shift 2
+  cd -P "$root" || fail "$root could not be emptied"
+  covered=$covered$PWD$newline
+  folders=$folders$held/$index$newline$held/v$index$newline
+  aside="$aside$spelled_root $spelled_held/$index none rbind$newline"
   while [ "$1" != - ]; do
-    from=$original\${1#"$root"}
-    if [ -d "$from" ]; then mkdir -p "$1" && mount --rbind "$from" "$1"
-    elif [ -e "$from" ]; then mkdir -p "\${1%/*}" && : > "$1" && mount --bind "$from" "$1"
-    fi || fail "$1 could not be shown"
-    shift
+    if [ -e "$root$1" ]; then
+      if [ -d "$root$1" ]; then folders=$folders$held/v$index$1$newline
+      else folders=$folders$held/v$index\${1%/*}$newline; files=$files$held/v$index$1$newline
+      fi
+      shown="$shown$spelled_held/$index$2 $spelled_held/v$index$2 none rbind$newline"
+    fi
+    shift 2
   done
   shift
-  mount -o remount,bind,ro "$root" || fail "$root could not be made read-only"
+  views="$views$spelled_held/v$index $spelled_root none rbind,ro$newline"
+  index=$((index + 1))
 done
 shift
+cd /
+make_empty() {
+  umask 022; set -f; IFS=$newline
+  mkdir -p $folders || return
+  for file in $files; do : > "$file" || return; done
+}
+if [ -n "$covered" ]; then
+  (make_empty) && printf %s "$aside$shown$views" > "$held/table" && mount -a -T "$held/table" ||
+    fail "the server's folders could not be emptied"
+fi
 isBuilt=
 build() {
   [ -n "$isBuilt" ] && return
@@ -83,8 +101,7 @@ is_meant() {
 }
 cover() {
   real=$(pwd); real=\${real%/}
-  set -f; IFS='
-'
+  set -f; IFS=$newline
   for root in $covered; do
     case $root in "$real"/*) mount -t tmpfs -o ro,mode=755 gantry "$1\${root#"$real"}" || return 1; esac
   done
@@ -126,9 +143,11 @@ export function mountCommand(
   { stage, cwd, view }: MountPlaces,
   command: readonly string[],
 ): readonly string[] {
-  const roots = (view?.roots ?? []).flatMap(({ path, shown }, index) =>
-    view === undefined ? [] : [path, heldAt(view, index), ...shown, '-'],
-  );
+  const roots = (view?.roots ?? []).flatMap(({ path, shown }) => [
+    ...both(path),
+    ...shown.flatMap((place) => both(place.slice(path.length))),
+    '-',
+  ]);
   const triples = mounts
     .map((mount) => throughView(mount, view))
     .flatMap(({ source, target, readOnly }) => [source, target, readOnly ? 'ro' : 'rw']);
@@ -139,7 +158,7 @@ export function mountCommand(
     'gantry-mount',
     stage,
     cwd,
-    view?.at ?? '',
+    ...both(view?.at ?? ''),
     ...roots,
     '--',
     ...triples,
@@ -147,3 +166,9 @@ export function mountCommand(
     ...command,
   ];
 }
+
+const both = (path: string): readonly string[] => [path, tableSpelling(path)];
+
+/** As fstab(5) wants it: what parts its words and lines stands in octal. */
+const tableSpelling = (path: string): string =>
+  path.replace(/[ \t\r\n\\]/g, (sign) => `\\${sign.charCodeAt(0).toString(8).padStart(3, '0')}`);

@@ -34,7 +34,7 @@ export function throughView(mount: WorkerMount, view: PrivateView | undefined): 
   return { ...mount, source: `${heldAt(view, index)}${mount.source.slice(root.path.length)}` };
 }
 
-export const heldAt = ({ at }: PrivateView, index: number): string => `${at}/${index}`;
+const heldAt = ({ at }: PrivateView, index: number): string => `${at}/${index}`;
 
 export const isInside = (path: string, folder: string): boolean => path.startsWith(`${folder}/`);
 
