@@ -129,6 +129,8 @@ export interface Tx {
   insert(row: NewRow): Promise<Row>;
   get(kind: string, id: string): Promise<Row | undefined>;
   byName(kind: string, tenantId: string, name: string): Promise<Row | undefined>;
+  /** The newest of those that had the name and were deleted. */
+  lastDeleted(kind: string, tenantId: string, name: string): Promise<Row | undefined>;
   list(kind: string, query: ListQuery): Promise<Page<Row>>;
   count(kind: string, tenantId: string): Promise<number>;
   countByState(kind: string, tenantId?: string): Promise<Record<string, number>>;

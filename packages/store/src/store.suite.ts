@@ -85,6 +85,17 @@ export function storeSuite(title: string, open: () => Promise<Store>): void {
       await store.tx({ tenantId: 'a' }, (tx) => tx.insert(row('job_03', 'a', 'twin')));
     });
 
+    it('still tells who had a name and was deleted last', async () => {
+      const last = (name: string, tenantId = 'a') =>
+        store.read({ tenantId }, (tx) => tx.lastDeleted('job', 'a', name));
+      for (const id of ['job_h1', 'job_h2', 'job_h3']) {
+        await store.tx({ tenantId: 'a' }, (tx) => tx.insert(row(id, 'a', 'heir')));
+        if (id !== 'job_h3') await store.tx({ tenantId: 'a' }, (tx) => tx.softDelete('job', id));
+      }
+      expect((await last('heir'))?.id).toBe('job_h2');
+      expect([await last('nobody'), await last('heir', 'b')]).toEqual([undefined, undefined]);
+    });
+
     it('hides foreign rows even from a query without a tenant filter, and refuses to write them', async () => {
       await store.tx({ tenantId: 'b' }, (tx) => tx.insert(row('job_b1', 'b', 'secret')));
       const seen = await store.read({ tenantId: 'a' }, (tx) =>

@@ -105,12 +105,15 @@ export function endpointRolloutCommands(program: Command): void {
     tell(command, await connect(command).client.call('endpoints.promote', request));
   });
   example(
-    endpoint
-      .command('rollback <name>')
-      .description('End the rollout, or go back to the version before this one'),
+    overridable(
+      endpoint
+        .command('rollback <name>')
+        .description('End the rollout, or go back to the version before this one'),
+    ),
     'gantry endpoint rollback chat',
-  ).action(async (name: string, _options: unknown, command: Command) => {
-    tell(command, await connect(command).client.call('endpoints.rollback', { params: { name } }));
+  ).action(async (name: string, { override }: Overriding, command: Command) => {
+    const request = { params: { name }, query: { override } };
+    tell(command, await connect(command).client.call('endpoints.rollback', request));
   });
 
   example(

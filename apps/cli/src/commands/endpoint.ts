@@ -27,17 +27,19 @@ export function endpointCommands(program: Command): void {
   );
 
   example(
-    withShardedOptions(
-      withReplicaOptions(
-        endpoint
-          .command('create [name]')
-          .description('Serve a model under a name')
-          .option('--model <REF>', 'name, name@3 or name@alias')
-          .option('--replicas <N>', 'processes (default: 1)', numberOption)
-          .option('--file <FILE>', 'everything else an endpoint can be, in YAML')
-          .option('--wait <DURATION>', 'until it is ready, at most so long (default: 2m)', durationOption)
-          .option('--detach', 'do not wait until it is ready')
-          .option('--wait-for-capacity', 'make it even if no machine here could run it now'),
+    overridable(
+      withShardedOptions(
+        withReplicaOptions(
+          endpoint
+            .command('create [name]')
+            .description('Serve a model under a name')
+            .option('--model <REF>', 'name, name@3 or name@alias')
+            .option('--replicas <N>', 'processes (default: 1)', numberOption)
+            .option('--file <FILE>', 'everything else an endpoint can be, in YAML')
+            .option('--wait <DURATION>', 'until it is ready, at most so long (default: 2m)', durationOption)
+            .option('--detach', 'do not wait until it is ready')
+            .option('--wait-for-capacity', 'make it even if no machine here could run it now'),
+        ),
       ),
     ),
     'gantry endpoint create chat --model quickstart',
@@ -48,7 +50,11 @@ export function endpointCommands(program: Command): void {
     const body = createBody(name, options);
     const { client } = connect(command);
     const startedMs = Date.now();
-    const made = await client.call('endpoints.create', { body }, { idempotencyKey: crypto.randomUUID() });
+    const made = await client.call(
+      'endpoints.create',
+      { query: { override: options.override }, body },
+      { idempotencyKey: crypto.randomUUID() },
+    );
     await tellHeldBack(client, made.model);
     if (options.detach === true) {
       showOne(
@@ -218,7 +224,7 @@ function updateBody({ model, replicas, hedgeAfter, payloads, redact }: UpdateOpt
   };
 }
 
-interface CreateOptions extends ShardedOptions, ReplicaOptions {
+interface CreateOptions extends ShardedOptions, ReplicaOptions, Overriding {
   readonly model?: string;
   readonly replicas?: number;
   readonly file?: string;

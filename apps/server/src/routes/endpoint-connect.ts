@@ -7,12 +7,13 @@ import type { Handlers, Principal } from '../http/index.ts';
 import { isAllowed } from '../http/permission.ts';
 import type { Platform } from '../platform.ts';
 import { insertEndpoint } from './insert-endpoint.ts';
+import { gateOfFallback, gateUnderName, joinNotes } from './others-traffic.ts';
 
 export function endpointConnect(
   { deps, endpoints }: Platform,
   show: (principal: Principal, id: string) => ReturnType<Handlers['endpoints.get']>,
 ): Handlers['endpoints.connect'] {
-  return async ({ principal, requestId }, { body }) => {
+  return async ({ principal, requestId }, { query, body }) => {
     const {
       name,
       engine,
@@ -53,7 +54,13 @@ export function endpointConnect(
         throw new GantryError('validation_failed', `there is no secret "${secret}"`, {
           hint: `gantry secret set ${secret}`,
         });
-      const held = serves && (await resolveVersion(tx, principal.tenantId, serves)).name;
+      const version = serves && (await resolveVersion(tx, principal.tenantId, serves));
+      const held = version && version.name;
+      const asked = { tx, principal, override: query.override };
+      const note = joinNotes(
+        version ? await gateUnderName(asked, name, version) : {},
+        await gateOfFallback(asked, name, fallback),
+      );
       const spec: EndpointSpecRecord = {
         model,
         modelVersionId: '',
@@ -84,7 +91,7 @@ export function endpointConnect(
         tx,
         { principal, requestId },
         { id, name, spec },
-        { model, urls, ...(held === undefined ? {} : { serves: held }) },
+        { model, urls, ...(held === undefined ? {} : { serves: held }), ...note },
       );
     });
     await endpoints.reconcile(id);

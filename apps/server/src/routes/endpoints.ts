@@ -22,6 +22,7 @@ import { endpointConnect } from './endpoint-connect.ts';
 import { endpointLogs } from './endpoint-logs.ts';
 import { insertEndpoint } from './insert-endpoint.ts';
 import { newEndpointSpec } from './new-endpoint-spec.ts';
+import { gateOfFallback, gateOfReturn, gateUnderName, joinNotes } from './others-traffic.ts';
 import { toEndpointStats } from './endpoint-stats.ts';
 import { createReplicaWatch } from './replica-watch.ts';
 import { viewEndpoint } from './view-endpoint.ts';
@@ -70,17 +71,27 @@ export function endpointRoutes(platform: Platform): EndpointRoutes {
     });
 
   return {
-    'endpoints.create': async ({ principal, requestId }, { body }) => {
+    'endpoints.create': async ({ principal, requestId }, { query, body }) => {
       const id = createId('ept', deps.clock.nowMs());
       const { name } = body;
       const { tenantId } = principal;
-      const spec = await deps.store.read({ tenantId }, (tx) => newEndpointSpec(tx, principal, body));
+      const { spec, note } = await deps.store.read({ tenantId }, async (tx) => {
+        const asked = { tx, principal, override: query.override };
+        const made = await newEndpointSpec(tx, principal, body);
+        return {
+          spec: made.spec,
+          note: joinNotes(
+            await gateUnderName(asked, name, made.version),
+            await gateOfFallback(asked, name, body.fallback),
+          ),
+        };
+      });
       if (!body.waitForCapacity)
         await deps.store.read({ platform: true }, (tx) =>
           checkReplicaFits(tx, { id, tenantId, name, spec }, deps.clock.nowMs()),
         );
       await deps.store.tx({ tenantId }, (tx) =>
-        insertEndpoint(tx, { principal, requestId }, { id, name, spec }, { model: spec.model }),
+        insertEndpoint(tx, { principal, requestId }, { id, name, spec }, { model: spec.model, ...note }),
       );
       await endpoints.reconcile(id);
       return show(principal, id);
@@ -103,8 +114,12 @@ export function endpointRoutes(platform: Platform): EndpointRoutes {
       const row = await find(principal, params.name);
       const wanted =
         body.model === undefined ? undefined : await versionOf(principal, body.model, row, query);
+      const fallbackNote = await deps.store.read({ tenantId: principal.tenantId }, (tx) =>
+        gateOfFallback({ tx, principal, override: query.override }, row.name, body.fallback),
+      );
+      const note = joinNotes(wanted?.note ?? {}, fallbackNote);
       const decide = (spec: EndpointSpecRecord) => updateEndpoint(spec, body, wanted?.version);
-      await endpoints.change(row.id, noting(wanted?.note, decide), {
+      await endpoints.change(row.id, noting(note, decide), {
         actor: principal.userName,
         requestId,
         ifMatchVersion,
@@ -138,9 +153,13 @@ export function endpointRoutes(platform: Platform): EndpointRoutes {
       });
       return show(principal, row.id);
     },
-    'endpoints.rollback': async ({ principal, ifMatchVersion, requestId }, { params }) => {
+    'endpoints.rollback': async ({ principal, ifMatchVersion, requestId }, { params, query }) => {
       const row = await find(principal, params.name);
-      await endpoints.change(row.id, (spec) => rollBack(row.name, spec, { decidedBy: 'hand' }), {
+      const note = await deps.store.read({ tenantId: principal.tenantId }, (tx) =>
+        gateOfReturn({ tx, principal, override: query.override }, row),
+      );
+      const decide = (spec: EndpointSpecRecord) => rollBack(row.name, spec, { decidedBy: 'hand' });
+      await endpoints.change(row.id, noting(note, decide), {
         actor: principal.userName,
         requestId,
         ifMatchVersion,

@@ -88,6 +88,55 @@ test('a quantised version takes traffic and names only once it was found near it
   await attempts.rollout();
 });
 
+test('what is held back answers nobody who asked for another endpoint: not as a fallback, not under a name left behind', async () => {
+  const { operator } = home;
+  const heldBack = { code: 'gate_not_passed' };
+  await operator.call('models.gate', {
+    params: { name: 'lm' },
+    body: { required: 'derived', maximumKl: 0 },
+  });
+  const create = (name: string, model: string, more: { readonly fallback?: string } = {}, query = {}) =>
+    operator.call('endpoints.create', { query, body: { name, model, replicas: 0, ...more } });
+  const remove = (name: string) => operator.call('endpoints.delete', { params: { name } });
+
+  // `small` serves lm@2, which is held back again.
+  await expect(create('front', 'lm@1', { fallback: 'small' })).rejects.toMatchObject(heldBack);
+  const connect = { name: 'far', engine: 'openai' as const, urls: ['http://127.0.0.1:9'], modelName: 'x' };
+  await expect(
+    operator.call('endpoints.connect', { body: { ...connect, fallback: 'small' } }),
+  ).rejects.toMatchObject(heldBack);
+  const front = { name: 'front' };
+  await create('front', 'lm@1', { fallback: 'later' });
+  const fallBack = (query = {}) =>
+    operator.call('endpoints.update', { params: front, query, body: { fallback: 'small' } });
+  await expect(fallBack()).rejects.toMatchObject({
+    ...heldBack,
+    message: expect.stringContaining('front falls back to small'),
+  });
+  await fallBack({ override: 'nothing else fits' });
+  // Named before it was made.
+  await operator.call('endpoints.update', { params: front, body: { fallback: 'later' } });
+  await expect(create('later', 'lm@2')).rejects.toMatchObject(heldBack);
+
+  // Served by itself first, then relied on: it does not go back.
+  await create('spare', 'lm@2');
+  const spare = { params: { name: 'spare' } };
+  await operator.call('endpoints.update', { ...spare, body: { model: 'lm@1' } });
+  await operator.call('endpoints.update', { params: front, body: { fallback: 'spare' } });
+  await expect(operator.call('endpoints.rollback', spare)).rejects.toMatchObject(heldBack);
+
+  await remove('front');
+  await expect(create('front', 'lm@2')).rejects.toMatchObject({
+    ...heldBack,
+    message: expect.stringContaining('clients of the deleted endpoint front'),
+  });
+  await create('front', 'lm@2', {}, { override: 'its clients know' });
+  // Where nothing else was ever served, nobody is surprised.
+  await create('trial', 'lm@2');
+  await remove('trial');
+  await create('trial', 'lm@2');
+});
+
 test('a member may not override, nor say what the gate asks', async () => {
   const key = await home.keyOf('default', 'ann', 'member', ['read', 'write']);
   await home.operator.call('models.gate', {

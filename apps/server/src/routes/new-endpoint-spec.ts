@@ -1,7 +1,7 @@
-/** What a new endpoint's row holds: what was asked for, with every name found and every default settled. */
+/** What a new endpoint's row holds: what was asked for, with every name found and every default settled; and its version. */
 import { type EndpointCreate, GantryError } from '@gantry/contract';
 import { type EndpointSpecRecord, usableQueue } from '@gantry/control';
-import type { Tx } from '@gantry/ports';
+import type { Row, Tx } from '@gantry/ports';
 import type { Principal } from '../http/index.ts';
 import {
   adaptersOf,
@@ -18,7 +18,7 @@ export async function newEndpointSpec(
   tx: Tx,
   principal: Principal,
   body: EndpointCreate,
-): Promise<EndpointSpecRecord> {
+): Promise<{ readonly spec: EndpointSpecRecord; readonly version: Row }> {
   const { model, queue: queueName, scaling, limits, cacheSeconds, contextTokens, ...rest } = body;
   const queue = await usableQueue(tx, principal.tenantId, queueName);
   const version = await servedVersion(tx, principal.tenantId, model, engineWish(rest));
@@ -26,7 +26,7 @@ export async function newEndpointSpec(
   await checkImageSecret(tx, principal.tenantId, rest.server?.imageSecret);
   const adapters = await adaptersOf(tx, principal.tenantId, rest.adapters);
   const speculation = await draftOf(tx, principal.tenantId, rest.speculation);
-  return {
+  const spec: EndpointSpecRecord = {
     model: version.model,
     modelVersionId: version.modelVersionId,
     revision: 1,
@@ -55,6 +55,7 @@ export async function newEndpointSpec(
     ...(rest.server === undefined ? {} : { server: rest.server }),
     ...(rest.engine === undefined ? {} : { engine: rest.engine }),
   };
+  return { spec, version: version.row };
 }
 
 async function checkImageSecret(tx: Tx, tenantId: string, name: string | undefined): Promise<void> {

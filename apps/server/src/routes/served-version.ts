@@ -227,6 +227,7 @@ export function gateFor(
   version: Row,
   { role, scopes }: Principal,
   override: string | undefined,
+  because?: string,
 ): Promise<GateNote> {
-  return passGate(tx, version, { override, mayOverride: isAllowed('admin', role, scopes) });
+  return passGate(tx, version, { override, mayOverride: isAllowed('admin', role, scopes), because });
 }

@@ -9,6 +9,8 @@ export interface GatePass {
   readonly override?: string | undefined;
   /** Whether whoever asks may say so. */
   readonly mayOverride: boolean;
+  /** Why it would answer who did not ask for it, where that does not go without saying. */
+  readonly because?: string | undefined;
 }
 
 /** What the event of the change must tell: nothing, or what was overridden and why. */
@@ -33,15 +35,23 @@ export async function heldBackBy(tx: Tx, versionId: string): Promise<readonly st
   return letsThrough(verdict) ? [] : verdict.why;
 }
 
-export async function passGate(tx: Tx, version: Row, { override, mayOverride }: GatePass): Promise<GateNote> {
+export async function passGate(
+  tx: Tx,
+  version: Row,
+  { override, mayOverride, because }: GatePass,
+): Promise<GateNote> {
   const verdict = await verdictNow(tx, version);
   const { state, why } = verdict;
   if (letsThrough(verdict)) return {};
   if (override === undefined)
-    throw new GantryError('gate_not_passed', `${version.name} may not take traffic: ${why.join('; ')}`, {
-      hint: `measure it: gantry model evaluate ${version.name} --data held-out.txt; an admin may pass it: --override REASON`,
-      details: { version: version.name, gate: state, failures: why },
-    });
+    throw new GantryError(
+      'gate_not_passed',
+      `${version.name} may not take traffic${because === undefined ? '' : ` (${because})`}: ${why.join('; ')}`,
+      {
+        hint: `measure it: gantry model evaluate ${version.name} --data held-out.txt; an admin may pass it: --override REASON`,
+        details: { version: version.name, gate: state, failures: why },
+      },
+    );
   if (!mayOverride)
     throw new GantryError(
       'forbidden',

@@ -7,6 +7,7 @@ import type { ApiKeyRow, EventRow, Page, Row, Store, Tx, UsageRecord } from '@ga
 
 interface State {
   readonly rows: Map<string, Row>;
+  readonly deleted: Row[];
   readonly events: EventRow[];
   readonly usage: Map<string, UsageRecord>;
   readonly keys: Map<string, ApiKeyRow>;
@@ -24,7 +25,7 @@ export interface MemoryStore extends Store {
 const at = '2026-01-01T00:00:00.000Z';
 
 export function createMemoryStore(): MemoryStore {
-  let state: State = { rows: new Map(), events: [], usage: new Map(), keys: new Map() };
+  let state: State = { rows: new Map(), deleted: [], events: [], usage: new Map(), keys: new Map() };
   let tail: Promise<unknown> = Promise.resolve();
   let queries = 0;
   const store: MemoryStore = {
@@ -44,6 +45,7 @@ export function createMemoryStore(): MemoryStore {
         if (store.failWith !== undefined) throw store.failWith;
         const copy: State = {
           rows: new Map(state.rows),
+          deleted: [...state.deleted],
           events: [...state.events],
           usage: new Map(state.usage),
           keys: new Map(state.keys),
@@ -84,6 +86,8 @@ function createTx(state: State): Tx {
     get: async (kind, id) => state.rows.get(keyOf(kind, id)),
     byName: async (kind, tenantId, name) =>
       rowsOf(kind).find((row) => row.tenantId === tenantId && row.name === name),
+    lastDeleted: async (kind, tenantId, name) =>
+      state.deleted.findLast((row) => row.kind === kind && row.tenantId === tenantId && row.name === name),
     list: async (kind, query) => {
       const all = rowsOf(kind)
         .filter(({ tenantId }) => query.tenantId === undefined || tenantId === query.tenantId)
@@ -118,6 +122,8 @@ function createTx(state: State): Tx {
       return changed;
     },
     softDelete: async (kind, id) => {
+      const row = state.rows.get(keyOf(kind, id));
+      if (row !== undefined) state.deleted.push(row);
       state.rows.delete(keyOf(kind, id));
     },
     event: async (event) => {

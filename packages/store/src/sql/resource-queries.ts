@@ -8,7 +8,16 @@ import { storableJson } from './storable.ts';
 
 type ResourceQueries = Pick<
   Tx,
-  'insert' | 'get' | 'byName' | 'list' | 'count' | 'countByState' | 'update' | 'updateMany' | 'softDelete'
+  | 'insert'
+  | 'get'
+  | 'byName'
+  | 'lastDeleted'
+  | 'list'
+  | 'count'
+  | 'countByState'
+  | 'update'
+  | 'updateMany'
+  | 'softDelete'
 >;
 
 const columns = 'kind, id, tenant_id, name, state, parent_id, spec, status, version, created_at, updated_at';
@@ -51,6 +60,13 @@ export function resourceQueries(connection: Queryable): ResourceQueries {
     async byName(kind: string, tenantId: string, name: string): Promise<Row | undefined> {
       const { rows } = await connection.query<ResourceRecord>(
         `select ${columns} from resource where kind = $1 and tenant_id = $2 and name = $3 and deleted_at is null`,
+        [kind, tenantId, name],
+      );
+      return rows[0] && toRow(rows[0]);
+    },
+    async lastDeleted(kind: string, tenantId: string, name: string): Promise<Row | undefined> {
+      const { rows } = await connection.query<ResourceRecord>(
+        `select ${columns} from resource where kind = $1 and tenant_id = $2 and name = $3 and deleted_at is not null order by id desc limit 1`,
         [kind, tenantId, name],
       );
       return rows[0] && toRow(rows[0]);
