@@ -2,13 +2,11 @@
  * Builds the parts and joins them: data directory → database → runner → rules → gateway → HTTP. Disposing
  * the result undoes it in the opposite order; workers are left running, the next server adopts them.
  */
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { createObjectCache } from '@gantry/blobs/s3';
 import {
   type AuthenticatedKey,
   type Deps,
-  authenticateKey,
   bootstrapAccess,
   createHub,
   createJobRuntime,
@@ -21,7 +19,6 @@ import {
   evictWork,
   leaveDevices,
   allRows,
-  reissueOperatorKey,
   watchWrites,
 } from '@gantry/control';
 import { type HeldByKey, KeyWatch } from '@gantry/gateway';
@@ -54,6 +51,7 @@ import { createNodeLive } from './node-live.ts';
 import { createDeviceMemory } from './device-memory.ts';
 import { createLocalNode } from './local-node.ts';
 import { createMetrics } from './metrics.ts';
+import { keepOperatorKey } from './operator-key.ts';
 import type { ServerOptions } from './options.ts';
 import { createPage } from './page/index.ts';
 import { readPriceList } from './price-list.ts';
@@ -62,6 +60,7 @@ import type { Platform } from './platform.ts';
 import { createHandlers } from './routes/index.ts';
 import { createServing } from './serving.ts';
 import { watchSharing } from './sharing.ts';
+import { createTenantNames } from './tenant-names.ts';
 import { workerEntry } from './worker-entry.ts';
 import type { Logger } from 'pino';
 
@@ -165,7 +164,7 @@ export async function serve(options: ServerOptions, logger: Logger, given: Given
   const heldStreams = new Set<HeldByKey<AuthenticatedKey>>();
   const streamWatch = stack.use(new KeyWatch({ held: () => heldStreams, keyNow: keys.keyNow }));
 
-  const tenantNames = new Map<string, string>();
+  const tenants = createTenantNames(store);
   const platform: Platform = {
     deps,
     hub,
@@ -182,13 +181,7 @@ export async function serve(options: ServerOptions, logger: Logger, given: Given
     localNode,
     deviceMemoryOf: createDeviceMemory(createWorkerMeter(join(dataDir.path, 'workers')), readDevice),
     s3Cache,
-    tenantName: async (id) => {
-      const known = tenantNames.get(id);
-      if (known !== undefined) return known;
-      const name = (await store.read({ platform: true }, (tx) => tx.get('tenant', id)))?.name ?? id;
-      tenantNames.set(id, name);
-      return name;
-    },
+    tenantName: tenants.nameOf,
     feed: (signal, options) => store.feed(signal, options),
     forgetKeys: () => {
       gateway.forgetKeys();
@@ -219,11 +212,7 @@ export async function serve(options: ServerOptions, logger: Logger, given: Given
       handlers: createHandlers(platform),
       ...keys,
       heldStreams,
-      resolveTenant: async (name) => {
-        const rows = await store.read({ platform: true }, (tx) => allRows(tx, 'tenant'));
-        const row = rows.find((each) => each.name === name || each.id === name);
-        return row === undefined ? undefined : { id: row.id, name: row.name };
-      },
+      resolveTenant: tenants.find,
       idempotency: {
         run: (request, act, recover) => store.idempotent(request, act, recover),
       },
@@ -288,21 +277,4 @@ async function adoptAll({ deps, jobs, endpoints, hub }: Platform): Promise<void>
   }
   await endpoints.reconcileAll();
   hub.changed('scheduler');
-}
-
-/** The CLI finds the operator's key in a file only its user can read. A lost file gets a new key, never the old one. */
-async function keepOperatorKey(deps: Deps, dataDir: string, secret: string | undefined): Promise<void> {
-  const file = join(dataDir, 'keys', 'operator.key');
-  const known = await readFile(file, 'utf8').catch(() => undefined);
-  const isKnown =
-    secret === undefined &&
-    known !== undefined &&
-    (await deps.store.read({ platform: true }, (tx) =>
-      authenticateKey(tx, known.trim(), deps.clock.nowMs()),
-    )) !== undefined;
-  if (isKnown) return;
-  const text = secret ?? (await reissueOperatorKey(deps));
-  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-  await writeFile(file, `${text}\n`, { mode: 0o600 });
-  await chmod(file, 0o600);
 }
