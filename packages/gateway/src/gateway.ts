@@ -32,6 +32,7 @@ import { wholeBody } from './http/whole-body.ts';
 import { bearerOf, pathOf } from './http/request-line.ts';
 import { lookAtRemote, type RemoteLook } from './remote/look-at-remote.ts';
 import type { RemoteOrigin } from './remote/remote-origin.ts';
+import { isCountedThere } from './routes/choose-arm.ts';
 import { ResponseCache } from './answer-cache/response-cache.ts';
 import { BackgroundResponses, type ResponseAnswer } from './responses/background-responses.ts';
 import { parseResponses } from './responses/continue-response.ts';
@@ -173,7 +174,7 @@ class HttpGateway implements Gateway {
     }
     const oip = parseOipPath(path);
     if (oip === undefined) this.#list(call, listModels(table, tenantId, path));
-    else if (oip.verb === 'ready')
+    else if (oip.verb === 'ready' && !isCountedThere(table.lookup(tenantId, oip.model), oip.version))
       this.#list(call, modelReadiness(table, tenantId, oip.model, oip.version, now()));
     else
       this.#read(call, oip.verb === 'infer' ? 'POST' : 'GET', (bytes) => ({

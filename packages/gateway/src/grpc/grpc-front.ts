@@ -157,7 +157,8 @@ const answers: Readonly<Record<string, Answer>> = {
     try {
       return await json(inside('GET', `${modelPath(request['name'], request['version'])}/ready`));
     } catch (error) {
-      if (error instanceof Refused && error.answer.status === 503) return { ready: false };
+      // 400 is Triton's word for a version of its own that it has not loaded.
+      if (error instanceof Refused && [400, 503].includes(error.answer.status)) return { ready: false };
       throw error;
     }
   },

@@ -111,8 +111,6 @@ export class Attempts {
 
 /** Asking twice does no harm: nothing is kept between requests that a second one would disturb. */
 export function mayHedge(request: InferenceRequest, session: string | undefined): boolean {
-  if (session !== undefined) return false;
-  return (
-    request.oip === undefined || (request.oip.verb === 'infer' && !request.bytes.includes('"sequence_id"'))
-  );
+  if (session !== undefined || request.sequence !== undefined) return false;
+  return request.oip === undefined || request.oip.verb === 'infer';
 }

@@ -6,6 +6,7 @@ import type { UpstreamCall } from '../requests/inference-request.ts';
 import type { Problem } from '../http/problem.ts';
 import { isRemote, remotePath, type RemoteOrigin } from '../remote/remote-origin.ts';
 import { translateCall, type Translation } from '../remote/translate-call.ts';
+import { serverVersionOf } from '../routes/choose-arm.ts';
 import type { ReplicaState } from '../routes/replica-state.ts';
 import type { LiveRevision } from '../routes/route-table.ts';
 
@@ -17,10 +18,11 @@ export function upstreamCall(
 ):
   | { readonly call: UpstreamCall; readonly toAnswer?: Attempt['toAnswer'] }
   | Exclude<Translation, { call: unknown }> {
-  const { request, id, principal, priority } = input;
+  const { request, id, principal, priority, route } = input;
   const model = revision.upstreamModel ?? request.model;
+  const version = serverVersionOf(route, request.modelVersion);
   const { origin } = replica.replica;
-  if (isRemote(origin)) return remoteCall(input, origin, model);
+  if (isRemote(origin)) return remoteCall(input, origin, model, version);
   const call = request.toUpstream(model);
   call.headers['x-request-id'] = id;
   // Prefixes are reused within a tenant only: time to the first token must not tell of another's prompts.
@@ -30,13 +32,18 @@ export function upstreamCall(
 }
 
 /** A server of somebody else is told nothing of tenants. */
-function remoteCall({ request, id }: ExchangeInput, origin: RemoteOrigin, model: string) {
+function remoteCall(
+  { request, id }: ExchangeInput,
+  origin: RemoteOrigin,
+  model: string,
+  version: string | undefined,
+) {
   const translation =
     request.oip === undefined
       ? undefined
-      : translateCall(origin, { ...request.oip, bytes: request.bytes }, model);
+      : translateCall(origin, { ...request.oip, version, bytes: request.bytes }, model);
   if (translation !== undefined && !('call' in translation)) return translation;
-  const { call, toAnswer } = translation ?? { call: request.toUpstream(model), toAnswer: undefined };
+  const { call, toAnswer } = translation ?? { call: request.toUpstream(model, version), toAnswer: undefined };
   const headers = { ...call.headers, 'x-request-id': id };
   return {
     call: {

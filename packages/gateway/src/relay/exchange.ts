@@ -9,7 +9,7 @@ import type { Attempt, AttemptListener } from './attempt.ts';
 import { Attempts, mayHedge } from './attempts.ts';
 import { cachedAnswer, writeCached, writeWhole } from '../answer-cache/cached-answer.ts';
 import { canBePinned } from '../routes/choose-arm.ts';
-import { chooseReplica, msUntilUsable, toWish, type ReplicaWish } from '../routes/choose-replica.ts';
+import { chooseReplica, isBound, msUntilUsable, toWish, type ReplicaWish } from '../routes/choose-replica.ts';
 import { isRefusal, isTimeout } from './connection-errors.ts';
 import { remoteRefusal, upstreamCall } from './exchange-headers.ts';
 import type { ExchangeInput } from './exchange-input.ts';
@@ -274,6 +274,8 @@ export class Exchange implements AttemptListener {
   #mayRetry(): boolean {
     return (
       !this.#relay.isStreaming &&
+      // It may have been counted in already.
+      this.#input.request.sequence === undefined &&
       this.#attempts.count < this.#context.options.maxAttempts &&
       this.#context.retryBudget.take(this.#context.now())
     );
@@ -283,7 +285,7 @@ export class Exchange implements AttemptListener {
 
   /** What the client has seen nothing of may be answered by another endpoint, where the route names one. */
   #handOver(problem: Problem): boolean {
-    if (this.#relay.isStreaming || this.#pin !== undefined || !this.#input.fallBack()) return false;
+    if (this.#relay.isStreaming || isBound(this.#wish) || !this.#input.fallBack()) return false;
     this.#settle(problemStatus(problem));
     return true;
   }

@@ -23,7 +23,7 @@ interface InferBody {
 
 /** How one of these servers is asked and understood. */
 interface TensorDialect {
-  path(model: string): string;
+  path(model: string, version: string): string;
   toBody(inputs: readonly Tensor[]): unknown;
   /** Nested values by output; a lone output may come without a name. */
   outputsOf(answer: Readonly<Record<string, unknown>> | readonly unknown[]): unknown;
@@ -31,12 +31,12 @@ interface TensorDialect {
 
 const dialects: Readonly<Record<'tfserving' | 'torchserve', TensorDialect>> = {
   tfserving: {
-    path: (model) => `/v1/models/${encodeURIComponent(model)}:predict`,
+    path: (model, version) => `/v1/models/${model}${version === '' ? '' : `/versions/${version}`}:predict`,
     toBody: (inputs) => ({ inputs: Object.fromEntries(inputs.map(nestedOf)) }),
     outputsOf: (answer) => (Array.isArray(answer) ? answer : (answer as { outputs?: unknown }).outputs),
   },
   torchserve: {
-    path: (model) => `/predictions/${encodeURIComponent(model)}`,
+    path: (model, version) => `/predictions/${model}${version === '' ? '' : `/${version}`}`,
     toBody: (inputs) => {
       const [first] = inputs;
       if (first === undefined || inputs.length === 1)
@@ -73,7 +73,10 @@ export function translateCall(
   asked: OipPath & { readonly bytes: Buffer; readonly isBinary: boolean },
   model: string,
 ): Translation | undefined {
-  if (engine !== 'tfserving' && engine !== 'torchserve') return undefined;
+  if (engine !== 'tfserving' && engine !== 'torchserve')
+    return asked.verb === 'ready' ? readyCall(asked.model, model, asked.version) : undefined;
+  if (asked.verb === 'ready')
+    return { refused: `Which versions of a model a ${engine} server has ready is not told here.` };
   if (asked.verb !== 'infer') return { answer: metadataOf(asked.model, engine, signature) };
   if (asked.isBinary)
     return { refused: `A ${engine} server takes tensors as JSON only: send them without binary data.` };
@@ -83,13 +86,25 @@ export function translateCall(
   return {
     call: {
       method: 'POST',
-      path: dialect.path(model),
+      path: dialect.path(encodeURIComponent(model), encodeURIComponent(asked.version ?? '')),
       headers: { 'content-type': 'application/json', accept: 'application/json' },
       body: Buffer.from(JSON.stringify(dialect.toBody(body.inputs ?? []))),
     },
     toAnswer: (status, bytes) => toAnswer(dialect, asked.model, body, signature, status, bytes),
   };
 }
+
+/** Their answers have no body, or each another. */
+const readyCall = (name: string, model: string, version: string | undefined): TranslatedCall => ({
+  call: {
+    method: 'GET',
+    path: `/v2/models/${encodeURIComponent(model)}/versions/${encodeURIComponent(version ?? '')}/ready`,
+    headers: { accept: '*/*' },
+    body: null,
+  },
+  toAnswer: (status) =>
+    status === 200 ? json({ name, ready: true }) : errorBody(`${name} is not ready in version ${version}.`),
+});
 
 /** As far as it is passed on, or what is wrong with it. */
 function inferBody(bytes: Buffer): InferBody | string {

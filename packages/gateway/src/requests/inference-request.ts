@@ -34,7 +34,10 @@ export interface InferenceRequest {
   /** OpenAI's `user`: sticks a person to an arm of a split. */
   readonly user: string | undefined;
   readonly oip?: OipWish;
+  /** It continues what earlier requests with this id began: whoever took those keeps their state. */
+  readonly sequence?: string;
   /** Called with the whole answer, or with the last frame of a stream that carries it. */
   readonly keep?: (answer: Buffer) => void;
-  toUpstream(model: string): UpstreamCall;
+  /** `version`: one that the server counts itself. */
+  toUpstream(model: string, version?: string): UpstreamCall;
 }

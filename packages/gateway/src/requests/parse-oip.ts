@@ -30,7 +30,9 @@ export function parseOipPath(path: string): OipPath | undefined {
 
 export function toOipRequest(path: OipPath, bytes: Buffer, headers: IncomingHttpHeaders): InferenceRequest {
   const isInfer = path.verb === 'infer';
+  const verb = path.verb === 'metadata' ? '' : `/${path.verb}`;
   const binaryLength = headers[binaryHeader];
+  const sequence = isInfer ? sequenceOf(bytes, Number(binaryLength ?? bytes.length)) : undefined;
   return {
     model: path.model,
     modelVersion: path.version,
@@ -44,9 +46,10 @@ export function toOipRequest(path: OipPath, bytes: Buffer, headers: IncomingHttp
     maxTokens: 0,
     user: undefined,
     oip: { ...path, isBinary: typeof binaryLength === 'string' },
-    toUpstream: (model) => ({
+    ...(sequence === undefined ? {} : { sequence }),
+    toUpstream: (model, version) => ({
       method: isInfer ? 'POST' : 'GET',
-      path: `/v2/models/${encodeURIComponent(model)}${isInfer ? '/infer' : ''}`,
+      path: `/v2/models/${encodeURIComponent(model)}${versionPath(version)}${verb}`,
       headers: {
         // A server that answers one request with several may say each as it comes.
         accept: isInfer && wantsEvents(headers) ? 'text/event-stream, */*' : '*/*',
@@ -56,6 +59,21 @@ export function toOipRequest(path: OipPath, bytes: Buffer, headers: IncomingHttp
       body: isInfer ? bytes : null,
     }),
   };
+}
+
+const versionPath = (version: string | undefined): string =>
+  version === undefined ? '' : `/versions/${encodeURIComponent(version)}`;
+
+const sequenceKey = '"sequence_id"';
+const sequencePattern = /^"sequence_id"\s*:\s*(?:"((?:[^"\\]|\\.)+)"|(\d+))/;
+
+/** Triton's correlation id, a number or a text; 0 is none. Texts of tensors have their quotes escaped. */
+function sequenceOf(bytes: Buffer, jsonLength: number): string | undefined {
+  const at = bytes.indexOf(sequenceKey);
+  if (at === -1 || at >= jsonLength) return undefined;
+  const found = sequencePattern.exec(bytes.toString('latin1', at, Math.min(jsonLength, at + 512)));
+  const sequence = found?.[1] ?? found?.[2];
+  return sequence === '0' ? undefined : sequence;
 }
 
 export const wantsEvents = ({ accept }: IncomingHttpHeaders): boolean =>

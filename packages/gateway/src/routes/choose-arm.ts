@@ -1,5 +1,6 @@
 /** Which revision answers a request and which of its replicas may: pins, shares, stickiness, health. */
 import { splitByWeight, stickyPoint } from '@gantry/serving';
+import { isRemote } from '../remote/remote-origin.ts';
 import type { ReplicaState } from './replica-state.ts';
 import type { LiveRevision, LiveRoute } from './route-table.ts';
 
@@ -38,6 +39,19 @@ export function chooseArm(route: LiveRoute, wish: ArmWish): Arm | undefined {
 export function canBePinned(route: LiveRoute, pin: string | undefined): boolean {
   return pin === undefined || route.revisions.length === 0 || pinned(route.revisions, pin).length > 0;
 }
+
+/** Not one of ours: servers that were connected count the versions of their models themselves. */
+export function serverVersionOf({ revisions }: LiveRoute, version: string | undefined): string | undefined {
+  if (version === undefined || pinned(revisions, version).length > 0) return undefined;
+  const areConnected = revisions.some(({ replicas }) =>
+    replicas.some(({ replica }) => isRemote(replica.origin)),
+  );
+  return areConnected ? version : undefined;
+}
+
+/** What becomes of such a version only its server knows. */
+export const isCountedThere = (route: LiveRoute | undefined, version: string | undefined): boolean =>
+  route !== undefined && serverVersionOf(route, version) !== undefined;
 
 function pinned(revisions: readonly LiveRevision[], pin: string | undefined): readonly LiveRevision[] {
   if (pin === undefined) return revisions;

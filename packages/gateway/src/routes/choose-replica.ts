@@ -1,6 +1,6 @@
 /** Which replica an exchange tries next, and how long to wait where none may be tried now. */
 import type { IncomingHttpHeaders } from 'node:http';
-import { chooseArm, sessionReplica } from './choose-arm.ts';
+import { chooseArm, serverVersionOf, sessionReplica } from './choose-arm.ts';
 import type { ExchangeInput } from '../relay/exchange-input.ts';
 import type { GatewayContext } from '../gateway-context.ts';
 import type { InferenceRequest } from '../requests/inference-request.ts';
@@ -15,6 +15,8 @@ export interface ReplicaWish {
   readonly request: InferenceRequest;
   /** A revision or model version, whatever the split says. */
   readonly pin: string | undefined;
+  /** A version that the servers behind the endpoint count themselves. */
+  readonly serverVersion: string | undefined;
   readonly session: string | undefined;
   /** Who asks for it, where they say so: they keep their arm of a split. */
   readonly user: string | undefined;
@@ -24,19 +26,26 @@ export interface ReplicaWish {
 }
 
 export function toWish(
-  { principal, request, incoming }: ExchangeInput,
+  { principal, request, incoming, route }: ExchangeInput,
   tried: readonly ReplicaState[],
 ): ReplicaWish {
+  const serverVersion = serverVersionOf(route, request.modelVersion);
+  const version = serverVersion === undefined ? request.modelVersion : undefined;
   return {
     principal,
     request,
-    pin: request.modelVersion ?? headerOf(incoming, 'x-gantry-revision'),
+    pin: version ?? headerOf(incoming, 'x-gantry-revision'),
+    serverVersion,
     session: headerOf(incoming, 'x-session-id'),
     user: request.user ?? headerOf(incoming, 'x-gantry-user'),
     headers: incoming.headers,
     tried,
   };
 }
+
+/** Another endpoint's answer would not be what was asked for. */
+export const isBound = ({ pin, serverVersion, request }: ReplicaWish): boolean =>
+  pin !== undefined || serverVersion !== undefined || request.sequence !== undefined;
 
 export interface ChosenReplica {
   readonly revision: LiveRevision;
@@ -50,7 +59,7 @@ export function chooseReplica(context: GatewayContext, wish: ReplicaWish): Chose
   const arm = chooseArm(route, {
     pin,
     preferred: preferredBy(route.route, headers),
-    stickyKey: user ?? (route.route.isSticky === true ? principal.keyId : undefined),
+    stickyKey: request.sequence ?? user ?? (route.route.isSticky === true ? principal.keyId : undefined),
     random: context.random,
     nowMs: context.now(),
   });
@@ -58,9 +67,14 @@ export function chooseReplica(context: GatewayContext, wish: ReplicaWish): Chose
   const untried = arm.replicas.filter((state) => !tried.includes(state));
   const candidates = untried.length > 0 ? untried : arm.replicas;
   const { revision } = arm;
+  const uncachedTokens = request.promptTokensEstimate;
+  if (request.sequence !== undefined) {
+    // Its state is there and nowhere else, however full that one is.
+    const replica = sessionReplica(arm.replicas, request.sequence, Infinity);
+    if (replica !== undefined) return { revision, choice: { replica, uncachedTokens, reason: 'sequence' } };
+  }
   if (session !== undefined) {
     const replica = sessionReplica(candidates, session, route.route.slots ?? 4);
-    const uncachedTokens = request.promptTokensEstimate;
     if (replica !== undefined) return { revision, choice: { replica, uncachedTokens, reason: 'session' } };
   }
   const choice = context.router.pick(candidates, principal.tenantId, request);

@@ -69,9 +69,23 @@ const tensor = { name: 'y', datatype: 'FP32', shape: [-1, 2] };
 const oip: readonly Pages[] = [
   ({ state }, path) =>
     path === `/v2/models/${encoded}/ready` ? [state === 'ready' ? 200 : 400, {}] : undefined,
-  page(`/v2/models/${encoded}`, { name: modelName, inputs: [{ ...tensor, name: 'x' }], outputs: [tensor] }),
+  // Another version than the one it has; Triton's words.
+  (_double, path) =>
+    /\/versions\/(?!1(?:\/|$))/.test(path)
+      ? path.endsWith('/ready')
+        ? [400, { error: 'Model version not ready' }]
+        : [404, { error: `Request for unknown model: '${modelName}' version is not found` }]
+      : undefined,
+  ({ state }, path) =>
+    path === `/v2/models/${encoded}/versions/1/ready` && state === 'ready' ? [200, {}] : undefined,
+  page(`/v2/models/${encoded}`, {
+    name: modelName,
+    versions: ['1'],
+    inputs: [{ ...tensor, name: 'x' }],
+    outputs: [tensor],
+  }),
   (_double, path, body) => {
-    if (path !== `/v2/models/${encoded}/infer`) return undefined;
+    if (path.replace('/versions/1', '') !== `/v2/models/${encoded}/infer`) return undefined;
     const [input] = (JSON.parse(body) as { readonly inputs: readonly { shape: number[]; data: number[] }[] })
       .inputs;
     const outputs = [{ ...tensor, shape: input?.shape, data: input?.data.map((value) => 2 * value) }];
