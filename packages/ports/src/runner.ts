@@ -22,6 +22,12 @@ export interface WorkerImage {
   readonly publish?: { readonly hostPort: number; readonly containerPort: number };
 }
 
+/** A network with nothing in it but a loopback: it reaches nobody, and nobody reaches it but through its door. */
+export interface WorkerNetwork {
+  /** Who connects to this Unix socket, whose folder is there, is joined to this port inside. */
+  readonly door?: { readonly socketPath: string; readonly port: number };
+}
+
 export interface WorkerSpec {
   readonly workerId: string;
   readonly attemptId: string;
@@ -39,6 +45,8 @@ export interface WorkerSpec {
   readonly needs?: readonly string[];
   /** Refused by a runner whose `facts.mounts` is false. */
   readonly mounts?: readonly WorkerMount[];
+  /** Refused by a runner whose `facts.ownNetwork` is false. Left out: the machine's. */
+  readonly network?: WorkerNetwork;
   readonly limits: { readonly cpuMilli: number; readonly memoryBytes: number; readonly pids: number };
   readonly logLimitBytes: number;
   readonly timeLimitMs?: number;
@@ -119,6 +127,8 @@ export interface Runner extends AsyncDisposable {
   readonly facts: {
     /** Whether workers can see folders at other places than they lie. */
     readonly mounts: boolean;
+    /** Whether workers can have a network of their own. */
+    readonly ownNetwork: boolean;
     /** What runs workers that have an image; left out where nothing here does. */
     readonly containers?: { readonly tool: string; readonly version: string };
   };

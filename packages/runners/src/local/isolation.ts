@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type CgroupParents, cgroupCandidates, createCgroup } from './cgroup.ts';
+import { type NetworkWalls, isNetworking, networkWalls } from '../network/network-walls.ts';
 import { sandboxCommand } from './sandbox-command.ts';
 
 export interface Isolation {
@@ -13,6 +14,8 @@ export interface Isolation {
   readonly endsWithShim: boolean;
   /** How a worker gets a file system view of its own; left out where it cannot. */
   readonly mounts?: MountWalls;
+  /** How a worker gets a network of its own; left out where it cannot, or could leave it. */
+  readonly network?: NetworkWalls;
   readonly notes: readonly string[];
 }
 
@@ -30,6 +33,8 @@ export interface IsolationFacts {
   readonly endsWithShim: boolean;
   /** Volumes of jobs can be shown where they ask for them. */
   readonly mounts: boolean;
+  /** Servers and jobs can have a network of their own. */
+  readonly ownNetwork: boolean;
   readonly notes: readonly string[];
 }
 
@@ -59,11 +64,18 @@ export function probeIsolation(): Isolation {
     notes.push(
       'no mount namespace may be made: jobs with volumes are refused, and every job can read the files of this server',
     );
+  const network = networkWalls(process.getuid?.() ?? 0, process.getgid?.() ?? 0);
+  const canSeparate = canMount && isNetworking(network, mounts.namespacePrefix);
+  if (!canSeparate)
+    notes.push(
+      'no network namespace may be made: what a job or a server of somebody listens at, every job on this machine reaches',
+    );
   return {
     namespacePrefix,
     endsWithShim: namespacePrefix[0] === 'setpriv',
     notes,
     ...(canMount ? { mounts } : {}),
+    ...(canSeparate ? { network } : {}),
     ...(cgroup === undefined ? {} : { cgroup }),
   };
 }
@@ -74,6 +86,7 @@ export function toIsolationFacts(isolation: Isolation): IsolationFacts {
     pidNamespace: isolation.namespacePrefix.length > 0,
     endsWithShim: isolation.endsWithShim,
     mounts: isolation.mounts !== undefined,
+    ownNetwork: isolation.network !== undefined,
     notes: isolation.notes,
   };
 }

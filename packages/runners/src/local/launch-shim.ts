@@ -44,16 +44,23 @@ export function launchShim(spec: WorkerSpec, files: WorkerFiles, machine: Machin
     ...(credentials === undefined ? {} : { imageCredentials: credentials }),
   };
   writeJson(files.spec, specRecord(spec, files, machine, hasSecrets));
-  const shim = spawn(
+  // A container is given its network by its tool; its shim needs the machine's to fetch the image.
+  const isInside = spec.network !== undefined && image === undefined;
+  const [program, ...words] = [
+    ...(isInside ? (machine.isolation.network?.prefix ?? []) : []),
     machine.nodePath,
-    ['--max-old-space-size=64', '--disable-warning=ExperimentalWarning', machine.shimPath, files.spec],
-    {
-      detached: true,
-      stdio: [hasSecrets ? 'pipe' : 'ignore', 'ignore', 'ignore'],
-      // A container tool finds its store, its daemon and its proxy by the server's own variables.
-      env: image === undefined ? { PATH: process.env['PATH'] ?? '' } : process.env,
-    },
-  );
+    '--max-old-space-size=64',
+    '--disable-warning=ExperimentalWarning',
+    machine.shimPath,
+    files.spec,
+  ];
+  const shim = spawn(program, words, {
+    detached: true,
+    stdio: [hasSecrets ? 'pipe' : 'ignore', 'ignore', 'ignore'],
+    // A container tool finds its store, its daemon and its proxy by the server's own variables; without the cache
+    // Node would strip and compile the shim's files at each start.
+    env: image === undefined ? variables(['PATH', 'NODE_COMPILE_CACHE']) : process.env,
+  });
   shim.stdin?.on('error', () => undefined);
   shim.stdin?.end(JSON.stringify(secrets));
   shim.unref();
@@ -77,7 +84,7 @@ function specRecord(
   return {
     ...kept,
     // A container has a home and a PATH of its own.
-    env: image === undefined ? { ...machineVariables(), ...spec.env } : spec.env,
+    env: image === undefined ? { ...variables(machineVariables), ...spec.env } : spec.env,
     isolation,
     ...(view === undefined ? {} : { view }),
     ...(hasSecrets ? { hasSecrets } : {}),
@@ -87,11 +94,14 @@ function specRecord(
   };
 }
 
-function machineVariables(): Record<string, string> {
-  const variables: Record<string, string> = {};
-  for (const name of ['PATH', 'HOME', 'LANG', 'TMPDIR', 'USER']) {
+const machineVariables = ['PATH', 'HOME', 'LANG', 'TMPDIR', 'USER'];
+
+/** Those of this process's own that are set. */
+function variables(names: readonly string[]): Record<string, string> {
+  const found: Record<string, string> = {};
+  for (const name of names) {
     const value = process.env[name];
-    if (value !== undefined) variables[name] = value;
+    if (value !== undefined) found[name] = value;
   }
-  return variables;
+  return found;
 }

@@ -165,6 +165,8 @@ export function createLocalRunner(options: LocalRunnerOptions): Runner {
       const files = at(spec.workerId);
       if (spec.image !== undefined && containers === undefined)
         throw new Error(`nothing on this machine runs the image ${spec.image.reference}`);
+      if (spec.network !== undefined && isolation.network === undefined)
+        throw new Error('no worker of this machine can have a network of its own');
       mkdirSync(files.own, { recursive: true, mode: 0o700 });
       // The one and only start: whoever makes this file does it.
       if (!claim(`${files.spec}.claim`)) {
@@ -252,6 +254,7 @@ export function createLocalRunner(options: LocalRunnerOptions): Runner {
     },
     facts: {
       mounts: isolation.mounts !== undefined,
+      ownNetwork: isolation.network !== undefined,
       ...(containers === undefined
         ? {}
         : { containers: { tool: containers.kind, version: containers.version } }),

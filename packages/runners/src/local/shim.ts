@@ -7,6 +7,7 @@ import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { bytesBefore, createLogKeeper } from './keep-logs.ts';
 import { createMask } from './mask.ts';
+import type { PortDoor } from '../network/port-door.ts';
 import type { Beginning, CommandEnd, RunningCommand } from './running-command.ts';
 import { beginWalled } from './walled-command.ts';
 import {
@@ -65,8 +66,11 @@ setInterval(
 );
 
 const about = { spec, files, stdout: out, stderr: err };
-if (spec.container === undefined) follow(beginWalled({ ...about, secretEnv: secrets.env }));
-else {
+let door: PortDoor | undefined;
+if (spec.container === undefined) {
+  const closed = await openDoor(spec.network?.door);
+  follow(closed ?? beginWalled({ ...about, secretEnv: secrets.env }));
+} else {
   // Nobody knows whom to signal before it has begun, which a large image may put off for minutes.
   const early = setInterval(() => readJson(files.stop) !== undefined && onStop(), 250);
   // Most commands are none: what they need not load begins them sooner.
@@ -79,6 +83,20 @@ else {
   });
   clearInterval(early);
   follow(begun);
+}
+
+/** Answers why it cannot be opened, should that be so. */
+async function openDoor(wanted: NonNullable<SpecRecord['network']>['door']): Promise<Beginning | undefined> {
+  if (wanted === undefined) return undefined;
+  const { openPortDoor } = await import('../network/port-door.ts');
+  try {
+    door = await openPortDoor(wanted.socketPath, wanted.port);
+    return undefined;
+  } catch (error) {
+    return {
+      notBegun: { code: 75, signal: null, message: `its door could not be opened: ${String(error)}` },
+    };
+  }
 }
 
 function follow(begun: Beginning): void {
@@ -139,7 +157,9 @@ function finish({ code, signal, cause, message, refusedProcesses }: CommandEnd):
   writeJson(files.exit, record);
   closeSync(out);
   closeSync(err);
-  leave(200);
+  if (door === undefined) leave(200);
+  // What the command answered last is still on its way through.
+  else void door.close(2_000).then(() => leave(200));
 }
 
 /** A group can be removed once the kernel has buried what was inside. */

@@ -81,7 +81,7 @@ export function createSimulatedRunner(seed: number, faults = usualFaults): Simul
     get running() {
       return [...workers.values()].filter(({ state }) => state === 'running').length;
     },
-    facts: { mounts: false },
+    facts: { mounts: false, ownNetwork: false },
     start: async (spec) => {
       const known = workers.get(spec.workerId);
       if (known !== undefined) return known.told.forEach((event) => listener?.push(event));
