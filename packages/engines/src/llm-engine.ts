@@ -92,6 +92,7 @@ export interface EngineStats {
 export interface LlmEngine extends AsyncDisposable {
   readonly contextTokens: number;
   readonly vocabularySize: number;
+  /** Put before a text that begins a sequence; undefined: the model expects nothing there. */
   readonly bosToken: number | undefined;
   readonly chatTemplate: string | undefined;
   /** Names of the adapters that a request may ask for. */
@@ -100,10 +101,11 @@ export interface LlmEngine extends AsyncDisposable {
   readonly specialTexts: readonly string[];
   /**
    * `hasSpecials`: names of special tokens in the text become those tokens (templates only, never user text).
-   * `isContinued`: other text comes before it.
+   * `isContinued`: other text comes before it. `bosToken` is left to the caller.
    */
   tokenize(text: string, hasSpecials?: boolean, isContinued?: boolean): number[];
-  detokenize(tokens: readonly number[]): string;
+  /** `isContinued`: other tokens come before these, so that a space at the beginning is one that was meant. */
+  detokenize(tokens: readonly number[], isContinued?: boolean): string;
   /** `tools`: as they came; a template that does not know them leaves them out. */
   renderChat(messages: readonly ChatMessage[], tools?: readonly unknown[]): string;
   generate(request: GenerateRequest): AsyncIterable<GenerateEvent>;

@@ -1,7 +1,12 @@
 /** Tokenizers in every way that we read and write them: Hugging Face's `tokenizers` makes the same tokens of the same text. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { gpt2Text, textCuts, type TextCutName } from '../../../packages/formats/src/index.ts';
+import {
+  type BpeVocabulary,
+  gpt2Text,
+  textCuts,
+  type TextCutName,
+} from '../../../packages/formats/src/index.ts';
 import { createRandom } from '../../../packages/kit/src/index.ts';
 import {
   createTokenizer,
@@ -15,7 +20,7 @@ const parts = [
   ..."0 1 12 123 4567 89012 ١٢٣ ½ Ⅻ the The THE don't DON'T we'll I'VE o'clock 's 'ſ Äpfel a\u0308 e\u0301 naïve".split(
     ' ',
   ),
-  ...'漢字 ひらがな 한국어 слова שלום नमस्ते 🙂 👩‍👧 ... --- // /* */ foo_bar x=y <s> </s> <|endoftext|> camelCase HTTPServer'.split(
+  ...'漢字 ひらがな 한국어 слова שלום नमस्ते 🙂 👩‍👧 ... --- // /* */ foo_bar x=y <s> </s> <|endoftext|> <call> <call>x camelCase HTTPServer'.split(
     ' ',
   ),
   ' ',
@@ -44,19 +49,33 @@ export const tokenizerForms: Check = async (world) => {
         random.below(2) === 0 ? ' ' : '',
       ),
     );
-  const vocabularies = {
+  const pieces = sentencePieceOf(['▁the', '▁The', '▁12', '▁▁▁', '▁don', '漢字', 'слова']);
+  const spaced = (spaceBefore: 'always' | 'where-missing' | 'never'): BpeVocabulary =>
+    withCall({ ...pieces, form: { kind: 'sentencepiece', spaceBefore, unknownId: 0 } });
+  const vocabularies: Readonly<Record<string, BpeVocabulary>> = {
     ...Object.fromEntries(
       (Object.keys(textCuts) as TextCutName[]).map((cut) => [
         cut,
-        { ...learnt, form: { ...gpt2Text, cut, isComposed: cut === 'qwen-2' } },
+        withCall({
+          ...learnt,
+          form: { ...gpt2Text, cut, isComposed: cut === 'qwen-2' },
+          ...(cut === 'llama-3' ? { startId: 0 } : {}),
+        }),
       ]),
     ),
-    sentencepiece: sentencePieceOf(['▁the', '▁The', '▁12', '▁▁▁', '▁don', '漢字', 'слова']),
+    sentencepiece: spaced('always'),
+    'sentencepiece-missing': spaced('where-missing'),
+    'sentencepiece-never': spaced('never'),
   };
   for (const [name, vocabulary] of Object.entries(vocabularies)) {
     const json: unknown = JSON.parse(JSON.stringify(createTokenizer(vocabulary).toJson()));
     const tokenizer = tokenizerFromJson(json);
-    const cases = texts.map((text) => ({ text, ids: tokenizer.encode(text) }));
+    const start = tokenizer.startId === undefined ? [] : [tokenizer.startId];
+    const cases = texts.map((text) => ({
+      text,
+      plain: tokenizer.encode(text),
+      full: [...start, ...tokenizer.encode(text, { hasSpecials: true })],
+    }));
     await writeFile(join(world.dir, `${name}.json`), JSON.stringify(json));
     await writeFile(join(world.dir, `${name}.cases`), JSON.stringify(cases));
   }
@@ -65,3 +84,17 @@ export const tokenizerForms: Check = async (world) => {
     NAMES: Object.keys(vocabularies).join(' '),
   });
 };
+
+/** With a token that is itself in any text, and whose name begins with another's. */
+function withCall(vocabulary: BpeVocabulary): BpeVocabulary {
+  const names = ['<call>', '<call>x'];
+  const first = vocabulary.tokens.length;
+  return {
+    ...vocabulary,
+    tokens: [...vocabulary.tokens, ...names],
+    addedTokens: [
+      ...vocabulary.addedTokens,
+      ...names.map((content, at) => ({ id: first + at, content, special: false })),
+    ],
+  };
+}

@@ -7,6 +7,7 @@ import { TextTally, type ScoredToken, type TextMeasured } from '@gantry/conversi
 import { EngineError } from '../engine-error.ts';
 import type { TokenScore } from '../llm-engine.ts';
 import { type EvaluatedModel, openScorer } from './open-scorer.ts';
+import type { TextScorer } from './text-scorer.ts';
 
 export interface TextEvaluation {
   readonly candidate: EvaluatedModel;
@@ -29,18 +30,20 @@ export async function evaluateText(options: TextEvaluation): Promise<TextMeasure
   await using theirs = source === undefined ? undefined : await openScorer(source, size);
   const tally = new TextTally<number>();
   const windows = Math.ceil(text.length / window);
-  // A window that fills more than the smaller context is scored in pieces; room for an answer's first token stays.
-  const most = Math.min(mine.contextTokens, theirs?.contextTokens ?? Infinity) - 1;
+  // A window that fills more than the smaller context is scored in pieces, each begun as a text is; room for an
+  // answer's first token stays.
+  const start = mine.bosToken === undefined ? [] : [mine.bosToken];
+  const most = Math.min(mine.contextTokens, theirs?.contextTokens ?? Infinity) - 1 - start.length;
   let scored = 0;
   for (let at = 0; at < windows; at += 1) {
     const piece = text.slice(at * window, (at + 1) * window);
     const tokens = mine.tokenize(piece);
-    if (theirs !== undefined && theirs.tokenize(piece).join() !== tokens.join())
+    if (theirs !== undefined && cutOf(theirs, piece) !== cutOf(mine, piece))
       throw new EngineError('unsupported', 'The two models cut text into different tokens.', {
         hint: 'Only models with one tokenizer can be compared token by token.',
       });
     for (let from = 0; from < tokens.length; from += most) {
-      const prompt = tokens.slice(from, from + most);
+      const prompt = [...start, ...tokens.slice(from, from + most)];
       const scores = await mine.score(prompt, mostScores);
       const sources = await theirs?.score(prompt, mostScores);
       for (const [index, each] of scores.entries()) {
@@ -56,6 +59,9 @@ export async function evaluateText(options: TextEvaluation): Promise<TextMeasure
   if (scored === 0) throw new EngineError('invalid_value', 'The text is too short to score.');
   return tally.measured;
 }
+
+const cutOf = (scorer: TextScorer, text: string): string =>
+  [scorer.bosToken, ...scorer.tokenize(text)].join();
 
 function toScored({ logprob, top }: TokenScore): ScoredToken<number> | undefined {
   if (logprob === null) return undefined;

@@ -30,6 +30,7 @@ export async function openOnnxScorer(modelPath: string, size: ScorerSize): Promi
 
 class OnnxScorer implements TextScorer {
   readonly contextTokens: number;
+  readonly bosToken: number | undefined;
   readonly #instance: OnnxInstance;
   readonly #tokenizer: Tokenizer;
   readonly #inputs: readonly TensorInfo[];
@@ -56,11 +57,12 @@ class OnnxScorer implements TextScorer {
     this.contextTokens = contextTokens;
     this.#instance = instance;
     this.#tokenizer = tokenizer;
+    this.bosToken = tokenizer.startId;
     this.#inputs = inputs.filter(({ name }) => !isPast(name));
     this.#caches = caches;
   }
 
-  tokenize(text: string): readonly number[] {
+  tokenize(text: string): number[] {
     return this.#tokenizer.encode(text);
   }
 

@@ -15,6 +15,7 @@ export async function openScorer(model: EvaluatedModel, size: ScorerSize): Promi
   const engine = await createLlmEngine({ modelPath, decoder, slots: 1, ...size });
   return {
     contextTokens: engine.contextTokens,
+    bosToken: engine.bosToken,
     tokenize: (text) => engine.tokenize(text),
     score: async (prompt, mostScores) => {
       const scores: TokenScore[] = [];

@@ -9,7 +9,9 @@ export interface ScorerSize {
 export interface TextScorer extends AsyncDisposable {
   /** The model's own, or what was asked for where that is less. */
   readonly contextTokens: number;
-  tokenize(text: string): readonly number[];
+  /** Put before every text. */
+  readonly bosToken: number | undefined;
+  tokenize(text: string): number[];
   /** Of each token, with as many alternatives as keep all of them under `mostScores`. */
   score(prompt: readonly number[], mostScores: number): Promise<readonly TokenScore[]>;
 }

@@ -6,8 +6,19 @@ import { cutSpecials, tokenizeCut } from '../openai/plain-specials.ts';
 import { toolInstructions } from '../openai/tools.ts';
 import { plainPrompt } from './plain-prompt.ts';
 
-/** By the model's own template where it has one. What a user writes never becomes a special token. */
-export function chatTokens(engine: LlmEngine, { messages, tools }: ChatCall): readonly number[] {
+/**
+ * By the model's own template where it has one. What a user writes never becomes a special token. The start token stands
+ * there once, whether the template writes it or not, as in llama.cpp's server.
+ */
+export function chatTokens(engine: LlmEngine, chat: ChatCall): readonly number[] {
+  const tokens = saidTokens(engine, chat);
+  return tokens[0] === engine.bosToken ? tokens : started(engine, tokens);
+}
+
+const started = ({ bosToken }: LlmEngine, tokens: readonly number[]): readonly number[] =>
+  bosToken === undefined ? tokens : [bosToken, ...tokens];
+
+function saidTokens(engine: LlmEngine, { messages, tools }: ChatCall): readonly number[] {
   const template = engine.chatTemplate;
   const knowsTools = template?.includes('tools') === true;
   const said = tools === undefined || knowsTools ? messages : [toolInstructions(tools), ...messages];
@@ -20,9 +31,9 @@ export function chatTokens(engine: LlmEngine, { messages, tools }: ChatCall): re
   return tokenizeCut(text, mark, (piece, isContinued) => engine.tokenize(piece, true, isContinued));
 }
 
-/** Tokens that were given as such are checked: the model has a row for each. */
+/** A text begins a sequence. Tokens that were given as such are checked: the model has a row for each. */
 export function tokensOf(engine: LlmEngine, prompt: Prompt, param: string): readonly number[] {
-  if (typeof prompt === 'string') return engine.tokenize(prompt);
+  if (typeof prompt === 'string') return started(engine, engine.tokenize(prompt));
   const unknown = prompt.find((token) => token >= engine.vocabularySize);
   if (unknown === undefined) return prompt;
   throw new EngineError('invalid_value', `Token ${unknown} is not in the vocabulary.`, { param });

@@ -10,7 +10,7 @@ import type { EngineStats, GenerateEvent, GenerateRequest, LlmEngine } from '../
 import { piecesOf } from '../pieces.ts';
 import { proposeGuesses } from '../propose-guesses.ts';
 import { StepLoop } from '../step-loop.ts';
-import { byteLevelDetokenizer } from './byte-level-detokenizer.ts';
+import { tokenizeContinued } from './continued-text.ts';
 import { grammarOf } from './grammar.ts';
 import { renderTemplate } from './jinja-template.ts';
 import { LlamaLanes } from './llama-lanes.ts';
@@ -19,6 +19,7 @@ import { type LlamaEngineOptions, type LoadedModel, loadModel, tokensPerBlock } 
 import { specialTextsOf, vocabularySizeOf } from './model-facts.ts';
 import type { NativeSampler } from './native.ts';
 import { samplerConfig } from './sampler-config.ts';
+import { vocabularyDetokenizer } from './vocabulary-detokenizer.ts';
 
 export type { LlamaEngineOptions } from './loaded-model.ts';
 
@@ -31,7 +32,7 @@ class LlamaEngine implements LlmEngine {
   readonly bosToken: number | undefined;
   readonly specialTexts: readonly string[];
   readonly chatTemplate: string | undefined;
-  readonly #detokenize: (tokens: readonly number[]) => string;
+  readonly #detokenize: (tokens: readonly number[], isContinued: boolean) => string;
   readonly #loaded: LoadedModel;
   readonly #scheduler: StepScheduler;
   readonly #answers: LiveAnswers<LlamaAnswerState>;
@@ -47,7 +48,7 @@ class LlamaEngine implements LlmEngine {
     const { contextTokens, stepTokens, spillSlots } = loaded;
     this.#loaded = loaded;
     this.#detokenize =
-      byteLevelDetokenizer(header) ?? ((tokens) => model.detokenize(tokens as readonly Token[]));
+      vocabularyDetokenizer(header) ?? ((tokens) => model.detokenize(tokens as readonly Token[]));
     this.#slots = options.slots;
     this.contextTokens = contextTokens;
     this.vocabularySize = vocabularySizeOf(model);
@@ -110,11 +111,12 @@ class LlamaEngine implements LlmEngine {
   }
 
   tokenize(text: string, hasSpecials = false, isContinued = false): number[] {
-    return this.#loaded.model.tokenize(text, hasSpecials, isContinued ? 'trimLeadingSpace' : undefined);
+    const { model } = this.#loaded;
+    return isContinued ? tokenizeContinued(model, text, hasSpecials) : model.tokenize(text, hasSpecials);
   }
 
-  detokenize(tokens: readonly number[]): string {
-    return this.#detokenize(tokens);
+  detokenize(tokens: readonly number[], isContinued = false): string {
+    return this.#detokenize(tokens, isContinued);
   }
 
   renderChat(messages: GenerateMessages, tools?: readonly unknown[]): string {

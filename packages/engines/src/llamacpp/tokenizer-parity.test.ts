@@ -17,14 +17,25 @@ import { expect, it } from 'vitest';
 import { createLlamaEngine } from './llama-engine.ts';
 
 const cutAs =
-  (cut: 'gpt-2' | 'llama-3' | 'qwen-2' | 'smollm') =>
+  (cut: 'gpt-2' | 'llama-3' | 'qwen-2' | 'smollm', startId?: number) =>
   (license: string): BpeVocabulary => ({
     ...trainBpe([license, 'Überall Äpfel, 漢字 и слова. '.repeat(9)], { vocabularySize: 600 }).vocabulary,
     form: { ...gpt2Text, cut },
+    ...(startId === undefined ? {} : { startId }),
   });
+
+/** With a token that is itself in any text. */
+const withCall = (vocabulary: BpeVocabulary): BpeVocabulary => ({
+  ...vocabulary,
+  tokens: [...vocabulary.tokens, '<call>'],
+  addedTokens: [
+    ...vocabulary.addedTokens,
+    { id: vocabulary.tokens.length, content: '<call>', special: false },
+  ],
+});
 const vocabularies: Readonly<Record<string, (license: string) => BpeVocabulary>> = {
   'gpt-2': cutAs('gpt-2'),
-  'llama-3': cutAs('llama-3'),
+  'llama-3': cutAs('llama-3', 0),
   'qwen-2': cutAs('qwen-2'),
   smollm: cutAs('smollm'),
   sentencepiece: () => sentencePieceOf(['▁the', '▁license', '▁work', '▁▁▁', '▁Äpfel', '▁1', '▁don']),
@@ -36,7 +47,7 @@ it.each(Object.entries(vocabularies))(
     const folder = await mkdtemp(join(tmpdir(), 'gantry-parity-'));
     try {
       const license = await readFile(new URL('../../../../LICENSE', import.meta.url), 'utf8');
-      const tokenizer = createTokenizer(vocabularyOf(license));
+      const tokenizer = createTokenizer(withCall(vocabularyOf(license)));
       const config: LlamaConfig = {
         vocabularySize: tokenizer.vocabularySize,
         width: 8,
@@ -49,7 +60,7 @@ it.each(Object.entries(vocabularies))(
         ropeTheta: 10_000,
         normEpsilon: 1e-5,
         tiedEmbeddings: true,
-        bosId: 0,
+        bosId: tokenizer.startId ?? 0,
         eosId: 0,
       };
       const tensors = llamaTensors(config).map(({ ggufName, shape }) => ({
@@ -64,9 +75,10 @@ it.each(Object.entries(vocabularies))(
         writeGguf(llamaGgufMetadata(config, tokenizer.vocabulary, { name: 'x' }), tensors),
       );
       await using engine = await createLlamaEngine({ modelPath, slots: 1, threads: 1 });
+      expect(engine.bosToken).toBe(tokenizer.startId);
       expect(engine.tokenize(license)).toEqual(tokenizer.encode(license));
       const words = fc.constantFrom(
-        ..."the license work  \n\n\t Überall Äpfel 漢字 слова don't WE'LL 12 345 67890 ... --- <|endoftext|> é 🙂 \u00A0 x_y".split(
+        ..."the license work  \n\n\t Überall Äpfel 漢字 слова don't WE'LL 12 345 67890 ... --- <|endoftext|> <s> </s> <call> é 🙂 \u00A0 x_y".split(
           /(?=\s)| /,
         ),
       );
@@ -75,8 +87,20 @@ it.each(Object.entries(vocabularies))(
           fc.array(fc.oneof(words, fc.string({ unit: 'grapheme', maxLength: 6 })), { maxLength: 20 }),
           (parts) => {
             const text = parts.join(' ').replaceAll('\0', '');
-            expect(engine.tokenize(text)).toEqual(tokenizer.encode(text));
-            expect(engine.detokenize(engine.tokenize(text))).toBe(text);
+            const tokens = tokenizer.encode(text);
+            expect(engine.tokenize(text)).toEqual(tokens);
+            expect(engine.detokenize(tokens)).toBe(tokenizer.decode(tokens));
+            // SentencePiece puts a space behind an added token as before a text.
+            if (!text.includes('<call>')) expect(tokenizer.decode(tokens)).toBe(text);
+            for (const isContinued of [false, true]) {
+              expect(engine.tokenize(text, true, isContinued)).toEqual(
+                tokenizer.encode(text, { hasSpecials: true, isContinued }),
+              );
+              for (const [at, token] of tokens.entries())
+                expect(engine.detokenize([token], isContinued), `${text}: ${at}`).toBe(
+                  tokenizer.decode([token], isContinued),
+                );
+            }
           },
         ),
         { seed: 1, numRuns: 200 },

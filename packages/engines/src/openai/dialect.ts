@@ -22,7 +22,7 @@ export interface Dialect {
 }
 
 const chatLogprob = (engine: LlmEngine, token: number, logprob: number | null): Record<string, unknown> => {
-  const text = engine.detokenize([token]);
+  const text = engine.detokenize([token], true);
   return { token: text, logprob, bytes: [...Buffer.from(text)] };
 };
 
@@ -40,7 +40,13 @@ export const completionsDialect: Dialect = {
     finish_reason: reason,
   }),
   logprobs: (engine, reports, textOffset) => {
-    const tokens = reports.map(({ token }) => engine.detokenize([token]));
+    // No probability: the first of a prompt. What it begins with is the text as it was written.
+    let isContinued = reports[0]?.logprob !== null;
+    const tokens = reports.map(({ token }) => {
+      const text = engine.detokenize([token], isContinued);
+      isContinued ||= text !== '';
+      return text;
+    });
     let offset = textOffset;
     return {
       tokens,
@@ -48,7 +54,7 @@ export const completionsDialect: Dialect = {
       top_logprobs: reports.map(({ top, logprob }) =>
         logprob === null
           ? null
-          : Object.fromEntries(top.map(({ token, logprob }) => [engine.detokenize([token]), logprob])),
+          : Object.fromEntries(top.map(({ token, logprob }) => [engine.detokenize([token], true), logprob])),
       ),
       text_offset: tokens.map((token) => {
         const at = offset;

@@ -21,7 +21,7 @@ export async function* generateText(
   request: GenerateRequest,
   stops: readonly string[],
 ): AsyncGenerator<GenerationPiece, void, undefined> {
-  const text = createTextStream((tokens) => engine.detokenize(tokens));
+  const text = createTextStream((tokens) => engine.detokenize(tokens, true));
   const stop = createStopMatcher(request.jsonSchema === undefined ? stops : [...stops, afterJson]);
   let completionTokens = 0;
   let cachedTokens = 0;

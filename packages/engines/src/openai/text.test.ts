@@ -1,3 +1,5 @@
+import { createTokenizer } from '@gantry/training/tokenizer';
+import { sentencePieceOf } from '@gantry/training/tokenizer/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createStopMatcher } from './stop-matcher.ts';
@@ -16,6 +18,13 @@ describe('text of a stream', () => {
       }),
       { seed: 1, numRuns: 300 },
     );
+  });
+
+  it('keeps the space that an answer begins with, in the way of SentencePiece too', () => {
+    const tokenizer = createTokenizer(sentencePieceOf(['▁the', '▁cat']));
+    const stream = createTextStream((tokens) => tokenizer.decode(tokens, true));
+    const pieces = tokenizer.encode('the cat').map((token) => stream.push(token));
+    expect(pieces).toEqual([' the', ' cat']);
   });
 
   it('does not wait for ever for bytes that are no text', () => {

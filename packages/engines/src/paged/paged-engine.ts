@@ -19,7 +19,6 @@ import { folderChat, type FolderChat } from './chat-template.ts';
 import { KvLost, startDecoder, type DecoderProcess } from './decoder-process.ts';
 import { readModelFolder, type ModelFolder } from './read-model-folder.ts';
 import { openSpeculation } from './open-speculation.ts';
-import { encodeWithSpecials } from './special-text.ts';
 
 export interface PagedEngineOptions {
   /** Holds `config.json`, `tokenizer.json` and safetensors. */
@@ -96,7 +95,7 @@ export async function createPagedEngine(options: PagedEngineOptions): Promise<Ll
 class PagedEngine implements LlmEngine {
   readonly contextTokens: number;
   readonly vocabularySize: number;
-  readonly bosToken = undefined;
+  readonly bosToken: number | undefined;
   readonly specialTexts: readonly string[];
   readonly chatTemplate: string | undefined;
   readonly adapters = [];
@@ -138,6 +137,7 @@ class PagedEngine implements LlmEngine {
     this.#scheduler = scheduler;
     this.#kvTokens = tokens;
     this.contextTokens = contextTokens;
+    this.bosToken = model.tokenizer.startId;
     this.specialTexts = model.tokenizer.vocabulary.addedTokens
       .filter(({ special }) => special)
       .map(({ content }) => content);
@@ -171,12 +171,12 @@ class PagedEngine implements LlmEngine {
     });
   }
 
-  tokenize(text: string, hasSpecials = false): number[] {
-    return hasSpecials ? encodeWithSpecials(this.#tokenizer, text) : this.#tokenizer.encode(text);
+  tokenize(text: string, hasSpecials = false, isContinued = false): number[] {
+    return this.#tokenizer.encode(text, { hasSpecials, isContinued });
   }
 
-  detokenize(tokens: readonly number[]): string {
-    return this.#tokenizer.decode(tokens);
+  detokenize(tokens: readonly number[], isContinued = false): string {
+    return this.#tokenizer.decode(tokens, isContinued);
   }
 
   renderChat(messages: readonly ChatMessage[], tools?: readonly unknown[]): string {

@@ -27,6 +27,8 @@ export interface PermutationModelOptions {
   readonly width?: number;
   readonly chatTemplate?: string;
   readonly seed?: number;
+  /** Its tokenizer puts the end of text before a text, as if that were its start token. */
+  readonly isStarted?: boolean;
 }
 
 /** Every printable character follows another in this cycle; the last of it is followed by the end of text. */
@@ -144,6 +146,7 @@ function permutationModel(options: PermutationModelOptions): {
     tokens,
     merges: [],
     addedTokens: [{ id: 0, content: endOfText, special: true }],
+    ...(options.isStarted === true ? { startId: 0 } : {}),
   };
   const width = options.width ?? 64;
   const config: LlamaConfig = {

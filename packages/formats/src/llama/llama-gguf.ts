@@ -52,7 +52,8 @@ export function generalMetadata(
     ['general.file_type', u32(fileTypes[weightType] ?? 0)],
     ['general.quantization_version', u32(2)],
     ...tokenizerMetadata(vocabulary, vocabularySize),
-    ['tokenizer.ggml.bos_token_id', u32(bosId)],
+    // What the tokenizer puts before a text, where it puts something.
+    ['tokenizer.ggml.bos_token_id', u32(vocabulary.startId ?? bosId)],
     ['tokenizer.ggml.eos_token_id', u32(eosId)],
     ['tokenizer.ggml.eot_token_id', u32(eosId)],
     ...(chatTemplate === undefined ? [] : [['tokenizer.chat_template', text(chatTemplate)] as const]),

@@ -4,15 +4,28 @@
  * Encoding applies the learnt merges in rank order inside each pre-token (Sennrich et al. 2016, §3.2).
  */
 import { parseTokenizerJson, toTokenizerJson, type BpeVocabulary } from '@gantry/formats';
-import { symbolsOf } from './text-symbols.ts';
+import { cutAtNames } from './added-tokens.ts';
+import { type BeforeText, symbolsOf } from './text-symbols.ts';
 
 export const endOfText = '<|endoftext|>';
 
+export interface EncodeOptions {
+  /** Names of special tokens are those tokens. Absent they are text, so data cannot forge an end of document. */
+  readonly hasSpecials?: boolean;
+  /** Other text comes before: no space is put before this one. */
+  readonly isContinued?: boolean;
+}
+
 export interface Tokenizer {
-  /** Plain text: a special token's name in it is text, so data cannot forge an end of document. */
-  encode(text: string): number[];
-  /** Special tokens are left out; bytes that are no UTF-8 become U+FFFD. */
-  decode(ids: readonly number[]): string;
+  /** `startId` is left to the caller, who knows where a text begins. */
+  encode(text: string, options?: EncodeOptions): number[];
+  /**
+   * Special tokens are left out; bytes that are no UTF-8 become U+FFFD. `isContinued`: other tokens come before these,
+   * so that a space at the beginning is one that was meant.
+   */
+  decode(ids: readonly number[], isContinued?: boolean): string;
+  /** What a model expects before a text that begins a sequence (`post_processor`); most of ours expect nothing. */
+  readonly startId: number | undefined;
   readonly vocabularySize: number;
   /** End of text, also the separator of documents and the first token of a sequence. */
   readonly eosId: number;
@@ -21,6 +34,7 @@ export interface Tokenizer {
   toJson(): Record<string, unknown>;
 }
 
+const encoder = new TextEncoder();
 /** Encodings of pieces remembered per tokenizer; natural text repeats a few thousand of them. */
 const rememberedPieces = 65_536;
 
@@ -30,6 +44,11 @@ export function createTokenizer(vocabulary: BpeVocabulary): Tokenizer {
   const eos =
     vocabulary.addedTokens.find(({ content }) => content === endOfText) ?? vocabulary.addedTokens[0];
   if (eos === undefined) throw new Error('a tokenizer needs an end-of-text token');
+  const added = new Map(vocabulary.addedTokens.map(({ id, content }) => [id, content]));
+  const cut = {
+    text: cutAtNames(vocabulary.addedTokens.filter(({ special }) => !special)),
+    all: cutAtNames(vocabulary.addedTokens),
+  };
   const text = symbolsOf(vocabulary, idByToken, eos.id);
   const size = vocabulary.tokens.length;
   /** left * size + right → rank and merged id; size² stays below 2^53. */
@@ -62,20 +81,31 @@ export function createTokenizer(vocabulary: BpeVocabulary): Tokenizer {
   };
 
   return {
-    encode: (words) => {
+    encode: (words, { hasSpecials = false, isContinued = false } = {}) => {
       const ids: number[] = [];
-      for (const piece of text.pieces(words)) for (const id of encodePiece(piece)) ids.push(id);
+      let before: BeforeText = isContinued ? 'text' : 'nothing';
+      for (const part of hasSpecials ? cut.all(words) : cut.text(words)) {
+        if ('id' in part) ids.push(part.id);
+        else
+          for (const piece of text.pieces(part.text, before))
+            for (const id of encodePiece(piece)) ids.push(id);
+        before = 'token';
+      }
       return ids;
     },
-    decode: (ids) => {
+    decode: (ids, isContinued = false) => {
       const bytes: number[] = [];
       for (const id of ids) {
         const token = vocabulary.tokens[id];
         if (token === undefined) throw new RangeError(`token ${id} is not in the vocabulary of ${size}`);
-        if (!specials.has(id)) for (const byte of text.bytes(token)) bytes.push(byte);
+        if (specials.has(id)) continue;
+        const name = added.get(id);
+        for (const byte of name === undefined ? text.bytes(token) : encoder.encode(name)) bytes.push(byte);
       }
-      return text.restored(new TextDecoder('utf-8', { ignoreBOM: true }).decode(Uint8Array.from(bytes)));
+      const words = new TextDecoder('utf-8', { ignoreBOM: true }).decode(Uint8Array.from(bytes));
+      return isContinued ? words : text.restored(words);
     },
+    startId: vocabulary.startId,
     vocabularySize: size,
     eosId: eos.id,
     vocabulary,

@@ -11,8 +11,11 @@ import {
 } from '@gantry/formats';
 import { preTokenise } from './pre-tokenise.ts';
 
+/** A space is put before text that goes on from nothing; that goes on from a token, in some ways. */
+export type BeforeText = 'nothing' | 'token' | 'text';
+
 export interface TextSymbols {
-  pieces(text: string): Iterable<string>;
+  pieces(text: string, before: BeforeText): Iterable<string>;
   /** Before any merge. */
   symbols(piece: string): number[];
   /** Of a token that is not special. */
@@ -76,11 +79,12 @@ function sentencePiece(
   }
   const isWhole = tokens.some((token) => goesOn.test(token));
   return {
-    pieces: (text) => {
+    pieces: (text, before) => {
       if (text === '') return [];
       const marked = text.replaceAll(' ', spaceMark);
       const isAdded =
-        spaceBefore === 'always' || (spaceBefore === 'where-missing' && !marked.startsWith(spaceMark));
+        (spaceBefore === 'always' && before !== 'text') ||
+        (spaceBefore === 'where-missing' && before === 'nothing' && !marked.startsWith(spaceMark));
       const spaced = isAdded ? spaceMark + marked : marked;
       return isWhole ? [spaced] : (spaced.match(spacedWords) ?? []).filter((piece) => piece !== '');
     },
