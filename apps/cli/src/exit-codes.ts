@@ -9,6 +9,7 @@ export const exitCodes = {
   unreachable: 6,
   timeout: 7,
   internal: 70,
+  interrupted: 130,
 } as const;
 
 /** The table of the help and of docs/cli.md. */
@@ -22,6 +23,7 @@ export const exitCodeMeanings: Readonly<Record<keyof typeof exitCodes, string>> 
   unreachable: 'no server answers',
   timeout: 'what was waited for did not happen in time',
   internal: 'a bug of gantry; please report it',
+  interrupted: 'stopped by Ctrl-C',
 };
 
 /** Of a request that a server refused, by its HTTP status. */

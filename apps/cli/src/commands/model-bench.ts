@@ -4,6 +4,7 @@ import { CliError } from '../cli-error.ts';
 import { countOption, example, group, numberOption } from '../command-group.ts';
 import { connect } from '../connection.ts';
 import { exitCodes } from '../exit-codes.ts';
+import { firstInterrupt } from '../first-interrupt.ts';
 import { showOne } from '../output.ts';
 import { benchEndpoint, type BenchOptions } from '../model-tools/bench-endpoint.ts';
 import { describeLoad } from '../views/model-tools.ts';
@@ -14,7 +15,7 @@ export function modelBenchCommand(program: Command): void {
   example(
     model
       .command('bench <endpoint>')
-      .description('Load on an endpoint: first token, gaps, goodput')
+      .description('Load on an endpoint: first token, gaps, goodput; Ctrl-C reports what came so far')
       .option('--requests <N>', 'how many', countOption, 100)
       .option('--clients <N>', 'closed loop: each sends, waits, sends again', countOption)
       .option('--rate <N>', 'open loop: so many a second, Poisson', numberOption)
@@ -38,13 +39,18 @@ export function modelBenchCommand(program: Command): void {
         hint: 'a closed loop has clients; an open one a rate or a trace',
       });
     const { url, key } = connect(command);
-    const report = await benchEndpoint({ url, key, model: endpoint }, options, tellProgress());
+    using interrupt = firstInterrupt();
+    const report = await benchEndpoint({ url, key, model: endpoint }, options, {
+      signal: interrupt.signal,
+      onAnswer: tellProgress(),
+    });
     showOne(command, report, () =>
       [describeLoad(report), ...(options.html === undefined ? [] : [`  pictures: ${options.html}`])].join(
         '\n',
       ),
     );
     if (Object.keys(report.failures).length > 0) process.exitCode = exitCodes.refused;
+    if (report.unanswered > 0) process.exitCode = exitCodes.interrupted;
   });
 }
 

@@ -49,6 +49,9 @@ export function loadPage(
       ],
     ),
     `<p class="note">${escapeHtml(sentence(report, objectives))}</p>`,
+    ...(report.unanswered > 0
+      ? [`<p class="note">Stopped early: ${countOf(report.unanswered, 'request')} left.</p>`]
+      : []),
     ...Object.entries(report.failures).map(
       ([reason, failed]) => `<p class="note">${failed} × ${escapeHtml(reason)}</p>`,
     ),

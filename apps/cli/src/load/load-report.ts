@@ -16,7 +16,10 @@ export interface Spread {
 }
 
 export interface LoadReport {
+  /** Those that have an answer or a failure. */
   readonly requests: number;
+  /** Of a run that was stopped early: planned, not sent or given up. */
+  readonly unanswered: number;
   readonly failures: Readonly<Record<string, number>>;
   readonly seconds: number;
   readonly requestsPerSecond: number;
@@ -33,7 +36,10 @@ export interface LoadReport {
   readonly worstLagMs: number;
 }
 
-export function toLoadReport({ answers, seconds, worstLagMs }: LoadRun, objectives: Objectives): LoadReport {
+export function toLoadReport(
+  { answers, unanswered, seconds, worstLagMs }: LoadRun,
+  objectives: Objectives,
+): LoadReport {
   const fine = answers.filter(({ failure }) => failure === undefined);
   const failures: Record<string, number> = {};
   for (const { failure } of answers)
@@ -42,6 +48,7 @@ export function toLoadReport({ answers, seconds, worstLagMs }: LoadRun, objectiv
   const good = fine.filter((answer) => isWithin(answer, objectives)).length;
   return {
     requests: answers.length,
+    unanswered,
     failures,
     seconds,
     requestsPerSecond: fine.length / seconds,

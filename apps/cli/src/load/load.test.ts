@@ -56,11 +56,46 @@ describe('load', () => {
       busy--;
       return answered(1, [1]);
     };
-    expect((await runLoad(syntheticLoad(load), 3, send)).answers).toHaveLength(40);
+    expect((await runLoad(syntheticLoad(load), send, { clients: 3 })).answers).toHaveLength(40);
     expect(most).toBe(3);
     const open = syntheticLoad({ ...load, rate: 10_000 });
     expect(open.every(({ atMs }, index) => atMs > (open[index - 1]?.atMs ?? -1))).toBe(true);
-    expect((await runLoad(open, undefined, send)).answers).toHaveLength(40);
+    expect((await runLoad(open, send)).answers).toHaveLength(40);
+  });
+
+  it.each([
+    ['a closed loop', { clients: 2 }, undefined],
+    ['an open one', {}, 1_000],
+  ])('that is stopped, in %s, keeps what was answered and gives up the rest', async (_what, loop, rate) => {
+    const load = syntheticLoad({ requests: 30, promptTokens: 4, answerTokens: 2, seed: 1, rate });
+    const stop = new AbortController();
+    let sent = 0;
+    const run = await runLoad(
+      load,
+      async (_request, signal) => {
+        if (++sent <= 5) return answered(1, [1]);
+        if (sent === 6) setImmediate(() => stop.abort());
+        return new Promise((_resolve, reject) =>
+          signal.addEventListener('abort', () => reject(signal.reason as Error)),
+        );
+      },
+      { ...loop, signal: stop.signal },
+    );
+    expect(run).toMatchObject({ answers: { length: 5 }, unanswered: 25 });
+    expect(sent).toBeLessThan(30);
+  });
+
+  it('ends at once where a request rejects: the others would meet the same', async () => {
+    let sent = 0;
+    const send = async (): Promise<TimedAnswer> => {
+      sent += 1;
+      throw new Error('no such endpoint');
+    };
+    const load = { requests: 40, promptTokens: 4, answerTokens: 2, seed: 1 };
+    await expect(runLoad(syntheticLoad(load), send, { clients: 2 })).rejects.toThrow('no such endpoint');
+    expect(sent).toBeLessThan(5);
+    await expect(runLoad(syntheticLoad({ ...load, rate: 50 }), send)).rejects.toThrow('no such endpoint');
+    expect(sent).toBeLessThan(10);
   });
 
   it('counts as good what met both objectives, and tells failures by their reason', () => {
@@ -68,16 +103,15 @@ describe('load', () => {
     const answers = [answered(50, [10, 10]), answered(500, [10]), answered(50, [90, 90]), failed].map(
       (answer, at) => ({ ...answer, sentMs: 500 * at }),
     );
-    const report = toLoadReport({ answers, seconds: 2, worstLagMs: 80 }, { ttftMs: 100, itlMs: 20 });
+    const run = { answers, unanswered: 7, seconds: 2, worstLagMs: 80 };
+    const report = toLoadReport(run, { ttftMs: 100, itlMs: 20 });
     expect(report).toMatchObject({ requests: 4, goodShare: 0.25, goodPerSecond: 0.5, answerTokens: 8 });
     expect(report.failures).toEqual({ 'HTTP 429': 1 });
     const text = describeLoad(report);
     expect(text).toContain('1 × HTTP 429');
     expect(text).toContain('this machine was the limit');
-    const shown = loadPage('load on chat', { answers, seconds: 2, worstLagMs: 80 }, report, {
-      ttftMs: 100,
-      itlMs: 20,
-    });
+    expect(text).toContain('stopped early: 7 requests left');
+    const shown = loadPage('load on chat', run, report, { ttftMs: 100, itlMs: 20 });
     expect(shown.match(/<svg/g)).toHaveLength(3);
     expect(shown).toContain('25.0 % within 100 ms to the first token');
     expect(shown).not.toContain('NaN');

@@ -1,5 +1,7 @@
 /** One streamed completion with the time of every piece, as the reader at the far end of the wire sees it. */
+import type { CliError } from '../cli-error.ts';
 import { type CompletionFrame, completionFrames } from '../completion-frames.ts';
+import { endpointRefused, sentenceOf } from '../endpoint-refused.ts';
 
 export interface StreamTarget {
   readonly url: string;
@@ -10,6 +12,8 @@ export interface StreamTarget {
 export interface TimedAnswer {
   /** Undefined: it was answered. */
   readonly failure: string | undefined;
+  /** Of a failure that every request like it would meet: no such endpoint, or no right to it. */
+  readonly refusal?: CliError;
   readonly ttftMs: number | undefined;
   readonly endMs: number;
   /** Between one piece and the next. */
@@ -26,12 +30,15 @@ export async function timedStream(
   prompt: string,
   maxTokens: number,
   now: () => number,
+  /** Rejects when it aborts: what was cut off by us is no answer. */
+  signal: AbortSignal | null = null,
 ): Promise<TimedAnswer> {
   const startedMs = now();
   const failed = (failure: string): TimedAnswer => ({ ...none, failure, endMs: now() - startedMs });
   try {
     const response = await fetch(`${url}/v1/completions`, {
       method: 'POST',
+      signal,
       headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
       body: JSON.stringify({
         model,
@@ -44,10 +51,12 @@ export async function timedStream(
       }),
     });
     if (!response.ok || response.body === null) {
-      return failed(await reasonOf(response));
+      const text = await response.text();
+      return { ...failed(reasonOf(response.status, text)), ...refusalOf(response.status, text) };
     }
     return await read(response.body, startedMs, now);
   } catch (error) {
+    signal?.throwIfAborted();
     return failed(connectionReason(error));
   }
 }
@@ -60,11 +69,20 @@ function connectionReason(error: unknown): string {
 }
 
 /** Few words, so that failures of a kind are counted together. */
-async function reasonOf(response: Response): Promise<string> {
-  const said: unknown = await response.json().catch(() => undefined);
-  const { error } = (said ?? {}) as { readonly error?: { readonly code?: unknown; readonly type?: unknown } };
-  const word = error?.code ?? error?.type;
-  return typeof word === 'string' ? `HTTP ${response.status} ${word}` : `HTTP ${response.status}`;
+function reasonOf(status: number, text: string): string {
+  try {
+    const { error } = JSON.parse(text) as { error?: { readonly code?: unknown; readonly type?: unknown } };
+    const word = error?.code ?? error?.type;
+    if (typeof word === 'string') return `HTTP ${status} ${word}`;
+  } catch {
+    // no JSON: a proxy's page
+  }
+  return `HTTP ${status}`;
+}
+
+function refusalOf(status: number, text: string): Pick<TimedAnswer, 'refusal'> {
+  if (status !== 401 && status !== 403 && status !== 404) return {};
+  return { refusal: endpointRefused(`the endpoint answered ${status}: ${sentenceOf(text)}`, status) };
 }
 
 async function read(

@@ -6,6 +6,7 @@ import { toLoadReport, type LoadReport } from '../load/load-report.ts';
 import { parseTrace } from '../load/parse-trace.ts';
 import { promptOf, syntheticLoad } from '../load/planned-request.ts';
 import { runLoad, type SentAnswer } from '../load/run-load.ts';
+import { takesNoText } from '../stream-completion.ts';
 import { timedStream, type StreamTarget } from '../load/timed-stream.ts';
 
 export interface BenchOptions {
@@ -24,11 +25,17 @@ export interface BenchOptions {
   readonly html?: string;
 }
 
+export interface BenchRun {
+  /** Ends it early: the report is of what was answered until then. */
+  readonly signal?: AbortSignal;
+  /** After each answer, with how many there will be. */
+  readonly onAnswer?: (answers: readonly SentAnswer[], all: number) => void;
+}
+
 export async function benchEndpoint(
   target: StreamTarget,
   options: BenchOptions,
-  /** After each answer, with how many there will be. */
-  onAnswer: (answers: readonly SentAnswer[], all: number) => void = () => undefined,
+  { signal, onAnswer }: BenchRun = {},
 ): Promise<LoadReport> {
   const { trace, rate, requests, speed, lengths } = options;
   const planned =
@@ -36,17 +43,36 @@ export async function benchEndpoint(
       ? syntheticLoad({ ...options, rate })
       : parseTrace(await readTrace(trace), { speed, lengths, limit: requests });
   const isOpen = trace !== undefined || rate !== undefined;
+  let hasAnswered = false;
   const run = await runLoad(
     planned,
-    isOpen ? undefined : (options.clients ?? 4),
-    (request) => timedStream(target, promptOf(request), request.answerTokens, () => performance.now()),
-    (answers) => onAnswer(answers, planned.length),
+    async (request, stop) => {
+      const answer = await timedStream(target, promptOf(request), request.answerTokens, now, stop);
+      // What fails like this before anything was answered would fail for every request.
+      if (answer.refusal !== undefined && !hasAnswered) throw asRefused(target.model, answer.refusal);
+      hasAnswered ||= answer.failure === undefined;
+      return answer;
+    },
+    {
+      clients: isOpen ? undefined : (options.clients ?? 4),
+      signal,
+      onAnswer: (answers) => onAnswer?.(answers, planned.length),
+    },
   );
   const report = toLoadReport(run, options);
   if (options.html !== undefined)
     await writeFile(options.html, loadPage(`Load on ${target.model}`, run, report, options));
   return report;
 }
+
+const now = (): number => performance.now();
+
+const asRefused = (model: string, refusal: CliError): CliError =>
+  takesNoText(refusal)
+    ? new CliError('bad_request', `${model} takes tensors; bench times answers of language models`, {
+        hint: `of its own requests: gantry endpoint stats ${model}`,
+      })
+    : refusal;
 
 async function readTrace(path: string): Promise<string> {
   try {

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { exitCodes } from '../exit-codes.ts';
 import { describeEvaluation } from '../views/model-tools.ts';
 import { benchEndpoint, type BenchOptions } from './bench-endpoint.ts';
 import { evaluateEndpoint } from './evaluate-endpoint.ts';
@@ -31,6 +32,9 @@ const refusals: Readonly<Record<string, readonly [status: number, body: string]>
     200,
     'data: {"choices": [{"text": "a"}]}\n\ndata: {"error": {"message": "the engine was lost"}}\n\n',
   ],
+  unknown: [404, '{"error": {"message": "No such model for this key.", "code": "model_not_found"}}'],
+  tensors: [404, '{"error": {"message": "There is nothing at /v1/completions."}}'],
+  foreign: [401, '{"error": {"message": "This key is unknown."}}'],
   cut: [200, 'data: {"choices": [{"text": "a"}]}\n\n'],
 };
 
@@ -121,11 +125,28 @@ describe('bench', () => {
     expect(await failuresOf('hanging-up')).toEqual({ 'no connection (UND_ERR_SOCKET)': 6 });
   });
 
+  it.each([
+    ['unknown', 'No such model for this key.', exitCodes.not_found],
+    ['tensors', 'tensors takes tensors', exitCodes.usage],
+    ['foreign', 'This key is unknown.', exitCodes.denied],
+  ])('is refused at once where no request could be answered (%s)', async (model, message, exitCode) => {
+    await expect(benchEndpoint({ url, key: 'k', model }, options)).rejects.toMatchObject({
+      message: expect.stringContaining(message) as string,
+      exitCode,
+    });
+  });
+
   it('tells how far it is, and draws it', async () => {
     const html = join(folder, 'load.html');
     const told: number[] = [];
     const target = { url, key: 'k', model: 'full' };
-    await benchEndpoint(target, { ...options, html }, (answers, all) => told.push(answers.length / all));
+    await benchEndpoint(
+      target,
+      { ...options, html },
+      {
+        onAnswer: (answers, all) => told.push(answers.length / all),
+      },
+    );
     expect(told.at(-1)).toBe(1);
     expect(told).toHaveLength(6);
     expect(await readFile(html, 'utf8')).toContain('<title>Load on full</title>');

@@ -62,7 +62,7 @@ export function describeRecorded({ version, gate }: RecordedEvaluation): string 
 }
 
 export function describeLoad(report: LoadReport): string {
-  const { requests, failures, seconds, goodShare, goodPerSecond, worstLagMs } = report;
+  const { requests, unanswered, failures, seconds, goodShare, goodPerSecond, worstLagMs } = report;
   const failed = Object.entries(failures).map(([reason, count]) => `  ✗ ${count} × ${reason}`);
   const row = (name: string, spread: Spread | undefined): readonly string[] =>
     spread === undefined
@@ -73,6 +73,7 @@ export function describeLoad(report: LoadReport): string {
     `  tokens in ${report.promptTokens} (${report.cachedTokens} cached)   out ${report.answerTokens}`,
     `  goodput ${goodPerSecond.toFixed(1)}/s   ${(goodShare * 100).toFixed(1)} % within the objectives`,
     ...failed,
+    ...(unanswered > 0 ? [`  ! stopped early: ${countOf(unanswered, 'request')} left`] : []),
     ...(worstLagMs > 50
       ? [`  ! sent up to ${worstLagMs.toFixed(0)} ms late: this machine was the limit`]
       : []),
