@@ -225,8 +225,9 @@ export class Exchange implements AttemptListener {
       this.#answer(attempt);
       return;
     }
-    if (!frames.isDone && this.#input.request.endsWithDone) {
-      // Ended without [DONE]: the engine broke off, whatever its socket says.
+    const isUnsaid = !frames.isDone && this.#input.request.endsWithDone;
+    if (isUnsaid && !frames.isAnswerWhole) {
+      // Ended without [DONE] or a last frame: the engine broke off, whatever its socket says.
       attempt.replica.noteFailure(this.#context.now());
       if (!this.#relay.isStreaming && this.#mayRetry()) this.#next();
       else this.#fail({ code: 'stream_interrupted' });
@@ -235,7 +236,8 @@ export class Exchange implements AttemptListener {
     attempt.replica.noteSuccess();
     if (frames.whole !== undefined) this.#input.request.keep?.(frames.whole);
     this.#settle(200);
-    this.#input.response.end();
+    if (isUnsaid) this.#input.response.end('data: [DONE]\n\n');
+    else this.#input.response.end();
   }
 
   #answer(attempt: Attempt): void {

@@ -53,4 +53,27 @@ describe('SseFrames', () => {
     expect(frames.push(Buffer.from(': ping\n\n')).toString()).toBe(': ping\n\n');
     expect(frames.tokenFrames).toBe(0);
   });
+
+  /** As transformers' own server ends: reason and usage in one frame, and nothing behind it. */
+  const lastOfTransformers =
+    'data: {"choices":[{"finish_reason":"length","index":0,"text":""}],"usage":{"completion_tokens":1,"prompt_tokens":2,"total_tokens":3}}\n\n';
+
+  it.each([
+    ['says why it stopped', [token('a'), lastOfTransformers], true],
+    ['says how much was used', [token('a'), usageFrame], true],
+    ['is cut off', [token('a')], false],
+    ['is cut off while it counts all along', [token('a').replace('null', '{"prompt_tokens":2}')], false],
+    ['is cut off in its last frame', [token('a'), lastOfTransformers.slice(0, -9)], false],
+    ['says nothing', [], false],
+  ])('tells an answer without [DONE] that %s', (_what, sent, isWhole) => {
+    const frames = new SseFrames({ stripUsage: true });
+    for (const each of sent) frames.push(Buffer.from(each));
+    expect(frames).toMatchObject({ isDone: false, isAnswerWhole: isWhole });
+  });
+
+  it.each(['data: [DONE]\n\n', 'data:[DONE]\n\n', 'data: [DONE]\r\n\r\n'])('reads %j', (end) => {
+    const frames = new SseFrames({ stripUsage: false });
+    expect(frames.push(Buffer.from(end)).toString()).toBe(end);
+    expect(frames).toMatchObject({ isDone: true, tokenFrames: 0 });
+  });
 });

@@ -16,7 +16,10 @@ const lf = 0x0a;
 const cr = 0x0d;
 const usageKey = Buffer.from('"usage"');
 const nullUsage = /"usage"\s*:\s*null/;
-const done = Buffer.from('data: [DONE]');
+const done = Buffer.from('[DONE]');
+/** Room for the end's frame with either line end: `data: [DONE]`. */
+const doneBytes = 32;
+const reason = /"finish_reason"\s*:\s*"/;
 
 export class SseFrames {
   /** Frames that carried data, without usage-only frames and `[DONE]`: near enough one a token. */
@@ -24,17 +27,29 @@ export class SseFrames {
   usage: Usage | undefined;
   /** The data of the frame that carries the whole answer, where the dialect has one. */
   whole: Buffer | undefined;
-  /** The stream said it was complete. */
+  /** The stream said it was complete, by `[DONE]`. */
   isDone = false;
   /** A single frame grew beyond the limit; the stream cannot be trusted any more. */
   isOverflown = false;
   #rest: Buffer = empty;
+  /** The last frame that carried data. */
+  #last: Buffer = empty;
+  /** A frame of usage alone has come: behind it there is no more of the answer. */
+  #isCounted = false;
   readonly #stripUsage: boolean;
   readonly #maxFrameBytes: number;
 
   constructor(options: SseFramesOptions) {
     this.#stripUsage = options.stripUsage;
     this.#maxFrameBytes = options.maxFrameBytes ?? 4 * 1024 * 1024;
+  }
+
+  /**
+   * Its last frame is an answer's last: it says why the model stopped, or how much was used. Some servers (transformers'
+   * own) leave `[DONE]` out; one that was cut off says neither.
+   */
+  get isAnswerWhole(): boolean {
+    return this.#rest.length === 0 && (this.#isCounted || reason.test(this.#last.toString('utf8')));
   }
 
   /** The bytes that may go on to the client now: whole frames only, possibly none. */
@@ -64,13 +79,18 @@ export class SseFrames {
     const frame = start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end);
     if (frame.indexOf(usageKey) >= 0) {
       const text = frame.toString('utf8');
-      if (!nullUsage.test(text)) return this.#lookForUsage(text);
-    } else if (frame.length < 32 && frame.indexOf(done) === 0) {
+      if (!nullUsage.test(text)) {
+        this.#last = frame;
+        return this.#lookForUsage(text);
+      }
+    } else if (frame.length < doneBytes && isDoneFrame(frame)) {
       this.isDone = true;
       return false;
     }
     // A comment (": ping") is no token.
-    if (frame[0] !== 0x3a) this.tokenFrames++;
+    if (frame[0] === 0x3a) return false;
+    this.#last = frame;
+    this.tokenFrames++;
     return false;
   }
 
@@ -87,12 +107,19 @@ export class SseFrames {
       if (usage !== undefined) this.usage = usage;
       const isUsageOnly = usage !== undefined && Array.isArray(body.choices) && body.choices.length === 0;
       if (!isUsageOnly) this.tokenFrames++;
+      this.#isCounted ||= isUsageOnly;
       return isUsageOnly && this.#stripUsage;
     } catch {
       this.tokenFrames++;
       return false;
     }
   }
+}
+
+/** `data:[DONE]`, with a space or without. */
+function isDoneFrame(frame: Buffer): boolean {
+  const at = frame.indexOf(done);
+  return (at === 5 || at === 6) && frame.toString('latin1', 0, 5) === 'data:';
 }
 
 function dataOf(frame: string): string {
