@@ -117,6 +117,28 @@ describe.skipIf(isolation.mounts === undefined)('the server’s own folders', ()
     expect(said).not.toContain('secret');
   });
 
+  it('are not read by programs of the worker’s that its PATH puts before the tools of the walls', async () => {
+    const tools = ['mount', 'umount', 'mkdir', 'setpriv', 'unshare', 'sh'];
+    mkdirSync(at('project/bin'));
+    for (const tool of tools) {
+      const text = `#!/bin/sh\necho ${tool} of theirs; cat ${at('home/keys/operator.key')}; exec /usr/bin/${tool} "$@"\n`;
+      writeFileSync(at('project/bin', tool), text, { mode: 0o755 });
+    }
+    const PATH = `${at('project/bin')}:${process.env['PATH']}`;
+    const said = await run('echo "$PATH"; mkdir made', { env: { PATH } });
+    expect(said).toContain(`${PATH}\nmkdir of theirs\n`);
+    expect(said.match(/of theirs/g)).toHaveLength(1);
+    expect(said).not.toContain('secret');
+  });
+
+  it('are not read by a library of the worker’s that its variables load into every program', async () => {
+    // The loader says on stderr of each program that the file is none: only of those behind the walls.
+    const named = at('home/keys/operator.key');
+    const said = await run('cat "$KEY"; echo tried', { env: { LD_PRELOAD: named, KEY: named } });
+    expect(said).toContain('tried');
+    expect(said).not.toMatch(/secret|invalid ELF|file too short/);
+  });
+
   it('take no file that the worker leaves beside what it was shown', async () => {
     expect(await run('touch "$HOUSE/litter" "$HOUSE/runs/litter" || echo refused')).toContain('refused');
     expect([at('home/litter'), at('home/runs/litter')].map((file) => existsSync(file))).toEqual([

@@ -12,7 +12,6 @@
  * A mount point below `/` that does not exist is made for this worker alone: `/` is built anew from binds of what
  * is there (pivot_root(8), "pivot_root . ."). Deeper ones must exist, or lie in the worker's own folder.
  * What was asked for and cannot be had ends with 126, the user's; a tool that failed or was killed with 75, the machine's.
- * The tools lie in sbin, which a user's PATH may leave out.
  */
 import type { WorkerMount } from '@gantry/ports';
 import { type PrivateView, throughView } from './private-view.ts';
@@ -23,7 +22,6 @@ import { type PrivateView, throughView } from './private-view.ts';
  * then --; then source, target, ro|rw for each mount; then --.
  */
 const script = `
-users_path=$PATH; PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 refuse() { echo "[gantry] $1" >&2; exit 126; }
 fail() { echo "[gantry] $1" >&2; exit 75; }
 newline='
@@ -127,7 +125,6 @@ done
 shift
 if [ -n "$held" ]; then umount -l "$held" || fail "the view could not be closed"; fi
 cd "$cwd" || refuse "there is no $cwd"
-PATH=$users_path
 `;
 
 export interface MountPlaces {

@@ -1,5 +1,6 @@
 /** The command line that puts a command behind its walls. Pure; what is possible here is the probe's to say. */
 import type { WorkerMount } from '@gantry/ports';
+import { withVariables } from './later-variables.ts';
 import { type MountPlaces, mountCommand } from './mount-script.ts';
 
 export interface Walls {
@@ -9,6 +10,8 @@ export interface Walls {
   readonly procsFiles: readonly string[];
   /** Gets the process id of the group's leader before the command begins, so a killed shim leaves a trace. */
   readonly pidFile?: string;
+  /** Names of the command's own variables, which come `underLaterNames`. */
+  readonly variables?: readonly string[];
   readonly mounts?: {
     readonly list: readonly WorkerMount[];
     readonly places: MountPlaces;
@@ -31,9 +34,10 @@ const enter =
 const init = 'exec 4>&2 2>/dev/null; (exec "$@" 2>&4 4>&- 3>&-); code=$?; echo "$code" >&3; exit "$code"';
 
 export function sandboxCommand(walls: Walls, command: readonly string[]): readonly string[] {
-  const { mounts, namespacePrefix } = walls;
+  const { mounts, namespacePrefix, variables = [] } = walls;
+  const own = withVariables(variables, command);
   const mounted =
-    mounts === undefined ? command : mountCommand(mounts.list, mounts.places, [...mounts.inner, ...command]);
+    mounts === undefined ? own : mountCommand(mounts.list, mounts.places, [...mounts.inner, ...own]);
   const inside =
     namespacePrefix.length === 0
       ? [...(mounts?.prefix ?? []), ...mounted]

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, readdirSync } from 'node:fs';
 import { type WorkerCgroup, cgroupOf, createCgroup } from './cgroup.ts';
 import { findProgram } from './find-program.ts';
+import { isVariableName, underLaterNames } from './later-variables.ts';
 import type { Beginning, CommandEnd } from './running-command.ts';
 import { type Walls, sandboxCommand, unwrapExit } from './sandbox-command.ts';
 import { type SpecRecord, isNamespaced, type WorkerFiles, workerMark } from './worker-files.ts';
@@ -15,6 +16,9 @@ export interface WalledInput {
   readonly stdout: number;
   readonly stderr: number;
 }
+
+/** The tools that build walls lie in sbin, which the PATH of whoever started the server may leave out. */
+const wallsPath = `${process.env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin'}:/usr/local/sbin:/usr/sbin:/sbin`;
 
 const notBegun = (message: string): Beginning => ({
   notBegun: { code: null, signal: null, cause: 'not_started', message },
@@ -36,6 +40,9 @@ export function beginWalled({ spec, secretEnv, files, stdout, stderr }: WalledIn
           ? `there is no program "${wanted}" ${wanted.includes('/') ? `seen from ${spec.cwd}` : 'on its PATH'}`
           : `"${wanted}" may not be executed`,
     );
+  const { [workerMark]: _ours, ...variables } = { ...spec.env, ...secretEnv };
+  const unusable = Object.keys(variables).find((name) => !isVariableName(name));
+  if (unusable !== undefined) return notBegun(`"${unusable}" cannot be the name of a variable`);
   const cgroup = makeGroup(spec, files.dir);
   const hasNamespace = isNamespaced(spec);
   const [program = '', ...args] = sandboxCommand(
@@ -45,6 +52,7 @@ export function beginWalled({ spec, secretEnv, files, stdout, stderr }: WalledIn
         : [],
       procsFiles: cgroup?.procsFiles ?? [],
       pidFile: files.pid,
+      variables: Object.keys(variables),
       ...(mounts === undefined ? {} : { mounts }),
     },
     [found.path ?? wanted, ...rest],
@@ -52,7 +60,7 @@ export function beginWalled({ spec, secretEnv, files, stdout, stderr }: WalledIn
   const inner = hasNamespace ? openSync(files.ended, 'w', 0o600) : undefined;
   const child = spawn(program, args, {
     cwd: spec.cwd,
-    env: { ...spec.env, ...secretEnv, [workerMark]: spec.workerId },
+    env: { PATH: wallsPath, ...underLaterNames(variables), [workerMark]: spec.workerId },
     detached: true,
     stdio: ['ignore', stdout, stderr, ...(inner === undefined ? [] : [inner])],
   });
