@@ -4,13 +4,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   type BpeVocabulary,
+  type GgufValue,
   gpt2Text,
   llamaGgufMetadata,
   llamaTensors,
+  vocabularyOfGguf,
   writeGguf,
   type LlamaConfig,
 } from '@gantry/formats';
-import { createTokenizer, trainBpe } from '@gantry/training/tokenizer';
+import { createRandom } from '@gantry/kit';
+import { createTokenizer, tokenizerFromJson, trainBpe } from '@gantry/training/tokenizer';
 import { sentencePieceOf } from '@gantry/training/tokenizer/testing';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
@@ -41,6 +44,31 @@ const vocabularies: Readonly<Record<string, (license: string) => BpeVocabulary>>
   sentencepiece: () => sentencePieceOf(['▁the', '▁license', '▁work', '▁▁▁', '▁Äpfel', '▁1', '▁don']),
 };
 
+const configOf = (vocabularySize: number): LlamaConfig => ({
+  vocabularySize,
+  width: 8,
+  hidden: 8,
+  layers: 1,
+  heads: 2,
+  kvHeads: 1,
+  headWidth: 4,
+  contextLength: 256,
+  ropeTheta: 10_000,
+  normEpsilon: 1e-5,
+  tiedEmbeddings: true,
+  bosId: 0,
+  eosId: 0,
+});
+const metadataOf = (vocabulary: BpeVocabulary): ReadonlyMap<string, GgufValue> =>
+  llamaGgufMetadata(configOf(vocabulary.tokens.length), vocabulary, { name: 'x' });
+const tensorsOf = (vocabularySize: number): Parameters<typeof writeGguf>[1] =>
+  llamaTensors(configOf(vocabularySize)).map(({ ggufName, shape }) => ({
+    name: ggufName,
+    shape,
+    type: 'F32' as const,
+    data: new Uint8Array(shape.reduce((product, size) => product * size, 4)),
+  }));
+
 it.each(Object.entries(vocabularies))(
   'tokenises as llama.cpp does a vocabulary in the way of %s',
   async (_name, vocabularyOf) => {
@@ -48,31 +76,10 @@ it.each(Object.entries(vocabularies))(
     try {
       const license = await readFile(new URL('../../../../LICENSE', import.meta.url), 'utf8');
       const tokenizer = createTokenizer(withCall(vocabularyOf(license)));
-      const config: LlamaConfig = {
-        vocabularySize: tokenizer.vocabularySize,
-        width: 8,
-        hidden: 8,
-        layers: 1,
-        heads: 2,
-        kvHeads: 1,
-        headWidth: 4,
-        contextLength: 256,
-        ropeTheta: 10_000,
-        normEpsilon: 1e-5,
-        tiedEmbeddings: true,
-        bosId: tokenizer.startId ?? 0,
-        eosId: 0,
-      };
-      const tensors = llamaTensors(config).map(({ ggufName, shape }) => ({
-        name: ggufName,
-        shape,
-        type: 'F32' as const,
-        data: new Uint8Array(shape.reduce((product, size) => product * size, 4)),
-      }));
       const modelPath = join(folder, 'model.gguf');
       await writeFile(
         modelPath,
-        writeGguf(llamaGgufMetadata(config, tokenizer.vocabulary, { name: 'x' }), tensors),
+        writeGguf(metadataOf(tokenizer.vocabulary), tensorsOf(tokenizer.vocabularySize)),
       );
       await using engine = await createLlamaEngine({ modelPath, slots: 1, threads: 1 });
       expect(engine.bosToken).toBe(tokenizer.startId);
@@ -110,3 +117,39 @@ it.each(Object.entries(vocabularies))(
     }
   },
 );
+
+it('makes merges of the scores of a SentencePiece GGUF: the same tokens of the same text', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'gantry-scores-'));
+  try {
+    const random = createRandom(7);
+    const words = Array.from({ length: 40 }, () =>
+      Array.from({ length: 2 + random.below(5) }, () => 'aab▁'.charAt(random.below(4))).join(''),
+    );
+    const written = sentencePieceOf([...words, '▁the', '▁Äpfel']);
+    const metadata = new Map(metadataOf(written));
+    // Any order of scores, those of other models than ours too.
+    const values = written.tokens.map(() => -random.below(1_000_000) / 1_000);
+    metadata.set('tokenizer.ggml.scores', { type: 'array', of: 'f32', values });
+    const modelPath = join(folder, 'model.gguf');
+    await writeFile(modelPath, writeGguf(metadata, tensorsOf(written.tokens.length)));
+    const read = vocabularyOfGguf({ metadata }) as BpeVocabulary;
+    const tokenizer = tokenizerFromJson(JSON.parse(JSON.stringify(createTokenizer(read).toJson())));
+    await using engine = await createLlamaEngine({ modelPath, slots: 1, threads: 1 });
+    expect(engine.bosToken).toBe(tokenizer.startId);
+    fc.assert(
+      fc.property(
+        fc.string({
+          unit: fc.constantFrom('a', 'a', 'b', ' ', '  ', 'the', 'Äpfel', '漢', '</s>'),
+          maxLength: 30,
+        }),
+        (text) => {
+          expect(tokenizer.encode(text)).toEqual(engine.tokenize(text));
+          expect(tokenizer.encode(text, { hasSpecials: true })).toEqual(engine.tokenize(text, true));
+        },
+      ),
+      { seed: 3, numRuns: 1_000 },
+    );
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+});

@@ -2,6 +2,7 @@
 import { FormatError } from '../format-error.ts';
 import type { GgufHeader, GgufValue } from '../gguf/gguf-types.ts';
 import { byteOfToken } from './sentencepiece-form.ts';
+import { mergesOfScores } from './sentencepiece-merges.ts';
 import { textCutNames, textCuts } from './text-cuts.ts';
 import { gpt2Text, type BpeVocabulary, type TextForm } from './tokenizer-json.ts';
 
@@ -68,38 +69,79 @@ function scoresOf({ merges }: BpeVocabulary, tokens: readonly string[]): readonl
   return tokens.map((token) => -(rank.get(token) ?? merges.length));
 }
 
+type Get = (key: string) => GgufValue | undefined;
+
 /** Undefined for tokenizers of other kinds; they are not written as `tokenizer.json` here. */
 export function vocabularyOfGguf({ metadata }: Pick<GgufHeader, 'metadata'>): BpeVocabulary | undefined {
-  const get = (key: string): GgufValue | undefined => metadata.get(`tokenizer.ggml.${key}`);
-  const texts = (key: string): readonly string[] | undefined => {
-    const value = get(key);
-    return value?.type === 'array' && value.of === 'string' ? value.values : undefined;
-  };
-  const [tokens, merges] = [texts('tokens'), texts('merges')];
-  const form = formOfGguf(get('model'), get('pre'));
-  if (form === undefined || tokens === undefined || merges === undefined) return undefined;
+  const get: Get = (key) => metadata.get(`tokenizer.ggml.${key}`);
+  const tokens = textsOf(get('tokens'));
   const types = get('token_type');
   const kinds = types?.type === 'array' && types.of === 'i32' ? types.values : [];
-  const [hasStart, start] = [get('add_bos_token'), get('bos_token_id')];
-  const isStarted = hasStart?.type === 'bool' && hasStart.value && start?.type === 'u32';
+  const form = formOfGguf(get, kinds);
+  if (form === undefined || tokens === undefined) return undefined;
+  const merges = form.kind === 'byte-level' ? mergesListed(get) : mergesScored(get, tokens, kinds);
+  if (merges === undefined) return undefined;
+  const startId = startOf(get, form.kind);
   return {
     tokens,
-    merges: merges.map((merge): readonly [string, string] => {
-      const [left = '', right = ''] = merge.split(' ');
-      return [left, right];
-    }),
+    merges,
     addedTokens: tokens.flatMap((content, id) => {
       const kind = kinds[id];
-      const isSpecial = kind === tokenTypes.control;
+      const isSpecial = kind === tokenTypes.control || kind === tokenTypes.unknown;
       return isSpecial || kind === tokenTypes.userDefined ? [{ id, content, special: isSpecial }] : [];
     }),
     form,
-    ...(isStarted && start.value < tokens.length ? { startId: start.value } : {}),
+    ...(startId !== undefined && startId < tokens.length ? { startId } : {}),
   };
 }
 
-function formOfGguf(model: GgufValue | undefined, pre: GgufValue | undefined): TextForm | undefined {
-  if (model?.type !== 'string' || model.value !== 'gpt2' || pre?.type !== 'string') return undefined;
+const textsOf = (value: GgufValue | undefined): readonly string[] | undefined =>
+  value?.type === 'array' && value.of === 'string' ? value.values : undefined;
+
+const mergesListed = (get: Get): BpeVocabulary['merges'] | undefined =>
+  textsOf(get('merges'))?.map((merge): readonly [string, string] => {
+    const [left = '', right = ''] = merge.split(' ');
+    return [left, right];
+  });
+
+function mergesScored(
+  get: Get,
+  tokens: readonly string[],
+  kinds: readonly number[],
+): BpeVocabulary['merges'] | undefined {
+  const scores = get('scores');
+  if (scores?.type !== 'array' || scores.of !== 'f32') return undefined;
+  const ordinary = [...tokens.keys()].filter((id) => (kinds[id] ?? tokenTypes.normal) === tokenTypes.normal);
+  return mergesOfScores(tokens, scores.values, ordinary);
+}
+
+/** What llama.cpp takes where the file does not say: SentencePiece begins with token 1, the others with none. */
+function startOf(get: Get, kind: TextForm['kind']): number | undefined {
+  const [isSaid, said] = [get('add_bos_token'), get('bos_token_id')];
+  const isStarted = isSaid?.type === 'bool' ? isSaid.value : kind === 'sentencepiece';
+  if (!isStarted) return undefined;
+  if (said?.type === 'u32') return said.value;
+  return kind === 'sentencepiece' ? 1 : undefined;
+}
+
+function formOfGguf(get: Get, kinds: readonly number[]): TextForm | undefined {
+  const isSet = (key: string): boolean | undefined => {
+    const value = get(key);
+    return value?.type === 'bool' ? value.value : undefined;
+  };
+  const [model, pre] = [get('model'), get('pre')];
+  if (model?.type !== 'string') return undefined;
+  if (model.value === 'llama') {
+    // A `tokenizer.json` of ours puts no token behind a text.
+    if (isSet('add_eos_token') === true || get('precompiled_charsmap') !== undefined) return undefined;
+    const unknownId = kinds.indexOf(tokenTypes.unknown);
+    return {
+      kind: 'sentencepiece',
+      spaceBefore: isSet('add_space_prefix') === false ? 'never' : 'always',
+      unknownId: unknownId === -1 ? undefined : unknownId,
+    };
+  }
+  if (model.value !== 'gpt2' || pre?.type !== 'string') return undefined;
   const cut = textCutNames.find((name) => textCuts[name].ggufName === pre.value);
   // Of the kinds here Qwen's alone composes its text; the file does not say.
   return cut && { kind: 'byte-level', cut, isComposed: cut === 'qwen-2' };
