@@ -6,6 +6,7 @@ import { type Client, createClient } from '@gantry/sdk';
 import type { Command } from 'commander';
 import { CliError } from './cli-error.ts';
 import { exitCodes } from './exit-codes.ts';
+import { tellOtherVersion } from './other-version.ts';
 
 export interface GlobalOptions {
   readonly url?: string;
@@ -105,6 +106,7 @@ export function connect(command: Command): Connection {
     client: createClient({
       baseUrl: found.url,
       key: found.key,
+      ...(options.json === true ? {} : { onVersion: tellOtherVersion(found.url) }),
       ...(options.tenant === undefined ? {} : { tenant: options.tenant }),
     }),
   };

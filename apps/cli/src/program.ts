@@ -1,5 +1,6 @@
 /** Every command, registered once. A new group is one file in `commands/` and one line here. */
 import { Command } from 'commander';
+import { gantryVersion } from '@gantry/kit';
 import { backupCommands } from './commands/backup.ts';
 import { completionCommand } from './commands/completion.ts';
 import { doctorCommand } from './commands/doctor.ts';
@@ -79,7 +80,7 @@ const register: readonly ((program: Command) => void)[] = [
 export function createProgram(): Command {
   const program = new Command('gantry')
     .description('The AI platform in one process that grows into a cluster')
-    .version('0.1.0')
+    .version(gantryVersion)
     .helpCommand(false)
     .option('--url <URL>', 'server to talk to (default: the one on this machine, or GANTRY_URL)')
     .option('--context <NAME>', 'a context made by "gantry login"')

@@ -30,4 +30,5 @@ export * from './routes.ts';
 export { schedulingPolicyWrite } from './scheduling.ts';
 export * from './transitions.ts';
 export * from './worker-report.ts';
+export * from './version.ts';
 export * from './warm-up.ts';

@@ -12,3 +12,4 @@ export { writeMetrics, type Labels, type MetricFamily } from './metrics.ts';
 export { nearest } from './nearest.ts';
 export { pause } from './pause.ts';
 export { createRandom, type Random } from './random.ts';
+export * from './version.ts';

@@ -68,6 +68,21 @@ describe('a request', () => {
   });
 });
 
+test('the version of the server is told, also of one that refuses', async () => {
+  const from = (version: string) => ({ 'gantry-version': version });
+  const told: string[] = [];
+  const client = createClient({
+    baseUrl: 'http://there',
+    fetch: fakeServer(json({}, 200, from('1.2.0')), problem(400, 'bad_request', from('1.3.0')), json({}))
+      .fetch,
+    onVersion: (version) => told.push(version),
+  });
+  await client.call('status.get', {});
+  await expect(client.call('status.get', {})).rejects.toThrow();
+  await client.call('status.get', {});
+  expect(told).toEqual(['1.2.0', '1.3.0']);
+});
+
 describe('an error', () => {
   test('carries what the server said', async () => {
     const { client } = clientOf(fakeServer(problem(404, 'not_found')));

@@ -6,6 +6,7 @@ import {
   type RouteResponse,
   type Routes,
   routes,
+  versionHeader,
 } from '@gantry/contract';
 import { ApiError } from './api-error.ts';
 import { type Retry, type RetryOptions, defaultRetry, delayMsOf, mayHelp } from './retry.ts';
@@ -19,6 +20,8 @@ export interface ClientOptions {
   /** For operators: act in this tenant. */
   readonly tenant?: string;
   readonly fetch?: typeof globalThis.fetch;
+  /** Told of each answer: the version of the server that gave it. */
+  readonly onVersion?: (version: string) => void;
   /** What is safe to ask again is asked again while the server is away. `{ retries: 0 }` never does. */
   readonly retry?: RetryOptions;
 }
@@ -100,6 +103,8 @@ export function createClient(options: ClientOptions): Client {
       if (call.signal?.aborted === true) throw error;
       throw unreachable(base, error);
     }
+    const version = response.headers.get(versionHeader);
+    if (version !== null) options.onVersion?.(version);
     if (!response.ok) throw await toApiError(response);
     return response;
   };

@@ -2,6 +2,7 @@
 import { connect } from 'node:net';
 import { once } from 'node:events';
 import { type RouteDefinition, type RouteName, routes } from '@gantry/contract';
+import { gantryVersion } from '@gantry/kit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   type Answer,
@@ -188,6 +189,7 @@ describe('a request id', () => {
       headers: { 'x-request-id': 'trace-1.a_b' },
     });
     expect(answer.headers.get('x-request-id')).toBe('trace-1.a_b');
+    expect(answer.headers.get('gantry-version')).toBe(gantryVersion);
     const events = await ask('GET', '/events?limit=500');
     expect(events.body.items).toContainEqual(
       expect.objectContaining({ type: 'queue.created', requestId: 'trace-1.a_b' }),

@@ -1,8 +1,8 @@
 /** The route table → an HTTP server. What is refused here never reaches a handler. */
 import { type RequestListener, createServer as createPlainServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import { GantryError, type RouteDefinition, type RouteName, routes } from '@gantry/contract';
-import { createId } from '@gantry/kit';
+import { GantryError, type RouteDefinition, type RouteName, routes, versionHeader } from '@gantry/contract';
+import { gantryVersion, createId } from '@gantry/kit';
 import { type FastifyInstance, fastify } from 'fastify';
 import { createAuthThrottle } from './auth-throttle.ts';
 import { createAuthenticate } from './authenticate.ts';
@@ -98,7 +98,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
 /** Errors, unknown paths and methods; the request's id on every answer and in the log. */
 function answerProblems(app: FastifyInstance, options: HttpServerOptions, meter: HttpMeter): void {
   app.addHook('onSend', async (request, reply) => {
-    void reply.header('x-request-id', request.id);
+    void reply.headers({ 'x-request-id': request.id, [versionHeader]: gantryVersion });
   });
   app.addHook('onResponse', async (request, reply) => {
     const { statusCode } = reply.raw;

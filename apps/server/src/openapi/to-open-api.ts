@@ -1,5 +1,6 @@
 /** The route table → OpenAPI 3.1. Everything in it is derived; `openapi.json` at the root is its committed copy. */
 import { type RouteDefinition, declaredErrors, errorCodes, routes } from '@gantry/contract';
+import { gantryVersion } from '@gantry/kit';
 import { z } from 'zod';
 
 const schemaOf = (schema: z.ZodType, io: 'input' | 'output'): Record<string, unknown> => {
@@ -52,7 +53,11 @@ export function toOpenApi(): Record<string, unknown> {
   }
   return {
     openapi: '3.1.0',
-    info: { title: 'Gantry', version: '0.1.0', license: { name: 'Apache-2.0', identifier: 'Apache-2.0' } },
+    info: {
+      title: 'Gantry',
+      version: gantryVersion,
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
     security: [{ key: [] }],
     paths,
     components: {

@@ -1,3 +1,4 @@
+import { gantryVersion } from '@gantry/kit';
 import { usageNow } from '@gantry/control';
 import type { Handlers } from '../http/index.ts';
 import type { Platform } from '../platform.ts';
@@ -12,7 +13,7 @@ export function statusRoutes(platform: Platform): StatusRoutes {
         tx.countByState('job', principal.tenantId),
       );
       return {
-        version: '0.1.0',
+        version: gantryVersion,
         tenant: principal.tenantName,
         uptimeSeconds: Math.round((deps.clock.nowMs() - platform.startedAtMs) / 1000),
         database: platform.database,

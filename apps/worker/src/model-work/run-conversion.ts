@@ -5,7 +5,7 @@
 import { mkdir } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import type { ConvertSpec } from '@gantry/contract';
-import { formatBytes } from '@gantry/kit';
+import { gantryVersion, formatBytes } from '@gantry/kit';
 import { convertSource, type Converted, wishOf } from './convert-source.ts';
 import { convertForeign, isForeign } from './foreign/foreign-model.ts';
 import { findModel } from './model-source.ts';
@@ -61,7 +61,7 @@ export function runConversion(env: Environment): Promise<number> {
         ...(cleanUps.length === 0 ? {} : { cleanUps }),
         ...(plan === undefined ? {} : { plan }),
         options: { ...convert, format: wish.format, type: wish.type },
-        versions: { gantry: '0.1.0', node: process.version, ...versions },
+        versions: { gantry: gantryVersion, node: process.version, ...versions },
       },
     });
     const sizes = `${formatBytes(bytesBefore)} → ${formatBytes(bytesAfter)}`;

@@ -1,6 +1,6 @@
 /** The Open Inference Protocol on one tensor model (kserve/open-inference-protocol, `inference_rest.md`). */
 import { availableParallelism } from 'node:os';
-import { countOf } from '@gantry/kit';
+import { gantryVersion, countOf } from '@gantry/kit';
 import { defaultBatchPolicy, type BatchPolicy, type QueuePolicy } from '@gantry/serving';
 import { buildFor, onnxBuild, type BuildDevice } from '../builds/gpu-builds.ts';
 import type { EngineError } from '../engine-error.ts';
@@ -190,7 +190,7 @@ class TensorService implements EngineService {
   }
 }
 
-const server = { name: 'gantry', version: '0.1.0', extensions: ['binary_tensor_data'] };
+const server = { name: 'gantry', version: gantryVersion, extensions: ['binary_tensor_data'] };
 const get = (answer: EngineRoute['answer']): EngineRoute => ({ method: 'GET', isWork: false, answer });
 
 function toSequence({ states, idleSeconds = 60, most = 1_024 }: NonNullable<BatchingOptions['sequence']>) {

@@ -1,4 +1,5 @@
 /** What the gateway answers from its own memory: which models a key may use, and whether one could answer now. */
+import { gantryVersion } from '@gantry/kit';
 import { splitModel } from '../requests/adapter-model.ts';
 import type { RouteTable } from '../routes/route-table.ts';
 import type { Route } from '../routes/route.ts';
@@ -29,7 +30,7 @@ export function listModels(table: RouteTable, tenantId: string, path: string): L
 export function serverFacts(path: string): unknown {
   switch (path) {
     case '/v2':
-      return { name: 'gantry', version: '0.1.0', extensions: ['binary_tensor_data'] };
+      return { name: 'gantry', version: gantryVersion, extensions: ['binary_tensor_data'] };
     case '/v2/health/live':
       return { live: true };
     case '/v2/health/ready':
