@@ -1,10 +1,11 @@
 /**
  * BPE over bytes, or over characters with bytes for those that have no token: any text is encoded without an unknown
  * token, and decoding gives the same bytes back.
- * Encoding applies the learnt merges in rank order inside each pre-token (Sennrich et al. 2016, §3.2).
+ * Encoding applies the learnt merges inside each piece that the text is cut into.
  */
 import { parseTokenizerJson, toTokenizerJson, type BpeVocabulary } from '@gantry/formats';
 import { cutAtNames } from './added-tokens.ts';
+import { type FindMerge, type Merge, mergeSymbols } from './merge-symbols.ts';
 import { type BeforeText, symbolsOf } from './text-symbols.ts';
 
 export const endOfText = '<|endoftext|>';
@@ -51,31 +52,19 @@ export function createTokenizer(vocabulary: BpeVocabulary): Tokenizer {
   };
   const text = symbolsOf(vocabulary, idByToken, eos.id);
   const size = vocabulary.tokens.length;
-  /** left * size + right → rank and merged id; size² stays below 2^53. */
-  const merges = new Map<number, { readonly rank: number; readonly id: number }>();
+  /** left * size + right → what they become; size² stays below 2^53. */
+  const merges = new Map<number, Merge>();
   for (const [rank, [left, right]] of vocabulary.merges.entries()) {
     const key = (idByToken.get(left) ?? 0) * size + (idByToken.get(right) ?? 0);
     merges.set(key, { rank, id: idByToken.get(left + right) ?? 0 });
   }
+  const find: FindMerge = (left, right) => merges.get(left * size + right);
   const remembered = new Map<string, readonly number[]>();
 
   const encodePiece = (piece: string): readonly number[] => {
     const known = remembered.get(piece);
     if (known !== undefined) return known;
-    const ids = text.symbols(piece);
-    for (;;) {
-      let best: { readonly rank: number; readonly id: number } | undefined;
-      let bestLeft = 0;
-      for (let index = 0; index + 1 < ids.length; index += 1) {
-        const merge = merges.get((ids[index] as number) * size + (ids[index + 1] as number));
-        if (merge !== undefined && (best === undefined || merge.rank < best.rank)) {
-          best = merge;
-          bestLeft = index;
-        }
-      }
-      if (best === undefined) break;
-      ids.splice(bestLeft, 2, best.id);
-    }
+    const ids = mergeSymbols(text.symbols(piece), find);
     if (remembered.size < rememberedPieces && piece.length <= 64) remembered.set(piece, ids);
     return ids;
   };
