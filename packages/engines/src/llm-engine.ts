@@ -107,7 +107,7 @@ export interface LlmEngine extends AsyncDisposable {
   /** `isContinued`: other tokens come before these, so that a space at the beginning is one that was meant. */
   detokenize(tokens: readonly number[], isContinued?: boolean): string;
   /** `tools`: as they came; a template that does not know them leaves them out. */
-  renderChat(messages: readonly ChatMessage[], tools?: readonly unknown[]): string;
+  renderChat(messages: readonly ChatMessage[], tools?: readonly unknown[]): Promise<string>;
   generate(request: GenerateRequest): AsyncIterable<GenerateEvent>;
   embed(tokens: readonly number[]): Promise<readonly number[]>;
   stats(): EngineStats;

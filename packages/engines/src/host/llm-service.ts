@@ -131,7 +131,7 @@ export class LlmService implements EngineService {
     await this.#generate(engine, call, {
       dialect: chatDialect,
       options: chat,
-      prompts: [chatTokens(engine, chat)],
+      prompts: [await chatTokens(engine, chat)],
       echoed: [],
       param: 'messages',
       tools: chat.tools,
@@ -140,7 +140,7 @@ export class LlmService implements EngineService {
 
   async #respond(engine: LlmEngine, body: unknown, call: EngineCall): Promise<void> {
     const options = parseResponseRequest(body);
-    const prompt = chatTokens(engine, options);
+    const prompt = await chatTokens(engine, options);
     this.#requireModel(options.model);
     const [request] = generateRequests(engine, call, {
       options,
@@ -165,7 +165,7 @@ export class LlmService implements EngineService {
   async #countInput(engine: LlmEngine, body: unknown, { response }: EngineCall): Promise<void> {
     const asked = parseResponseRequest(body);
     this.#requireModel(asked.model);
-    const { length } = chatTokens(engine, asked);
+    const { length } = await chatTokens(engine, asked);
     sendJson(response, 200, { object: 'response.input_tokens', input_tokens: length });
   }
 

@@ -10,15 +10,15 @@ import { plainPrompt } from './plain-prompt.ts';
  * By the model's own template where it has one. What a user writes never becomes a special token. The start token stands
  * there once, whether the template writes it or not, as in llama.cpp's server.
  */
-export function chatTokens(engine: LlmEngine, chat: ChatCall): readonly number[] {
-  const tokens = saidTokens(engine, chat);
+export async function chatTokens(engine: LlmEngine, chat: ChatCall): Promise<readonly number[]> {
+  const tokens = await saidTokens(engine, chat);
   return tokens[0] === engine.bosToken ? tokens : started(engine, tokens);
 }
 
 const started = ({ bosToken }: LlmEngine, tokens: readonly number[]): readonly number[] =>
   bosToken === undefined ? tokens : [bosToken, ...tokens];
 
-function saidTokens(engine: LlmEngine, { messages, tools }: ChatCall): readonly number[] {
+async function saidTokens(engine: LlmEngine, { messages, tools }: ChatCall): Promise<readonly number[]> {
   const template = engine.chatTemplate;
   const knowsTools = template?.includes('tools') === true;
   const said = tools === undefined || knowsTools ? messages : [toolInstructions(tools), ...messages];
@@ -27,7 +27,7 @@ function saidTokens(engine: LlmEngine, { messages, tools }: ChatCall): readonly 
     { messages: said, tools: knowsTools ? tools?.tools : undefined },
     engine.specialTexts,
   );
-  const text = engine.renderChat(value.messages, value.tools);
+  const text = await engine.renderChat(value.messages, value.tools);
   return tokenizeCut(text, mark, (piece, isContinued) => engine.tokenize(piece, true, isContinued));
 }
 

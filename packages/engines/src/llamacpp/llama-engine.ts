@@ -6,13 +6,13 @@ import { DraftLength, StepScheduler, type StepPlan } from '@gantry/serving/steps
 import type { LlamaEmbeddingContext, Token } from 'node-llama-cpp';
 import { EngineError } from '../engine-error.ts';
 import { LiveAnswers } from '../live-answers.ts';
-import type { EngineStats, GenerateEvent, GenerateRequest, LlmEngine } from '../llm-engine.ts';
+import type { ChatMessage, EngineStats, GenerateEvent, GenerateRequest, LlmEngine } from '../llm-engine.ts';
 import { piecesOf } from '../pieces.ts';
 import { proposeGuesses } from '../propose-guesses.ts';
 import { StepLoop } from '../step-loop.ts';
+import { ModelTemplate } from '../templates/model-template.ts';
 import { tokenizeContinued } from './continued-text.ts';
 import { grammarOf } from './grammar.ts';
-import { renderTemplate } from './jinja-template.ts';
 import { LlamaLanes } from './llama-lanes.ts';
 import { LlamaPasses, type LlamaAnswerState } from './llama-passes.ts';
 import { type LlamaEngineOptions, type LoadedModel, loadModel, tokensPerBlock } from './loaded-model.ts';
@@ -31,7 +31,7 @@ class LlamaEngine implements LlmEngine {
   readonly vocabularySize: number;
   readonly bosToken: number | undefined;
   readonly specialTexts: readonly string[];
-  readonly chatTemplate: string | undefined;
+  readonly #template: ModelTemplate | undefined;
   readonly #detokenize: (tokens: readonly number[], isContinued: boolean) => string;
   readonly #loaded: LoadedModel;
   readonly #scheduler: StepScheduler;
@@ -54,7 +54,12 @@ class LlamaEngine implements LlmEngine {
     this.vocabularySize = vocabularySizeOf(model);
     this.bosToken = model.tokens.shouldPrependBosToken ? (model.tokens.bos ?? undefined) : undefined;
     this.specialTexts = specialTextsOf(model);
-    this.chatTemplate = model.fileInfo.metadata.tokenizer.chat_template;
+    const { bosString, eosString } = model.tokens;
+    const text = model.fileInfo.metadata.tokenizer.chat_template;
+    this.#template =
+      text === undefined
+        ? undefined
+        : new ModelTemplate({ text, bos: bosString ?? '', eos: eosString ?? '' });
     const blocksEach = Math.ceil(contextTokens / tokensPerBlock);
     const scheduler = new StepScheduler({
       blocks: options.slots * blocksEach,
@@ -106,6 +111,10 @@ class LlamaEngine implements LlmEngine {
     });
   }
 
+  get chatTemplate(): string | undefined {
+    return this.#template?.text;
+  }
+
   get adapters(): readonly string[] {
     return this.#loaded.adapters.names;
   }
@@ -119,17 +128,9 @@ class LlamaEngine implements LlmEngine {
     return this.#detokenize(tokens, isContinued);
   }
 
-  renderChat(messages: GenerateMessages, tools?: readonly unknown[]): string {
-    if (this.chatTemplate === undefined)
-      throw new EngineError('unsupported', 'The model has no chat template.');
-    const { bosString, eosString } = this.#loaded.model.tokens;
-    return renderTemplate(
-      (template) => this.#loaded.native.createChatTemplate(template),
-      this.chatTemplate,
-      { bos: bosString ?? '', eos: eosString ?? '' },
-      messages,
-      tools,
-    );
+  async renderChat(messages: readonly ChatMessage[], tools?: readonly unknown[]): Promise<string> {
+    if (this.#template === undefined) throw new EngineError('unsupported', 'The model has no chat template.');
+    return this.#template.render(messages, tools);
   }
 
   async *generate(request: GenerateRequest): AsyncGenerator<GenerateEvent, void, undefined> {
@@ -202,6 +203,7 @@ class LlamaEngine implements LlmEngine {
     await this.#loop[Symbol.asyncDispose]();
     this.#answers.failAll(new EngineError('shutting_down', 'The engine is shutting down.'));
     this.#probe.dispose();
+    await this.#template?.[Symbol.asyncDispose]();
     const { llama, model, context, adapters, parking, speculation } = this.#loaded;
     await adapters[Symbol.asyncDispose]();
     await parking?.[Symbol.asyncDispose]();
@@ -212,5 +214,3 @@ class LlamaEngine implements LlmEngine {
     await llama.dispose();
   }
 }
-
-type GenerateMessages = Parameters<LlmEngine['renderChat']>[0];

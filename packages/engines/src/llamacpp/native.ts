@@ -34,14 +34,9 @@ export interface NativeContext {
   setLoras(adapters: readonly NativeAdapter[], scales: readonly number[]): void;
 }
 
-export interface ChatRenderer {
-  render(items: Readonly<Record<string, unknown>>): string;
-}
-
 export interface NativeParts {
   readonly context: NativeContext;
   createSampler(): NativeSampler;
-  createChatTemplate(template: string): ChatRenderer;
   loadAdapter(path: string): Promise<NativeAdapter>;
 }
 
@@ -59,7 +54,6 @@ const needed = [
 
 interface Bindings {
   readonly AddonSampler: new (model: unknown) => NativeSampler;
-  readonly AddonJinjaRenderer: new (template: string) => ChatRenderer;
   readonly AddonModelLora: new (model: unknown, path: string) => NativeAdapter;
 }
 
@@ -87,7 +81,6 @@ export function nativeParts(model: LlamaModel, context: LlamaContext): NativePar
   return {
     context: native,
     createSampler: () => new bindings.AddonSampler(nativeModel),
-    createChatTemplate: (template) => new bindings.AddonJinjaRenderer(template),
     loadAdapter: async (path) => {
       const adapter = new bindings.AddonModelLora(nativeModel, path);
       await nativeModel.loadLora(adapter);

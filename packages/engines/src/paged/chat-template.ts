@@ -1,18 +1,12 @@
 /** The chat template of a model folder in Hugging Face's layout: a file of its own, or a field of the tokenizer's settings. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { EngineError } from '../engine-error.ts';
-import { renderTemplate, standaloneRenderer, type SpecialTexts } from '../llamacpp/jinja-template.ts';
-import type { ChatMessage } from '../llm-engine.ts';
-
-export interface FolderTemplate extends SpecialTexts {
-  readonly text: string;
-}
+import type { TemplateText } from '../templates/model-template.ts';
 
 type Settings = Readonly<Record<string, unknown>>;
 
 /** Undefined where the model learnt no chat. */
-export async function readChatTemplate(folder: string): Promise<FolderTemplate | undefined> {
+export async function readChatTemplate(folder: string): Promise<TemplateText | undefined> {
   const settings = settingsOf(await textOf(join(folder, 'tokenizer_config.json')));
   const text = (await textOf(join(folder, 'chat_template.jinja'))) ?? templateIn(settings['chat_template']);
   if (text === undefined) return undefined;
@@ -43,19 +37,4 @@ function templateIn(value: unknown): string | undefined {
 function tokenText(value: unknown): string {
   const text = typeof value === 'object' && value !== null ? (value as Settings)['content'] : value;
   return typeof text === 'string' ? text : '';
-}
-
-export type FolderChat = (messages: readonly ChatMessage[], tools?: readonly unknown[]) => string;
-
-/** The prompt of messages; the interpreter is opened at the first. */
-export function folderChat(template: FolderTemplate): FolderChat {
-  let render: ReturnType<typeof standaloneRenderer>;
-  return (messages, tools) => {
-    render ??= standaloneRenderer();
-    if (render === undefined)
-      throw new EngineError('unsupported', 'Chat templates are not rendered on this system.', {
-        hint: 'Send the prompt to /v1/completions.',
-      });
-    return renderTemplate(render, template.text, template, messages, tools);
-  };
 }

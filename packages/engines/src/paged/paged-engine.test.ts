@@ -191,12 +191,12 @@ describe('paged engine', () => {
     await writeFile(join(chat, 'tokenizer_config.json'), JSON.stringify(settings));
     await using talking = await open({ folder: chat });
     const said = [{ role: 'user', content: '<|endoftext|>' }];
-    const prompt = talking.renderChat(said);
+    const prompt = await talking.renderChat(said);
     expect(prompt).toBe('<|endoftext|>user:<|endoftext|>;t');
     expect(talking.chatTemplate).toBe(template);
     await writeFile(join(chat, 'chat_template.jinja'), '{{ raise_exception("no") }}');
     await using strict = await open({ folder: chat });
-    expect(() => strict.renderChat(said)).toThrow('refuses these messages');
+    await expect(strict.renderChat(said)).rejects.toThrow('refuses these messages');
     expect(engine.chatTemplate).toBeUndefined();
   });
 

@@ -13,9 +13,9 @@ import type { ChatMessage, EngineStats, GenerateEvent, GenerateRequest, LlmEngin
 import { proposeGuesses } from '../propose-guesses.ts';
 import { piecesOf } from '../pieces.ts';
 import { StepLoop } from '../step-loop.ts';
+import { ModelTemplate } from '../templates/model-template.ts';
 import { AnswerGrammars, type AnswerGrammar } from './answer-grammars.ts';
 import { AnswerRows, type AnswerState } from './answer-rows.ts';
-import { folderChat, type FolderChat } from './chat-template.ts';
 import { KvLost, startDecoder, type DecoderProcess } from './decoder-process.ts';
 import { readModelFolder, type ModelFolder } from './read-model-folder.ts';
 import { openSpeculation } from './open-speculation.ts';
@@ -103,7 +103,7 @@ class PagedEngine implements LlmEngine {
   readonly #model: ModelFolder;
   readonly #tokenizer: Tokenizer;
   readonly #rows: AnswerRows;
-  readonly #chat: FolderChat | undefined;
+  readonly #template: ModelTemplate | undefined;
   readonly #decoder: DecoderProcess;
   readonly #scheduler: StepScheduler;
   readonly #answers: LiveAnswers<AnswerState>;
@@ -142,7 +142,7 @@ class PagedEngine implements LlmEngine {
       .filter(({ special }) => special)
       .map(({ content }) => content);
     this.chatTemplate = model.template?.text;
-    this.#chat = model.template && folderChat(model.template);
+    this.#template = model.template && new ModelTemplate(model.template);
     this.vocabularySize = model.tokenizer.vocabularySize;
     this.#answers = new LiveAnswers({
       contextTokens,
@@ -179,9 +179,9 @@ class PagedEngine implements LlmEngine {
     return this.#tokenizer.decode(tokens, isContinued);
   }
 
-  renderChat(messages: readonly ChatMessage[], tools?: readonly unknown[]): string {
-    if (this.#chat === undefined) throw new EngineError('unsupported', 'The model has no chat template.');
-    return this.#chat(messages, tools);
+  async renderChat(messages: readonly ChatMessage[], tools?: readonly unknown[]): Promise<string> {
+    if (this.#template === undefined) throw new EngineError('unsupported', 'The model has no chat template.');
+    return this.#template.render(messages, tools);
   }
 
   async *generate(request: GenerateRequest): AsyncGenerator<GenerateEvent, void, undefined> {
@@ -260,6 +260,7 @@ class PagedEngine implements LlmEngine {
     this.#isDisposed = true;
     await this.#loop[Symbol.asyncDispose]();
     this.#answers.failAll(new EngineError('shutting_down', 'The engine is shutting down.'));
+    await this.#template?.[Symbol.asyncDispose]();
     await (await this.#grammars?.catch(() => undefined))?.[Symbol.asyncDispose]();
     await this.#speculation?.drafter[Symbol.asyncDispose]();
     await this.#decoder[Symbol.asyncDispose]();

@@ -12,14 +12,15 @@ import {
 import type { OnnxExternalData } from '@gantry/formats/onnx';
 import { tokenizerFromJson, type Tokenizer } from '@gantry/training/tokenizer';
 import { EngineError } from '../engine-error.ts';
-import { readChatTemplate, type FolderTemplate } from './chat-template.ts';
+import type { TemplateText } from '../templates/model-template.ts';
+import { readChatTemplate } from './chat-template.ts';
 import type { DecoderWeights } from './decoder-graph.ts';
 
 const largestHeaderBytes = 1 << 27;
 export interface ModelFolder {
   readonly config: LlamaConfig;
   readonly tokenizer: Tokenizer;
-  readonly template?: FolderTemplate;
+  readonly template?: TemplateText;
 }
 
 export async function readModelFolder(folder: string): Promise<ModelFolder> {
