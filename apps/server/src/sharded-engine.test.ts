@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Endpoint } from '@gantry/contract';
 import { writePermutationModel } from '@gantry/engines/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { endpointWhen } from './e2e/testing/follow.ts';
 import { until } from './e2e/testing/until.ts';
 import { processesOf } from './e2e/testing/processes.ts';
 import { type MemoryServer, startMemoryServer } from './testing/memory-server.ts';
@@ -28,15 +29,8 @@ afterAll(async () => {
   await rm(models, { recursive: true, force: true });
 });
 
-const show = (name: string): Promise<Endpoint> => home.operator.call('endpoints.get', { params: { name } });
-
-async function when(name: string, isSo: (endpoint: Endpoint) => boolean): Promise<Endpoint> {
-  for (;;) {
-    const endpoint = await show(name);
-    if (isSo(endpoint)) return endpoint;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
+const when = (name: string, isSo: (endpoint: Endpoint) => boolean): Promise<Endpoint> =>
+  endpointWhen(home.operator, name, isSo);
 
 const logOf = async (name: string, rank: number, replica?: string): Promise<string> => {
   const query = { rank, ...(replica === undefined ? {} : { replica }) };

@@ -2,10 +2,10 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Endpoint, EndpointCreateInput } from '@gantry/contract';
 import { sumModel } from '@gantry/engines/testing/tensor-models';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { endpointWhen } from './e2e/testing/follow.ts';
 import { type Answer, type MemoryServer, startMemoryServer } from './testing/memory-server.ts';
 import { type ExposedSample, parseExposition } from './testing/parse-exposition.ts';
 
@@ -24,17 +24,10 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  for (const { name } of (await home.operator.call('endpoints.list', {})).items)
-    await home.operator.call('endpoints.delete', { params: { name } });
-  const { runner } = home.server.platform.deps;
-  await until(async () => (await runner.list()).every(({ state }) => state !== 'running'));
+  await home.deleteEndpoints();
   await home[Symbol.asyncDispose]();
   await rm(models, { recursive: true, force: true });
 });
-
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  while (!(await condition())) await delay(50);
-}
 
 async function serve(
   name: string,
@@ -42,11 +35,7 @@ async function serve(
   is: (endpoint: Endpoint) => boolean = ({ state }) => state === 'ready',
 ): Promise<Endpoint> {
   await home.operator.call('endpoints.create', { body: { name, model: 'sum@1', resources, ...more } });
-  for (;;) {
-    const endpoint = await home.operator.call('endpoints.get', { params: { name } });
-    if (is(endpoint)) return endpoint;
-    await delay(50);
-  }
+  return endpointWhen(home.operator, name, is);
 }
 
 test('a replica is ready once its warm-up requests were computed, and says which one it could not', async () => {
@@ -58,7 +47,7 @@ test('a replica is ready once its warm-up requests were computed, and says which
   expect(told).toEqual([{ ...warmUp[0], rows: 1, count: 1 }, warmUp[1]]);
   expect(replicas[0]?.coldStart?.warmMs).toBeGreaterThan(0);
   const log = await home.ask('GET', '/api/v1/endpoints/warm/logs', { key: home.operatorKey });
-  expect(log.text).toMatch(/warm-up "small": 1 rows, 1 times.*\n.*warm-up "large": 16 rows, 2 times/);
+  expect(log.text).toMatch(/warm-up "small": 1 row, 1 time.*\n.*warm-up "large": 16 rows, 2 times/);
 
   const wrong = [{ name: 'misshapen', inputs: { x: { values: [1, 2, 3], shape: [2] } } }];
   const { reason } = await serve(

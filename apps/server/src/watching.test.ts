@@ -2,9 +2,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { writePermutationModel } from '@gantry/engines/testing';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { endpointReady } from './e2e/testing/follow.ts';
 import { type MemoryServer, startMemoryServer } from './testing/memory-server.ts';
 import { type ExposedSample, parseExposition } from './testing/parse-exposition.ts';
 
@@ -20,9 +20,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await home.operator.call('endpoints.delete', { params: { name: 'chat' } });
-  const { runner } = home.server.platform.deps;
-  while (!(await runner.list()).every(({ state }) => state !== 'running')) await delay(50);
+  await home.deleteEndpoints();
   await home[Symbol.asyncDispose]();
   await rm(models, { recursive: true, force: true });
 });
@@ -43,8 +41,7 @@ async function stream(): Promise<number> {
 test('an endpoint tells what it was asked, how it answered, what that took and cost, by version and replica', async () => {
   const made = { name: 'chat', model: 'lm@1', resources: { cpu: 0.25, memory: 256 * 1024 ** 2 } };
   await home.operator.call('endpoints.create', { body: { ...made, latencyObjectiveMs: 600_000 } });
-  while ((await home.operator.call('endpoints.get', { params: { name: 'chat' } })).state !== 'ready')
-    await delay(50);
+  await endpointReady(home.operator, 'chat');
   const asked = 4;
   // One after the other, so that the later find the first one's prompt in memory.
   for (let request = 0; request < asked; request++) expect(await stream()).toBe(200);

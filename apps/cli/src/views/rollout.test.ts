@@ -2,27 +2,36 @@ import { describe, expect, it } from 'vitest';
 import { scaleBody } from '../commands/endpoint-rollout.ts';
 import { describeRollout } from './rollout.ts';
 
-const endpoint = { name: 'chat', model: 'lm@1' } as Parameters<typeof describeRollout>[0];
+type Shown = Parameters<typeof describeRollout>[0];
+const endpoint = { name: 'chat', model: 'lm@1' } as Shown;
+
+const withEvidence = (evidence: NonNullable<Shown['rollout']>['evidence'][number]): Shown => ({
+  ...endpoint,
+  rollout: {
+    model: 'lm@2',
+    revision: 'chat-2',
+    mode: 'canary',
+    percent: 5,
+    automatic: true,
+    startedAt: '2026-01-01T00:00:00Z',
+    verdict: 'wait',
+    compared: 0,
+    equal: 0,
+    evidence: [evidence],
+  },
+});
 
 describe('rollouts in words', () => {
   it('tells the verdict with its numbers', () => {
-    const text = describeRollout({
-      ...endpoint,
-      rollout: {
-        model: 'lm@2',
-        revision: 'chat-2',
-        mode: 'canary',
-        percent: 5,
-        automatic: true,
-        startedAt: '2026-01-01T00:00:00Z',
-        verdict: 'wait',
-        compared: 0,
-        equal: 0,
-        evidence: [
-          { metric: 'errors', pairs: 40, difference: 0.01, worsePValue: 0.4, withinMarginPValue: 0.7 },
-        ],
-      },
-    });
+    const text = describeRollout(
+      withEvidence({
+        metric: 'errors',
+        pairs: 40,
+        difference: 0.01,
+        worsePValue: 0.4,
+        withinMarginPValue: 0.7,
+      }),
+    );
     expect(text).toContain('canary 5 %   lm@1 → lm@2   verdict: wait');
     expect(text).toMatch(/errors +40 +0\.010/);
     expect(describeRollout(endpoint)).toContain('no rollout runs');
@@ -34,28 +43,9 @@ describe('rollouts in words', () => {
     ['not worse, 95.0 % sure', 0.9, 0.05, '━━━━━━━━━━━━'],
     ['not worse, 99.9 % sure', 1, 0, '━━━━━━━━━━━━'],
   ])('says in words and as a bar: %s', (words, worsePValue, withinMarginPValue, drawn) => {
-    const evidence = {
-      metric: 'latency' as const,
-      pairs: 40,
-      difference: 0.01,
-      worsePValue,
-      withinMarginPValue,
-    };
-    const text = describeRollout({
-      ...endpoint,
-      rollout: {
-        model: 'lm@2',
-        revision: 'chat-2',
-        mode: 'canary',
-        percent: 5,
-        automatic: true,
-        startedAt: '2026-01-01T00:00:00Z',
-        verdict: 'wait',
-        compared: 0,
-        equal: 0,
-        evidence: [evidence],
-      },
-    });
+    const text = describeRollout(
+      withEvidence({ metric: 'latency', pairs: 40, difference: 0.01, worsePValue, withinMarginPValue }),
+    );
     // eslint-disable-next-line no-control-regex
     expect(text.replaceAll(/\u001b\[[0-9;]*m/g, '')).toContain(`${drawn}  ${words}`);
   });

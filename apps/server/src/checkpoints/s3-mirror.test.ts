@@ -2,8 +2,9 @@
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type S3Double, startS3Double } from '@gantry/blobs/testing';
-import { type Job, type JobSpecInput, isTerminal } from '@gantry/contract';
+import type { Job, JobSpecInput } from '@gantry/contract';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { jobEnd, runJob } from '../e2e/testing/follow.ts';
 import { type MemoryServer, startMemoryServer } from '../testing/memory-server.ts';
 
 let double: S3Double;
@@ -28,13 +29,8 @@ afterAll(async () => {
   await double[Symbol.asyncDispose]();
 });
 
-const ended = async (name: string): Promise<Job> => {
-  for await (const { event, data } of home.operator.watch('jobs.watch', { params: { name } }))
-    if (event === 'job' && isTerminal((data as Job).state)) return data as Job;
-  throw new Error('the watch ended early');
-};
-const run = async (spec: JobSpecInput): Promise<Job> =>
-  ended((await home.operator.call('jobs.submit', { body: spec })).name);
+const ended = (name: string): Promise<Job> => jobEnd(home.operator, name);
+const run = (spec: JobSpecInput): Promise<Job> => runJob(home.operator, spec);
 const keys = (prefix: string): readonly string[] =>
   [...(double.buckets.get('data')?.keys() ?? [])].filter((key) => key.startsWith(prefix));
 /** As Hugging Face writes it; the second time it finds one and ends well. */

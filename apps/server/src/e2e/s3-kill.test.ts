@@ -2,9 +2,10 @@
 import { globSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type S3Double, startS3Double } from '@gantry/blobs/testing';
-import { type Job, isTerminal } from '@gantry/contract';
+import type { Job } from '@gantry/contract';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type ScratchDir, createScratchDir } from './testing/scratch-dir.ts';
+import { jobEnd } from './testing/follow.ts';
 import { type ServerProcess, startServer } from './testing/server-process.ts';
 
 let dir: ScratchDir;
@@ -33,11 +34,7 @@ afterAll(async () => {
   await dir[Symbol.asyncDispose]();
 });
 
-const ended = async (name: string): Promise<Job> => {
-  for await (const { event, data } of server.client.watch('jobs.watch', { params: { name } }))
-    if (event === 'job' && isTerminal((data as Job).state)) return data as Job;
-  throw new Error('the watch ended early');
-};
+const ended = (name: string): Promise<Job> => jobEnd(server.client, name);
 const canMount = async (): Promise<boolean> =>
   await server.client
     .call('jobs.submit', { body: { command: 'true', volumes: [{ name: 'probe', mount: 'x' }] } })

@@ -3,9 +3,10 @@ import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Job, type JobSpecInput, isTerminal } from '@gantry/contract';
+import type { Job, JobSpecInput } from '@gantry/contract';
 import { type TarFile, writeTar } from '@gantry/formats/tar';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { jobLog, runJob } from '../e2e/testing/follow.ts';
 import { type MemoryServer, startMemoryServer } from '../testing/memory-server.ts';
 
 let home: MemoryServer;
@@ -19,19 +20,10 @@ afterAll(async () => {
   await rm(dir, { recursive: true, force: true });
 });
 
-async function run(spec: JobSpecInput): Promise<Job> {
-  const job = await home.operator.call('jobs.submit', { body: spec });
-  for await (const { event, data } of home.operator.watch('jobs.watch', { params: { name: job.name } })) {
-    if (event === 'job' && isTerminal((data as Job).state)) return data as Job;
-  }
-  throw new Error('the watch ended early');
-}
+const run = (spec: JobSpecInput): Promise<Job> => runJob(home.operator, spec);
 const refused = (spec: JobSpecInput) =>
   home.ask('POST', '/api/v1/jobs', { key: home.operatorKey, body: spec });
-const logOf = async (name: string, stream: 'stdout' | 'stderr' = 'stdout'): Promise<string> =>
-  Buffer.concat(
-    await Array.fromAsync(home.operator.log('jobs.logs', { params: { name }, query: { stream } })),
-  ).toString();
+const logOf = (name: string, stream?: 'stderr'): Promise<string> => jobLog(home.operator, name, stream);
 const pack = async (files: Readonly<Record<string, string>>): Promise<Uint8Array> => {
   const entries = Object.entries(files).map(([path, text]): TarFile => ({
     path,

@@ -4,9 +4,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type S3Double, startS3Double } from '@gantry/blobs/testing';
-import { type Job, type JobSpecInput, isTerminal } from '@gantry/contract';
+import type { Job, JobSpecInput } from '@gantry/contract';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { tinyTraining } from '../e2e/testing/tiny-training.ts';
+import { jobEnd, jobLog, jobWhen, runJob } from '../e2e/testing/follow.ts';
 import { type MemoryServer, startMemoryServer } from '../testing/memory-server.ts';
 
 let double: S3Double;
@@ -35,17 +36,8 @@ afterAll(async () => {
 });
 
 const submit = (spec: JobSpecInput): Promise<Job> => home.operator.call('jobs.submit', { body: spec });
-async function until(name: string, fits: (job: Job) => boolean): Promise<Job> {
-  for await (const { event, data } of home.operator.watch('jobs.watch', { params: { name } }))
-    if (event === 'job' && fits(data as Job)) return data as Job;
-  throw new Error('the watch ended early');
-}
-const run = async (spec: JobSpecInput): Promise<Job> =>
-  until((await submit(spec)).name, ({ state }) => isTerminal(state));
-const logOf = async (name: string): Promise<string> =>
-  Buffer.concat(
-    await Array.fromAsync(home.operator.log('jobs.logs', { params: { name }, query: { stream: 'stdout' } })),
-  ).toString();
+const run = (spec: JobSpecInput): Promise<Job> => runJob(home.operator, spec);
+const logOf = (name: string): Promise<string> => jobLog(home.operator, name);
 const factsOf = async (name: string, type: string): Promise<readonly unknown[]> =>
   (await home.operator.call('jobs.events', { params: { name }, query: { limit: 100 } })).items
     .filter((event) => event.type === type)
@@ -158,9 +150,13 @@ describe('a volume from S3', () => {
     double.put('data', 'corpus/stuck', 'x'.repeat(5_000));
     double.faultOf = ({ key }) => (key === 'corpus/stuck' ? { stallAfterBytes: 100 } : undefined);
     const { name } = await submit({ command: 'true', volumes: [volume] });
-    await until(name, ({ notes }) => notes?.some((note) => note.startsWith('fetching s3://')) === true);
+    await jobWhen(
+      home.operator,
+      name,
+      ({ notes }) => notes?.some((note) => note.startsWith('fetching s3://')) === true,
+    );
     await home.operator.call('jobs.cancel', { params: { name } });
-    expect(await until(name, ({ state }) => isTerminal(state))).toMatchObject({ state: 'cancelled' });
+    expect(await jobEnd(home.operator, name)).toMatchObject({ state: 'cancelled' });
   });
 
   const tokens = { s3: 's3://data/tokens', secret: 's3', mount: 'tokens' };

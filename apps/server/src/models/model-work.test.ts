@@ -2,9 +2,10 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Job, type JobSpecInput, isTerminal } from '@gantry/contract';
+import type { Job, JobSpecInput } from '@gantry/contract';
 import { cycle, writePermutationModel } from '@gantry/engines/testing';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { runJob } from '../e2e/testing/follow.ts';
 import { type MemoryServer, startMemoryServer } from '../testing/memory-server.ts';
 
 let home: MemoryServer;
@@ -18,12 +19,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-async function run(spec: JobSpecInput): Promise<Job> {
-  const job = await home.operator.call('jobs.submit', { body: { workdir: folder, ...spec } });
-  for await (const { event, data } of home.operator.watch('jobs.watch', { params: { name: job.name } }))
-    if (event === 'job' && isTerminal((data as Job).state)) return data as Job;
-  throw new Error('the watch ended early');
-}
+const run = (spec: JobSpecInput): Promise<Job> => runJob(home.operator, { workdir: folder, ...spec });
 
 const versionOf = async (number: number) => {
   const { items } = await home.operator.call('models.versions', { params: { name: 'lm' } });

@@ -27,6 +27,8 @@ export interface MemoryServer extends AsyncDisposable {
   ask(method: string, path: string, options?: AskOptions): Promise<Answer>;
   /** A new user of a tenant with a key. */
   keyOf(tenant: string, name: string, role: Role, scopes?: readonly KeyScope[]): Promise<string>;
+  /** Deletes every endpoint, and waits for the last of their replicas. */
+  deleteEndpoints(): Promise<void>;
 }
 
 type KeyScope = 'read' | 'write' | 'infer' | 'admin';
@@ -84,6 +86,14 @@ export async function startMemoryServer(
       return (
         await inTenant.call('keys.create', { body: { user: name, scopes: scopes ? [...scopes] : all } })
       ).secret;
+    },
+    deleteEndpoints: async () => {
+      for (const { name } of (await operator.call('endpoints.list', {})).items)
+        await operator.call('endpoints.delete', { params: { name } });
+      const { runner } = server.platform.deps;
+      await until('no replica runs', async () =>
+        (await runner.list()).every(({ state }) => state !== 'running'),
+      );
     },
     [Symbol.asyncDispose]: async () => {
       await server[Symbol.asyncDispose]();
