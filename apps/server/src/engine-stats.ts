@@ -7,9 +7,9 @@ const maxBytes = 64 * 1024;
 
 /** Undefined where it does not answer in time, and of servers of others. */
 export async function engineStats(
-  origin: { readonly socketPath: string } | object,
+  origin: { readonly socketPath: string; readonly healthPath?: string } | object,
 ): Promise<Record<string, number> | undefined> {
-  if (!('socketPath' in origin)) return undefined;
+  if (!('socketPath' in origin) || origin.healthPath !== undefined) return undefined;
   const text = await new Promise<string>((resolve) => {
     const ask = request({ socketPath: origin.socketPath, path: '/stats', timeout: askMs }, (response) => {
       let said = '';

@@ -27,6 +27,8 @@ export interface ServerOptions {
   readonly pricesFile: string | undefined;
   /** The program that runs images: its name or path, or `none`; absent: the first that answers. */
   readonly containers: string | undefined;
+  /** Servers of users' own get a network of their own, whatever they ask for. */
+  readonly demandsOwnNetwork: boolean;
 }
 
 export function defaultDataDir(env: NodeJS.ProcessEnv, uid: number | undefined): string {
@@ -58,6 +60,7 @@ export function readOptions(
       keep: { type: 'string' },
       prices: { type: 'string' },
       containers: { type: 'string' },
+      'server-network': { type: 'string' },
       blobs: { type: 'string' },
       checkpoints: { type: 'string' },
       's3-volumes': { type: 'string' },
@@ -93,6 +96,7 @@ export function readOptions(
     bodyLimitBytes: 8 * 1024 ** 2,
     deviceCheckSeconds,
     containers: values.containers ?? env['GANTRY_CONTAINERS'],
+    demandsOwnNetwork: isOwnDemanded(values['server-network'] ?? env['GANTRY_SERVER_NETWORK']),
     pricesFile: values.prices ?? env['GANTRY_PRICES'],
     keep: parseKeepPolicy(values.keep ?? env['GANTRY_KEEP']),
     s3: s3Of(
@@ -105,6 +109,12 @@ export function readOptions(
       env,
     ),
   };
+}
+
+function isOwnDemanded(network: string = 'any'): boolean {
+  if (network !== 'own' && network !== 'any')
+    throw new GantryError('bad_request', `--server-network is own or any, not ${network}`);
+  return network === 'own';
 }
 
 interface S3Words {

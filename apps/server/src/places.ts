@@ -6,9 +6,9 @@ import { createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { createWriteStream, lstatSync } from 'node:fs';
+import { createWriteStream, existsSync, lstatSync } from 'node:fs';
 import { GantryError } from '@gantry/contract';
-import type { Places } from '@gantry/control';
+import type { EngineOrigin, Places } from '@gantry/control';
 import type { BlobStore } from '@gantry/ports';
 import { readOwnFile } from '@gantry/runners';
 import { noteOutside } from '@gantry/store';
@@ -41,6 +41,8 @@ export function createPlaces(dataDir: string, blobs: BlobStore): Places {
   const modelDir = (versionId: string): string => join(dataDir, 'cache', versionId);
   /** What the worker sees of its folder. */
   const workerDir = (workerId: string): string => join(dataDir, 'workers', workerId, 'own');
+  /** Where we say that a server of somebody else listens; it does not see this. */
+  const announcementOf = (workerId: string): string => join(dataDir, 'workers', workerId, 'endpoint.json');
   // Sockets live outside a long data directory: a Unix socket's path ends at ~100 bytes.
   const inside = join(dataDir, 'rendezvous');
   const rendezvous = inside.length <= 57 ? inside : outside(dataDir, 'rv');
@@ -88,29 +90,27 @@ export function createPlaces(dataDir: string, blobs: BlobStore): Places {
     },
     engineOrigin: async (workerId) => {
       try {
+        const announced = announcementOf(workerId);
+        if (existsSync(announced)) return JSON.parse(readOwnFile(announced)) as EngineOrigin;
+        // An engine of ours: it may lie, but about its own socket only.
         const text = readOwnFile(join(workerDir(workerId), 'endpoint.json'));
-        const { socketPath, port, healthPath } = JSON.parse(text) as {
-          readonly socketPath?: string;
-          readonly port?: number;
-          readonly healthPath?: string;
-        };
-        if (typeof socketPath === 'string')
-          return isOwnSocket(socketPath, workerDir(workerId)) ? { socketPath } : undefined;
-        if (typeof port !== 'number') return undefined;
-        return { port, ...(healthPath === undefined ? {} : { healthPath }) };
+        const { socketPath } = JSON.parse(text) as { readonly socketPath?: unknown };
+        if (typeof socketPath !== 'string') return undefined;
+        return isOwnSocket(socketPath, workerDir(workerId)) ? { socketPath } : undefined;
       } catch {
         return undefined; // not there yet, or half written: the next look sees it whole
       }
     },
     announceEngine: async (workerId, origin) => {
-      await mkdir(workerDir(workerId), { recursive: true, mode: 0o700 });
-      await writeFile(join(workerDir(workerId), 'endpoint.json'), `${JSON.stringify(origin)}\n`);
+      await mkdir(dirname(announcementOf(workerId)), { recursive: true, mode: 0o700 });
+      await writeFile(announcementOf(workerId), `${JSON.stringify(origin)}\n`);
     },
+    doorSocket: (workerId) => join(rendezvousDir(workerId), 'door.sock'),
     engineWarmMs: async (origin) => (await engineStats(origin))?.['warmMs'],
     engineHealth: (origin) =>
       new Promise((resolve) => {
         const probe = request({
-          path: 'port' in origin ? (origin.healthPath ?? '/ready') : '/ready',
+          path: origin.healthPath ?? '/ready',
           timeout: 2_000,
           ...('socketPath' in origin
             ? { socketPath: origin.socketPath }

@@ -133,6 +133,7 @@ export async function serve(options: ServerOptions, logger: Logger, given: Given
     checkpointMirror: createS3Mirror(dataDir.path, options.s3, s3),
     prices: createPriceBook(await readPriceList(options.pricesFile)),
     vault: createVault(await loadVaultKey(dataDir.path)),
+    demandsOwnNetwork: options.demandsOwnNetwork,
     workerCommand: (kind) => [process.execPath, workerEntry(), kind],
   };
 

@@ -103,7 +103,7 @@ export async function createServing(
 type PlacedOrigin = EndpointRoute['revisions'][number]['replicas'][number]['origin'];
 
 function toGatewayOrigin(origin: PlacedOrigin): Origin {
-  if ('socketPath' in origin) return origin;
+  if ('socketPath' in origin) return { socketPath: origin.socketPath };
   if ('port' in origin) return { host: '127.0.0.1', port: origin.port };
   const { facts, ...target } = origin;
   return { ...target, ...facts };

@@ -149,6 +149,8 @@ export const endpointSchema = z.object({
   speculation: z.string().optional(),
   batching: batchingSchema.optional(),
   warmUp: z.array(warmUpRequest).optional(),
+  /** Of a server of one's own. */
+  network: z.enum(['own', 'shared']).optional(),
   engine: shardedEngineSchema.optional(),
   rollout: rolloutSchema.optional(),
   /** Revisions whose last window of requests or answers differs from their first (docs/serving.md). */

@@ -13,6 +13,11 @@ const ownServerFields = z.strictObject({
   ...imageFields,
   /** Where a server in an image listens, whatever it is told; absent: it takes `$PORT`. */
   containerPort: z.number().int().min(1).max(65_535).optional(),
+  /**
+   * `own`: nothing in it but a loopback, and the gateway alone reaches the server; `shared`: the machine's, with all
+   * who are on it. Absent: `own` where this machine can and the command names `$MODEL_PATH`, so it has nothing to fetch.
+   */
+  network: z.enum(['own', 'shared']).optional(),
   /** Answers 200 when it can serve. */
   healthPath: z.string().startsWith('/').max(500).default('/health'),
   /** Given up when it is not healthy after so long. */

@@ -17,7 +17,7 @@ export type EngineHealth = 'ready' | 'unready' | 'unreachable';
 
 /** Where an engine listens; `healthPath` where it is not our own, which says so at `/ready`. */
 export type EngineOrigin =
-  | { readonly socketPath: string }
+  | { readonly socketPath: string; readonly healthPath?: string }
   | { readonly port: number; readonly healthPath?: string };
 
 /** Files and folders of one server, as the doing layers lay them out. Paths are absolute. */
@@ -45,8 +45,10 @@ export interface Places {
   ): Promise<string>;
   /** Where an engine says it listens, once it does. */
   engineOrigin(workerId: string): Promise<EngineOrigin | undefined>;
-  /** Says so for a server that does not say it itself. */
+  /** Says so for a server that does not say it itself; the worker cannot change it. */
   announceEngine(workerId: string, origin: EngineOrigin): Promise<void>;
+  /** Where a server with a network of its own is entered: a Unix socket whose folder `prepareAttempt` makes. */
+  doorSocket(workerId: string): string;
   engineHealth(origin: EngineOrigin): Promise<EngineHealth>;
   /** How long its own first requests took, where it tells. */
   engineWarmMs(origin: EngineOrigin): Promise<number | undefined>;
@@ -103,6 +105,8 @@ export interface Deps {
   readonly checkpointMirror: CheckpointMirror;
   readonly vault: Vault;
   readonly prices: PriceBook;
+  /** The operator lets no server of a user's own into the machine's network. */
+  readonly demandsOwnNetwork: boolean;
   /** argv that starts `apps/worker` with a kind: `[node, main.ts, kind]`. */
   workerCommand(kind: 'train' | 'engine' | 'convert' | 'evaluate'): readonly string[];
 }

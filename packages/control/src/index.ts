@@ -18,6 +18,7 @@ export { whyNotReady } from './endpoints/why-not-ready.ts';
 export { amountsOfReplica, heldByReplica } from './endpoints/held-by-replica.ts';
 export { placesOfReplica, workersOfReplica } from './endpoints/replica-places.ts';
 export type { ReadReplicaUse } from './endpoints/replica-use.ts';
+export { serverNetwork } from './endpoints/server-network.ts';
 export * from './endpoints/to-route.ts';
 export * from './endpoints/wanted-revisions.ts';
 export * from './find.ts';

@@ -27,13 +27,19 @@ export function endpointRolloutCommands(program: Command): void {
         .option('--health <PATH>', 'answers 200 when it can serve', '/health')
         .option('--image <REF>', 'run it in a container of this image; without a command, as the image says')
         .option('--container-port <N>', 'where the image listens whatever $PORT says', countOption)
+        .addOption(
+          new Option(
+            '--network <WHICH>',
+            "own: only the gateway reaches it, and it reaches nothing (default where its command names $MODEL_PATH); shared: the machine's",
+          ).choices(['own', 'shared']),
+        )
         .option('--model-name <NAME>', 'that it knows the model by')
         .option('--tensorrt <VERSION>', 'that it has, for plans of the format tensorrt-plan'),
     ),
     "gantry endpoint serve chat --model llama --image ghcr.io/ggml-org/llama.cpp:server -- -m '$MODEL_PATH' --port '$PORT'",
     "gantry endpoint serve chat --model llama --gpus 1 -- vllm serve '$MODEL_PATH' --port '$PORT' --served-model-name '$MODEL_NAME'",
   ).action(async (name: string, words: string[], options: ServeOptions, command: Command) => {
-    const { model, replicas, health, image, containerPort, modelName, tensorrt } = options;
+    const { model, replicas, health, image, containerPort, network, modelName, tensorrt } = options;
     const made = await connect(command).client.call('endpoints.create', {
       body: {
         name,
@@ -45,6 +51,7 @@ export function endpointRolloutCommands(program: Command): void {
           healthPath: health,
           ...(image === undefined ? {} : { image }),
           ...(containerPort === undefined ? {} : { containerPort }),
+          ...(network === undefined ? {} : { network }),
           ...(modelName === undefined ? {} : { modelName }),
           ...(tensorrt === undefined ? {} : { tensorrt }),
         },
@@ -249,6 +256,7 @@ interface ServeOptions extends ReplicaOptions {
   readonly health: string;
   readonly image?: string;
   readonly containerPort?: number;
+  readonly network?: 'own' | 'shared';
   readonly modelName?: string;
   readonly tensorrt?: string;
 }

@@ -25,6 +25,7 @@ const passed = [
   's3Volumes',
   's3Cache',
   'containers',
+  'serverNetwork',
 ] as const;
 
 export function upCommand(program: Command): void {
@@ -49,6 +50,10 @@ export function upCommand(program: Command): void {
       .option(
         '--containers <TOOL>',
         'what runs images: podman, docker, nerdctl, a path or none (the first that answers)',
+      )
+      .option(
+        '--server-network <WHICH>',
+        "own: servers of users' own reach nothing and are reached through the gateway only; any (default)",
       )
       .option('--keep <AGES>', 'how long things stay: logs=14d,checkpoints=14d,runs=90d,blobs=7d'),
     'gantry up --detach',

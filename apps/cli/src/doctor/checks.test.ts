@@ -4,7 +4,7 @@ import { judge } from './checks.ts';
 import type { Machine, Probe } from './machine.ts';
 
 const probe: Probe = {
-  isolation: { limits: 'cgroup-v2', pidNamespace: true, mounts: true, notes: [] },
+  isolation: { limits: 'cgroup-v2', pidNamespace: true, mounts: true, ownNetwork: true, notes: [] },
   devices: [],
   facts: {},
   disk: { path: '/data', freeBytes: 1e12 },
@@ -56,7 +56,13 @@ describe('what keeps the platform from running is bad, with the way out', () => 
 });
 
 describe('what works, weaker, is a warning', () => {
-  const isolation = { limits: 'watchdog', pidNamespace: false, mounts: false, notes: [] } as const;
+  const isolation = {
+    limits: 'watchdog',
+    pidNamespace: false,
+    mounts: false,
+    ownNetwork: false,
+    notes: [],
+  } as const;
   const cases: readonly (readonly [name: string, more: Partial<Machine>, text: RegExp])[] = [
     ['limits', { probe: { ...probe, isolation } }, /watched/],
     ['processes', { probe: { ...probe, isolation } }, /no PID namespace/],

@@ -116,6 +116,13 @@ function probeChecks({ probe, probeError }: Machine): readonly Check[] {
           'no mount namespace: every job can read the files of the server, and volumes are refused',
           'run as root, or where users may make namespaces',
         ),
+    isolation.ownNetwork
+      ? ok('network', 'servers and jobs can have a network of their own (network namespaces)')
+      : warn(
+          'network',
+          'no network namespace: what a server of somebody listens at, every job on this machine reaches',
+          'run as root, or where users may make namespaces; `ip` (iproute2) must be installed',
+        ),
     gpuCheck(probe),
   ];
 }

@@ -35,6 +35,7 @@ export interface Probe {
     readonly limits: 'cgroup-v2' | 'cgroup-v1' | 'watchdog';
     readonly pidNamespace: boolean;
     readonly mounts: boolean;
+    readonly ownNetwork: boolean;
     readonly notes: readonly string[];
   };
   readonly devices: readonly { readonly model: string; readonly healthy: boolean }[];

@@ -80,6 +80,7 @@ function saidOf({ state, waiting, message, coldStart }: Endpoint['replicas'][num
 
 /** What was chosen for it and is not the default. */
 function settingsOf({
+  network,
   engine,
   decoder,
   adapters,
@@ -91,6 +92,7 @@ function settingsOf({
   nodeSelector = {},
 }: Endpoint): string {
   const chosen: Readonly<Record<string, string | undefined>> = {
+    network,
     engine: engine === undefined ? undefined : engineText(engine),
     decoder,
     adapters: adapters?.join(', '),

@@ -77,7 +77,7 @@ export function endpointRoutes(platform: Platform): EndpointRoutes {
       const { tenantId } = principal;
       const { spec, note } = await deps.store.read({ tenantId }, async (tx) => {
         const asked = { tx, principal, override: query.override };
-        const made = await newEndpointSpec(tx, principal, body);
+        const made = await newEndpointSpec(tx, principal, body, deps);
         return {
           spec: made.spec,
           note: joinNotes(

@@ -1,6 +1,6 @@
 /** What a new endpoint's row holds: what was asked for, with every name found and every default settled; and its version. */
 import { type EndpointCreate, GantryError } from '@gantry/contract';
-import { type EndpointSpecRecord, usableQueue } from '@gantry/control';
+import { type Deps, type EndpointSpecRecord, serverNetwork, usableQueue } from '@gantry/control';
 import type { Row, Tx } from '@gantry/ports';
 import type { Principal } from '../http/index.ts';
 import {
@@ -18,12 +18,14 @@ export async function newEndpointSpec(
   tx: Tx,
   principal: Principal,
   body: EndpointCreate,
+  { runner, demandsOwnNetwork }: Pick<Deps, 'runner' | 'demandsOwnNetwork'>,
 ): Promise<{ readonly spec: EndpointSpecRecord; readonly version: Row }> {
   const { model, queue: queueName, scaling, limits, cacheSeconds, contextTokens, ...rest } = body;
   const queue = await usableQueue(tx, principal.tenantId, queueName);
   const version = await servedVersion(tx, principal.tenantId, model, engineWish(rest));
   checkEngine(version, rest);
   await checkImageSecret(tx, principal.tenantId, rest.server?.imageSecret);
+  const rules = { canBeOwn: runner.facts.ownNetwork, demandsOwn: demandsOwnNetwork };
   const adapters = await adaptersOf(tx, principal.tenantId, rest.adapters);
   const speculation = await draftOf(tx, principal.tenantId, rest.speculation);
   const spec: EndpointSpecRecord = {
@@ -52,7 +54,9 @@ export async function newEndpointSpec(
     ...(speculation === undefined ? {} : { speculation }),
     ...(rest.decoder === undefined ? {} : { decoder: rest.decoder }),
     ...(adapters === undefined ? {} : { adapters }),
-    ...(rest.server === undefined ? {} : { server: rest.server }),
+    ...(rest.server === undefined
+      ? {}
+      : { server: { ...rest.server, network: serverNetwork(rest.server, rules) } }),
     ...(rest.engine === undefined ? {} : { engine: rest.engine }),
   };
   return { spec, version: version.row };

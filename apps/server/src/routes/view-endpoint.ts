@@ -82,6 +82,7 @@ export function viewEndpoint({
       ...(spec.speculation === undefined ? {} : { speculation: spec.speculation.method }),
       ...(spec.batching === undefined ? {} : { batching: spec.batching }),
       ...(spec.warmUp === undefined ? {} : { warmUp: [...spec.warmUp] }),
+      ...(spec.server?.network === undefined ? {} : { network: spec.server.network }),
       ...(spec.engine === undefined ? {} : { engine: spec.engine }),
       ...(spec.remote === undefined
         ? {}

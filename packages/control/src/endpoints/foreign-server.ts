@@ -10,6 +10,8 @@ export interface ForeignServer {
   /** One file is the model; several are a folder of it. */
   readonly modelPath: string;
   readonly port: number;
+  /** Of a server with a network of its own: where that port is entered. */
+  readonly doorSocket?: string;
   readonly specFile: string;
   readonly times: EngineStart;
 }
@@ -18,7 +20,11 @@ export interface ForeignServer {
 export async function prepareForeignServer(
   deps: Deps,
   replica: Row,
-  { workerId, healthPath }: { readonly workerId: string; readonly healthPath: string },
+  {
+    workerId,
+    healthPath,
+    network,
+  }: { readonly workerId: string; readonly healthPath: string; readonly network: 'own' | 'shared' },
 ): Promise<ForeignServer | undefined> {
   const spec = replica.spec as ReplicaSpecRecord;
   const row = await deps.store.read({ platform: true }, (tx) => tx.get('model-version', spec.modelVersionId));
@@ -32,10 +38,15 @@ export async function prepareForeignServer(
   // One that a server before this one started keeps the port that it was given.
   const known = await deps.places.engineOrigin(workerId);
   const port = known !== undefined && 'port' in known ? known.port : await deps.places.freePort();
-  await deps.places.announceEngine(workerId, { port, healthPath });
+  const door = network === 'own' ? { doorSocket: deps.places.doorSocket(workerId) } : {};
+  await deps.places.announceEngine(
+    workerId,
+    network === 'own' ? { socketPath: deps.places.doorSocket(workerId), healthPath } : { port, healthPath },
+  );
   return {
     modelPath: version.files.length === 1 ? path : folderOf(path, first.path),
     port,
+    ...door,
     specFile,
     times: { fetchMs: startedMs - fetchingMs, startedMs },
   };

@@ -1,4 +1,4 @@
-import type { Row, WorkerImage, WorkerSpec } from '@gantry/ports';
+import type { Row, WorkerImage, WorkerNetwork, WorkerSpec } from '@gantry/ports';
 import type { Deps } from '../deps.ts';
 import type { NodeSpecRecord } from '../nodes/node-record.ts';
 import { cudaNames, shareOfDevice, visibleDevices } from '../nodes/visible-devices.ts';
@@ -20,6 +20,7 @@ export async function replicaWorker(
     readonly env?: Readonly<Record<string, string>>;
     readonly pids: number;
     readonly image?: WorkerImage;
+    readonly network?: WorkerNetwork;
     /** Whose files it reads. */
     readonly modelVersionIds: readonly string[];
   },
@@ -35,6 +36,7 @@ export async function replicaWorker(
     rank,
     command,
     ...(worker.image === undefined ? {} : { image: worker.image }),
+    ...(worker.network === undefined ? {} : { network: worker.network }),
     cwd: places.runDir(replica.id),
     env: {
       ...(await deviceVariables(store, resources, place)),

@@ -18,9 +18,15 @@ export async function startOwnServer(
   workerId: string,
 ): Promise<EngineStart | undefined> {
   const spec = replica.spec as ReplicaSpecRecord;
-  const prepared = await prepareForeignServer(deps, replica, { workerId, healthPath: server.healthPath });
+  const { healthPath, network = 'shared' } = server;
+  const prepared = await prepareForeignServer(deps, replica, {
+    workerId,
+    healthPath,
+    // One from before the operator demanded it has it from its next start.
+    network: deps.demandsOwnNetwork ? 'own' : network,
+  });
   if (prepared === undefined) return undefined;
-  const { modelPath, port, specFile, times } = prepared;
+  const { modelPath, port, doorSocket, specFile, times } = prepared;
   const image = await workerImage(deps, replica.tenantId, server);
   const { containerPort } = server;
   const values = {
@@ -38,11 +44,16 @@ export async function startOwnServer(
       env: values,
       pids: 4096,
       modelVersionIds,
+      ...(doorSocket === undefined
+        ? {}
+        : { network: { door: { socketPath: doorSocket, port: containerPort ?? port } } }),
       ...(image === undefined
         ? {}
         : {
             image:
-              containerPort === undefined ? image : { ...image, publish: { hostPort: port, containerPort } },
+              containerPort === undefined || doorSocket !== undefined
+                ? image
+                : { ...image, publish: { hostPort: port, containerPort } },
           }),
     }),
   );

@@ -23,7 +23,11 @@ export async function startShardedEngine(
 ): Promise<EngineStart | undefined> {
   const spec = replica.spec as ReplicaSpecRecord;
   const { masterPort = 0 } = replica.status as ReplicaStatusRecord;
-  const prepared = await prepareForeignServer(deps, replica, { workerId, healthPath: '/health' });
+  const prepared = await prepareForeignServer(deps, replica, {
+    workerId,
+    healthPath: '/health',
+    network: 'shared',
+  });
   if (prepared === undefined) return undefined;
   const places = placesOfReplica(replica);
   const nodes = await nodesOf(deps, places);

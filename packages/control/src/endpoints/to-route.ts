@@ -6,8 +6,8 @@ import type { RemoteTarget, SeenServer } from './remote-watch.ts';
 import { desiredReplicas, revisionName } from './wanted-revisions.ts';
 
 export type Origin =
-  | { readonly socketPath: string }
   /** `healthPath`: where it says whether it is ready; our own engines say so at `/ready`. */
+  | { readonly socketPath: string; readonly healthPath?: string }
   | { readonly port: number; readonly healthPath?: string };
 
 /** A server of somebody else, with what it said of itself. */
