@@ -11,7 +11,6 @@ export interface ShardedOptions {
   readonly ranks?: number;
   readonly device?: 'gpu' | 'cpu';
   readonly program?: string[];
-  readonly engineArgs?: string[];
 }
 
 export const withShardedOptions = (command: Command): Command =>
@@ -32,27 +31,31 @@ export const withShardedOptions = (command: Command): Command =>
     .option(
       '--program <WORD...>',
       'with --engine: what starts it (default: vllm, python3 -m sglang.launch_server)',
-    )
-    .option('--engine-args <WORD...>', 'with --engine: added to the command line of every rank');
+    );
 
-/** What stands on the command line goes before what stands in the file. */
+/**
+ * What stands on the command line goes before what stands in the file. `words` are the engine's own, for every rank:
+ * what follows `--`, since they begin with dashes themselves.
+ */
 export function shardedBody(
   options: ShardedOptions,
+  words: readonly string[],
   file: EndpointCreateInput['engine'],
 ): Pick<EndpointCreateInput, 'engine'> {
-  const { engine: kind = file?.kind, tensor, pipeline, ranks, device, program, engineArgs } = options;
+  const { engine: kind = file?.kind, tensor, pipeline, ranks, device, program } = options;
   const chosen = {
     ...(tensor === undefined ? {} : { tensor }),
     ...(pipeline === undefined ? {} : { pipeline }),
     ...(ranks === undefined ? {} : { ranks }),
     ...(device === undefined ? {} : { device }),
     ...(program === undefined ? {} : { program }),
-    ...(engineArgs === undefined ? {} : { arguments: engineArgs }),
+    ...(words.length === 0 ? {} : { arguments: [...words] }),
   };
   if (kind !== undefined) return { engine: { ...file, kind, ...chosen } };
   const [stray] = Object.keys(chosen);
   if (stray === undefined) return {};
-  throw new CliError('bad_request', `--${stray === 'arguments' ? 'engine-args' : stray} goes with --engine`, {
-    hint: '--engine vllm --tensor 2',
+  const what = stray === 'arguments' ? `"${words.join(' ')}"` : `--${stray}`;
+  throw new CliError('bad_request', `${what} goes with --engine`, {
+    hint: '--engine vllm --tensor 2 -- --max-num-seqs 64',
   });
 }

@@ -31,8 +31,8 @@ export function endpointCommands(program: Command): void {
       withShardedOptions(
         withReplicaOptions(
           endpoint
-            .command('create [name]')
-            .description('Serve a model under a name')
+            .command('create [name] [words...]')
+            .description('Serve a model under a name; words after -- go to the --engine')
             .option('--model <REF>', 'name, name@3 or name@alias')
             .option('--replicas <N>', 'processes (default: 1)', numberOption)
             .option('--file <FILE>', 'everything else an endpoint can be, in YAML')
@@ -43,11 +43,11 @@ export function endpointCommands(program: Command): void {
       ),
     ),
     'gantry endpoint create chat --model quickstart',
-    'gantry endpoint create chat --model llama --engine vllm --tensor 4 --pipeline 2 --ranks 2',
+    'gantry endpoint create chat --model llama --engine vllm --tensor 4 --pipeline 2 --ranks 2 -- --max-num-seqs 64',
     'gantry endpoint create chat --model llama --gpus 1 --gpu-model H100 --memory 16Gi --node pool=serving',
     'gantry endpoint create --file examples/served-model.endpoint.yaml',
-  ).action(async (name: string | undefined, options: CreateOptions, command: Command) => {
-    const body = createBody(name, options);
+  ).action(async (name: string | undefined, words: string[], options: CreateOptions, command: Command) => {
+    const body = createBody(name, words, options);
     const { client } = connect(command);
     const startedMs = Date.now();
     const made = await client.call(
@@ -234,7 +234,11 @@ interface CreateOptions extends ShardedOptions, ReplicaOptions, Overriding {
 }
 
 /** What stands on the command line goes before what stands in the file. */
-function createBody(name: string | undefined, options: CreateOptions): EndpointCreateInput {
+function createBody(
+  name: string | undefined,
+  words: readonly string[],
+  options: CreateOptions,
+): EndpointCreateInput {
   const file = options.file === undefined ? {} : readEndpointFile(options.file);
   const replicas = options.replicas ?? file.replicas;
   const body = {
@@ -244,7 +248,7 @@ function createBody(name: string | undefined, options: CreateOptions): EndpointC
     ...(replicas === undefined ? {} : { replicas }),
     ...(options.waitForCapacity === true ? { waitForCapacity: true } : {}),
     ...replicaBody(options, file),
-    ...shardedBody(options, file.engine),
+    ...shardedBody(options, words, file.engine),
   };
   if (body.name === undefined || body.model === undefined)
     throw new CliError('bad_request', `an endpoint needs a ${body.name === undefined ? 'name' : 'model'}`, {
