@@ -4,10 +4,16 @@
  */
 import type { Quantiles } from './recent-quantiles.ts';
 
+/**
+ * In llama.cpp's order: bias, penalties for what was answered already, then of the likeliest `topK` the fewest that hold
+ * `topP`, of these the ones at least `minP` as likely as the likeliest, and at last the temperature.
+ */
 export interface SamplingOptions {
   /** 0 takes the likeliest token. */
   readonly temperature: number;
+  readonly topK?: number;
   readonly topP: number;
+  readonly minP?: number;
   readonly seed: number;
   readonly presencePenalty?: number;
   readonly frequencyPenalty?: number;

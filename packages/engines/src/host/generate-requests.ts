@@ -23,6 +23,11 @@ export function generateRequests(
   { options, prompts, echoed, param }: Asked,
 ): readonly GenerateRequest[] {
   const adapter = adapterOf(options.model);
+  const unknown = options.sampling.logitBias?.keys().find((token) => token >= engine.vocabularySize);
+  if (unknown !== undefined)
+    throw new EngineError('invalid_value', `Token ${unknown} is not in the vocabulary.`, {
+      param: 'logit_bias',
+    });
   const common = {
     ignoreEnd: options.ignoreEnd,
     hasPromptLogprobs: echoed.length > 0 && options.topLogprobs !== undefined,

@@ -3,6 +3,7 @@
  * read by another: they name a scope of their own in the prefix cache.
  */
 import { EngineError } from '../engine-error.ts';
+import { noAdapter } from '../no-adapter.ts';
 import { checkModelFile } from './check-model-file.ts';
 import type { NativeAdapter, NativeParts } from './native.ts';
 
@@ -50,11 +51,7 @@ export class Adapters implements AsyncDisposable {
 
   /** Throws what the caller should know when there is no such adapter. */
   check(name: string | undefined): void {
-    if (name === undefined || this.#loaded.has(name)) return;
-    throw new EngineError('model_not_found', `The model has no adapter ${JSON.stringify(name)}.`, {
-      param: 'model',
-      hint: this.#loaded.size === 0 ? 'It has none.' : `It has ${this.names.join(', ')}.`,
-    });
+    if (name !== undefined && !this.#loaded.has(name)) throw noAdapter(name, this.names);
   }
 
   /** The next pass is computed with this adapter; undefined: with none. */

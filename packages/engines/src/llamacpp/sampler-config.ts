@@ -1,17 +1,20 @@
 /** Our sampling options → the addon's; `generated` is what repetition penalties look back on. */
 import type { SamplingOptions } from '../llm-engine.ts';
 
-const penaltyWindow = 256;
+/** More than an answer has. */
+const penaltyWindow = 65_536;
 
 export function samplerConfig(
   sampling: SamplingOptions,
   generated: readonly number[],
 ): Readonly<Record<string, unknown>> {
-  const { temperature, topP, seed, presencePenalty, frequencyPenalty, logitBias } = sampling;
+  const { temperature, topK, topP, minP, seed, presencePenalty, frequencyPenalty, logitBias } = sampling;
   return {
     temperature,
     seed: seed >>> 0,
+    ...(topK === undefined ? {} : { topK }),
     ...(topP < 1 ? { topP } : {}),
+    ...(minP === undefined ? {} : { minP }),
     ...(presencePenalty === undefined && frequencyPenalty === undefined
       ? {}
       : {

@@ -41,7 +41,6 @@ const limits = { choices: 16, stops: 16, stopLength: 256, topLogprobs: 20, input
 
 export function parseCompletions(body: unknown): CompletionsCall {
   const fields = asBody(body);
-  refuse(fields, ['suffix', 'best_of'], (value) => value === 1);
   const prompts = promptsOf(fields['prompt'], 'prompt');
   const topLogprobs = integer(fields, 'logprobs', 0, limits.topLogprobs);
   const isEchoed = flag(fields, 'echo');
@@ -55,7 +54,6 @@ export function parseCompletions(body: unknown): CompletionsCall {
 
 export function parseChat(body: unknown): ChatCall {
   const fields = asBody(body);
-  refuse(fields, ['functions'], (value) => Array.isArray(value) && value.length === 0);
   const tools = parseTools(fields);
   const messages = fields['messages'];
   if (!Array.isArray(messages) || messages.length === 0)
@@ -87,6 +85,9 @@ function generationOptions(fields: Body, topLogprobs: number | undefined): Gener
   const presencePenalty = number(fields, 'presence_penalty', -2, 2);
   const frequencyPenalty = number(fields, 'frequency_penalty', -2, 2);
   const logitBias = logitBiasOf(fields['logit_bias']);
+  const topK = integer(fields, 'top_k', -1, 2 ** 31 - 1) ?? 0;
+  const minP = number(fields, 'min_p', 0, 1) ?? 0;
+  refuseUnknownWays(fields);
   const streamOptions = fields['stream_options'];
   const seed = integer(fields, 'seed', Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
   return {
@@ -103,6 +104,9 @@ function generationOptions(fields: Body, topLogprobs: number | undefined): Gener
       temperature: number(fields, 'temperature', 0, 2) ?? 1,
       topP: number(fields, 'top_p', 0, 1) ?? 1,
       seed: seed ?? Math.floor(Math.random() * 2 ** 32),
+      // Other servers' fields; 0 and −1 are theirs for all tokens.
+      ...(topK > 0 ? { topK } : {}),
+      ...(minP > 0 ? { minP } : {}),
       ...(presencePenalty === undefined ? {} : { presencePenalty }),
       ...(frequencyPenalty === undefined ? {} : { frequencyPenalty }),
       ...(logitBias === undefined ? {} : { logitBias }),
@@ -136,6 +140,30 @@ function refuse(fields: Body, names: readonly string[], isHarmless: (value: unkn
     if (isAbsent(fields[name]) || isHarmless(fields[name])) continue;
     throw bad(name, `${name} is not supported by this engine.`, 'unsupported');
   }
+}
+
+/** Fields of other servers that would change the answer and are not computed here, and what says nothing in each. */
+const unknownWays: Readonly<Record<string, unknown>> = {
+  suffix: '',
+  best_of: 1,
+  functions: [],
+  repetition_penalty: 1,
+  repeat_penalty: 1,
+  typical_p: 1,
+  mirostat: 0,
+  min_tokens: 0,
+  stop_token_ids: [],
+  bad_words: [],
+  grammar: '',
+  guided_json: null,
+  guided_regex: null,
+  guided_choice: null,
+  guided_grammar: null,
+};
+
+function refuseUnknownWays(fields: Body): void {
+  for (const [name, harmless] of Object.entries(unknownWays))
+    refuse(fields, [name], (value) => JSON.stringify(value) === JSON.stringify(harmless));
 }
 
 function modelOf(fields: Body): string | undefined {

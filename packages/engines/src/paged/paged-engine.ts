@@ -10,6 +10,7 @@ import { EngineError } from '../engine-error.ts';
 import type { Speculation, SpeculationOptions } from '../llamacpp/drafter.ts';
 import { LiveAnswers } from '../live-answers.ts';
 import type { ChatMessage, EngineStats, GenerateEvent, GenerateRequest, LlmEngine } from '../llm-engine.ts';
+import { noAdapter } from '../no-adapter.ts';
 import { proposeGuesses } from '../propose-guesses.ts';
 import { piecesOf } from '../pieces.ts';
 import { StepLoop } from '../step-loop.ts';
@@ -186,8 +187,7 @@ class PagedEngine implements LlmEngine {
 
   async *generate(request: GenerateRequest): AsyncGenerator<GenerateEvent, void, undefined> {
     if (this.#isDisposed) throw new EngineError('shutting_down', 'The engine is shutting down.');
-    if (request.adapter !== undefined)
-      throw new EngineError('model_not_found', 'The paged decoder has no adapters.', { param: 'model' });
+    if (request.adapter !== undefined) throw noAdapter(request.adapter, this.adapters);
     this.#answers.checkPrompt(request);
     const grammar = request.jsonSchema === undefined ? undefined : await this.#grammarOf(request);
     const state: AnswerState = {

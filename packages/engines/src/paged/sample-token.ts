@@ -1,6 +1,5 @@
 /**
- * A token from logits, after OpenAI's definitions: bias is added, penalties subtracted for what was generated already,
- * then temperature, then the smallest set of likeliest tokens that holds `topP`. Pure; the same seed, the same token.
+ * A token from logits, in the order of `SamplingOptions`. Pure; the same seed, the same token.
  */
 import type { Random } from '@gantry/kit';
 import type { SamplingOptions } from '../llm-engine.ts';
@@ -26,12 +25,11 @@ export function sampleToken(
 }
 
 function sampleFreely(changed: Float32Array, sampling: SamplingOptions, random: Random): number {
-  const { temperature, topP } = sampling;
+  const { temperature } = sampling;
   if (temperature < leastTemperature) return likeliest(changed);
   const most = changed[likeliest(changed)] as number;
+  const order = keptTokens(changed, most, sampling);
   const weights = Float64Array.from(changed, (logit) => Math.exp((logit - most) / temperature));
-  const total = weights.reduce((sum, weight) => sum + weight, 0);
-  const order = topP < 1 ? nucleus(weights, topP * total) : [...weights.keys()];
   const kept = order.reduce((sum, token) => sum + (weights[token] as number), 0);
   let left = random.next() * kept;
   for (const token of order) {
@@ -79,11 +77,19 @@ function likeliest(logits: Float32Array): number {
   return best;
 }
 
-function nucleus(weights: Float64Array, wanted: number): number[] {
-  const order = [...weights.keys()].sort(
-    (one, other) => (weights[other] as number) - (weights[one] as number),
-  );
+/** Those that may be drawn; at least the likeliest. */
+function keptTokens(
+  logits: Float32Array,
+  most: number,
+  { topK, topP, minP }: SamplingOptions,
+): readonly number[] {
+  if (topK === undefined && topP >= 1 && minP === undefined) return [...logits.keys()];
+  const order = [...logits.keys()].sort((one, other) => (logits[other] as number) - (logits[one] as number));
+  const best = topK === undefined ? order : order.slice(0, topK);
+  const shareOf = (token: number): number => Math.exp((logits[token] as number) - most);
+  const wanted = topP < 1 ? topP * best.reduce((sum, token) => sum + shareOf(token), 0) : Infinity;
   let held = 0;
-  const end = order.findIndex((token) => (held += weights[token] as number) >= wanted);
-  return end === -1 ? order : order.slice(0, end + 1);
+  const end = best.findIndex((token) => (held += shareOf(token)) >= wanted);
+  const nucleus = end === -1 ? best : best.slice(0, end + 1);
+  return minP === undefined ? nucleus : nucleus.filter((token) => shareOf(token) >= minP);
 }

@@ -1,0 +1,8 @@
+/** What a request is told that asks for an adapter which is not loaded. */
+import { EngineError } from './engine-error.ts';
+
+export const noAdapter = (name: string, loaded: readonly string[]): EngineError =>
+  new EngineError('model_not_found', `The model has no adapter ${JSON.stringify(name)}.`, {
+    param: 'model',
+    hint: loaded.length === 0 ? 'It has none.' : `It has ${loaded.join(', ')}.`,
+  });
