@@ -104,7 +104,8 @@ export class AnswerRelay {
     const { response } = this.#parts.input;
     response.writeHead(attempt.status, {
       ...this.#headers(attempt),
-      ...(attempt.toAnswer === undefined ? this.#whole.headers() : { 'content-type': 'application/json' }),
+      ...this.#whole.headers(),
+      ...(attempt.toAnswer === undefined ? {} : { 'content-type': 'application/json' }),
       'content-length': body.length,
     });
     // Node sends a string with the head in one piece, and a buffer behind it in a second.

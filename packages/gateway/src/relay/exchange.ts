@@ -19,6 +19,7 @@ import type { GatewayContext } from '../gateway-context.ts';
 import { Hold } from './hold-request.ts';
 import { tapFor, type PayloadTap } from '../payloads/payload-tap.ts';
 import { dialectOf, problemBody, problemStatus, type Problem } from '../http/problem.ts';
+import { openaiRefusal } from '../remote/openai-refusal.ts';
 import { RequestBook } from '../metering/request-book.ts';
 import type { RouterChoice } from '../routes/replica-router.ts';
 import type { LiveRevision } from '../routes/route-table.ts';
@@ -241,6 +242,7 @@ export class Exchange implements AttemptListener {
   }
 
   #answer(attempt: Attempt): void {
+    if (attempt.status >= 400 && this.#input.request.oip === undefined) attempt.toAnswer = openaiRefusal;
     const body = this.#relay.body(attempt);
     if (attempt.status < 500) attempt.replica.noteSuccess();
     else attempt.replica.noteServerError(this.#context.now());

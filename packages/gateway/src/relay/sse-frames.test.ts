@@ -48,6 +48,18 @@ describe('SseFrames', () => {
     expect(frames.isOverflown).toBe(true);
   });
 
+  it.each([
+    '{"choices":[{"index":0}],"usage":{"prompt_tokens":2,"completion_tokens":3}}',
+    '{"choices":[{"index":0,"delta":{},"finish_reason":null}],"usage":{"prompt_tokens":2,"completion_tokens":3}}',
+  ])(
+    'keeps back a frame of usage that names its choices and says nothing of them, as LiteLLM’s: %s',
+    (data) => {
+      const frames = new SseFrames({ stripUsage: true });
+      expect(frames.push(Buffer.from(`data: ${data}\n\n`))).toHaveLength(0);
+      expect(frames).toMatchObject({ tokenFrames: 0, usage: { completionTokens: 3 } });
+    },
+  );
+
   it('counts no comment as a token', () => {
     const frames = new SseFrames({ stripUsage: false });
     expect(frames.push(Buffer.from(': ping\n\n')).toString()).toBe(': ping\n\n');

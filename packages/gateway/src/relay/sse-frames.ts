@@ -105,7 +105,8 @@ export class SseFrames {
       if (body.response !== undefined) this.whole = Buffer.from(json);
       const usage = toUsage(body.usage ?? body.response?.usage);
       if (usage !== undefined) this.usage = usage;
-      const isUsageOnly = usage !== undefined && Array.isArray(body.choices) && body.choices.length === 0;
+      const isUsageOnly =
+        usage !== undefined && Array.isArray(body.choices) && body.choices.every(saysNothing);
       if (!isUsageOnly) this.tokenFrames++;
       this.#isCounted ||= isUsageOnly;
       return isUsageOnly && this.#stripUsage;
@@ -114,6 +115,14 @@ export class SseFrames {
       return false;
     }
   }
+}
+
+/** LiteLLM's frame of usage has choices that hold their index alone, or an empty `delta` too. */
+function saysNothing(choice: unknown): boolean {
+  return Object.entries(choice ?? {}).every(
+    ([name, value]) =>
+      name === 'index' || value === null || (name === 'delta' && Object.keys(value as object).length === 0),
+  );
 }
 
 /** `data:[DONE]`, with a space or without. */
