@@ -17,6 +17,7 @@ import {
   workerMark,
   type WorkerFiles,
 } from '../local/worker-files.ts';
+import { type ContainerDoor, openContainerDoor } from './container-door.ts';
 import { createArguments, envFileText, startArguments, visibleInside } from './container-arguments.ts';
 import { homeOf } from './container-home.ts';
 import { type MemoryWatch, watchMemory } from './container-memory.ts';
@@ -73,17 +74,31 @@ export async function beginContainer(input: ContainedInput): Promise<Beginning> 
   const clientEnd = endOf(client);
   const over = new AbortController();
   let memory: MemoryWatch | undefined;
+  let door: ContainerDoor | undefined;
+  let doorTrouble: string | undefined;
   let isAsked = false;
   const ended = clientEnd.then(async (code): Promise<CommandEnd> => {
     using _watched = memory;
     const isNearLimit = !isAsked && (memory?.peakBytes() ?? 0) >= nearlyAll * spec.limits.memoryBytes;
     const end = await judge(tool, name, code, isNearLimit);
     over.abort();
+    // What it answered last is still on its way through.
+    await door?.close();
     await removeContainer(tool, name);
-    return end;
+    return doorTrouble === undefined
+      ? end
+      : { code: null, signal: null, message: `its door could not be opened: ${doorTrouble}` };
   });
   const pid = await firstProcess(tool, name, clientEnd);
   if (pid !== undefined && tool.hasLimits) memory = watchMemory(pid);
+  const wantedDoor = spec.network?.door;
+  if (pid !== undefined && wantedDoor !== undefined)
+    try {
+      door = await openContainerDoor(pid, wantedDoor);
+    } catch (error) {
+      if (!over.signal.aborted) doorTrouble = error instanceof Error ? error.message : String(error);
+      await runTool(tool.path, ['kill', '--signal', 'KILL', name]);
+    }
   return {
     pid: pid ?? client.pid,
     signal: (wanted) => {
@@ -133,6 +148,7 @@ async function create(
         home: homeOf(dirname(files.dir)),
         imageId,
         ...(image.publish === undefined ? {} : { publish: image.publish }),
+        isAlone: spec.network !== undefined,
         command: spec.command,
         cwd: spec.cwd,
         envFile,

@@ -57,6 +57,12 @@ describe('the words that make a container', () => {
     expect(words).not.toContain('--network=host');
   });
 
+  it('give one that shall be alone nothing but a loopback, wherever it listens', () => {
+    const publish = { hostPort: 4711, containerPort: 8000 };
+    const words = createArguments(tool('podman'), { ...plan, publish, isAlone: true });
+    expect(words.filter((word) => /^--(network|publish)/.test(word))).toEqual(['--network=none']);
+  });
+
   it('ask for devices as the tool does', () => {
     const gpus = { ...plan, gpus: ['1', '3'] };
     expect(createArguments(tool('podman'), gpus)).toEqual(

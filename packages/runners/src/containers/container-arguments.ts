@@ -13,6 +13,8 @@ export interface ContainerPlan {
   readonly home: string;
   readonly imageId: string;
   readonly publish?: WorkerImage['publish'];
+  /** A network with nothing in it but a loopback. */
+  readonly isAlone?: boolean;
   readonly command: readonly string[];
   readonly cwd: string;
   /** Holds every variable: nothing of them stands on a command line. */
@@ -75,9 +77,7 @@ export function createArguments(tool: ContainerTool, plan: ContainerPlan): reado
     'create',
     `--name=${plan.name}`,
     ...Object.entries(labels).map(([key, value]) => `--label=${key}=${value}`),
-    plan.publish === undefined
-      ? '--network=host'
-      : `--publish=127.0.0.1:${plan.publish.hostPort}:${plan.publish.containerPort}`,
+    networkArgument(plan),
     `--user=${uid}:${gid}`,
     '--security-opt=no-new-privileges',
     ...dialect.extra,
@@ -92,6 +92,13 @@ export function createArguments(tool: ContainerTool, plan: ContainerPlan): reado
     plan.imageId,
     ...plan.command,
   ];
+}
+
+function networkArgument({ isAlone = false, publish }: ContainerPlan): string {
+  if (isAlone) return '--network=none';
+  return publish === undefined
+    ? '--network=host'
+    : `--publish=127.0.0.1:${publish.hostPort}:${publish.containerPort}`;
 }
 
 /** Half of its memory, as a machine's /dev/shm is; it counts as memory of the container. */

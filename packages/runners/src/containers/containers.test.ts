@@ -9,8 +9,10 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import type { Runner, WorkerEvent, WorkerExit, WorkerSpec } from '@gantry/ports';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type LocalRunnerOptions, createLocalRunner } from '../local/local-runner.ts';
@@ -280,6 +282,35 @@ describe.each([
       if (tested?.home === undefined) return;
       await runner.start(spec('true', { image: { reference, pull: 'missing' } }));
       expect(await endOf()).toMatchObject({ exitClass, message: expect.stringContaining(words) });
+    });
+
+    it('with a network of its own is entered through its door alone', async ({ skip }) => {
+      skip(tested?.home === undefined || !runner.facts.ownNetwork, 'an image of a shell listens at nothing');
+      const socketPath = join(workersDir, 'door.sock');
+      const door = { socketPath, port: 8_765 };
+      const serve = `require('node:net').createServer((socket) => socket.end('from inside')).listen(${door.port}, '127.0.0.1', () => console.log('up'))`;
+      const worker = spec('', { command: [process.execPath, '-e', serve], network: { door } });
+      await runner.start(worker);
+      await next('started');
+      await printsUp(worker);
+      expect(await text(connect(socketPath))).toBe('from inside');
+      const refused = Promise.withResolvers<NodeJS.ErrnoException>();
+      connect(door.port, '127.0.0.1').on('error', refused.resolve).on('connect', refused.reject);
+      expect(await refused.promise).toMatchObject({ code: 'ECONNREFUSED' });
+      await runner.stop(worker.workerId, { graceMs: 0 });
+      expect(await endOf()).toMatchObject({ exitClass: 'preempted' });
+    });
+
+    it('is not left behind a door that cannot be opened', async ({ skip }) => {
+      skip(tested?.home === undefined || !runner.facts.ownNetwork, 'it is the same for all');
+      const door = { socketPath: join(workersDir, 'no-folder', 'door.sock'), port: 8_765 };
+      const worker = spec('while :; do sleep 0.05; done', { network: { door } });
+      await runner.start(worker);
+      expect(await endOf()).toMatchObject({
+        exitClass: 'infrastructure',
+        message: expect.stringContaining('its door could not be opened'),
+      });
+      expect(await isThere(worker)).toBe(false);
     });
 
     it('is stopped while its image is still being pulled', async ({ skip }) => {

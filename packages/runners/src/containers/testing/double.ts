@@ -10,6 +10,7 @@ import {
   mkdirSync,
   readFileSync,
   readdirSync,
+  readlinkSync,
   renameSync,
   rmSync,
   writeFileSync,
@@ -51,6 +52,25 @@ function killGroup(name: string, signal: string): void {
   process.kill(-pid, `SIG${signal}`);
 }
 
+/** Into a network of its own, as whoever runs the tests. */
+const alone = [
+  'unshare',
+  ...(process.getuid?.() === 0 ? [] : ['--user', '--map-root-user']),
+  '--net',
+  '--',
+  '/bin/sh',
+  '-c',
+  'ip link set lo up; exec "$@"',
+  'alone',
+];
+const networkOf = (pid: number): string => {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/net`);
+  } catch {
+    return 'gone';
+  }
+};
+
 const verbs: Readonly<Record<string, () => void>> = {
   info: () => console.log('4.9.0 false'),
   image: () => {
@@ -84,8 +104,9 @@ const verbs: Readonly<Record<string, () => void>> = {
     setState(name, { Running: false, ExitCode: 0, Pid: 0, StartedAt: '0001-01-01T00:00:00Z' });
   },
   start: () => {
-    const { command, env, cwd } = JSON.parse(read(at(last, 'made.json'))) as Made;
-    const [program = '', ...args] = command;
+    const { words: asked, command, env, cwd } = JSON.parse(read(at(last, 'made.json'))) as Made;
+    const isAlone = asked.includes('--network=none');
+    const [program = '', ...args] = [...(isAlone ? alone : []), ...command];
     const options = {
       cwd,
       env: { PATH: '/usr/bin:/bin', ...env },
@@ -104,7 +125,14 @@ const verbs: Readonly<Record<string, () => void>> = {
       if (existsSync(at(last, 'state'))) setState(last, { Running: false, ExitCode, Pid: 0, StartedAt });
       process.exit(ExitCode);
     });
-    if (child.pid !== undefined) setState(last, { Running: true, ExitCode: 0, Pid: child.pid, StartedAt });
+    const { pid } = child;
+    if (pid === undefined) return;
+    const tell = (): void => {
+      // It is running once it is in its network.
+      if (isAlone && networkOf(pid) === networkOf(process.pid)) setTimeout(tell, 5);
+      else setState(last, { Running: true, ExitCode: 0, Pid: pid, StartedAt });
+    };
+    tell();
   },
   kill: () => killGroup(last, words[1] ?? 'KILL'),
   inspect: () => console.log(JSON.stringify(stateOf(last))),
