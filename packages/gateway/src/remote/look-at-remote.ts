@@ -19,7 +19,7 @@ export async function lookAtRemote(
   model: string,
   { dispatcher, withCapacity }: { readonly dispatcher: Dispatcher; readonly withCapacity: boolean },
 ): Promise<RemoteLook> {
-  const { ready, capacity } = remoteKinds[origin.engine];
+  const { ready, capacity, hasWorkers } = remoteKinds[origin.engine];
   const ask = async (path: string, port?: number) => {
     // undici reads http URLs only; where it goes is the dispatcher's business.
     const base = origin.url.replace(/^grpc/, 'http');
@@ -43,6 +43,11 @@ export async function lookAtRemote(
     if (!ready.read(said.status, said.json, model))
       return { state: 'unready', message: `not ready for ${model} (${said.status})` };
     const { managementPort } = origin;
+    if (hasWorkers !== undefined && managementPort !== undefined) {
+      const told = await ask(hasWorkers.path(model), managementPort).catch(() => undefined);
+      if (told !== undefined && !hasWorkers.read(told.status, told.json, model))
+        return { state: 'unready', message: `no worker of ${model} is ready` };
+    }
     const isAsked = withCapacity && (capacity?.isManagement !== true || managementPort !== undefined);
     if (!isAsked || capacity === undefined) return { state: 'ready' };
     const port = capacity.isManagement === true ? managementPort : undefined;

@@ -22,6 +22,8 @@ interface Probe<T> {
 
 export interface RemoteKind {
   readonly ready: Probe<boolean>;
+  /** Asked after that, where its management listens. */
+  readonly hasWorkers?: Probe<boolean>;
   /** Looked at when a server becomes ready. */
   readonly capacity?: Probe<Capacity>;
 }
@@ -91,8 +93,9 @@ export const remoteKinds: Readonly<Record<RemoteEngine, RemoteKind>> = {
     capacity: {
       path: (model) => `${oipModel(model)}/config`,
       read: (_status, body) => {
+        // A group on devices has its count on each of them.
         const instances = listAt(body, 'instance_group').reduce<number>(
-          (sum, group) => sum + (count(at(group, 'count')) ?? 1),
+          (sum, group) => sum + (count(at(group, 'count')) ?? 1) * Math.max(1, listAt(group, 'gpus').length),
           0,
         );
         return withCounts({ slots: Math.max(1, instances) * (count(at(body, 'max_batch_size')) ?? 1) });
@@ -115,13 +118,18 @@ export const remoteKinds: Readonly<Record<RemoteEngine, RemoteKind>> = {
       path: () => '/ping',
       read: (_status, body) => at(body, 'status') === 'Healthy',
     },
+    // It stays "Healthy" when all workers of a model have ended for good.
+    hasWorkers: {
+      isManagement: true,
+      path: (model) => `/models/${encodeURIComponent(model)}`,
+      read: (status, body) => status !== 200 || readyWorkers(body) > 0,
+    },
     capacity: {
       isManagement: true,
       path: (model) => `/models/${encodeURIComponent(model)}`,
       read: (_status, body) => {
-        const [version] = Array.isArray(body) ? (body as readonly unknown[]) : [];
-        const ready = listAt(version, 'workers').filter((worker) => at(worker, 'status') === 'READY').length;
-        return withCounts({ slots: ready * (count(at(version, 'batchSize')) ?? 1) });
+        const [version] = versionsOf(body);
+        return withCounts({ slots: readyWorkers(body) * (count(at(version, 'batchSize')) ?? 1) });
       },
     },
   },
@@ -135,6 +143,12 @@ function listAt(value: unknown, key: string): readonly unknown[] {
   const found = at(value, key);
   return Array.isArray(found) ? (found as unknown[]) : [];
 }
+
+/** TorchServe's management tells of a model's default version. */
+const versionsOf = (body: unknown): readonly unknown[] =>
+  Array.isArray(body) ? (body as readonly unknown[]) : [];
+const readyWorkers = (body: unknown): number =>
+  listAt(versionsOf(body)[0], 'workers').filter((worker) => at(worker, 'status') === 'READY').length;
 
 const count = (value: unknown): number | undefined =>
   typeof value === 'number' && Number.isInteger(value) && value > 0 && value < 1e9 ? value : undefined;

@@ -50,9 +50,18 @@ const dialects: Readonly<Record<'tfserving' | 'torchserve', TensorDialect>> = {
       };
     },
     outputsOf: (answer) =>
-      Array.isArray(answer) ? answer : (answer as { predictions?: unknown }).predictions,
+      toColumns(Array.isArray(answer) ? answer : (answer as { predictions?: unknown }).predictions),
   },
 };
+
+/** Rows that name their values come back as a column of each name. */
+function toColumns(rows: unknown): unknown {
+  if (!Array.isArray(rows) || rows.length === 0 || !rows.every(isRow)) return rows;
+  return Object.fromEntries(Object.keys(rows[0] ?? {}).map((name) => [name, rows.map((row) => row[name])]));
+}
+
+const isRow = (row: unknown): row is Readonly<Record<string, unknown>> =>
+  typeof row === 'object' && row !== null && !Array.isArray(row);
 
 const nestedOf = ({ name, shape, data = [] }: Tensor): readonly [string, unknown] => [
   name,

@@ -4,6 +4,7 @@ import { Agent, Pool, type buildConnector, type Dispatcher } from 'undici';
 import { GrpcUpstream } from '../grpc/grpc-upstream.ts';
 import { publicLookup } from '../remote/private-address.ts';
 import { isGrpc, isRemote, type RemoteOrigin } from '../remote/remote-origin.ts';
+import { withRefusals } from '../remote/remote-refusals.ts';
 import { connectReplica } from './replica-socket.ts';
 import type { Origin } from './route.ts';
 
@@ -39,7 +40,7 @@ export class Upstreams implements AsyncDisposable {
   #open(origin: Origin): Dispatcher {
     if (isRemote(origin) && isGrpc(origin))
       return new GrpcUpstream(origin.url, this.#options.firstByteTimeoutMs);
-    return new Pool(urlOf(origin), {
+    const pool = new Pool(urlOf(origin), {
       connections: this.#options.connectionsPerReplica,
       pipelining: 1,
       headersTimeout: this.#options.firstByteTimeoutMs,
@@ -48,6 +49,7 @@ export class Upstreams implements AsyncDisposable {
       keepAliveMaxTimeout: 120_000,
       connect: this.#connect(origin),
     });
+    return isRemote(origin) ? withRefusals(origin.engine, pool) : pool;
   }
 
   #connect(origin: Origin): buildConnector.BuildOptions | buildConnector.connector {
@@ -100,7 +102,8 @@ export class Upstreams implements AsyncDisposable {
 }
 
 export function originKey(origin: Origin): string {
-  if (isRemote(origin)) return `${origin.mayBePrivate ? 'any' : 'public'}:${serverOf(origin)}`;
+  if (isRemote(origin))
+    return `${origin.engine}:${origin.mayBePrivate ? 'any' : 'public'}:${serverOf(origin)}`;
   return 'socketPath' in origin ? `unix:${origin.socketPath}` : `tcp:${origin.host}:${origin.port}`;
 }
 
