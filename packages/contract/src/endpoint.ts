@@ -40,7 +40,8 @@ export const endpointCreate = z.strictObject({
   replicas: z.number().int().min(0).max(1000).default(1),
   queue: z.string().max(200).default('default'),
   contextTokens: z.number().int().min(16).max(1_048_576).optional(),
-  slots: z.number().int().min(1).max(256).default(4),
+  /** Requests that a replica computes at once; absent: 4, of a sharded engine 256. */
+  slots: z.number().int().min(1).max(256).optional(),
   resources: resourcesSchema.prefault({}),
   /** Labels that the machine of a replica must carry. */
   nodeSelector: nodeSelectorSchema.optional(),

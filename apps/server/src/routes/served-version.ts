@@ -1,5 +1,5 @@
 /** Model versions as endpoints name them: found, servable by an engine here, and let through by their gate. */
-import { type Batching, devicesOfRank, GantryError, type ShardedEngine } from '@gantry/contract';
+import { devicesOfRank, type EndpointCreate, GantryError, type ShardedEngine } from '@gantry/contract';
 import {
   type EndpointSpecRecord,
   type GateNote,
@@ -189,12 +189,17 @@ export async function adaptersOf(
   return adapters;
 }
 
+const ownSlots = 4;
+/** What vLLM takes at once on most devices where nobody says otherwise. */
+const shardedSlots = 256;
+
 /** Requests that a replica computes at once: a tensor engine joins as many as its batches hold. */
 export function slotsOf(
-  engine: 'llm' | 'tensor',
-  { slots, batching }: { readonly slots: number; readonly batching?: Batching | undefined },
+  kind: 'llm' | 'tensor',
+  { slots, batching, engine }: Partial<EndpointCreate>,
 ): number {
-  return engine === 'llm' ? slots : Math.max(slots, batching?.maxBatchSize ?? 32);
+  if (engine !== undefined) return slots ?? shardedSlots;
+  return kind === 'llm' ? (slots ?? ownSlots) : Math.max(slots ?? ownSlots, batching?.maxBatchSize ?? 32);
 }
 
 export const toServed = ({ model, modelVersionId }: ServedVersion): ServedVersion => ({

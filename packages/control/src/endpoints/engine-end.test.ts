@@ -26,3 +26,23 @@ it('one that was stopped or killed ended for another reason than it last wrote',
     message: 'was stopped',
   });
 });
+
+it('a Python program’s reason is told, not what it says behind it; addresses stay whole', () => {
+  // The end of vLLM 0.32 for a model of three heads over two devices.
+  const vllm = [
+    'pydantic_core._pydantic_core.ValidationError: 1 validation error for VllmConfig',
+    '  Value error, Total number of attention heads (3) must be divisible by tensor parallel size (2).',
+    '    For further information visit https://errors.pydantic.dev/2.14/v/value_error',
+  ];
+  const told = (stderrTail: readonly string[]): string =>
+    engineEnd({ ...exit, exitClass: 'user_error', stderrTail: [...stderrTail] }).message;
+  expect(told(vllm)).toBe(
+    'exited with 70: Value error, Total number of attention heads (3) must be divisible by tensor parallel size (2).',
+  );
+  expect(told(['RuntimeError: see https://example.com/a/b.html, in /srv/data/x.py'])).toBe(
+    'exited with 70: RuntimeError: see https://example.com/a/b.html, in x.py',
+  );
+  expect(told(['no room', '(APIServer pid=2) INFO 11-22 00:13:46 shutting down', 'INFO:     Finished'])).toBe(
+    'exited with 70: no room',
+  );
+});

@@ -1,7 +1,7 @@
 /**
  * The command line of one rank of vLLM or SGLang. Ranks find each other without Ray: vLLM's own multiprocessing
  * executor (`--nnodes`, `--node-rank`, `--master-addr`; ranks after the first are `--headless`), SGLang's
- * `--dist-init-addr`. Only the first rank answers requests. Pure.
+ * `--dist-init-addr`. Only the first rank answers requests, and is told to count the tokens that it reused. Pure.
  */
 import type { ShardedEngine } from '@gantry/contract';
 
@@ -13,6 +13,10 @@ export interface ShardedRank {
   readonly port: number;
   readonly modelPath: string;
   readonly modelName: string;
+  /** Requests that the replica computes at once. */
+  readonly slots: number;
+  /** Absent: the model's. */
+  readonly contextTokens?: number;
 }
 
 type Flags = Readonly<Record<string, string | number | boolean>>;
@@ -23,7 +27,7 @@ type CommandLine = (
 
 const vllm: CommandLine = (
   { program = ['vllm'], tensor, pipeline, ranks },
-  { rank, meeting, port, modelPath, modelName },
+  { rank, meeting, port, modelPath, modelName, slots, contextTokens },
 ) => ({
   words: [...program, 'serve', modelPath],
   flags: {
@@ -37,13 +41,15 @@ const vllm: CommandLine = (
       'master-addr': meeting.address,
       'master-port': meeting.port,
     }),
-    ...(rank === 0 ? { host: '127.0.0.1', port } : { headless: true }),
+    'max-num-seqs': slots,
+    ...(contextTokens !== undefined && { 'max-model-len': contextTokens }),
+    ...(rank === 0 ? { host: '127.0.0.1', port, 'enable-prompt-tokens-details': true } : { headless: true }),
   },
 });
 
 const sglang: CommandLine = (
   { program = ['python3', '-m', 'sglang.launch_server'], tensor, pipeline, ranks, device },
-  { rank, meeting, port, modelPath, modelName },
+  { rank, meeting, port, modelPath, modelName, slots, contextTokens },
 ) => ({
   words: program,
   flags: {
@@ -56,6 +62,9 @@ const sglang: CommandLine = (
       'node-rank': rank,
       'dist-init-addr': `${meeting.address}:${meeting.port}`,
     }),
+    'max-running-requests': slots,
+    ...(contextTokens !== undefined && { 'context-length': contextTokens }),
+    'enable-cache-report': true,
     // Every rank opens a port of its own; that of the first is the one that is asked.
     host: '127.0.0.1',
     port,

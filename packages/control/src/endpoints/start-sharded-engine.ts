@@ -42,6 +42,8 @@ export async function startShardedEngine(
       port: rank === 0 ? prepared.port : await deps.places.freePort(),
       modelPath: prepared.modelPath,
       modelName: engine.modelName ?? spec.model,
+      slots: spec.slots,
+      ...(spec.contextTokens === undefined ? {} : { contextTokens: spec.contextTokens }),
     });
     await deps.runner.start(
       await replicaWorker(deps, replica, {
