@@ -14,7 +14,6 @@ import { until } from './testing/until.ts';
 let home: MemoryServer;
 let models: string;
 let client: OpenAI;
-let slowWorker = '';
 const resources = { cpu: 0.25, memory: 512 * 1024 ** 2, gpu: 0 };
 
 beforeAll(async () => {
@@ -41,19 +40,22 @@ beforeAll(async () => {
       body: { name, model: `${name}@1`, slots: 2, resources },
     });
     await endpointReady(home.operator, name, AbortSignal.timeout(60_000));
-    slowWorker ||= enginesOf()[0]?.workerId ?? '';
   }
 });
 
 afterAll(async () => {
-  for (const { name } of (await home.operator.call('endpoints.list', {})).items)
-    await home.operator.call('endpoints.delete', { params: { name } });
-  await until('every engine has left', () => enginesOf().length === 0);
+  await home.deleteEndpoints();
   await home[Symbol.asyncDispose]();
   await rm(models, { recursive: true, force: true });
 });
 
-const enginesOf = () => processesOf(home.server.platform.dataDir).filter(({ role }) => role === 'engine');
+/** The worker of the slow endpoint's only replica, whichever that is by now. */
+async function slowWorker(): Promise<string> {
+  const { replicas } = await endpointReady(home.operator, 'slow', AbortSignal.timeout(60_000));
+  const { store } = home.server.platform.deps;
+  const row = await store.read({ platform: true }, (tx) => tx.get('replica', replicas[0]?.id ?? ''));
+  return (row?.status as { readonly workerId: string } | undefined)?.workerId ?? 'none';
+}
 
 const tokensBilled = async (endpoint: string): Promise<number> => {
   const { id } = await home.operator.call('endpoints.get', { params: { name: endpoint } });
@@ -65,7 +67,7 @@ const tokensBilled = async (endpoint: string): Promise<number> => {
 
 /** What the slow engine says of itself. */
 async function engineStats(): Promise<Readonly<Record<string, number>>> {
-  const file = join(home.server.platform.deps.places.workerDir(slowWorker), 'endpoint.json');
+  const file = join(home.server.platform.deps.places.workerDir(await slowWorker()), 'endpoint.json');
   const { socketPath } = JSON.parse(await readFile(file, 'utf8')) as { socketPath: string };
   return new Promise((resolve, reject) => {
     request({ socketPath, path: '/stats' }, (response) => {
@@ -159,15 +161,17 @@ describe('a client that leaves', () => {
 
 describe('an engine that is killed in the middle of a stream', () => {
   test('is told as an error in the stream, is started again after a pause, and the next request is answered', async () => {
-    const { replicas: before } = await home.operator.call('endpoints.get', { params: { name: 'slow' } });
+    const { replicas: before } = await endpointReady(home.operator, 'slow', AbortSignal.timeout(60_000));
     const killed = new Set(before.map(({ id }) => id));
+    const worker = await slowWorker();
+    const ofIt = processesOf(home.server.platform.dataDir).filter(({ workerId }) => workerId === worker);
     const stream = await client.completions.create(long);
     let chunks = 0;
     const end = (async () => {
       for await (const _ of stream) {
         chunks += 1;
         if (chunks > 1) continue;
-        for (const { pid, workerId } of enginesOf()) if (workerId === slowWorker) kill(pid);
+        for (const { pid } of ofIt) kill(pid);
       }
     })();
     const error = await end.then(

@@ -9,6 +9,7 @@ import { readOptions } from '../options.ts';
 import { type Server, serve } from '../serve.ts';
 import { endpointReady, jobEnd, jobWhen } from './testing/follow.ts';
 import { silentLogger } from './testing/silent-logger.ts';
+import { pause } from './testing/until.ts';
 import { refusal } from '../testing/refusal.ts';
 
 let dataDir: string;
@@ -56,73 +57,69 @@ async function workersGone(): Promise<void> {
 const chat = (key: string): OpenAI =>
   new OpenAI({ baseURL: `${server.url}/v1`, apiKey: key, maxRetries: 0, timeout: 60_000 });
 
-describe('a model from text files to an answer', () => {
-  test('two ranks train it and it is registered', async () => {
-    await operator.call('jobs.submit', {
-      body: {
-        name: 'learn',
-        workdir: texts,
-        train: {
-          recipe: 'language-model',
-          data: ['*.txt'],
-          depth: 1,
-          steps: 20,
-          sequenceLength: 32,
-          batchTokens: 128,
-          vocabularySize: 280,
-          width: 32,
-          heads: 2,
-          kvHeads: 2,
-          samplePrompt: 'The',
-        },
-        parallel: { data: 2 },
-        resources: { cpu: 0.5, memory: '1GiB' },
-        register: 'tiny',
-      },
-    });
-    const job = await jobEnd(operator, 'learn');
-    expect(job).toMatchObject({ state: 'succeeded', exitClass: 'done' });
-    expect(job.attempts).toHaveLength(1);
-    expect(job.attempts[0]?.placement).toHaveLength(2);
-    expect(job.progress?.step).toBe(20);
-    expect(await operator.call('models.get', { params: { name: 'tiny' } })).toMatchObject({ latest: 1 });
-  });
-
-  test('an endpoint streams it to the openai client, and every token is in the ledger', async () => {
-    await operator.call('endpoints.create', {
-      body: { name: 'chat', model: 'tiny', slots: 1, resources: { cpu: 0.5, memory: '512MiB' } },
-    });
-    await endpointReady(operator, 'chat', AbortSignal.timeout(60_000));
-    const stream = await chat(operatorKey).completions.create({
-      model: 'chat',
-      prompt: 'The scheduler',
-      max_tokens: 8,
-      temperature: 0,
-      stream: true,
-      stream_options: { include_usage: true },
-    });
-    let chunks = 0;
-    let usage: OpenAI.CompletionUsage | null | undefined;
-    for await (const chunk of stream) {
-      chunks += chunk.choices.length;
-      usage = chunk.usage ?? usage;
-    }
-    expect(chunks).toBeGreaterThan(1);
-    expect(usage?.completion_tokens).toBeGreaterThan(0);
-    const tokens = await tokensBilled();
-    expect(tokens).toBe((usage?.prompt_tokens ?? 0) + (usage?.completion_tokens ?? 0));
-  });
-
-  test('the ledger holds exactly the seconds of the attempts', async () => {
-    const job = await operator.call('jobs.get', { params: { name: 'learn' } });
-    const { items } = await operator.call('usage.report', { query: { by: 'job' } });
-    const billed = items
-      .filter(({ key, resource }) => resource === 'cpu_seconds' && [job.id, job.name].includes(key))
-      .reduce((sum, { quantity }) => sum + quantity, 0);
-    expect(billed).toBeGreaterThan(0);
-    expect(billed).toBeCloseTo(job.deviceSeconds ?? -1, 5);
-  });
+test('a model from text files to an answer: trained, served, paid to the token, and nobody else’s', async () => {
+  await twoRanksTrainIt();
+  const { prompt, completion } = await clientStreamsIt();
+  expect(await tokensBilled()).toBe(prompt + completion);
+  await ledgerHoldsExactlyItsSeconds();
+  await anotherTenantSeesNothingOfIt();
 });
+
+async function twoRanksTrainIt(): Promise<void> {
+  await operator.call('jobs.submit', {
+    body: {
+      name: 'learn',
+      workdir: texts,
+      train: {
+        recipe: 'language-model',
+        data: ['*.txt'],
+        depth: 1,
+        steps: 20,
+        sequenceLength: 32,
+        batchTokens: 128,
+        vocabularySize: 280,
+        width: 32,
+        heads: 2,
+        kvHeads: 2,
+        samplePrompt: 'The',
+      },
+      parallel: { data: 2 },
+      resources: { cpu: 0.5, memory: '1GiB' },
+      register: 'tiny',
+    },
+  });
+  const job = await jobEnd(operator, 'learn');
+  expect(job).toMatchObject({ state: 'succeeded', exitClass: 'done' });
+  expect(job.attempts).toHaveLength(1);
+  expect(job.attempts[0]?.placement).toHaveLength(2);
+  expect(job.progress?.step).toBe(20);
+  expect(await operator.call('models.get', { params: { name: 'tiny' } })).toMatchObject({ latest: 1 });
+}
+
+/** How many tokens the openai client was told that it used. */
+async function clientStreamsIt(): Promise<{ readonly prompt: number; readonly completion: number }> {
+  await operator.call('endpoints.create', {
+    body: { name: 'chat', model: 'tiny', slots: 1, resources: { cpu: 0.5, memory: '512MiB' } },
+  });
+  await endpointReady(operator, 'chat', AbortSignal.timeout(60_000));
+  const stream = await chat(operatorKey).completions.create({
+    model: 'chat',
+    prompt: 'The scheduler',
+    max_tokens: 8,
+    temperature: 0,
+    stream: true,
+    stream_options: { include_usage: true },
+  });
+  let chunks = 0;
+  let usage: OpenAI.CompletionUsage | null | undefined;
+  for await (const chunk of stream) {
+    chunks += chunk.choices.length;
+    usage = chunk.usage ?? usage;
+  }
+  expect(chunks).toBeGreaterThan(1);
+  expect(usage?.completion_tokens).toBeGreaterThan(0);
+  return { prompt: usage?.prompt_tokens ?? 0, completion: usage?.completion_tokens ?? 0 };
+}
 
 /** The meter writes in batches; the answer is billed once a batch after it has been written. */
 async function tokensBilled(): Promise<number> {
@@ -132,34 +129,38 @@ async function tokensBilled(): Promise<number> {
       .filter(({ resource }) => resource.includes('token'))
       .reduce((total, { quantity }) => total + quantity, 0);
     if (sum > 0) return sum;
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await pause(50);
   }
 }
 
-describe('another tenant', () => {
-  test('sees no job, no model, no endpoint', async () => {
-    expect((await stranger.call('jobs.list', {})).items).toEqual([]);
-    expect((await stranger.call('models.list', {})).items).toEqual([]);
-    expect((await stranger.call('endpoints.list', {})).items).toEqual([]);
-    expect((await stranger.call('usage.report', {})).items).toEqual([]);
-    expect((await chat(strangerKey).models.list()).data).toEqual([]);
-  });
+async function ledgerHoldsExactlyItsSeconds(): Promise<void> {
+  const job = await operator.call('jobs.get', { params: { name: 'learn' } });
+  const { items } = await operator.call('usage.report', { query: { by: 'job' } });
+  const billed = items
+    .filter(({ key, resource }) => resource === 'cpu_seconds' && [job.id, job.name].includes(key))
+    .reduce((sum, { quantity }) => sum + quantity, 0);
+  expect(billed).toBeGreaterThan(0);
+  expect(billed).toBeCloseTo(job.deviceSeconds ?? -1, 5);
+}
 
-  test('is told "not found", never "forbidden", about what exists elsewhere', async () => {
-    const { id } = await operator.call('jobs.get', { params: { name: 'learn' } });
-    for (const name of ['learn', id]) {
-      expect(await refusal(stranger.call('jobs.get', { params: { name } }))).toMatchObject({ status: 404 });
-      expect(await refusal(stranger.call('jobs.cancel', { params: { name } }))).toMatchObject({
-        status: 404,
-      });
-    }
-    expect(await refusal(stranger.call('endpoints.get', { params: { name: 'chat' } }))).toMatchObject({
-      status: 404,
-    });
-    const answer = chat(strangerKey).completions.create({ model: 'chat', prompt: 'The' });
-    await expect(answer).rejects.toMatchObject({ status: 404 });
+/** Told "not found", never "forbidden", about what exists elsewhere. */
+async function anotherTenantSeesNothingOfIt(): Promise<void> {
+  expect((await stranger.call('jobs.list', {})).items).toEqual([]);
+  expect((await stranger.call('models.list', {})).items).toEqual([]);
+  expect((await stranger.call('endpoints.list', {})).items).toEqual([]);
+  expect((await stranger.call('usage.report', {})).items).toEqual([]);
+  expect((await chat(strangerKey).models.list()).data).toEqual([]);
+  const { id } = await operator.call('jobs.get', { params: { name: 'learn' } });
+  for (const name of ['learn', id]) {
+    expect(await refusal(stranger.call('jobs.get', { params: { name } }))).toMatchObject({ status: 404 });
+    expect(await refusal(stranger.call('jobs.cancel', { params: { name } }))).toMatchObject({ status: 404 });
+  }
+  expect(await refusal(stranger.call('endpoints.get', { params: { name: 'chat' } }))).toMatchObject({
+    status: 404,
   });
-});
+  const answer = chat(strangerKey).completions.create({ model: 'chat', prompt: 'The' });
+  await expect(answer).rejects.toMatchObject({ status: 404 });
+}
 
 describe('jobs that go wrong', () => {
   const resources = { cpu: 0.5, memory: '256MiB' } as const;
