@@ -5,7 +5,6 @@ import { buildFor, llamaBuild, type BuildDevice } from '../builds/gpu-builds.ts'
 import type { AdapterOptions } from '../llamacpp/adapters.ts';
 import type { SpeculationOptions } from '../llamacpp/drafter.ts';
 import type { LlmEngine } from '../llm-engine.ts';
-import { EngineError } from '../engine-error.ts';
 
 /** `paged`: our own, for the safetensors of a Llama-architecture model. */
 export type LlmDecoder = 'llama.cpp' | 'paged';
@@ -60,14 +59,11 @@ export async function createLlmEngine(choice: LlmEngineChoice): Promise<LlmEngin
         : { parking: { folder: memory.spillFolder, bytes: memory.spillDiskBytes } }),
     });
   }
-  if ((adapters ?? []).length > 0)
-    throw new EngineError('unsupported', 'The paged decoder has no adapters.', {
-      hint: 'Leave them out, or serve the GGUF of this model.',
-    });
   const { createPagedEngine } = await import('../paged/paged-engine.ts');
   return createPagedEngine({
     ...common,
     ...memory,
+    ...(adapters === undefined ? {} : { adapters }),
     ...(speculation === undefined ? {} : { speculation }),
     folder: dirname(modelPath),
   });

@@ -12,12 +12,14 @@
  * | mask | [S, 1, 1, Q, L] | 0 where the token may look, else −∞ |
  * | wanted | [W] | rows of T whose logits are wanted |
  * | pool.k.i, pool.v.i | [blocks, K, N, D] | of layer i, keys rotated |
+ * | lora.*.a, lora.*.b | [R, in], [out, R] | of each projection, where there are adapters; see `decoder-adapters.ts` |
  * | shape.* | | what the tensors in the middle are reshaped to; see `passShapes` |
  *
  * Outputs: logits [W, vocabulary]; states [W, width], what the logits are made of; new.k.i, new.v.i [S, K, Q, D].
  */
 import type { LlamaConfig } from '@gantry/formats';
 import type { OnnxExternalData, OnnxModel, OnnxNode, OnnxTensor, OnnxValueInfo } from '@gantry/formats/onnx';
+import { projectionsOf, rowsOf, type Projection } from './projections.ts';
 
 /** Hugging Face name → where its row-major numbers lie; projections are [out, in]. */
 export type DecoderWeights = ReadonlyMap<string, OnnxExternalData>;
@@ -55,7 +57,9 @@ export function decoderGraph(
   config: LlamaConfig,
   weights: DecoderWeights,
   tokensPerBlock: number,
+  hasAdapters = false,
 ): OnnxModel {
+  const projections = projectionsOf(config);
   const { width, hidden, heads, kvHeads, headWidth, layers, vocabularySize, contextLength } = config;
   const nodes: OnnxNode[] = [];
   const initializers: OnnxTensor[] = [];
@@ -88,17 +92,17 @@ export function decoderGraph(
     hold(name, shape, place);
     return place.type === 'float32' ? name : add('Cast', [name], `${name}.floats`, { to: { int: 1 } });
   };
-  /** `x · Wᵀ` with the rows of several matrices, each so many, one below the other. */
-  const project = (
-    x: string,
-    to: string,
-    columns: number,
-    rows: Readonly<Record<string, number>>,
-  ): string => {
-    const parts = Object.entries(rows).map(([name, count]) => weight(name, [count, columns]));
+  /** `x · Wᵀ` with the rows of all parts, one below the other, and what an adapter adds. */
+  const project = (x: string, to: string): string => {
+    const parts = (projections.get(to)?.parts ?? []).map(({ huggingFaceName, shape }) =>
+      weight(huggingFaceName, shape),
+    );
     const all =
       parts.length === 1 ? (parts[0] as string) : add('Concat', parts, `${to}.weight`, { axis: { int: 0 } });
-    return add('Gemm', [x, all], to, { transB: { int: 1 } });
+    if (!hasAdapters) return add('Gemm', [x, all], to, { transB: { int: 1 } });
+    const plain = add('Gemm', [x, all], `${to}.plain`, { transB: { int: 1 } });
+    const low = add('Gemm', [x, `lora.${to}.a`], `${to}.low`, { transB: { int: 1 } });
+    return add('Gemm', [low, `lora.${to}.b`, plain], to, { transB: { int: 1 } });
   };
   const norm = (x: string, to: string, name: string): string =>
     add('SimplifiedLayerNormalization', [x, weight(name, [width])], to, {
@@ -149,11 +153,7 @@ export function decoderGraph(
     const at = `${layer}`;
     const named = (name: string): string => `model.layers.${layer}.${name}.weight`;
     const attended = norm(x, `${at}.normed`, named('input_layernorm'));
-    project(attended, `${at}.qkv`, width, {
-      [named('self_attn.q_proj')]: heads * headWidth,
-      [named('self_attn.k_proj')]: kvHeads * headWidth,
-      [named('self_attn.v_proj')]: kvHeads * headWidth,
-    });
+    project(attended, `${at}.qkv`);
     add('Reshape', [`${at}.qkv`, 'heads.shape'], `${at}.heads`);
     add('Split', [`${at}.heads`, 'heads.kinds'], [`${at}.qk`, `${at}.values`], { axis: { int: 1 } });
     const turned = rotate(at, `${at}.qk`);
@@ -176,24 +176,21 @@ export function decoderGraph(
     add('Reshape', [`${at}.mixed.grouped`, 'shape.mixed'], `${at}.mixed.byHead`);
     add('Transpose', [`${at}.mixed.byHead`], `${at}.mixed.grid`, { perm: { ints: [0, 2, 1, 3] } });
     add('Reshape', [`${at}.mixed.grid`, 'mixed.shape'], `${at}.mixed`);
-    project(`${at}.mixed`, `${at}.attention`, heads * headWidth, { [named('self_attn.o_proj')]: width });
+    project(`${at}.mixed`, `${at}.attention`);
     const between = add('Add', [x, `${at}.attention`], `${at}.between`);
     const seen = norm(between, `${at}.seen`, named('post_attention_layernorm'));
-    project(seen, `${at}.gateUp`, width, {
-      [named('mlp.gate_proj')]: hidden,
-      [named('mlp.up_proj')]: hidden,
-    });
+    project(seen, `${at}.gateUp`);
     add('Split', [`${at}.gateUp`, 'gates'], [`${at}.gate`, `${at}.up`], { axis: { int: 1 } });
     add('Sigmoid', [`${at}.gate`], `${at}.opened`);
     add('Mul', [`${at}.gate`, `${at}.opened`], `${at}.silu`);
     add('Mul', [`${at}.silu`, `${at}.up`], `${at}.inner`);
-    project(`${at}.inner`, `${at}.fed`, hidden, { [named('mlp.down_proj')]: width });
+    project(`${at}.inner`, `${at}.fed`);
     x = add('Add', [between, `${at}.fed`], `${at}.out`);
   }
   add('Gather', [x, 'wanted'], 'last');
   const final = norm('last', 'states', 'model.norm.weight');
   if (config.tiedEmbeddings) add('Gemm', [final, embedding], 'logits', { transB: { int: 1 } });
-  else project(final, 'logits', width, { 'lm_head.weight': vocabularySize });
+  else project(final, 'logits');
 
   const cells = ['blocks', kvHeads, tokensPerBlock, headWidth];
   const pools = kvNames(layers).map((name): OnnxValueInfo => ({
@@ -218,6 +215,7 @@ export function decoderGraph(
         shape: [shape.length],
       })),
       ...pools,
+      ...(hasAdapters ? [...projections].flatMap(([to, projection]) => loraInputs(to, projection)) : []),
     ],
     outputs: [
       { name: 'logits', type: 'float32', shape: ['W', vocabularySize] },
@@ -230,6 +228,11 @@ export function decoderGraph(
     ],
   };
 }
+
+const loraInputs = (to: string, projection: Projection): readonly OnnxValueInfo[] => [
+  { name: `lora.${to}.a`, type: 'float32', shape: [`rank.${to}`, projection.columns] },
+  { name: `lora.${to}.b`, type: 'float32', shape: [rowsOf(projection), `rank.${to}`] },
+];
 
 /** `0.k`, `0.v`, `1.k`…: the order of the pools. */
 export function kvNames(layers: number): string[] {

@@ -4,6 +4,7 @@ import { Worker } from 'node:worker_threads';
 import { createDeferred, type Deferred } from '@gantry/kit';
 import type { StepPlan } from '@gantry/serving/steps';
 import { EngineError } from '../engine-error.ts';
+import type { AdapterOptions } from '../llamacpp/adapters.ts';
 
 export interface DecoderThreadData {
   readonly folder: string;
@@ -14,12 +15,18 @@ export interface DecoderThreadData {
   readonly memorySlots: number;
   readonly diskSlots: number;
   readonly spillFolder?: string;
+  readonly adapters?: readonly AdapterOptions[];
 }
 
-export type DecoderRequest =
-  /** `embedded`: the ids of entries whose last token's state is wanted too. */
-  | { readonly kind: 'plan'; readonly plan: StepPlan; readonly embedded: readonly string[] }
-  | { readonly kind: 'close' };
+export interface PlannedPass {
+  readonly plan: StepPlan;
+  /** The ids of entries whose last token's state is wanted too. */
+  readonly embedded: readonly string[];
+  /** The adapters of those that have one, by id. */
+  readonly adapters: ReadonlyMap<string, string>;
+}
+
+export type DecoderRequest = ({ readonly kind: 'plan' } & PlannedPass) | { readonly kind: 'close' };
 
 export interface Computed {
   /** Of each entry the rows that it wanted, [rows, vocabulary]. */
@@ -40,7 +47,7 @@ export type DecoderAnswer =
 export class KvLost extends Error {}
 
 export interface DecoderProcess extends AsyncDisposable {
-  compute(plan: StepPlan, embedded?: readonly string[]): Promise<Computed>;
+  compute(pass: PlannedPass): Promise<Computed>;
 }
 
 export async function startDecoder(data: DecoderThreadData): Promise<DecoderProcess> {
@@ -68,10 +75,10 @@ export async function startDecoder(data: DecoderThreadData): Promise<DecoderProc
   worker.once('exit', () => fail(new EngineError('engine_failed', 'The decoder ended.')));
   await ready.promise;
   return {
-    compute: (plan, embedded = []) => {
+    compute: (pass) => {
       const next = createDeferred<Computed>();
       run = next;
-      worker.postMessage({ kind: 'plan', plan, embedded } satisfies DecoderRequest);
+      worker.postMessage({ kind: 'plan', ...pass } satisfies DecoderRequest);
       return next.promise;
     },
     [Symbol.asyncDispose]: async () => {

@@ -8,9 +8,18 @@ import type { LlamaConfig } from '@gantry/formats';
 import type { StepEntry } from '@gantry/serving/steps';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { decoderGraph, kvNames, passShapes } from './decoder-graph.ts';
-import type { Computed, DecoderAnswer, DecoderRequest, DecoderThreadData } from './decoder-process.ts';
+import type { AdapterOptions } from '../llamacpp/adapters.ts';
+import type { AdapterWeights } from './decoder-adapters.ts';
+import type {
+  Computed,
+  DecoderAnswer,
+  DecoderRequest,
+  DecoderThreadData,
+  PlannedPass,
+} from './decoder-process.ts';
 import { KvPool } from './kv-pool.ts';
 import { passInputs } from './pass-inputs.ts';
+import { projectionsOf, rowsOf } from './projections.ts';
 import { placeWeights, readModelFolder } from './read-model-folder.ts';
 
 const port = parentPort;
@@ -21,11 +30,16 @@ const reasonOf = (error: unknown): string => (error instanceof Error ? error.mes
 const int64 = (values: readonly number[]): Tensor =>
   new Tensor('int64', BigInt64Array.from(values, BigInt), [values.length]);
 
-async function load(): Promise<{ readonly config: LlamaConfig; readonly session: InferenceSession }> {
+async function load(): Promise<{
+  readonly config: LlamaConfig;
+  readonly session: InferenceSession;
+  readonly loras: Loras;
+}> {
+  const { adapters = [] } = data;
   const { config: full } = await readModelFolder(data.folder);
   const config = { ...full, contextLength: Math.min(full.contextLength, data.contextTokens) };
   const weights = await placeWeights(data.folder, config);
-  const model = encodeOnnxModel(decoderGraph(config, weights, data.tokensPerBlock));
+  const model = encodeOnnxModel(decoderGraph(config, weights, data.tokensPerBlock, adapters.length > 0));
   const session = await InferenceSession.create(model, {
     executionProviders: ['cpu'],
     intraOpNumThreads: data.threads,
@@ -34,11 +48,34 @@ async function load(): Promise<{ readonly config: LlamaConfig; readonly session:
     graphOptimizationLevel: 'all',
     extra: { session: { model_external_initializers_file_folder_path: data.folder } },
   });
-  return { config, session };
+  return { config, session, loras: adapters.length === 0 ? noLoras : await loadLoras(config, adapters) };
+}
+
+type Feeds = Readonly<Record<string, Tensor>>;
+/** The adapter inputs of a pass, by the adapter's name; undefined: none. */
+type Loras = ReadonlyMap<string | undefined, Feeds>;
+const noLoras: Loras = new Map();
+
+async function loadLoras(config: LlamaConfig, adapters: readonly AdapterOptions[]): Promise<Loras> {
+  const { readAdapter, zeroLowRank } = await import('./decoder-adapters.ts');
+  const projections = projectionsOf(config);
+  const feeds = (weights: AdapterWeights): Feeds =>
+    Object.fromEntries(
+      [...projections].flatMap(([to, projection]) => {
+        const { rank, a, b } = weights.get(to) ?? zeroLowRank(projection);
+        return [
+          [`lora.${to}.a`, new Tensor('float32', a, [rank, projection.columns])],
+          [`lora.${to}.b`, new Tensor('float32', b, [rowsOf(projection), rank])],
+        ];
+      }),
+    );
+  const loras = new Map<string | undefined, Feeds>([[undefined, feeds(new Map())]]);
+  for (const one of adapters) loras.set(one.name, feeds(await readAdapter(config, one)));
+  return loras;
 }
 
 try {
-  const { config, session } = await load();
+  const { config, session, loras } = await load();
   const { kvHeads, headWidth, layers, vocabularySize, width } = config;
   const names = kvNames(layers);
   const pool = new KvPool({
@@ -59,8 +96,12 @@ try {
     ]),
   );
 
-  /** One pass of entries that have as many tokens each; their logits, entry by entry, and the states that are wanted. */
-  const pass = async (entries: readonly StepEntry[], embedded: readonly string[]): Promise<Computed> => {
+  /** One pass of entries that have as many tokens each and one adapter; their logits, entry by entry, and the states that are wanted. */
+  const pass = async (
+    entries: readonly StepEntry[],
+    embedded: readonly string[],
+    lora: Feeds | undefined,
+  ): Promise<Computed> => {
     const { sizes, tokens, positions, table, mask, wanted, rowsOf } = passInputs(
       entries,
       data.tokensPerBlock,
@@ -72,6 +113,7 @@ try {
     const isEmbedding = entries.some(({ id }) => embedded.includes(id));
     const feeds = {
       ...pools,
+      ...lora,
       ...Object.fromEntries(shapes),
       tokens: int64(tokens),
       positions: int64(positions),
@@ -111,7 +153,7 @@ try {
     };
   };
 
-  const compute = async ({ plan, embedded }: Extract<DecoderRequest, { kind: 'plan' }>): Promise<void> => {
+  const compute = async ({ plan, embedded, adapters }: PlannedPass): Promise<void> => {
     try {
       pool.move(plan.moves);
     } catch (error) {
@@ -120,12 +162,13 @@ try {
     }
     const logits: Float32Array[] = plan.entries.map(() => new Float32Array());
     const states = new Map<string, Float32Array>();
-    const byLength = Map.groupBy(plan.entries.keys(), (at) => (plan.entries[at] as StepEntry).tokens.length);
-    for (const indices of byLength.values()) {
-      const results = await pass(
-        indices.map((at) => plan.entries[at] as StepEntry),
-        embedded,
-      );
+    const alike = Map.groupBy(plan.entries.keys(), (at) => {
+      const { id, tokens } = plan.entries[at] as StepEntry;
+      return `${tokens.length} ${adapters.get(id) ?? ''}`;
+    });
+    for (const indices of alike.values()) {
+      const entries = indices.map((at) => plan.entries[at] as StepEntry);
+      const results = await pass(entries, embedded, loras.get(adapters.get(entries[0]?.id ?? '')));
       for (const [index, at] of indices.entries()) logits[at] = results.logits[index] as Float32Array;
       for (const [id, state] of results.states) states.set(id, state);
     }

@@ -157,7 +157,7 @@ describe('paged engine', () => {
   it('samples the same answer for the same seed, beside others too', async () => {
     const warm = (seed: number): Promise<Answer> =>
       askEngine(engine, 'the q', {
-        sampling: { temperature: 20, topP: 0.9, seed },
+        sampling: { temperature: 20, topP: 1, seed },
         maxTokens: 30,
         ignoreEnd: true,
       });

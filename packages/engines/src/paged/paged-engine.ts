@@ -7,6 +7,7 @@ import { createRandom } from '@gantry/kit';
 import { DraftLength, StepScheduler, type StepPlan } from '@gantry/serving/steps';
 import type { Tokenizer } from '@gantry/training/tokenizer';
 import { EngineError } from '../engine-error.ts';
+import type { AdapterOptions } from '../llamacpp/adapters.ts';
 import type { Speculation, SpeculationOptions } from '../llamacpp/drafter.ts';
 import { LiveAnswers } from '../live-answers.ts';
 import type { ChatMessage, EngineStats, GenerateEvent, GenerateRequest, LlmEngine } from '../llm-engine.ts';
@@ -41,6 +42,8 @@ export interface PagedEngineOptions {
   readonly spillFolder?: string;
   /** Guess tokens ahead and check them in one pass; a draft model is a GGUF with the same vocabulary. */
   readonly speculation?: SpeculationOptions;
+  /** LoRAs of this model as GGUF. */
+  readonly adapters?: readonly AdapterOptions[];
   readonly onLog?: (line: string) => void;
 }
 
@@ -67,6 +70,7 @@ export async function createPagedEngine(options: PagedEngineOptions): Promise<Ll
     contextTokens,
     tokensPerBlock,
     ...room,
+    ...(options.adapters === undefined ? {} : { adapters: options.adapters }),
     ...(options.spillFolder === undefined ? {} : { spillFolder: options.spillFolder }),
   });
   const stepTokens = Math.max(options.stepTokens ?? 256, options.slots);
@@ -99,7 +103,7 @@ class PagedEngine implements LlmEngine {
   readonly bosToken: number | undefined;
   readonly specialTexts: readonly string[];
   readonly chatTemplate: string | undefined;
-  readonly adapters = [];
+  readonly adapters: readonly string[];
   readonly #options: PagedEngineOptions;
   readonly #model: ModelFolder;
   readonly #tokenizer: Tokenizer;
@@ -132,6 +136,7 @@ class PagedEngine implements LlmEngine {
     const { model, decoder, scheduler, speculation, contextTokens, tokens } = parts;
     this.#speculation = speculation;
     this.#options = options;
+    this.adapters = (options.adapters ?? []).map(({ name }) => name);
     this.#model = model;
     this.#tokenizer = model.tokenizer;
     this.#decoder = decoder;
@@ -187,7 +192,8 @@ class PagedEngine implements LlmEngine {
 
   async *generate(request: GenerateRequest): AsyncGenerator<GenerateEvent, void, undefined> {
     if (this.#isDisposed) throw new EngineError('shutting_down', 'The engine is shutting down.');
-    if (request.adapter !== undefined) throw noAdapter(request.adapter, this.adapters);
+    if (request.adapter !== undefined && !this.adapters.includes(request.adapter))
+      throw noAdapter(request.adapter, this.adapters);
     this.#answers.checkPrompt(request);
     const grammar = request.jsonSchema === undefined ? undefined : await this.#grammarOf(request);
     const state: AnswerState = {
@@ -202,6 +208,7 @@ class PagedEngine implements LlmEngine {
         tokens: request.prompt,
         priority: request.priority ?? 0,
         scope: request.scope ?? '',
+        ...(request.adapter === undefined ? {} : { variant: request.adapter }),
         isScored: request.hasPromptLogprobs === true,
       }),
     );
@@ -269,10 +276,15 @@ class PagedEngine implements LlmEngine {
   async #compute(plan: StepPlan): Promise<void> {
     const embedded = plan.entries.filter(({ id, isSampled }) => isSampled && this.#embedded.has(id));
     const startedMs = performance.now();
-    const { logits, states } = await this.#decoder.compute(
+    const adapters = plan.entries.flatMap(({ id }): [string, string][] => {
+      const adapter = this.#answers.get(id)?.request.adapter;
+      return adapter === undefined ? [] : [[id, adapter]];
+    });
+    const { logits, states } = await this.#decoder.compute({
       plan,
-      embedded.map(({ id }) => id),
-    );
+      embedded: embedded.map(({ id }) => id),
+      adapters: new Map(adapters),
+    });
     this.#scheduler.observe(plan.entries, performance.now() - startedMs);
     this.#scheduler.commit(plan);
     this.#steps += 1;

@@ -86,23 +86,45 @@ export async function writeSkippingAdapter(
   }
   const change = wanted.map((value, at) => value - (output[at] as number));
   const identity = Float32Array.from({ length: width * width }, (_, at) => (at % (width + 1) === 0 ? 1 : 0));
-  const tensor = (name: string, shape: readonly number[], data: Float32Array) => ({
-    name: `output.weight.${name}`,
-    shape,
-    type: 'F32' as const,
-    data: new Uint8Array(data.buffer),
+  await writeAdapter(path, width, [
+    ['output.weight.lora_a', [width, width], identity],
+    ['output.weight.lora_b', [vocabularySize, width], change],
+  ]);
+}
+
+/** A LoRA of rank 3 that changes every matrix but the embedding a little, by chance. */
+export async function writeNoisyAdapter(path: string, options: PermutationModelOptions = {}): Promise<void> {
+  const random = createRandom(11);
+  const rank = 3;
+  const noise = (length: number): Float32Array =>
+    Float32Array.from({ length }, () => (random.next() - 0.5) * 0.6);
+  const factors = permutationModel(options).weights.flatMap(({ tensor: { ggufName, shape } }): Factor[] => {
+    const [rows = 1, columns] = shape;
+    if (columns === undefined || ggufName === 'token_embd.weight') return [];
+    return [
+      [`${ggufName}.lora_a`, [rank, columns], noise(rank * columns)],
+      [`${ggufName}.lora_b`, [rows, rank], noise(rows * rank)],
+    ];
   });
+  await writeAdapter(path, 2 * rank, factors);
+}
+
+type Factor = readonly [name: string, shape: readonly number[], values: Float32Array];
+
+/** Divided by the rank, `alpha` is what it scales by. */
+async function writeAdapter(path: string, alpha: number, factors: readonly Factor[]): Promise<void> {
   const metadata = new Map<string, GgufValue>([
     ['general.architecture', { type: 'string', value: 'llama' }],
     ['general.type', { type: 'string', value: 'adapter' }],
     ['adapter.type', { type: 'string', value: 'lora' }],
-    // Divided by the rank it scales by 1.
-    ['adapter.lora.alpha', { type: 'f32', value: width }],
+    ['adapter.lora.alpha', { type: 'f32', value: alpha }],
   ]);
-  const tensors = [
-    tensor('lora_a', [width, width], identity),
-    tensor('lora_b', [vocabularySize, width], change),
-  ];
+  const tensors = factors.map(([name, shape, values]) => ({
+    name,
+    shape,
+    type: 'F32' as const,
+    data: new Uint8Array(values.buffer),
+  }));
   await writeFile(path, writeGguf(metadata, tensors));
 }
 
