@@ -12,4 +12,4 @@ export { writeMetrics, type Labels, type MetricFamily } from './metrics.ts';
 export { nearest } from './nearest.ts';
 export { pause } from './pause.ts';
 export { createRandom, type Random } from './random.ts';
-export * from './version.ts';
+export { gantryVersion } from './version.ts';

@@ -13,6 +13,7 @@ const seen = (id: string, revisionId: string, status: number, requestMs = 10) =>
   id,
   endpointId: 'e',
   revisionId,
+  replicaId: `rpl-of-${revisionId}`,
   status,
   requestMs,
 });
@@ -41,6 +42,39 @@ describe('RolloutJudge', () => {
       kind: 'rollback',
       because: 'latency',
     });
+  });
+
+  /**
+   * Both arms answer alike: a spread of latencies, times how busy their machine is, and the canary's process is new.
+   * A fifth goes to the canary, and the verdict is looked at after each of its answers.
+   */
+  function falseAlarms(runs: number, busyAt: (request: number, begin: number) => number): number {
+    let alarms = 0;
+    for (let seed = 1; seed <= runs; seed++) {
+      const random = createRandom(seed);
+      const judge = new RolloutJudge();
+      judge.watch('e', rollout);
+      const begin = random.next();
+      let answers = 0;
+      for (let i = 0; i < 1_200; i++) {
+        const isCanary = random.next() < 0.2;
+        const cold = isCanary && answers++ < 50 ? 2 : 1;
+        const requestMs = 20 * Math.exp(random.next() + random.next()) * busyAt(i, begin) * cold;
+        judge.observe(seen(`${i}`, isCanary ? 'chat-2' : 'chat-1', 200, requestMs));
+        if (!isCanary || judge.view('e')?.verdict.kind !== 'rollback') continue;
+        alarms++;
+        break;
+      }
+    }
+    return alarms;
+  }
+
+  it.each<[string, (request: number, begin: number) => number]>([
+    ['from its first request on, while slowness is still being learned', () => 1],
+    ['where the machine is busy at times, for both', (i, begin) => ((i / 150 + begin) % 1 < 0.3 ? 4 : 1)],
+    ['where it gets busier and busier', (i) => 1 + i / 300],
+  ])('raises no more false alarms on an equal than stated, %s', (_when, busyAt) => {
+    expect(falseAlarms(200, busyAt)).toBeLessThanOrEqual(10);
   });
 
   it('promotes an equal', () => {

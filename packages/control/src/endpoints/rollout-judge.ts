@@ -13,6 +13,8 @@ export interface EndedRequest {
   readonly id: string;
   readonly endpointId: string;
   readonly revisionId: string | undefined;
+  /** Undefined where none answered, and of copies. */
+  readonly replicaId?: string | undefined;
   readonly status: number;
   readonly requestMs: number;
   /** A copy whose answer nobody got: whether it was equal to the one that was given; undefined: not comparable. */
@@ -36,6 +38,11 @@ export interface RolloutView {
 /** Answers whose quality may still be told: the newest so many of each rollout. */
 const rememberedAnswers = 10_000;
 const latencyWindow = 512;
+/**
+ * Of each process, whichever version it runs: the code of a new one is compiled while it answers, and its caches
+ * are empty (measured on a busy machine: twice the time for 40 to 60 answers). That says nothing of its version.
+ */
+const coldAnswers = 64;
 
 class Watch {
   readonly rollout: WatchedRollout;
@@ -44,7 +51,8 @@ class Watch {
   compared = 0;
   equal = 0;
   readonly #latencies: number[] = [];
-  #slowMs = Infinity;
+  readonly #answersOf = new Map<string, number>();
+  #slowMs: number | undefined;
   #seen = 0;
 
   constructor(rollout: WatchedRollout) {
@@ -52,17 +60,24 @@ class Watch {
     this.judge = new CanaryJudge({ ...defaultCanaryPolicy, minPairs: rollout.minPairs });
   }
 
-  /** Slow: beyond the objective, else beyond the slowest tenth of what stable did so far (never of what comes). */
-  isSlow(arm: 'stable' | 'canary', requestMs: number): boolean {
+  /**
+   * Slow: beyond the objective, else beyond the slowest tenth of what stable did so far (never of what comes).
+   * Undefined until that is known, since what came before it would count as fast for the arm that came first, and
+   * while the process is new.
+   */
+  isSlow(arm: 'stable' | 'canary', { requestMs, replicaId = arm }: EndedRequest): boolean | undefined {
+    const answers = (this.#answersOf.get(replicaId) ?? 0) + 1;
+    this.#answersOf.set(replicaId, answers);
+    if (answers <= coldAnswers) return undefined;
     const limit = this.rollout.latencyObjectiveMs ?? this.#slowMs;
     if (arm === 'stable') {
       this.#latencies[this.#seen++ % latencyWindow] = requestMs;
       if (this.#seen % 64 === 0) {
         const sorted = [...this.#latencies].sort((one, other) => one - other);
-        this.#slowMs = sorted[Math.floor(sorted.length * 0.9)] ?? Infinity;
+        this.#slowMs = sorted[Math.floor(sorted.length * 0.9)];
       }
     }
-    return requestMs > limit;
+    return limit === undefined ? undefined : requestMs > limit;
   }
 }
 
@@ -91,7 +106,7 @@ export class RolloutJudge {
     // A client that left or asked for the impossible says nothing about the model.
     if (arm === undefined || (request.status >= 400 && request.status < 500)) return false;
     const isError = request.status >= 500;
-    watch.judge.observe(arm, { isError, isSlow: watch.isSlow(arm, request.requestMs) } satisfies Outcome);
+    watch.judge.observe(arm, { isError, isSlow: watch.isSlow(arm, request) } satisfies Outcome);
     if (request.shadow?.isEqual !== undefined) {
       watch.compared++;
       if (request.shadow.isEqual) watch.equal++;

@@ -10,8 +10,8 @@ export type Arm = 'stable' | 'canary';
 
 export interface Outcome {
   readonly isError: boolean;
-  /** Slower than the endpoint's latency objective. */
-  readonly isSlow: boolean;
+  /** Slower than the endpoint's latency objective; undefined while nobody can say what is slow. */
+  readonly isSlow?: boolean | undefined;
   /** 0 good to 1 bad, where somebody judges quality. */
   readonly badness?: number;
 }
@@ -57,12 +57,17 @@ interface MetricState {
   readonly worse: BettingTest;
   readonly withinMargin: BettingTest;
   readonly margin: number;
-  stable: number[];
-  canary: number[];
+  /** Not yet paired, oldest first; one of the two is always empty. */
+  readonly stable: number[];
+  readonly canary: number[];
 }
 
-/** Unpaired outcomes of the arm with more traffic are dropped beyond this: memory stays flat. */
-const maxUnpaired = 256;
+/**
+ * Unpaired outcomes of the arm with more traffic that are kept. Both of a pair must be of the same moment: under a
+ * load that changes, an outcome of a calmer time would blame the other arm for the time. So the newest is paired
+ * first, and few are kept.
+ */
+const keptUnpaired = 4;
 
 export class CanaryJudge {
   readonly #policy: CanaryPolicy;
@@ -91,7 +96,7 @@ export class CanaryJudge {
     this.#add('errors', arm, outcome.isError ? 1 : 0);
     // A failed request says nothing about speed or quality.
     if (outcome.isError) return;
-    this.#add('latency', arm, outcome.isSlow ? 1 : 0);
+    if (outcome.isSlow !== undefined) this.#add('latency', arm, outcome.isSlow ? 1 : 0);
     if (outcome.badness !== undefined) this.observeQuality(arm, outcome.badness);
   }
 
@@ -124,14 +129,14 @@ export class CanaryJudge {
   #add(metric: CanaryMetric, arm: Arm, value: number): void {
     const state = this.#states.get(metric);
     if (state === undefined) return;
-    const queue = state[arm];
-    if (queue.length < maxUnpaired) queue.push(value);
-    const stable = state.stable[0];
-    const canary = state.canary[0];
-    if (stable === undefined || canary === undefined) return;
-    state.stable.shift();
-    state.canary.shift();
-    state.worse.observe(canary - stable);
-    state.withinMargin.observe(stable - canary);
+    const other = state[arm === 'stable' ? 'canary' : 'stable'].pop();
+    if (other === undefined) {
+      state[arm].push(value);
+      if (state[arm].length > keptUnpaired) state[arm].shift();
+      return;
+    }
+    const worse = arm === 'canary' ? value - other : other - value;
+    state.worse.observe(worse);
+    state.withinMargin.observe(-worse);
   }
 }
