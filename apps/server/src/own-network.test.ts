@@ -59,11 +59,15 @@ describe('a server of a user’s own', () => {
     return { port: Number(port) };
   }
   /** What a job of this machine gets from that port. */
-  async function jobAt(port: number): Promise<string> {
+  async function jobAt(port: number, network?: 'own'): Promise<string> {
     const attack = `require('node:http').get({ host: '127.0.0.1', port: ${port}, path: '/health' }, (answer) => answer.on('data', (said) => console.log('got ' + said))).on('error', ({ code }) => console.log(code))`;
     const { status, text, body } = await home.ask('POST', '/api/v1/jobs', {
       key: home.operatorKey,
-      body: { resources, command: [process.execPath, '-e', attack] },
+      body: {
+        resources,
+        command: [process.execPath, '-e', attack],
+        ...(network === undefined ? {} : { network }),
+      },
     });
     expect([status, text]).toEqual([201, text]);
     for await (const _each of home.operator.watch('jobs.watch', { params: { name: body.id } }));
@@ -81,10 +85,19 @@ describe('a server of a user’s own', () => {
     await until('its process is gone', async () => (await endpoint('own')).replicas.length === 0);
   });
 
-  test('may be in the machine’s: then every job reaches it', async () => {
+  test('may be in the machine’s: then every job reaches it that has none of its own', async () => {
     const { port } = await serve('open', { command: [process.execPath, '-e', program], network: 'shared' });
     expect((await endpoint('open')).network).toBe('shared');
     expect(await jobAt(port)).toContain(`got ${port}`);
+    if (canBeOwn) expect(await jobAt(port, 'own')).toContain('ECONNREFUSED');
+  });
+
+  test('has a job of several ranks in the machine’s, where they meet', async () => {
+    const { status, body } = await home.ask('POST', '/api/v1/jobs', {
+      key: home.operatorKey,
+      body: { resources, command: 'true', replicas: 2, network: 'own' },
+    });
+    expect([status, body.error.problems]).toEqual([422, [expect.objectContaining({ path: 'network' })]]);
   });
 
   test('cannot lead the gateway to a port of somebody else by what it writes down', async () => {

@@ -20,6 +20,8 @@ const sentences: Readonly<Record<keyof JobSpec, string>> = {
   image: 'Container image that a command runs in, on a machine with podman, docker or nerdctl.',
   imagePull: 'When it is pulled: `missing` unless the machine has it (the default), `always` or `never`.',
   imageSecret: 'The secret with USER:PASSWORD of its registry.',
+  network:
+    'Of a command of one rank: `own` has nothing in it but a loopback, `shared` is the network of the machine (the default).',
   workdir: 'Directory the command runs in; beside the job file when left out.',
   env: 'Environment variables.',
   secrets: 'Names of secrets of the tenant that become environment variables.',

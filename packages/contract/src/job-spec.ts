@@ -37,6 +37,12 @@ function groupProblem(spec: Grouped): string | undefined {
   return twinGroups(groups);
 }
 
+const isAlone = (spec: Grouped): boolean =>
+  spec.groups === undefined &&
+  spec.parallel === undefined &&
+  (spec.replicas ?? 1) === 1 &&
+  worksOf(spec)[0] === 'command';
+
 /** A job file. Everything has a default but the work itself: `train`, `command`, `convert` or `evaluate`. */
 export const jobSpecSchema = z
   .strictObject({
@@ -49,6 +55,8 @@ export const jobSpecSchema = z
     framework: z.enum(['none', 'torch', 'tensorflow', 'jax']).default('none'),
     backend: z.string().max(50).optional(),
     ...imageFields,
+    /** `own`: nothing in it but a loopback, for a command of one rank; absent or `shared`: the machine's. */
+    network: z.enum(['own', 'shared']).optional(),
     workdir: z.string().max(4096).optional(),
     env: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.string().max(65_536)).default({}),
     secrets: z.array(secretUseSchema).max(100).default([]),
@@ -125,6 +133,10 @@ export const jobSpecSchema = z
   .refine((spec) => spec.image === undefined || worksOf(spec)[0] === 'command', {
     path: ['image'],
     message: 'is for a command: our own runtime runs as a program of the machine',
+  })
+  .refine((spec) => spec.network !== 'own' || isAlone(spec), {
+    path: ['network'],
+    message: 'may be own for a command of one rank: ranks meet over the network of their machines',
   })
   .refine(({ minReplicas = 1, replicas = 1 }) => minReplicas <= replicas, {
     path: ['minReplicas'],

@@ -71,6 +71,12 @@ export async function inputProblems(
       message: `there is no secret "${spec.imageSecret}"`,
       hint: `echo USER:PASSWORD | gantry secret set ${spec.imageSecret}`,
     });
+  if (spec.network === 'own' && !deps.runner.facts.ownNetwork)
+    problems.push({
+      path: 'network',
+      message: 'no worker of this machine can have a network of its own',
+      hint: 'gantry doctor says why; or leave it out',
+    });
   // Of an image it is a folder that only the image knows.
   if (spec.upload === undefined && spec.workdir !== undefined && spec.image === undefined)
     problems.push(...(await workdirProblems(deps, spec.workdir)));

@@ -139,6 +139,7 @@ function workerOf(
     command: commandOf(deps, job, group.command),
     cwd,
     env,
+    ...(job.network === 'own' ? { network: {} } : {}),
     needs: [
       deps.places.runDir(row.id),
       deps.places.rendezvousDir(attempt.id),

@@ -1,5 +1,5 @@
 import type { JobSpecInput } from '@gantry/contract';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { countOption, example, numberOption } from '../../command-group.ts';
 import {
   deadlineOption,
@@ -31,6 +31,7 @@ interface RunOptions {
   readonly timeLimit?: string;
   readonly retries?: number;
   readonly image?: string;
+  readonly network?: 'own' | 'shared';
   readonly upload?: string;
   readonly env?: readonly (readonly [string, string])[];
   readonly secret?: NonNullable<JobSpecInput['secrets']>;
@@ -73,6 +74,12 @@ export function runCommand(job: Command): void {
       .option('--retries <N>', 'tried again this often when it fails by itself', countOption)
       .option('--image <REF>', 'in a container of this image, like docker.io/library/python:3.13')
       .option('--upload <DIR>', 'take this folder along, without what .gantryignore or .gitignore name')
+      .addOption(
+        new Option(
+          '--network <WHICH>',
+          "own: it reaches nothing and nobody reaches it; shared: the machine's (default)",
+        ).choices(['own', 'shared']),
+      )
       .option('--env <NAME=VALUE>', 'a variable more; may be repeated', gather(envOption))
       .option('--secret <NAME>', 'a secret as a variable, NAME=VARIABLE for another', gather(secretOption))
       .option('--volume <SOURCE:MOUNT>', 'a folder or a named volume, :rw to write', gather(volumeOption))
@@ -91,6 +98,7 @@ export function runCommand(job: Command): void {
         // A container has folders, a PATH and a home of its own.
         ...(options.upload === undefined && options.image === undefined ? { workdir: process.cwd() } : {}),
         ...(options.image === undefined ? {} : { image: options.image }),
+        ...(options.network === undefined ? {} : { network: options.network }),
         env: Object.fromEntries([
           ...(options.image === undefined ? inherited : []).flatMap((name) => {
             const value = process.env[name];
