@@ -107,7 +107,7 @@ describe('a sharded engine', () => {
     const both = await make({ engine, server: { command: ['serve'] } });
     expect(both.text).toContain('an endpoint has one server');
     const adapted = await make({ engine, adapters: [{ name: 'a', model: 'lm' }] });
-    expect(adapted.text).toContain('adapters needs llama.cpp');
+    expect(adapted.text).toContain('adapters needs a decoder of ours');
   });
 
   it('that no machine can hold is refused; told to wait it waits whole: nothing of it is started', async () => {

@@ -112,9 +112,9 @@ function whyNot(decoder: EngineWish['decoder']): string {
     : `has neither a GGUF nor an ONNX file nor ${folder}, and no engine here serves its formats`;
 }
 
-/** What only llama.cpp does, refused before a replica is asked for it. */
+/** What not every engine does, refused before a replica is asked for it. */
 export function checkEngine(
-  { engine, decoder, model }: Servable,
+  { engine, model }: Servable,
   wish: {
     readonly speculation?: unknown;
     readonly adapters?: unknown;
@@ -137,16 +137,15 @@ export function checkEngine(
         ? 'your server warms itself; it is ready when its health path answers'
         : 'a language model warms itself with a short prompt',
     });
-  // Every decoder of ours guesses.
-  const asked = { ...wish, speculation: engine === 'llm' && !isForeign ? undefined : wish.speculation };
-  const needs = (['speculation', 'adapters'] as const).find((name) => asked[name] !== undefined);
-  if (needs === undefined || (engine === 'llm' && decoder !== 'paged' && !isForeign)) return;
+  if (engine === 'llm' && !isForeign) return;
+  const needs = (['speculation', 'adapters'] as const).find((name) => wish[name] !== undefined);
+  if (needs === undefined) return;
   throw new GantryError(
     'validation_failed',
-    `${needs} needs llama.cpp, and ${model} is not served by it here`,
+    `${needs} needs a decoder of ours, and ${model} is not served by one here`,
     {
       details: { path: needs },
-      hint: isForeign ? 'name it in the command of your server' : 'serve its GGUF',
+      hint: isForeign ? 'name it in the command of your server' : 'only language models have it',
     },
   );
 }
