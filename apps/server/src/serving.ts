@@ -91,8 +91,16 @@ export async function createServing(
       takeLoads: () => gateway.takeLoads(),
       readUse: createReplicaUse(join(dataDir, 'workers'), readDevice),
       lookAtRemote: async (target, modelName, withCapacity) => {
-        const { signature, ...sight } = await gateway.lookAtRemote(target, modelName, withCapacity);
-        return signature === undefined ? sight : { ...sight, facts: { signature } };
+        const { signature, isJsonOnly, ...sight } = await gateway.lookAtRemote(
+          target,
+          modelName,
+          withCapacity,
+        );
+        const facts = {
+          ...(signature === undefined ? {} : { signature }),
+          ...(isJsonOnly === undefined ? {} : { isJsonOnly }),
+        };
+        return Object.keys(facts).length === 0 ? sight : { ...sight, facts };
       },
     }),
   );

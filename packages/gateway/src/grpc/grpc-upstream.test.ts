@@ -144,10 +144,10 @@ describe('a server that speaks gRPC', () => {
       response.writeHead(400, { 'content-type': 'application/json' });
       response.end('{"error":"the model takes INT64"}');
     });
-    const half = await world.infer({ inputs: [{ name: 'x', datatype: 'FP16', shape: [1], data: [1] }] });
+    const half = await world.infer({ inputs: [{ name: 'x', datatype: 'BF16', shape: [1], data: [1] }] });
     expect([half.status, await half.json()]).toEqual([
       400,
-      { error: expect.stringContaining('FP16 and BF16 come in binary') },
+      { error: expect.stringContaining('BF16 comes in binary') },
     ]);
     const wrong = await world.infer({ inputs: [{ ...matrix, data: [1, 2, 3, 4] }] });
     expect([wrong.status, await wrong.json()]).toEqual([400, { error: 'the model takes INT64' }]);
@@ -172,6 +172,7 @@ describe('values of a tensor', () => {
     ['FP64', fc.double({ noNaN: true })],
     ['INT32', fc.integer()],
     ['UINT8', fc.integer({ min: 0, max: 255 })],
+    ['FP16', fc.integer({ min: -2_048, max: 2_048 })],
     ['INT64', fc.maxSafeInteger()],
     ['BOOL', fc.boolean()],
     ['BYTES', fc.string({ unit: 'grapheme' })],
@@ -192,6 +193,11 @@ describe('values of a tensor', () => {
     expect(rawToValues('FP32', Buffer.alloc(3))).toBeUndefined();
     expect(rawToValues('BYTES', Buffer.from([9, 0, 0, 0, 1]))).toBeUndefined();
     expect(valuesToRaw('INT64', [1.5])).toBeUndefined();
+    expect(valuesToRaw('UINT8', [256])).toBeUndefined();
+    expect(valuesToRaw('INT64', [2n ** 63n])).toBeUndefined();
+    expect(valuesToRaw('FP32', ['a'])).toBeUndefined();
+    expect(valuesToRaw('FP32', [true])).toBeUndefined();
+    expect(valuesToRaw('FP32', [null])).toBeUndefined();
     expect(valuesToRaw('constructor', [1])).toBeUndefined();
   });
 });

@@ -1,4 +1,6 @@
 /** Parameters of requests and answers between REST, where they are plain values, and gRPC, where each names its type. */
+import { exactNumber } from '../http/exact-json.ts';
+
 type Fields = Readonly<Record<string, unknown>>;
 type Parameter = Fields & { readonly parameter_choice?: string };
 export type Parameters = Readonly<Record<string, Parameter>>;
@@ -8,7 +10,7 @@ export function plain(parameters: Parameters | undefined): Record<string, unknow
     Object.entries(parameters ?? {}).map(([name, parameter]) => {
       const choice = parameter.parameter_choice ?? '';
       const value = parameter[choice];
-      return [name, choice.includes('int64') ? Number(value) : value];
+      return [name, choice.includes('int64') ? exactNumber(BigInt(value as string)) : value];
     }),
   );
 }
@@ -31,6 +33,8 @@ function toParameter(value: unknown): Fields | undefined {
       return { bool_param: value };
     case 'number':
       return Number.isSafeInteger(value) ? { int64_param: String(value) } : { double_param: value };
+    case 'bigint':
+      return value < 2n ** 63n ? { int64_param: String(value) } : { uint64_param: String(value) };
     case 'string':
       return { string_param: value };
     default:

@@ -3,7 +3,7 @@ import { binaryHeader } from '@gantry/contract/foreign/oip';
 import { plain, type Parameters, toParameters } from './infer-parameters.ts';
 import { toRaw, type TensorContents } from './tensor-contents.ts';
 import { rawToValues, valuesToRaw } from './tensor-values.ts';
-import { parseJson } from '../http/parse-json.ts';
+import { parseExactJson } from '../http/exact-json.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -40,7 +40,7 @@ export function toInferMessage(
   const jsonLength = Number(headers[binaryHeader] ?? body.length);
   let rest: RestInfer;
   try {
-    rest = parseJson(body.subarray(0, jsonLength)) as RestInfer;
+    rest = parseExactJson(body.subarray(0, jsonLength)) as RestInfer;
   } catch {
     return { reason: 'The body is no JSON.' };
   }
@@ -54,7 +54,7 @@ export function toInferMessage(
     const raw =
       typeof size === 'number' ? body.subarray(offset, offset + size) : valuesToRaw(datatype, data ?? []);
     if (raw === undefined || (typeof size === 'number' && raw.length !== size))
-      return { reason: `\`${name}\` has no data of ${datatype}; FP16 and BF16 come in binary.` };
+      return { reason: `\`${name}\` has no data of ${datatype}; BF16 comes in binary.` };
     if (typeof size === 'number') offset += size;
     raws.push(raw);
   }

@@ -1,7 +1,7 @@
 /** One look at a server of somebody else: whether it can answer now, and what it says of itself. */
 import { request, type Dispatcher } from 'undici';
-import { remoteKinds, type Capacity } from './remote-engines.ts';
-import { remotePath, type RemoteOrigin } from './remote-origin.ts';
+import { health, remoteKinds, type Capacity } from './remote-engines.ts';
+import { isGrpc, remotePath, type RemoteOrigin } from './remote-origin.ts';
 import { parseJson } from '../http/parse-json.ts';
 
 export interface RemoteLook extends Capacity {
@@ -19,7 +19,8 @@ export async function lookAtRemote(
   model: string,
   { dispatcher, withCapacity }: { readonly dispatcher: Dispatcher; readonly withCapacity: boolean },
 ): Promise<RemoteLook> {
-  const { ready, capacity, hasWorkers } = remoteKinds[origin.engine];
+  const { capacity, extensions, hasWorkers, ...kind } = remoteKinds[origin.engine];
+  const ready = origin.healthPath === undefined ? kind.ready : health(origin.healthPath);
   const ask = async (path: string, port?: number) => {
     // undici reads http URLs only; where it goes is the dispatcher's business.
     const base = origin.url.replace(/^grpc/, 'http');
@@ -41,7 +42,7 @@ export async function lookAtRemote(
     if (said.status === 401 || said.status === 403)
       return { state: 'refused', message: `it does not take the credentials (${said.status})` };
     if (!ready.read(said.status, said.json, model))
-      return { state: 'unready', message: `not ready for ${model} (${said.status})` };
+      return { state: 'unready', message: `not ready for ${model} (${ready.path(model)}: ${said.status})` };
     const { managementPort } = origin;
     if (hasWorkers !== undefined && managementPort !== undefined) {
       const told = await ask(hasWorkers.path(model), managementPort).catch(() => undefined);
@@ -53,7 +54,12 @@ export async function lookAtRemote(
     const port = capacity.isManagement === true ? managementPort : undefined;
     const told = await ask(capacity.path(model), port).catch(() => undefined);
     const found = told?.status === 200 ? capacity.read(told.status, told.json, model) : {};
-    return { state: 'ready', ...found };
+    // Over gRPC tensors are always binary.
+    const known =
+      extensions === undefined || isGrpc(origin)
+        ? undefined
+        : await ask(extensions.path(model)).catch(() => undefined);
+    return { state: 'ready', ...found, ...(known && extensions?.read(known.status, known.json, model)) };
   } catch (error) {
     const { code } = error as { readonly code?: string };
     return { state: 'unreachable', message: code ?? 'it does not answer' };

@@ -10,6 +10,8 @@ export interface Capacity {
   readonly slots?: number;
   readonly contextTokens?: number;
   readonly signature?: RemoteSignature;
+  /** It does not know the protocol's binary extension. */
+  readonly isJsonOnly?: boolean;
 }
 
 interface Probe<T> {
@@ -26,11 +28,13 @@ export interface RemoteKind {
   readonly hasWorkers?: Probe<boolean>;
   /** Looked at when a server becomes ready. */
   readonly capacity?: Probe<Capacity>;
+  readonly extensions?: Probe<Capacity>;
 }
 
 const is200 = (status: number): boolean => status === 200;
 const oipModel = (model: string): string => `/v2/models/${encodeURIComponent(model)}`;
-const health = (path: string): Probe<boolean> => ({ path: () => path, read: is200 });
+/** Ready while it answers 200. */
+export const health = (path: string): Probe<boolean> => ({ path: () => path, read: is200 });
 
 /** A list that names other models only is of a server that does not have ours. */
 const listsModel: Probe<boolean> = {
@@ -47,6 +51,15 @@ const oipSignature: Probe<Capacity> = {
   read: (_status, body) => ({
     signature: { inputs: tensorsOf(at(body, 'inputs')), outputs: tensorsOf(at(body, 'outputs')) },
   }),
+};
+
+/** A server that names none says nothing about it; MLServer and KServe name others. */
+const oipExtensions: Probe<Capacity> = {
+  path: () => '/v2',
+  read: (status, body) =>
+    status === 200 && Array.isArray(at(body, 'extensions'))
+      ? { isJsonOnly: !listAt(body, 'extensions').includes('binary_tensor_data') }
+      : {},
 };
 
 export const remoteKinds: Readonly<Record<RemoteEngine, RemoteKind>> = {
@@ -86,7 +99,7 @@ export const remoteKinds: Readonly<Record<RemoteEngine, RemoteKind>> = {
         }),
     },
   },
-  oip: { ready: oipReady, capacity: oipSignature },
+  oip: { ready: oipReady, capacity: oipSignature, extensions: oipExtensions },
   openvino: { ready: oipReady, capacity: oipSignature },
   triton: {
     ready: oipReady,

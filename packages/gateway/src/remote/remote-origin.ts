@@ -21,8 +21,12 @@ export interface RemoteOrigin {
   /** It may lie in a private network: an operator connected it. */
   readonly mayBePrivate: boolean;
   readonly signature?: RemoteSignature;
+  /** It takes and gives tensors as JSON, whatever its clients speak. */
+  readonly isJsonOnly?: boolean;
   /** Of TorchServe: where its management API listens, on the same host. */
   readonly managementPort?: number;
+  /** Answers 200 once it can serve, in place of what its kind says. */
+  readonly healthPath?: string;
 }
 
 /** It speaks gRPC; its paths are those of REST all the same. */

@@ -4,9 +4,9 @@
  * Open Inference Protocol's clients read one. Each row was taken from a real server.
  */
 import type { RemoteEngine } from '@gantry/contract';
-import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
 import { parseJson } from '../http/parse-json.ts';
+import { WholeReader, type WholeSaid } from './whole-reader.ts';
 
 interface Refusal {
   readonly status: number;
@@ -37,66 +37,26 @@ const speaksTensors: ReadonlySet<RemoteEngine> = new Set([
 export function withRefusals(engine: RemoteEngine, dispatcher: Dispatcher): Dispatcher {
   if (!speaksTensors.has(engine)) return dispatcher;
   return dispatcher.compose(
-    (dispatch) => (options, handler) => dispatch(options, new RefusalReader(engine, handler)),
+    (dispatch) => (options, handler) =>
+      dispatch(
+        options,
+        new WholeReader(
+          handler,
+          (status) => status >= 400,
+          (said) => understood(engine, said),
+        ),
+      ),
   );
 }
 
-/** Holds an answer of 400 and more until it is whole; the rest passes. */
-class RefusalReader implements Dispatcher.DispatchHandler {
-  readonly #engine: RemoteEngine;
-  readonly #handler: Dispatcher.DispatchHandler;
-  #held: { readonly status: number; readonly headers: IncomingHttpHeaders } | undefined;
-  readonly #chunks: Buffer[] = [];
-  #bytes = 0;
-
-  constructor(engine: RemoteEngine, handler: Dispatcher.DispatchHandler) {
-    this.#engine = engine;
-    this.#handler = handler;
-  }
-
-  onRequestStart(controller: Dispatcher.DispatchController, context: object): void {
-    this.#handler.onRequestStart?.(controller, context);
-  }
-
-  onResponseStart(
-    controller: Dispatcher.DispatchController,
-    status: number,
-    headers: IncomingHttpHeaders,
-    message?: string,
-  ): void {
-    if (status < 400) this.#handler.onResponseStart?.(controller, status, headers, message);
-    else this.#held = { status, headers };
-  }
-
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (this.#held === undefined) {
-      this.#handler.onResponseData?.(controller, chunk);
-      return;
-    }
-    if (this.#bytes < maxBytes) this.#chunks.push(chunk);
-    this.#bytes += chunk.length;
-  }
-
-  onResponseEnd(controller: Dispatcher.DispatchController, trailers: IncomingHttpHeaders): void {
-    if (this.#held !== undefined) {
-      const { status, headers } = this.#held;
-      const error = errorOf(Buffer.concat(this.#chunks)) ?? `The model server answered ${status}.`;
-      const body = Buffer.from(JSON.stringify({ error: error.slice(0, maxChars) }));
-      const meant = statuses[this.#engine]?.({ status, error }) ?? status;
-      const { 'content-encoding': _, ...rest } = headers;
-      this.#handler.onResponseStart?.(controller, meant, {
-        ...rest,
-        'content-type': 'application/json',
-        'content-length': String(body.length),
-      });
-      this.#handler.onResponseData?.(controller, body);
-    }
-    this.#handler.onResponseEnd?.(controller, trailers);
-  }
-
-  onResponseError(controller: Dispatcher.DispatchController, error: Error): void {
-    this.#handler.onResponseError?.(controller, error);
-  }
+function understood(engine: RemoteEngine, { status, headers, body }: WholeSaid): WholeSaid {
+  const error = errorOf(body.subarray(0, maxBytes)) ?? `The model server answered ${status}.`;
+  const { 'content-encoding': _, ...rest } = headers;
+  return {
+    status: statuses[engine]?.({ status, error }) ?? status,
+    headers: { ...rest, 'content-type': 'application/json' },
+    body: Buffer.from(JSON.stringify({ error: error.slice(0, maxChars) })),
+  };
 }
 
 /** `error` (the protocol), `message` (TorchServe), FastAPI's `detail`; of a Python traceback its last line. */

@@ -2,6 +2,7 @@
 import type { SocketConnectOpts } from 'node:net';
 import { Agent, Pool, type buildConnector, type Dispatcher } from 'undici';
 import { GrpcUpstream } from '../grpc/grpc-upstream.ts';
+import { withJsonTensors } from '../remote/json-tensors.ts';
 import { publicLookup } from '../remote/private-address.ts';
 import { isGrpc, isRemote, type RemoteOrigin } from '../remote/remote-origin.ts';
 import { withRefusals } from '../remote/remote-refusals.ts';
@@ -49,7 +50,9 @@ export class Upstreams implements AsyncDisposable {
       keepAliveMaxTimeout: 120_000,
       connect: this.#connect(origin),
     });
-    return isRemote(origin) ? withRefusals(origin.engine, pool) : pool;
+    if (!isRemote(origin)) return pool;
+    const read = withRefusals(origin.engine, pool);
+    return origin.isJsonOnly === true ? withJsonTensors(read) : read;
   }
 
   #connect(origin: Origin): buildConnector.BuildOptions | buildConnector.connector {
@@ -103,7 +106,7 @@ export class Upstreams implements AsyncDisposable {
 
 export function originKey(origin: Origin): string {
   if (isRemote(origin))
-    return `${origin.engine}:${origin.mayBePrivate ? 'any' : 'public'}:${serverOf(origin)}`;
+    return `${origin.engine}${origin.isJsonOnly === true ? ' in JSON' : ''}:${origin.mayBePrivate ? 'any' : 'public'}:${serverOf(origin)}`;
   return 'socketPath' in origin ? `unix:${origin.socketPath}` : `tcp:${origin.host}:${origin.port}`;
 }
 
