@@ -8,6 +8,7 @@ import { type LogOptions, logQuery, withLogOptions } from '../log-options.ts';
 import { coloured, showOne } from '../output.ts';
 import { replicaBody, type ReplicaOptions, withReplicaOptions } from '../replica-options.ts';
 import { type Overriding, overridable } from '../overridable.ts';
+import { type ServerOptions, serverBody, withServerOptions } from '../server-options.ts';
 import { view, watchable } from '../view.ts';
 import { describeStats } from '../views/endpoint-stats.ts';
 import { describeRollout } from '../views/rollout.ts';
@@ -18,43 +19,26 @@ export function endpointRolloutCommands(program: Command): void {
   const endpoint = group(program, 'endpoint', 'Served models');
 
   example(
-    withReplicaOptions(
-      endpoint
-        .command('serve <name> [command...]')
-        .description('Serve a model with a server of your own: vLLM, SGLang, Triton, llama-server')
-        .requiredOption('--model <REF>', 'name, name@3 or name@alias')
-        .option('--replicas <N>', 'processes', numberOption, 1)
-        .option('--health <PATH>', 'answers 200 when it can serve', '/health')
-        .option('--image <REF>', 'run it in a container of this image; without a command, as the image says')
-        .option('--container-port <N>', 'where the image listens whatever $PORT says', countOption)
-        .addOption(
-          new Option(
-            '--network <WHICH>',
-            "own: only the gateway reaches it, and it reaches nothing (default where its command names $MODEL_PATH); shared: the machine's",
-          ).choices(['own', 'shared']),
-        )
-        .option('--model-name <NAME>', 'that it knows the model by')
-        .option('--tensorrt <VERSION>', 'that it has, for plans of the format tensorrt-plan'),
+    withServerOptions(
+      withReplicaOptions(
+        endpoint
+          .command('serve <name> [command...]')
+          .description('Serve a model with a server of your own: vLLM, SGLang, Triton, llama-server')
+          .requiredOption('--model <REF>', 'name, name@3 or name@alias')
+          .option('--replicas <N>', 'processes', numberOption, 1),
+      ),
     ),
     "gantry endpoint serve chat --model llama --image ghcr.io/ggml-org/llama.cpp:server -- -m '$MODEL_PATH' --port '$PORT'",
     "gantry endpoint serve chat --model llama --gpus 1 -- vllm serve '$MODEL_PATH' --port '$PORT' --served-model-name '$MODEL_NAME'",
   ).action(async (name: string, words: string[], options: ServeOptions, command: Command) => {
-    const { model, replicas, health, image, containerPort, network, modelName, tensorrt } = options;
+    const { model, replicas } = options;
     const made = await connect(command).client.call('endpoints.create', {
       body: {
         name,
         model,
         replicas,
         ...replicaBody({ memory: '4Gi', ...options }),
-        server: {
-          command: words,
-          healthPath: health,
-          ...(image === undefined ? {} : { image }),
-          ...(containerPort === undefined ? {} : { containerPort }),
-          ...(network === undefined ? {} : { network }),
-          ...(modelName === undefined ? {} : { modelName }),
-          ...(tensorrt === undefined ? {} : { tensorrt }),
-        },
+        server: serverBody(options, words),
       },
     });
     showOne(
@@ -250,15 +234,9 @@ interface EndpointLogOptions extends LogOptions {
   readonly rank?: number;
 }
 
-interface ServeOptions extends ReplicaOptions {
+interface ServeOptions extends ReplicaOptions, ServerOptions {
   readonly model: string;
   readonly replicas: number;
-  readonly health: string;
-  readonly image?: string;
-  readonly containerPort?: number;
-  readonly network?: 'own' | 'shared';
-  readonly modelName?: string;
-  readonly tensorrt?: string;
 }
 
 interface ScaleOptions {

@@ -12,6 +12,7 @@ import { describeOutputs, inferOnce } from '../infer-once.ts';
 import { coloured, isJson, showOne } from '../output.ts';
 import { type Overriding, overridable } from '../overridable.ts';
 import { replicaBody, type ReplicaOptions, withReplicaOptions } from '../replica-options.ts';
+import { type ServerOptions, chosenServer, withServerOptions } from '../server-options.ts';
 import { type ShardedOptions, shardedBody, withShardedOptions } from '../sharded-options.ts';
 import { streamCompletion, takesNoText } from '../stream-completion.ts';
 import { view, viewList, watchable } from '../view.ts';
@@ -28,23 +29,26 @@ export function endpointCommands(program: Command): void {
 
   example(
     overridable(
-      withShardedOptions(
-        withReplicaOptions(
-          endpoint
-            .command('create [name] [words...]')
-            .description('Serve a model under a name; words after -- go to the --engine')
-            .option('--model <REF>', 'name, name@3 or name@alias')
-            .option('--replicas <N>', 'processes (default: 1)', numberOption)
-            .option('--file <FILE>', 'everything else an endpoint can be, in YAML')
-            .option('--wait <DURATION>', 'until it is ready, at most so long (default: 2m)', durationOption)
-            .option('--detach', 'do not wait until it is ready')
-            .option('--wait-for-capacity', 'make it even if no machine here could run it now'),
+      withServerOptions(
+        withShardedOptions(
+          withReplicaOptions(
+            endpoint
+              .command('create [name] [words...]')
+              .description('Serve a model under a name; words after -- go to the --engine or the --image')
+              .option('--model <REF>', 'name, name@3 or name@alias')
+              .option('--replicas <N>', 'processes (default: 1)', numberOption)
+              .option('--file <FILE>', 'everything else an endpoint can be, in YAML')
+              .option('--wait <DURATION>', 'until it is ready, at most so long (default: 2m)', durationOption)
+              .option('--detach', 'do not wait until it is ready')
+              .option('--wait-for-capacity', 'make it even if no machine here could run it now'),
+          ),
         ),
       ),
     ),
     'gantry endpoint create chat --model quickstart',
     'gantry endpoint create chat --model llama --engine vllm --tensor 4 --pipeline 2 --ranks 2 -- --max-num-seqs 64',
     'gantry endpoint create chat --model llama --gpus 1 --gpu-model H100 --memory 16Gi --node pool=serving',
+    "gantry endpoint create chat --model llama --image ghcr.io/ggml-org/llama.cpp:server -- -m '$MODEL_PATH' --port '$PORT'",
     'gantry endpoint create --file examples/served-model.endpoint.yaml',
   ).action(async (name: string | undefined, words: string[], options: CreateOptions, command: Command) => {
     const body = createBody(name, words, options);
@@ -224,7 +228,7 @@ function updateBody({ model, replicas, hedgeAfter, payloads, redact }: UpdateOpt
   };
 }
 
-interface CreateOptions extends ShardedOptions, ReplicaOptions, Overriding {
+interface CreateOptions extends ShardedOptions, ServerOptions, ReplicaOptions, Overriding {
   readonly model?: string;
   readonly replicas?: number;
   readonly file?: string;
@@ -241,6 +245,7 @@ function createBody(
 ): EndpointCreateInput {
   const file = options.file === undefined ? {} : readEndpointFile(options.file);
   const replicas = options.replicas ?? file.replicas;
+  const server = chosenServer(options, words, file.server);
   const body = {
     ...file,
     name: name ?? file.name,
@@ -248,7 +253,7 @@ function createBody(
     ...(replicas === undefined ? {} : { replicas }),
     ...(options.waitForCapacity === true ? { waitForCapacity: true } : {}),
     ...replicaBody(options, file),
-    ...shardedBody(options, words, file.engine),
+    ...(server === undefined ? shardedBody(options, words, file.engine) : { server }),
   };
   if (body.name === undefined || body.model === undefined)
     throw new CliError('bad_request', `an endpoint needs a ${body.name === undefined ? 'name' : 'model'}`, {
