@@ -18,6 +18,7 @@ import { llamaOnnx } from './interop/checks/llama-onnx.ts';
 import { openaiClient } from './interop/checks/openai-client.ts';
 import { plannerLaunch } from './interop/checks/planner-launch.ts';
 import { s3Server } from './interop/checks/s3-server.ts';
+import { sentencePiece } from './interop/checks/sentencepiece.ts';
 import { tensorClient } from './interop/checks/tensor-client.ts';
 import { tokenizerForms } from './interop/checks/tokenizer-forms.ts';
 import { torchElastic } from './interop/checks/torch-elastic.ts';
@@ -42,6 +43,7 @@ const checks: Readonly<Record<string, Check>> = {
   'llama-onnx': llamaOnnx,
   'decoder-families': decoderFamilies,
   'tokenizer-forms': tokenizerForms,
+  sentencepiece: sentencePiece,
   'gguf-blocks': ggufBlocks,
   'gguf-families': ggufFamilies,
   'llama-quantize': llamaQuantize,

@@ -1,5 +1,5 @@
 /** Tokenizers in every way that we read and write them: Hugging Face's `tokenizers` makes the same tokens of the same text. */
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   type BpeVocabulary,
@@ -7,7 +7,6 @@ import {
   textCuts,
   type TextCutName,
 } from '../../../packages/formats/src/index.ts';
-import { createRandom } from '../../../packages/kit/src/index.ts';
 import {
   createTokenizer,
   tokenizerFromJson,
@@ -15,40 +14,13 @@ import {
 } from '../../../packages/training/src/tokenizer/index.ts';
 import { sentencePieceOf } from '../../../packages/training/src/tokenizer/testing/index.ts';
 import { type Check, askPeer } from '../check.ts';
-
-const parts = [
-  ..."0 1 12 123 4567 89012 ١٢٣ ½ Ⅻ the The THE don't DON'T we'll I'VE o'clock 's 'ſ Äpfel a\u0308 e\u0301 naïve".split(
-    ' ',
-  ),
-  ...'漢字 ひらがな 한국어 слова שלום नमस्ते 🙂 👩‍👧 ... --- // /* */ foo_bar x=y <s> </s> <|endoftext|> <call> <call>x camelCase HTTPServer'.split(
-    ' ',
-  ),
-  ' ',
-  '  ',
-  '   ',
-  '\n',
-  '\n\n',
-  '\r\n',
-  '\t',
-  '\u00A0',
-  '\u2003',
-  '\u0085',
-  '\uFEFF',
-  '\u2581',
-  '\u200B',
-];
+import { tokenizerTexts } from '../tokenizer-texts.ts';
 
 export const tokenizerForms: Check = async (world) => {
-  const license = await readFile(new URL('../../../LICENSE', import.meta.url), 'utf8');
-  const learnt = trainBpe([license, `${parts.join(' ')} `.repeat(9)], { vocabularySize: 900 }).vocabulary;
-  const random = createRandom(11);
-  const texts = [license, ''];
-  for (let count = 0; count < 2_000; count += 1)
-    texts.push(
-      Array.from({ length: 1 + random.below(9) }, () => parts[random.below(parts.length)]).join(
-        random.below(2) === 0 ? ' ' : '',
-      ),
-    );
+  const { license, texts } = await tokenizerTexts();
+  const learnt = trainBpe([license, `${texts.slice(2, 40).join(' ')} `.repeat(9)], {
+    vocabularySize: 900,
+  }).vocabulary;
   const pieces = sentencePieceOf(['▁the', '▁The', '▁12', '▁▁▁', '▁don', '漢字', 'слова']);
   const spaced = (spaceBefore: 'always' | 'where-missing' | 'never'): BpeVocabulary =>
     withCall({ ...pieces, form: { kind: 'sentencepiece', spaceBefore, unknownId: 0 } });
