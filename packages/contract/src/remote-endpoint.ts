@@ -48,6 +48,8 @@ export const endpointConnect = z
     queue: z.string().max(200).default('default'),
     /** Of TorchServe: the port of its management API, where it says how many workers are ready. */
     managementPort: z.number().int().min(1).max(65_535).optional(),
+    /** Answers 200 once a server can serve, in place of what its kind says: for one that lists no models, or not this one. */
+    healthPath: z.string().startsWith('/').max(500).optional(),
     /** Requests that one server computes at once, where it does not say itself. */
     slots: z.number().int().min(1).max(100_000).default(16),
     limits: requestLimits.optional(),
@@ -59,6 +61,10 @@ export const endpointConnect = z
   .refine(({ engine, urls }) => grpcEngines.has(engine) || !urls.some((url) => url.startsWith('grpc')), {
     path: ['urls'],
     message: `are grpc or grpcs for ${[...grpcEngines].join(', ')} only`,
+  })
+  .refine(({ urls, healthPath }) => healthPath === undefined || !urls.some((url) => url.startsWith('grpc')), {
+    path: ['healthPath'],
+    message: 'is asked over http and https only',
   })
   .refine(({ engine, managementPort }) => managementPort === undefined || engine === 'torchserve', {
     path: ['managementPort'],

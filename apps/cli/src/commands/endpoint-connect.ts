@@ -14,6 +14,7 @@ interface ConnectOptions extends Overriding {
   readonly secret?: string;
   readonly slots?: number;
   readonly managementPort?: number;
+  readonly health?: string;
   readonly fallback?: string;
 }
 
@@ -40,17 +41,21 @@ export function endpointConnectCommands(program: Command): void {
         )
         .option('--secret <NAME>', 'sent as the bearer: gantry secret set NAME')
         .option('--slots <N>', 'requests that one computes at once, where it does not say', countOption)
+        .option('--health <PATH>', 'answers 200 once one can serve, where its kind does not tell')
         .option('--management-port <N>', 'of TorchServe: where it tells of its workers', countOption)
         .option('--fallback <ENDPOINT>', 'answers where none of them can'),
     ),
     'gantry endpoint connect chat --engine vllm --server http://gpu-1:8000 http://gpu-2:8000 --model-name llama',
     'gantry endpoint connect big --engine openai --server https://api.example.com/v1 --model-name big-1 --secret provider-key --fallback chat',
   ).action(async (name: string, options: ConnectOptions, command: Command) => {
-    const { server: urls, override, ...rest } = options;
+    const { server: urls, override, health: healthPath, ...rest } = options;
     const { client } = connect(command);
     const made = await client.call(
       'endpoints.connect',
-      { query: { override }, body: { name, urls, ...rest } },
+      {
+        query: { override },
+        body: { name, urls, ...rest, ...(healthPath === undefined ? {} : { healthPath }) },
+      },
       { idempotencyKey: crypto.randomUUID() },
     );
     showOne(

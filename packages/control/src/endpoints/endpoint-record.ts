@@ -6,6 +6,7 @@ import type {
   Hedging,
   OwnServer,
   PayloadPolicy,
+  RanImage,
   RequestLimits,
   Scaling,
   ShardedEngine,
@@ -51,6 +52,7 @@ export interface RemoteRecord {
   readonly serves?: string;
   readonly secret?: string;
   readonly managementPort?: number;
+  readonly healthPath?: string;
   /** An operator connected it: its URLs may lead into private networks. */
   readonly mayBePrivate: boolean;
 }
@@ -148,6 +150,8 @@ export interface ReplicaStatusRecord {
   readonly placedAt?: string;
   readonly readyAt?: string;
   readonly coldStart?: ColdStart;
+  /** Of one in a container. */
+  readonly image?: RanImage;
   readonly message?: string;
   readonly claim?: ClaimRecord;
   readonly waiting?: readonly { readonly code: string; readonly tier: string; readonly message: string }[];

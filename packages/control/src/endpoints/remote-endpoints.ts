@@ -88,7 +88,7 @@ export class RemoteEndpoints implements Disposable {
   }
 
   async #targets(tenantId: string, remote: RemoteRecord): Promise<readonly RemoteTarget[]> {
-    const { urls, engine, mayBePrivate, secret, managementPort } = remote;
+    const { urls, engine, mayBePrivate, secret, managementPort, healthPath } = remote;
     // One that was deleted is refused by the server, and said so there.
     const bearer = secret === undefined ? undefined : await openSecret(this.#deps, tenantId, secret);
     return urls.map((url) => ({
@@ -97,6 +97,7 @@ export class RemoteEndpoints implements Disposable {
       mayBePrivate,
       ...(bearer === undefined ? {} : { bearer }),
       ...(managementPort === undefined ? {} : { managementPort }),
+      ...(healthPath === undefined ? {} : { healthPath }),
     }));
   }
 }

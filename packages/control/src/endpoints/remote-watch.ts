@@ -12,6 +12,8 @@ export interface RemoteTarget {
   readonly mayBePrivate: boolean;
   /** Of TorchServe. */
   readonly managementPort?: number;
+  /** In place of what its kind says. */
+  readonly healthPath?: string;
 }
 
 /** `facts`: what else it said of itself, for whoever routes to it. */

@@ -180,6 +180,22 @@ describe('a provider', () => {
     expect([answer.status, await answer.text()]).toEqual([502, expect.stringContaining('credentials')]);
   });
 
+  it('that lists other models than its own is ready as its health path says', async () => {
+    await using harness = await createGatewayHarness();
+    await using double = await createRemoteDouble('vllm');
+    // As `transformers serve`: its list is of the models in its cache.
+    const origin = originOf('openai', double);
+    const look = (extra: Partial<RemoteOrigin>, model = 'unlisted') =>
+      harness.gateway.lookAtRemote({ ...origin, ...extra }, model, true);
+    expect(await look({})).toEqual({
+      state: 'unready',
+      message: 'not ready for unlisted (/v1/models: 200)',
+    });
+    expect(await look({ healthPath: '/health' })).toEqual({ state: 'ready' });
+    double.state = 'loading';
+    expect(await look({ healthPath: '/health' })).toMatchObject({ state: 'unready' });
+  });
+
   it('that has no room hands over to the fallback, or says when to come back', async () => {
     await using harness = await createGatewayHarness();
     await using busy = await createRemoteDouble('openai');
