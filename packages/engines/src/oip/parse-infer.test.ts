@@ -50,6 +50,13 @@ describe('inference requests', () => {
     );
   });
 
+  it.each([-1, 1.5, 9, '8', null, { toString: 1 }])('refuses %j for the size of a binary tensor', (size) => {
+    const parameters = { binary_data_size: size };
+    const json = JSON.stringify({ inputs: [{ name: 'x', datatype: 'UINT8', shape: [8], parameters }] });
+    const sent = Buffer.concat([Buffer.from(json), Buffer.alloc(8)]);
+    expect(() => parseInfer(sent, String(json.length))).toThrow(EngineError);
+  });
+
   it('gives back the rows that were joined, texts included', () => {
     const text = (rows: number, from: number): WireTensor =>
       parseInfer(

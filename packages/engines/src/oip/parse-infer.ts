@@ -109,7 +109,10 @@ function createTail(bytes: Buffer): Tail {
   return {
     take: (size, name) => {
       if (typeof size !== 'number' || !Number.isInteger(size) || size < 0 || offset + size > bytes.length)
-        throw bad(name, `"${name}" names ${String(size)} bytes; ${bytes.length - offset} are left.`);
+        throw bad(
+          name,
+          `"${name}" names ${(JSON.stringify(size) ?? 'no').slice(0, 80)} bytes; ${bytes.length - offset} are left.`,
+        );
       offset += size;
       return bytes.subarray(offset - size, offset);
     },

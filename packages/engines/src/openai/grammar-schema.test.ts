@@ -75,6 +75,44 @@ describe('grammarSchema', () => {
     expect(() => loosely({ type: 'object', properties: wide })).toThrow('more than 5000');
   });
 
+  const values = (count: number): Fields => ({ enum: Array.from({ length: count }, (_, at) => `v${at}`) });
+  it.each<[string, Fields]>([
+    ['more than 1000 values', values(1_001)],
+    ['more than 1000 values', { type: 'object', properties: { a: values(600), b: values(600) } }],
+    ['more than 120000 characters', { const: 'x'.repeat(120_001) }],
+    ['more than 120000 characters', { type: 'object', properties: { ['x'.repeat(120_001)]: {} } }],
+    ['more than 5000 parts', { type: 'object', required: Array.from({ length: 6_000 }, String) }],
+    ['minLength is a whole number from 0', { type: 'string', minLength: -1 }],
+    ['maxItems is a whole number from 0', { type: 'array', maxItems: 'many' }],
+    ['minProperties is a whole number from 0', { type: 'object', minProperties: 0.5 }],
+    ['minLength 9 is above maxLength 3', { type: 'string', minLength: 9, maxLength: 3 }],
+    ['a list of names', { type: 'object', required: [{ toString: 1 }] }],
+  ])('refuses %s', (said, schema) => {
+    expect(() => loosely(schema)).toThrow(said);
+  });
+
+  it('counts to a thousand: beyond it refuses strictly, and leaves it to the model otherwise', () => {
+    for (const name of ['minLength', 'maxLength'])
+      expect(strictly({ type: 'string', [name]: 1_000 })).toEqual({ type: 'string', [name]: 1_000 });
+    expect(() => strictly({ type: 'array', maxItems: 1e9 })).toThrow('maxItems is above 1000');
+    expect(loosely({ type: 'array', maxItems: 1e9 })).toEqual({ type: 'array' });
+  });
+
+  it('knows names that every object has by their own meaning alone', () => {
+    expect(strictly({ type: 'object', required: ['toString'] })).toMatchObject({
+      properties: { toString: { oneOf: expect.any(Array) as unknown[] } },
+    });
+    expect(() => loosely({ $ref: '#/$defs/constructor' })).toThrow('no definition');
+  });
+
+  it('reads thousands of definitions that name each other once', () => {
+    const count = 4_000;
+    const $defs = Object.fromEntries(
+      Array.from({ length: count }, (_, at) => [`d${at}`, { $ref: `#/$defs/d${(at + 1) % count}` }]),
+    );
+    expect(Object.keys(strictly({ $ref: '#/$defs/d0', $defs })['$defs'] as Fields)).toHaveLength(count);
+  });
+
   it('answers any JSON with a schema or a refusal', () => {
     fc.assert(
       fc.property(

@@ -12,10 +12,27 @@ export interface SchemaUse {
   readonly isStrict: boolean;
   /** The request's field. */
   readonly param: string;
+  /** Of all schemas that one grammar is made of; absent: this one alone. */
+  readonly size?: SchemaSize;
 }
 
-const mostNodes = 5_000;
+/** How much of each thing a grammar is made of so far. */
+export interface SchemaSize {
+  parts: number;
+  /** Values that `const` and `enum` list. */
+  values: number;
+  /** Of those values and the names of properties. */
+  characters: number;
+}
+
+/**
+ * Making a grammar stops the engine for as long as it is long, and each token is tried against every way to go on:
+ * 100,000 values take minutes. The first three are OpenAI's bounds.
+ */
+const most: SchemaSize = { parts: 5_000, values: 1_000, characters: 120_000 };
 const deepest = 32;
+/** llama.cpp's grammars repeat a thing fewer than 2,000 times. */
+const mostRepeats = 1_000;
 
 /** Say nothing of which values are right. */
 const annotations = new Set(
@@ -39,11 +56,15 @@ export function grammarSchema(schema: Fields, use: SchemaUse): Fields {
 class SchemaReader {
   readonly #root: Fields;
   readonly #use: SchemaUse;
-  #nodes = 0;
+  readonly #defs: Fields;
+  readonly #size: SchemaSize;
 
   constructor(root: Fields, use: SchemaUse) {
     this.#root = root;
     this.#use = use;
+    this.#size = use.size ?? { parts: 0, values: 0, characters: 0 };
+    const { $defs, definitions } = root;
+    this.#defs = { ...(isFields(definitions) ? definitions : {}), ...(isFields($defs) ? $defs : {}) };
   }
 
   read(): Fields {
@@ -52,15 +73,21 @@ class SchemaReader {
     return defs.length === 0 ? whole : { ...whole, $defs: Object.fromEntries(defs) as Fields };
   }
 
-  get #defs(): Fields {
-    const { $defs, definitions } = this.#root;
-    return { ...(isFields(definitions) ? definitions : {}), ...(isFields($defs) ? $defs : {}) };
+  /** Refuses what makes the whole too long. */
+  #count(what: keyof SchemaSize, more: number, path: string): void {
+    this.#size[what] += more;
+    if (this.#size[what] <= most[what]) return;
+    const names = {
+      parts: 'parts',
+      values: 'values of const and enum',
+      characters: 'characters of names and values',
+    };
+    throw this.#bad(`the schema has more than ${most[what]} ${names[what]}`, path);
   }
 
   #one(schema: unknown, path: string, depth: number): Fields {
-    this.#nodes += 1;
-    if (this.#nodes > mostNodes || depth > deepest)
-      throw this.#bad(`the schema has more than ${mostNodes} parts, or is deeper than ${deepest}`, path);
+    this.#count('parts', 1, path);
+    if (depth > deepest) throw this.#bad(`the schema is deeper than ${deepest}`, path);
     if (schema === true) return anything;
     if (!isFields(schema)) throw this.#bad('a schema is an object', path);
     const { $ref, const: only, enum: some, type } = schema;
@@ -75,15 +102,22 @@ class SchemaReader {
       return this.#one(allOf[0], `${path}.allOf[0]`, depth + 1);
     }
     if (Array.isArray(type))
-      return { oneOf: type.map((each: unknown) => this.#typed({ ...schema, type: each }, path, depth)) };
+      return {
+        oneOf: [...new Set<unknown>(type)].map((each) => {
+          this.#count('parts', 1, path);
+          return this.#typed({ ...schema, type: each }, path, depth);
+        }),
+      };
     return this.#typed(schema, path, depth);
   }
 
   #reference(schema: Fields, path: string): Fields {
     this.#check(schema, ['$ref'], path);
-    const name = /^#\/(?:\$defs|definitions)\/([^/]+)$/.exec(String(schema['$ref']))?.[1];
-    if (name === undefined || !(name in this.#defs))
-      throw this.#bad(`$ref ${JSON.stringify(schema['$ref'])} leads to no definition of this schema`, path);
+    const { $ref } = schema;
+    const name =
+      typeof $ref === 'string' ? /^#\/(?:\$defs|definitions)\/([^/]+)$/.exec($ref)?.[1] : undefined;
+    if (name === undefined || !Object.hasOwn(this.#defs, name))
+      throw this.#bad(`$ref ${JSON.stringify($ref)} leads to no definition of this schema`, path);
     return { $ref: `#/$defs/${name}` };
   }
 
@@ -92,6 +126,8 @@ class SchemaReader {
     const isScalar = (value: unknown): boolean => value === null || typeof value !== 'object';
     if (!Array.isArray(values) || values.length === 0 || !values.every(isScalar))
       throw this.#bad('const and enum name texts, numbers, true, false or null', path);
+    this.#count('values', values.length, path);
+    this.#count('characters', lengthOf(values), path);
     return { enum: values as readonly unknown[] };
   }
 
@@ -128,7 +164,7 @@ class SchemaReader {
   }
 
   #object(schema: Fields, path: string, depth: number): Fields {
-    const { properties = {}, required = [], additionalProperties, minProperties, maxProperties } = schema;
+    const { properties = {}, required = [], additionalProperties } = schema;
     const known = [
       'type',
       'properties',
@@ -138,9 +174,10 @@ class SchemaReader {
       'maxProperties',
     ];
     this.#check(schema, known, path);
-    if (!isFields(properties) || !Array.isArray(required))
-      throw this.#bad('properties is an object and required a list', path);
-    const missing = required.filter((name: unknown) => !(String(name) in properties)).map(String);
+    if (!isFields(properties) || !isTexts(required))
+      throw this.#bad('properties is an object and required a list of names', path);
+    const missing = required.filter((name) => !Object.hasOwn(properties, name));
+    this.#count('characters', lengthOf([...Object.keys(properties), ...missing]), path);
     const all = [...Object.entries(properties), ...missing.map((name) => [name, true] as const)];
     const others = additionalProperties ?? (all.length === 0 ? true : undefined);
     return {
@@ -151,13 +188,12 @@ class SchemaReader {
       ...(others === undefined || typeof others === 'boolean'
         ? { additionalProperties: others === true }
         : { additionalProperties: this.#one(others, `${path}.*`, depth + 1) }),
-      ...(minProperties === undefined ? {} : { minProperties }),
-      ...(maxProperties === undefined ? {} : { maxProperties }),
+      ...this.#repeats(schema, 'minProperties', 'maxProperties', path),
     };
   }
 
   #array(schema: Fields, path: string, depth: number): Fields {
-    const { items, minItems, maxItems } = schema;
+    const { items } = schema;
     // Drafts before 2020-12 listed the first items under `items`.
     const first = schema['prefixItems'] ?? (Array.isArray(items) ? items : undefined);
     const rest = Array.isArray(items) ? undefined : items;
@@ -168,23 +204,38 @@ class SchemaReader {
       ...(Array.isArray(first)
         ? { prefixItems: first.map((one: unknown, at) => this.#one(one, `${path}[${at}]`, depth + 1)) }
         : {}),
-      ...(minItems === undefined ? {} : { minItems }),
-      ...(maxItems === undefined ? {} : { maxItems }),
+      ...this.#repeats(schema, 'minItems', 'maxItems', path),
     };
   }
 
   #string(schema: Fields, path: string): Fields {
-    const { format, minLength, maxLength } = schema;
+    const { format } = schema;
     if (typeof format === 'string' && heldFormats.has(format)) {
       this.#check(schema, ['type', 'format'], path);
       return { type: 'string', format };
     }
     this.#check(schema, ['type', 'minLength', 'maxLength'], path);
+    return { type: 'string', ...this.#repeats(schema, 'minLength', 'maxLength', path) };
+  }
+
+  /** How often something comes at least and at most. */
+  #repeats(schema: Fields, least: string, greatest: string, path: string): Fields {
+    const bounds = [least, greatest].map((name) => this.#repeat(schema[name], name, path));
+    const [from = 0, to = Infinity] = bounds;
+    if (from > to) throw this.#bad(`${least} ${from} is above ${greatest} ${to}`, path);
     return {
-      type: 'string',
-      ...(minLength === undefined ? {} : { minLength }),
-      ...(maxLength === undefined ? {} : { maxLength }),
+      ...(bounds[0] === undefined ? {} : { [least]: from }),
+      ...(bounds[1] === undefined ? {} : { [greatest]: to }),
     };
+  }
+
+  #repeat(value: unknown, name: string, path: string): number | undefined {
+    if (value === undefined) return undefined;
+    if (typeof value !== 'number' || !Number.isInteger(value) || value < 0)
+      throw this.#bad(`${name} is a whole number from 0`, path);
+    if (value <= mostRepeats) return value;
+    if (this.#use.isStrict) throw this.#bad(`${name} is above ${mostRepeats}`, path);
+    return undefined;
   }
 
   /** Nothing but `held` says which values are right. */
@@ -208,6 +259,12 @@ function impliedType(schema: Fields): string | undefined {
   if ('items' in schema || 'prefixItems' in schema) return 'array';
   return 'minLength' in schema || 'maxLength' in schema || 'pattern' in schema ? 'string' : undefined;
 }
+
+const isTexts = (value: unknown): value is readonly string[] =>
+  Array.isArray(value) && value.every((each) => typeof each === 'string');
+
+const lengthOf = (values: readonly unknown[]): number =>
+  values.reduce<number>((sum, value) => sum + (typeof value === 'string' ? value.length : 1), 0);
 
 function isFields(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value);

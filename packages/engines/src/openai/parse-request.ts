@@ -37,7 +37,15 @@ export interface EmbeddingsCall {
 
 type Body = Readonly<Record<string, unknown>>;
 
-const limits = { choices: 16, stops: 16, stopLength: 256, topLogprobs: 20, inputs: 256 } as const;
+const limits = {
+  choices: 16,
+  stops: 16,
+  stopLength: 256,
+  topLogprobs: 20,
+  inputs: 256,
+  messages: 16_384,
+  biases: 1_024,
+} as const;
 
 export function parseCompletions(body: unknown): CompletionsCall {
   const fields = asBody(body);
@@ -56,8 +64,8 @@ export function parseChat(body: unknown): ChatCall {
   const fields = asBody(body);
   const tools = parseTools(fields);
   const messages = fields['messages'];
-  if (!Array.isArray(messages) || messages.length === 0)
-    throw bad('messages', 'messages is a list with at least one.');
+  if (!Array.isArray(messages) || messages.length === 0 || messages.length > limits.messages)
+    throw bad('messages', `messages is a list of one to ${limits.messages}.`);
   const topLogprobs = integer(fields, 'top_logprobs', 0, limits.topLogprobs);
   const hasLogprobs = flag(fields, 'logprobs');
   if (topLogprobs !== undefined && !hasLogprobs)
@@ -229,8 +237,8 @@ function stopsOf(value: unknown): readonly string[] {
 function logitBiasOf(value: unknown): ReadonlyMap<number, number> | undefined {
   if (isAbsent(value)) return undefined;
   const entries = typeof value === 'object' && !Array.isArray(value) ? Object.entries(value) : undefined;
-  if (entries === undefined || entries.length > 1_024)
-    throw bad('logit_bias', 'logit_bias maps tokens to numbers.');
+  if (entries === undefined || entries.length > limits.biases)
+    throw bad('logit_bias', `logit_bias maps up to ${limits.biases} tokens to numbers.`);
   return new Map(
     entries.map(([token, bias]: [string, unknown]) => {
       if (!/^\d{1,9}$/.test(token) || typeof bias !== 'number' || !(bias >= -100 && bias <= 100)) {

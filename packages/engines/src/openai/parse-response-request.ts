@@ -63,7 +63,7 @@ function messagesOf(input: unknown): readonly object[] {
     const { type = 'message' } = fields;
     const toMessage = typeof type === 'string' && Object.hasOwn(items, type) ? items[type] : undefined;
     if (toMessage === undefined)
-      throw bad(`input[${index}].type`, `Items of type ${String(type)} are not read.`);
+      throw bad(`input[${index}].type`, `Items of type ${told(type)} are not read.`);
     return toMessage(fields);
   });
 }
@@ -91,8 +91,7 @@ function toChatTools(tools: unknown): unknown {
   if (!Array.isArray(tools)) return tools;
   return tools.map((tool: unknown, index) => {
     const { type, ...definition } = (typeof tool === 'object' && tool !== null ? tool : {}) as Body;
-    if (type !== 'function')
-      throw bad(`tools[${index}].type`, `Tools of type ${String(type)} are not called.`);
+    if (type !== 'function') throw bad(`tools[${index}].type`, `Tools of type ${told(type)} are not called.`);
     return { type, function: definition };
   });
 }
@@ -118,3 +117,6 @@ function toChatFormat(format: unknown): unknown {
 function bad(param: string, message: string): EngineError {
   return new EngineError('unsupported', message, { param });
 }
+
+/** Whatever was sent in the place of a name, short enough to be said. */
+const told = (type: unknown): string => (JSON.stringify(type) ?? 'none').slice(0, 80);

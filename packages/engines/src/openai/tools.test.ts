@@ -41,6 +41,18 @@ describe('tools', () => {
     expect(parseChat({ ...weather, messages }).jsonSchema).toBeUndefined();
   });
 
+  it('counts what all forced tools ask for together', () => {
+    const properties = Object.fromEntries(Array.from({ length: 100 }, (_, at) => [`p${at}`, {}]));
+    const many = Array.from({ length: 60 }, (_, at) => ({
+      type: 'function',
+      function: { name: `f${at}`, parameters: { type: 'object', properties } },
+    }));
+    const all = parseTools({ tools: many, tool_choice: 'required' }) as ToolSet;
+    expect(() => forcedSchema(all)).toThrow('more than 5000 parts');
+    const free = parseTools({ tools: many }) as ToolSet;
+    expect(free.functions.size).toBe(60);
+  });
+
   it.each([
     [{ tools: 'weather' }],
     [{ tools: [{ type: 'web_search' }] }],

@@ -5,7 +5,7 @@
  */
 import { EngineError } from '../engine-error.ts';
 import type { ChatMessage } from '../llm-engine.ts';
-import { grammarSchema } from './grammar-schema.ts';
+import { grammarSchema, type SchemaSize } from './grammar-schema.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -64,6 +64,7 @@ function forcedBy(choice: unknown, functions: ReadonlyMap<string, Fields>): read
 
 /** What a forced answer must look like. */
 export function forcedSchema({ functions, forced = [] }: ToolSet): Fields {
+  const size: SchemaSize = { parts: 0, values: 0, characters: 0 };
   const one = (name: string): Fields => {
     const parameters = functions.get(name) ?? {};
     const schema =
@@ -74,7 +75,7 @@ export function forcedSchema({ functions, forced = [] }: ToolSet): Fields {
         properties: { name: { const: name }, arguments: schema },
         $defs: definitionsOf(schema),
       },
-      { isStrict: false, param: 'tools' },
+      { isStrict: false, param: 'tools', size },
     );
   };
   const [first = '', ...others] = forced;
@@ -105,7 +106,7 @@ export function mayBeCall(text: string): boolean {
 
 /** The calls that a whole answer makes; undefined when it is text. */
 export function readCalls(text: string, { functions }: ToolSet): readonly ToolCall[] | undefined {
-  const tagged = [...text.matchAll(/<tool_call>\s*([\s\S]*?)\s*(?:<\/tool_call>|$)/g)].map(
+  const tagged = [...text.matchAll(/<tool_call>([\s\S]*?)(?:<\/tool_call>|$)/g)].map(
     (match) => match[1] ?? '',
   );
   const calls = (tagged.length > 0 ? tagged : [text]).map((one) => readCall(one, functions));

@@ -14,7 +14,8 @@ export function readStartToken(processor: unknown, idOf: (token: string) => numb
     const [first, second] = parts;
     if (first?.[0] === 'Sequence' && parts.length === 1) return undefined;
     if (first?.[0] === 'SpecialToken' && second?.[0] === 'Sequence' && parts.length === 2) {
-      const id = isRecord(first[1]) ? idOf(String(first[1]['id'])) : -1;
+      const name = isRecord(first[1]) ? first[1]['id'] : undefined;
+      const id = typeof name === 'string' ? idOf(name) : -1;
       if (id >= 0) return id;
     }
   }

@@ -146,7 +146,7 @@ function readForm(
     if (!isNothing(model[name])) unknownWay(`model.${name} is ${JSON.stringify(model[name])}`);
   if (model['byte_fallback'] === true) {
     if (model['ignore_merges'] === true) unknownWay('model.ignore_merges goes with byte_fallback');
-    const unknownId = tokens.indexOf(String(model['unk_token']));
+    const unknownId = tokens.indexOf(model['unk_token'] as string);
     return {
       kind: 'sentencepiece',
       spaceBefore: readSentencePieceSpaces(file),
@@ -155,7 +155,9 @@ function readForm(
   }
   const cut = readTextCut(file['pre_tokenizer']);
   if ((model['ignore_merges'] === true) !== textCuts[cut].keepsTokens)
-    unknownWay(`model.ignore_merges is ${String(model['ignore_merges'])} where text is cut as ${cut}'s`);
+    unknownWay(
+      `model.ignore_merges is ${JSON.stringify(model['ignore_merges'])} where text is cut as ${cut}'s`,
+    );
   return { kind: 'byte-level', cut, isComposed: isComposed(file['normalizer']) };
 }
 

@@ -3,7 +3,7 @@
  * token, and decoding gives the same bytes back.
  * Encoding applies the learnt merges inside each piece that the text is cut into.
  */
-import { parseTokenizerJson, toTokenizerJson, type BpeVocabulary } from '@gantry/formats';
+import { FormatError, parseTokenizerJson, toTokenizerJson, type BpeVocabulary } from '@gantry/formats';
 import { cutAtNames } from './added-tokens.ts';
 import { type FindMerge, type Merge, mergeSymbols } from './merge-symbols.ts';
 import { type BeforeText, symbolsOf } from './text-symbols.ts';
@@ -113,5 +113,12 @@ export function withMaskToken({ vocabulary }: Tokenizer): Tokenizer {
 }
 
 export function tokenizerFromJson(json: unknown): Tokenizer {
-  return createTokenizer(parseTokenizerJson(json));
+  const vocabulary = parseTokenizerJson(json);
+  if (vocabulary.addedTokens.length === 0)
+    throw new FormatError(
+      'format_unsupported',
+      'tokenizer.json names no token that ends a text.',
+      'List it under added_tokens.',
+    );
+  return createTokenizer(vocabulary);
 }

@@ -94,6 +94,10 @@ describe('a tokenizer.json is refused, with a hint, that', () => {
       { type: 'ByteLevel', add_prefix_space: false, use_regex: false },
     ],
   });
+  const startOf = (id: unknown) => ({
+    type: 'TemplateProcessing',
+    single: [{ SpecialToken: { id } }, { Sequence: { id: 'A' } }],
+  });
   it.each([
     ['does not say how it cuts', { pre_tokenizer: null }],
     ['cuts by a pattern that is not known', { pre_tokenizer: split('\\w+') }],
@@ -104,6 +108,8 @@ describe('a tokenizer.json is refused, with a hint, that', () => {
     ['joins in another order', { model: { ...model, ignore_merges: true } }],
     ['marks the ends of words', { model: { ...model, end_of_word_suffix: '</w>' } }],
     ['has spaces of its own', { model: { ...model, byte_fallback: true } }],
+    ['begins with what has no name', { post_processor: startOf({ toString: 1 }) }],
+    ['ends no text', { added_tokens: [] }],
     ['adds an end to text', { post_processor: { type: 'BertProcessing', sep: ['x', 0], cls: ['x', 0] } }],
   ])('%s', (_what, change) => {
     const refusal = (): unknown => {
