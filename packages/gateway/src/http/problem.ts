@@ -60,6 +60,11 @@ const catalogue = {
     type: 'server_error',
     message: 'No replica of this model is ready. It may be starting: retry after the time in `Retry-After`.',
   },
+  endpoint_stopped: {
+    status: 503,
+    type: 'server_error',
+    message: 'This endpoint was stopped. `gantry endpoint scale NAME --replicas 1` starts it again.',
+  },
   request_quarantined: {
     status: 422,
     type: 'invalid_request_error',

@@ -14,6 +14,7 @@ export const suspectWaitMs = 50;
 /** What another endpoint may make good. */
 export const handedOver: ReadonlySet<string> = new Set([
   'no_ready_replica',
+  'endpoint_stopped',
   'upstream_failed',
   'upstream_timeout',
 ]);

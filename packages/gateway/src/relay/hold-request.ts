@@ -19,7 +19,7 @@ export class Hold {
   refusal({ route }: LiveRoute): Problem | undefined {
     const { stats, options } = this.#context;
     if (stats.holding >= options.maxHolding) return { code: 'overloaded', retryAfterMs: 1_000 };
-    if (route.holds === false) return { code: 'no_ready_replica', retryAfterMs: 60_000 };
+    if (route.holds === false) return { code: 'endpoint_stopped', retryAfterMs: 60_000 };
     return this.#leftMs() <= 0 ? { code: 'no_ready_replica', retryAfterMs: 1_000 } : undefined;
   }
 

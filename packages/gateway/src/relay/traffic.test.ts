@@ -171,6 +171,7 @@ describe('traffic', () => {
     const response = await harness.post('/v1/completions', asked);
     expect(response.status).toBe(503);
     expect(response.headers.get('retry-after')).toBe('60');
+    expect(await response.json()).toMatchObject({ error: { code: 'endpoint_stopped' } });
   });
 
   it('wakes an endpoint that was scaled to zero and holds the first request until it answers', async () => {

@@ -37,12 +37,15 @@ export class ReactiveScaler {
     const stableWants = bound(Math.ceil(stable / target - 1e-9));
     const panicWants = bound(Math.ceil(panic / target - 1e-9));
 
-    if (readyReplicas === 0) {
-      const isIdle = concurrency === 0 && this.#idleSeconds >= policy.scaleToZeroSeconds;
-      if (isIdle) return { replicas: clampReplicas(0, policy), reason: 'idle', observed: stable };
-      if (concurrency > 0)
-        return { replicas: clampReplicas(Math.max(1, panicWants), policy), reason: 'wake', observed: panic };
+    // Windows and delay are for fewer, not for none: who is idle for as long as was said may sleep.
+    if (policy.minReplicas === 0 && this.#idleSeconds >= policy.scaleToZeroSeconds) {
+      this.#panicUntilSecond = undefined;
+      this.#panicReplicas = 0;
+      this.#wanted = [];
+      return { replicas: 0, reason: 'idle', observed: stable };
     }
+    if (readyReplicas === 0 && concurrency > 0)
+      return { replicas: clampReplicas(Math.max(1, panicWants), policy), reason: 'wake', observed: panic };
     if (panicWants / ready >= policy.panicThreshold)
       this.#panicUntilSecond = this.#second + policy.stableWindowSeconds;
     if (this.#panicUntilSecond !== undefined && this.#second < this.#panicUntilSecond) {
@@ -57,19 +60,11 @@ export class ReactiveScaler {
   /** Down only to the largest number wanted within the delay. */
   #afterDelay(wants: number, observed: number, readyReplicas: number): ScalingDecision {
     const policy = this.#policy;
-    const mayBeZero = this.#idleSeconds >= Math.max(policy.scaleToZeroSeconds, policy.scaleDownDelaySeconds);
-    const wanted = wants === 0 && !mayBeZero ? 1 : wants;
+    const wanted = Math.max(1, wants);
     this.#wanted.push({ second: this.#second, replicas: wanted });
     this.#wanted = this.#wanted.filter(({ second }) => second >= this.#second - policy.scaleDownDelaySeconds);
     const replicas = clampReplicas(Math.max(...this.#wanted.map((each) => each.replicas)), policy);
-    const reason =
-      replicas > wanted
-        ? 'delay'
-        : replicas === readyReplicas
-          ? 'steady'
-          : replicas === 0
-            ? 'idle'
-            : 'demand';
+    const reason = replicas > wanted ? 'delay' : replicas === readyReplicas ? 'steady' : 'demand';
     return { replicas, reason, observed };
   }
 }

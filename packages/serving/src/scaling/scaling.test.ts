@@ -52,6 +52,21 @@ describe('ReactiveScaler', () => {
     expect(run[130]).toMatchObject({ replicas: 1, reason: 'wake' });
   });
 
+  it('sleeps once it was idle for as long as was said, whatever the delay of other steps down', () => {
+    const scaler = new ReactiveScaler({
+      ...policy,
+      minReplicas: 0,
+      scaleToZeroSeconds: 3,
+      scaleDownDelaySeconds: 60,
+    });
+    const run = drive(
+      (demand, ready) => scaler.decide(demand, ready),
+      [...steady(20, 120), ...steady(80, 2), ...steady(0, 3)],
+    );
+    expect(run.at(-2)?.replicas).toBeGreaterThan(1);
+    expect(run.at(-1)).toMatchObject({ replicas: 0, reason: 'idle' });
+  });
+
   it('halves at most, whatever the drop', () => {
     const scaler = new ReactiveScaler({ ...policy, panicThreshold: 100 });
     const run = drive(
