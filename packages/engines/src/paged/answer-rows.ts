@@ -21,7 +21,7 @@ export interface AnswerRowsParts {
   readonly scheduler: StepScheduler;
   /** Rows beyond the tokenizer's last token are padding of the weights. */
   readonly vocabularySize: number;
-  readonly eosId: number;
+  readonly endTokens: ReadonlySet<number>;
 }
 
 export class AnswerRows {
@@ -98,7 +98,7 @@ export class AnswerRows {
       random,
       grammar && ((one) => grammar.allows(one)),
     );
-    if (token === this.#parts.eosId && request.ignoreEnd !== true) {
+    if (this.#parts.endTokens.has(token) && request.ignoreEnd !== true) {
       this.#parts.answers.end(answer, 'stop');
       return undefined;
     }

@@ -179,6 +179,21 @@ describe('paged engine', () => {
     expect(engine.detokenize(tokens)).toMatch(/^Z[^Z]$/);
   });
 
+  it('ends at every token that the files of its folder name', async () => {
+    const ending = join(folder, 'ending');
+    await writePermutationFolder(ending);
+    const ends = ['D', '7'].map((text) => engine.tokenize(text)[0]);
+    await writeFile(join(ending, 'generation_config.json'), JSON.stringify({ eos_token_id: [0, ...ends] }));
+    await using ended = await open({ folder: ending });
+    for (const [last, text] of [
+      ['A', 'BC'],
+      ['E', answerAfter('E').split('7')[0]],
+    ] as const) {
+      const { tokens, reason } = await askEngine(ended, last);
+      expect([ended.detokenize(tokens), reason]).toEqual([text, 'stop']);
+    }
+  });
+
   it('chats by the template of its folder, and says when that refuses', async () => {
     const chat = join(folder, 'chat');
     await writePermutationFolder(chat);

@@ -164,7 +164,7 @@ class PagedEngine implements LlmEngine {
       answers: this.#answers,
       scheduler,
       vocabularySize: this.vocabularySize,
-      eosId: model.config.eosId,
+      endTokens: model.endTokens,
     });
     this.#loop = new StepLoop({
       prepare: () => {

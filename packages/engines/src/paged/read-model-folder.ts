@@ -14,6 +14,7 @@ import { tokenizerFromJson, type Tokenizer } from '@gantry/training/tokenizer';
 import { EngineError } from '../engine-error.ts';
 import type { TemplateText } from '../templates/model-template.ts';
 import { readChatTemplate } from './chat-template.ts';
+import { endTokensOf } from './end-tokens.ts';
 import type { DecoderWeights } from './decoder-graph.ts';
 
 const largestHeaderBytes = 1 << 27;
@@ -21,13 +22,15 @@ export interface ModelFolder {
   readonly config: LlamaConfig;
   readonly tokenizer: Tokenizer;
   readonly template?: TemplateText;
+  readonly endTokens: ReadonlySet<number>;
 }
 
 export async function readModelFolder(folder: string): Promise<ModelFolder> {
   return refusing(folder, async () => {
     const json = async (name: string): Promise<unknown> =>
       JSON.parse(await readFile(join(folder, name), 'utf8'));
-    const config = parseConfigJson(await json('config.json'));
+    const configJson = await json('config.json');
+    const config = parseConfigJson(configJson);
     const tokenizer = tokenizerFromJson(await json('tokenizer.json'));
     if (tokenizer.vocabularySize > config.vocabularySize)
       throw new FormatError(
@@ -35,7 +38,13 @@ export async function readModelFolder(folder: string): Promise<ModelFolder> {
         `The tokenizer has ${tokenizer.vocabularySize} tokens, the model ${config.vocabularySize}.`,
       );
     const template = await readChatTemplate(folder);
-    return { config, tokenizer, ...(template === undefined ? {} : { template }) };
+    const hasGeneration = (await readdir(folder)).includes('generation_config.json');
+    const endTokens = endTokensOf(
+      config,
+      configJson,
+      hasGeneration ? await json('generation_config.json') : undefined,
+    );
+    return { config, tokenizer, endTokens, ...(template === undefined ? {} : { template }) };
   });
 }
 
