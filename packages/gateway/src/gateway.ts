@@ -3,6 +3,7 @@
  * in memory and touches no store: routes come in through `setRoutes`, usage goes out through `meter`.
  */
 import { Answers, type Asked } from './http/answers.ts';
+import { CallPaths } from './http/call-paths.ts';
 import { writeWhole } from './answer-cache/cached-answer.ts';
 import { EndpointLoads } from './metering/endpoint-loads.ts';
 import {
@@ -14,30 +15,20 @@ import {
 } from './gateway-api.ts';
 import type { GatewayContext } from './gateway-context.ts';
 import { GatewayStats } from './metering/gateway-stats.ts';
-import { BodyRoom } from './limits/body-room.ts';
 import { KeyCache } from './limits/key-cache.ts';
 import { KeyWatch } from './limits/key-watch.ts';
 import { unlimited } from './limits/limits.ts';
 import type { EndpointLoad } from './metering/load-meter.ts';
-import { Intake, type Call } from './requests/intake.ts';
-import { listModels, modelReadiness, serverFacts, type Listing } from './http/listings.ts';
-import { parseOipPath, toOipRequest } from './requests/parse-oip.ts';
-import { operationPaths, parseRequest, type ParseOutcome } from './requests/parse-request.ts';
+import { Intake } from './requests/intake.ts';
+import { serverFacts } from './http/listings.ts';
 import { Quarantine } from './quarantine/quarantine.ts';
 import { createAffinityRouter } from './routes/replica-router.ts';
 import type { ReplicaState } from './routes/replica-state.ts';
-import type { Problem } from './http/problem.ts';
 import { createRequestIds } from './http/request-id.ts';
-import { wholeBody } from './http/whole-body.ts';
 import { bearerOf, pathOf } from './http/request-line.ts';
 import { lookAtRemote, type RemoteLook } from './remote/look-at-remote.ts';
 import type { RemoteOrigin } from './remote/remote-origin.ts';
-import { isCountedThere } from './routes/choose-arm.ts';
 import { ResponseCache } from './answer-cache/response-cache.ts';
-import { BackgroundResponses, type ResponseAnswer } from './responses/background-responses.ts';
-import { parseResponses } from './responses/continue-response.ts';
-import { EventFollowers } from './responses/event-followers.ts';
-import { keptResponse } from './responses/response-routes.ts';
 import { ResponseStore } from './responses/response-store.ts';
 import { RetryBudget } from './relay/retry-budget.ts';
 import { StuckAnswers } from './relay/stuck-answers.ts';
@@ -50,24 +41,14 @@ export function createGateway(options: GatewayOptions): Gateway {
   return new HttpGateway(options);
 }
 
-const noRoom: Problem = {
-  code: 'overloaded',
-  detail: 'The gateway holds as many bytes of requests as it can.',
-  retryAfterMs: 1_000,
-};
-
 class HttpGateway implements Gateway {
   readonly #upstreams: Upstreams;
   readonly #context: GatewayContext;
   readonly #keys: KeyCache;
   readonly #keyWatch: KeyWatch<true>;
-  readonly #followers = new EventFollowers();
   readonly #answers: Answers;
-  readonly #intake: Intake;
-  readonly #background: BackgroundResponses;
+  readonly #paths: CallPaths;
   readonly #stuck: StuckAnswers;
-  readonly #maxBodyBytes: number;
-  readonly #bodies: BodyRoom;
   readonly #onError: (error: unknown, requestId: string) => void;
   readonly #nextId = createRequestIds();
   #isStopping = false;
@@ -83,11 +64,9 @@ class HttpGateway implements Gateway {
     });
     const { isKeyGood = async () => true } = options;
     this.#keyWatch = new KeyWatch({
-      held: () => [...this.#context.exchanges, ...this.#followers.open],
+      held: () => [...this.#context.exchanges, ...this.#paths.followers.open],
       keyNow: async (keyId) => ((await isKeyGood(keyId)) ? true : undefined),
     });
-    this.#maxBodyBytes = settings.maxBodyBytes;
-    this.#bodies = new BodyRoom(settings.maxHeldBytes);
     this.#onError = options.onError ?? (() => undefined);
     this.#context = {
       table: new RouteTable(this.#upstreams, now),
@@ -109,9 +88,12 @@ class HttpGateway implements Gateway {
       random: options.random ?? Math.random,
     };
     this.#answers = new Answers(this.#context.stats);
-    this.#intake = new Intake(this.#context, options.limits ?? unlimited);
     this.#stuck = new StuckAnswers(this.#context.exchanges, settings, now);
-    this.#background = new BackgroundResponses(this.#context.responses, this.#intake, this.#bodies);
+    const intake = new Intake(this.#context, options.limits ?? unlimited);
+    this.#paths = new CallPaths(this.#context, intake, this.#answers, {
+      ...settings,
+      onError: this.#onError,
+    });
   }
 
   handle(incoming: GatewayRequest, response: GatewayResponse): void {
@@ -149,88 +131,12 @@ class HttpGateway implements Gateway {
   }
 
   #withPrincipal(principal: Principal | undefined, asked: Asked, path: string, startedMs: number): void {
-    const { incoming, response } = asked;
-    if (response.destroyed) return;
+    if (asked.response.destroyed) return;
     if (principal === undefined) {
       this.#answers.refuse(asked, { code: 'invalid_api_key' });
       return;
     }
-    const { table, responses, now } = this.#context;
-    const { tenantId } = principal;
-    const call: Call = { ...asked, principal, startedMs };
-    const operation = operationPaths[path];
-    if (operation !== undefined) {
-      this.#read(call, 'POST', (bytes) =>
-        operation === 'responses' || operation === 'responses/input_tokens'
-          ? parseResponses(responses, tenantId, bytes, operation)
-          : parseRequest(operation, bytes),
-      );
-      return;
-    }
-    const kept = keptResponse(responses, this.#background, tenantId, incoming.method, incoming.url ?? '/');
-    if (kept !== undefined) {
-      this.#answer(call, kept);
-      return;
-    }
-    const oip = parseOipPath(path);
-    if (oip === undefined) this.#list(call, listModels(table, tenantId, path));
-    else if (oip.verb === 'ready' && !isCountedThere(table.lookup(tenantId, oip.model), oip.version))
-      this.#list(call, modelReadiness(table, tenantId, oip.model, oip.version, now()));
-    else
-      this.#read(call, oip.verb === 'infer' ? 'POST' : 'GET', (bytes) => ({
-        request: toOipRequest(oip, bytes, incoming.headers),
-      }));
-  }
-
-  #read(call: Call, method: 'GET' | 'POST', parse: (bytes: Buffer) => ParseOutcome): void {
-    const { incoming, response, id, principal } = call;
-    if (incoming.method !== method) {
-      this.#answers.refuse(call, { code: 'method_not_allowed', detail: `Use ${method}.` });
-      return;
-    }
-    const maxBytes = this.#maxBodyBytes;
-    const { grow } = this.#bodies.holdFor(principal.tenantId, response);
-    wholeBody(incoming, { maxBytes, grow }, (body) => {
-      if (body.kind === 'gone' || response.destroyed) return;
-      try {
-        if (body.kind === 'bytes') this.#infer(call, parse(body.bytes));
-        else if (body.kind === 'too-large') this.#answers.refuseTooLarge(call, maxBytes);
-        else if (body.kind === 'no-room') this.#answers.refuse(call, noRoom);
-        else this.#answers.refuse(call, { code: 'invalid_request', detail: body.detail });
-      } catch (error) {
-        this.#onError(error, id);
-        if (!response.headersSent) this.#answers.refuse(call, { code: 'internal' });
-        else response.destroy();
-      }
-    });
-  }
-
-  #infer(call: Call, parsed: ParseOutcome): void {
-    if ('problem' in parsed) {
-      this.#answers.refuse(call, parsed.problem);
-      return;
-    }
-    const { request, background } = parsed;
-    if (background !== undefined) {
-      this.#answer(call, this.#background.start(call, request, background.input));
-      return;
-    }
-    const problem = this.#intake.take(call, request);
-    if (problem !== undefined) this.#answers.refuse(call, problem);
-  }
-
-  #answer(call: Call, answer: ResponseAnswer): void {
-    if ('problem' in answer) this.#answers.refuse(call, answer.problem);
-    else if ('json' in answer) writeWhole(call, answer.json);
-    else this.#followers.follow(call, answer, this.#context.options.stalledClientMs);
-  }
-
-  #list(call: Call, listing: Listing | undefined): void {
-    if (listing === undefined) this.#answers.refuse(call, { code: 'unknown_path' });
-    else if (call.incoming.method !== 'GET')
-      this.#answers.refuse(call, { code: 'method_not_allowed', detail: 'Use GET.' });
-    else if ('problem' in listing) this.#answers.refuse(call, listing.problem);
-    else writeWhole(call, listing.json);
+    this.#paths.take({ ...asked, principal, startedMs }, path);
   }
 
   setRoutes(tenantId: string, routes: readonly Route[]): void {

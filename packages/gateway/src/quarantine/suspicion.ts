@@ -1,6 +1,7 @@
 /** What is held against one request: that replicas died under one like it. */
 import { isCut } from '../relay/connection-errors.ts';
 import type { ExchangeInput } from '../relay/exchange-input.ts';
+import { suspectWaitMs } from '../relay/exchange-rules.ts';
 import type { GatewayContext } from '../gateway-context.ts';
 import type { InferenceRequest } from '../requests/inference-request.ts';
 import { fingerprint } from './quarantine.ts';
@@ -38,6 +39,11 @@ export class Suspicion {
   /** Suspects of a crash run one at a time: the next crash then tells who it was. */
   mayRunNow(): boolean {
     return this.#suspect === undefined || this.#context.quarantine.enter(this.#who.endpointId, this.#suspect);
+  }
+
+  /** How long it waits for its next try: a suspect for its turn to run alone, others until a replica can be had. */
+  waitMs(usableMs: number | undefined): number | undefined {
+    return this.isSuspect ? Math.min(usableMs ?? Infinity, suspectWaitMs) : usableMs;
   }
 
   /** The replica died under it. True when it was the only suspect, for the second time. */

@@ -3,7 +3,7 @@
  * Scale"): a second replica is asked, whichever answers first is listened to, and the other's work is cancelled.
  */
 import { Attempt, type AttemptListener } from './attempt.ts';
-import type { InferenceRequest, UpstreamCall } from '../requests/inference-request.ts';
+import type { UpstreamCall } from '../requests/inference-request.ts';
 import type { ReplicaState } from '../routes/replica-state.ts';
 import type { RouterChoice } from '../routes/replica-router.ts';
 import type { LiveRevision } from '../routes/route-table.ts';
@@ -22,6 +22,7 @@ export class Attempts {
   #hedge: Attempt | undefined;
   #reason = '';
   #timer: NodeJS.Timeout | undefined;
+  #isEnded = false;
   readonly #listener: AttemptListener;
 
   constructor(listener: AttemptListener) {
@@ -46,10 +47,10 @@ export class Attempts {
     this.#dispatch(this.current, prepared);
   }
 
-  /** Beside the one that runs; `start` says where, if anywhere. */
+  /** Beside the one that runs; `start` says where, if anywhere. Never once the exchange is over. */
   hedgeAfter(delayMs: number, start: () => void): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(start, delayMs);
+    if (!this.#isEnded) this.#timer = setTimeout(start, delayMs);
   }
 
   hedge(revision: LiveRevision, choice: RouterChoice, prepared: Prepared): void {
@@ -84,6 +85,7 @@ export class Attempts {
 
   /** Nothing is hedged any more. */
   end(): void {
+    this.#isEnded = true;
     clearTimeout(this.#timer);
   }
 
@@ -107,10 +109,4 @@ export class Attempts {
       attempt.onResponseError(undefined as never, error as Error);
     }
   }
-}
-
-/** Asking twice does no harm: nothing is kept between requests that a second one would disturb. */
-export function mayHedge(request: InferenceRequest, session: string | undefined): boolean {
-  if (session !== undefined || request.sequence !== undefined) return false;
-  return request.oip === undefined || request.oip.verb === 'infer';
 }

@@ -6,16 +6,17 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { AnswerRelay } from './answer-relay.ts';
 import type { Attempt, AttemptListener } from './attempt.ts';
-import { Attempts, mayHedge } from './attempts.ts';
+import { Attempts } from './attempts.ts';
 import { cachedAnswer, writeCached, writeWhole } from '../answer-cache/cached-answer.ts';
 import { canBePinned } from '../routes/choose-arm.ts';
 import { chooseReplica, isBound, msUntilUsable, toWish, type ReplicaWish } from '../routes/choose-replica.ts';
 import { isRefusal, isTimeout } from './connection-errors.ts';
 import { remoteRefusal, upstreamCall } from './exchange-headers.ts';
 import type { ExchangeInput } from './exchange-input.ts';
-import { badGateway, clientLeft, handedOver, notNow, outOfTime, suspectWaitMs } from './exchange-rules.ts';
+import { badGateway, clientLeft, handedOver, notNow, outOfTime } from './exchange-rules.ts';
 import { finalUsage } from '../metering/final-usage.ts';
 import type { GatewayContext } from '../gateway-context.ts';
+import { Hedge } from './hedge.ts';
 import { Hold } from './hold-request.ts';
 import { tapFor, type PayloadTap } from '../payloads/payload-tap.ts';
 import { dialectOf, problemBody, problemStatus, type Problem } from '../http/problem.ts';
@@ -39,6 +40,7 @@ export class Exchange implements AttemptListener {
   readonly #book: RequestBook;
   readonly #pin: string | undefined;
   readonly #suspicion: Suspicion;
+  readonly #hedge: Hedge | undefined;
   #shadow: ShadowCall | undefined;
   readonly #hold: Hold;
   #remember: ((answer: Buffer) => void) | undefined;
@@ -58,6 +60,8 @@ export class Exchange implements AttemptListener {
     });
     this.#hold = new Hold(context, this.#book.load);
     this.#suspicion = new Suspicion(context, input);
+    if (input.route.route.hedging !== undefined)
+      this.#hedge = new Hedge(context, input, this.#wish, this.#attempts, this.#book, this.#suspicion);
   }
 
   start(): void {
@@ -141,13 +145,8 @@ export class Exchange implements AttemptListener {
     }
     context.onHold(this.#input.route);
     if (this.#handOver({ code: 'no_ready_replica' })) return;
-    this.#hold.wait(this.#msUntilUsable(context.now()), () => this.#next());
-  }
-
-  /** When an ejected replica's time is over, or a suspect may try again. */
-  #msUntilUsable(now: number): number | undefined {
-    const replicaMs = msUntilUsable(this.#context, this.#wish, now);
-    return this.#suspicion.isSuspect ? Math.min(replicaMs ?? Infinity, suspectWaitMs) : replicaMs;
+    const usableMs = msUntilUsable(context, this.#wish, context.now());
+    this.#hold.wait(this.#suspicion.waitMs(usableMs), () => this.#next());
   }
 
   #send(revision: LiveRevision, choice: RouterChoice): void {
@@ -164,26 +163,7 @@ export class Exchange implements AttemptListener {
     this.#book.noteSent();
     this.#attempts.send(revision, choice, prepared);
     if (this.#attempts.count > 1) this.#book.series(revision).retries++;
-    else this.#hedgeLater(revision);
-  }
-
-  /** Where the route says so, a second replica is asked when the first is slower than nearly all before it. */
-  #hedgeLater(revision: LiveRevision): void {
-    const { hedging } = this.#input.route.route;
-    if (hedging === undefined || !mayHedge(this.#input.request, this.#wish.session)) return;
-    const series = this.#book.series(revision);
-    const delayMs = hedging.afterMs ?? series.slowMs();
-    if (delayMs !== undefined) this.#attempts.hedgeAfter(delayMs, () => this.#hedge());
-  }
-
-  #hedge(): void {
-    if (this.#isSettled || this.#suspicion.isSuspect) return;
-    const chosen = chooseReplica(this.#context, this.#wish);
-    if (chosen === undefined || this.#attempts.tried.includes(chosen.choice.replica)) return;
-    const prepared = upstreamCall(this.#input, chosen.revision, chosen.choice.replica);
-    if (!('call' in prepared) || !this.#context.retryBudget.take(this.#context.now())) return;
-    this.#book.series(chosen.revision).hedges++;
-    this.#attempts.hedge(chosen.revision, chosen.choice, prepared);
+    else this.#hedge?.after(revision);
   }
 
   // ── relaying ──────────────────────────────────────────────────────────────────────────────────────────
@@ -299,11 +279,8 @@ export class Exchange implements AttemptListener {
     this.#attempts.abandon(problem.code);
     if (handedOver.has(problem.code) && this.#handOver(problem)) return;
     const { response } = this.#input;
-    if (this.#relay.isStreaming) {
-      response.end(`data: ${problemBody(problem)}\n\n`);
-    } else {
-      writeProblem(response, problem, this.#input.id, dialectOf(this.#input.incoming.url));
-    }
+    if (this.#relay.isStreaming) response.end(`data: ${problemBody(problem)}\n\n`);
+    else writeProblem(response, problem, this.#input.id, dialectOf(this.#input.incoming.url));
     this.#settle(problemStatus(problem));
   }
 
