@@ -60,6 +60,28 @@ describe('a machine with a container tool', () => {
     expect(text).toContain('rank 0 in ');
   });
 
+  test('names the image in the lineage of the model that was made in it, whatever the job says itself', async () => {
+    await writePermutationModel(join(tested.home ?? '', 'made.gguf'), { seed: 2 });
+    const artifact = {
+      type: 'artifact',
+      kind: 'model',
+      at: '2026-01-01T00:00:00Z',
+      path: `'$PWD'/made.gguf`,
+      formats: ['gguf'],
+      metrics: {},
+      lineage: { image: 'mine' },
+    };
+    const claim = { type: 'facts', at: artifact.at, values: { image: 'mine:1', imageId: 'f00d' } };
+    const job = await ended({
+      image: tested.image,
+      register: 'made',
+      command: `cp ${tested.home}/made.gguf . && echo '${JSON.stringify(claim)}' >> $GANTRY_REPORT_FILE && echo '${JSON.stringify(artifact)}' >> $GANTRY_REPORT_FILE`,
+    });
+    expect(job).toMatchObject({ state: 'succeeded', modelVersion: 'made@1' });
+    const { items } = await home.operator.call('models.versions', { params: { name: 'made' } });
+    expect(items[0]?.lineage['image']).toMatchObject({ reference: tested.image, id: '5f0e' });
+  });
+
   test('pulls a private image with the secret of its registry', async () => {
     await home.operator.call('secrets.set', { params: { name: 'ghcr' }, body: { value: 'ann:pa55\n' } });
     const job = await ended({ image: 'ghcr.io/acme/tool:2', imageSecret: 'ghcr', command: 'true' });
@@ -129,6 +151,12 @@ describe('a machine with a container tool', () => {
       body: { model: 'own', prompt: 'a', max_tokens: 1 },
     });
     expect(body.choices[0].text).toBe('lm@1');
+    expect(await endpoint()).toMatchObject({
+      network: 'shared',
+      replicas: [
+        { image: { reference: tested.image, id: '5f0e', digest: expect.stringMatching(/^sha256:7+$/) } },
+      ],
+    });
     await home.operator.call('endpoints.update', { params: { name: 'own' }, body: { replicas: 0 } });
     await until('its container is gone', async () => (await endpoint()).replicas.length === 0);
   });

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { batchingSchema } from './batching.ts';
 import { baseShape, nameSchema } from './common.ts';
+import { ranImageSchema } from './container-image.ts';
 import { reasonSchema } from './job.ts';
 import { resourcesSchema } from './job-resources.ts';
 import { nodeSelectorSchema, tolerationSchema } from './node-choice.ts';
@@ -104,6 +105,8 @@ export const replicaSchema = z.object({
   nodeName: z.string().optional(),
   restarts: z.number().int(),
   message: z.string().optional(),
+  /** Of a server in a container: which image it is, exactly. */
+  image: ranImageSchema.optional(),
   /** Of a gang: where each rank runs. */
   ranks: z
     .array(z.object({ node: z.string(), nodeName: z.string().optional(), devices: z.array(z.string()) }))

@@ -2,6 +2,7 @@
 import type { Endpoint } from '@gantry/contract';
 import { countOf, formatDuration } from '@gantry/kit';
 import { coloured, table } from '../output.ts';
+import { ranImageText } from './ran-image.ts';
 
 /** Of the version that serves; one that is being rolled out is told apart. */
 export const readyOf = ({ replicas, desiredReplicas, remote, rollout }: Endpoint): string => {
@@ -80,6 +81,7 @@ function saidOf({ state, waiting, message, coldStart }: Endpoint['replicas'][num
 
 /** What was chosen for it and is not the default. */
 function settingsOf({
+  replicas,
   network,
   engine,
   decoder,
@@ -92,6 +94,8 @@ function settingsOf({
   nodeSelector = {},
 }: Endpoint): string {
   const chosen: Readonly<Record<string, string | undefined>> = {
+    // More than one while a tag moves: new replicas have what it names now.
+    image: [...new Set(replicas.flatMap(({ image }) => ranImageText(image) ?? []))].join(', '),
     network,
     engine: engine === undefined ? undefined : engineText(engine),
     decoder,

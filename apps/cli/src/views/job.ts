@@ -3,6 +3,7 @@ import { type Job, type JobSpec, isTerminal, rankProcesses } from '@gantry/contr
 import { countOf, formatBytes, formatDuration } from '@gantry/kit';
 import { ago, coloured } from '../output.ts';
 import type { NameOf } from '../resource-names.ts';
+import { ranImageText } from './ran-image.ts';
 import { arenaText, deviceText, heldOutText, lossText } from './training.ts';
 
 export function stateLine(job: Job, nameOf: NameOf): string {
@@ -63,7 +64,7 @@ export function describeJob(job: Job, nameOf: NameOf): string {
                 `${attempt.epoch}: ${whereText(attempt.placement, nameOf)}, ${attempt.exitClass ?? attempt.state}`,
             )
             .join(' · '),
-    image: imageText(job.attempts.at(-1)?.image),
+    image: ranImageText(job.attempts.at(-1)?.image),
     took:
       job.startedAt === undefined || job.endedAt === undefined
         ? undefined
@@ -184,7 +185,3 @@ const resourceWords = (resources: JobSpec['resources']): readonly string[] => [
   countOf(resources.cpu, 'CPU'),
   formatBytes(resources.memory),
 ];
-
-/** The digest where a registry gave one: it names these bytes for ever. */
-const imageText = (image: Job['attempts'][number]['image']): string | undefined =>
-  image && `${image.reference} (${image.digest ?? image.id.slice(0, 19)})`;

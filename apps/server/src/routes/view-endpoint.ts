@@ -62,6 +62,7 @@ export function viewEndpoint({
               }),
           ...(waiting === undefined ? {} : { waiting: [...waiting] }),
           ...(status.message === undefined ? {} : { message: status.message }),
+          ...(status.image === undefined ? {} : { image: status.image }),
           ...(status.coldStart === undefined ? {} : { coldStart: status.coldStart }),
         };
       }),

@@ -177,6 +177,7 @@ export function createEndpointRuntime(deps: Deps, hub: Hub, world: EndpointWorld
           event.workerId,
           event.type === 'exited' ? engineEnd(event.exit) : { cause: 'taken', message: event.message },
         );
+      if (event.type === 'report') return lives.onReport(event.workerId, event.report);
       return lives.owns(event.workerId);
     },
     observe: (request) => deciders.observe(request),

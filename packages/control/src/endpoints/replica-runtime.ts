@@ -2,11 +2,12 @@
  * A replica's processes, from the start of its engine to the last of its ranks: they are started, watched until they
  * are ready, drained, and their end is booked. Where requests go is the endpoint's to decide.
  */
-import { GantryError } from '@gantry/contract';
+import { GantryError, type WorkerReport } from '@gantry/contract';
 import { pause } from '@gantry/kit';
 import type { Row } from '@gantry/ports';
 import type { Deps } from '../deps.ts';
 import type { Hub } from '../hub.ts';
+import { ranImage } from '../jobs/ran-image.ts';
 import type { KeyedMutex } from '../keyed-mutex.ts';
 import { drainReplica } from './drain-replica.ts';
 import { endReplica } from './end-replica.ts';
@@ -14,6 +15,7 @@ import type { ReplicaSpecRecord, ReplicaStatusRecord } from './endpoint-record.t
 import type { EndpointWork } from './endpoint-work.ts';
 import type { EngineEnd } from './engine-end.ts';
 import { watchEngine } from './engine-watch.ts';
+import { markImage } from './mark-image.ts';
 import { markReady } from './mark-ready.ts';
 import { workersOfReplica } from './replica-places.ts';
 import { ReplicaProcesses } from './replica-processes.ts';
@@ -44,6 +46,8 @@ export interface ReplicaRuntime {
   /** False for a worker that is no replica's. The replica ends with the last of its processes. */
   end(workerId: string, how: EngineEnd): Promise<boolean>;
   owns(workerId: string): boolean;
+  /** What a worker reported; false for one that is no replica's. */
+  onReport(workerId: string, report: WorkerReport): Promise<boolean>;
 }
 
 export function createReplicaRuntime(
@@ -161,5 +165,12 @@ export function createReplicaRuntime(
     isReady: (replicaId) => origins.get(replicaId)?.isReady === true,
     end,
     owns: (workerId) => processes.replicaOf(workerId) !== undefined,
+    onReport: async (workerId, report) => {
+      const replicaId = processes.replicaOf(workerId);
+      if (replicaId === undefined) return false;
+      const image = ranImage(report);
+      if (image !== undefined) await markImage(deps, replicaId, image);
+      return true;
+    },
   };
 }

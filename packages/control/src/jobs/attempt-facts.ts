@@ -4,6 +4,7 @@
  */
 import type { Measured, RanImage, WorkerReport } from '@gantry/contract';
 import type { JobStatusRecord } from './job-record.ts';
+import { ranImage } from './ran-image.ts';
 
 interface Fault {
   readonly message: string;
@@ -14,7 +15,7 @@ export interface AttemptFacts {
   readonly artifact?: NonNullable<JobStatusRecord['artifact']>;
   readonly evaluation?: Measured;
   readonly fault?: Fault;
-  /** Of the rank that told it last: ranks of one attempt may run on machines that know a tag differently. */
+  /** The first that was told: by the runner, before a worker could say anything. */
   readonly image?: RanImage;
   readonly notes: readonly string[];
 }
@@ -36,8 +37,8 @@ export function withReport(before: AttemptFacts, report: WorkerReport): AttemptF
     return { ...facts, evaluation };
   }
   if (report.type === 'facts') {
-    const image = ranImage(report.values);
-    return image === undefined ? facts : { ...facts, image };
+    const image = ranImage(report);
+    return image === undefined || facts.image !== undefined ? facts : { ...facts, image };
   }
   if (report.type !== 'artifact') return facts;
   const metrics = Object.fromEntries(
@@ -53,14 +54,4 @@ export function withReport(before: AttemptFacts, report: WorkerReport): AttemptF
 export function settled({ fault, ...facts }: AttemptFacts): AttemptFacts {
   if (fault === undefined || facts.notes.includes(fault.message)) return facts;
   return { ...facts, notes: [...facts.notes, fault.message].slice(-maxNotes) };
-}
-
-/** As the runner reports it before a container begins. */
-function ranImage({ image, imageId, imageDigest }: Readonly<Record<string, unknown>>): RanImage | undefined {
-  if (typeof image !== 'string' || typeof imageId !== 'string') return undefined;
-  return {
-    reference: image,
-    id: imageId,
-    ...(typeof imageDigest === 'string' ? { digest: imageDigest } : {}),
-  };
 }

@@ -129,6 +129,7 @@ export function registerJobModel(
       jobId: row.id,
       attempt: attempt.id,
       epoch: attempt.epoch,
+      ...(job.image === undefined || attempt.image === undefined ? {} : { image: attempt.image }),
       ...(code === undefined ? {} : { code }),
       ...(checkpoint === undefined ? {} : { checkpoint }),
     },
