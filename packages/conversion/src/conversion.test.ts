@@ -7,7 +7,6 @@ import {
   toConfigJson,
   writeGguf,
   writeSafetensors,
-  type LlamaConfig,
 } from '@gantry/formats';
 import { createRandom } from '@gantry/kit';
 import { describe, expect, it } from 'vitest';
@@ -23,33 +22,15 @@ import {
   checkpointToGguf,
   ggufPieces,
 } from './index.ts';
+import { smallLlama, smallTokenizer } from './testing/small-llama.ts';
 
 const random = createRandom(21);
 /** Roughly normal: the sum of four uniforms. */
 const values = (length: number): Float32Array =>
   Float32Array.from({ length }, () => random.next() + random.next() + random.next() + random.next() - 2);
 
-const config: LlamaConfig = {
-  vocabularySize: 4,
-  width: 64,
-  hidden: 96,
-  layers: 1,
-  heads: 2,
-  kvHeads: 1,
-  headWidth: 32,
-  contextLength: 32,
-  ropeTheta: 10_000,
-  normEpsilon: 1e-5,
-  tiedEmbeddings: true,
-  bosId: 0,
-  eosId: 0,
-};
-const tokenizer = {
-  pre_tokenizer: { type: 'ByteLevel', add_prefix_space: false },
-  model: { type: 'BPE', vocab: { '<|endoftext|>': 0, a: 1, b: 2, ab: 3 }, merges: ['a b'] },
-};
 const safetensors = writeSafetensors(
-  llamaTensors(config).map(({ huggingFaceName, shape }) => ({
+  llamaTensors(smallLlama).map(({ huggingFaceName, shape }) => ({
     name: huggingFaceName,
     dtype: 'F32',
     shape,
@@ -59,7 +40,12 @@ const safetensors = writeSafetensors(
 );
 const gguf = wholeFile(
   ggufPieces(
-    checkpointToGguf({ safetensors: [safetensors], config: toConfigJson(config), tokenizer, name: 'x' }),
+    checkpointToGguf({
+      safetensors: [safetensors],
+      config: toConfigJson(smallLlama),
+      tokenizer: smallTokenizer,
+      name: 'x',
+    }),
   ),
 );
 /** With its report, which is complete once the file is made. */
@@ -188,14 +174,14 @@ describe('K formats', () => {
 describe('conversion', () => {
   it('goes from safetensors to GGUF and back without changing a weight', () => {
     const back = ggufToCheckpoint(gguf);
-    expect(parseConfigJson(back.config)).toEqual(config);
+    expect(parseConfigJson(back.config)).toEqual(smallLlama);
     expect(wholeFile(back.safetensors)).toEqual(safetensors);
   });
 
   it('says which weight does not fit the configuration', () => {
-    const other = toConfigJson({ ...config, hidden: 128 });
+    const other = toConfigJson({ ...smallLlama, hidden: 128 });
     expect(() =>
-      checkpointToGguf({ safetensors: [safetensors], config: other, tokenizer, name: 'x' }),
+      checkpointToGguf({ safetensors: [safetensors], config: other, tokenizer: smallTokenizer, name: 'x' }),
     ).toThrow(FormatError);
   });
 

@@ -1,12 +1,5 @@
 /** Real files with a few bytes changed become a model or a refusal: never a crash, and no memory beyond what they hold. */
-import {
-  FormatError,
-  llamaTensors,
-  toConfigJson,
-  wholeFile,
-  writeSafetensors,
-  type LlamaConfig,
-} from '@gantry/formats';
+import { FormatError, llamaTensors, toConfigJson, wholeFile, writeSafetensors } from '@gantry/formats';
 import { encodeOnnxModel, type OnnxNode } from '@gantry/formats/onnx';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -20,36 +13,20 @@ import {
   quantiseOnnx,
   openGguf,
 } from './index.ts';
+import { smallLlama, smallTokenizer } from './testing/small-llama.ts';
 
-const config: LlamaConfig = {
-  vocabularySize: 4,
-  width: 64,
-  hidden: 96,
-  layers: 1,
-  heads: 2,
-  kvHeads: 1,
-  headWidth: 32,
-  contextLength: 32,
-  ropeTheta: 10_000,
-  normEpsilon: 1e-5,
-  tiedEmbeddings: true,
-  bosId: 0,
-  eosId: 0,
-};
-const json = toConfigJson(config);
+const json = toConfigJson(smallLlama);
 const waves = (count: number): Float32Array => Float32Array.from({ length: count }, (_, at) => Math.sin(at));
 const safetensors = writeSafetensors(
-  llamaTensors(config).map(({ huggingFaceName: name, shape }) => {
+  llamaTensors(smallLlama).map(({ huggingFaceName: name, shape }) => {
     const { buffer } = waves(shape.reduce((product, size) => product * size, 1));
     return { name, dtype: 'F32' as const, shape, data: new Uint8Array(buffer) };
   }),
 );
-const tokenizer = {
-  pre_tokenizer: { type: 'ByteLevel', add_prefix_space: false },
-  model: { type: 'BPE', vocab: { '<|end|>': 0, a: 1, b: 2, ab: 3 }, merges: ['a b'] },
-};
 const toGguf = (file: Uint8Array): Uint8Array =>
-  wholeFile(ggufPieces(checkpointToGguf({ safetensors: [file], config: json, tokenizer, name: 'x' })));
+  wholeFile(
+    ggufPieces(checkpointToGguf({ safetensors: [file], config: json, tokenizer: smallTokenizer, name: 'x' })),
+  );
 const gguf = toGguf(safetensors);
 const decoder = checkpointToOnnx({ safetensors: [safetensors], config: json }, 'x.data').file;
 

@@ -7,6 +7,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { checkpointToGguf, ggufPieces, ggufToCheckpoint } from '../../../packages/conversion/src/index.ts';
 import { createLlamaEngine } from '../../../packages/engines/src/llamacpp/llama-engine.ts';
+import { likeliestTokens } from '../../../packages/engines/src/testing/ask-engine.ts';
 import { byteCharacters, toTokenizerJson, wholeFile } from '../../../packages/formats/src/index.ts';
 import { type Check, askPeer } from '../check.ts';
 import { furtherEnvironment } from '../python-environment.ts';
@@ -47,15 +48,5 @@ const prompt = [5, 17, 80, 3, 3, 41];
 /** Twelve tokens after the prompt, each with what it weighed. */
 async function answers(modelPath: string) {
   await using engine = await createLlamaEngine({ modelPath, slots: 1, threads: 1 });
-  const steps = [];
-  const sampling = { temperature: 0, topP: 1, seed: 1 };
-  for await (const event of engine.generate({
-    prompt,
-    maxTokens: 12,
-    sampling,
-    topLogprobs: 20,
-    ignoreEnd: true,
-  }))
-    if (event.type === 'token') steps.push({ token: event.token, top: event.top });
-  return { prompt, steps };
+  return { prompt, steps: await likeliestTokens(engine, prompt, 12) };
 }

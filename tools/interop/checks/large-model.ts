@@ -9,6 +9,7 @@ import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { createLlamaEngine } from '../../../packages/engines/src/llamacpp/llama-engine.ts';
+import { likeliestTokens } from '../../../packages/engines/src/testing/ask-engine.ts';
 import { type Check, askPeer } from '../check.ts';
 import { furtherEnvironment } from '../python-environment.ts';
 import { writeLargeCheckpoint } from '../large-checkpoint.ts';
@@ -73,14 +74,7 @@ async function conversion(dir: string, convert: object, to: string) {
 /** The likeliest tokens after the prompt, by llama.cpp. */
 async function answer(modelPath: string) {
   await using engine = await createLlamaEngine({ modelPath, slots: 1, threads: 1 });
-  const sampling = { temperature: 0, topP: 1, seed: 1 };
-  for await (const event of engine.generate({
-    prompt,
-    maxTokens: 1,
-    sampling,
-    topLogprobs: 20,
-    ignoreEnd: true,
-  }))
-    if (event.type === 'token') return event.top ?? [];
+  const [next] = await likeliestTokens(engine, prompt, 1);
+  if (next !== undefined) return next.top;
   throw new Error(`${modelPath} answers nothing`);
 }

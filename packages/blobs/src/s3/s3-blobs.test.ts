@@ -1,42 +1,31 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BlobStore } from '@gantry/ports';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { blobStoreSuite } from '../blob-store.suite.ts';
-import { type S3Double, startS3Double } from '../testing/s3-double.ts';
+import { type S3Scene, openS3Scene } from '../testing/s3-scene.ts';
 import { claimPrefix } from './claim-prefix.ts';
 import { createObjectCache } from './object-cache.ts';
 import { createS3BlobStore } from './s3-blobs.ts';
-import { type S3Bucket, openS3Bucket } from './s3-bucket.ts';
 
-let double: S3Double;
-let dir: string;
-let bucket: S3Bucket;
+let scene: S3Scene;
 beforeEach(async () => {
-  double = await startS3Double();
-  dir = await mkdtemp(join(tmpdir(), 'gantry-s3-'));
-  bucket = openS3Bucket(double.settings, 'data', { attempts: 3, firstDelayMs: 1, silenceMs: 30_000 });
+  scene = await openS3Scene();
 });
-afterEach(async () => {
-  await bucket[Symbol.asyncDispose]();
-  await double[Symbol.asyncDispose]();
-  await rm(dir, { recursive: true, force: true });
-});
+afterEach(() => scene[Symbol.asyncDispose]());
 
 const store = (limitBytes = 100_000): BlobStore =>
   createS3BlobStore({
-    bucket,
+    bucket: scene.bucket,
     prefix: 'blobs/',
-    dir: join(dir, 'incoming'),
-    cache: createObjectCache(join(dir, 'cache'), limitBytes),
+    dir: join(scene.dir, 'incoming'),
+    cache: createObjectCache(join(scene.dir, 'cache'), limitBytes),
   });
 const from = async function* (...texts: string[]): AsyncIterable<Uint8Array> {
   for (const text of texts) yield new TextEncoder().encode(text);
 };
 const read = async (blob: AsyncIterable<Uint8Array>): Promise<string> =>
   Buffer.concat(await Array.fromAsync(blob)).toString();
-const gets = (): number => double.requests.filter(({ method, key }) => method === 'GET' && key !== '').length;
 
 blobStoreSuite('S3', () => store());
 
@@ -46,17 +35,17 @@ describe('blobs on S3', () => {
     const [small, large] = [await blobs.put(from('small')), await blobs.put(from('a larger one'))];
     for (let round = 0; round < 2; round += 1)
       expect(await read(await blobs.get(small.digest))).toBe('small');
-    expect(gets()).toBe(1);
+    expect(scene.gets()).toBe(1);
     for (let round = 0; round < 2; round += 1)
       expect(await read(await blobs.get(large.digest))).toBe('a larger one');
-    expect(gets()).toBe(3);
+    expect(scene.gets()).toBe(3);
   });
 
   it('refuse to pass on damaged bytes', async () => {
     const blobs = store();
     const { digest } = await blobs.put(from('hello'));
-    const [key = ''] = [...(double.buckets.get('data')?.keys() ?? [])];
-    double.put('data', key, 'hellO');
+    const [key = ''] = [...(scene.double.buckets.get('data')?.keys() ?? [])];
+    scene.double.put('data', key, 'hellO');
     await expect(blobs.get(digest).then(read)).rejects.toMatchObject({ code: 'blob_corrupt' });
     expect(await blobs.verify(digest)).toBe('corrupt');
   });
@@ -67,23 +56,26 @@ describe('blobs on S3', () => {
       throw new Error('source broke');
     };
     await expect(store().put(failing())).rejects.toThrow('source broke');
-    double.faultOf = ({ method }) => (method === 'PUT' ? { status: 500, code: 'InternalError' } : undefined);
+    scene.double.faultOf = ({ method }) =>
+      method === 'PUT' ? { status: 500, code: 'InternalError' } : undefined;
     await expect(store().put(from('x'))).rejects.toMatchObject({ code: 'storage_unavailable' });
-    expect(await readdir(join(dir, 'incoming'))).toEqual([]);
-    expect(double.buckets.get('data')?.size).toBe(0);
+    expect(await readdir(join(scene.dir, 'incoming'))).toEqual([]);
+    expect(scene.double.buckets.get('data')?.size).toBe(0);
   });
 
   it('survive a server that fails now and then', async () => {
     let count = 0;
-    double.faultOf = () => ((count += 1) % 2 === 0 ? { status: 503, code: 'SlowDown' } : undefined);
+    scene.double.faultOf = () => ((count += 1) % 2 === 0 ? { status: 503, code: 'SlowDown' } : undefined);
     const blobs = store();
     const { digest } = await blobs.put(from('x'));
     expect(await read(await blobs.get(digest))).toBe('x');
   });
 
   it('are one platform’s', async () => {
-    await claimPrefix(bucket, 'blobs/', 'one', dir);
-    await claimPrefix(bucket, 'blobs/', 'one', dir);
-    await expect(claimPrefix(bucket, 'blobs/', 'two', dir)).rejects.toMatchObject({ code: 'in_use' });
+    await claimPrefix(scene.bucket, 'blobs/', 'one', scene.dir);
+    await claimPrefix(scene.bucket, 'blobs/', 'one', scene.dir);
+    await expect(claimPrefix(scene.bucket, 'blobs/', 'two', scene.dir)).rejects.toMatchObject({
+      code: 'in_use',
+    });
   });
 });

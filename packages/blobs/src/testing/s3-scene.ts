@@ -1,10 +1,10 @@
-/** A bucket that answers as S3 does, a folder of a node, and prefixes of the one laid into the other. */
+/** A server that answers as S3 does with its bucket `data`, a folder of a node, and prefixes of the one laid into the other. */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createObjectCache, type ObjectCache } from '../s3/object-cache.ts';
 import { parseS3Address } from '../s3/s3-address.ts';
-import { openS3Bucket } from '../s3/s3-bucket.ts';
+import { type S3Bucket, openS3Bucket } from '../s3/s3-bucket.ts';
 import { type FetchOptions, type VolumeProgress, fetchVolume, storeVolume } from '../s3/s3-volume.ts';
 import { type S3Double, startS3Double } from './s3-double.ts';
 
@@ -19,11 +19,13 @@ interface FetchWish extends Partial<FetchOptions> {
 export class S3Scene implements AsyncDisposable {
   readonly double: S3Double;
   readonly dir: string;
+  readonly bucket: S3Bucket;
   readonly signal = new AbortController().signal;
 
   constructor(double: S3Double, dir: string) {
     this.double = double;
     this.dir = dir;
+    this.bucket = openS3Bucket(double.settings, 'data', patience);
   }
 
   cacheOf(limitBytes = 10_000): ObjectCache {
@@ -59,6 +61,7 @@ export class S3Scene implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.bucket[Symbol.asyncDispose]();
     await this.double[Symbol.asyncDispose]();
     await rm(this.dir, { recursive: true, force: true });
   }

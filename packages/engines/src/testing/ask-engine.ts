@@ -1,5 +1,5 @@
 /** One request to an engine, followed to its end. */
-import type { GenerateEvent, GenerateRequest, LlmEngine } from '../llm-engine.ts';
+import type { GenerateEvent, GenerateRequest, LlmEngine, TokenLogprob } from '../llm-engine.ts';
 
 export const greedySampling = { temperature: 0, topP: 1, seed: 1 };
 
@@ -29,4 +29,17 @@ export async function askEngine(
     if (event.logprob !== undefined) logprobs.push(event.logprob);
   }
   throw new Error('no end');
+}
+
+/** The greedy tokens after the prompt, past any end of text, each with the 20 likeliest of its place. */
+export async function likeliestTokens(
+  of: LlmEngine,
+  prompt: readonly number[],
+  maxTokens: number,
+): Promise<readonly { readonly token: number; readonly top: readonly TokenLogprob[] }[]> {
+  const steps = [];
+  const request = { prompt, maxTokens, sampling: greedySampling, topLogprobs: 20, ignoreEnd: true };
+  for await (const event of of.generate(request))
+    if (event.type === 'token') steps.push({ token: event.token, top: event.top ?? [] });
+  return steps;
 }
