@@ -131,10 +131,16 @@ test('what is held back answers nobody who asked for another endpoint: not as a 
     message: expect.stringContaining('clients of the deleted endpoint front'),
   });
   await create('front', 'lm@2', {}, { override: 'its clients know' });
-  // Where nothing else was ever served, nobody is surprised.
+  // The same again surprises nobody; another one might.
   await create('trial', 'lm@2');
   await remove('trial');
   await create('trial', 'lm@2');
+  await operator.call('models.gate', { params: { name: 'lm' }, body: { required: 'never' } });
+  await create('old', 'lm@1');
+  await remove('old');
+  await operator.call('models.gate', { params: { name: 'lm' }, body: { required: 'always' } });
+  await expect(create('old', 'lm@2')).rejects.toMatchObject(heldBack);
+  await create('old', 'lm@1');
 });
 
 test('a member may not override, nor say what the gate asks', async () => {

@@ -2,7 +2,7 @@
  * Requests that an endpoint answers though their clients asked for another: as its fallback, or under the name of one
  * that was deleted. A version that its gate holds back may have an endpoint of its own, but none of these.
  */
-import { type EndpointSpecRecord, type GateNote, heldBackBy, resolveVersion } from '@gantry/control';
+import { type EndpointSpecRecord, type GateNote, resolveVersion } from '@gantry/control';
 import type { Row, Tx } from '@gantry/ports';
 import type { Principal } from '../http/index.ts';
 import { gateFor } from './served-version.ts';
@@ -33,7 +33,8 @@ export async function gateUnderName(
   name: string,
   version: Row,
 ): Promise<GateNote> {
-  const because = (await reliesOn(tx, principal.tenantId, name)) ?? (await isHeir(tx, principal, name));
+  const because =
+    (await reliesOn(tx, principal.tenantId, name)) ?? (await isHeir(tx, principal.tenantId, name, version));
   return because === undefined ? {} : gateFor(tx, version, principal, override, because);
 }
 
@@ -77,12 +78,10 @@ async function reliesOn(tx: Tx, tenantId: string, name: string): Promise<string 
   return undefined;
 }
 
-/** A name under which nothing but versions that are held back was ever served has no clients to protect. */
-async function isHeir(tx: Tx, { tenantId }: Principal, name: string): Promise<string | undefined> {
+/** Whoever asks for a name that was given up goes on asking for it; the same version again surprises nobody. */
+async function isHeir(tx: Tx, tenantId: string, name: string, version: Row): Promise<string | undefined> {
   const before = await tx.lastDeleted('endpoint', tenantId, name);
-  if (before === undefined) return undefined;
-  const version = await versionOf(tx, before);
-  if (version !== undefined && (await heldBackBy(tx, version.id)).length > 0) return undefined;
+  if (before === undefined || (await versionOf(tx, before))?.id === version.id) return undefined;
   return `clients of the deleted endpoint ${name} ask for that name`;
 }
 
