@@ -16,6 +16,7 @@ class WholePlatformFirst extends BaseSequencer {
  */
 const sharing = [
   'packages/{kit,contract,formats,scheduling,training,conversion,serving,sdk,control,gateway}/src/**/!(peer-failures).test.ts',
+  'apps/server/src/{http,routes}/**/*.test.ts',
   'apps/cli/src/{*.test.ts,!(e2e)/**/*.test.ts}',
 ];
 const nowhere = ['**/node_modules/**', '**/dist/**'];

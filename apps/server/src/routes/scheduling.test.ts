@@ -152,7 +152,7 @@ test.each([
   [
     'more domains than levels',
     { topology: { levels: ['row'], nodes: { n1: ['a', 'b'] } } },
-    'topology.nodes.n1: has 2 domains for 1 levels',
+    'topology.nodes.n1: has 2 domains for 1 level',
   ],
   [
     'a rule with a typing error',
