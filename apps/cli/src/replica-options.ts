@@ -38,9 +38,13 @@ export const withReplicaOptions = (command: Command): Command =>
       'also machines with this taint, KEY=VALUE for one of its values',
       gather(tolerationOption),
     )
-    .option('--queue <NAME>', 'queue that its replicas wait in')
-    .option('--context <TOKENS>', 'longest prompt with its answer', countOption)
-    .option('--slots <N>', 'requests that a replica computes at once', countOption)
+    .option('--queue <NAME>', 'queue that its replicas wait in (default: default)')
+    .option(
+      '--context <TOKENS>',
+      'longest prompt with its answer (default: what the model was made for)',
+      countOption,
+    )
+    .option('--slots <N>', 'requests that a replica computes at once (default: 4)', countOption)
     .option(
       '--warm-up <ROWS>',
       'of a tensor model: compute so many rows of zeros before it is ready; may be repeated',

@@ -119,8 +119,8 @@ export function endpointRolloutCommands(program: Command): void {
         'what one process carries: concurrency, queriesPerSecond, queue, meanMs, p99Ms, tokensPerSecond, cpuPercent, memoryPercent, devicePercent',
         targetOption,
       )
-      .option('--predictive', 'start ahead of a forecast rise')
-      .option('--idle-seconds <N>', 'idle for so long before zero', numberOption),
+      .option('--predictive', 'start ahead of a forecast rise (default: follow demand)')
+      .option('--idle-seconds <N>', 'idle for so long before zero (default: 60)', numberOption),
     'gantry endpoint scale chat --replicas 2',
     'gantry endpoint scale chat --min 0 --max 4 --target concurrency=4',
   ).action(async (name: string, options: ScaleOptions, command: Command) => {

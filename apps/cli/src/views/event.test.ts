@@ -40,6 +40,17 @@ test('its reason is words, without the ids that only programs want', () => {
   expect(reason({ bytes: 14_000_000, keptMs: 90_000, problems: [] })).toBe('14 MB, kept 1 min 30 s');
 });
 
+test('facts within a fact are words too', () => {
+  const evidence = [
+    { metric: 'errors', pairs: 84, difference: 0, worsePValue: 1 },
+    { metric: 'latency', pairs: 80, difference: 0.142857, worsePValue: 0.0115610199 },
+  ];
+  expect(reason({ because: 'latency', evidence })).toBe(
+    'because latency, evidence metric errors pairs 84 difference 0 worsePValue 1; metric latency pairs 80 difference 0.143 worsePValue 0.0116',
+  );
+  expect(reason({ coldStart: { loadMs: 2_200, warmMs: 35 } })).toBe('coldStart load 2.2 s warm 35 ms');
+});
+
 test('nothing is no empty table', () => {
   expect(eventTable([], nameOf)).toBe('  nothing happened yet');
 });

@@ -39,16 +39,24 @@ function reasonText(reason: Event['reason'], nameOf: NameOf): string {
 
 function factText(key: string, value: unknown, nameOf: NameOf): string | undefined {
   if (value === undefined || value === null) return undefined;
-  if (Array.isArray(value))
-    return value.length === 0
-      ? undefined
-      : `${key} ${value.map((each) => (typeof each === 'string' ? nameOf(each) : JSON.stringify(each))).join(' ')}`;
-  if (typeof value === 'object') return `${key} ${JSON.stringify(value)}`;
+  if (Array.isArray(value)) {
+    if (value.length === 0) return undefined;
+    const isPlain = value.every((each) => typeof each === 'string');
+    return `${key} ${value.map((each) => valueText(each, nameOf)).join(isPlain ? ' ' : '; ')}`;
+  }
   if (typeof value === 'number' && /bytes$/i.test(key)) return formatBytes(value);
   if (typeof value === 'number' && key.endsWith('Ms')) return `${key.slice(0, -2)} ${formatDuration(value)}`;
-  if (typeof value === 'string') {
-    const name = nameOf(value);
-    return name === value && /^[a-z]{3}_[0-9a-z]{26}$/.test(value) ? undefined : `${key} ${name}`;
-  }
-  return `${key} ${JSON.stringify(value)}`;
+  const text = valueText(value, nameOf);
+  return text === value && /^[a-z]{3}_[0-9a-z]{26}$/.test(text) ? undefined : `${key} ${text}`;
+}
+
+/** Evidence of a decision, phases of a start: facts within a fact. */
+function valueText(value: unknown, nameOf: NameOf): string {
+  if (typeof value === 'string') return nameOf(value);
+  if (typeof value === 'number')
+    return String(Number.isInteger(value) ? value : Number(value.toPrecision(3)));
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return JSON.stringify(value);
+  return Object.entries(value)
+    .flatMap(([key, each]) => factText(key, each, nameOf) ?? [])
+    .join(' ');
 }
