@@ -65,8 +65,25 @@ export interface AdapterRecord {
   readonly modelVersionId: string;
 }
 
+/** How each replica of an endpoint serves and where it may run: the same for all of its revisions. */
+export interface ServingRecord {
+  readonly slots: number;
+  readonly contextTokens?: number;
+  readonly batching?: Batching;
+  readonly warmUp?: readonly WarmUpRequest[];
+  readonly speculation?: SpeculationRecord;
+  readonly decoder?: Decoder;
+  readonly adapters?: readonly AdapterRecord[];
+  readonly server?: OwnServer;
+  readonly engine?: ShardedEngine;
+  /** Of each rank. */
+  readonly resources: JobSpec['resources'];
+  readonly nodeSelector?: JobSpec['nodeSelector'];
+  readonly tolerations?: JobSpec['tolerations'];
+}
+
 /** `revision`, `model` and `modelVersionId` are the stable revision's. */
-export interface EndpointSpecRecord extends RevisionRecord {
+export interface EndpointSpecRecord extends RevisionRecord, ServingRecord {
   /** Absent in rows older than rollouts: `revision` was the newest. */
   readonly lastRevision?: number;
   readonly previous?: RevisionRecord;
@@ -79,23 +96,11 @@ export interface EndpointSpecRecord extends RevisionRecord {
   readonly fallback?: string;
   readonly hedging?: Hedging;
   readonly payloads?: PayloadPolicy;
-  readonly batching?: Batching;
-  readonly warmUp?: readonly WarmUpRequest[];
-  readonly speculation?: SpeculationRecord;
-  readonly decoder?: Decoder;
-  readonly adapters?: readonly AdapterRecord[];
-  readonly server?: OwnServer;
-  readonly engine?: ShardedEngine;
   /** Then it has no replicas here, and `model` names what stands there. */
   readonly remote?: RemoteRecord;
   readonly queue: string;
   readonly queueId: string;
   readonly user: string;
-  readonly slots: number;
-  readonly contextTokens?: number;
-  readonly resources: JobSpec['resources'];
-  readonly nodeSelector?: JobSpec['nodeSelector'];
-  readonly tolerations?: JobSpec['tolerations'];
 }
 
 export interface EndpointStatusRecord {
@@ -112,21 +117,7 @@ export interface EndpointStatusRecord {
   readonly retryAt?: string;
 }
 
-export interface ReplicaSpecRecord extends RevisionRecord {
-  readonly slots: number;
-  readonly contextTokens?: number;
-  readonly batching?: Batching;
-  readonly warmUp?: readonly WarmUpRequest[];
-  readonly speculation?: SpeculationRecord;
-  readonly decoder?: Decoder;
-  readonly adapters?: readonly AdapterRecord[];
-  readonly server?: OwnServer;
-  readonly engine?: ShardedEngine;
-  /** Of each rank. */
-  readonly resources: EndpointSpecRecord['resources'];
-  readonly nodeSelector?: EndpointSpecRecord['nodeSelector'];
-  readonly tolerations?: EndpointSpecRecord['tolerations'];
-}
+export interface ReplicaSpecRecord extends RevisionRecord, ServingRecord {}
 
 export interface ColdStart {
   readonly scheduleMs: number;

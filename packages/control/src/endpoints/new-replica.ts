@@ -6,6 +6,7 @@ import type {
   EndpointStatusRecord,
   ReplicaSpecRecord,
   ReplicaStatusRecord,
+  ServingRecord,
 } from './endpoint-record.ts';
 import type { WantedRevision } from './wanted-revisions.ts';
 
@@ -24,18 +25,7 @@ export function newReplica(endpoint: Row, wanted: WantedRevision, nowMs: number)
       revision: wanted.revision,
       model: wanted.model,
       modelVersionId: wanted.modelVersionId,
-      slots: spec.slots,
-      resources: spec.resources,
-      ...(spec.nodeSelector === undefined ? {} : { nodeSelector: spec.nodeSelector }),
-      ...(spec.tolerations === undefined ? {} : { tolerations: spec.tolerations }),
-      ...(spec.contextTokens === undefined ? {} : { contextTokens: spec.contextTokens }),
-      ...(spec.batching === undefined ? {} : { batching: spec.batching }),
-      ...(spec.warmUp === undefined ? {} : { warmUp: spec.warmUp }),
-      ...(spec.speculation === undefined ? {} : { speculation: spec.speculation }),
-      ...(spec.decoder === undefined ? {} : { decoder: spec.decoder }),
-      ...(spec.adapters === undefined ? {} : { adapters: spec.adapters }),
-      ...(spec.server === undefined ? {} : { server: spec.server }),
-      ...(spec.engine === undefined ? {} : { engine: spec.engine }),
+      ...servingOf(spec),
     } satisfies ReplicaSpecRecord,
     status: {
       restarts: status.crashes ?? 0,
@@ -43,3 +33,24 @@ export function newReplica(endpoint: Row, wanted: WantedRevision, nowMs: number)
     } satisfies ReplicaStatusRecord,
   };
 }
+
+/** Complete by type: what a replica takes from its endpoint's row. */
+const taken: Readonly<Record<keyof ServingRecord, true>> = {
+  slots: true,
+  contextTokens: true,
+  batching: true,
+  warmUp: true,
+  speculation: true,
+  decoder: true,
+  adapters: true,
+  server: true,
+  engine: true,
+  resources: true,
+  nodeSelector: true,
+  tolerations: true,
+};
+
+const servingOf = (spec: ServingRecord): ServingRecord =>
+  Object.fromEntries(
+    Object.entries(spec).filter(([field, value]) => field in taken && value !== undefined),
+  ) as unknown as ServingRecord;
