@@ -5,6 +5,7 @@ import { buildFor, llamaBuild, type BuildDevice } from '../builds/gpu-builds.ts'
 import type { AdapterOptions } from '../llamacpp/adapters.ts';
 import type { SpeculationOptions } from '../llamacpp/drafter.ts';
 import type { LlmEngine } from '../llm-engine.ts';
+import { stampedLog } from './engine-journal.ts';
 
 /** `paged`: our own, for the safetensors of a Llama-architecture model. */
 export type LlmDecoder = 'llama.cpp' | 'paged';
@@ -38,7 +39,8 @@ export interface KvMemoryOptions {
 }
 
 export async function createLlmEngine(choice: LlmEngineChoice): Promise<LlmEngine> {
-  const { modelPath, contextTokens, onLog, speculation, adapters, memory } = choice;
+  const { modelPath, contextTokens, speculation, adapters, memory } = choice;
+  const onLog = choice.onLog && stampedLog(choice.onLog);
   const common = {
     slots: choice.slots ?? 8,
     threads: threadsOf(choice),

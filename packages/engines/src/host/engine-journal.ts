@@ -18,6 +18,15 @@ export interface EngineJournalOptions {
   readonly nowMs?: () => number;
 }
 
+/** Every line of an engine's log begins with its time. */
+const stamped = (nowMs: number, text: string): string => `${new Date(nowMs).toISOString()} ${text}`;
+
+/** For what loads and warms up beside the journal. */
+export const stampedLog =
+  (write: (line: string) => void) =>
+  (text: string): void =>
+    write(stamped(Date.now(), text));
+
 export class EngineJournal {
   readonly #write: ((line: string) => void) | undefined;
   readonly #nowMs: () => number;
@@ -30,7 +39,7 @@ export class EngineJournal {
   }
 
   say(text: string): void {
-    this.#write?.(`${new Date(this.#nowMs()).toISOString()} ${text}`);
+    this.#write?.(stamped(this.#nowMs(), text));
   }
 
   refused({ status, code }: Pick<EngineError, 'status' | 'code'>): void {

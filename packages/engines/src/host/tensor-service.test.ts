@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { serveTensors, type BatchingOptions, type EngineServer } from '../index.ts';
+import type { TensorServiceOptions } from './tensor-service.ts';
 import { sumModel, type SumModelOptions } from '../testing/tensor-models.ts';
 
 let folder: string;
@@ -18,7 +19,11 @@ afterAll(async () => rm(folder, { recursive: true, force: true }));
 
 let models = 0;
 const log: string[] = [];
-async function start(model: SumModelOptions | Uint8Array, batching?: BatchingOptions): Promise<string> {
+async function start(
+  model: SumModelOptions | Uint8Array,
+  batching?: BatchingOptions,
+  warmUp?: TensorServiceOptions['warmUp'],
+): Promise<string> {
   const modelPath = join(folder, `${models++}.onnx`);
   await writeFile(modelPath, model instanceof Uint8Array ? model : sumModel(model));
   running = await serveTensors({
@@ -28,6 +33,7 @@ async function start(model: SumModelOptions | Uint8Array, batching?: BatchingOpt
     threads: 1,
     onLog: (line) => log.push(line),
     ...(batching === undefined ? {} : { batching }),
+    ...(warmUp === undefined ? {} : { warmUp }),
   });
   await running.loaded;
   return `http://127.0.0.1:${'port' in running.address ? running.address.port : 0}`;
@@ -65,6 +71,13 @@ it('an engine says in its log what it serves and how', async () => {
   expect(log.at(-1)).toMatch(
     /Z ready after .*: sum takes x FP32 \[\?, 2\] and gives .*, batches up to 4, 2 instances of 1 thread on cpu$/u,
   );
+});
+
+it('every line of its log begins with its time, those of its warm-up too', async () => {
+  log.length = 0;
+  await start({ columns: 2 }, { maxBatchSize: 4 }, [{ name: 'usual', rows: 2, count: 1, inputs: {} }]);
+  expect(log.filter((line) => line.includes('warm-up "usual"'))).toHaveLength(1);
+  expect(log.filter((line) => !/^\d{4}-\d\d-\d\dT[\d:.]+Z /.test(line))).toEqual([]);
 });
 
 describe('where a tensor model computes', () => {
@@ -143,7 +156,7 @@ describe('tensor engine over the Open Inference Protocol', () => {
     ['a missing input', { inputs: [{ name: 'z', datatype: 'FP32', shape: [1], data: [1] }] }, '"z"'],
     ['another type', { inputs: [{ name: 'x', datatype: 'INT64', shape: [1, 2], data: [1, 2] }] }, 'FP32'],
     ['another shape', { inputs: [fp32([2], [1, 2])] }, '[-1, 2]'],
-    ['values that are too few', { inputs: [fp32([1, 2], [1])] }, '1 values'],
+    ['values that are too few', { inputs: [fp32([1, 2], [1])] }, '1 value;'],
     ['a value of another kind', { inputs: [fp32([1, 2], [1, 'two'])] }, 'Value 1'],
     ['an unknown output', { inputs: [fp32([1, 2], [1, 2])], outputs: [{ name: 'q' }] }, '"q"'],
     ['no rows', { inputs: [fp32([0, 2], [])] }, 'no row'],

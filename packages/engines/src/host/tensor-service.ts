@@ -9,6 +9,7 @@ import type { TensorModel } from '../onnx/tensor-model.ts';
 import type { WarmUpRequest } from '../onnx/warm-up.ts';
 import { toInferAnswer } from '../oip/infer-answer.ts';
 import { parseInfer } from '../oip/parse-infer.ts';
+import { stampedLog } from './engine-journal.ts';
 import { serveEngine } from './engine-server.ts';
 import type { EngineCall, EngineRoute, EngineServer, EngineService, ListenOptions } from './engine-server.ts';
 import { readBytes, sendJson } from './http-body.ts';
@@ -80,7 +81,8 @@ class TensorService implements EngineService {
   }
 
   async load(): Promise<void> {
-    const { modelPath, batching, device, onLog, warmUp } = this.#options;
+    const { modelPath, batching, device, warmUp } = this.#options;
+    const onLog = this.#options.onLog && stampedLog(this.#options.onLog);
     const runtime = buildFor(device, onnxBuild, onLog);
     // What the device has no operator for, the processor computes.
     const providers = batching?.providers ?? (runtime === undefined ? undefined : ['cuda', 'cpu']);
