@@ -218,7 +218,8 @@ function planOf(path: string, headers: Readonly<Record<string, string>>, body: B
       return {
         method: 'ModelReady',
         message: { name, version },
-        toSaid: ({ ready }: { readonly ready: boolean }) => json(ready ? 200 : 503, { name, ready }),
+        // As Triton says it over HTTP; a 503 would be asked again elsewhere.
+        toSaid: ({ ready }: { readonly ready: boolean }) => json(ready ? 200 : 400, { name, ready }),
       };
     case 'metadata':
       return {

@@ -1,6 +1,7 @@
 /** Versions and sequences that a connected server keeps itself, as a real Triton (2.51) keeps them. */
 import { describe, expect, it } from 'vitest';
 import { createGatewayHarness, type GatewayHarness } from '../testing/gateway-harness.ts';
+import { createGrpcDouble } from '../testing/grpc-double.ts';
 import { createRemoteDouble, modelName, type RemoteDouble } from '../testing/remote-double.ts';
 import type { Route } from '../routes/route.ts';
 
@@ -47,6 +48,16 @@ describe('a version that the server counts itself', () => {
       400,
       { error: 'doubler is not ready in version 3.' },
     ]);
+  });
+
+  it('that a gRPC server has not is told at once, and is no failure of it', async () => {
+    await using harness = await createGatewayHarness({ holdMs: 30_000 });
+    await using double = await createGrpcDouble();
+    harness.gateway.setRoutes('acme', [routeTo([double])]);
+    double.state = 'loading';
+    expect((await get(harness, path('3', '/ready')))[0]).toBe(400);
+    expect(double.asked).toHaveLength(1);
+    expect(harness.gateway.stats().replicas).toMatchObject([{ failures: 0 }]);
   });
 
   it('is answered by no other endpoint: a fallback holds another model', async () => {
