@@ -35,14 +35,13 @@ export async function prepareForeignServer(
   const path = await deps.places.materialiseModel(spec.modelVersionId, version.files, first.path);
   const startedMs = deps.clock.nowMs();
   const { specFile } = await deps.places.prepareAttempt({ jobId: replica.id, attemptId: workerId, spec: {} });
-  // One that a server before this one started keeps the port that it was given.
+  // One that a server before this one started stays where it is, in whichever network.
   const known = await deps.places.engineOrigin(workerId);
   const port = known !== undefined && 'port' in known ? known.port : await deps.places.freePort();
-  const door = network === 'own' ? { doorSocket: deps.places.doorSocket(workerId) } : {};
-  await deps.places.announceEngine(
-    workerId,
-    network === 'own' ? { socketPath: deps.places.doorSocket(workerId), healthPath } : { port, healthPath },
-  );
+  const isOwn = known === undefined ? network === 'own' : 'socketPath' in known;
+  const door = isOwn ? { doorSocket: deps.places.doorSocket(workerId) } : {};
+  const place = isOwn ? { socketPath: deps.places.doorSocket(workerId) } : { port };
+  await deps.places.announceEngine(workerId, { ...place, healthPath });
   return {
     modelPath: version.files.length === 1 ? path : folderOf(path, first.path),
     port,
