@@ -16,6 +16,7 @@ import { ggufFamilies } from './interop/checks/gguf-families.ts';
 import { largeModel } from './interop/checks/large-model.ts';
 import { llamaOnnx } from './interop/checks/llama-onnx.ts';
 import { openaiClient } from './interop/checks/openai-client.ts';
+import { openaiServers } from './interop/checks/openai-servers.ts';
 import { plannerLaunch } from './interop/checks/planner-launch.ts';
 import { s3Server } from './interop/checks/s3-server.ts';
 import { sentencePiece } from './interop/checks/sentencepiece.ts';
@@ -39,6 +40,7 @@ const checks: Readonly<Record<string, Check>> = {
   'openai-client': openaiClient,
   'tensor-client': tensorClient,
   'llama-server': llamaServer,
+  'openai-servers': openaiServers,
   'transformers-export': transformersExport,
   'llama-onnx': llamaOnnx,
   'decoder-families': decoderFamilies,

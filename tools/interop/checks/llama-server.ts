@@ -6,15 +6,14 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { homedir, tmpdir } from 'node:os';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { type Job, type ModelVersion, isTerminal } from '@gantry/contract';
-import type { Client } from '@gantry/sdk';
 import OpenAI from 'openai';
 import { endpointReady } from '../../../apps/server/src/e2e/testing/follow.ts';
 import type { Check } from '../check.ts';
+import { evaluateThrough } from '../evaluate-through.ts';
 
 export const llamaServer: Check = async (world) => {
   const binary = process.env['GANTRY_LLAMA_SERVER'] ?? (await cachedBinary());
@@ -75,7 +74,7 @@ export const llamaServer: Check = async (world) => {
     expectEqual('chat', await said(near, 'far'), await said(direct, 'theirs'));
     const booked = await client.call('endpoints.stats', { params: { name: 'far' } });
     if (!JSON.stringify(booked).includes('ompletionTokens')) throw new Error('no tokens were counted');
-    const judged = await evaluateThrough(client, version);
+    const judged = await evaluateThrough(client, version, 'far');
     expectEqual('gate', judged.gate.state, 'passed');
     const [{ comparison } = {}] = judged.evaluations;
     return `llama-server: slots and context as it tells them; completion, stream and chat as asked directly; ${version} judged through it at ${comparison?.positions} places: KL ${comparison?.meanKl.toExponential(1)}, agreement ${comparison?.topAgreement}`;
@@ -85,29 +84,6 @@ export const llamaServer: Check = async (world) => {
     await ended;
   }
 };
-
-/** It says nothing of a prompt's tokens, so job and server are asked what comes next. */
-async function evaluateThrough(client: Client, version: string): Promise<ModelVersion> {
-  const folder = await mkdtemp(join(tmpdir(), 'gantry-judged-'));
-  try {
-    const words = 'The scheduler places a gang of ranks on one node and tells why the others wait. ';
-    await writeFile(join(folder, 'held-out.txt'), words.repeat(12));
-    const evaluate = { model: version, data: 'held-out.txt', window: 80, places: 48, through: 'far' };
-    const { name } = await client.call('jobs.submit', { body: { workdir: folder, evaluate } });
-    for await (const { event, data } of client.watch('jobs.watch', { params: { name } })) {
-      if (event !== 'job' || !isTerminal((data as Job).state)) continue;
-      expectEqual(`the evaluation (${(data as Job).exitMessage})`, (data as Job).state, 'succeeded');
-      break;
-    }
-    const [model = '', number] = version.split('@');
-    const { items } = await client.call('models.versions', { params: { name: model } });
-    const found = items.find((each) => String(each.number) === number);
-    if (found === undefined) throw new Error(`${version} is gone`);
-    return found;
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
-}
 
 async function cachedBinary(): Promise<string | undefined> {
   const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'gantry');
