@@ -16,12 +16,8 @@ import {
 import { runRandomTraffic } from '../testing/random-traffic.ts';
 
 const model = await openPermutationFolder();
-const { folder, open } = model;
-const engine = await open();
-afterAll(async () => {
-  await engine[Symbol.asyncDispose]();
-  await model[Symbol.asyncDispose]();
-});
+const { engine, folder, open } = model;
+afterAll(() => model[Symbol.asyncDispose]());
 
 describe('paged engine', () => {
   it('answers as the permutation says, to the end of text', async () => {

@@ -18,6 +18,7 @@ import { StepLoop } from '../step-loop.ts';
 import { ModelTemplate } from '../templates/model-template.ts';
 import { AnswerGrammars, type AnswerGrammar } from './answer-grammars.ts';
 import { AnswerRows, type AnswerState } from './answer-rows.ts';
+import { kvRoom } from './kv-room.ts';
 import { KvLost, startDecoder, type DecoderProcess } from './decoder-process.ts';
 import { readModelFolder, type ModelFolder } from './read-model-folder.ts';
 import { openSpeculation } from './open-speculation.ts';
@@ -52,18 +53,7 @@ export async function createPagedEngine(options: PagedEngineOptions): Promise<Ll
   const { config } = model;
   const tokensPerBlock = options.tokensPerBlock ?? 16;
   const contextTokens = Math.min(options.contextTokens ?? 2_048, config.contextLength);
-  // Keys and values in single precision, of all layers.
-  const blockBytes = 2 * config.layers * config.kvHeads * config.headWidth * tokensPerBlock * 4;
-  const least = Math.ceil(contextTokens / tokensPerBlock);
-  const wanted =
-    options.kvBytes === undefined
-      ? Math.ceil((options.slots * contextTokens) / 2 / tokensPerBlock)
-      : Math.floor(options.kvBytes / blockBytes);
-  const room = {
-    blocks: Math.max(least, wanted),
-    memorySlots: Math.floor((options.spillMemoryBytes ?? 0) / blockBytes),
-    diskSlots: options.spillFolder === undefined ? 0 : Math.floor((options.spillDiskBytes ?? 0) / blockBytes),
-  };
+  const room = kvRoom(options, config, { contextTokens, tokensPerBlock });
   const decoder = await startDecoder({
     folder: options.folder,
     threads: options.threads,

@@ -6,12 +6,8 @@ import { answerAfter, cycle } from '../testing/permutation-model.ts';
 import { runRandomTraffic } from '../testing/random-traffic.ts';
 
 const model = await openPermutationFolder();
-const { folder, open } = model;
-const engine = await open();
-afterAll(async () => {
-  await engine[Symbol.asyncDispose]();
-  await model[Symbol.asyncDispose]();
-});
+const { engine, folder, open } = model;
+afterAll(() => model[Symbol.asyncDispose]());
 
 describe('paged memory', () => {
   it('is exact under random traffic, also where memory is short and both tiers are in use', async () => {

@@ -11,16 +11,25 @@ export const permutationBlockBytes = 2 * 2 * 2 * 16 * 16 * 4;
 
 export interface PermutationFolder extends AsyncDisposable {
   readonly folder: string;
+  /** As it is without further options. */
+  readonly engine: LlmEngine;
+  /** Whoever opens one disposes of it. */
   readonly open: (options?: Partial<PagedEngineOptions>) => Promise<LlmEngine>;
 }
 
 export async function openPermutationFolder(): Promise<PermutationFolder> {
   const folder = await mkdtemp(join(tmpdir(), 'gantry-paged-'));
   await writePermutationFolder(folder);
+  const open: PermutationFolder['open'] = (options = {}) =>
+    createPagedEngine({ folder, slots: 4, threads: 1, stepTokens: 64, prefillTokens: 16, ...options });
+  const engine = await open();
   return {
     folder,
-    open: (options = {}) =>
-      createPagedEngine({ folder, slots: 4, threads: 1, stepTokens: 64, prefillTokens: 16, ...options }),
-    [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
+    engine,
+    open,
+    [Symbol.asyncDispose]: async () => {
+      await engine[Symbol.asyncDispose]();
+      await rm(folder, { recursive: true, force: true });
+    },
   };
 }
