@@ -3,11 +3,13 @@ import { decodeValues } from './json-values.ts';
 import type { InferCall } from './parse-infer.ts';
 import type { WireTensor } from './wire-tensor.ts';
 
+/** The body of an answer: the JSON, then the raw tensors of `tail` in the order of its outputs. */
 export interface InferAnswer {
   readonly json: Buffer;
   readonly tail: readonly Uint8Array[];
 }
 
+/** Binary or JSON as the call says of each output, else as it says of all. */
 export function toInferAnswer(
   model: { readonly name: string; readonly version: string },
   call: Pick<InferCall, 'id' | 'outputs' | 'isBinaryDefault'>,

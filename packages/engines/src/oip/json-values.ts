@@ -76,6 +76,7 @@ const codecs: Readonly<Record<Exclude<Datatype, 'BYTES'>, Codec>> = {
   FP64: real(64),
 };
 
+/** Values of a tensor in JSON, flat or nested, as bytes; `invalid_value` where they are not of the type or not as many as the shape takes. */
 export function encodeValues(
   name: string,
   datatype: Datatype,
@@ -105,6 +106,7 @@ export function encodeValues(
   return out;
 }
 
+/** Flat, in row-major order. */
 export function decodeValues({ datatype, shape, bytes }: WireTensor): unknown[] {
   const count = elementCount(shape);
   if (datatype === 'BYTES') return [...decodeTexts(bytes, count)];

@@ -4,7 +4,9 @@ import { datatypes, type Datatype } from './datatypes.ts';
 export interface WireTensor {
   readonly name: string;
   readonly datatype: Datatype;
+  /** The first dimension counts rows. */
   readonly shape: readonly number[];
+  /** Row-major, as many as type and shape say. */
   readonly bytes: Uint8Array;
   /**
    * Nobody else reads the bytes, and they are all of their buffer: whoever computes with the tensor may hand the
@@ -13,6 +15,7 @@ export interface WireTensor {
   readonly isOwned?: boolean;
 }
 
+/** 1 for a shape of no dimensions, which is a single value. */
 export function elementCount(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1);
 }
@@ -48,6 +51,7 @@ export function decodeTexts(bytes: Uint8Array, count: number): readonly string[]
     .map((end, index) => decoder.decode(bytes.subarray((bounds[index] as number) + 4, end)));
 }
 
+/** Each text in UTF-8 behind its length in bytes (4 bytes, little-endian). */
 export function encodeTexts(texts: readonly string[]): Uint8Array {
   const parts = texts.map((text) => encoder.encode(text));
   const bytes = new Uint8Array(parts.reduce((sum, { byteLength }) => sum + 4 + byteLength, 0));

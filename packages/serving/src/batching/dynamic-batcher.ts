@@ -8,7 +8,9 @@ export interface BatchRequest<T> {
   readonly item: T;
   /** Rows it adds to the batch; a client may send several at once. */
   readonly rows: number;
+  /** 1 is the most urgent; beyond the levels that there are: the nearest; absent: the policy's default. */
   readonly priority?: number;
+  /** Heard where the policy allows it, and where it is shorter than the policy's. */
   readonly timeoutMs?: number;
 }
 
@@ -30,6 +32,7 @@ export interface BatchDecision<T> {
   readonly wakeAtMs: number | undefined;
 }
 
+/** `level`, from 1: where it waits. */
 export type Admitted =
   | { readonly kind: 'queued'; readonly level: number }
   | { readonly kind: 'refused'; readonly reason: 'queue-full' | 'too-many-rows' };
@@ -49,6 +52,7 @@ export class DynamicBatcher<T> {
     this.#sizeLimit = policy.maxBatchSize;
   }
 
+  /** Requests, not rows. */
   get waiting(): number {
     return this.#levels.reduce((sum, level) => sum + level.length, this.#delayed.length);
   }
@@ -61,6 +65,7 @@ export class DynamicBatcher<T> {
     return first && { priority, arrivedMs: first.arrivedMs };
   }
 
+  /** Rows up to which requests are joined now. */
   get sizeLimit(): number {
     return this.#sizeLimit;
   }
@@ -71,10 +76,12 @@ export class DynamicBatcher<T> {
     return Math.min(this.#policy.priorityLevels, Math.max(1, asked));
   }
 
+  /** Requests of this level, from 1. */
   waitingAt(level: number): number {
     return this.#levels[level - 1]?.length ?? 0;
   }
 
+  /** From now on joins no more rows than these, and never more than the configured maximum. */
   limitSize(rows: number): void {
     this.#sizeLimit = Math.max(1, Math.min(rows, this.#policy.maxBatchSize));
   }
@@ -112,6 +119,7 @@ export class DynamicBatcher<T> {
     return false;
   }
 
+  /** The batch to start now, if any, which then waits no more; and whose time is over. */
   next(nowMs: number, hasFreeInstance: boolean): BatchDecision<T> {
     const { expired, delayed } = this.#expire(nowMs);
     if (!hasFreeInstance || this.waiting === 0)

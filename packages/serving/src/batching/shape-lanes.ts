@@ -25,6 +25,7 @@ export interface LaneDecision<T> {
   readonly wakeAtMs: number | undefined;
 }
 
+/** The lane that was left longest ago is dropped then. */
 const mostLanes = 256;
 
 export class ShapeLanes<T> {
@@ -35,6 +36,7 @@ export class ShapeLanes<T> {
     this.#policy = policy;
   }
 
+  /** Requests of all lanes. */
   get waiting(): number {
     return [...this.#lanes.values()].reduce((sum, { batcher }) => sum + batcher.waiting, 0);
   }
@@ -48,6 +50,7 @@ export class ShapeLanes<T> {
     return newest?.batcher.sizeLimit ?? this.#policy.maxBatchSize;
   }
 
+  /** `shape`: any text that is equal for requests which may run together. */
   enqueue(shape: string, request: BatchRequest<T>, nowMs: number): Admitted {
     const lane = this.#laneOf(shape, nowMs);
     const level = lane.batcher.levelOf(request.priority);
@@ -70,7 +73,7 @@ export class ShapeLanes<T> {
     lane.batcher.limitSize(lane.curve.bestSize(this.#policy.maxBatchSize));
   }
 
-  /** `free`: how many batches may start. */
+  /** `free`: how many batches may start. What is in them waits no more. */
   next(nowMs: number, free: number): LaneDecision<T> {
     const batches: { shape: string; items: readonly T[] }[] = [];
     const [expired, delayed]: [T[], T[]] = [[], []];

@@ -20,6 +20,7 @@ export class BlockUses {
     for (let block = 0; block < blocks; block++) this.#free.add(block);
   }
 
+  /** Blocks that nobody uses, whatever they hold. */
   get free(): number {
     return this.#free.size;
   }
@@ -28,6 +29,7 @@ export class BlockUses {
     return this.#free.has(block);
   }
 
+  /** How many sequences use it. */
   of(block: BlockId): number {
     return this.#references[block] ?? 0;
   }
@@ -55,17 +57,20 @@ export class BlockUses {
     this.#prefixes.forget(block);
   }
 
+  /** One sequence more; a free block is free no longer. */
   use(block: BlockId): void {
     this.#free.delete(block);
     this.#references[block] = this.of(block) + 1;
   }
 
+  /** One sequence less; the last one leaves it free, and what it holds findable. */
   release(block: BlockId): void {
     const left = this.of(block) - 1;
     this.#references[block] = left;
     if (left === 0) this.#free.add(block);
   }
 
+  /** Behind the moves that are due already. */
   move(move: KvMove): void {
     this.#moves.push(move);
   }

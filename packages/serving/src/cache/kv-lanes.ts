@@ -55,6 +55,7 @@ export class KvLanes {
     return this.#owners.filter((owner) => owner !== undefined).length;
   }
 
+  /** The block with this place in the lane, from 0. */
   blockAt(lane: number, index: number): BlockId {
     return lane * this.blocksEach + index;
   }
@@ -63,10 +64,12 @@ export class KvLanes {
     return Math.floor(block / this.blocksEach);
   }
 
+  /** The lane is this sequence's until it is released. It must be free. */
   take(lane: number, sequence: number): void {
     this.#owners[lane] = sequence;
   }
 
+  /** What lies in it stays, to be gone on from. */
   release(lane: number): void {
     this.#owners[lane] = undefined;
     this.#releasedAt[lane] = ++this.#releases;

@@ -19,6 +19,7 @@ export type LaneCommand =
       readonly block: BlockId;
     };
 
+/** In the order of the moves; those of one lane that follow each other become one command. */
 export function laneCommands(
   moves: readonly KvMove[],
   { blocksEach, tokensPerBlock }: { readonly blocksEach: number; readonly tokensPerBlock: number },

@@ -6,8 +6,10 @@
  */
 import { BettingTest } from './betting-test.ts';
 
+/** Which revision answered. */
 export type Arm = 'stable' | 'canary';
 
+/** Of one request. */
 export interface Outcome {
   readonly isError: boolean;
   /** Slower than the endpoint's latency objective; undefined while nobody can say what is slow. */
@@ -37,12 +39,16 @@ export const defaultCanaryPolicy: CanaryPolicy = {
   minPairs: 200,
 };
 
+/** What one metric says so far. The two p-values hold whenever they are looked at, however often (anytime-valid). */
 export interface MetricEvidence {
   readonly metric: CanaryMetric;
+  /** Outcomes of both arms that were compared. */
   readonly pairs: number;
   /** Mean of canary − stable. */
   readonly difference: number;
+  /** Of "no worse": small when the canary is worse. */
   readonly worsePValue: number;
+  /** Of "worse by the margin or more": small when the canary is good enough. */
   readonly withinMarginPValue: number;
 }
 
@@ -92,6 +98,7 @@ export class CanaryJudge {
     );
   }
 
+  /** Paired with the newest unpaired outcome of the other arm, or kept for the next of it. */
   observe(arm: Arm, outcome: Outcome): void {
     this.#add('errors', arm, outcome.isError ? 1 : 0);
     // A failed request says nothing about speed or quality.
@@ -105,6 +112,7 @@ export class CanaryJudge {
     this.#add('quality', arm, Math.min(1, Math.max(0, badness)));
   }
 
+  /** May be asked after every outcome: looking often makes no false alarm likelier. */
   verdict(): CanaryVerdict {
     const judged = [...this.#states].filter(([, state]) => state.worse.count > 0);
     const evidence = judged.map(([metric, state]) => ({

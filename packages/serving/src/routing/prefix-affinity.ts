@@ -12,12 +12,14 @@ export interface AffinityCandidate {
 }
 
 export interface AffinityPolicy {
+  /** How many prompt tokens further behind than the least loaded a warm replica may be. */
   readonly valveTokens: number;
   /** A replica is warm when it holds at least this share of what the warmest holds. */
   readonly warmShare: number;
 }
 
 export interface AffinityChoice {
+  /** Among the candidates. */
   readonly index: number;
   /** Why, for the debug header. */
   readonly reason: 'only' | 'warm' | 'valve' | 'cold';

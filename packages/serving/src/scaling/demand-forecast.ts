@@ -37,7 +37,7 @@ export class DemandForecast {
     this.#due.splice(0, Math.max(0, this.#due.length - seconds));
   }
 
-  /** One observation a second. */
+  /** One observation a second, in any unit of load; the forecast is in the same. */
   observe(demand: number): void {
     const adjusted = demand - this.#seasonAt(this.#second);
     this.#learnSeason(demand);

@@ -3,6 +3,7 @@
  * is handed to the scaler as the concurrency that would be the same work.
  */
 export interface ScalingTargets {
+  /** Of one replica, like every target but the latencies: requests in progress or waiting. */
   readonly concurrency?: number | undefined;
   readonly queriesPerSecond?: number | undefined;
   readonly queue?: number | undefined;
@@ -30,13 +31,16 @@ export interface ObservedLoad {
 }
 
 export interface ReplicasWorth {
+  /** Not rounded. */
   readonly replicas: number;
+  /** The target that asks for the most; undefined where there is no load. */
   readonly because: keyof ScalingTargets | undefined;
 }
 
 /** Kubernetes' horizontal autoscaler: use within a tenth of its target changes nothing. */
 const useTolerance = 0.1;
 
+/** `ready`: replicas that serve now; latencies and use are theirs. */
 export function replicasWorth(targets: ScalingTargets, load: ObservedLoad, ready: number): ReplicasWorth {
   let most: ReplicasWorth = { replicas: 0, because: undefined };
   for (const because of ['concurrency', 'queriesPerSecond', 'queue', 'tokensPerSecond'] as const) {

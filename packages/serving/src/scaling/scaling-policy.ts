@@ -6,12 +6,14 @@ export interface ScalingPolicy {
   readonly concurrencyPerReplica: number;
   /** Share of that to aim for: the rest is room for what comes before a new replica is up. */
   readonly targetUtilisation: number;
+  /** What was seen for so long decides in quiet times, in a panic what was seen for so long. */
   readonly stableWindowSeconds: number;
   readonly panicWindowSeconds: number;
   /** Panic when the short window wants this many times what is ready. */
   readonly panicThreshold: number;
   /** At most so many times fewer replicas in one decision. */
   readonly maxScaleDownRate: number;
+  /** At most so many times more. */
   readonly maxScaleUpRate: number;
   /** A lower number must have been right for so long. */
   readonly scaleDownDelaySeconds: number;
@@ -34,13 +36,16 @@ export const defaultScalingPolicy: ScalingPolicy = {
   scaleToZeroSeconds: 30,
 };
 
+/** How many replicas there should be from now on. */
 export interface ScalingDecision {
   readonly replicas: number;
   /** For the event: what was seen and why it leads there. */
   readonly reason: 'steady' | 'demand' | 'panic' | 'forecast' | 'delay' | 'idle' | 'wake';
+  /** Requests in progress and waiting, averaged or forecast, that the number follows from. */
   readonly observed: number;
 }
 
+/** Within what the endpoint allows. */
 export function clampReplicas(replicas: number, policy: ScalingPolicy): number {
   return Math.min(policy.maxReplicas, Math.max(policy.minReplicas, replicas));
 }

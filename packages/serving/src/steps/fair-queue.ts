@@ -3,14 +3,10 @@
  * (virtual token counter, Sheng et al., OSDI '24, Algorithm 2: a scope that comes back after idling is
  * lifted to the least active counter, so it cannot save up); within a scope the oldest.
  */
-export interface WaitingSequence {
-  readonly id: string;
-  readonly tokens: readonly number[];
-  readonly priority: number;
-  readonly scope: string;
-  readonly variant: string;
-  readonly isScored: boolean;
-}
+import type { SequenceStart } from './step-plan.ts';
+
+/** With every default filled in. */
+export type WaitingSequence = Required<SequenceStart>;
 
 export class FairQueue {
   readonly #waiting: WaitingSequence[] = [];
@@ -25,6 +21,7 @@ export class FairQueue {
     this.#waiting.push(sequence);
   }
 
+  /** Undefined when nobody waits. */
   take(): WaitingSequence | undefined {
     return this.#waiting.splice(this.#first(), 1)[0];
   }
@@ -34,6 +31,7 @@ export class FairQueue {
     return this.#waiting[this.#first()];
   }
 
+  /** False for an id that does not wait. */
   remove(id: string): boolean {
     const index = this.#waiting.findIndex((sequence) => sequence.id === id);
     if (index === -1) return false;
@@ -41,6 +39,7 @@ export class FairQueue {
     return true;
   }
 
+  /** So many tokens were computed for the scope. */
   charge(scope: string, tokens: number): void {
     this.#served.set(scope, (this.#served.get(scope) ?? 0) + tokens);
   }

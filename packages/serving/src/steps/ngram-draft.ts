@@ -7,6 +7,7 @@ const shortestEnding = 2;
 /** Further back it costs more to look than a guess is worth. */
 const lookBackTokens = 4_096;
 
+/** What followed there, `most` tokens or fewer; none where the ending of these tokens is new. */
 export function ngramDraft(tokens: readonly number[], most: number): readonly number[] {
   const end = tokens.length;
   const from = Math.max(0, end - lookBackTokens);

@@ -23,10 +23,12 @@ export interface StepSchedulerOptions {
   readonly lanes?: LanesOptions;
 }
 
+/** Consecutive tokens of one sequence. */
 export interface StepEntry {
   readonly id: string;
   /** The blocks of the sequence in order: token `p` lies in `table[floor(p / tokensPerBlock)]`. */
   readonly table: readonly BlockId[];
+  /** Of the first of `tokens`, from 0. */
   readonly firstPosition: number;
   readonly tokens: readonly number[];
   /** The last token's logits are wanted: the prompt is complete or the sequence is generating. */
@@ -37,6 +39,7 @@ export interface StepEntry {
   readonly drafted: number;
 }
 
+/** One forward pass, after the moves of K/V memory that it needs. */
 export interface StepPlan {
   /** First, in this order. */
   readonly moves: readonly KvMove[];
