@@ -98,6 +98,8 @@ export interface EngineStats {
 export interface LlmEngine extends AsyncDisposable {
   readonly contextTokens: number;
   readonly vocabularySize: number;
+  /** Characters that one token stands for at most; undefined: no such number is known. */
+  readonly longestToken?: number | undefined;
   /** Put before a text that begins a sequence; undefined: the model expects nothing there. */
   readonly bosToken: number | undefined;
   readonly chatTemplate: string | undefined;

@@ -22,19 +22,37 @@ async function saidTokens(engine: LlmEngine, { messages, tools }: ChatCall): Pro
   const template = engine.chatTemplate;
   const knowsTools = template?.includes('tools') === true;
   const said = tools === undefined || knowsTools ? messages : [toolInstructions(tools), ...messages];
-  if (template === undefined) return engine.tokenize(plainPrompt(said));
+  if (template === undefined) {
+    const text = plainPrompt(said);
+    checkLength(engine, text, 'messages');
+    return engine.tokenize(text);
+  }
   const { value, mark } = cutSpecials(
     { messages: said, tools: knowsTools ? tools?.tools : undefined },
     engine.specialTexts,
   );
   const text = await engine.renderChat(value.messages, value.tools);
+  checkLength(engine, text, 'messages');
   return tokenizeCut(text, mark, (piece, isContinued) => engine.tokenize(piece, true, isContinued));
 }
 
 /** A text begins a sequence. Tokens that were given as such are checked: the model has a row for each. */
 export function tokensOf(engine: LlmEngine, prompt: Prompt, param: string): readonly number[] {
-  if (typeof prompt === 'string') return started(engine, engine.tokenize(prompt));
+  if (typeof prompt === 'string') {
+    checkLength(engine, prompt, param);
+    return started(engine, engine.tokenize(prompt));
+  }
   const unknown = prompt.find((token) => token >= engine.vocabularySize);
   if (unknown === undefined) return prompt;
   throw new EngineError('invalid_value', `Token ${unknown} is not in the vocabulary.`, { param });
+}
+
+/** Cutting a text into tokens stops the engine, 10 MB for seconds: one that cannot fit is refused by its length. */
+function checkLength({ contextTokens, longestToken }: LlmEngine, text: string, param: string): void {
+  if (longestToken === undefined || text.length <= contextTokens * longestToken) return;
+  throw new EngineError(
+    'context_length_exceeded',
+    `This model's context holds ${contextTokens} tokens; ${text.length} characters are more.`,
+    { param, hint: 'Shorten the prompt.' },
+  );
 }

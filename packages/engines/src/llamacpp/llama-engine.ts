@@ -16,7 +16,7 @@ import { grammarOf } from './grammar.ts';
 import { LlamaLanes } from './llama-lanes.ts';
 import { LlamaPasses, type LlamaAnswerState } from './llama-passes.ts';
 import { type LlamaEngineOptions, type LoadedModel, loadModel, tokensPerBlock } from './loaded-model.ts';
-import { specialTextsOf, vocabularySizeOf } from './model-facts.ts';
+import { longestTokenOf, specialTextsOf, vocabularySizeOf } from './model-facts.ts';
 import type { NativeSampler } from './native.ts';
 import { samplerConfig } from './sampler-config.ts';
 import { vocabularyDetokenizer } from './vocabulary-detokenizer.ts';
@@ -29,6 +29,7 @@ export const createLlamaEngine = async (options: LlamaEngineOptions): Promise<Ll
 class LlamaEngine implements LlmEngine {
   readonly contextTokens: number;
   readonly vocabularySize: number;
+  readonly longestToken: number | undefined;
   readonly bosToken: number | undefined;
   readonly specialTexts: readonly string[];
   readonly #template: ModelTemplate | undefined;
@@ -52,6 +53,7 @@ class LlamaEngine implements LlmEngine {
     this.#slots = options.slots;
     this.contextTokens = contextTokens;
     this.vocabularySize = vocabularySizeOf(model);
+    this.longestToken = longestTokenOf(model);
     this.bosToken = model.tokens.shouldPrependBosToken ? (model.tokens.bos ?? undefined) : undefined;
     this.specialTexts = specialTextsOf(model);
     const { bosString, eosString } = model.tokens;

@@ -10,6 +10,17 @@ export const vocabularySizeOf = ({ fileInfo }: LlamaModel): number =>
  */
 export const widestPass = (model: LlamaModel): number => (vocabularySizeOf(model) > 65_536 ? 256 : 512);
 
+/** In these each character is in some token; in others a word that is not known, of any length, is one. */
+const spellingVocabularies: ReadonlySet<string> = new Set(['gpt2', 'llama']);
+
+/** Characters of the longest token; undefined where one may stand for any number. */
+export function longestTokenOf({ fileInfo }: LlamaModel): number | undefined {
+  const { model, tokens } = fileInfo.metadata.tokenizer.ggml;
+  return spellingVocabularies.has(model)
+    ? tokens.reduce((most, token) => Math.max(most, token.length), 1)
+    : undefined;
+}
+
 /** Of `tokenizer.ggml.token_type`: unknown and control tokens, which a text by itself never becomes. */
 const specialTypes: ReadonlySet<number> = new Set([2, 3]);
 
