@@ -36,6 +36,11 @@ export {
 export { byteCharacters, bytesOfToken } from './tokenizer/byte-alphabet.ts';
 export { byteOfToken, spaceMark } from './tokenizer/sentencepiece-form.ts';
 export { vocabularyOfGguf } from './tokenizer/tokenizer-gguf.ts';
+export {
+  parseTokenizerSettings,
+  settingsOfGguf,
+  toTokenizerSettings,
+} from './tokenizer/tokenizer-settings.ts';
 export { textCuts, type TextCutName } from './tokenizer/text-cuts.ts';
 export {
   gpt2Text,

@@ -19,6 +19,7 @@ import {
   type QuantisedType,
 } from '@gantry/conversion';
 import { calibrateFile } from '@gantry/engines/calibration';
+import { parseTokenizerSettings } from '@gantry/formats';
 import { formatBytes } from '@gantry/kit';
 import { fileBytes } from './file-bytes.ts';
 import type { ModelSource } from './model-source.ts';
@@ -122,9 +123,9 @@ const toGguf: Way = async (folder, { type }) => {
 
 const toSafetensors: Way = async (place) => {
   const source = fileBytes(place);
-  const { safetensors, config, tokenizer } = ggufToCheckpoint(source);
+  const { safetensors, ...texts } = ggufToCheckpoint(source);
   return {
-    files: [{ name: 'model.safetensors', ...safetensors }, ...textFiles({ config, tokenizer })],
+    files: [{ name: 'model.safetensors', ...safetensors }, ...textFiles(texts)],
     steps: ['convert safetensors F32'],
     bytesBefore: source.byteLength,
     tensors: [],
@@ -140,9 +141,9 @@ const toOnnx: Way = async (folder, wish) => {
 
 const ggufToOnnx: Way = async (place, wish) => {
   const file = fileBytes(place);
-  const { source, config, tokenizer } = ggufToCheckpoint(file);
-  const made = await onnxOf({ source, config }, wish, place);
-  return { ...made, bytesBefore: file.byteLength, beside: textFiles({ config, tokenizer }) };
+  const { source, ...texts } = ggufToCheckpoint(file);
+  const made = await onnxOf({ source, config: texts.config }, wish, place);
+  return { ...made, bytesBefore: file.byteLength, beside: textFiles(texts) };
 };
 
 async function onnxOf(model: Checkpoint, wish: Wish, from: string): Promise<Omit<Converted, 'bytesBefore'>> {
@@ -165,18 +166,24 @@ async function onnxOf(model: Checkpoint, wish: Wish, from: string): Promise<Omit
   };
 }
 
-const textFiles = (model: { readonly config: unknown; readonly tokenizer: unknown }): MadeFile[] =>
-  (['config', 'tokenizer'] as const).flatMap((name) =>
-    model[name] === undefined
-      ? []
-      : [{ name: `${name}.json`, bytes: `${JSON.stringify(model[name], null, 2)}\n` }],
+const textFiles = (model: {
+  readonly config: unknown;
+  readonly tokenizer: unknown;
+  readonly tokenizerSettings: unknown;
+}): MadeFile[] =>
+  Object.entries({
+    'config.json': model.config,
+    'tokenizer.json': model.tokenizer,
+    'tokenizer_config.json': model.tokenizerSettings,
+  }).flatMap(([name, json]) =>
+    json === undefined ? [] : [{ name, bytes: `${JSON.stringify(json, null, 2)}\n` }],
   );
 
 /** Those of a model that is an ONNX file already. */
 async function textFilesBeside(place: string): Promise<MadeFile[]> {
   const there = await readdir(dirname(place));
-  const wanted = ['config.json', 'tokenizer.json', 'chat_template.jinja'].filter((name) =>
-    there.includes(name),
+  const wanted = ['config.json', 'tokenizer.json', 'tokenizer_config.json', 'chat_template.jinja'].filter(
+    (name) => there.includes(name),
   );
   return Promise.all(
     wanted.map(async (name) => ({ name, bytes: await readFile(join(dirname(place), name)) })),
@@ -236,13 +243,17 @@ async function readHuggingFace(folder: string) {
     );
   };
   const shards = files.filter((each) => each.endsWith('.safetensors')).sort();
+  const tokenizerSettings = files.includes('tokenizer_config.json')
+    ? await json('tokenizer_config.json')
+    : undefined;
   const chat = files.includes('chat_template.jinja')
     ? await readFile(join(folder, 'chat_template.jinja'), 'utf8')
-    : undefined;
+    : parseTokenizerSettings(tokenizerSettings).chatTemplate;
   return {
     safetensors: shards.map((shard) => fileBytes(join(folder, shard))),
     config: await json('config.json'),
     tokenizer: await json('tokenizer.json'),
+    tokenizerSettings,
     name: basename(folder),
     ...(chat === undefined ? {} : { chatTemplate: chat }),
   };

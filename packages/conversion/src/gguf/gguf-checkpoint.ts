@@ -2,7 +2,9 @@
 import {
   FormatError,
   layoutSafetensors,
+  settingsOfGguf,
   toTokenizerJson,
+  toTokenizerSettings,
   vocabularyOfGguf,
   type FilePieces,
   type GgufHeader,
@@ -24,6 +26,8 @@ export interface GgufCheckpoint {
   readonly source: WeightSource;
   /** Absent where the file's is none that `tokenizer.json` is written for here. */
   readonly tokenizer: Record<string, unknown> | undefined;
+  /** `tokenizer_config.json`: its chat template, and what that begins and ends with. */
+  readonly tokenizerSettings: Record<string, unknown>;
   /** The weights as one file, made when it is written. */
   readonly safetensors: FilePieces;
 }
@@ -39,6 +43,7 @@ export function ggufToCheckpoint(given: FileBytes | Uint8Array): GgufCheckpoint 
     config,
     source,
     tokenizer: vocabulary && toTokenizerJson(vocabulary),
+    tokenizerSettings: toTokenizerSettings(settingsOfGguf(header)),
     safetensors: safetensorsOf(places, source),
   };
 }
