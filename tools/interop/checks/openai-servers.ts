@@ -151,7 +151,8 @@ async function judgeProxy(
   const place = (port: number) => ({ port, modelDir, program: join(bin, 'transformers'), dir: world.dir });
   await using behind = await StartedServer.start((port) => transformers.command(place(port)));
   await writeProxySettings(world.dir, { origin: behind.origin, modelName: modelDir });
-  return judge(world, { kind: litellm, program: join(bin, 'litellm'), modelDir, version });
+  // Awaited here: what stands behind must outlive it.
+  return await judge(world, { kind: litellm, program: join(bin, 'litellm'), modelDir, version });
 }
 
 /** The model's files in transformers' form with a template for chats; no GGUF, so that ours reads the same files. */
