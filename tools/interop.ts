@@ -21,6 +21,7 @@ import { plannerLaunch } from './interop/checks/planner-launch.ts';
 import { s3Server } from './interop/checks/s3-server.ts';
 import { sentencePiece } from './interop/checks/sentencepiece.ts';
 import { tensorClient } from './interop/checks/tensor-client.ts';
+import { tensorServers } from './interop/checks/tensor-servers.ts';
 import { tokenizerForms } from './interop/checks/tokenizer-forms.ts';
 import { torchElastic } from './interop/checks/torch-elastic.ts';
 import { torchExamples } from './interop/checks/torch-examples.ts';
@@ -39,6 +40,7 @@ const checks: Readonly<Record<string, Check>> = {
   'planner-launch': plannerLaunch,
   'openai-client': openaiClient,
   'tensor-client': tensorClient,
+  'tensor-servers': tensorServers,
   'llama-server': llamaServer,
   'openai-servers': openaiServers,
   'transformers-export': transformersExport,
