@@ -127,9 +127,9 @@ async function dies(scene: Scene, server: StartedServer): Promise<void> {
     }),
   });
   const reader = answer.body?.getReader();
-  await reader?.read();
+  const first = await reader?.read();
   await server[Symbol.asyncDispose]();
-  let text = '';
+  let text = Buffer.from(first?.value ?? '').toString();
   for (let read = await reader?.read(); read?.done === false; read = await reader?.read())
     text += Buffer.from(read.value).toString();
   // A short answer may have been whole by then.
