@@ -55,12 +55,15 @@ export async function gatewayCost(): Promise<BenchLine[]> {
     const mine: Measured = { cpuMicros: [], rps: [], p50AloneMs: [] };
     const peer: Measured = { cpuMicros: [], rps: [], p50AloneMs: [] };
     const addedMs: number[] = [];
+    const peerAddedMs: number[] = [];
     // Interleaved, so that a noisy neighbour hits both.
     for (let round = 0; round < 4; round++) {
       await measure(mine, ours, gateway.pid, round);
       if (theirs !== undefined && portkey !== undefined) await measure(peer, theirs, portkey.pid, round);
       const alone = await closedLoop(direct, 1, 0.5);
-      if (round > 0) addedMs.push((mine.p50AloneMs.at(-1) ?? 0) - alone.p50Ms);
+      if (round === 0) continue;
+      addedMs.push((mine.p50AloneMs.at(-1) ?? 0) - alone.p50Ms);
+      peerAddedMs.push((peer.p50AloneMs.at(-1) ?? Number.NaN) - alone.p50Ms);
     }
     const peerName = portkey === undefined ? 'Portkey (could not be started)' : `Portkey ${portkey.version}`;
     const cpu = median(mine.cpuMicros);
@@ -82,8 +85,8 @@ export async function gatewayCost(): Promise<BenchLine[]> {
       line(
         'added p50 at 1 connection',
         median(addedMs),
-        undefined,
-        undefined,
+        theirs === undefined ? undefined : median(peerAddedMs),
+        peerName,
         '<= 0.2',
         median(addedMs) <= 0.2,
         'ms',

@@ -24,10 +24,10 @@ type ReplicaFields = Pick<
   'resources' | 'nodeSelector' | 'tolerations' | 'queue' | 'contextTokens' | 'slots' | 'warmUp'
 >;
 
-export const withReplicaOptions = (command: Command): Command =>
+export const withReplicaOptions = (command: Command, usualMemory = '1Gi'): Command =>
   command
     .option('--cpu <N>', 'cores of a replica (default: 1)', numberOption)
-    .option('--memory <SIZE>', 'of a replica, like 4Gi (default: 1Gi)')
+    .option('--memory <SIZE>', `of a replica, like 16Gi (default: ${usualMemory})`)
     .option('--gpus <N>', 'of a replica, or a part of one like 0.25 (default: 0)', numberOption)
     .option('--gpu-model <NAME>', 'only devices of this model, like H100')
     .option('--gpu-memory <SIZE>', 'whole devices: at least so much each; a part of one: what of it is taken')

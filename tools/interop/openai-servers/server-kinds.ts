@@ -110,5 +110,7 @@ export async function writeProxySettings(
       },
     },
   ];
-  await writeFile(join(dir, 'litellm.json'), JSON.stringify({ model_list }));
+  // A promise asks for what is refused: the proxy would leave the server behind it alone for a while.
+  const router_settings = { disable_cooldowns: true };
+  await writeFile(join(dir, 'litellm.json'), JSON.stringify({ model_list, router_settings }));
 }

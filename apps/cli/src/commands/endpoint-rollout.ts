@@ -15,6 +15,9 @@ import { describeRollout } from '../views/rollout.ts';
 
 type Mode = 'canary' | 'shadow' | 'ab';
 
+/** Servers of others bring more along than our engines do. */
+const serverMemory = '4Gi';
+
 export function endpointRolloutCommands(program: Command): void {
   const endpoint = group(program, 'endpoint', 'Served models');
 
@@ -26,6 +29,7 @@ export function endpointRolloutCommands(program: Command): void {
           .description('Serve a model with a server of your own: vLLM, SGLang, Triton, llama-server')
           .requiredOption('--model <REF>', 'name, name@3 or name@alias')
           .option('--replicas <N>', 'processes', numberOption, 1),
+        serverMemory,
       ),
     ),
     "gantry endpoint serve chat --model llama --image ghcr.io/ggml-org/llama.cpp:server -- -m '$MODEL_PATH' --port '$PORT'",
@@ -37,7 +41,7 @@ export function endpointRolloutCommands(program: Command): void {
         name,
         model,
         replicas,
-        ...replicaBody({ memory: '4Gi', ...options }),
+        ...replicaBody({ memory: serverMemory, ...options }),
         server: serverBody(options, words),
       },
     });
