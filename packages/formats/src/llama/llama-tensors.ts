@@ -52,32 +52,31 @@ export function llamaTensors(config: LlamaConfig): readonly LlamaTensor[] {
  * Hugging Face rotates the halves of a head, llama.cpp its neighbouring pairs: row i of the first half and
  * row i of the second become rows 2i and 2i+1. `weights` is [heads * headWidth, columns], row-major.
  */
-export function toInterleavedRotary(weights: Float32Array, heads: number, rows: number): Float32Array {
-  const columns = weights.length / rows;
-  const headWidth = rows / heads;
-  const half = headWidth / 2;
-  const result = new Float32Array(weights.length);
-  for (let head = 0; head < heads; head += 1) {
-    for (let row = 0; row < headWidth; row += 1) {
-      const source = (head * headWidth + row) * columns;
-      const target = (head * headWidth + (row % half) * 2 + Math.floor(row / half)) * columns;
-      result.set(weights.subarray(source, source + columns), target);
-    }
-  }
-  return result;
-}
+export const toInterleavedRotary = (weights: Float32Array, heads: number, rows: number): Float32Array =>
+  withHeadRows(weights, heads, rows, (row, half) => ({ from: row, to: pairedRow(row, half) }));
 
 /** The way back, for models read from GGUF. */
-export function toHalvedRotary(weights: Float32Array, heads: number, rows: number): Float32Array {
+export const toHalvedRotary = (weights: Float32Array, heads: number, rows: number): Float32Array =>
+  withHeadRows(weights, heads, rows, (row, half) => ({ from: pairedRow(row, half), to: row }));
+
+/** Where row `row` of a head in halves stands in a head in pairs. */
+const pairedRow = (row: number, half: number): number => (row % half) * 2 + Math.floor(row / half);
+
+/** A copy whose rows of each head were moved, `move` saying so for each row of one. */
+function withHeadRows(
+  weights: Float32Array,
+  heads: number,
+  rows: number,
+  move: (row: number, half: number) => { readonly from: number; readonly to: number },
+): Float32Array {
   const columns = weights.length / rows;
   const headWidth = rows / heads;
-  const half = headWidth / 2;
   const result = new Float32Array(weights.length);
   for (let head = 0; head < heads; head += 1) {
     for (let row = 0; row < headWidth; row += 1) {
-      const target = (head * headWidth + row) * columns;
-      const source = (head * headWidth + (row % half) * 2 + Math.floor(row / half)) * columns;
-      result.set(weights.subarray(source, source + columns), target);
+      const { from, to } = move(row, headWidth / 2);
+      const source = (head * headWidth + from) * columns;
+      result.set(weights.subarray(source, source + columns), (head * headWidth + to) * columns);
     }
   }
   return result;
