@@ -31,7 +31,7 @@ export const withServerOptions = (command: Command): Command =>
     .addOption(
       new Option(
         '--network <WHICH>',
-        "own: only the gateway reaches it, and it reaches nothing (default where its command names $MODEL_PATH); shared: the machine's",
+        "own: only the gateway reaches it, and it reaches nothing (default where its command names $MODEL_PATH or $MODEL_FILE); shared: the machine's",
       ).choices(['own', 'shared']),
     )
     .option('--model-name <NAME>', 'that it knows the model by')

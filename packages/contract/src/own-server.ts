@@ -4,8 +4,8 @@ import { imageFields, imageIsMissing, isImageWhole } from './container-image.ts'
 
 /**
  * A server of your own in place of ours: vLLM, SGLang, Triton, llama-server or any other that speaks OpenAI's dialect
- * or the Open Inference Protocol over HTTP. `$PORT`, `$MODEL_PATH` and `$MODEL_NAME` are filled in, also in its
- * environment.
+ * or the Open Inference Protocol over HTTP. `$PORT`, `$MODEL_PATH` (the version's folder, or its only file),
+ * `$MODEL_FILE` (of several its GGUF, ONNX file or plan) and `$MODEL_NAME` are filled in, also in its environment.
  */
 const ownServerFields = z.strictObject({
   /** With an image it may be empty: then what the image starts by itself. */
@@ -15,7 +15,7 @@ const ownServerFields = z.strictObject({
   containerPort: z.number().int().min(1).max(65_535).optional(),
   /**
    * `own`: nothing in it but a loopback, and the gateway alone reaches the server; `shared`: the machine's, with all
-   * who are on it. Absent: `own` where this machine can and the command names `$MODEL_PATH`, so it has nothing to fetch.
+   * who are on it. Absent: `own` where this machine can and the command names the model's files, so it has nothing to fetch.
    */
   network: z.enum(['own', 'shared']).optional(),
   /** Answers 200 when it can serve. */

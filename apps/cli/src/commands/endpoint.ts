@@ -48,7 +48,7 @@ export function endpointCommands(program: Command): void {
     'gantry endpoint create chat --model quickstart',
     'gantry endpoint create chat --model llama --engine vllm --tensor 4 --pipeline 2 --ranks 2 -- --max-num-seqs 64',
     'gantry endpoint create chat --model llama --gpus 1 --gpu-model H100 --memory 16Gi --node pool=serving',
-    "gantry endpoint create chat --model llama --image ghcr.io/ggml-org/llama.cpp:server -- -m '$MODEL_PATH' --port '$PORT'",
+    "gantry endpoint create chat --model llama --image ghcr.io/ggml-org/llama.cpp:server -- -m '$MODEL_FILE' --port '$PORT'",
     'gantry endpoint create --file examples/served-model.endpoint.yaml',
   ).action(async (name: string | undefined, words: string[], options: CreateOptions, command: Command) => {
     const body = createBody(name, words, options);

@@ -1,14 +1,17 @@
 /** What every server that is not our own engine needs before it starts: the model's files, a port, its spec's folder. */
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Row } from '@gantry/ports';
 import type { Deps } from '../deps.ts';
 import type { ModelVersionRecord } from '../models/model-record.ts';
 import type { ReplicaSpecRecord } from './endpoint-record.ts';
+import { fileToLoad } from './file-to-load.ts';
 import type { EngineStart } from './start-engine.ts';
 
 export interface ForeignServer {
   /** One file is the model; several are a folder of it. */
   readonly modelPath: string;
+  /** The file to load, for servers that take no folder; the folder where no single file is the model. */
+  readonly modelFile: string;
   readonly port: number;
   /** Of a server with a network of its own: where that port is entered. */
   readonly doorSocket?: string;
@@ -42,8 +45,12 @@ export async function prepareForeignServer(
   const door = isOwn ? { doorSocket: deps.places.doorSocket(workerId) } : {};
   const place = isOwn ? { socketPath: deps.places.doorSocket(workerId) } : { port };
   await deps.places.announceEngine(workerId, { ...place, healthPath });
+  const folder = folderOf(path, first.path);
+  const modelPath = version.files.length === 1 ? path : folder;
+  const file = fileToLoad(version.files.map((each) => each.path));
   return {
-    modelPath: version.files.length === 1 ? path : folderOf(path, first.path),
+    modelPath,
+    modelFile: file === undefined ? modelPath : join(folder, file),
     port,
     ...door,
     specFile,

@@ -10,6 +10,7 @@ const demanded = { canBeOwn: true, demandsOwn: true };
 describe('the network of a server of one’s own', () => {
   it.each([
     ['a command that is handed the model’s files', { command: withFiles }, can, 'own'],
+    ['a server of one file', { command: ['llama-server', '-m', '$MODEL_FILE'] }, can, 'own'],
     ['the same in braces', { command: ['serve', '--model=${MODEL_PATH}'] }, can, 'own'],
     ['a command that fetches its model', { command: fetching }, can, 'shared'],
     ['an image, whose needs nobody knows', { command: withFiles, image: 'acme/vllm:1' }, can, 'shared'],

@@ -37,6 +37,6 @@ export function serverNetwork(
       },
     );
   if (demandsOwn) return 'own';
-  const hasFiles = command.some((argument) => /\$\{?MODEL_PATH\}?/.test(argument));
+  const hasFiles = command.some((argument) => /\$\{?MODEL_(PATH|FILE)\}?/.test(argument));
   return network ?? (image === undefined && hasFiles && canBeOwn ? 'own' : 'shared');
 }

@@ -3,11 +3,12 @@ import { fill } from './start-own-server.ts';
 
 describe('a command of the user', () => {
   it('gets what it asked for by name, and keeps what is not ours', () => {
-    const values = { PORT: '4711', MODEL_PATH: '/m', MODEL_NAME: 'lm@3' };
+    const values = { PORT: '4711', MODEL_PATH: '/m', MODEL_FILE: '/m/lm.gguf', MODEL_NAME: 'lm@3' };
     const command = [
       'vllm',
       'serve',
       '$MODEL_PATH',
+      '$MODEL_FILE',
       '--port=${PORT}',
       '--served-model-name',
       '$MODEL_NAME',
@@ -17,6 +18,7 @@ describe('a command of the user', () => {
       'vllm',
       'serve',
       '/m',
+      '/m/lm.gguf',
       '--port=4711',
       '--served-model-name',
       'lm@3',

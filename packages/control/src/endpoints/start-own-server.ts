@@ -26,12 +26,13 @@ export async function startOwnServer(
     network: deps.demandsOwnNetwork ? 'own' : network,
   });
   if (prepared === undefined) return undefined;
-  const { modelPath, port, doorSocket, specFile, times } = prepared;
+  const { modelPath, modelFile, port, doorSocket, specFile, times } = prepared;
   const image = await workerImage(deps, replica.tenantId, server);
   const { containerPort } = server;
   const values = {
     PORT: String(containerPort ?? port),
     MODEL_PATH: modelPath,
+    MODEL_FILE: modelFile,
     MODEL_NAME: server.modelName ?? spec.model,
   };
   const command = server.command.map((argument) => fill(argument, values));
@@ -63,7 +64,7 @@ export async function startOwnServer(
 /** `$PORT` and the like; a name that is not one of ours stays as it is. */
 export function fill(argument: string, values: Readonly<Record<string, string>>): string {
   return argument.replaceAll(
-    /\$\{?(PORT|MODEL_PATH|MODEL_NAME)\}?/g,
+    /\$\{?(PORT|MODEL_PATH|MODEL_FILE|MODEL_NAME)\}?/g,
     (_whole, name: string) => values[name] ?? '',
   );
 }
