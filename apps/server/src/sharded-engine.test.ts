@@ -75,9 +75,11 @@ describe.each([
       ({ replicas: [each] }) => each?.state === 'ready' && each.id !== first?.id,
     );
     expect(again.replicas).toHaveLength(1);
+    // Which one is told: the killed one, unless one that lost it was heard of so much sooner that the killed one was
+    // asked to end before its keeper had noticed; `replica-processes.test` holds the order of causes.
     expect(again.replicas[0]).toMatchObject({
       restarts: 1,
-      message: expect.stringContaining(`rank ${sizes.ranks - 1}: `),
+      message: expect.stringMatching(/^rank \d: /),
     });
 
     // Neither program finishes its answers when it is told to end: it is told when they are finished.
