@@ -1,4 +1,5 @@
 /** Replicas that are gangs: ranks of vLLM and SGLang (doubles of them) through the real scheduler and runner. */
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,7 +8,7 @@ import { writePermutationModel } from '@gantry/engines/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { endpointWhen } from './e2e/testing/follow.ts';
 import { until } from './e2e/testing/until.ts';
-import { processesOf } from './e2e/testing/processes.ts';
+import { type Process, processesOf } from './e2e/testing/processes.ts';
 import { type MemoryServer, startMemoryServer } from './testing/memory-server.ts';
 
 const double = join(import.meta.dirname, 'testing', 'sharded-double.ts');
@@ -45,6 +46,15 @@ const logOf = async (name: string, rank: number, replica?: string): Promise<stri
 const running = () =>
   processesOf(home.server.platform.dataDir).filter(({ command }) => command.startsWith(program.join(' ')));
 
+/** It may have been killed as one that stood still. */
+function resume(pid: number): void {
+  try {
+    process.kill(pid, 'SIGCONT');
+  } catch {
+    // gone already
+  }
+}
+
 describe.each([
   { kind: 'vllm', tensor: 2, pipeline: 2, ranks: 2 },
   { kind: 'sglang', tensor: 3, pipeline: 1, ranks: 3 },
@@ -66,20 +76,26 @@ describe.each([
         `rank ${rank} of ${sizes.ranks}, ${devices / sizes.ranks} devices`,
       );
 
-    // One rank dies: the gang has ended, and a whole one takes its place.
+    // One rank dies: the gang has ended, and a whole one takes its place. The others stand still until the end of that
+    // one is written down: else they may lose it, be heard of and have it asked to end before its keeper knows.
     const [first] = replicas;
-    const victim = running().find(({ workerId }) => workerId?.endsWith(`-${sizes.ranks - 1}`));
+    const isVictim = ({ workerId = '' }: Process): boolean => workerId.endsWith(`-${sizes.ranks - 1}`);
+    const ranks = running();
+    const victim = ranks.find(isVictim);
+    const others = ranks.filter((each) => !isVictim(each));
+    for (const { pid } of others) process.kill(pid, 'SIGSTOP');
     process.kill(victim?.pid ?? 0, 'SIGKILL');
+    const end = join(home.server.platform.dataDir, 'workers', victim?.workerId ?? '', 'exit.json');
+    await until('its end is written down', () => existsSync(end));
+    for (const { pid } of others) resume(pid);
     const again = await when(
       name,
       ({ replicas: [each] }) => each?.state === 'ready' && each.id !== first?.id,
     );
     expect(again.replicas).toHaveLength(1);
-    // Which one is told: the killed one, unless one that lost it was heard of so much sooner that the killed one was
-    // asked to end before its keeper had noticed; `replica-processes.test` holds the order of causes.
     expect(again.replicas[0]).toMatchObject({
       restarts: 1,
-      message: expect.stringMatching(/^rank \d: /),
+      message: expect.stringContaining(`rank ${sizes.ranks - 1}: `),
     });
 
     // Neither program finishes its answers when it is told to end: it is told when they are finished.
